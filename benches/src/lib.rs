@@ -1,0 +1,1 @@
+//! Criterion benchmarks of the loss kernels and of the reference step.

@@ -1,0 +1,1 @@
+//! The Burn engine: the network, the losses and the training step as a Burn graph.

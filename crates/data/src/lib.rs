@@ -1,0 +1,1 @@
+//! Sensor recordings: readers, repair, splits, windows, scaling and a synthetic set.

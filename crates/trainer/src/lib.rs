@@ -1,0 +1,1 @@
+//! Fits a network: epochs, schedules, metrics, history, checkpoints.

@@ -1,0 +1,2 @@
+//! Train small convolutional networks on motion-sensor windows.
+fn main() {}
