@@ -1,0 +1,54 @@
+//! Tests that need a GPU: they skip by name where there is none, and fail instead where one is required.
+
+use std::io::Write;
+
+/// Whether tests must find a GPU: the environment variable `TRIAX_REQUIRE_GPU` is set to something other than `0`.
+pub fn require_gpu() -> bool {
+    std::env::var_os("TRIAX_REQUIRE_GPU").is_some_and(|value| !value.is_empty() && value != "0")
+}
+
+/// Hands on the device that `test` found. Without one, names the test that is skipped and why, and returns `None`:
+///
+/// ```
+/// # fn find_device() -> Option<u32> { Some(0) }
+/// let Some(device) = triax_testing::gpu_or_skip("my_test", find_device()) else { return };
+/// # assert_eq!(device, 0);
+/// ```
+///
+/// # Panics
+/// If there is none and `TRIAX_REQUIRE_GPU` is set: a test that was asked for must not pass by not running.
+pub fn gpu_or_skip<D>(test: &str, found: Option<D>) -> Option<D> {
+    gate(test, found, require_gpu())
+}
+
+fn gate<D>(test: &str, found: Option<D>, required: bool) -> Option<D> {
+    if found.is_none() {
+        assert!(!required, "{test} found no GPU adapter, and TRIAX_REQUIRE_GPU is set");
+        // Not `eprintln!`, which the test harness hides when a test passes. One write, so that lines do not mix.
+        let line = format!("\nSKIPPED {test}: this machine has no GPU adapter\n");
+        let _ = std::io::stderr().write_all(line.as_bytes());
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::gate;
+
+    #[test]
+    fn a_device_is_handed_on() {
+        assert_eq!(gate("test", Some(7), true), Some(7));
+        assert_eq!(gate("test", Some(7), false), Some(7));
+    }
+
+    #[test]
+    fn without_a_device_the_test_is_skipped() {
+        assert_eq!(gate::<u32>("without_a_device_the_test_is_skipped (on purpose)", None, false), None);
+    }
+
+    #[test]
+    #[should_panic(expected = "my_test found no GPU adapter")]
+    fn without_a_required_device_the_test_fails() {
+        gate::<u32>("my_test", None, true);
+    }
+}
