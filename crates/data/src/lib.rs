@@ -1,1 +1,15 @@
 //! Sensor recordings: readers, repair, splits, windows, scaling and a synthetic set.
+//!
+//! [`read`] turns a file, folder or archive into a [`Corpus`] of uninterrupted recordings; everything after that works
+//! on the corpus. This crate must never know a GPU or a loss.
+
+mod corpus;
+mod error;
+mod fingerprint;
+mod readers;
+mod repair;
+
+pub use corpus::{Corpus, Part, Recording};
+pub use error::DataError;
+pub use readers::{Format, read};
+pub use repair::{Repair, RepairEntry, RepairLog};

@@ -1,0 +1,128 @@
+//! The corpus: labelled recordings, whatever file they came from.
+
+use crate::{DataError, RepairLog};
+use std::collections::BTreeSet;
+
+/// The part of a split that a source prescribes for a recording.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Part {
+    /// Training.
+    Train,
+    /// Validation (a source's test part).
+    Valid,
+}
+
+/// An uninterrupted stretch of samples of one subject doing one activity. It never crosses a subject, activity or
+/// time-gap boundary.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Recording {
+    /// Who was recorded; empty when the source does not say.
+    pub subject: String,
+    /// Index into [`Corpus::classes`].
+    pub class: u32,
+    /// Time of each row in seconds, strictly increasing, on the source's own clock; empty when unknown.
+    pub times: Vec<f64>,
+    /// Samples, `(row, channel)`, all finite.
+    pub values: Vec<f32>,
+    /// The part prescribed by the source, if it comes split already.
+    pub part: Option<Part>,
+    /// `file:line` of the first row, for messages; the file is named relative to the path that was read.
+    pub source: String,
+}
+
+/// Everything read from one source.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Corpus {
+    /// What it is, for display: the data set, or the name of the file.
+    pub name: String,
+    /// Made by [`crate::synthetic`] rather than measured.
+    pub synthetic: bool,
+    /// Name of each channel.
+    pub channels: Vec<String>,
+    /// Identifier of each class, as in the files and as [`Corpus::select_activities`] takes them. Sorted (as numbers
+    /// where all are whole numbers), unless an order was selected. Every class has at least one recording.
+    pub classes: Vec<String>,
+    /// What to show for each class: the identifier, followed by a name where the data set gives one ("A walking").
+    pub class_names: Vec<String>,
+    /// Samples a second: one over the median interval, or the documented rate of a source without times.
+    pub rate_hz: Option<f64>,
+    /// The recordings, in the order of the source; none is empty.
+    pub recordings: Vec<Recording>,
+    /// What was mended or dropped on reading.
+    pub repairs: RepairLog,
+    /// `Some(length)` when the source is windowed already: each recording is one window of that many rows.
+    pub window: Option<usize>,
+    /// SHA-256, in hexadecimal, of the content: values, labels, subjects. The same data has the same fingerprint
+    /// wherever it lies.
+    pub fingerprint: String,
+}
+
+impl Corpus {
+    /// Number of samples in a recording.
+    pub fn n_rows(&self, recording: &Recording) -> usize {
+        recording.values.len() / self.channels.len().max(1)
+    }
+
+    /// The subjects, each once, in the order of first appearance; without those that are unknown.
+    pub fn subjects(&self) -> Vec<String> {
+        let mut seen = BTreeSet::new();
+        let known = self.recordings.iter().map(|recording| recording.subject.as_str());
+        known.filter(|subject| !subject.is_empty() && seen.insert(*subject)).map(String::from).collect()
+    }
+
+    /// Keeps the named activities only, and makes the order of `names` the order of the classes.
+    ///
+    /// # Errors
+    /// A name that the corpus does not have, or one given twice.
+    pub fn select_activities(&self, names: &[String]) -> Result<Self, DataError> {
+        let mut new_class = vec![None; self.classes.len()];
+        for (new, name) in names.iter().enumerate() {
+            let old = self.classes.iter().position(|class| class == name).ok_or_else(|| {
+                DataError::request(
+                    format!("There is no activity `{name}` in {}", self.name),
+                    format!("It has: {}.", self.class_names.join(", ")),
+                )
+            })?;
+            if new_class[old].replace(new as u32).is_some() {
+                return Err(DataError::request(
+                    format!("The activity `{name}` was asked for twice"),
+                    "Name each activity once, in the order the classes should have.",
+                ));
+            }
+        }
+        if names.is_empty() {
+            return Err(DataError::request("No activity was asked for", "Name at least one."));
+        }
+        let pick = |from: &[String]| {
+            let mut picked = vec![String::new(); names.len()];
+            for (old, new) in new_class.iter().enumerate() {
+                if let Some(new) = new {
+                    picked[*new as usize].clone_from(&from[old]);
+                }
+            }
+            picked
+        };
+        let mut selected = Self {
+            classes: pick(&self.classes),
+            class_names: pick(&self.class_names),
+            recordings: self
+                .recordings
+                .iter()
+                .filter_map(|recording| {
+                    let class = new_class[recording.class as usize]?;
+                    Some(Recording { class, ..recording.clone() })
+                })
+                .collect(),
+            name: self.name.clone(),
+            synthetic: self.synthetic,
+            channels: self.channels.clone(),
+            rate_hz: self.rate_hz,
+            repairs: self.repairs.clone(),
+            window: self.window,
+            fingerprint: String::new(),
+        };
+        selected.fingerprint = selected.content_hash();
+        Ok(selected)
+    }
+}

@@ -1,0 +1,92 @@
+//! The account of what a reader mended or dropped.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// A kind of defect in a row of a file, and with it what was done about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Repair {
+    /// A line held several rows; each became a row of its own. Counts the rows after the first.
+    SplitLine,
+    /// A row had surplus commas, with nothing between them; they were ignored.
+    StrayComma,
+    /// A timestamp was zero or equal to the one before; the row was placed between its neighbours in time.
+    Timestamp,
+    /// A row had too few fields, or an empty one; dropped.
+    MissingField,
+    /// A row had too many fields; dropped.
+    ExtraField,
+    /// A field was not the number it should be; dropped.
+    NotANumber,
+    /// A value was NaN or infinite; dropped.
+    NonFinite,
+    /// A name of a subject or activity was not UTF-8 text; dropped.
+    NotText,
+}
+
+impl Repair {
+    /// Whether the row was lost; otherwise it was mended and kept.
+    pub fn drops_row(self) -> bool {
+        !matches!(self, Self::SplitLine | Self::StrayComma | Self::Timestamp)
+    }
+}
+
+impl fmt::Display for Repair {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::SplitLine => "several rows on one line: split",
+            Self::StrayComma => "stray comma: ignored",
+            Self::Timestamp => "zero or repeated timestamp: spaced evenly",
+            Self::MissingField => "missing field: row dropped",
+            Self::ExtraField => "too many fields: row dropped",
+            Self::NotANumber => "not a number: row dropped",
+            Self::NonFinite => "NaN or infinite value: row dropped",
+            Self::NotText => "name is not UTF-8: row dropped",
+        })
+    }
+}
+
+/// How often one kind of repair was made, and where first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RepairEntry {
+    /// The kind.
+    pub kind: Repair,
+    /// Number of rows it was made on.
+    pub count: usize,
+    /// `file:line` of the first of them.
+    pub first: String,
+}
+
+/// Every kind of repair a reader made, in the order of [`Repair`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RepairLog {
+    /// One entry for each kind that occurred.
+    pub entries: Vec<RepairEntry>,
+}
+
+impl RepairLog {
+    /// Counts one more repair; `place` (`file:line`) is asked for only the first time.
+    pub fn record(&mut self, kind: Repair, place: impl FnOnce() -> String) {
+        match self.entries.binary_search_by_key(&kind, |entry| entry.kind) {
+            Ok(at) => self.entries[at].count += 1,
+            Err(at) => self.entries.insert(at, RepairEntry { kind, count: 1, first: place() }),
+        }
+    }
+
+    /// Whether nothing had to be mended or dropped.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Repairs of one kind.
+    pub fn count(&self, kind: Repair) -> usize {
+        self.entries.iter().find(|entry| entry.kind == kind).map_or(0, |entry| entry.count)
+    }
+
+    /// Rows that were lost.
+    pub fn rows_dropped(&self) -> usize {
+        self.entries.iter().filter(|entry| entry.kind.drops_row()).map(|entry| entry.count).sum()
+    }
+}
