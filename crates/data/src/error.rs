@@ -32,6 +32,9 @@ pub enum DataError {
         /// What to do about it.
         remedy: String,
     },
+    /// It cannot be windowed or split as asked.
+    #[error(transparent)]
+    Split(#[from] crate::SplitError),
 }
 
 impl DataError {

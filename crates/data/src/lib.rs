@@ -8,8 +8,16 @@ mod error;
 mod fingerprint;
 mod readers;
 mod repair;
+mod scale;
+mod split;
+#[cfg(test)]
+mod test_corpora;
+mod windows;
 
 pub use corpus::{Corpus, Part, Recording};
 pub use error::DataError;
 pub use readers::{Format, read};
 pub use repair::{Repair, RepairEntry, RepairLog};
+pub use scale::fit_scaler;
+pub use split::{Split, SplitError, SplitPlan, split};
+pub use windows::{Origin, Windows, cut};

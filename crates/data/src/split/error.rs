@@ -1,0 +1,120 @@
+//! Why a corpus cannot be windowed or split as asked, and what to do instead.
+
+/// Why a corpus cannot be windowed or split as asked.
+#[derive(Debug, thiserror::Error, PartialEq)]
+pub enum SplitError {
+    /// A window of no rows.
+    #[error("A window of 0 rows holds nothing. Pass --window with at least 1.")]
+    ZeroWindow,
+    /// A step of no rows.
+    #[error("A step of 0 rows never reaches the end of a recording. Pass --step with at least 1.")]
+    ZeroStep,
+    /// More recordings, or rows in one of them, than a 32-bit index reaches.
+    #[error("The source has more than 4294967295 recordings, or rows in one of them. Split it up.")]
+    TooManyRows,
+    /// The source is windowed already, otherwise.
+    #[error(
+        "The source is cut into windows of {source_window} rows already; there is no cutting it into {window}. \
+         Pass --window {source_window}."
+    )]
+    OtherWindow {
+        /// Rows of a window of the source.
+        source_window: usize,
+        /// Rows of a window asked for.
+        window: usize,
+    },
+    /// No recording holds a window.
+    #[error(
+        "Too few rows for a window of {window}: of {n_recordings} recordings the longest has {longest} (a recording \
+         ends where subject or activity changes, or time jumps). Pass a smaller --window, or more data."
+    )]
+    TooFewRows {
+        /// Rows of a window.
+        window: usize,
+        /// Rows of the longest recording.
+        longest: usize,
+        /// Number of recordings.
+        n_recordings: usize,
+    },
+    /// Nothing to tell apart.
+    #[error("The data holds one class only, `{class}`, and a classifier needs two. Add another to --activities.")]
+    OneClass {
+        /// The class.
+        class: String,
+    },
+    /// A class whose recordings are all too short.
+    #[error(
+        "Class `{class}` has no recording of {window} rows, so no training window. Pass a smaller --window, or leave \
+         the class out with --activities."
+    )]
+    ClassWithoutWindows {
+        /// The class.
+        class: String,
+        /// Rows of a window.
+        window: usize,
+    },
+    /// A class that landed in validation as a whole.
+    #[error(
+        "Class `{class}` has no training window: all {n_valid} are held out for validation. Pass another --seed, \
+         other --valid-subjects or a smaller --valid-fraction, or leave the class out with --activities."
+    )]
+    ClassNotInTraining {
+        /// The class.
+        class: String,
+        /// Its windows, all in validation.
+        n_valid: usize,
+    },
+    /// Validation is empty.
+    #[error("The split leaves no window for validation. {remedy}")]
+    NoValidation {
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// Training is empty.
+    #[error("The split leaves no window for training. {remedy}")]
+    NoTraining {
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// One subject cannot be both in and out.
+    #[error(
+        "A split by subject needs two subjects with windows, and there is only `{subject}`. Add another subject's \
+         data, or pass --split random and mind that it leaks."
+    )]
+    OneSubject {
+        /// The subject.
+        subject: String,
+    },
+    /// Subjects that the corpus does not have.
+    #[error("There is no subject {} in the data. It has: {}.", quoted(unknown), quoted(known))]
+    UnknownSubject {
+        /// The names not found.
+        unknown: Vec<String>,
+        /// The names that exist.
+        known: Vec<String>,
+    },
+    /// The source does not say who is who.
+    #[error(
+        "The source does not name the subject of every recording, which a split by subject needs. Pass --split \
+         predefined if it comes with one, or --split random and mind that it leaks."
+    )]
+    NoSubjects,
+    /// The source comes without a split.
+    #[error(
+        "The source comes with no split: {n_without} of {n_recordings} recordings belong to no part. Pass --split \
+         subject or --split random."
+    )]
+    NotPredefined {
+        /// Recordings without a part.
+        n_without: usize,
+        /// Number of recordings.
+        n_recordings: usize,
+    },
+    /// A fraction outside (0, 1).
+    #[error("The validation fraction {0} is not between 0 and 1. Pass for example --valid-fraction 0.2.")]
+    Fraction(f64),
+}
+
+fn quoted(names: &[String]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
