@@ -3,7 +3,13 @@
 //! This crate must never know how a network is trained, nor where its data comes from.
 
 mod network;
+mod scaler;
+mod summary;
+mod weight_file;
 mod weights;
+pub mod whole_file;
 
 pub use network::{ConvSpec, Layer, Network, NetworkSpec, Parameter, SpecError};
+pub use scaler::Scaler;
+pub use weight_file::{WeightFile, WeightFileError, read_plain_weights};
 pub use weights::{Tensor, Weights};

@@ -145,7 +145,7 @@ pub struct Network {
 
 /// Most values that one tensor, one sample's activations or all parameters may have: 1 GiB of f32. Everything in a
 /// valid network can then be counted in 32 bits, which is what a GPU indexes with.
-const MOST_VALUES: usize = 1 << 28;
+pub(crate) const MOST_VALUES: usize = 1 << 28;
 
 impl Network {
     /// Works out layers and parameters of `spec`.
@@ -301,5 +301,117 @@ impl Builder {
         });
         self.parameters.push(Parameter { name: format!("{layer}.bias"), shape: vec![outputs], fan_in: 0, fan_out: 0 });
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The reference network after `change`.
+    fn changed(change: impl FnOnce(&mut NetworkSpec)) -> Result<Network, SpecError> {
+        let mut spec = NetworkSpec::default();
+        change(&mut spec);
+        Network::new(spec)
+    }
+
+    #[test]
+    fn the_reference_network_has_keras_s_shapes_and_fans() {
+        let network = changed(|_| ()).unwrap();
+        assert_eq!((network.n_parameters(), network.features()), (114_894, 896));
+        let parameters: Vec<_> =
+            network.parameters().iter().map(|p| (p.name.as_str(), p.shape.as_slice(), p.fan_in, p.fan_out)).collect();
+        let expected: [(&str, &[usize], usize, usize); 8] = [
+            ("conv1.kernel", &[3, 3, 32], 9, 96),
+            ("conv1.bias", &[32], 0, 0),
+            ("conv2.kernel", &[3, 32, 64], 96, 192),
+            ("conv2.bias", &[64], 0, 0),
+            ("dense1.kernel", &[896, 120], 896, 120),
+            ("dense1.bias", &[120], 0, 0),
+            ("dense2.kernel", &[120, 6], 120, 6),
+            ("dense2.bias", &[6], 0, 0),
+        ];
+        assert_eq!(parameters, expected);
+        assert_eq!(network.layers().len(), 6);
+        assert_eq!(network.layers()[3], Layer::Dropout { units: 896, rate: 0.1 });
+        assert_eq!(network.layers()[5], Layer::Dense { name: "dense2".into(), inputs: 120, units: 6, relu: false });
+    }
+
+    #[test]
+    fn a_network_without_hidden_layers_ends_in_dense1() {
+        let network = changed(|spec| spec.hidden.clear()).unwrap();
+        assert_eq!(
+            network.layers().last(),
+            Some(&Layer::Dense { name: "dense1".into(), inputs: 896, units: 6, relu: false })
+        );
+    }
+
+    #[test]
+    fn a_window_just_long_enough_works_and_one_shorter_names_the_layer() {
+        // conv2 needs 3 positions from pool1, which needs 6 from conv1, which needs 2·5 + 3 from the window.
+        assert_eq!(changed(|spec| spec.window = 13).unwrap().features(), 64);
+        for (window, layer) in [(12, "conv2"), (4, "pool1"), (2, "conv1"), (0, "window")] {
+            assert_eq!(changed(|spec| spec.window = window).unwrap_err().layer, layer, "window {window}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_work_is_refused_with_the_layer_named() {
+        let block = ConvSpec { filters: 4, kernel: 1, stride: 1, pool: None };
+        type Change<'a> = Box<dyn FnOnce(&mut NetworkSpec) + 'a>;
+        let cases: Vec<(&str, Change<'_>)> = vec![
+            ("channels", Box::new(|spec| spec.channels = 0)),
+            ("convs", Box::new(|spec| spec.convs.clear())),
+            ("convs", Box::new(|spec| spec.convs = vec![block; 5])),
+            ("conv1", Box::new(|spec| spec.convs[0].filters = 0)),
+            ("conv2", Box::new(|spec| spec.convs[1].kernel = 0)),
+            ("conv2", Box::new(|spec| spec.convs[1].stride = 0)),
+            ("pool1", Box::new(|spec| spec.convs[0].pool = Some(0))),
+            ("pool1", Box::new(|spec| spec.convs[0].pool = Some(60))),
+            ("pool2", Box::new(|spec| spec.convs[1].pool = Some(15))),
+            ("dropout", Box::new(|spec| spec.dropout = 1.0)),
+            ("dropout", Box::new(|spec| spec.dropout = -0.1)),
+            ("dropout", Box::new(|spec| spec.dropout = f32::NAN)),
+            ("dropout", Box::new(|spec| spec.dropout = f32::INFINITY)),
+            ("dense1", Box::new(|spec| spec.hidden = vec![0])),
+            ("dense2", Box::new(|spec| spec.hidden = vec![8, 0])),
+            ("classes", Box::new(|spec| spec.classes = 0)),
+            ("classes", Box::new(|spec| spec.classes = 1)),
+        ];
+        for (layer, change) in cases {
+            let error = changed(change).unwrap_err();
+            assert_eq!(error.layer, layer, "{error}");
+        }
+    }
+
+    #[test]
+    fn absurd_sizes_are_refused_and_do_not_overflow() {
+        let huge = usize::MAX;
+        let cases: Vec<(&str, NetworkSpec)> = vec![
+            ("window", NetworkSpec { window: huge, channels: huge, ..Default::default() }),
+            ("window", NetworkSpec { channels: 1 << 40, ..Default::default() }),
+            ("dense1", NetworkSpec { hidden: vec![huge], ..Default::default() }),
+            ("dense1", NetworkSpec { hidden: vec![1 << 28], ..Default::default() }),
+            ("dense2", NetworkSpec { classes: huge, ..Default::default() }),
+            // Each layer is within the limit; together they are not.
+            ("dense3", NetworkSpec { hidden: vec![14_000; 3], ..Default::default() }),
+        ];
+        for (layer, spec) in cases {
+            let error = Network::new(spec).unwrap_err();
+            assert_eq!(error.layer, layer, "{error}");
+        }
+        assert_eq!(changed(|spec| spec.convs[0].filters = huge).unwrap_err().layer, "conv1");
+        assert_eq!(changed(|spec| spec.convs[0].kernel = huge).unwrap_err().layer, "conv1");
+        assert_eq!(changed(|spec| spec.convs[0].pool = Some(huge)).unwrap_err().layer, "pool1");
+        // A stride beyond the window's end leaves one position, which is a network.
+        assert_eq!(changed(|spec| spec.convs[1].stride = huge).unwrap().features(), 64);
+    }
+
+    #[test]
+    fn unknown_and_missing_fields_are_refused() {
+        let json = serde_json::to_string(&NetworkSpec::default()).unwrap();
+        assert_eq!(serde_json::from_str::<NetworkSpec>(&json).unwrap(), NetworkSpec::default());
+        assert!(serde_json::from_str::<NetworkSpec>(&json.replace("\"hidden\"", "\"hiden\"")).is_err());
+        assert!(serde_json::from_str::<NetworkSpec>(&json.replace("\"window\":120,", "")).is_err());
     }
 }
