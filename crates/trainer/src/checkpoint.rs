@@ -1,0 +1,154 @@
+//! The checkpoint: everything a run needs to go on as if it had never stopped, in one file.
+//!
+//! A safetensors file. Tensors: `weights/NAME`, `moments/MOMENT/NAME`, and `best/NAME` once an epoch is complete, where
+//! NAME is that of the parameter. Metadata: `format` and `version`, `identity` (what the job was), `progress` (where it
+//! stood), `updates` (the optimizer's count). Random numbers need no state: they are functions of the seed in the plan and
+//! of the epoch and step in `progress`.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::io;
+use std::path::Path;
+
+use safetensors::{Dtype, SafeTensors, View};
+use serde::de::DeserializeOwned;
+use triax_engine::{Optimizer, SessionState};
+use triax_model::{Network, Tensor, Weights, whole_file};
+
+use crate::error::FolderError;
+use crate::identity::Identity;
+use crate::progress::Progress;
+
+const FORMAT: &str = "triax-checkpoint";
+const VERSION: &str = "1";
+
+/// The state of a run.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Checkpoint {
+    /// The job it belongs to.
+    pub(crate) identity: Identity,
+    /// Where the run stood.
+    pub(crate) progress: Progress,
+    /// Weights, moments and updates.
+    pub(crate) state: SessionState,
+    /// Weights of the best epoch.
+    pub(crate) best: Option<Weights>,
+}
+
+impl Checkpoint {
+    /// Replaces the file at `path`, at once and as a whole.
+    pub(crate) fn write(&self, path: &Path, optimizer: &Optimizer) -> Result<(), FolderError> {
+        let mut groups = vec![("weights".to_owned(), &self.state.weights)];
+        groups.extend(optimizer.moment_names().iter().map(|name| format!("moments/{name}")).zip(&self.state.moments));
+        groups.extend(self.best.as_ref().map(|best| ("best".to_owned(), best)));
+        let tensors = groups.iter().flat_map(|(group, weights)| {
+            weights.tensors.iter().map(move |tensor| (format!("{group}/{}", tensor.name), Values(tensor)))
+        });
+        let json = |result: serde_json::Result<String>| result.expect("counts and bits are valid JSON");
+        let metadata = HashMap::from([
+            ("format".to_owned(), FORMAT.to_owned()),
+            ("version".to_owned(), VERSION.to_owned()),
+            ("identity".to_owned(), json(serde_json::to_string(&self.identity))),
+            ("progress".to_owned(), json(serde_json::to_string(&self.progress))),
+            ("updates".to_owned(), self.state.updates.to_string()),
+        ]);
+        safetensors::serialize(tensors, Some(metadata))
+            .map_err(io::Error::other)
+            .and_then(|bytes| whole_file::write(path, &bytes))
+            .map_err(|source| FolderError::Io { action: "write", path: path.to_owned(), source })
+    }
+
+    /// Reads what [`Checkpoint::write`] wrote.
+    ///
+    /// The job is not compared here, but the shapes must be those of `network` and the moments those of `optimizer`: a
+    /// caller that has another network learns that from [`Checkpoint::read_identity`] first.
+    pub(crate) fn read(path: &Path, network: &Network, optimizer: &Optimizer) -> Result<Self, FolderError> {
+        let bytes = read_bytes(path)?;
+        let file = File::parse(path, &bytes)?;
+        let weights = |group: &str| -> Result<Weights, FolderError> {
+            let tensors = network.parameters().iter().map(|parameter| {
+                let name = format!("{group}/{}", parameter.name);
+                let view = file.tensors.tensor(&name).map_err(|reason| file.damaged(reason))?;
+                if view.dtype() != Dtype::F32 || view.shape() != parameter.shape {
+                    return Err(file.damaged(format!("tensor `{name}` is not of the network")));
+                }
+                let values = view.data().as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect();
+                Ok(Tensor { name: parameter.name.clone(), shape: parameter.shape.clone(), values })
+            });
+            Ok(Weights { tensors: tensors.collect::<Result<_, _>>()? })
+        };
+        let progress: Progress = file.metadata("progress")?;
+        let moments = optimizer.moment_names().iter().map(|name| weights(&format!("moments/{name}")));
+        Ok(Self {
+            identity: file.metadata("identity")?,
+            state: SessionState {
+                weights: weights("weights")?,
+                moments: moments.collect::<Result<_, _>>()?,
+                updates: file.metadata("updates")?,
+            },
+            best: progress.best.map(|_| weights("best")).transpose()?,
+            progress,
+        })
+    }
+
+    /// Reads only what the job was.
+    pub(crate) fn read_identity(path: &Path) -> Result<Identity, FolderError> {
+        File::parse(path, &read_bytes(path)?)?.metadata("identity")
+    }
+}
+
+fn read_bytes(path: &Path) -> Result<Vec<u8>, FolderError> {
+    std::fs::read(path).map_err(|source| FolderError::Io { action: "read", path: path.to_owned(), source })
+}
+
+/// A parsed checkpoint file.
+struct File<'a> {
+    path: &'a Path,
+    tensors: SafeTensors<'a>,
+    metadata: HashMap<String, String>,
+}
+
+impl<'a> File<'a> {
+    fn parse(path: &'a Path, bytes: &'a [u8]) -> Result<Self, FolderError> {
+        let parsed =
+            SafeTensors::read_metadata(bytes).and_then(|header| Ok((header, SafeTensors::deserialize(bytes)?)));
+        let damaged = |reason: String| FolderError::Damaged { path: path.to_owned(), reason };
+        let ((_, header), tensors) = parsed.map_err(|reason| damaged(format!("no whole checkpoint: {reason}")))?;
+        let metadata = header.metadata().clone().unwrap_or_default();
+        let has = |key: &str, value: &str| metadata.get(key).is_some_and(|found| found == value);
+        if !has("format", FORMAT) {
+            return Err(damaged("no checkpoint of Triax".into()));
+        }
+        if !has("version", VERSION) {
+            return Err(damaged(format!("a checkpoint of another version of Triax, this one reads version {VERSION}")));
+        }
+        Ok(Self { path, tensors, metadata })
+    }
+
+    fn metadata<T: DeserializeOwned>(&self, key: &str) -> Result<T, FolderError> {
+        let text = self.metadata.get(key).ok_or_else(|| self.damaged(format!("metadata `{key}` is missing")))?;
+        serde_json::from_str(text).map_err(|reason| self.damaged(format!("metadata `{key}`: {reason}")))
+    }
+
+    fn damaged(&self, reason: impl ToString) -> FolderError {
+        FolderError::Damaged { path: self.path.to_owned(), reason: reason.to_string() }
+    }
+}
+
+/// A tensor's values as safetensors wants them.
+struct Values<'a>(&'a Tensor);
+
+impl View for Values<'_> {
+    fn dtype(&self) -> Dtype {
+        Dtype::F32
+    }
+    fn shape(&self) -> &[usize] {
+        &self.0.shape
+    }
+    fn data(&self) -> Cow<'_, [u8]> {
+        self.0.values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>().into()
+    }
+    fn data_len(&self) -> usize {
+        size_of_val(self.0.values.as_slice())
+    }
+}

@@ -1,0 +1,100 @@
+//! What can end a run early, and what can be wrong with its folder.
+
+use std::io;
+use std::path::PathBuf;
+
+use triax_engine::EngineError;
+use triax_model::WeightFileError;
+
+use crate::metrics::MetricsError;
+
+/// Why a run did not end as planned. The run folder keeps its last checkpoint and its best weights.
+#[derive(Debug, thiserror::Error)]
+pub enum FitError {
+    /// Settings, windows or weights that do not belong together, or that nothing can be trained on.
+    #[error("{0}")]
+    Input(String),
+    /// The training broke down.
+    #[error(
+        "epoch {epoch}{}: {what} is not finite; lower the learning rate, clip the gradient's norm, or look for extreme \
+         values in the data. The state before this epoch and the best weights so far are in {}",
+        step.map(|step| format!(", step {step}")).unwrap_or_default(), folder.display()
+    )]
+    NotFinite {
+        /// The loss, the gradient's norm, the weight tensor or score at fault.
+        what: String,
+        /// The epoch, from 1.
+        epoch: usize,
+        /// The step within the epoch, from 1; absent where it was seen only at the end of the epoch.
+        step: Option<usize>,
+        /// The run folder.
+        folder: PathBuf,
+    },
+    /// The checkpoint belongs to another job.
+    #[error("{} cannot be resumed: {difference}", path.display())]
+    OtherJob {
+        /// The checkpoint.
+        path: PathBuf,
+        /// What differs, and how.
+        difference: String,
+    },
+    /// The engine failed.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The engine gave scores that cannot be judged.
+    #[error(transparent)]
+    Metrics(#[from] MetricsError),
+    /// The run folder failed.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+}
+
+/// What can be wrong with a run folder.
+#[derive(Debug, thiserror::Error)]
+pub enum FolderError {
+    /// The folder holds something already.
+    #[error("{} is not empty, and a run never overwrites anything: name another folder, or resume this run", path.display())]
+    NotEmpty {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The folder has no checkpoint to resume from.
+    #[error("{} has no checkpoint: nothing was trained there yet; start a new run in another folder", path.display())]
+    NoCheckpoint {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The folder holds a run already that is to be resumed, not started.
+    #[error("{} holds a run already: resume it, or name another folder", path.display())]
+    AlreadyStarted {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// Another process trains there.
+    #[error("another process is training in {}: wait for it, or stop it", path.display())]
+    InUse {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A weight file could not be written.
+    #[error(transparent)]
+    Weights(#[from] WeightFileError),
+    /// The operating system refused.
+    #[error("cannot {action} {}: {source}", path.display())]
+    Io {
+        /// What was to be done: `create`, `write`, `read`, `open`.
+        action: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A file is not what it should be.
+    #[error("{}: {reason}", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it, and what to do.
+        reason: String,
+    },
+}

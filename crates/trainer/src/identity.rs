@@ -1,0 +1,106 @@
+//! What makes a job the same job: a checkpoint is only ever resumed by the job that wrote it.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use triax_engine::WindowSet;
+
+use crate::job::Job;
+
+/// Plan, network, classes and a digest of the windows. The engine is not part of it: a run may move to another device,
+/// though only on the same one will its bits be those of an uninterrupted run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Identity {
+    /// The plan as JSON. Kept as text: equal plans have equal text, and no float is parsed to compare them.
+    plan: String,
+    /// The network's specification as JSON.
+    network: String,
+    /// Names of the classes.
+    classes: Vec<String>,
+    /// SHA-256 of the training windows with labels and weights.
+    train: String,
+    /// SHA-256 of the validation windows with labels.
+    valid: String,
+}
+
+impl Identity {
+    pub(crate) fn of(job: &Job<'_>) -> Self {
+        Self {
+            plan: json(job.plan),
+            network: json(job.network.spec()),
+            classes: job.classes.to_vec(),
+            train: digest(job.train),
+            valid: digest(job.valid),
+        }
+    }
+
+    /// How `now` differs from this, the identity at the checkpoint; nothing where it does not.
+    pub(crate) fn difference(&self, now: &Self) -> Option<String> {
+        let mut differences = Vec::new();
+        for (before, now) in [(&self.plan, &now.plan), (&self.network, &now.network)] {
+            if before != now {
+                differences.extend(changed_settings(before, now));
+            }
+        }
+        if self.classes != now.classes {
+            differences.push(format!("the classes were {}, now {}", self.classes.join(", "), now.classes.join(", ")));
+        }
+        if self.train != now.train {
+            differences.push("the training windows are not the same".into());
+        }
+        if self.valid != now.valid {
+            differences.push("the validation windows are not the same".into());
+        }
+        (!differences.is_empty()).then(|| differences.join("; "))
+    }
+}
+
+fn json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).expect("settings are valid JSON")
+}
+
+fn digest(set: &WindowSet) -> String {
+    let mut sha = Sha256::new();
+    let mut add = |bytes: &mut dyn Iterator<Item = [u8; 4]>, n_values: usize| {
+        // The length goes first, so that a value cannot move from one part to the next unnoticed.
+        sha.update((n_values as u64).to_le_bytes());
+        sha.update(bytes.flatten().collect::<Vec<u8>>());
+    };
+    add(&mut set.windows.iter().map(|value| value.to_le_bytes()), set.windows.len());
+    add(&mut set.labels.iter().map(|label| label.to_le_bytes()), set.labels.len());
+    let weights = set.sample_weights.as_deref().unwrap_or_default();
+    add(&mut weights.iter().map(|weight| weight.to_le_bytes()), weights.len());
+    sha.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// `batch_size was 32, is now 64` for each leaf that differs between two JSON objects.
+fn changed_settings(before: &str, now: &str) -> Vec<String> {
+    let [before, now] = [before, now].map(|text| {
+        let mut leaves = BTreeMap::new();
+        // Text of our own making; if it were damaged, the comparison would still name the setting as changed.
+        collect_leaves("", &serde_json::from_str(text).unwrap_or_default(), &mut leaves);
+        leaves
+    });
+    let names: std::collections::BTreeSet<_> = before.keys().chain(now.keys()).collect();
+    let value = |leaves: &BTreeMap<String, String>, name| leaves.get(name).map_or("absent", String::as_str).to_owned();
+    names
+        .into_iter()
+        .filter(|name| before.get(*name) != now.get(*name))
+        .map(|name| format!("{name} was {}, is now {}", value(&before, name), value(&now, name)))
+        .collect()
+}
+
+fn collect_leaves(path: &str, value: &Value, leaves: &mut BTreeMap<String, String>) {
+    let below = |key: &str| if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
+    match value {
+        Value::Object(fields) => fields.iter().for_each(|(key, value)| collect_leaves(&below(key), value, leaves)),
+        Value::Array(items) => {
+            items.iter().enumerate().for_each(|(i, value)| collect_leaves(&below(&i.to_string()), value, leaves))
+        }
+        leaf => {
+            leaves.insert(path.to_owned(), leaf.to_string());
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! How well scores fit labels: loss, accuracy, precision, recall, F1 and the confusion matrix.
+
+use serde::{Deserialize, Serialize};
+use triax_losses::Loss;
+
+/// How well a network classifies a set of windows. Every window counts once, whatever weight its class had in training.
+///
+/// A ratio whose denominator is 0 (the precision of a class that is never predicted, the recall of a class without
+/// windows) is 0, as in scikit-learn.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Metrics {
+    /// Mean loss, summed in f64.
+    pub loss: f64,
+    /// Fraction of the windows whose largest score (the first of equals) is their label's.
+    pub accuracy: f64,
+    /// Mean F1 of all classes, those without windows included: scikit-learn's
+    /// `f1_score(.., labels=range(classes), average="macro", zero_division=0)`.
+    pub macro_f1: f64,
+    /// One entry a class, in the order of the classes.
+    pub per_class: Vec<ClassMetrics>,
+    /// `confusion[label][prediction]` windows.
+    pub confusion: Vec<Vec<u64>>,
+}
+
+/// How well one class is recognised.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ClassMetrics {
+    /// Name of the class.
+    pub class: String,
+    /// Of the windows predicted as this class, the fraction that is.
+    pub precision: f64,
+    /// Of the windows of this class, the fraction that is predicted so.
+    pub recall: f64,
+    /// Harmonic mean of precision and recall.
+    pub f1: f64,
+    /// Windows of this class.
+    pub support: u64,
+}
+
+/// Scores that cannot be judged.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum MetricsError {
+    /// A score is NaN or infinite.
+    #[error("the score of class {class} for window {window} (from 0) is not finite")]
+    NotFinite {
+        /// Index of the window.
+        window: usize,
+        /// Name of the class.
+        class: String,
+    },
+    /// Scores, labels and classes do not belong together.
+    #[error("{0}")]
+    Input(String),
+}
+
+impl Metrics {
+    /// Judges `scores` (n_windows, classes) by `labels` (a class index each). `loss` is that of training.
+    ///
+    /// # Errors
+    /// A score that is not finite; numbers of scores and labels that do not belong together; no window at all.
+    pub fn from_scores(scores: &[f32], labels: &[u32], loss: Loss, classes: &[String]) -> Result<Self, MetricsError> {
+        let n_classes = classes.len();
+        check(scores, labels, classes)?;
+        let mut confusion = vec![vec![0; n_classes]; n_classes];
+        let mut loss_sum = 0.0;
+        let mut d_scores = vec![0.0; n_classes];
+        for (row, &label) in scores.chunks_exact(n_classes).zip(labels) {
+            let row_f64: Vec<f64> = row.iter().map(|&score| score.into()).collect();
+            loss_sum += loss.row(&row_f64, label as usize, &mut d_scores);
+            confusion[label as usize][largest(row)] += 1;
+        }
+        let per_class = (0..n_classes).map(|class| ClassMetrics::of(class, &classes[class], &confusion));
+        let per_class: Vec<_> = per_class.collect();
+        let n_correct: u64 = (0..n_classes).map(|class| confusion[class][class]).sum();
+        Ok(Self {
+            loss: loss_sum / labels.len() as f64,
+            accuracy: ratio(n_correct, labels.len() as u64),
+            macro_f1: per_class.iter().map(|class| class.f1).sum::<f64>() / n_classes as f64,
+            per_class,
+            confusion,
+        })
+    }
+}
+
+impl ClassMetrics {
+    fn of(class: usize, name: &str, confusion: &[Vec<u64>]) -> Self {
+        let hits = confusion[class][class];
+        let support: u64 = confusion[class].iter().sum();
+        let predicted: u64 = confusion.iter().map(|row| row[class]).sum();
+        Self {
+            class: name.to_owned(),
+            precision: ratio(hits, predicted),
+            recall: ratio(hits, support),
+            // 2·p·r / (p + r), without a detour through p and r.
+            f1: ratio(2 * hits, support + predicted),
+            support,
+        }
+    }
+}
+
+fn check(scores: &[f32], labels: &[u32], classes: &[String]) -> Result<(), MetricsError> {
+    let n_classes = classes.len();
+    if labels.is_empty() || n_classes == 0 {
+        return Err(MetricsError::Input("there is no window to judge by".into()));
+    }
+    if scores.len() != labels.len() * n_classes {
+        return Err(MetricsError::Input(format!(
+            "{} scores for {} windows and {n_classes} classes",
+            scores.len(),
+            labels.len()
+        )));
+    }
+    if let Some(window) = labels.iter().position(|&label| label as usize >= n_classes) {
+        let label = labels[window];
+        return Err(MetricsError::Input(format!("window {window} has label {label} of {n_classes} classes (from 0)")));
+    }
+    match scores.iter().position(|score| !score.is_finite()) {
+        Some(idx) => Err(MetricsError::NotFinite { window: idx / n_classes, class: classes[idx % n_classes].clone() }),
+        None => Ok(()),
+    }
+}
+
+/// Index of the largest score, the first of equals. All are finite.
+fn largest(scores: &[f32]) -> usize {
+    scores.iter().enumerate().fold(0, |best, (idx, score)| if *score > scores[best] { idx } else { best })
+}
+
+/// 0 where the denominator is.
+fn ratio(numerator: u64, denominator: u64) -> f64 {
+    if denominator == 0 { 0.0 } else { numerator as f64 / denominator as f64 }
+}

@@ -1,0 +1,120 @@
+//! How far a run has come: everything to go on from but weights and moments.
+
+use serde::{Deserialize, Serialize};
+use triax_engine::StepResult;
+
+use crate::exact;
+use crate::plan::FitPlan;
+use crate::schedule::ScheduleState;
+
+/// Where a run stands.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Progress {
+    /// Complete epochs.
+    pub(crate) epochs: usize,
+    /// Steps taken of the epoch in progress.
+    pub(crate) steps: usize,
+    /// Sums over those steps.
+    pub(crate) sums: EpochSums,
+    /// Wall-clock seconds spent on those steps.
+    pub(crate) seconds: f64,
+    /// Where the learning rate stands.
+    pub(crate) schedule: ScheduleState,
+    /// Sums of the last complete epoch.
+    pub(crate) last: EpochSums,
+    /// The best epoch so far.
+    pub(crate) best: Option<BestEpoch>,
+    /// Length of `history.jsonl`.
+    pub(crate) history_bytes: u64,
+    /// Length of `steps.jsonl`.
+    pub(crate) steps_bytes: u64,
+}
+
+/// The epoch with the lowest loss, the first of equals.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct BestEpoch {
+    /// The epoch, from 1.
+    pub(crate) epoch: usize,
+    /// Its validation loss; its training loss without validation windows.
+    #[serde(with = "exact")]
+    pub(crate) loss: f64,
+    /// Its training sums.
+    pub(crate) sums: EpochSums,
+}
+
+/// What the steps of an epoch add up to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct EpochSums {
+    /// Loss of each batch × its windows.
+    #[serde(with = "exact")]
+    loss: f64,
+    /// Windows classified correctly.
+    correct: u64,
+    /// Windows.
+    windows: u64,
+}
+
+impl EpochSums {
+    /// Adds a batch of `n_windows`.
+    pub(crate) fn add(&mut self, step: &StepResult, n_windows: usize) {
+        self.loss += f64::from(step.loss) * n_windows as f64;
+        self.correct += u64::from(step.correct);
+        self.windows += n_windows as u64;
+    }
+
+    /// Mean loss as Keras counts it: each batch weighs as much as it has windows.
+    pub(crate) fn mean_loss(&self) -> f64 {
+        self.loss / self.windows as f64
+    }
+
+    /// Fraction of the windows classified correctly.
+    pub(crate) fn accuracy(&self) -> f64 {
+        self.correct as f64 / self.windows as f64
+    }
+}
+
+impl Progress {
+    /// Before the first step.
+    pub(crate) fn new(plan: &FitPlan) -> Self {
+        Self {
+            epochs: 0,
+            steps: 0,
+            sums: EpochSums::default(),
+            seconds: 0.0,
+            schedule: ScheduleState::new(plan.learning_rate),
+            last: EpochSums::default(),
+            best: None,
+            history_bytes: 0,
+            steps_bytes: 0,
+        }
+    }
+
+    /// Whether no epoch is left to train, be it that the last one is done or that the loss has stopped falling.
+    pub(crate) fn finished(&self, plan: &FitPlan) -> bool {
+        self.epochs >= plan.epochs || self.out_of_patience(plan)
+    }
+
+    /// Keras's `EarlyStopping`: stops after an epoch that is no new best when `patience` epochs have passed since the
+    /// best. So a patience of 0 acts as 1, there too.
+    fn out_of_patience(&self, plan: &FitPlan) -> bool {
+        match (plan.early_stopping, self.best) {
+            (Some(patience), Some(best)) => self.epochs - best.epoch >= patience.max(1),
+            _ => false,
+        }
+    }
+
+    /// Closes the epoch in progress, which ended with `loss` (of validation; of training without validation windows).
+    /// Returns whether it is the best so far.
+    pub(crate) fn end_epoch(&mut self, plan: &FitPlan, loss: f64) -> bool {
+        self.epochs += 1;
+        self.steps = 0;
+        self.seconds = 0.0;
+        self.last = std::mem::take(&mut self.sums);
+        self.schedule.epoch_ended(&plan.schedule, loss);
+        let is_best = self.best.is_none_or(|best| loss < best.loss);
+        if is_best {
+            self.best = Some(BestEpoch { epoch: self.epochs, loss, sums: self.last });
+        }
+        is_best
+    }
+}

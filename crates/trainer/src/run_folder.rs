@@ -1,0 +1,201 @@
+//! The folder of a run: where each of its files is, and who may write there.
+
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use triax_model::{WeightFile, whole_file};
+
+use crate::error::FolderError;
+use crate::history::EpochRecord;
+use crate::metrics::Metrics;
+use crate::progress::EpochSums;
+
+/// A run folder.
+#[derive(Clone, Debug)]
+pub struct RunFolder {
+    path: PathBuf,
+}
+
+/// The figures a run ends with: `metrics.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Summary {
+    /// Epochs trained.
+    pub epochs: usize,
+    /// Whether early stopping ended the run before its last epoch.
+    pub stopped_early: bool,
+    /// Figures of `best.safetensors`: the epoch with the lowest validation loss (training loss without validation
+    /// windows), the first of equals. It was chosen by the validation windows, which makes its figures a little too good.
+    pub best: Figures,
+    /// Figures of `last.safetensors`: the last epoch, or with early stopping the best one, which it restores.
+    pub last: Figures,
+}
+
+/// The figures of an epoch's weights.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Figures {
+    /// The epoch, from 1.
+    pub epoch: usize,
+    /// Training loss, as in [`EpochRecord::loss`].
+    pub loss: f64,
+    /// Training accuracy, as in [`EpochRecord::accuracy`].
+    pub accuracy: f64,
+    /// Figures over the validation windows; absent where there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation: Option<Metrics>,
+}
+
+impl Figures {
+    pub(crate) fn new(epoch: usize, sums: EpochSums, validation: Option<Metrics>) -> Self {
+        Self { epoch, loss: sums.mean_loss(), accuracy: sums.accuracy(), validation }
+    }
+}
+
+impl RunFolder {
+    /// Creates a folder for a new run, parents included, and writes `config` to its `config.json`.
+    ///
+    /// # Errors
+    /// A folder that holds anything already; a place that cannot be written.
+    pub fn create(path: &Path, config: &Value) -> Result<Self, FolderError> {
+        let failed = |source| FolderError::Io { action: "create", path: path.to_owned(), source };
+        fs::create_dir_all(path).map_err(failed)?;
+        if fs::read_dir(path).map_err(failed)?.next().is_some() {
+            return Err(FolderError::NotEmpty { path: path.to_owned() });
+        }
+        let folder = Self { path: path.to_owned() };
+        write_json(&folder.config_path(), config)?;
+        Ok(folder)
+    }
+
+    /// Opens the folder of a run that was started before.
+    ///
+    /// # Errors
+    /// A folder without `config.json`.
+    pub fn open(path: &Path) -> Result<Self, FolderError> {
+        let folder = Self { path: path.to_owned() };
+        match fs::metadata(folder.config_path()) {
+            Ok(_) => Ok(folder),
+            Err(source) => Err(FolderError::Io { action: "find a run at", path: folder.config_path(), source }),
+        }
+    }
+
+    /// The folder itself.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What `config.json` says.
+    ///
+    /// # Errors
+    /// A file that cannot be read or is no JSON.
+    pub fn config(&self) -> Result<Value, FolderError> {
+        read_json(&self.config_path())
+    }
+
+    /// What `metrics.json` says; it is there once the run is finished.
+    ///
+    /// # Errors
+    /// A file that cannot be read or is no summary.
+    pub fn summary(&self) -> Result<Summary, FolderError> {
+        read_json(&self.metrics_path())
+    }
+
+    /// The lines of `history.jsonl`.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or a line that is no record. A last line without its end is being written, or was
+    /// when the run was killed: it is left out.
+    pub fn history(&self) -> Result<Vec<EpochRecord>, FolderError> {
+        let path = self.history_path();
+        let text = fs::read_to_string(&path).map_err(|source| FolderError::Io {
+            action: "read",
+            path: path.clone(),
+            source,
+        })?;
+        let whole = &text[..text.rfind('\n').map_or(0, |end| end + 1)];
+        let parse = |(i, line): (usize, &str)| {
+            let reason = |problem| format!("line {}: {problem}", i + 1);
+            serde_json::from_str(line)
+                .map_err(|problem| FolderError::Damaged { path: path.clone(), reason: reason(problem) })
+        };
+        whole.lines().enumerate().map(parse).collect()
+    }
+
+    /// `config.json`: every setting of the run.
+    pub fn config_path(&self) -> PathBuf {
+        self.path.join("config.json")
+    }
+
+    /// `metrics.json`: the [`Summary`].
+    pub fn metrics_path(&self) -> PathBuf {
+        self.path.join("metrics.json")
+    }
+
+    /// `history.jsonl`: an [`EpochRecord`] a line.
+    pub fn history_path(&self) -> PathBuf {
+        self.path.join("history.jsonl")
+    }
+
+    /// `steps.jsonl`: a [`crate::StepRecord`] a line, where the plan asks for it.
+    pub fn steps_path(&self) -> PathBuf {
+        self.path.join("steps.jsonl")
+    }
+
+    /// `best.safetensors`: the weights of the best epoch so far.
+    pub fn best_path(&self) -> PathBuf {
+        self.path.join("best.safetensors")
+    }
+
+    /// `last.safetensors`: the weights the run ended with.
+    pub fn last_path(&self) -> PathBuf {
+        self.path.join("last.safetensors")
+    }
+
+    /// `checkpoint.safetensors`: what the run is resumed from.
+    pub fn checkpoint_path(&self) -> PathBuf {
+        self.path.join("checkpoint.safetensors")
+    }
+
+    /// Keeps every other process from training in this folder for as long as the returned file is open, however this
+    /// one ends.
+    pub(crate) fn lock(&self) -> Result<File, FolderError> {
+        let path = self.path.join(".lock");
+        let failed = |source: io::Error| FolderError::Io { action: "lock", path: path.clone(), source };
+        let file = File::create(&path).map_err(failed)?;
+        match file.try_lock() {
+            Ok(()) => Ok(file),
+            Err(TryLockError::WouldBlock) => Err(FolderError::InUse { path: self.path.clone() }),
+            Err(TryLockError::Error(source)) => Err(failed(source)),
+        }
+    }
+
+    pub(crate) fn write_best(&self, file: &WeightFile) -> Result<(), FolderError> {
+        Ok(file.write(self.best_path())?)
+    }
+
+    pub(crate) fn write_last(&self, file: &WeightFile) -> Result<(), FolderError> {
+        Ok(file.write(self.last_path())?)
+    }
+
+    pub(crate) fn write_summary(&self, summary: &Summary) -> Result<(), FolderError> {
+        write_json(&self.metrics_path(), summary)
+    }
+}
+
+fn write_json(path: &Path, value: &impl Serialize) -> Result<(), FolderError> {
+    serde_json::to_vec_pretty(value)
+        .map_err(io::Error::other)
+        .and_then(|mut text| {
+            text.push(b'\n');
+            whole_file::write(path, &text)
+        })
+        .map_err(|source| FolderError::Io { action: "write", path: path.to_owned(), source })
+}
+
+fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, FolderError> {
+    let text = fs::read(path).map_err(|source| FolderError::Io { action: "read", path: path.to_owned(), source })?;
+    serde_json::from_slice(&text)
+        .map_err(|problem| FolderError::Damaged { path: path.to_owned(), reason: problem.to_string() })
+}

@@ -1,0 +1,103 @@
+//! The learning rate of every step, in Keras's forms.
+
+use std::f64::consts::PI;
+
+use serde::{Deserialize, Serialize};
+
+use crate::exact;
+
+/// How the learning rate changes over a run.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "name", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Schedule {
+    /// It does not.
+    Constant,
+    /// `lr · ½ (1 + cos(π · step / steps of the whole run))`: Keras's `CosineDecay` with `alpha = 0`, step counted from 0.
+    Cosine,
+    /// Multiplied by `factor` when the loss has not improved for `patience` epochs: Keras's `ReduceLROnPlateau`. The
+    /// loss is that of validation, or of training without validation windows.
+    Plateau {
+        /// Factor of each reduction, in (0, 1).
+        factor: f32,
+        /// Epochs without improvement before a reduction.
+        patience: usize,
+        /// Smallest decrease of the loss that counts as an improvement.
+        min_delta: f64,
+        /// Epochs after a reduction that are not counted.
+        cooldown: usize,
+        /// The learning rate is never reduced below this.
+        min_learning_rate: f32,
+    },
+}
+
+impl Schedule {
+    /// Reduce on plateau with Keras's defaults.
+    pub const PLATEAU: Self =
+        Self::Plateau { factor: 0.1, patience: 10, min_delta: 1e-4, cooldown: 0, min_learning_rate: 0.0 };
+
+    pub(crate) fn check(&self) -> Result<(), String> {
+        let Self::Plateau { factor, min_delta, min_learning_rate, .. } = *self else { return Ok(()) };
+        if !(factor > 0.0 && factor < 1.0) {
+            return Err(format!("the plateau schedule's factor must lie between 0 and 1, it is {factor}"));
+        }
+        if !(min_delta >= 0.0 && min_delta.is_finite()) {
+            return Err(format!("the plateau schedule's min_delta must be at least 0, it is {min_delta}"));
+        }
+        if !(min_learning_rate >= 0.0 && min_learning_rate.is_finite()) {
+            return Err(format!("the plateau schedule's lower bound must be at least 0, it is {min_learning_rate}"));
+        }
+        Ok(())
+    }
+}
+
+/// A schedule on its way through a run.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ScheduleState {
+    /// The learning rate before the schedule's function of the step is applied.
+    #[serde(with = "exact")]
+    learning_rate: f32,
+    /// Lowest loss seen; infinite before the first epoch.
+    #[serde(with = "exact")]
+    lowest: f64,
+    /// Epochs since then that count.
+    waited: usize,
+    /// Epochs that still do not count.
+    cooling: usize,
+}
+
+impl ScheduleState {
+    pub(crate) fn new(learning_rate: f32) -> Self {
+        Self { learning_rate, lowest: f64::INFINITY, waited: 0, cooling: 0 }
+    }
+
+    /// Learning rate of `step`, counted from 0 at the start of a run of `n_steps`.
+    pub(crate) fn rate(&self, schedule: &Schedule, step: u64, n_steps: u64) -> f32 {
+        match schedule {
+            Schedule::Constant | Schedule::Plateau { .. } => self.learning_rate,
+            Schedule::Cosine => {
+                let done = step as f64 / n_steps as f64;
+                (f64::from(self.learning_rate) * 0.5 * (1.0 + (PI * done).cos())) as f32
+            }
+        }
+    }
+
+    /// Takes note of an epoch that ended with `loss`.
+    pub(crate) fn epoch_ended(&mut self, schedule: &Schedule, loss: f64) {
+        let Schedule::Plateau { factor, patience, min_delta, cooldown, min_learning_rate } = *schedule else { return };
+        if self.cooling > 0 {
+            self.cooling -= 1;
+            self.waited = 0;
+        }
+        if loss + min_delta < self.lowest {
+            self.lowest = loss;
+            self.waited = 0;
+        } else if self.cooling == 0 {
+            self.waited += 1;
+            if self.waited >= patience && self.learning_rate > min_learning_rate {
+                self.learning_rate = (self.learning_rate * factor).max(min_learning_rate);
+                self.cooling = cooldown;
+                self.waited = 0;
+            }
+        }
+    }
+}
