@@ -304,8 +304,8 @@ def write_networks():
     cases = []
     for spec, loss, batch, weighted in [
         (REFERENCE, "squared_hinge", 32, False),
-        (one_block, "hinge", 3, True),
-        (pools_that_leave_a_rest, "categorical_crossentropy", 7, False),
+        (one_block, "categorical_crossentropy", 3, True),
+        (pools_that_leave_a_rest, "hinge", 7, False),
         (four_blocks, "categorical_hinge", 5, True),
     ]:
         model = build(spec)
@@ -315,7 +315,7 @@ def write_networks():
         layers = [layer for layer in model.layers if layer.name[:4] in ("conv", "pool", "dens")]
         taps = keras.Model(model.inputs, [layer.output for layer in layers])
         with tf.GradientTape() as tape:
-            activations = taps(windows)
+            activations = taps([windows])
             value = loss_function(loss)(encode(labels, spec["classes"], loss), activations[-1], sample_weights)
         gradients = tape.gradient(value, model.trainable_variables)
         cases.append({

@@ -8,35 +8,13 @@
 
 mod plan;
 pub mod reference;
+mod windows;
 
 use std::ops::{ControlFlow, Range};
-use std::sync::Arc;
 
-pub use plan::{Optimizer, TrainingPlan};
+pub use plan::{Optimizer, TrainingPlan, UnknownOptimizer};
 use triax_model::{Network, Weights};
-
-/// Windows with their labels, in host memory. Cheap to clone.
-#[derive(Clone, Debug)]
-pub struct WindowSet {
-    /// (n_windows, window, channels), row-major, standardised already.
-    pub windows: Arc<[f32]>,
-    /// Class index of each window.
-    pub labels: Arc<[u32]>,
-    /// Weight of each window in the loss; 1 where absent.
-    pub sample_weights: Option<Arc<[f32]>>,
-}
-
-impl WindowSet {
-    /// Number of windows.
-    pub fn len(&self) -> usize {
-        self.labels.len()
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.labels.is_empty()
-    }
-}
+pub use windows::WindowSet;
 
 /// What an engine can report as gone wrong.
 #[derive(Debug, thiserror::Error)]
@@ -80,6 +58,26 @@ pub struct Stretch<'a> {
     pub learning_rates: &'a [f32],
 }
 
+impl Stretch<'_> {
+    /// Whether these are steps that a session of `n_windows` training windows can take, with a learning rate for each.
+    ///
+    /// # Errors
+    /// [`EngineError::Input`] with what does not belong together.
+    pub fn check(&self, plan: &TrainingPlan, n_windows: usize) -> Result<(), EngineError> {
+        let n_steps = plan.n_steps(self.order.len());
+        let problem = if self.steps.end > n_steps {
+            format!("steps {:?} of an epoch that has {n_steps}", self.steps)
+        } else if self.learning_rates.len() != self.steps.len() {
+            format!("{} learning rates for {} steps", self.learning_rates.len(), self.steps.len())
+        } else if let Some(window_idx) = self.order.iter().find(|&&window_idx| window_idx as usize >= n_windows) {
+            format!("the order names window {window_idx} of {n_windows}")
+        } else {
+            return Ok(());
+        };
+        Err(EngineError::Input(format!("these steps cannot be taken: {problem}")))
+    }
+}
+
 /// What one step left behind.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct StepResult {
@@ -100,6 +98,29 @@ pub struct SessionState {
     pub moments: Vec<Weights>,
     /// Updates applied so far: Adam's t.
     pub updates: u64,
+}
+
+impl SessionState {
+    /// Whether this is the state of a session of `network` and `optimizer`.
+    ///
+    /// # Errors
+    /// [`EngineError::Input`] with the first tensor that does not fit.
+    pub fn check(&self, network: &Network, optimizer: &Optimizer) -> Result<(), EngineError> {
+        let refuse = |problem: String| Err(EngineError::Input(format!("the saved state does not fit: {problem}")));
+        if let Err(problem) = self.weights.fits(network) {
+            return refuse(problem);
+        }
+        let names = optimizer.moment_names();
+        if self.moments.len() != names.len() {
+            return refuse(format!("{} moments, and the optimizer keeps {names:?}", self.moments.len()));
+        }
+        for (name, moment) in names.iter().zip(&self.moments) {
+            if let Err(problem) = moment.fits(network) {
+                return refuse(format!("moment `{name}`: {problem}"));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// A device that can train networks.
@@ -124,12 +145,7 @@ pub trait Engine {
     ///
     /// # Errors
     /// As [`Engine::open`].
-    fn scores(
-        &self,
-        network: &Network,
-        weights: &Weights,
-        windows: &[f32],
-    ) -> Result<Vec<f32>, EngineError>;
+    fn scores(&self, network: &Network, weights: &Weights, windows: &[f32]) -> Result<Vec<f32>, EngineError>;
 }
 
 /// One training run on a device.
@@ -153,7 +169,8 @@ pub trait Session {
     /// A device that fails.
     fn validation_scores(&mut self) -> Result<Vec<f32>, EngineError>;
 
-    /// Reads weights and moments back.
+    /// Reads weights and moments back. The session goes on from exactly these values, so that another that restores them
+    /// goes on the same.
     ///
     /// # Errors
     /// A device that fails.

@@ -1,7 +1,12 @@
 //! What a training step does: loss, optimizer, batch, regularisation.
 
+use std::str::FromStr;
+
 use serde::{Deserialize, Serialize};
 use triax_losses::Loss;
+use triax_model::Network;
+
+use crate::EngineError;
 
 /// An optimizer in Keras's form, with Keras's defaults. The learning rate is not here: it changes from step to step.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -45,7 +50,47 @@ pub enum Optimizer {
     },
 }
 
+/// A name that is no optimizer's.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no optimizer; there are adam, adamw, sgd and rmsprop")]
+pub struct UnknownOptimizer(String);
+
+impl FromStr for Optimizer {
+    type Err = UnknownOptimizer;
+
+    /// The optimizer that Keras calls `name`, with Keras's defaults.
+    fn from_str(name: &str) -> Result<Self, UnknownOptimizer> {
+        Ok(match name {
+            "adam" => Self::adam(),
+            "adamw" => Self::adam_w(),
+            "sgd" => Self::sgd(),
+            "rmsprop" => Self::rms_prop(),
+            _ => return Err(UnknownOptimizer(name.to_owned())),
+        })
+    }
+}
+
 impl Optimizer {
+    /// Adam with Keras's defaults: β₁ = 0.9, β₂ = 0.999, ε = 1e-7.
+    pub fn adam() -> Self {
+        Self::Adam { beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7 }
+    }
+
+    /// AdamW with Keras's defaults: as Adam, with a weight decay of 0.004.
+    pub fn adam_w() -> Self {
+        Self::AdamW { beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7, weight_decay: 0.004 }
+    }
+
+    /// Plain gradient descent, as Keras's SGD is by default.
+    pub fn sgd() -> Self {
+        Self::Sgd { momentum: 0.0, nesterov: false }
+    }
+
+    /// RMSprop with Keras's defaults: ρ = 0.9, no momentum, ε = 1e-7.
+    pub fn rms_prop() -> Self {
+        Self::RmsProp { rho: 0.9, momentum: 0.0, epsilon: 1e-7 }
+    }
+
     /// Names of the moments, in the order of [`crate::SessionState::moments`].
     pub fn moment_names(&self) -> &'static [&'static str] {
         match self {
@@ -73,4 +118,50 @@ pub struct TrainingPlan {
     pub class_weights: Option<Vec<f32>>,
     /// Key of the dropout masks.
     pub seed: u64,
+}
+
+impl TrainingPlan {
+    /// Steps in an epoch over `n_windows` windows.
+    pub fn n_steps(&self, n_windows: usize) -> usize {
+        n_windows.div_ceil(self.batch_size)
+    }
+
+    /// Whether `network` can be trained by this plan.
+    ///
+    /// # Errors
+    /// [`EngineError::Input`] for a batch of no windows, a bound of the norm that is not positive, or class weights that
+    /// are not one finite number, not below 0, for each class.
+    pub fn check(&self, network: &Network) -> Result<(), EngineError> {
+        let classes = network.spec().classes;
+        let problem = if self.batch_size == 0 {
+            "the batch size is 0; it must be at least 1".to_owned()
+        } else if let Some(bound) = self.clip_norm.filter(|bound| !(*bound > 0.0 && bound.is_finite())) {
+            format!("the gradient's norm cannot be held to {bound}; the bound must be positive")
+        } else if let Some(weights) = self.class_weights.as_ref().filter(|weights| weights.len() != classes) {
+            format!("{} class weights for {classes} classes", weights.len())
+        } else if let Some(weight) =
+            self.class_weights.iter().flatten().find(|weight| !(**weight >= 0.0 && weight.is_finite()))
+        {
+            format!("the class weight {weight} is not a finite number of at least 0")
+        } else {
+            return Ok(());
+        };
+        Err(EngineError::Input(problem))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Optimizer;
+
+    #[test]
+    fn an_optimizer_is_found_by_its_name_and_travels_as_json() {
+        for name in ["adam", "adamw", "sgd", "rmsprop"] {
+            let optimizer: Optimizer = name.parse().unwrap();
+            let json = serde_json::to_string(&optimizer).unwrap();
+            assert_eq!(serde_json::from_str::<Optimizer>(&json).unwrap(), optimizer);
+        }
+        let error = "adma".parse::<Optimizer>().unwrap_err();
+        assert_eq!(error.to_string(), "`adma` is no optimizer; there are adam, adamw, sgd and rmsprop");
+    }
 }

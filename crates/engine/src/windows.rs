@@ -1,0 +1,58 @@
+//! The windows that a session trains on or validates with.
+
+use std::sync::Arc;
+
+use triax_model::Network;
+
+use crate::EngineError;
+
+/// Windows with their labels, in host memory. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct WindowSet {
+    /// (n_windows, window, channels), row-major, standardised already.
+    pub windows: Arc<[f32]>,
+    /// Class index of each window.
+    pub labels: Arc<[u32]>,
+    /// Weight of each window in the loss; 1 where absent.
+    pub sample_weights: Option<Arc<[f32]>>,
+}
+
+impl WindowSet {
+    /// Number of windows.
+    pub fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.labels.is_empty()
+    }
+
+    /// Whether these windows have the shape that `network` reads, one label and at most one weight each, and only
+    /// labels it has an output for. `role` (`training`) names them in the error.
+    ///
+    /// # Errors
+    /// [`EngineError::Input`] with the first difference.
+    pub fn check(&self, role: &str, network: &Network) -> Result<(), EngineError> {
+        let spec = network.spec();
+        let n_values = self.len() * spec.window * spec.channels;
+        let problem = if self.windows.len() != n_values {
+            format!(
+                "{} values where {} windows of {} samples in {} channels need {n_values}",
+                self.windows.len(),
+                self.len(),
+                spec.window,
+                spec.channels
+            )
+        } else if let Some((window_idx, label)) =
+            self.labels.iter().enumerate().find(|(_, label)| **label as usize >= spec.classes)
+        {
+            format!("window {window_idx} has class {label}, and the network only the classes below {}", spec.classes)
+        } else if let Some(weights) = self.sample_weights.as_ref().filter(|weights| weights.len() != self.len()) {
+            format!("{} sample weights for {} windows", weights.len(), self.len())
+        } else {
+            return Ok(());
+        };
+        Err(EngineError::Input(format!("the {role} windows do not fit: {problem}")))
+    }
+}
