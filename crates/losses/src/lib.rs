@@ -1,8 +1,24 @@
 //! The classification losses: for each one a WGSL kernel and its Rust twin.
 //!
+//! Every loss takes one row of scores (classes) and one class index. It is not differentiable everywhere; where it is
+//! not, this crate says which subgradient it gives: 0 where a `max(·, 0)` switches, and equal shares where several
+//! classes attain a maximum. Keras 3 agrees on the shares, and leaves the other case to its backend.
+//!
 //! This crate must never know what computed the scores, nor on which device its WGSL runs.
 
+mod labels;
+mod real;
+mod twins;
+pub mod wgsl;
+
+use std::fmt;
+use std::str::FromStr;
+
 use serde::{Deserialize, Serialize};
+
+pub use labels::{LabelError, balanced_class_weights, labels_from_matrix};
+pub use real::Real;
+pub use twins::loss_rows;
 
 /// A loss over (batch, classes) scores and one class index a row, as Keras 3 defines it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -16,4 +32,83 @@ pub enum Loss {
     CategoricalHinge,
     /// `log Σ exp(p) − p_label`, on logits.
     CategoricalCrossentropy,
+}
+
+impl Loss {
+    /// Every loss.
+    pub const ALL: [Self; 4] = [Self::Hinge, Self::SquaredHinge, Self::CategoricalHinge, Self::CategoricalCrossentropy];
+
+    /// Keras's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Hinge => "hinge",
+            Self::SquaredHinge => "squared_hinge",
+            Self::CategoricalHinge => "categorical_hinge",
+            Self::CategoricalCrossentropy => "categorical_crossentropy",
+        }
+    }
+
+    /// The loss of one row, unweighted; writes its derivative in each score to `d_scores`.
+    ///
+    /// A score that is not finite makes the loss and all of `d_scores` NaN: a network that gives such a score has
+    /// diverged, even where the formula would still give a number.
+    ///
+    /// # Panics
+    /// If `label` is no class, or `d_scores` has another length than `scores`.
+    pub fn row<F: Real>(self, scores: &[F], label: usize, d_scores: &mut [F]) -> F {
+        assert_eq!(scores.len(), d_scores.len(), "one derivative for each score");
+        assert!(label < scores.len(), "label {label} of {} classes", scores.len());
+        if !scores.iter().all(|score| score.is_finite()) {
+            d_scores.fill(F::NAN);
+            return F::NAN;
+        }
+        match self {
+            Self::Hinge => twins::hinge::row(scores, label, d_scores),
+            Self::SquaredHinge => twins::squared_hinge::row(scores, label, d_scores),
+            Self::CategoricalHinge => twins::categorical_hinge::row(scores, label, d_scores),
+            Self::CategoricalCrossentropy => twins::categorical_crossentropy::row(scores, label, d_scores),
+        }
+    }
+}
+
+impl fmt::Display for Loss {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// A name that is no loss.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "unknown loss `{0}`; there are hinge, squared_hinge, categorical_hinge and categorical_crossentropy (on logits)"
+)]
+pub struct UnknownLoss(pub String);
+
+impl FromStr for Loss {
+    type Err = UnknownLoss;
+
+    fn from_str(name: &str) -> Result<Self, UnknownLoss> {
+        Self::ALL.into_iter().find(|loss| loss.name() == name).ok_or_else(|| UnknownLoss(name.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_round_trip_and_are_what_serde_writes() {
+        use serde::de::IntoDeserializer;
+        use serde::de::value::{Error, StrDeserializer};
+        for loss in Loss::ALL {
+            assert_eq!(loss.to_string().parse(), Ok(loss));
+            let deserializer: StrDeserializer<'_, Error> = loss.name().into_deserializer();
+            assert_eq!(Loss::deserialize(deserializer), Ok(loss));
+        }
+        let error = "mse".parse::<Loss>().unwrap_err().to_string();
+        assert!(error.contains("`mse`"));
+        for loss in Loss::ALL {
+            assert!(error.contains(loss.name()));
+        }
+    }
 }

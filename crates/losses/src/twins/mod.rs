@@ -1,0 +1,11 @@
+//! The Rust twins of the kernels: a file here computes what the WGSL of the same stem computes, over f32 or f64.
+
+pub(crate) mod categorical_crossentropy;
+pub(crate) mod categorical_hinge;
+pub(crate) mod hinge;
+mod loss_rows;
+pub(crate) mod squared_hinge;
+#[cfg(test)]
+mod tests;
+
+pub use loss_rows::loss_rows;

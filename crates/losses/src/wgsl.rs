@@ -1,0 +1,238 @@
+//! The WGSL sources of `kernels/`, put together by a typed key.
+
+use crate::Loss;
+
+/// Invocations of a workgroup of every loss kernel; the default limit of WebGPU.
+pub const WORKGROUP: u32 = 256;
+
+/// Workgroups that a grid may have in one dimension; the default limit of WebGPU.
+const MAX_GROUPS: u32 = 65_535;
+
+/// All that the source of a loss kernel depends on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct LossKernelKey {
+    /// The loss.
+    pub loss: Loss,
+    /// Invocations that share a row; one of [`LossKernelKey::LANES`].
+    pub lanes: u32,
+}
+
+impl LossKernelKey {
+    /// The numbers of lanes there are.
+    pub const LANES: [u32; 6] = [1, 2, 4, 8, 16, 32];
+
+    /// The kernel for so many classes: a lane for about eight of them. Fewer lanes spare barriers, more lanes read
+    /// scores that lie beside each other at the same time.
+    pub fn for_classes(loss: Loss, classes: usize) -> Self {
+        let lanes = (classes / 8).clamp(1, 32) as u32;
+        Self { loss, lanes: 1 << lanes.ilog2() }
+    }
+
+    /// Every kernel that [`LossKernelKey::for_classes`] can choose.
+    pub fn all() -> impl Iterator<Item = Self> {
+        Loss::ALL.into_iter().flat_map(|loss| Self::LANES.map(|lanes| Self { loss, lanes }))
+    }
+
+    /// The grid of workgroups for so many rows, as near to square as the limit of one dimension asks for. `None` where
+    /// even that is not enough, beyond 2^32 rows.
+    pub fn grid(self, rows: usize) -> Option<(u32, u32)> {
+        let groups = u32::try_from(rows.div_ceil((WORKGROUP / self.lanes) as usize)).ok()?;
+        let y = groups.div_ceil(MAX_GROUPS).max(1);
+        (y <= MAX_GROUPS).then(|| (groups.div_ceil(y), y))
+    }
+}
+
+/// Names of a loss in its WGSL file: the prefix of its functions, that of its structure, and the source.
+fn functions(loss: Loss) -> (&'static str, &'static str, &'static str) {
+    match loss {
+        Loss::Hinge => ("hinge", "Hinge", include_str!("../../../kernels/loss/hinge.wgsl")),
+        Loss::SquaredHinge => {
+            ("squared_hinge", "SquaredHinge", include_str!("../../../kernels/loss/squared_hinge.wgsl"))
+        }
+        Loss::CategoricalHinge => {
+            ("categorical_hinge", "CategoricalHinge", include_str!("../../../kernels/loss/categorical_hinge.wgsl"))
+        }
+        Loss::CategoricalCrossentropy => (
+            "categorical_crossentropy",
+            "CategoricalCrossentropy",
+            include_str!("../../../kernels/loss/categorical_crossentropy.wgsl"),
+        ),
+    }
+}
+
+/// Functions that notice what is not finite.
+pub const FINITE: &str = include_str!("../../../kernels/finite.wgsl");
+
+/// Functions of one loss (`kernels/README.md` says which), for a kernel of one's own. Those of several losses may stand
+/// in one source.
+pub fn loss_functions(loss: Loss) -> &'static str {
+    functions(loss).2
+}
+
+/// The whole source of the kernel `loss_rows`, entry point `main`.
+pub fn loss_kernel(key: LossKernelKey) -> String {
+    let (x, structure, source) = functions(key.loss);
+    let bound = format!(
+        "const LANES: u32 = {lanes}u;
+alias LossRow = {structure}Row;
+fn loss_identity() -> LossRow {{ return {x}_identity(); }}
+fn loss_term(score: f32, is_true: bool) -> LossRow {{ return {x}_term(score, is_true); }}
+fn loss_combine(a: LossRow, b: LossRow) -> LossRow {{ return {x}_combine(a, b); }}
+fn loss_value(row: LossRow, n_classes: u32) -> f32 {{ return {x}_value(row, n_classes); }}
+fn loss_gradient(row: LossRow, score: f32, is_true: bool, n_classes: u32) -> f32 {{
+    return {x}_gradient(row, score, is_true, n_classes);
+}}",
+        lanes = key.lanes,
+    );
+    [FINITE, source, &bound, include_str!("../../../kernels/loss_rows.wgsl")].join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
+    use naga::{AddressSpace, Module, ShaderStage};
+
+    use super::*;
+
+    fn parsed(source: &str) -> (Module, ModuleInfo) {
+        let module =
+            naga::front::wgsl::parse_str(source).unwrap_or_else(|error| panic!("{}", error.emit_to_string(source)));
+        let info = Validator::new(ValidationFlags::all(), Capabilities::empty())
+            .validate(&module)
+            .unwrap_or_else(|error| panic!("{}", error.emit_to_string(source)));
+        (module, info)
+    }
+
+    fn entry() -> String {
+        "main".to_owned()
+    }
+
+    #[test]
+    fn every_kernel_becomes_spirv_msl_hlsl_and_glsl() {
+        for key in LossKernelKey::all() {
+            let (module, info) = parsed(&loss_kernel(key));
+
+            let options = naga::back::spv::Options::default();
+            let words = naga::back::spv::write_vec(&module, &info, &options, None);
+            assert!(words.unwrap_or_else(|error| panic!("{key:?}: {error}")).len() > 100);
+
+            let options = naga::back::msl::Options { lang_version: (2, 0), ..Default::default() };
+            let (msl, _) = naga::back::msl::write_string(&module, &info, &options, &Default::default())
+                .unwrap_or_else(|error| panic!("{key:?}: {error}"));
+            assert!(msl.contains("kernel void"), "{key:?}");
+
+            let mut hlsl = String::new();
+            let options = naga::back::hlsl::Options::default();
+            naga::back::hlsl::Writer::new(&mut hlsl, &options, &Default::default())
+                .write(&module, &info, None)
+                .unwrap_or_else(|error| panic!("{key:?}: {error}"));
+            assert!(hlsl.contains("[numthreads(256, 1, 1)]"), "{key:?}");
+
+            let mut glsl = String::new();
+            let options =
+                naga::back::glsl::Options { version: naga::back::glsl::Version::new_gles(310), ..Default::default() };
+            let pipeline = naga::back::glsl::PipelineOptions {
+                shader_stage: ShaderStage::Compute,
+                entry_point: entry(),
+                multiview: None,
+            };
+            naga::back::glsl::Writer::new(&mut glsl, &module, &info, &options, &pipeline, Default::default())
+                .and_then(|mut writer| writer.write())
+                .unwrap_or_else(|error| panic!("{key:?}: {error}"));
+            assert!(glsl.contains("void main()"), "{key:?}");
+        }
+    }
+
+    /// The default limits of WebGPU: <https://www.w3.org/TR/webgpu/#limits>.
+    #[test]
+    fn every_kernel_stays_within_the_default_limits() {
+        for key in LossKernelKey::all() {
+            let (module, info) = parsed(&loss_kernel(key));
+            assert_eq!(module.entry_points.len(), 1);
+            let main = &module.entry_points[0];
+            assert_eq!((main.name.as_str(), main.stage), ("main", ShaderStage::Compute));
+            assert_eq!(main.workgroup_size, [WORKGROUP, 1, 1]);
+            assert!(main.workgroup_size.iter().product::<u32>() <= 256);
+
+            let used = info.get_entry_point(0);
+            let (mut storage_buffers, mut workgroup_bytes) = (0, 0);
+            for (handle, variable) in module.global_variables.iter() {
+                // Also: a buffer that is bound but not used would vanish from an inferred layout.
+                assert!(!used[handle].is_empty(), "{key:?} does not use {:?}", variable.name);
+                match variable.space {
+                    AddressSpace::Storage { .. } => storage_buffers += 1,
+                    AddressSpace::WorkGroup => {
+                        workgroup_bytes += module.types[variable.ty].inner.size(module.to_ctx());
+                    }
+                    space => panic!("{key:?} keeps {:?} in {space:?}", variable.name),
+                }
+            }
+            assert_eq!(storage_buffers, 6, "as the header of loss_rows.wgsl lists them");
+            assert!(workgroup_bytes <= 4_096, "{key:?} needs {workgroup_bytes} bytes, more than its header says");
+            assert!(storage_buffers <= 8 && workgroup_bytes <= 16_384);
+        }
+    }
+
+    #[test]
+    fn keys_have_sources_of_their_own_without_placeholders() {
+        let sources: HashSet<String> = LossKernelKey::all().map(loss_kernel).collect();
+        assert_eq!(sources.len(), LossKernelKey::all().count());
+        for source in sources {
+            // Burn replaces {{ … }} in sources, by nothing where it knows no value.
+            assert!(!source.contains("{{") && !source.contains("}}"));
+        }
+    }
+
+    #[test]
+    fn what_a_key_forgets_to_declare_does_not_compile() {
+        let source = loss_kernel(LossKernelKey { loss: Loss::Hinge, lanes: 4 });
+        for line in ["const LANES: u32 = 4u;", "alias LossRow = HingeRow;"] {
+            let broken = source.replace(line, "");
+            assert_ne!(broken, source);
+            assert!(naga::front::wgsl::parse_str(&broken).is_err(), "compiles without `{line}`");
+        }
+    }
+
+    #[test]
+    fn the_losses_can_stand_in_one_source() {
+        let all: Vec<&str> = Loss::ALL.into_iter().map(loss_functions).collect();
+        let (module, _) = parsed(&all.join("\n"));
+        for loss in Loss::ALL {
+            for function in ["identity", "term", "combine", "value", "gradient"] {
+                let name = format!("{loss}_{function}");
+                assert!(module.functions.iter().any(|(_, f)| f.name.as_deref() == Some(&name)), "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_number_of_classes_has_a_kernel_that_is_tested() {
+        let all: HashSet<LossKernelKey> = LossKernelKey::all().collect();
+        for loss in Loss::ALL {
+            for classes in 2..=1_024 {
+                assert!(all.contains(&LossKernelKey::for_classes(loss, classes)), "{classes} classes");
+            }
+        }
+        let lanes = |classes| LossKernelKey::for_classes(Loss::Hinge, classes).lanes;
+        assert_eq!([2, 6, 15, 16, 31, 32, 255, 256, 1_024].map(lanes), [1, 1, 1, 2, 2, 4, 16, 32, 32]);
+    }
+
+    #[test]
+    fn grids_cover_the_rows_within_the_limits() {
+        for key in LossKernelKey::LANES.map(|lanes| LossKernelKey { loss: Loss::Hinge, lanes }) {
+            let rows_a_group = (WORKGROUP / key.lanes) as usize;
+            for rows in [1, 2, 7, 8, 9, 255, 256, 257, 65_535, 524_280, 524_281, 999_983, 1_000_000, 1 << 27] {
+                let (x, y) = key.grid(rows).unwrap();
+                assert!((1..=65_535).contains(&x) && (1..=65_535).contains(&y));
+                let groups = x as usize * y as usize;
+                assert!(groups * rows_a_group >= rows, "{rows} rows");
+                // No more than one workgroup for each line of the grid is idle.
+                assert!((groups - y as usize) * rows_a_group < rows, "{rows} rows");
+            }
+            assert_eq!(key.grid(0), Some((0, 1)));
+        }
+        assert_eq!(LossKernelKey { loss: Loss::Hinge, lanes: 32 }.grid(usize::MAX), None);
+    }
+}

@@ -1,0 +1,14 @@
+// Noticing what is not finite, without float comparisons: an implementation of WGSL may assume that no value is NaN or
+// infinite and fold away a test like `x != x`. Bit patterns of u32 it must respect.
+
+// |x| as bits. Ordered like the magnitudes; infinity and every NaN lie at or above NOT_FINITE.
+fn magnitude_bits(x: f32) -> u32 {
+    return bitcast<u32>(x) & 0x7fffffffu;
+}
+
+const NOT_FINITE: u32 = 0x7f800000u;
+
+// A NaN. `bits` are the magnitude bits of whatever was not finite; WGSL refuses a NaN it can compute before it runs.
+fn not_a_number(bits: u32) -> f32 {
+    return bitcast<f32>(bits | 0x7fc00000u);
+}
