@@ -10,6 +10,7 @@ mod readers;
 mod repair;
 mod scale;
 mod split;
+mod synthetic;
 #[cfg(test)]
 mod test_corpora;
 mod windows;
@@ -20,4 +21,5 @@ pub use readers::{Format, read};
 pub use repair::{Repair, RepairEntry, RepairLog};
 pub use scale::fit_scaler;
 pub use split::{Split, SplitError, SplitPlan, split};
+pub use synthetic::synthetic;
 pub use windows::{Origin, Windows, cut};
