@@ -121,7 +121,7 @@ pub struct TrainingPlan {
 }
 
 impl TrainingPlan {
-    /// Steps in an epoch over `n_windows` windows.
+    /// Steps in an epoch over `n_windows` windows. The batch size must not be 0, which [`TrainingPlan::check`] refuses.
     pub fn n_steps(&self, n_windows: usize) -> usize {
         n_windows.div_ceil(self.batch_size)
     }

@@ -278,6 +278,7 @@ fn twenty_steps_follow_keras() {
 fn an_epoch_is_averaged_as_keras_does() {
     let file: TrainingFile = golden(golden_file("trajectory"));
     let network = Network::new(file.spec.clone()).unwrap();
+    assert_eq!(file.epochs.len(), 3);
     assert!(!file.epoch_windows.is_multiple_of(file.batch), "the last batch is to be smaller");
     for epoch in file.epochs {
         let train = window_set(&file.spec, file.epoch_windows, false);

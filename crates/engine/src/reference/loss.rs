@@ -1,6 +1,6 @@
 //! Loss and accuracy of a batch: `Σ w·l / batch`, and the windows whose first largest score is their label's.
 
-use triax_losses::Loss;
+use triax_losses::{Loss, loss_rows};
 
 /// Loss of a batch, with its gradient.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,22 +17,15 @@ pub(super) struct BatchLoss {
 
 /// The loss of `scores` (batch, classes) against a class index a row, each row weighted.
 pub(super) fn batch_loss(loss: Loss, scores: &[f64], labels: &[u32], weights: &[f64]) -> BatchLoss {
-    let batch = labels.len();
-    let classes = scores.len() / batch;
-    let mut d_scores = vec![0.0; scores.len()];
-    let mut rows = Vec::with_capacity(batch);
-    let mut correct = 0;
-    let scores_and_gradients = scores.chunks_exact(classes).zip(d_scores.chunks_exact_mut(classes));
-    for ((&label, &weight), (scores, d_scores)) in labels.iter().zip(weights).zip(scores_and_gradients) {
-        let label = label as usize;
-        rows.push(weight * loss.row(scores, label, d_scores));
-        for d_score in d_scores {
-            *d_score *= weight / batch as f64;
-        }
-        correct += u32::from(first_largest(scores) == label);
+    let batch = labels.len() as f64;
+    let (mut rows, mut d_scores) = (vec![0.0; labels.len()], vec![0.0; scores.len()]);
+    loss_rows(loss, scores, labels, weights, &mut rows, &mut d_scores);
+    for d_score in &mut d_scores {
+        *d_score /= batch;
     }
-    let mean = rows.iter().sum::<f64>() / batch as f64;
-    BatchLoss { rows, mean, d_scores, correct }
+    let predictions = scores.chunks_exact(scores.len() / labels.len()).map(first_largest);
+    let correct = predictions.zip(labels).filter(|(predicted, label)| *predicted == **label as usize).count() as u32;
+    BatchLoss { mean: rows.iter().sum::<f64>() / batch, rows, d_scores, correct }
 }
 
 /// Index of the first of the largest scores: the predicted class.
