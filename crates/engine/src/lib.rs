@@ -12,7 +12,7 @@ mod windows;
 
 use std::ops::{ControlFlow, Range};
 
-pub use plan::{Optimizer, TrainingPlan, UnknownOptimizer};
+pub use plan::{Optimizer, TrainingPlan};
 use triax_model::{Network, Weights};
 pub use windows::WindowSet;
 

@@ -1,7 +1,5 @@
 //! What a training step does: loss, optimizer, batch, regularisation.
 
-use std::str::FromStr;
-
 use serde::{Deserialize, Serialize};
 use triax_losses::Loss;
 use triax_model::Network;
@@ -50,26 +48,6 @@ pub enum Optimizer {
     },
 }
 
-/// A name that is no optimizer's.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no optimizer; there are adam, adamw, sgd and rmsprop")]
-pub struct UnknownOptimizer(String);
-
-impl FromStr for Optimizer {
-    type Err = UnknownOptimizer;
-
-    /// The optimizer that Keras calls `name`, with Keras's defaults.
-    fn from_str(name: &str) -> Result<Self, UnknownOptimizer> {
-        Ok(match name {
-            "adam" => Self::adam(),
-            "adamw" => Self::adam_w(),
-            "sgd" => Self::sgd(),
-            "rmsprop" => Self::rms_prop(),
-            _ => return Err(UnknownOptimizer(name.to_owned())),
-        })
-    }
-}
-
 impl Optimizer {
     /// Adam with Keras's defaults: β₁ = 0.9, β₂ = 0.999, ε = 1e-7.
     pub fn adam() -> Self {
@@ -89,6 +67,27 @@ impl Optimizer {
     /// RMSprop with Keras's defaults: ρ = 0.9, no momentum, ε = 1e-7.
     pub fn rms_prop() -> Self {
         Self::RmsProp { rho: 0.9, momentum: 0.0, epsilon: 1e-7 }
+    }
+
+    /// The settings by name, each with whether it may have the value it has.
+    fn settings(&self) -> Vec<(&'static str, f32, bool)> {
+        let share = |name, value: f32| (name, value, (0.0..1.0).contains(&value));
+        let size = |name, value: f32| (name, value, value >= 0.0 && value.is_finite());
+        match *self {
+            Self::Adam { beta_1, beta_2, epsilon } => {
+                vec![share("beta_1", beta_1), share("beta_2", beta_2), size("epsilon", epsilon)]
+            }
+            Self::AdamW { beta_1, beta_2, epsilon, weight_decay } => vec![
+                share("beta_1", beta_1),
+                share("beta_2", beta_2),
+                size("epsilon", epsilon),
+                size("weight_decay", weight_decay),
+            ],
+            Self::Sgd { momentum, .. } => vec![share("momentum", momentum)],
+            Self::RmsProp { rho, momentum, epsilon } => {
+                vec![share("rho", rho), share("momentum", momentum), size("epsilon", epsilon)]
+            }
+        }
     }
 
     /// Names of the moments, in the order of [`crate::SessionState::moments`].
@@ -129,12 +128,14 @@ impl TrainingPlan {
     /// Whether `network` can be trained by this plan.
     ///
     /// # Errors
-    /// [`EngineError::Input`] for a batch of no windows, a bound of the norm that is not positive, or class weights that
-    /// are not one finite number, not below 0, for each class.
+    /// [`EngineError::Input`] for a batch of no windows, a setting of the optimizer out of its range, a bound of the norm
+    /// that is not positive, or class weights that are not one finite number, not below 0, for each class.
     pub fn check(&self, network: &Network) -> Result<(), EngineError> {
         let classes = network.spec().classes;
         let problem = if self.batch_size == 0 {
             "the batch size is 0; it must be at least 1".to_owned()
+        } else if let Some((name, value, _)) = self.optimizer.settings().into_iter().find(|(_, _, allowed)| !allowed) {
+            format!("the optimizer's {name} is {value}; a share must be in [0, 1), anything else at least 0 and finite")
         } else if let Some(bound) = self.clip_norm.filter(|bound| !(*bound > 0.0 && bound.is_finite())) {
             format!("the gradient's norm cannot be held to {bound}; the bound must be positive")
         } else if let Some(weights) = self.class_weights.as_ref().filter(|weights| weights.len() != classes) {
@@ -155,13 +156,27 @@ mod tests {
     use super::Optimizer;
 
     #[test]
-    fn an_optimizer_is_found_by_its_name_and_travels_as_json() {
-        for name in ["adam", "adamw", "sgd", "rmsprop"] {
-            let optimizer: Optimizer = name.parse().unwrap();
+    fn an_optimizer_travels_as_json() {
+        for optimizer in [Optimizer::adam(), Optimizer::adam_w(), Optimizer::sgd(), Optimizer::rms_prop()] {
             let json = serde_json::to_string(&optimizer).unwrap();
             assert_eq!(serde_json::from_str::<Optimizer>(&json).unwrap(), optimizer);
         }
-        let error = "adma".parse::<Optimizer>().unwrap_err();
-        assert_eq!(error.to_string(), "`adma` is no optimizer; there are adam, adamw, sgd and rmsprop");
+        let misspelt = r#"{"name": "sgd", "momentum": 0.9, "nestorov": true}"#;
+        assert!(serde_json::from_str::<Optimizer>(misspelt).is_err());
+    }
+
+    #[test]
+    fn defaults_are_allowed_and_values_out_of_range_are_not() {
+        let allowed = |optimizer: Optimizer| optimizer.settings().iter().all(|(_, _, allowed)| *allowed);
+        for optimizer in [Optimizer::adam(), Optimizer::adam_w(), Optimizer::sgd(), Optimizer::rms_prop()] {
+            assert!(allowed(optimizer));
+        }
+        for value in [-0.1, 1.0, f32::NAN] {
+            assert!(!allowed(Optimizer::Sgd { momentum: value, nesterov: false }));
+            assert!(!allowed(Optimizer::Adam { beta_1: 0.9, beta_2: value, epsilon: 1e-7 }));
+        }
+        for value in [-0.1, f32::INFINITY, f32::NAN] {
+            assert!(!allowed(Optimizer::RmsProp { rho: 0.9, momentum: 0.0, epsilon: value }));
+        }
     }
 }

@@ -25,8 +25,10 @@ mod tests {
         let gradients: Tensors = vec![vec![3.0], vec![0.0, -4.0]];
         assert_eq!(global_norm(&gradients), 5.0);
         let mut clipped = gradients.clone();
-        clip(&mut clipped, 5.0, 5.0);
-        assert_eq!(clipped, gradients);
+        for bound in [10.0, 5.0] {
+            clip(&mut clipped, 5.0, bound);
+            assert_eq!(clipped, gradients);
+        }
         clip(&mut clipped, 5.0, 2.5);
         assert_eq!(clipped, [vec![1.5], vec![0.0, -2.0]]);
     }

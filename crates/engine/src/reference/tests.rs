@@ -207,6 +207,19 @@ fn dropout_multiplies_by_the_mask_of_the_step() {
 }
 
 #[test]
+fn a_session_counts_the_steps_of_dropout_from_the_start_of_training() {
+    let (network, plan, train) = (network(0.5), plan(4), window_set(8));
+    let mut session = open(&network, &plan, &train);
+    let order: Vec<u32> = (0..8).collect();
+    let stretch = Stretch { order: &order, steps: 1..2, first_step: 6, learning_rates: &[0.01] };
+    let weights = session.state().unwrap().weights;
+    let results = session.train(&stretch, &mut |_, _| ControlFlow::Continue(())).unwrap();
+    let loss = |step| gradients(&network, &weights, &plan, &pick(&train, &order[4..]), step).unwrap().loss as f32;
+    assert_eq!(results[0].loss, loss(7));
+    assert!((0..7).all(|step| loss(step) != loss(7)), "masks that give the same loss tell nothing");
+}
+
+#[test]
 fn clipping_bounds_the_step_and_the_norm_before_it_is_reported() {
     let (network, train) = (network(0.0), window_set(4));
     let free = TrainingPlan { optimizer: Optimizer::sgd(), ..plan(4) };
@@ -249,8 +262,11 @@ fn arguments_that_do_not_belong_together_are_refused() {
         assert!(problem.contains(names), "{problem}");
     };
     refused(plan(0), good.clone(), "batch size");
+    let optimizer = Optimizer::Sgd { momentum: 1.5, nesterov: false };
+    refused(TrainingPlan { optimizer, ..plan(2) }, good.clone(), "momentum is 1.5");
     refused(TrainingPlan { clip_norm: Some(0.0), ..plan(2) }, good.clone(), "norm");
     refused(TrainingPlan { clip_norm: Some(f32::NAN), ..plan(2) }, good.clone(), "norm");
+    refused(TrainingPlan { clip_norm: Some(f32::INFINITY), ..plan(2) }, good.clone(), "norm");
     refused(TrainingPlan { class_weights: Some(vec![1.0; 2]), ..plan(2) }, good.clone(), "2 class weights");
     refused(TrainingPlan { class_weights: Some(vec![1.0, -1.0, 1.0]), ..plan(2) }, good.clone(), "class weight -1");
     refused(plan(2), WindowSet { windows: good.windows[1..].into(), ..good.clone() }, "203 values");
