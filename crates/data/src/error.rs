@@ -35,6 +35,9 @@ pub enum DataError {
     /// It cannot be windowed or split as asked.
     #[error(transparent)]
     Split(#[from] crate::SplitError),
+    /// A data set cannot be fetched.
+    #[error(transparent)]
+    Fetch(#[from] crate::FetchError),
 }
 
 impl DataError {

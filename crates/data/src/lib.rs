@@ -5,6 +5,7 @@
 
 mod corpus;
 mod error;
+mod fetch;
 mod fingerprint;
 mod readers;
 mod repair;
@@ -17,6 +18,7 @@ mod windows;
 
 pub use corpus::{Corpus, Part, Recording};
 pub use error::DataError;
+pub use fetch::{DATA_SETS, DataSet, FetchError, FetchOptions, FetchProgress, Fetched, Outcome, fetch};
 pub use readers::{Format, read};
 pub use repair::{Repair, RepairEntry, RepairLog};
 pub use scale::fit_scaler;
