@@ -12,8 +12,8 @@ writes, with the versions that made them,
 
 Weights, windows and labels are not stored: they follow from `hash32`, which Rust repeats bit for bit. Everything is
 computed at float64, so that an f64 twin can be held to about 1e-13; the trajectory also at float32, as users run it.
-Hyperparameters are the float32 nearest to the usual decimal, because that is what a training plan holds. A second run on the same
-machine writes the same bytes.
+Hyperparameters are the float32 nearest to the usual decimal, because that is what a training plan holds.
+A second run on the same machine writes the same bytes.
 """
 
 import json
