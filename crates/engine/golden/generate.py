@@ -172,7 +172,8 @@ def write_losses():
     keras.config.set_floatx("float64")
     cases = []
     for name in LOSSES:
-        for k, (rows, classes, spread) in enumerate([(1, 2, 2), (5, 2, 2), (4, 3, 2), (9, 6, 2), (7, 13, 4), (2, 67, 2)]):
+        shapes = [(1, 2, 2), (5, 2, 2), (4, 3, 2), (9, 6, 2), (7, 13, 4), (2, 67, 2)]
+        for k, (rows, classes, spread) in enumerate(shapes):
             # Odd multiples of 2⁻¹¹: short decimals, exact in float32, never ±1.
             words = (hash32(SCORES + 10 * k, rows * classes) >> np.uint64(20)).astype(np.float64)
             scores = ((words - 2048) * 2 + 1).reshape(rows, classes) / 4096 * spread
@@ -245,7 +246,7 @@ def write_optimizers():
     keras.config.set_floatx("float64")
     adam_w = {**ADAM, "name": "adam_w", "weight_decay": 0.004}
     rms_prop = {"name": "rms_prop", "rho": 0.9, "momentum": 0.0, "epsilon": 1e-7}
-    shapes, n_steps = [5, 3], 6
+    shapes = [5, 3]
     rates = [f32(r) for r in [0.001, 0.001, 0.01, 0.005, 0.002, 0.1]]
     cases = []
     for settings, clip_norm, start in [
@@ -266,7 +267,9 @@ def write_optimizers():
         steps = []
         for step, rate in enumerate(rates):
             # Entries from about 2⁻²⁰ to 4, one of them 0, so that ε and clipping both matter.
-            gradients = [signed(GRADIENTS + 10 * step + k, n) * 2.0 ** (2 - 5 * np.arange(n)) for k, n in enumerate(shapes)]
+            gradients = [
+                signed(GRADIENTS + 10 * step + k, n) * 2.0 ** (2 - 5 * np.arange(n)) for k, n in enumerate(shapes)
+            ]
             gradients[1][2] = 0.0
             optimizer.learning_rate = rate
             optimizer.apply([tf.constant(g) for g in gradients], variables)
@@ -275,7 +278,6 @@ def write_optimizers():
                 "gradients": [g.tolist() for g in gradients],
                 "after": [v.numpy().tolist() for v in variables],
             })  # fmt: skip
-        assert len(steps) == n_steps
         cases.append({"optimizer": settings, "clip_norm": clip_norm, "initial": initial, "steps": steps})
     write(HERE / "optimizers.json", {"cases": cases})
 
@@ -291,7 +293,9 @@ def write_networks():
     }  # fmt: skip
     pools_that_leave_a_rest = {
         "window": 53, "channels": 2,
-        "convs": [{"filters": 7, "kernel": 5, "stride": 1, "pool": 3}, {"filters": 3, "kernel": 2, "stride": 3, "pool": 2}],
+        "convs": [
+            {"filters": 7, "kernel": 5, "stride": 1, "pool": 3}, {"filters": 3, "kernel": 2, "stride": 3, "pool": 2},
+        ],
         "dropout": 0.0, "hidden": [11, 5], "classes": 4,
     }  # fmt: skip
     four_blocks = {
