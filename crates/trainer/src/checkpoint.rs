@@ -152,3 +152,121 @@ impl View for Values<'_> {
         size_of_val(self.0.values.as_slice())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use triax_engine::{StepResult, TrainingPlan};
+    use triax_losses::Loss;
+    use triax_model::{ConvSpec, NetworkSpec};
+
+    use super::*;
+    use crate::plan::FitPlan;
+    use crate::schedule::Schedule;
+
+    fn network() -> Network {
+        let convs = vec![ConvSpec { filters: 2, kernel: 3, stride: 1, pool: None }];
+        let spec = NetworkSpec { window: 8, channels: 2, convs, dropout: 0.0, hidden: vec![3], classes: 3 };
+        Network::new(spec).unwrap()
+    }
+
+    fn plan() -> FitPlan {
+        FitPlan {
+            training: TrainingPlan {
+                loss: Loss::Hinge,
+                optimizer: Optimizer::adam(),
+                batch_size: 4,
+                clip_norm: Some(0.1),
+                class_weights: None,
+                seed: u64::MAX,
+            },
+            epochs: 3,
+            shuffle: true,
+            learning_rate: 0.1,
+            schedule: Schedule::PLATEAU,
+            early_stopping: Some(2),
+            log_steps: true,
+        }
+    }
+
+    fn checkpoint(n_epochs: usize) -> Checkpoint {
+        let (network, plan) = (network(), plan());
+        let mut weights = Weights::glorot_uniform(&network, 1);
+        // Values that a detour through decimals or through arithmetic could lose.
+        let odd = [-0.0, f32::MIN_POSITIVE / 3.0, f32::MAX, 1.0 + f32::EPSILON];
+        weights.tensors[0].values[..4].copy_from_slice(&odd);
+        let mut progress = Progress::new(&plan);
+        for epoch in 0..n_epochs {
+            progress.sums.add(&StepResult { loss: 1.0 / 3.0, correct: 1, gradient_norm: 1.0 }, 3);
+            progress.end_epoch(&plan, 1.0 / (epoch as f64 + 3.0));
+        }
+        progress.history_bytes = 17;
+        let windows =
+            triax_engine::WindowSet { windows: vec![0.5; 16].into(), labels: vec![1].into(), sample_weights: None };
+        let job = crate::job::Job {
+            engine: &triax_engine::reference::ReferenceEngine,
+            network: &network,
+            train: &windows,
+            valid: &windows,
+            plan: &plan,
+            classes: &["a".into(), "b \"quoted\"".into(), "ç".into()],
+            scaler: None,
+            extra: &Default::default(),
+        };
+        Checkpoint {
+            identity: Identity::of(&job),
+            best: progress.best.map(|_| Weights::glorot_uniform(&network, 4)),
+            progress,
+            state: SessionState {
+                moments: [2, 3].map(|seed| Weights::glorot_uniform(&network, seed)).into(),
+                weights,
+                updates: u64::MAX,
+            },
+        }
+    }
+
+    fn bits(weights: &Weights) -> Vec<u32> {
+        weights.tensors.iter().flat_map(|tensor| tensor.values.iter().map(|value| value.to_bits())).collect()
+    }
+
+    #[test]
+    fn a_checkpoint_comes_back_to_the_bit() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("checkpoint.safetensors");
+        for n_epochs in [0, 1, 2] {
+            let written = checkpoint(n_epochs);
+            written.write(&path, &Optimizer::adam()).unwrap();
+            let read = Checkpoint::read(&path, &network(), &Optimizer::adam()).unwrap();
+            assert_eq!(read, written);
+            assert_eq!(bits(&read.state.weights), bits(&written.state.weights));
+            assert_eq!(Checkpoint::read_identity(&path).unwrap(), written.identity);
+        }
+    }
+
+    #[test]
+    fn a_torn_checkpoint_is_refused_wherever_it_is_torn() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("checkpoint.safetensors");
+        checkpoint(1).write(&path, &Optimizer::adam()).unwrap();
+        let whole = std::fs::read(&path).unwrap();
+        for length in (0..whole.len()).step_by(97).chain([1, 7, 8, 9, whole.len() - 1]) {
+            std::fs::write(&path, &whole[..length]).unwrap();
+            let error = Checkpoint::read(&path, &network(), &Optimizer::adam()).unwrap_err().to_string();
+            assert!(error.contains("checkpoint.safetensors: "), "{error}");
+        }
+    }
+
+    #[test]
+    fn files_of_another_kind_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("checkpoint.safetensors");
+        let read = || Checkpoint::read(&path, &network(), &Optimizer::adam()).unwrap_err().to_string();
+        assert!(read().contains("cannot read"), "{}", read());
+        std::fs::write(&path, b"\x7fELF and so on and so forth").unwrap();
+        assert!(read().contains("no whole checkpoint"), "{}", read());
+        let other = safetensors::serialize(std::iter::empty::<(&str, Values<'_>)>(), None).unwrap();
+        std::fs::write(&path, other).unwrap();
+        assert!(read().contains("no checkpoint of Triax"), "{}", read());
+        checkpoint(0).write(&path, &Optimizer::sgd()).unwrap(); // which leaves the moments out
+        assert!(read().contains("moments/m/conv1.kernel"), "{}", read());
+    }
+}

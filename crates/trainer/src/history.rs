@@ -94,3 +94,67 @@ impl JsonLines {
         self.bytes
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn step(step: u64) -> StepRecord {
+        StepRecord { step, loss: 0.5 }
+    }
+
+    #[test]
+    fn what_was_written_after_the_checkpoint_is_cut_off() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("steps.jsonl");
+        let mut lines = JsonLines::open(&path, 0).unwrap();
+        lines.append([step(1), step(2)]).unwrap();
+        let at_checkpoint = lines.bytes();
+        lines.append([step(3)]).unwrap();
+        std::fs::OpenOptions::new().append(true).open(&path).unwrap().write_all(b"{\"step\": 4, \"lo").unwrap();
+
+        let mut lines = JsonLines::open(&path, at_checkpoint).unwrap();
+        lines.append([step(30)]).unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let steps: Vec<StepRecord> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(steps, [step(1), step(2), step(30)]);
+        assert_eq!(lines.bytes(), text.len() as u64);
+    }
+
+    #[test]
+    fn a_file_that_has_lost_lines_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("history.jsonl");
+        std::fs::write(&path, "{}\n").unwrap();
+        let error = JsonLines::open(&path, 100).unwrap_err().to_string();
+        assert!(error.contains("history.jsonl") && error.contains("3 bytes, and had 100"), "{error}");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "{}\n");
+    }
+
+    #[test]
+    fn absent_validation_is_left_out() {
+        let record = EpochRecord {
+            epoch: 1,
+            loss: 0.5,
+            accuracy: 0.25,
+            val_loss: None,
+            val_accuracy: None,
+            val_macro_f1: None,
+            learning_rate: 0.001,
+            seconds: 2.0,
+        };
+        let line = serde_json::to_string(&record).unwrap();
+        assert_eq!(line, r#"{"epoch":1,"loss":0.5,"accuracy":0.25,"learning_rate":0.001,"seconds":2.0}"#);
+        assert_eq!(serde_json::from_str::<EpochRecord>(&line).unwrap(), record);
+        let judged = EpochRecord { val_loss: Some(1.0), val_accuracy: Some(0.5), val_macro_f1: Some(0.125), ..record };
+        let line = serde_json::to_string(&judged).unwrap();
+        assert!(line.contains(r#""val_loss":1.0,"val_accuracy":0.5,"val_macro_f1":0.125,"learning_rate""#), "{line}");
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_full_disk_is_named() {
+        let error = JsonLines::open(Path::new("/dev/full"), 0).unwrap().append([step(1)]).unwrap_err().to_string();
+        assert!(error.contains("/dev/full") && error.contains("No space left"), "{error}");
+    }
+}

@@ -104,3 +104,70 @@ fn collect_leaves(path: &str, value: &Value, leaves: &mut BTreeMap<String, Strin
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn identity() -> Identity {
+        Identity {
+            plan: r#"{"training":{"batch_size":32,"optimizer":{"name":"adam"},"class_weights":[1.0,0.1]},"epochs":3}"#
+                .into(),
+            network: r#"{"window":120,"hidden":[120]}"#.into(),
+            classes: vec!["walk".into(), "jog".into()],
+            train: "00".into(),
+            valid: "11".into(),
+        }
+    }
+
+    #[test]
+    fn equal_jobs_do_not_differ() {
+        assert_eq!(identity().difference(&identity()), None);
+    }
+
+    #[test]
+    fn each_difference_is_named() {
+        let mut now = identity();
+        now.plan =
+            r#"{"training":{"batch_size":64,"optimizer":{"name":"sgd"},"class_weights":null},"epochs":3}"#.into();
+        now.network = r#"{"window":120,"hidden":[60,120]}"#.into();
+        now.classes.swap(0, 1);
+        now.valid = "22".into();
+        let said = identity().difference(&now).unwrap();
+        for part in [
+            "training.batch_size was 32, is now 64",
+            "training.optimizer.name was \"adam\", is now \"sgd\"",
+            "training.class_weights.1 was 0.1, is now absent",
+            "hidden.0 was 120, is now 60",
+            "hidden.1 was absent, is now 120",
+            "the classes were walk, jog, now jog, walk",
+            "the validation windows are not the same",
+        ] {
+            assert!(said.contains(part), "`{part}` is missing in: {said}");
+        }
+        assert!(!said.contains("epochs") && !said.contains("training windows"), "{said}");
+    }
+
+    #[test]
+    fn a_digest_sees_every_part() {
+        let set = |windows: &[f32], labels: &[u32], weights: Option<&[f32]>| {
+            digest(&WindowSet {
+                windows: windows.into(),
+                labels: labels.into(),
+                sample_weights: weights.map(Into::into),
+            })
+        };
+        let digests = [
+            set(&[0.0, 1.0], &[0], None),
+            set(&[0.0, -1.0], &[0], None),
+            set(&[-0.0, 1.0], &[0], None),
+            set(&[0.0, 1.0], &[1], None),
+            set(&[0.0, 1.0], &[0], Some(&[1.0])),
+            set(&[0.0], &[0x3f80_0000, 0], None), // the same bytes in all, cut elsewhere
+        ];
+        for (i, digest) in digests.iter().enumerate() {
+            assert_eq!(digest.len(), 64);
+            assert!(!digests[..i].contains(digest));
+        }
+    }
+}

@@ -129,3 +129,84 @@ fn largest(scores: &[f32]) -> usize {
 fn ratio(numerator: u64, denominator: u64) -> f64 {
     if denominator == 0 { 0.0 } else { numerator as f64 / denominator as f64 }
 }
+
+#[cfg(test)]
+mod tests {
+    use triax_testing::golden;
+
+    use super::*;
+
+    #[derive(Deserialize)]
+    struct Golden {
+        cases: Vec<Case>,
+    }
+
+    #[derive(Deserialize)]
+    struct Case {
+        labels: Vec<u32>,
+        predictions: Vec<u32>,
+        accuracy: f64,
+        macro_f1: f64,
+        precision: Vec<f64>,
+        recall: Vec<f64>,
+        f1: Vec<f64>,
+        support: Vec<u64>,
+        confusion: Vec<Vec<u64>>,
+    }
+
+    fn classes(n: usize) -> Vec<String> {
+        (0..n).map(|class| format!("class {class}")).collect()
+    }
+
+    #[test]
+    fn figures_are_those_of_scikit_learn() {
+        let golden: Golden = golden(concat!(env!("CARGO_MANIFEST_DIR"), "/golden/metrics.json"));
+        let near = |ours: f64, theirs: f64| assert!((ours - theirs).abs() < 1e-14, "{ours} is not {theirs}");
+        for case in golden.cases {
+            let mut scores = vec![-0.5; case.labels.len() * 5];
+            for (window, &prediction) in case.predictions.iter().enumerate() {
+                scores[window * 5 + prediction as usize] = 0.75;
+            }
+            let metrics = Metrics::from_scores(&scores, &case.labels, Loss::Hinge, &classes(5)).unwrap();
+            near(metrics.accuracy, case.accuracy);
+            near(metrics.macro_f1, case.macro_f1);
+            assert_eq!(metrics.confusion, case.confusion);
+            for (class, ours) in metrics.per_class.iter().enumerate() {
+                near(ours.precision, case.precision[class]);
+                near(ours.recall, case.recall[class]);
+                near(ours.f1, case.f1[class]);
+                assert_eq!(ours.support, case.support[class]);
+            }
+        }
+    }
+
+    #[test]
+    fn the_loss_is_the_mean_over_windows() {
+        // Categorical hinge, worked out by hand: max(0.25, 0) − 1 + 1 = 0.25 and max(0.5, 0) − (−1) + 1 = 2.5.
+        let scores = [1.0, 0.25, 0.5, -1.0];
+        let metrics = Metrics::from_scores(&scores, &[0, 1], Loss::CategoricalHinge, &classes(2)).unwrap();
+        assert_eq!(metrics.loss, (0.25 + 2.5) / 2.0);
+        assert_eq!(metrics.accuracy, 0.5);
+    }
+
+    #[test]
+    fn the_first_of_equal_scores_is_the_prediction() {
+        let scores = [0.5, 0.5, 0.5, -1.0, 2.0, 2.0];
+        let metrics = Metrics::from_scores(&scores, &[0, 1], Loss::Hinge, &classes(3)).unwrap();
+        assert_eq!(metrics.confusion, [[1, 0, 0], [0, 1, 0], [0, 0, 0]]);
+    }
+
+    #[test]
+    fn scores_that_cannot_be_judged_are_refused() {
+        let judge = |scores: &[f32], labels: &[u32]| {
+            Metrics::from_scores(scores, labels, Loss::SquaredHinge, &classes(2)).unwrap_err()
+        };
+        for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            let error = judge(&[0.0, 1.0, 2.0, bad], &[0, 1]);
+            assert_eq!(error, MetricsError::NotFinite { window: 1, class: "class 1".into() });
+        }
+        assert!(judge(&[0.0, 1.0, 2.0], &[0, 1]).to_string().contains("3 scores for 2 windows"));
+        assert!(judge(&[0.0, 1.0], &[2]).to_string().contains("label 2"));
+        assert!(judge(&[], &[]).to_string().contains("no window"));
+    }
+}

@@ -118,3 +118,115 @@ impl Progress {
         is_best
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+    use triax_engine::{Optimizer, TrainingPlan};
+    use triax_losses::Loss;
+    use triax_testing::golden;
+
+    use super::*;
+    use crate::schedule::Schedule;
+
+    #[derive(Deserialize)]
+    struct Callbacks {
+        early_stopping: Vec<StoppedRun>,
+        epoch_figures: Epoch,
+    }
+
+    #[derive(Deserialize)]
+    struct StoppedRun {
+        losses: Vec<f64>,
+        patience: usize,
+        epochs: usize,
+        restored: usize,
+    }
+
+    #[derive(Deserialize)]
+    struct Epoch {
+        batches: Vec<Batch>,
+        loss: f64,
+        accuracy: f64,
+    }
+
+    #[derive(Deserialize)]
+    struct Batch {
+        windows: usize,
+        loss: f32,
+        correct: u32,
+    }
+
+    fn callbacks() -> Callbacks {
+        golden(concat!(env!("CARGO_MANIFEST_DIR"), "/golden/callbacks.json"))
+    }
+
+    fn plan(epochs: usize, early_stopping: Option<usize>) -> FitPlan {
+        FitPlan {
+            training: TrainingPlan {
+                loss: Loss::Hinge,
+                optimizer: Optimizer::sgd(),
+                batch_size: 4,
+                clip_norm: None,
+                class_weights: None,
+                seed: 0,
+            },
+            epochs,
+            shuffle: true,
+            learning_rate: 0.01,
+            schedule: Schedule::Constant,
+            early_stopping,
+            log_steps: false,
+        }
+    }
+
+    #[test]
+    fn early_stopping_is_that_of_keras() {
+        for run in callbacks().early_stopping {
+            let plan = plan(run.losses.len(), Some(run.patience));
+            let mut progress = Progress::new(&plan);
+            while !progress.finished(&plan) {
+                progress.end_epoch(&plan, run.losses[progress.epochs]);
+            }
+            let best = progress.best.unwrap().epoch;
+            assert_eq!((progress.epochs, best), (run.epochs, run.restored), "{:?}, {}", run.losses, run.patience);
+        }
+    }
+
+    #[test]
+    fn without_early_stopping_every_epoch_is_trained() {
+        let plan = plan(5, None);
+        let mut progress = Progress::new(&plan);
+        let mut best = Vec::new();
+        while !progress.finished(&plan) {
+            best.push(progress.end_epoch(&plan, [3.0, 3.0, 2.0, 2.5, 2.0][progress.epochs]));
+        }
+        assert_eq!(best, [true, false, true, false, false]);
+    }
+
+    #[test]
+    fn an_epoch_is_counted_as_keras_counts_it() {
+        let epoch = callbacks().epoch_figures;
+        let mut sums = EpochSums::default();
+        for batch in &epoch.batches {
+            sums.add(&StepResult { loss: batch.loss, correct: batch.correct, gradient_norm: 0.0 }, batch.windows);
+        }
+        // Keras sums in f32.
+        assert!((sums.mean_loss() - epoch.loss).abs() < 1e-6 * epoch.loss, "{}", sums.mean_loss());
+        assert!((sums.accuracy() - epoch.accuracy).abs() < 1e-7, "{}", sums.accuracy());
+        let unweighted = epoch.batches.iter().map(|batch| f64::from(batch.loss)).sum::<f64>() / 3.0;
+        assert!((unweighted - epoch.loss).abs() > 0.1, "the golden epoch would not tell the two means apart");
+    }
+
+    #[test]
+    fn progress_survives_json_to_the_bit() {
+        let plan = plan(5, Some(1));
+        let mut progress = Progress::new(&plan);
+        progress.end_epoch(&plan, 0.1 + 0.2);
+        progress.sums.add(&StepResult { loss: 1.0 / 3.0, correct: 2, gradient_norm: 0.0 }, 3);
+        let text = serde_json::to_string(&progress).unwrap();
+        assert_eq!(serde_json::from_str::<Progress>(&text).unwrap(), progress);
+        let fresh = Progress::new(&plan); // its lowest loss is infinite
+        assert_eq!(serde_json::from_str::<Progress>(&serde_json::to_string(&fresh).unwrap()).unwrap(), fresh);
+    }
+}

@@ -18,7 +18,7 @@ pub enum Schedule {
     /// loss is that of validation, or of training without validation windows.
     Plateau {
         /// Factor of each reduction, in (0, 1).
-        factor: f32,
+        factor: f64,
         /// Epochs without improvement before a reduction.
         patience: usize,
         /// Smallest decrease of the loss that counts as an improvement.
@@ -94,10 +94,99 @@ impl ScheduleState {
         } else if self.cooling == 0 {
             self.waited += 1;
             if self.waited >= patience && self.learning_rate > min_learning_rate {
-                self.learning_rate = (self.learning_rate * factor).max(min_learning_rate);
+                let reduced = (f64::from(self.learning_rate) * factor) as f32;
+                self.learning_rate = reduced.max(min_learning_rate);
                 self.cooling = cooldown;
                 self.waited = 0;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+    use triax_testing::{Tolerance, assert_close, golden};
+
+    use super::*;
+
+    fn callbacks() -> Value {
+        golden(concat!(env!("CARGO_MANIFEST_DIR"), "/golden/callbacks.json"))
+    }
+
+    fn numbers(value: &Value) -> Vec<f64> {
+        value.as_array().unwrap().iter().map(|number| number.as_f64().unwrap()).collect()
+    }
+
+    #[test]
+    fn cosine_is_that_of_keras() {
+        let golden = &callbacks()["cosine"];
+        let state = ScheduleState::new(golden["learning_rate"].as_f64().unwrap() as f32);
+        for run in golden["runs"].as_array().unwrap() {
+            let n_steps = run["n_steps"].as_u64().unwrap();
+            let steps = run["steps"].as_array().unwrap().iter().map(|step| step.as_u64().unwrap());
+            let rates: Vec<f32> = steps.map(|step| state.rate(&Schedule::Cosine, step, n_steps)).collect();
+            // Keras computes in f32: near the end the cosine cancels, and only its absolute error is small.
+            assert_close(
+                "rates",
+                &rates,
+                &numbers(&run["rates"]),
+                Tolerance::Absolute(1e-3 * 2.0 * f64::from(f32::EPSILON)),
+            );
+        }
+        assert_eq!(state.rate(&Schedule::Cosine, 0, 1), 1e-3);
+    }
+
+    #[test]
+    fn a_constant_rate_stays() {
+        let mut state = ScheduleState::new(0.25);
+        for epoch in 0..30 {
+            assert_eq!(state.rate(&Schedule::Constant, epoch, 30), 0.25);
+            state.epoch_ended(&Schedule::Constant, 1.0);
+        }
+    }
+
+    #[test]
+    fn plateau_is_that_of_keras() {
+        let golden = &callbacks()["plateau"];
+        for run in golden["runs"].as_array().unwrap() {
+            let schedule = Schedule::Plateau {
+                factor: run["factor"].as_f64().unwrap(),
+                patience: run["patience"].as_u64().unwrap() as usize,
+                min_delta: run["min_delta"].as_f64().unwrap(),
+                cooldown: run["cooldown"].as_u64().unwrap() as usize,
+                min_learning_rate: run["min_lr"].as_f64().unwrap() as f32,
+            };
+            let mut state = ScheduleState::new(golden["learning_rate"].as_f64().unwrap() as f32);
+            let mut rates = Vec::new();
+            for loss in numbers(&golden["losses"]) {
+                rates.push(state.rate(&schedule, 0, 1));
+                state.epoch_ended(&schedule, loss);
+            }
+            assert_close("rates", &rates, &numbers(&run["rates"]), Tolerance::Exact);
+        }
+    }
+
+    #[test]
+    fn the_defaults_are_those_of_keras() {
+        let defaults = &callbacks()["plateau"]["defaults"];
+        let Schedule::Plateau { factor, patience, min_delta, cooldown, min_learning_rate } = Schedule::PLATEAU else {
+            panic!("{:?}", Schedule::PLATEAU)
+        };
+        let ours = [factor, patience as f64, min_delta, cooldown as f64, f64::from(min_learning_rate)];
+        let names = ["factor", "patience", "min_delta", "cooldown", "min_lr"];
+        assert_eq!(ours, names.map(|name| defaults[name].as_f64().unwrap()));
+    }
+
+    #[test]
+    fn settings_that_cannot_work_are_refused() {
+        let bad = |factor, min_delta, min_learning_rate| {
+            Schedule::Plateau { factor, patience: 1, min_delta, cooldown: 0, min_learning_rate }.check().unwrap_err()
+        };
+        assert!(bad(1.0, 0.0, 0.0).contains("factor"));
+        assert!(bad(f64::NAN, 0.0, 0.0).contains("factor"));
+        assert!(bad(0.5, -1.0, 0.0).contains("min_delta"));
+        assert!(bad(0.5, 0.0, f32::INFINITY).contains("lower bound"));
+        assert_eq!(Schedule::PLATEAU.check(), Ok(()));
     }
 }

@@ -1,0 +1,318 @@
+//! How runs go and end: orders, rates, figures, early stopping, and values that are not finite.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use tempfile::tempdir;
+use triax_engine::reference::ReferenceEngine;
+use triax_model::WeightFile;
+use triax_trainer::{EpochRecord, FitError, Metrics, Observer, Outcome, RunFolder, Schedule, StepRecord, Summary, fit};
+
+use crate::setup::{Setup, StopAfter, contents, copy, finished, windows};
+use crate::toy::{Fault, Toy};
+
+fn history(run: &Path) -> Vec<EpochRecord> {
+    RunFolder::open(run).unwrap().history().unwrap()
+}
+
+fn first_weight(path: &Path) -> f32 {
+    WeightFile::read(path).unwrap().weights.tensors[0].values[0]
+}
+
+/// A figure in memory and the same figure read from JSON, where the last bit may be lost.
+fn assert_same_figure(ours: f64, read: f64) {
+    assert!((ours - read).abs() <= f64::EPSILON * ours.abs(), "{ours} is not {read}");
+}
+
+/// Runs the small job with the given validation losses; the first weight of a file then counts its updates.
+fn scripted(run: &Path, losses: &[f32], early_stopping: Option<usize>) -> Summary {
+    let mut setup = Setup::new();
+    setup.plan.epochs = losses.len();
+    setup.plan.early_stopping = early_stopping;
+    finished(setup.fit(&Toy { validation_losses: Some(losses.into()), ..Toy::default() }, run, &mut ()))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(40) })]
+
+    #[test]
+    fn every_epoch_visits_every_window_once(
+        n_windows in 1..60usize, batch_size in 1..70usize, seed: u64, shuffle: bool, log_steps: bool, stop in 1..30usize
+    ) {
+        let folder = tempdir().unwrap();
+        let run = folder.path().join("run");
+        let mut setup = Setup::new();
+        setup.train = windows(n_windows, 1);
+        setup.plan.epochs = 3;
+        setup.plan.shuffle = shuffle;
+        setup.plan.log_steps = log_steps;
+        setup.plan.training.batch_size = batch_size;
+        setup.plan.training.seed = seed;
+        let engine = Toy::default();
+        if let Outcome::Interrupted { .. } = setup.fit(&engine, &run, &mut StopAfter(stop)).unwrap() {
+            finished(setup.resume(&engine, &run, &mut ()));
+        }
+        let visited = engine.visited.borrow();
+        prop_assert_eq!(visited.len(), 3 * n_windows);
+        for epoch in visited.chunks(n_windows) {
+            let distinct: BTreeSet<_> = epoch.iter().collect();
+            prop_assert_eq!(distinct.len(), n_windows);
+            prop_assert!(shuffle || epoch.is_sorted());
+        }
+        // Of 59 windows, two orders are the same once in 10⁸⁰.
+        prop_assert!(!shuffle || n_windows < 40 || visited[..n_windows] != visited[n_windows..2 * n_windows]);
+    }
+}
+
+#[test]
+fn best_is_the_epoch_with_the_lowest_validation_loss() {
+    let folder = tempdir().unwrap();
+    let run = folder.path().join("run");
+    let summary = scripted(&run, &[0.5, 0.25, 0.125, 0.375, 0.125], None);
+    assert_eq!((summary.epochs, summary.stopped_early), (5, false));
+    assert_eq!((summary.best.epoch, summary.last.epoch), (3, 5));
+    assert_eq!(summary.best.validation.as_ref().unwrap().loss, 0.125);
+    assert_eq!(first_weight(&run.join("best.safetensors")), 15.0);
+    assert_eq!(first_weight(&run.join("last.safetensors")), 25.0);
+    let losses: Vec<_> = history(&run).iter().map(|record| record.val_loss.unwrap()).collect();
+    assert_eq!(losses, [0.5, 0.25, 0.125, 0.375, 0.125]);
+    assert_same_figure(summary.best.loss, history(&run)[2].loss);
+    assert_same_figure(summary.last.accuracy, history(&run)[4].accuracy);
+}
+
+#[test]
+fn early_stopping_restores_the_best_weights() {
+    let folder = tempdir().unwrap();
+    let run = folder.path().join("run");
+    let summary = scripted(&run, &[0.5, 0.25, 0.125, 0.375, 0.25, 0.0, 0.0], Some(2));
+    assert_eq!((summary.epochs, summary.stopped_early), (5, true));
+    assert_eq!(summary.best.epoch, 3);
+    assert_eq!(summary.last, summary.best);
+    assert_eq!(history(&run).len(), 5);
+    assert_eq!(first_weight(&run.join("last.safetensors")), 15.0);
+    assert_eq!(fs::read(run.join("last.safetensors")).unwrap(), fs::read(run.join("best.safetensors")).unwrap());
+}
+
+#[test]
+fn without_validation_windows_the_training_loss_decides() {
+    let folder = tempdir().unwrap();
+    let run = folder.path().join("run");
+    let mut setup = Setup::new();
+    setup.valid = windows(0, 1);
+    let summary = finished(setup.fit(&Toy::default(), &run, &mut ()));
+    let history = history(&run);
+    let lowest = history.iter().min_by(|a, b| a.loss.total_cmp(&b.loss)).unwrap();
+    assert_eq!(summary.best.epoch, lowest.epoch);
+    assert_same_figure(summary.best.loss, lowest.loss);
+    assert!(history.iter().all(|record| record.val_loss.is_none() && record.val_macro_f1.is_none()));
+    assert!(summary.best.validation.is_none());
+    let text =
+        fs::read_to_string(run.join("history.jsonl")).unwrap() + &fs::read_to_string(run.join("metrics.json")).unwrap();
+    assert!(!text.contains("val"), "{text}");
+}
+
+#[test]
+fn weight_files_carry_what_prediction_needs() {
+    let folder = tempdir().unwrap();
+    let run = folder.path().join("run");
+    let setup = Setup::new();
+    finished(setup.fit(&Toy::default(), &run, &mut ()));
+    for name in ["best.safetensors", "last.safetensors"] {
+        let file = WeightFile::read(run.join(name)).unwrap();
+        assert_eq!(file.spec, *setup.network.spec());
+        assert_eq!(file.classes, setup.classes);
+        assert_eq!(file.scaler.as_ref(), Some(&setup.scaler));
+        assert_eq!(file.extra, setup.extra);
+    }
+}
+
+#[test]
+fn the_files_say_what_the_documentation_says() {
+    let folder = tempdir().unwrap();
+    let run = folder.path().join("run");
+    let mut setup = Setup::new();
+    setup.plan.log_steps = true;
+    let summary = finished(setup.fit(&Toy::default(), &run, &mut ()));
+
+    let text = fs::read_to_string(run.join("history.jsonl")).unwrap();
+    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let epochs: Vec<_> = lines.iter().map(|line| line["epoch"].as_u64().unwrap()).collect();
+    assert_eq!(epochs, [1, 2, 3, 4]);
+    let keys: BTreeSet<&str> = lines[0].as_object().unwrap().keys().map(String::as_str).collect();
+    let named = "epoch loss accuracy val_loss val_accuracy val_macro_f1 learning_rate seconds";
+    assert_eq!(keys, named.split(' ').collect());
+
+    let text = fs::read_to_string(run.join("steps.jsonl")).unwrap();
+    let steps: Vec<StepRecord> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(steps.iter().map(|record| record.step).eq(1..=20));
+    // The epoch's loss is the mean of its steps', the last of which has two windows of 22.
+    let weighted: f64 = steps[..5].iter().zip([5.0, 5.0, 5.0, 5.0, 2.0]).map(|(s, n)| f64::from(s.loss) * n).sum();
+    assert_eq!(lines[0]["loss"].as_f64().unwrap() as f32, (weighted / 22.0) as f32);
+
+    let folder = RunFolder::open(&run).unwrap();
+    assert_eq!(folder.config().unwrap(), json!({ "made by": "a test" }));
+    let read = folder.summary().unwrap();
+    assert_eq!(read.last.epoch, summary.last.epoch);
+    assert_eq!(read.last.validation.unwrap().confusion, summary.last.validation.unwrap().confusion);
+    assert_eq!(lines[3]["learning_rate"].to_string(), "0.01");
+}
+
+#[test]
+fn nothing_is_read_back_within_an_epoch_unless_steps_are_logged() {
+    let folder = tempdir().unwrap();
+    let mut setup = Setup::new();
+    setup.plan.training.batch_size = 1;
+    setup.train = windows(120, 1);
+    setup.plan.epochs = 2;
+    let silent = Toy { like_a_gpu: true, ..Toy::default() };
+    finished(setup.fit(&silent, &folder.path().join("silent"), &mut ()));
+    assert_eq!(*silent.stretches.borrow(), [120, 120]);
+    setup.plan.log_steps = true;
+    let logging = Toy { like_a_gpu: true, ..Toy::default() };
+    finished(setup.fit(&logging, &folder.path().join("logging"), &mut ()));
+    assert_eq!(*logging.stretches.borrow(), [50, 50, 20, 50, 50, 20]);
+    for name in ["best.safetensors", "last.safetensors"] {
+        let [silent, logging] = ["silent", "logging"].map(|run| fs::read(folder.path().join(run).join(name)).unwrap());
+        assert_eq!(silent, logging);
+    }
+}
+
+#[test]
+fn cosine_reaches_over_the_whole_run() {
+    let folder = tempdir().unwrap();
+    let run = folder.path().join("run");
+    let mut setup = Setup::new();
+    setup.plan.schedule = Schedule::Cosine;
+    finished(setup.fit(&Toy::default(), &run, &mut ()));
+    for (epoch, record) in history(&run).iter().enumerate() {
+        let last_step = (5 * epoch + 4) as f64;
+        let expected = 0.01 * 0.5 * (1.0 + (std::f64::consts::PI * last_step / 20.0).cos());
+        assert!((f64::from(record.learning_rate) - expected).abs() < 1e-9, "{record:?}");
+    }
+}
+
+#[test]
+fn plateau_reduces_the_rate_of_the_next_epoch() {
+    let folder = tempdir().unwrap();
+    let run = folder.path().join("run");
+    let mut setup = Setup::new();
+    setup.plan.epochs = 6;
+    setup.plan.schedule =
+        Schedule::Plateau { factor: 0.5, patience: 2, min_delta: 0.0, cooldown: 0, min_learning_rate: 0.0 };
+    let engine = Toy { validation_losses: Some(vec![0.5, 0.75, 0.75, 0.75, 0.75, 0.25]), ..Toy::default() };
+    finished(setup.fit(&engine, &run, &mut ()));
+    let rates: Vec<f32> = history(&run).iter().map(|record| record.learning_rate).collect();
+    assert_eq!(rates, [0.01, 0.01, 0.01, 0.005, 0.005, 0.0025]);
+}
+
+#[test]
+fn a_network_learns_to_tell_three_levels_apart() {
+    let folder = tempdir().unwrap();
+    let mut setup = Setup::new();
+    setup.train = windows(90, 1);
+    setup.valid = windows(30, 2);
+    setup.plan.epochs = 30;
+    let summary = finished(setup.fit(&ReferenceEngine, &folder.path().join("run"), &mut ()));
+    assert_eq!(summary.best.validation.unwrap().accuracy, 1.0);
+}
+
+/// Keeps a copy of the folder as it was at the end of an epoch.
+struct CopyAt<'a> {
+    epoch: usize,
+    run: &'a Path,
+    copy: &'a Path,
+}
+
+impl Observer for CopyAt<'_> {
+    fn epoch_ended(&mut self, record: &EpochRecord, _: Option<&Metrics>) {
+        if record.epoch == self.epoch {
+            copy(self.run, self.copy);
+        }
+    }
+}
+
+#[test]
+fn values_that_are_not_finite_end_the_run_and_spoil_nothing() {
+    // Step 13 of the run, counted from 0, is the fourth of the third epoch, and 14 its last.
+    for (fault, what, step) in [
+        (Fault::Loss(13), "the loss", Some(4)),
+        (Fault::GradientNorm(13), "the gradient's norm", Some(4)),
+        (Fault::Weight(14), "the weight `conv1.bias`", None),
+        (Fault::Moment(14), "the optimizer's m `dense1.kernel`", None),
+        (Fault::Score(13), "the score of class still for validation window 1", None),
+    ] {
+        for like_a_gpu in [false, true] {
+            let folder = tempdir().unwrap();
+            let (run, good) = (folder.path().join("run"), folder.path().join("good"));
+            let engine = Toy { fault: Some(fault), like_a_gpu, ..Toy::default() };
+            let error = Setup::new().fit(&engine, &run, &mut CopyAt { epoch: 2, run: &run, copy: &good }).unwrap_err();
+            let said = error.to_string();
+            let FitError::NotFinite { what: found, epoch: 3, step: at, .. } = error else {
+                panic!("{fault:?}: {said}")
+            };
+            assert_eq!((found.as_str(), at), (what, step), "{fault:?}");
+            assert!(said.starts_with("epoch 3") && said.contains("lower the learning rate"), "{said}");
+            assert!(said.contains(run.to_str().unwrap()), "{said}");
+            assert_eq!(contents(&run), contents(&good), "{fault:?}");
+            let checkpoint = |folder: &Path| fs::read(folder.join("checkpoint.safetensors")).unwrap();
+            assert!(checkpoint(&run) == checkpoint(&good), "{fault:?}");
+        }
+    }
+}
+
+#[test]
+fn steps_before_the_one_that_broke_are_logged() {
+    let folder = tempdir().unwrap();
+    let run = folder.path().join("run");
+    let mut setup = Setup::new();
+    setup.plan.log_steps = true;
+    setup.fit(&Toy { fault: Some(Fault::Loss(13)), ..Toy::default() }, &run, &mut ()).unwrap_err();
+    assert_eq!(fs::read_to_string(run.join("steps.jsonl")).unwrap().lines().count(), 13);
+}
+
+#[test]
+fn jobs_that_cannot_work_are_refused_before_anything_is_trained() {
+    let refused = |change: &dyn Fn(&mut Setup)| {
+        let folder = tempdir().unwrap();
+        let run = folder.path().join("run");
+        let mut setup = Setup::new();
+        change(&mut setup);
+        let said = setup.fit(&ReferenceEngine, &run, &mut ()).unwrap_err().to_string();
+        assert!(!run.join("checkpoint.safetensors").exists());
+        said
+    };
+    let replace = |set: &mut triax_engine::WindowSet, value: f32| {
+        let mut values = set.windows.to_vec();
+        values[35] = value;
+        set.windows = values.into();
+    };
+    for (said, part) in [
+        (refused(&|setup| setup.plan.epochs = 0), "epochs must be at least 1"),
+        (refused(&|setup| setup.plan.training.batch_size = 0), "batch size"),
+        (refused(&|setup| setup.plan.learning_rate = 0.0), "learning rate must be positive"),
+        (refused(&|setup| setup.plan.learning_rate = f32::NAN), "learning rate must be positive"),
+        (refused(&|setup| setup.train = windows(0, 1)), "no window to train on"),
+        (refused(&|setup| setup.classes = vec!["walk".into()]), "1 class names for a network of 3 classes"),
+        (refused(&|setup| replace(&mut setup.train, f32::NAN)), "training window 2 (from 0) holds NaN"),
+        (refused(&|setup| replace(&mut setup.valid, f32::INFINITY)), "validation window 2 (from 0) holds inf"),
+        (refused(&|setup| setup.valid.sample_weights = Some(vec![1.0; 9].into())), "each counts once"),
+        (refused(&|setup| setup.weights.tensors[0].values[0] = f32::NAN), "conv1.kernel"),
+        (refused(&|setup| setup.train.labels = vec![7; 22].into()), "7"),
+    ] {
+        assert!(said.contains(part), "`{part}` is missing in: {said}");
+    }
+}
+
+#[test]
+fn a_folder_with_a_run_is_resumed_and_never_started_again() {
+    let folder = tempdir().unwrap();
+    let run = folder.path().join("run");
+    let (setup, engine) = (Setup::new(), Toy::default());
+    setup.fit(&engine, &run, &mut StopAfter(2)).unwrap();
+    let again = fit(&setup.job(&engine), &setup.weights, &RunFolder::open(&run).unwrap(), &mut ());
+    let said = again.unwrap_err().to_string();
+    assert!(said.contains("holds a run already: resume it"), "{said}");
+}

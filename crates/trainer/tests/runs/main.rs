@@ -1,0 +1,7 @@
+//! Whole runs in run folders: how they end, how they resume, and what they leave on the disk when something goes wrong.
+
+mod disk;
+mod endings;
+mod resuming;
+mod setup;
+mod toy;

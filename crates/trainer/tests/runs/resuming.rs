@@ -1,0 +1,242 @@
+//! A run that is killed or interrupted, anywhere and any number of times, ends as if nothing had happened.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use tempfile::tempdir;
+use triax_engine::reference::ReferenceEngine;
+use triax_engine::{Engine, StepResult};
+use triax_trainer::{EpochRecord, FitError, Metrics, Observer, Outcome, RunFolder, RunShape, Schedule, resume};
+
+use crate::setup::{Setup, StopAfter, assert_same_run, copy, finished, windows};
+use crate::toy::Toy;
+
+/// The small job, made to use everything that a checkpoint has to carry.
+fn setups() -> Vec<Setup> {
+    let mut plateau = Setup::new();
+    plateau.plan.schedule =
+        Schedule::Plateau { factor: 0.5, patience: 1, min_delta: 0.05, cooldown: 1, min_learning_rate: 0.001 };
+    plateau.plan.early_stopping = Some(2);
+    plateau.plan.log_steps = true;
+    let mut cosine = Setup::new();
+    cosine.plan.schedule = Schedule::Cosine;
+    cosine.plan.shuffle = false;
+    let mut unvalidated = Setup::new();
+    unvalidated.valid = windows(0, 2);
+    unvalidated.plan.log_steps = true;
+    vec![plateau, cosine, unvalidated]
+}
+
+/// Copies the run's folder at every event it is told of.
+struct Snapshots {
+    run: PathBuf,
+    into: PathBuf,
+    taken: Vec<PathBuf>,
+}
+
+impl Snapshots {
+    fn of(run: &Path, into: &Path) -> Self {
+        Self { run: run.to_owned(), into: into.to_owned(), taken: Vec::new() }
+    }
+
+    fn take(&mut self) {
+        let snapshot = self.into.join(self.taken.len().to_string());
+        copy(&self.run, &snapshot);
+        self.taken.push(snapshot);
+    }
+}
+
+impl Observer for Snapshots {
+    fn run_started(&mut self, _: &RunShape) {
+        self.take();
+    }
+    fn step_done(&mut self, _: usize, _: Option<StepResult>) {
+        self.take();
+    }
+    fn epoch_ended(&mut self, _: &EpochRecord, _: Option<&Metrics>) {
+        self.take();
+    }
+}
+
+/// Runs `setup` to its end, and again from every snapshot of its folder, with `damage` done to each.
+fn resume_every_snapshot(setup: &Setup, engine: &dyn Engine, damage: impl Fn(&Path, &Path)) {
+    let folder = tempdir().unwrap();
+    let run = folder.path().join("run");
+    let mut snapshots = Snapshots::of(&run, &folder.path().join("snapshots"));
+    let summary = finished(setup.fit(engine, &run, &mut snapshots));
+    let events = 1 + summary.epochs * (setup.job(engine).steps_per_epoch() + 1);
+    assert_eq!(snapshots.taken.len(), events);
+    for snapshot in &snapshots.taken {
+        damage(snapshot, &run);
+        assert_eq!(finished(setup.resume(engine, snapshot, &mut ())), summary);
+        assert_same_run(snapshot, &run);
+    }
+}
+
+#[test]
+fn a_run_killed_anywhere_resumes_to_the_same_bits() {
+    for setup in setups() {
+        resume_every_snapshot(&setup, &Toy::default(), |_, _| ());
+    }
+}
+
+#[test]
+fn the_reference_engine_resumes_to_the_same_bits_too() {
+    resume_every_snapshot(&setups()[0], &ReferenceEngine, |_, _| ());
+}
+
+#[test]
+fn whatever_was_written_after_the_checkpoint_is_redone() {
+    resume_every_snapshot(&setups()[0], &Toy::default(), |snapshot, run| {
+        // Killed after it has written everything else, but not yet the checkpoint.
+        for name in ["history.jsonl", "steps.jsonl", "best.safetensors"] {
+            fs::copy(run.join(name), snapshot.join(name)).unwrap();
+        }
+    });
+}
+
+#[test]
+fn torn_lines_are_cut_off() {
+    resume_every_snapshot(&setups()[0], &Toy::default(), |snapshot, _| {
+        for name in ["history.jsonl", "steps.jsonl"] {
+            let mut file = fs::OpenOptions::new().append(true).open(snapshot.join(name)).unwrap();
+            file.write_all(b"{\"epoch\": 2, \"loss\": 0.").unwrap();
+        }
+    });
+}
+
+#[test]
+fn a_run_interrupted_after_any_step_resumes_to_the_same_bits() {
+    for like_a_gpu in [false, true] {
+        let engine = Toy { like_a_gpu, ..Toy::default() };
+        for setup in &setups()[..2] {
+            let folder = tempdir().unwrap();
+            let whole = folder.path().join("whole");
+            let n_steps = 5 * finished(setup.fit(&engine, &whole, &mut ())).epochs;
+            for stop in 1..=n_steps {
+                let cut = folder.path().join(stop.to_string());
+                let outcome = setup.fit(&engine, &cut, &mut StopAfter(stop)).unwrap();
+                let (epoch, step) = ((stop - 1) / 5 + 1, (stop - 1) % 5 + 1);
+                assert_eq!(outcome, Outcome::Interrupted { epoch, step });
+                finished(setup.resume(&engine, &cut, &mut ()));
+                assert_same_run(&cut, &whole);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_run_interrupted_after_every_single_step_resumes_to_the_same_bits() {
+    for setup in setups() {
+        let engine = Toy::default();
+        let folder = tempdir().unwrap();
+        let (whole, cut) = (folder.path().join("whole"), folder.path().join("cut"));
+        let summary = finished(setup.fit(&engine, &whole, &mut ()));
+        let mut outcome = setup.fit(&engine, &cut, &mut StopAfter(1)).unwrap();
+        let mut n_interrupts = 0;
+        while let Outcome::Interrupted { .. } = outcome {
+            n_interrupts += 1;
+            outcome = setup.resume(&engine, &cut, &mut StopAfter(1)).unwrap();
+        }
+        assert_eq!(outcome, Outcome::Finished(summary.clone()));
+        assert_eq!(n_interrupts, 5 * summary.epochs);
+        assert_same_run(&cut, &whole);
+    }
+}
+
+#[test]
+fn a_finished_run_is_summed_up_again() {
+    let folder = tempdir().unwrap();
+    let (run, before) = (folder.path().join("run"), folder.path().join("before"));
+    let setup = Setup::new();
+    let engine = Toy::default();
+    let summary = finished(setup.fit(&engine, &run, &mut ()));
+    copy(&run, &before);
+    for lost in ["metrics.json", "last.safetensors", "best.safetensors"] {
+        fs::remove_file(run.join(lost)).unwrap();
+    }
+    assert_eq!(finished(setup.resume(&engine, &run, &mut ())), summary);
+    assert_same_run(&run, &before);
+}
+
+#[test]
+fn an_observer_is_told_where_a_run_goes_on() {
+    #[derive(Default)]
+    struct Told(Vec<String>);
+    impl Observer for Told {
+        fn run_started(&mut self, shape: &RunShape) {
+            assert_eq!((shape.epochs, shape.steps_per_epoch, shape.n_train, shape.n_valid), (4, 5, 22, 9));
+            self.0.push(format!("at {}+{}", shape.epochs_done, shape.steps_done));
+        }
+        fn epoch_started(&mut self, epoch: usize) {
+            self.0.push(format!("epoch {epoch}"));
+        }
+        fn step_done(&mut self, step: usize, result: Option<StepResult>) {
+            assert!(result.is_some());
+            self.0.push(step.to_string());
+        }
+        fn epoch_ended(&mut self, record: &EpochRecord, validation: Option<&Metrics>) {
+            assert_eq!(record.val_macro_f1, validation.map(|metrics| metrics.macro_f1));
+            self.0.push(format!("ended {}", record.epoch));
+        }
+    }
+    let folder = tempdir().unwrap();
+    let (setup, engine) = (Setup::new(), Toy::default());
+    let run = folder.path().join("run");
+    setup.fit(&engine, &run, &mut StopAfter(13)).unwrap();
+    let mut told = Told::default();
+    finished(setup.resume(&engine, &run, &mut told));
+    let expected = "at 2+3, epoch 3, 4, 5, ended 3, epoch 4, 1, 2, 3, 4, 5, ended 4";
+    assert_eq!(told.0.join(", "), expected);
+}
+
+#[test]
+fn another_job_is_refused_with_the_reason() {
+    let folder = tempdir().unwrap();
+    let run = folder.path().join("run");
+    let engine = Toy::default();
+    Setup::new().fit(&engine, &run, &mut StopAfter(7)).unwrap();
+    let before = crate::setup::contents(&run);
+    let refused = |change: &dyn Fn(&mut Setup)| {
+        let mut other = Setup::new();
+        change(&mut other);
+        match other.resume(&engine, &run, &mut ()) {
+            Err(FitError::OtherJob { difference, .. }) => difference,
+            outcome => panic!("{outcome:?}"),
+        }
+    };
+    let seed = refused(&|setup| setup.plan.training.seed = 4);
+    assert_eq!(seed, "training.seed was 3, is now 4");
+    let optimizer = refused(&|setup| setup.plan.training.optimizer = triax_engine::Optimizer::sgd());
+    assert!(optimizer.contains("training.optimizer.name was \"adam\", is now \"sgd\""), "{optimizer}");
+    let network = refused(&|setup| {
+        let mut spec = setup.network.spec().clone();
+        spec.hidden = vec![4];
+        setup.network = triax_model::Network::new(spec).unwrap();
+    });
+    assert_eq!(network, "hidden.0 was 3, is now 4");
+    assert_eq!(refused(&|setup| setup.train = windows(22, 9)), "the training windows are not the same");
+    assert_eq!(refused(&|setup| setup.valid = windows(0, 9)), "the validation windows are not the same");
+    assert_eq!(crate::setup::contents(&run), before);
+}
+
+#[test]
+fn two_processes_cannot_train_in_one_folder() {
+    struct Intruder<'a>(&'a Setup, PathBuf, Option<String>);
+    impl Observer for Intruder<'_> {
+        fn epoch_started(&mut self, _: usize) {
+            let engine = Toy::default();
+            let intruding = resume(&self.0.job(&engine), &RunFolder::open(&self.1).unwrap(), &mut ());
+            self.2 = Some(intruding.unwrap_err().to_string());
+        }
+    }
+    let folder = tempdir().unwrap();
+    let run = folder.path().join("run");
+    let setup = Setup::new();
+    let mut intruder = Intruder(&setup, run.clone(), None);
+    finished(setup.fit(&Toy::default(), &run, &mut intruder));
+    let said = intruder.2.unwrap();
+    assert!(said.contains("another process is training in"), "{said}");
+    finished(setup.resume(&Toy::default(), &run, &mut ()));
+}

@@ -1,0 +1,149 @@
+//! A small job, and ways to look at what its runs leave behind.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use serde_json::{Value, json};
+use triax_engine::{Engine, Optimizer, TrainingPlan, WindowSet};
+use triax_losses::Loss;
+use triax_model::{ConvSpec, Network, NetworkSpec, Scaler, Weights};
+use triax_random::{Purpose, Stream};
+use triax_trainer::{FitError, FitPlan, Job, Observer, Outcome, RunFolder, Schedule, Summary, fit, resume};
+
+/// Everything a [`Job`] borrows.
+pub struct Setup {
+    pub network: Network,
+    pub weights: Weights,
+    pub train: WindowSet,
+    pub valid: WindowSet,
+    pub plan: FitPlan,
+    pub classes: Vec<String>,
+    pub scaler: Scaler,
+    pub extra: BTreeMap<String, String>,
+}
+
+impl Setup {
+    /// Four epochs of five steps, the last of which has two windows.
+    pub fn new() -> Self {
+        let convs = vec![ConvSpec { filters: 2, kernel: 3, stride: 1, pool: None }];
+        let spec = NetworkSpec { window: 8, channels: 2, convs, dropout: 0.25, hidden: vec![3], classes: 3 };
+        let network = Network::new(spec).unwrap();
+        Self {
+            weights: Weights::glorot_uniform(&network, 1),
+            network,
+            train: windows(22, 1),
+            valid: windows(9, 2),
+            plan: FitPlan {
+                training: TrainingPlan {
+                    loss: Loss::CategoricalHinge,
+                    optimizer: Optimizer::adam(),
+                    batch_size: 5,
+                    clip_norm: None,
+                    class_weights: None,
+                    seed: 3,
+                },
+                epochs: 4,
+                shuffle: true,
+                learning_rate: 0.01,
+                schedule: Schedule::Constant,
+                early_stopping: None,
+                log_steps: false,
+            },
+            classes: ["still", "walk", "jog"].map(String::from).into(),
+            scaler: Scaler { mean: vec![0.5, 0.25], scale: vec![1.0, 2.0] },
+            extra: BTreeMap::from([("step".into(), "60".into())]),
+        }
+    }
+
+    pub fn job<'a>(&'a self, engine: &'a dyn Engine) -> Job<'a> {
+        Job {
+            engine,
+            network: &self.network,
+            train: &self.train,
+            valid: &self.valid,
+            plan: &self.plan,
+            classes: &self.classes,
+            scaler: Some(&self.scaler),
+            extra: &self.extra,
+        }
+    }
+
+    pub fn fit(&self, engine: &dyn Engine, path: &Path, observer: &mut dyn Observer) -> Result<Outcome, FitError> {
+        let folder = RunFolder::create(path, &json!({ "made by": "a test" })).unwrap();
+        fit(&self.job(engine), &self.weights, &folder, observer)
+    }
+
+    pub fn resume(&self, engine: &dyn Engine, path: &Path, observer: &mut dyn Observer) -> Result<Outcome, FitError> {
+        resume(&self.job(engine), &RunFolder::open(path).unwrap(), observer)
+    }
+}
+
+/// Windows whose values hint at their label.
+pub fn windows(n_windows: usize, seed: u64) -> WindowSet {
+    let mut stream = Stream::new(seed, Purpose::Synthesise, 0);
+    let labels: Vec<u32> = (0..n_windows).map(|window| window as u32 % 3).collect();
+    let values = labels.iter().flat_map(|&label| [label as f32; 16]).map(|hint| hint - 1.0 + 0.2 * stream.uniform());
+    WindowSet { windows: values.collect(), labels: labels.into(), sample_weights: None }
+}
+
+pub fn finished(outcome: Result<Outcome, FitError>) -> Summary {
+    match outcome.unwrap() {
+        Outcome::Finished(summary) => summary,
+        interrupted => panic!("{interrupted:?}"),
+    }
+}
+
+/// Stops a run after so many steps.
+pub struct StopAfter(pub usize);
+
+impl Observer for StopAfter {
+    fn interrupted(&mut self) -> bool {
+        self.0 -= 1;
+        self.0 == 0
+    }
+}
+
+/// A folder's files with their contents, `seconds` left out of the history, and the checkpoint, which also counts seconds,
+/// by name only.
+pub fn contents(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    let read = |name: &str| fs::read(folder.join(name)).unwrap();
+    let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    files
+        .map(|name| {
+            let bytes = match name.as_str() {
+                "history.jsonl" => without_seconds(&String::from_utf8(read(&name)).unwrap()).into_bytes(),
+                "checkpoint.safetensors" => Vec::new(),
+                _ => read(&name),
+            };
+            (name, bytes)
+        })
+        .collect()
+}
+
+fn without_seconds(history: &str) -> String {
+    let strip = |line: &str| {
+        assert!(serde_json::from_str::<Value>(line).unwrap()["seconds"].as_f64().unwrap() >= 0.0);
+        let (figures, _seconds) = line.split_once(",\"seconds\":").unwrap();
+        figures.to_owned() + "\n"
+    };
+    history.lines().map(strip).collect()
+}
+
+/// Copies a folder as it is now: what a process killed now would leave behind.
+pub fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+    }
+}
+
+/// Asserts that two runs have left the same files behind.
+pub fn assert_same_run(actual: &Path, expected: &Path) {
+    let (actual, expected) = (contents(actual), contents(expected));
+    assert_eq!(actual.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>());
+    for (name, bytes) in &expected {
+        assert!(actual[name] == *bytes, "{name} differs:\n{}", String::from_utf8_lossy(&actual[name]));
+    }
+}
