@@ -35,7 +35,7 @@ pub struct DataSet {
     pub size: Option<u64>,
     /// SHA-256 of the archive in hexadecimal, where known.
     pub sha256: Option<&'static str>,
-    /// Where the data lies inside the unpacked archive.
+    /// The folder of the archive that holds the data.
     pub inside: &'static str,
     /// What it may be used for.
     pub licence: &'static str,
@@ -124,7 +124,7 @@ pub struct FetchProgress {
 /// What [`fetch`] did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fetched {
-    /// The data, for [`crate::read`].
+    /// The folder of the data, for [`crate::read`].
     pub path: PathBuf,
     /// The archive it came from.
     pub archive: PathBuf,
@@ -193,12 +193,10 @@ fn fetch_set(
 ) -> Result<Fetched, DataError> {
     let folder = dest.join(set.name);
     let archive = dest.join(set.file());
-    let fetched = |outcome| Fetched { path: folder.join(set.inside), archive: archive.clone(), outcome };
+    let fetched = |outcome| Fetched { path: folder.clone(), archive: archive.clone(), outcome };
     if folder.exists() {
-        if !folder.join(set.inside).exists() {
-            return Err(FetchError::InTheWay { folder }.into());
-        }
-        return Ok(fetched(Outcome::AlreadyThere));
+        let is_empty = fs::read_dir(&folder).map_err(|error| DataError::io(&folder, error))?.next().is_none();
+        return if is_empty { Err(FetchError::InTheWay { folder }.into()) } else { Ok(fetched(Outcome::AlreadyThere)) };
     }
     fs::create_dir_all(dest).map_err(|error| DataError::io(dest, error))?;
     let lock_path = beside(&archive, ".lock");
@@ -251,7 +249,7 @@ fn obtain(
     Ok(if set.sha256.is_some() { Outcome::Verified { sha256 } } else { Outcome::Unverified { sha256 } })
 }
 
-/// Unpacks `archive` beside `folder` and gives it that name when it is whole.
+/// Unpacks `archive` beside `folder`, and gives that name to what is inside when it is whole.
 fn unpack_to(set: &DataSet, archive: &Path, folder: &Path) -> Result<(), DataError> {
     let unfinished = folder.with_file_name(format!(".{}.unpacking", set.name));
     if unfinished.exists() {
@@ -259,9 +257,11 @@ fn unpack_to(set: &DataSet, archive: &Path, folder: &Path) -> Result<(), DataErr
     }
     fs::create_dir(&unfinished).map_err(|error| DataError::io(&unfinished, error))?;
     let unpacked = unpack::unpack(archive, &unfinished, &mut Budget::default()).and_then(|()| {
-        let has_data = unfinished.join(set.inside).exists();
-        let lacks =
-            || FetchError::Archive { archive: archive.to_owned(), problem: format!("`{}` is not in it", set.inside) };
+        let has_data = unfinished.join(set.inside).is_dir();
+        let lacks = || FetchError::Archive {
+            archive: archive.to_owned(),
+            problem: format!("no folder `{}` is in it", set.inside),
+        };
         if has_data { Ok(()) } else { Err(lacks().into()) }
     });
     if let Err(error) = unpacked {
@@ -272,7 +272,9 @@ fn unpack_to(set: &DataSet, archive: &Path, folder: &Path) -> Result<(), DataErr
         }
         return Err(error);
     }
-    fs::rename(&unfinished, folder).map_err(|error| DataError::io(folder, error))
+    fs::rename(unfinished.join(set.inside), folder).map_err(|error| DataError::io(folder, error))?;
+    // Notes around the data, which the archive keeps.
+    fs::remove_dir_all(&unfinished).map_err(|error| DataError::io(&unfinished, error))
 }
 
 /// Removes an archive that is good for nothing, and all that belongs to it.

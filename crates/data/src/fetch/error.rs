@@ -13,8 +13,8 @@ pub enum FetchError {
         /// Those that exist.
         known: String,
     },
-    /// Something else has the name of the folder.
-    #[error("{} exists and does not hold the data set. Move it away, or name another folder.", folder.display())]
+    /// A folder of that name is there and holds nothing.
+    #[error("{} exists already, but is empty. Remove it, or name another folder.", folder.display())]
     InTheWay {
         /// The folder.
         folder: PathBuf,
