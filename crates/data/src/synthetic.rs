@@ -60,7 +60,7 @@ struct Phone {
 impl Phone {
     fn draw(stream: &mut Stream) -> Self {
         Self {
-            askew: 0.1 + 0.25 * f64::from(stream.uniform()),
+            askew: 0.1 + 0.2 * f64::from(stream.uniform()),
             gain: [(); 3].map(|()| 1.0 + 0.02 * stream.normal()),
             bias: [(); 3].map(|()| 0.15 * stream.normal()),
             noise: 0.03 + 0.09 * f64::from(stream.uniform()),

@@ -69,7 +69,7 @@ const WALKING: Gait =
 const JOGGING: Gait =
     Gait { steps_hz: 2.6, bounce: 8.5, surge: 3.2, sway: 2.2, swing: 0.5, lift: 0.15, impact: 11.0, unevenness: 0.06 };
 const UPSTAIRS: Gait =
-    Gait { steps_hz: 1.65, bounce: 2.9, surge: 1.6, sway: 1.3, swing: 0.42, lift: 0.32, impact: 3.2, unevenness: 0.1 };
+    Gait { steps_hz: 1.55, bounce: 2.9, surge: 1.6, sway: 1.3, swing: 0.42, lift: 0.36, impact: 3.2, unevenness: 0.1 };
 const DOWNSTAIRS: Gait =
     Gait { steps_hz: 1.85, bounce: 3.6, surge: 1.4, sway: 1.3, swing: 0.27, lift: 0.15, impact: 7.5, unevenness: 0.1 };
 
@@ -242,7 +242,7 @@ impl Climb<'_> {
             let (gait, seconds) = match (self.on_flight, stream.below(2)) {
                 (true, 0) => (UPSTAIRS, 8.0),
                 (true, _) => (DOWNSTAIRS, 7.0),
-                (false, _) => (WALKING, 2.0),
+                (false, _) => (WALKING, 1.5),
             };
             self.stride.gait = gait;
             self.seconds_left = seconds * (0.6 + 0.8 * f64::from(stream.uniform()));
