@@ -103,7 +103,7 @@ impl Corpus {
             }
             picked
         };
-        let mut selected = Self {
+        let selected = Self {
             classes: pick(&self.classes),
             class_names: pick(&self.class_names),
             recordings: self
@@ -122,7 +122,6 @@ impl Corpus {
             window: self.window,
             fingerprint: String::new(),
         };
-        selected.fingerprint = selected.content_hash();
-        Ok(selected)
+        Ok(selected.sealed())
     }
 }

@@ -11,7 +11,6 @@ pub enum DataError {
         /// The file or folder.
         path: PathBuf,
         /// What the system said.
-        #[source]
         error: std::io::Error,
     },
     /// The content of a file is not what its format asks for.

@@ -4,6 +4,11 @@ use crate::{Corpus, Part};
 use sha2::{Digest, Sha256};
 
 impl Corpus {
+    /// The same corpus with its fingerprint taken.
+    pub(crate) fn sealed(self) -> Self {
+        Self { fingerprint: self.content_hash(), ..self }
+    }
+
     /// SHA-256, in hexadecimal, of channels, classes, and each recording's subject, class, part and values, in order.
     /// Times are left out: what they decide (where recordings end) is in the content already.
     pub fn content_hash(&self) -> String {

@@ -13,6 +13,8 @@ pub enum Repair {
     StrayComma,
     /// A timestamp was zero or equal to the one before; the row was placed between its neighbours in time.
     Timestamp,
+    /// No timestamp of the source advances: only the order of its rows is known. Counts all rows.
+    NoClock,
     /// A row had too few fields, or an empty one; dropped.
     MissingField,
     /// A row had too many fields; dropped.
@@ -28,7 +30,7 @@ pub enum Repair {
 impl Repair {
     /// Whether the row was lost; otherwise it was mended and kept.
     pub fn drops_row(self) -> bool {
-        !matches!(self, Self::SplitLine | Self::StrayComma | Self::Timestamp)
+        !matches!(self, Self::SplitLine | Self::StrayComma | Self::Timestamp | Self::NoClock)
     }
 }
 
@@ -38,6 +40,7 @@ impl fmt::Display for Repair {
             Self::SplitLine => "several rows on one line: split",
             Self::StrayComma => "stray comma: ignored",
             Self::Timestamp => "zero or repeated timestamp: spaced evenly",
+            Self::NoClock => "timestamps never advance: left out",
             Self::MissingField => "missing field: row dropped",
             Self::ExtraField => "too many fields: row dropped",
             Self::NotANumber => "not a number: row dropped",

@@ -1,6 +1,21 @@
 //! Readers: one file a format, and the choice among them.
 
+mod csv;
+mod motionsense;
+mod npy;
+mod npz;
+mod source;
+mod table;
+mod timeline;
+mod uci_har;
+mod wisdm1;
+mod wisdm2;
+mod wisdm_rows;
+
+pub use csv::{CsvRow, CsvRows};
+
 use crate::{Corpus, DataError};
+use source::Source;
 use std::fmt;
 use std::path::Path;
 use std::str::FromStr;
@@ -60,8 +75,86 @@ impl FromStr for Format {
     }
 }
 
-/// Reads a file, folder or zip archive; the format is found from content and layout unless it is named.
+impl Format {
+    /// What the reader of this format looks for below a path.
+    fn looks_for(self) -> &'static str {
+        match self {
+            Self::Wisdm1 => wisdm1::LOOKS_FOR,
+            Self::Wisdm2 => wisdm2::LOOKS_FOR,
+            Self::UciHar => uci_har::LOOKS_FOR,
+            Self::MotionSense => motionsense::LOOKS_FOR,
+            Self::Csv => csv::LOOKS_FOR,
+            Self::Npz => npz::LOOKS_FOR,
+        }
+    }
+
+    /// Reads `source` if it has the layout of this format; a format that was named takes any single file as its own.
+    fn try_read(self, source: &Source, named: bool) -> Result<Option<Corpus>, DataError> {
+        match self {
+            Self::Wisdm1 => wisdm1::try_read(source, named),
+            Self::Wisdm2 => wisdm2::try_read(source, named),
+            Self::UciHar => uci_har::try_read(source),
+            Self::MotionSense => motionsense::try_read(source),
+            Self::Csv => csv::try_read(source, named),
+            Self::Npz => npz::try_read(source),
+        }
+    }
+}
+
+/// The order in which layouts are looked for: those that cannot be mistaken come first.
+const DETECTION: [Format; 6] =
+    [Format::Wisdm2, Format::UciHar, Format::MotionSense, Format::Npz, Format::Wisdm1, Format::Csv];
+
+/// Archives are opened inside archives to this depth; the official WISDM v2 and UCI HAR downloads need one.
+const MAX_NESTING: usize = 2;
+
+/// Reads a file, folder or zip archive; the format is found from content and layout unless it is named. An archive that
+/// lies in a folder or archive is opened where nothing else fits.
+///
+/// # Errors
+/// A path that cannot be read, a layout that no reader knows, or a file without a usable row; the message names the
+/// file, where possible the line, and what was expected. Single broken rows are mended or dropped, and counted in
+/// [`Corpus::repairs`].
 pub fn read(path: &Path, format: Option<Format>) -> Result<Corpus, DataError> {
-    let _ = format;
-    Err(DataError::request(format!("{}: not read yet", path.display()), ""))
+    let source = Source::open(path)?;
+    match read_source(&source, format, 0)? {
+        Some(corpus) => Ok(corpus),
+        None => Err(unknown(&source, format)?),
+    }
+}
+
+fn read_source(source: &Source, format: Option<Format>, nesting: usize) -> Result<Option<Corpus>, DataError> {
+    for candidate in DETECTION.into_iter().filter(|candidate| format.is_none_or(|format| format == *candidate)) {
+        if let Some(corpus) = candidate.try_read(source, format.is_some())? {
+            return Ok(Some(corpus));
+        }
+    }
+    if nesting < MAX_NESTING {
+        for archive in source.archives() {
+            if let Some(corpus) = read_source(&source.inside(archive)?, format, nesting + 1)? {
+                return Ok(Some(corpus));
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// Says what was found instead of a data set, and what was looked for.
+fn unknown(source: &Source, format: Option<Format>) -> Result<DataError, DataError> {
+    let found = match (source.single(), source.names().next()) {
+        (Some(name), _) => match source.first_line(name)? {
+            Some(line) => format!("not a data set that is known here; it begins `{}`", csv::shown(&line)),
+            None if source.head(name)?.trim_ascii().is_empty() => "the file is empty".to_owned(),
+            None => "binary data of no known format".to_owned(),
+        },
+        (None, Some(first)) => format!(
+            "no data set was found among its {} files (the first is `{}`)",
+            source.names().count(),
+            csv::shown(first)
+        ),
+        (None, None) => "nothing lies in it".to_owned(),
+    };
+    let formats = Format::ALL.into_iter().filter(|candidate| format.is_none_or(|format| format == *candidate));
+    let looked: Vec<String> = formats.map(|format| format!("  {format}: {}", format.looks_for())).collect();
+    Ok(DataError::malformed(source.label(), found, format!("Looked for\n{}", looked.join("\n"))))
 }
