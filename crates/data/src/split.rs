@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use triax_random::{Purpose, Stream};
 
-use crate::windows::{origins, row_counts};
+use crate::windows::{n_short_recordings, origins};
 use crate::{Corpus, DataError, Origin, Part, Windows};
 
 pub use error::SplitError;
@@ -106,7 +106,7 @@ fn split_windows(
         valid_subjects: subjects_of(corpus, &valid),
         shared_windows: count_shared(&train, &valid, window),
         overlap_known: corpus.window.is_none(),
-        n_short_recordings: row_counts(corpus).filter(|&n_rows| n_rows < window).count(),
+        n_short_recordings: n_short_recordings(corpus, window),
         train: Windows::copy(corpus, window, train),
         valid: Windows::copy(corpus, window, valid),
     })

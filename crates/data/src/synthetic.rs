@@ -20,7 +20,7 @@
 //!   out) and askew by a random rotation; it creeps while it lies there. Gain, bias and noise differ between phones.
 //!
 //! People not seen in training have their phones askew in ways not seen either, sit and stand in ways that look alike
-//! to a tilted phone, and climb stairs much as others walk: that is what makes a split by subject hard, as in real data.
+//! to a tilted phone, and climb stairs much as others walk: that makes a split by subject hard, as in real data.
 //! The strength of each activity is that of published recordings of phones in pockets: the length of the reading has a
 //! standard deviation of about 3 m/s² when walking or on stairs, 7 when jogging, a few tenths when still.
 //!

@@ -95,8 +95,13 @@ pub(crate) fn origins(corpus: &Corpus, window: usize, step: usize) -> Result<Vec
     Ok(origins)
 }
 
+/// How many recordings are too short for a window, and so give none.
+pub fn n_short_recordings(corpus: &Corpus, window: usize) -> usize {
+    row_counts(corpus).filter(|&n_rows| n_rows < window).count()
+}
+
 /// Rows of each recording.
-pub(crate) fn row_counts(corpus: &Corpus) -> impl Iterator<Item = usize> {
+fn row_counts(corpus: &Corpus) -> impl Iterator<Item = usize> {
     let channels = corpus.channels.len().max(1);
     corpus.recordings.iter().map(move |recording| recording.values.len() / channels)
 }
@@ -115,6 +120,7 @@ mod tests {
         assert_eq!(starts, [(0, 0), (0, 3), (0, 6), (2, 0)]);
         assert_eq!(windows.labels, [0, 0, 0, 0]);
         assert_eq!(windows.class_counts(2), [4, 0]);
+        assert_eq!(n_short_recordings(&corpus, 4), 1);
     }
 
     #[test]

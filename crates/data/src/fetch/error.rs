@@ -45,7 +45,8 @@ pub enum FetchError {
     },
     /// The answer ended too soon.
     #[error(
-        "{url}: the connection ended after {received} bytes{} ({reason}). Run the same command again: it goes on from there.",
+        "{url}: the connection ended after {received} bytes{} ({reason}). Run the same command again: it goes on from \
+         there.",
         total.map(|total| format!(" of {total}")).unwrap_or_default()
     )]
     CutOff {
