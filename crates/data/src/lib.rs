@@ -26,4 +26,4 @@ pub use repair::{Repair, RepairEntry, RepairLog};
 pub use scale::fit_scaler;
 pub use split::{Split, SplitError, SplitPlan, split};
 pub use synthetic::synthetic;
-pub use windows::{Origin, Windows, cut};
+pub use windows::{Origin, Windows, cut, n_short_recordings};
