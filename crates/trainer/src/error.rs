@@ -17,7 +17,7 @@ pub enum FitError {
     /// The training broke down.
     #[error(
         "epoch {epoch}{}: {what} is not finite; lower the learning rate, clip the gradient's norm, or look for extreme \
-         values in the data. The state before this epoch and the best weights so far are in {}",
+         values in the data. The last good state and the best weights so far are in {}",
         step.map(|step| format!(", step {step}")).unwrap_or_default(), folder.display()
     )]
     NotFinite {

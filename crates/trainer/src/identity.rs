@@ -63,16 +63,18 @@ fn json(value: &impl Serialize) -> String {
 
 fn digest(set: &WindowSet) -> String {
     let mut sha = Sha256::new();
-    let mut add = |bytes: &mut dyn Iterator<Item = [u8; 4]>, n_values: usize| {
-        // The length goes first, so that a value cannot move from one part to the next unnoticed.
-        sha.update((n_values as u64).to_le_bytes());
-        sha.update(bytes.flatten().collect::<Vec<u8>>());
-    };
-    add(&mut set.windows.iter().map(|value| value.to_le_bytes()), set.windows.len());
-    add(&mut set.labels.iter().map(|label| label.to_le_bytes()), set.labels.len());
-    let weights = set.sample_weights.as_deref().unwrap_or_default();
-    add(&mut weights.iter().map(|weight| weight.to_le_bytes()), weights.len());
+    add(&mut sha, &set.windows, f32::to_le_bytes);
+    add(&mut sha, &set.labels, u32::to_le_bytes);
+    add(&mut sha, set.sample_weights.as_deref().unwrap_or_default(), f32::to_le_bytes);
     sha.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The length goes first, so that a value cannot move from one part to the next unnoticed.
+fn add<T: Copy>(sha: &mut Sha256, values: &[T], to_bytes: fn(T) -> [u8; 4]) {
+    sha.update((values.len() as u64).to_le_bytes());
+    for some in values.chunks(4096) {
+        sha.update(some.iter().flat_map(|&value| to_bytes(value)).collect::<Vec<u8>>());
+    }
 }
 
 /// `batch_size was 32, is now 64` for each leaf that differs between two JSON objects.

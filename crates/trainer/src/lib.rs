@@ -19,7 +19,8 @@
 //!
 //! - A [`Job`] names the engine, the network, the windows and the [`FitPlan`]: what is trained, and how.
 //! - A [`RunFolder`] holds everything a run leaves on disk: `config.json`, `history.jsonl` (an [`EpochRecord`] a line),
-//!   `steps.jsonl`, `metrics.json` (a [`Summary`]), `best.safetensors`, `last.safetensors` and `checkpoint.safetensors`.
+//!   `steps.jsonl`, `metrics.json` (a [`Summary`]), `best.safetensors`, `last.safetensors` and `checkpoint.safetensors`;
+//!   and an empty `.lock`, which keeps a second process from training there.
 //! - An [`Observer`] is told what happens, to draw bars, and is asked whether to stop.
 //! - [`Metrics`] come from scores and labels alone, so that evaluating a finished network counts exactly as training did.
 //!

@@ -159,7 +159,7 @@ impl RunFolder {
     }
 
     /// Keeps every other process from training in this folder for as long as the returned file is open, however this
-    /// one ends.
+    /// one ends. A file system without locks is no reason not to train.
     pub(crate) fn lock(&self) -> Result<File, FolderError> {
         let path = self.path.join(".lock");
         let failed = |source: io::Error| FolderError::Io { action: "lock", path: path.clone(), source };
@@ -167,6 +167,7 @@ impl RunFolder {
         match file.try_lock() {
             Ok(()) => Ok(file),
             Err(TryLockError::WouldBlock) => Err(FolderError::InUse { path: self.path.clone() }),
+            Err(TryLockError::Error(source)) if source.kind() == io::ErrorKind::Unsupported => Ok(file),
             Err(TryLockError::Error(source)) => Err(failed(source)),
         }
     }

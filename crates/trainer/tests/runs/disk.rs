@@ -4,15 +4,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
-use tempfile::tempdir;
 use triax_trainer::{EpochRecord, FolderError, Metrics, Observer, RunFolder};
 
-use crate::setup::{Setup, StopAfter, assert_same_run, finished};
+use crate::setup::{Setup, StopAfter, assert_same_run, empty_folder, finished};
 use crate::toy::Toy;
 
 #[test]
 fn a_folder_that_holds_anything_is_never_touched() {
-    let folder = tempdir().unwrap();
+    let folder = empty_folder();
     fs::write(folder.path().join("thesis.txt"), "do not lose").unwrap();
     let error = RunFolder::create(folder.path(), &json!({})).unwrap_err();
     assert!(matches!(error, FolderError::NotEmpty { .. }), "{error}");
@@ -24,7 +23,7 @@ fn a_folder_that_holds_anything_is_never_touched() {
 
 #[test]
 fn an_empty_folder_is_as_good_as_a_new_one() {
-    let folder = tempdir().unwrap();
+    let folder = empty_folder();
     RunFolder::create(folder.path(), &json!({ "seed": 1 })).unwrap();
     assert_eq!(RunFolder::open(folder.path()).unwrap().config().unwrap()["seed"], 1);
     let nested = folder.path().join("a/b/c");
@@ -34,7 +33,7 @@ fn an_empty_folder_is_as_good_as_a_new_one() {
 
 #[test]
 fn a_place_that_cannot_be_written_is_named() {
-    let folder = tempdir().unwrap();
+    let folder = empty_folder();
     let file = folder.path().join("file");
     fs::write(&file, "").unwrap();
     let error = RunFolder::create(&file.join("run"), &json!({})).unwrap_err().to_string();
@@ -43,7 +42,7 @@ fn a_place_that_cannot_be_written_is_named() {
 
 #[test]
 fn a_folder_without_a_run_cannot_be_opened_or_resumed() {
-    let folder = tempdir().unwrap();
+    let folder = empty_folder();
     let error = RunFolder::open(folder.path()).unwrap_err().to_string();
     assert!(error.contains("cannot find a run") && error.contains("config.json"), "{error}");
     RunFolder::create(folder.path(), &json!({})).unwrap();
@@ -53,7 +52,7 @@ fn a_folder_without_a_run_cannot_be_opened_or_resumed() {
 
 #[test]
 fn a_torn_last_line_of_the_history_is_left_out_and_a_broken_one_named() {
-    let folder = tempdir().unwrap();
+    let folder = empty_folder();
     let run = RunFolder::create(folder.path(), &json!({})).unwrap();
     let line = r#"{"epoch":1,"loss":0.5,"accuracy":0.25,"learning_rate":0.001,"seconds":2.0}"#;
     fs::write(run.history_path(), format!("{line}\n{}", &line[..20])).unwrap();
@@ -81,7 +80,7 @@ impl Observer for BreakAt<'_> {
 /// A checkpoint that cannot be replaced ends the run; the old one is still there, and the run goes on from it.
 #[test]
 fn a_checkpoint_that_cannot_be_written_leaves_the_last_one() {
-    let folder = tempdir().unwrap();
+    let folder = empty_folder();
     let (run, whole) = (folder.path().join("run"), folder.path().join("whole"));
     let (setup, engine) = (Setup::new(), Toy::default());
     finished(setup.fit(&engine, &whole, &mut ()));
@@ -104,7 +103,7 @@ fn a_checkpoint_that_cannot_be_written_leaves_the_last_one() {
 #[test]
 #[cfg(target_os = "linux")]
 fn a_disk_that_fills_up_ends_the_run_and_loses_nothing() {
-    let folder = tempdir().unwrap();
+    let folder = empty_folder();
     let whole = folder.path().join("whole");
     let mut setup = Setup::new();
     setup.plan.log_steps = true;
@@ -132,7 +131,7 @@ fn a_disk_that_fills_up_ends_the_run_and_loses_nothing() {
 #[cfg(unix)]
 fn a_folder_made_read_only_ends_the_run_and_loses_nothing() {
     use std::os::unix::fs::PermissionsExt;
-    let folder = tempdir().unwrap();
+    let folder = empty_folder();
     let (run, whole) = (folder.path().join("run"), folder.path().join("whole"));
     let (setup, engine) = (Setup::new(), Toy::default());
     finished(setup.fit(&engine, &whole, &mut ()));

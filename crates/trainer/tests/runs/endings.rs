@@ -6,12 +6,11 @@ use std::path::Path;
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use tempfile::tempdir;
 use triax_engine::reference::ReferenceEngine;
 use triax_model::WeightFile;
 use triax_trainer::{EpochRecord, FitError, Metrics, Observer, Outcome, RunFolder, Schedule, StepRecord, Summary, fit};
 
-use crate::setup::{Setup, StopAfter, contents, copy, finished, windows};
+use crate::setup::{Setup, StopAfter, contents, copy, empty_folder, finished, windows};
 use crate::toy::{Fault, Toy};
 
 fn history(run: &Path) -> Vec<EpochRecord> {
@@ -42,7 +41,7 @@ proptest! {
     fn every_epoch_visits_every_window_once(
         n_windows in 1..60usize, batch_size in 1..70usize, seed: u64, shuffle: bool, log_steps: bool, stop in 1..30usize
     ) {
-        let folder = tempdir().unwrap();
+        let folder = empty_folder();
         let run = folder.path().join("run");
         let mut setup = Setup::new();
         setup.train = windows(n_windows, 1);
@@ -69,7 +68,7 @@ proptest! {
 
 #[test]
 fn best_is_the_epoch_with_the_lowest_validation_loss() {
-    let folder = tempdir().unwrap();
+    let folder = empty_folder();
     let run = folder.path().join("run");
     let summary = scripted(&run, &[0.5, 0.25, 0.125, 0.375, 0.125], None);
     assert_eq!((summary.epochs, summary.stopped_early), (5, false));
@@ -85,7 +84,7 @@ fn best_is_the_epoch_with_the_lowest_validation_loss() {
 
 #[test]
 fn early_stopping_restores_the_best_weights() {
-    let folder = tempdir().unwrap();
+    let folder = empty_folder();
     let run = folder.path().join("run");
     let summary = scripted(&run, &[0.5, 0.25, 0.125, 0.375, 0.25, 0.0, 0.0], Some(2));
     assert_eq!((summary.epochs, summary.stopped_early), (5, true));
@@ -98,7 +97,7 @@ fn early_stopping_restores_the_best_weights() {
 
 #[test]
 fn without_validation_windows_the_training_loss_decides() {
-    let folder = tempdir().unwrap();
+    let folder = empty_folder();
     let run = folder.path().join("run");
     let mut setup = Setup::new();
     setup.valid = windows(0, 1);
@@ -116,7 +115,7 @@ fn without_validation_windows_the_training_loss_decides() {
 
 #[test]
 fn weight_files_carry_what_prediction_needs() {
-    let folder = tempdir().unwrap();
+    let folder = empty_folder();
     let run = folder.path().join("run");
     let setup = Setup::new();
     finished(setup.fit(&Toy::default(), &run, &mut ()));
@@ -131,7 +130,7 @@ fn weight_files_carry_what_prediction_needs() {
 
 #[test]
 fn the_files_say_what_the_documentation_says() {
-    let folder = tempdir().unwrap();
+    let folder = empty_folder();
     let run = folder.path().join("run");
     let mut setup = Setup::new();
     setup.plan.log_steps = true;
@@ -162,7 +161,7 @@ fn the_files_say_what_the_documentation_says() {
 
 #[test]
 fn nothing_is_read_back_within_an_epoch_unless_steps_are_logged() {
-    let folder = tempdir().unwrap();
+    let folder = empty_folder();
     let mut setup = Setup::new();
     setup.plan.training.batch_size = 1;
     setup.train = windows(120, 1);
@@ -182,7 +181,7 @@ fn nothing_is_read_back_within_an_epoch_unless_steps_are_logged() {
 
 #[test]
 fn cosine_reaches_over_the_whole_run() {
-    let folder = tempdir().unwrap();
+    let folder = empty_folder();
     let run = folder.path().join("run");
     let mut setup = Setup::new();
     setup.plan.schedule = Schedule::Cosine;
@@ -196,7 +195,7 @@ fn cosine_reaches_over_the_whole_run() {
 
 #[test]
 fn plateau_reduces_the_rate_of_the_next_epoch() {
-    let folder = tempdir().unwrap();
+    let folder = empty_folder();
     let run = folder.path().join("run");
     let mut setup = Setup::new();
     setup.plan.epochs = 6;
@@ -210,7 +209,7 @@ fn plateau_reduces_the_rate_of_the_next_epoch() {
 
 #[test]
 fn a_network_learns_to_tell_three_levels_apart() {
-    let folder = tempdir().unwrap();
+    let folder = empty_folder();
     let mut setup = Setup::new();
     setup.train = windows(90, 1);
     setup.valid = windows(30, 2);
@@ -245,7 +244,7 @@ fn values_that_are_not_finite_end_the_run_and_spoil_nothing() {
         (Fault::Score(13), "the score of class still for validation window 1", None),
     ] {
         for like_a_gpu in [false, true] {
-            let folder = tempdir().unwrap();
+            let folder = empty_folder();
             let (run, good) = (folder.path().join("run"), folder.path().join("good"));
             let engine = Toy { fault: Some(fault), like_a_gpu, ..Toy::default() };
             let error = Setup::new().fit(&engine, &run, &mut CopyAt { epoch: 2, run: &run, copy: &good }).unwrap_err();
@@ -265,7 +264,7 @@ fn values_that_are_not_finite_end_the_run_and_spoil_nothing() {
 
 #[test]
 fn steps_before_the_one_that_broke_are_logged() {
-    let folder = tempdir().unwrap();
+    let folder = empty_folder();
     let run = folder.path().join("run");
     let mut setup = Setup::new();
     setup.plan.log_steps = true;
@@ -276,7 +275,7 @@ fn steps_before_the_one_that_broke_are_logged() {
 #[test]
 fn jobs_that_cannot_work_are_refused_before_anything_is_trained() {
     let refused = |change: &dyn Fn(&mut Setup)| {
-        let folder = tempdir().unwrap();
+        let folder = empty_folder();
         let run = folder.path().join("run");
         let mut setup = Setup::new();
         change(&mut setup);
@@ -308,7 +307,7 @@ fn jobs_that_cannot_work_are_refused_before_anything_is_trained() {
 
 #[test]
 fn a_folder_with_a_run_is_resumed_and_never_started_again() {
-    let folder = tempdir().unwrap();
+    let folder = empty_folder();
     let run = folder.path().join("run");
     let (setup, engine) = (Setup::new(), Toy::default());
     setup.fit(&engine, &run, &mut StopAfter(2)).unwrap();

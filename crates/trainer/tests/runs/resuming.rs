@@ -4,12 +4,11 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use tempfile::tempdir;
 use triax_engine::reference::ReferenceEngine;
 use triax_engine::{Engine, StepResult};
 use triax_trainer::{EpochRecord, FitError, Metrics, Observer, Outcome, RunFolder, RunShape, Schedule, resume};
 
-use crate::setup::{Setup, StopAfter, assert_same_run, copy, finished, windows};
+use crate::setup::{Setup, StopAfter, assert_same_run, copy, empty_folder, finished, windows};
 use crate::toy::Toy;
 
 /// The small job, made to use everything that a checkpoint has to carry.
@@ -61,7 +60,7 @@ impl Observer for Snapshots {
 
 /// Runs `setup` to its end, and again from every snapshot of its folder, with `damage` done to each.
 fn resume_every_snapshot(setup: &Setup, engine: &dyn Engine, damage: impl Fn(&Path, &Path)) {
-    let folder = tempdir().unwrap();
+    let folder = empty_folder();
     let run = folder.path().join("run");
     let mut snapshots = Snapshots::of(&run, &folder.path().join("snapshots"));
     let summary = finished(setup.fit(engine, &run, &mut snapshots));
@@ -110,8 +109,8 @@ fn torn_lines_are_cut_off() {
 fn a_run_interrupted_after_any_step_resumes_to_the_same_bits() {
     for like_a_gpu in [false, true] {
         let engine = Toy { like_a_gpu, ..Toy::default() };
-        for setup in &setups()[..2] {
-            let folder = tempdir().unwrap();
+        for setup in setups() {
+            let folder = empty_folder();
             let whole = folder.path().join("whole");
             let n_steps = 5 * finished(setup.fit(&engine, &whole, &mut ())).epochs;
             for stop in 1..=n_steps {
@@ -130,7 +129,7 @@ fn a_run_interrupted_after_any_step_resumes_to_the_same_bits() {
 fn a_run_interrupted_after_every_single_step_resumes_to_the_same_bits() {
     for setup in setups() {
         let engine = Toy::default();
-        let folder = tempdir().unwrap();
+        let folder = empty_folder();
         let (whole, cut) = (folder.path().join("whole"), folder.path().join("cut"));
         let summary = finished(setup.fit(&engine, &whole, &mut ()));
         let mut outcome = setup.fit(&engine, &cut, &mut StopAfter(1)).unwrap();
@@ -147,7 +146,7 @@ fn a_run_interrupted_after_every_single_step_resumes_to_the_same_bits() {
 
 #[test]
 fn a_finished_run_is_summed_up_again() {
-    let folder = tempdir().unwrap();
+    let folder = empty_folder();
     let (run, before) = (folder.path().join("run"), folder.path().join("before"));
     let setup = Setup::new();
     let engine = Toy::default();
@@ -181,7 +180,7 @@ fn an_observer_is_told_where_a_run_goes_on() {
             self.0.push(format!("ended {}", record.epoch));
         }
     }
-    let folder = tempdir().unwrap();
+    let folder = empty_folder();
     let (setup, engine) = (Setup::new(), Toy::default());
     let run = folder.path().join("run");
     setup.fit(&engine, &run, &mut StopAfter(13)).unwrap();
@@ -193,7 +192,7 @@ fn an_observer_is_told_where_a_run_goes_on() {
 
 #[test]
 fn another_job_is_refused_with_the_reason() {
-    let folder = tempdir().unwrap();
+    let folder = empty_folder();
     let run = folder.path().join("run");
     let engine = Toy::default();
     Setup::new().fit(&engine, &run, &mut StopAfter(7)).unwrap();
@@ -231,7 +230,7 @@ fn two_processes_cannot_train_in_one_folder() {
             self.2 = Some(intruding.unwrap_err().to_string());
         }
     }
-    let folder = tempdir().unwrap();
+    let folder = empty_folder();
     let run = folder.path().join("run");
     let setup = Setup::new();
     let mut intruder = Intruder(&setup, run.clone(), None);

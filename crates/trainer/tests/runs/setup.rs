@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::{Value, json};
+use tempfile::TempDir;
 use triax_engine::{Engine, Optimizer, TrainingPlan, WindowSet};
 use triax_losses::Loss;
 use triax_model::{ConvSpec, Network, NetworkSpec, Scaler, Weights};
@@ -85,6 +86,12 @@ pub fn windows(n_windows: usize, seed: u64) -> WindowSet {
     let labels: Vec<u32> = (0..n_windows).map(|window| window as u32 % 3).collect();
     let values = labels.iter().flat_map(|&label| [label as f32; 16]).map(|hint| hint - 1.0 + 0.2 * stream.uniform());
     WindowSet { windows: values.collect(), labels: labels.into(), sample_weights: None }
+}
+
+/// A folder that goes away by itself. These tests sync thousands of files: where there is a disk in memory, they need not
+/// wait for a real one.
+pub fn empty_folder() -> TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
 }
 
 pub fn finished(outcome: Result<Outcome, FitError>) -> Summary {
