@@ -78,6 +78,13 @@ impl Checkpoint {
             Ok(Weights { tensors: tensors.collect::<Result<_, _>>()? })
         };
         let progress: Progress = file.metadata("progress")?;
+        let best_is_known = match progress.best {
+            Some(best) => (1..=progress.epochs).contains(&best.epoch),
+            None => progress.epochs == 0,
+        };
+        if !best_is_known {
+            return Err(file.damaged("the best epoch is none of those trained"));
+        }
         let moments = optimizer.moment_names().iter().map(|name| weights(&format!("moments/{name}")));
         Ok(Self {
             identity: file.metadata("identity")?,
@@ -266,6 +273,10 @@ mod tests {
         let other = safetensors::serialize(std::iter::empty::<(&str, Values<'_>)>(), None).unwrap();
         std::fs::write(&path, other).unwrap();
         assert!(read().contains("no checkpoint of Triax"), "{}", read());
+        let mut inconsistent = checkpoint(2);
+        inconsistent.progress.epochs = 1;
+        inconsistent.write(&path, &Optimizer::adam()).unwrap();
+        assert!(read().contains("the best epoch is none"), "{}", read());
         checkpoint(0).write(&path, &Optimizer::sgd()).unwrap(); // which leaves the moments out
         assert!(read().contains("moments/m/conv1.kernel"), "{}", read());
     }

@@ -3,7 +3,7 @@
 //! # The interface in one page
 //!
 //! ```no_run
-//! use triax_trainer::{FitPlan, Job, Observer, Outcome, RunFolder, fit, resume};
+//! use triax_trainer::{Job, Observer, Outcome, RunFolder, fit, resume};
 //! # fn example(job: &Job<'_>, weights: &triax_model::Weights, config: &serde_json::Value, observer: &mut dyn Observer)
 //! # -> Result<(), Box<dyn std::error::Error>> {
 //! let folder = RunFolder::create("runs/walk".as_ref(), config)?; // refused where the folder holds anything
