@@ -30,10 +30,10 @@ FIRST_LOSS_TOLERANCE = 1e-5
 
 
 def output_of(command, **options):
-    """What `command` prints; ends the comparison if it fails."""
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, **options)
+    """What `command` prints; ends the comparison if it fails. Its warnings are shown only then."""
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
     if done.returncode != 0:
-        sys.exit(f"{' '.join(map(str, command))} failed with exit code {done.returncode}")
+        sys.exit(f"{done.stderr}\n{' '.join(map(str, command))} failed with exit code {done.returncode}")
     return done.stdout
 
 
@@ -52,13 +52,13 @@ def run_triax(binary, n_epochs):
     (row,) = report["rows"]
     return {
         "epochs": row["seconds_per_epoch"]["all"],
-        "first_loss": row["first_loss"],
+        "first_loss": row["checked"]["first_loss"],
         "last_loss": row["last_loss"],
         "last_accuracy": row["last_accuracy"],
         "n_parameters": report["job"]["parameters"],
         "data_sha256": report["job"]["data_sha256"],
         "versions": {"triax": report["version"]},
-        "settings": {"threads": row["threads"]},
+        "settings": {"threads": row["device"]["threads"]},
         "peak_bytes": row["peak_bytes"],
     }
 
@@ -66,7 +66,7 @@ def run_triax(binary, n_epochs):
 def run_peer(arguments, n_epochs):
     """A peer's report: the last line it prints."""
     command = [sys.executable, "-B", HERE / arguments[0], *arguments[1:], "--epochs", str(n_epochs)]
-    return json.loads(output_of(command, stderr=subprocess.DEVNULL).splitlines()[-1])
+    return json.loads(output_of(command).splitlines()[-1])
 
 
 def check(name, report, reference, data_sha256):

@@ -1,0 +1,101 @@
+//! One training step of the reference network at batch 32, on the CPU and on the first GPU, software ones included.
+//!
+//! Run with `cargo bench -p triax-benches --bench reference_step`. Before an engine is timed, its losses are held against
+//! the f64 reference.
+
+use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
+
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use triax_burn::BurnEngine;
+use triax_engine::reference::ReferenceEngine;
+use triax_engine::{Engine, Optimizer, Session, Stretch, TrainingPlan, WindowSet};
+use triax_losses::Loss;
+use triax_model::{Network, NetworkSpec, Weights};
+use triax_random::{Purpose, Stream};
+
+const BATCH: usize = 32;
+/// Steps that run without waiting for the device: an eighth of an epoch of the reference job.
+const STEPS_A_STRETCH: usize = 32;
+
+/// A session that walks over the same windows again and again.
+struct Walk {
+    session: Box<dyn Session>,
+    order: Vec<u32>,
+    n_steps: u64,
+}
+
+impl Walk {
+    fn new(engine: &dyn Engine) -> Self {
+        let network = Network::new(NetworkSpec::default()).expect("the reference network works");
+        let weights = Weights::glorot_uniform(&network, 0);
+        let plan = TrainingPlan {
+            loss: Loss::SquaredHinge,
+            optimizer: Optimizer::Adam { beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7 },
+            batch_size: BATCH,
+            clip_norm: None,
+            class_weights: None,
+            seed: 0,
+        };
+        let train = noise(STEPS_A_STRETCH * BATCH, network.spec());
+        let valid = noise(1, network.spec());
+        let session = engine.open(&network, &weights, &plan, &train, &valid).expect("the session opens");
+        Self { session, order: (0..train.len() as u32).collect(), n_steps: 0 }
+    }
+
+    /// Runs `n` steps, at most a stretch, waits for the device, and returns the losses.
+    fn run(&mut self, n: usize) -> Vec<f32> {
+        let learning_rates = vec![1e-3; n];
+        let stretch =
+            Stretch { order: &self.order, steps: 0..n, first_step: self.n_steps, learning_rates: &learning_rates };
+        let results = self.session.train(&stretch, &mut |_, _| ControlFlow::Continue(())).expect("the steps run");
+        self.n_steps += n as u64;
+        results.iter().map(|result| result.loss).collect()
+    }
+
+    /// The time that `n` steps take.
+    fn time(&mut self, n: u64) -> Duration {
+        let start = Instant::now();
+        let mut left = n as usize;
+        while left > 0 {
+            let now = left.min(STEPS_A_STRETCH);
+            self.run(now);
+            left -= now;
+        }
+        start.elapsed()
+    }
+}
+
+/// Windows of unit variance with the classes in turn.
+fn noise(n: usize, spec: &NetworkSpec) -> WindowSet {
+    let mut stream = Stream::new(0, Purpose::Synthesise, 0);
+    let windows = (0..n * spec.window * spec.channels).map(|_| 3_f32.sqrt() * (2.0 * stream.uniform() - 1.0));
+    let labels = (0..n).map(|window_idx| (window_idx % spec.classes) as u32);
+    WindowSet { windows: windows.collect(), labels: labels.collect(), sample_weights: None }
+}
+
+fn reference_step(criterion: &mut Criterion) {
+    let expected = Walk::new(&ReferenceEngine).run(4);
+    let mut engines = vec![(triax_device::DeviceInfo::cpu(), BurnEngine::cpu())];
+    match triax_device::list().into_iter().find_map(|device| device.index) {
+        Some(index) => {
+            let opened = triax_device::open(index).expect("the GPU opens");
+            engines.push((opened.info.clone(), BurnEngine::gpu(&opened).expect("Burn runs on the GPU")));
+        }
+        None => eprintln!("reference_step on a GPU: skipped, this machine has none"),
+    }
+    let mut group = criterion.benchmark_group("reference_step");
+    group.throughput(Throughput::Elements(BATCH as u64)).sample_size(20);
+    for (device, engine) in engines {
+        let mut walk = Walk::new(&engine);
+        for (step, (loss, truth)) in walk.run(expected.len()).into_iter().zip(&expected).enumerate() {
+            assert!((loss - truth).abs() <= 1e-5 * truth, "{device}, step {step}: a loss of {loss}, not {truth}");
+        }
+        group.bench_function(BenchmarkId::new(engine.name(), device), |bencher| {
+            bencher.iter_custom(|n| walk.time(n));
+        });
+    }
+}
+
+criterion_group!(benches, reference_step);
+criterion_main!(benches);
