@@ -19,7 +19,7 @@
 // Composed in front of this file (crates/losses/src/wgsl.rs): finite.wgsl, one file of loss/, the names LossRow and
 // loss_* bound to it, and LANES.
 
-// All but the shape are read_write because Burn hands out slices of one buffer, and WebGPU does not let a dispatch bind
+// All but the shape are read_write: a runtime may hand out slices of one buffer, and WebGPU does not let a dispatch bind
 // a buffer both for reading and for writing.
 @group(0) @binding(0) var<storage, read_write> scores: array<f32>;
 @group(0) @binding(1) var<storage, read_write> labels: array<u32>;

@@ -180,7 +180,7 @@ mod tests {
         let sources: HashSet<String> = LossKernelKey::all().map(loss_kernel).collect();
         assert_eq!(sources.len(), LossKernelKey::all().count());
         for source in sources {
-            // Burn replaces {{ … }} in sources, by nothing where it knows no value.
+            // Runtimes with templates replace {{ … }} in sources, by nothing where they know no value.
             assert!(!source.contains("{{") && !source.contains("}}"));
         }
     }
