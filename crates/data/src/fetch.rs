@@ -201,10 +201,14 @@ fn fetch_set(
     fs::create_dir_all(dest).map_err(|error| DataError::io(dest, error))?;
     let lock_path = beside(&archive, ".lock");
     let lock = File::create(&lock_path).map_err(|error| DataError::io(&lock_path, error))?;
-    lock.try_lock().map_err(|error| match error {
-        TryLockError::WouldBlock => FetchError::Busy { archive: archive.clone() }.into(),
-        TryLockError::Error(error) => DataError::io(&lock_path, error),
-    })?;
+    match lock.try_lock() {
+        Err(TryLockError::WouldBlock) => return Err(FetchError::Busy { archive }.into()),
+        // Some network file systems have no locks; there it is up to the user not to fetch twice at once.
+        Err(TryLockError::Error(error)) if error.kind() != io::ErrorKind::Unsupported => {
+            return Err(DataError::io(&lock_path, error));
+        }
+        _ => {}
+    }
     let outcome = obtain(set, &archive, options, progress).and_then(|outcome| {
         unpack_to(set, &archive, &folder)?;
         Ok(outcome)
