@@ -1,2 +1,79 @@
-//! Train small convolutional networks on motion-sensor windows.
-fn main() {}
+//! The `triax` command: one file a subcommand, and here what they share with the operating system: exit codes, errors,
+//! panics.
+//!
+//! Exit codes: 0 done, 2 a command line or config file that makes no sense, 1 anything else that went wrong, or a run
+//! that was interrupted.
+
+mod bench;
+mod config;
+mod data;
+mod devices;
+mod engines;
+mod evaluate;
+mod failure;
+mod inputs;
+mod model;
+mod predict;
+mod progress;
+mod report;
+mod record;
+mod settings;
+mod stream;
+mod train;
+mod trained;
+mod values;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+
+/// Trains small convolutional networks on motion-sensor windows, on any GPU or on the CPU.
+#[derive(Parser)]
+#[command(name = "triax", version, max_term_width = 110, arg_required_else_help = true, after_help = EXAMPLES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  triax train                                  train on the built-in synthetic set
+  triax train --data wisdm/ --split subject    train on your own recordings
+  triax evaluate runs/NAME                     measure a trained network
+  triax data inspect wisdm/                    see what is in a data set, and what is wrong with it
+
+Exit codes: 0 done, 2 wrong usage, 1 anything else.";
+
+#[derive(Subcommand)]
+enum Command {
+    Train(train::Args),
+    Evaluate(evaluate::Args),
+    Predict(predict::Args),
+    Model(model::Args),
+    Devices(devices::Args),
+    Bench(bench::Args),
+    Data(data::Args),
+}
+
+fn main() -> ExitCode {
+    failure::collect_panics();
+    let run = std::panic::catch_unwind(|| {
+        let matches = Cli::command().get_matches();
+        let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+        let (_, matches) = matches.subcommand().expect("clap requires a subcommand");
+        match cli.command {
+            Command::Train(args) => train::run(args, matches),
+            Command::Evaluate(args) => evaluate::run(args),
+            Command::Predict(args) => predict::run(args),
+            Command::Model(args) => model::run(args, matches),
+            Command::Devices(args) => devices::run(args),
+            Command::Bench(args) => bench::run(args),
+            Command::Data(args) => data::run(args),
+        }
+    });
+    match run {
+        Ok(Ok(code)) => code,
+        Ok(Err(error)) => failure::report(&error),
+        Err(_) => failure::report_panic(),
+    }
+}

@@ -1,0 +1,97 @@
+//! How the command fails: errors with their causes, wrong usage, panics that must not reach a user, broken pipes.
+
+use std::fmt::Write as _;
+use std::io;
+use std::process::ExitCode;
+use std::sync::Mutex;
+
+/// A command line or config file that makes no sense: exit code 2.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Usage(pub String);
+
+/// Says what went wrong on standard error and gives the exit code.
+pub fn report(error: &anyhow::Error) -> ExitCode {
+    if is_broken_pipe(error) {
+        // Whoever read our output has seen enough (`triax … | head`).
+        return ExitCode::SUCCESS;
+    }
+    let panics = std::mem::take(&mut *PANICS.lock().unwrap_or_else(|poisoned| poisoned.into_inner()));
+    let mut text = describe(error);
+    for panic in panics {
+        let _ = write!(text, "\n  because of a panic: {panic}");
+    }
+    eprintln!("error: {text}");
+    if error.is::<Usage>() {
+        eprintln!("\nFor more information, try '--help'.");
+        return ExitCode::from(2);
+    }
+    ExitCode::FAILURE
+}
+
+/// The error and the causes that it does not quote already.
+fn describe(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain() {
+        let cause = cause.to_string();
+        if !text.contains(&cause) {
+            let separator = if text.is_empty() { "" } else { "\n  because: " };
+            let _ = write!(text, "{separator}{cause}");
+        }
+    }
+    text
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+    })
+}
+
+/// Panics so far, on any thread. They are kept, not printed: an engine may turn one into an error of its own.
+static PANICS: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+/// Keeps the messages of panics from the terminal until they are known to end the command.
+pub fn collect_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let message = panic.payload_as_str().unwrap_or("no message");
+        let place = panic.location().map(|at| format!(" ({}:{})", at.file(), at.line())).unwrap_or_default();
+        if let Ok(mut panics) = PANICS.lock() {
+            panics.push(format!("{message}{place}"));
+        }
+        if std::env::var_os("RUST_BACKTRACE").is_some_and(|value| value != "0") {
+            eprintln!("{}", std::backtrace::Backtrace::force_capture());
+        }
+    }));
+}
+
+/// Says that the command met a defect of its own.
+pub fn report_panic() -> ExitCode {
+    let panics = PANICS.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    eprintln!("error: internal error: {}", panics.join("; "));
+    eprintln!(
+        "  This is a defect of Triax {}, not of your data. Please report it with this message, the command line and the \
+         output of `triax devices`; RUST_BACKTRACE=1 adds where it happened. A run folder keeps its last checkpoint.",
+        env!("CARGO_PKG_VERSION")
+    );
+    ExitCode::FAILURE
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::Context as _;
+
+    #[test]
+    fn causes_are_told_once() {
+        let quoted = anyhow::anyhow!("disk full").context("cannot write x: disk full").context("saving");
+        assert_eq!(describe(&quoted), "saving\n  because: cannot write x: disk full");
+    }
+
+    #[test]
+    fn a_broken_pipe_is_found_below_a_context() {
+        let error = Err::<(), _>(io::Error::from(io::ErrorKind::BrokenPipe)).context("printing").unwrap_err();
+        assert!(is_broken_pipe(&error));
+        assert!(!is_broken_pipe(&anyhow::anyhow!("other")));
+    }
+}

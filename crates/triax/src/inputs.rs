@@ -1,0 +1,144 @@
+//! From settings to windows: reads the data, selects activities, splits, cuts windows, standardises.
+
+use std::collections::BTreeMap;
+
+use anyhow::Context as _;
+use triax_data::{Corpus, DataError, Split, SplitPlan, Windows};
+use triax_engine::WindowSet;
+use triax_losses::Loss;
+use triax_model::{NetworkSpec, Scaler};
+
+use crate::settings::{Normalize, Settings, SplitKind, SplitSettings};
+use crate::values::{DataSource, FormatChoice};
+
+/// Everything a run trains on.
+pub struct Inputs {
+    /// The data, with the activities selected.
+    pub corpus: Corpus,
+    /// Samples in a window.
+    pub window: usize,
+    /// The split as it was asked for.
+    pub plan: SplitPlan,
+    /// Which windows are in which part; their values have moved to `train` and `valid`.
+    pub split: Split,
+    /// How the windows were standardised.
+    pub scaler: Option<Scaler>,
+    /// Windows to train on.
+    pub train: WindowSet,
+    /// Windows to validate with.
+    pub valid: WindowSet,
+}
+
+impl Inputs {
+    /// Reads and prepares what `settings` ask for.
+    pub fn read(settings: &Settings) -> anyhow::Result<Self> {
+        let corpus = read_corpus(&settings.data.data, settings.data.format, settings.training.seed)?;
+        let corpus = select(&corpus, &settings.data.activities)?;
+        let window = settings.data.window.or(corpus.window).unwrap_or(NetworkSpec::default().window);
+        let plan = split_plan(&settings.split, &corpus);
+        let mut split = triax_data::split(&corpus, window, settings.data.step, &plan, settings.training.seed)?;
+        let scaler = match settings.data.normalize {
+            Normalize::Standard => Some(triax_data::fit_scaler(&split.train, corpus.channels.len())),
+            Normalize::None => None,
+        };
+        let train = window_set(&mut split.train, scaler.as_ref());
+        let valid = window_set(&mut split.valid, scaler.as_ref());
+        Ok(Self { corpus, window, plan, split, scaler, train, valid })
+    }
+
+    /// What must travel with the weights for them to be used on other recordings.
+    pub fn weight_file_extra(&self, loss: Loss, step: usize) -> BTreeMap<String, String> {
+        let list = |names: &[String]| serde_json::json!(names).to_string();
+        let mut extra = BTreeMap::from([
+            ("loss".to_owned(), loss.to_string()),
+            ("channels".to_owned(), list(&self.corpus.channels)),
+            ("class_names".to_owned(), list(&self.corpus.class_names)),
+            ("step".to_owned(), step.to_string()),
+        ]);
+        extra.extend(self.corpus.rate_hz.map(|rate| ("rate_hz".to_owned(), rate.to_string())));
+        if self.corpus.synthetic {
+            extra.insert("synthetic".to_owned(), "true".to_owned());
+        }
+        extra
+    }
+}
+
+/// Reads all recordings of a source.
+pub fn read_corpus(source: &DataSource, format: FormatChoice, seed: u64) -> anyhow::Result<Corpus> {
+    match source {
+        DataSource::Synthetic => Ok(triax_data::synthetic(seed)),
+        DataSource::Path(path) => {
+            triax_data::read(path, format.0).with_context(|| format!("cannot use the data in {}", path.display()))
+        }
+    }
+}
+
+/// The corpus with the activities asked for; with all where none is named.
+pub fn select(corpus: &Corpus, activities: &[String]) -> Result<Corpus, DataError> {
+    if activities.is_empty() { Ok(corpus.clone()) } else { corpus.select_activities(activities) }
+}
+
+/// The split that was asked for, or the most honest one that the data allows.
+pub fn split_plan(asked: &SplitSettings, corpus: &Corpus) -> SplitPlan {
+    let SplitSettings { valid_fraction, ref valid_subjects, .. } = *asked;
+    let kind = asked.split.unwrap_or_else(|| {
+        if corpus.recordings.iter().all(|recording| recording.part.is_some()) {
+            SplitKind::Predefined
+        } else if !valid_subjects.is_empty() || corpus.subjects().len() > 1 {
+            SplitKind::Subject
+        } else {
+            SplitKind::Random
+        }
+    });
+    match kind {
+        SplitKind::Subject => SplitPlan::Subject { valid_fraction, valid_subjects: valid_subjects.clone() },
+        SplitKind::Random => SplitPlan::Random { valid_fraction },
+        SplitKind::Predefined => SplitPlan::Predefined,
+    }
+}
+
+/// Moves the values of `windows` to where engines take them, standardised.
+pub fn window_set(windows: &mut Windows, scaler: Option<&Scaler>) -> WindowSet {
+    let mut values = std::mem::take(&mut windows.values);
+    if let Some(scaler) = scaler {
+        scaler.apply(&mut values);
+    }
+    WindowSet { windows: values.into(), labels: windows.labels.clone().into(), sample_weights: None }
+}
+
+/// How a corpus was fitted to the classes and channels of a trained network.
+pub struct Fitted {
+    /// The corpus, with the network's classes.
+    pub corpus: Corpus,
+    /// Activities that the network does not know, with how many of their recordings were left out.
+    pub left_out: BTreeMap<String, usize>,
+}
+
+/// Gives `corpus` the classes of a network, in its order, and leaves out the recordings of other activities.
+pub fn fit_classes(mut corpus: Corpus, classes: &[String]) -> anyhow::Result<Fitted> {
+    let mut left_out = BTreeMap::new();
+    let position: Vec<Option<u32>> =
+        corpus.classes.iter().map(|name| classes.iter().position(|class| class == name).map(|at| at as u32)).collect();
+    corpus.recordings.retain_mut(|recording| {
+        let old = recording.class as usize;
+        match position[old] {
+            Some(new) => recording.class = new,
+            None => *left_out.entry(corpus.class_names[old].clone()).or_default() += 1,
+        }
+        position[old].is_some()
+    });
+    anyhow::ensure!(
+        !corpus.recordings.is_empty(),
+        "{} has none of the network's activities: it has {}, the network knows {}",
+        corpus.name,
+        corpus.classes.join(", "),
+        classes.join(", ")
+    );
+    let name_of = |class: &String| {
+        let old = corpus.classes.iter().position(|name| name == class);
+        old.map_or_else(|| class.clone(), |old| corpus.class_names[old].clone())
+    };
+    corpus.class_names = classes.iter().map(name_of).collect();
+    corpus.classes = classes.to_vec();
+    Ok(Fitted { corpus, left_out })
+}

@@ -1,0 +1,104 @@
+//! `triax model`: the layers of a network, without training it.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::ArgMatches;
+use clap::parser::ValueSource;
+use serde_json::json;
+use triax_model::{Network, NetworkSpec};
+
+use crate::config;
+use crate::settings::NetworkSettings;
+use crate::trained::{Trained, Which};
+use crate::values::positive;
+
+const EXAMPLES: &str = "\
+Examples:
+  triax model                                   the network that triax train trains by default
+  triax model --window 200 --channels 6 --convs 16:5:2:2,32:3:1,32:3:1:2 --hidden 64
+  triax model --config settings.json --classes 18
+  triax model runs/NAME                         the network of a run, or of a weight file";
+
+/// Show the layers and parameters of a network
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// Show the network of this run folder or weight file
+    #[arg(value_name = "RUN", conflicts_with_all = ["config", "window", "channels", "classes", "convs", "hidden", "dropout"])]
+    trained: Option<PathBuf>,
+    /// Read the network's shape from a config file of `triax train`; options given here win
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Samples in a window
+    #[arg(long, value_name = "SAMPLES", default_value_t = 120, value_parser = positive())]
+    window: usize,
+    /// Sensor channels
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = positive())]
+    channels: usize,
+    /// Classes
+    #[arg(long, value_name = "N", default_value_t = 6, value_parser = positive())]
+    classes: usize,
+    #[command(flatten)]
+    network: NetworkSettings,
+    /// Print the specification and the parameters as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the subcommand.
+pub fn run(args: Args, matches: &ArgMatches) -> anyhow::Result<ExitCode> {
+    let trained = args.trained.as_deref().map(|path| Trained::read(path, Which::Best)).transpose()?;
+    let network = match &trained {
+        Some(trained) => trained.network.clone(),
+        None => Network::new(spec(&args, matches)?)?,
+    };
+    let mut out = io::stdout().lock();
+    if args.json {
+        let parameters: Vec<_> =
+            network.parameters().iter().map(|p| json!({"name": p.name, "shape": p.shape})).collect();
+        let description = json!({
+            "spec": network.spec(), "n_parameters": network.n_parameters(), "parameters": parameters,
+        });
+        writeln!(out, "{description:#}")?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    writeln!(out, "{}", network.summary().trim_end())?;
+    if let Some(trained) = trained {
+        writeln!(out)?;
+        writeln!(out, "classes   {}", trained.class_names.join(", "))?;
+        for (channel, name) in trained.channels.iter().flatten().enumerate() {
+            let scale = match &trained.file.scaler {
+                Some(scaler) => format!("mean {:.4}, deviation {:.4}", scaler.mean[channel], scaler.scale[channel]),
+                None => "as it is".to_owned(),
+            };
+            writeln!(out, "channel   {name}: {scale}")?;
+        }
+        for key in ["loss", "rate_hz", "synthetic"] {
+            if let Some(value) = trained.file.extra.get(key) {
+                writeln!(out, "{key:<9} {value}")?;
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The specification that options and config file describe.
+fn spec(args: &Args, matches: &ArgMatches) -> anyhow::Result<NetworkSpec> {
+    let mut window = args.window;
+    let mut network = args.network.clone();
+    if let Some(file) = &args.config {
+        let settings = config::settings(file, &config::read(file)?)?;
+        let given = |name: &str| matches.value_source(name) == Some(ValueSource::CommandLine);
+        if !given("window") {
+            window = settings.data.window.unwrap_or(window);
+        }
+        network = NetworkSettings {
+            convs: if given("convs") { network.convs } else { settings.network.convs },
+            hidden: if given("hidden") { network.hidden } else { settings.network.hidden },
+            dropout: if given("dropout") { network.dropout } else { settings.network.dropout },
+        };
+    }
+    Ok(network.spec(window, args.channels, args.classes))
+}

@@ -1,0 +1,159 @@
+//! `triax predict`: what a trained network says of each window of some recordings.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use triax_device::DeviceChoice;
+use triax_model::whole_file;
+
+use crate::report::grouped;
+use crate::trained::{Trained, Which};
+use crate::values::{DataSource, FormatChoice, formats, positive};
+use crate::{engines, inputs, stream};
+
+const EXAMPLES: &str = "\
+Examples:
+  triax predict runs/NAME --data recordings.csv --out predictions.csv
+  triax predict runs/NAME --data recordings.csv | head
+  sensor | triax predict runs/NAME -                    a line a window, as soon as it is full
+
+Output: CSV with the columns subject, start, end, predicted, and a score for each class (the network's output; the
+largest one is predicted). Start and end are the times of a window's first and last sample, or their row numbers from
+0 where there are no times. Times are in seconds; for standard input they are as they came.
+
+Standard input (`-`): CSV rows, one value a channel in the network's order. With a header, columns are found by name;
+`subject` and `timestamp` may be among them, and others are ignored. Windows begin anew where the subject changes or
+time jumps.";
+
+/// Predict the activity of each window
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// A run folder, or a .safetensors file of one
+    #[arg(value_name = "RUN")]
+    run: PathBuf,
+    /// `-` reads CSV rows from standard input as they come
+    #[arg(value_name = "-", value_parser = ["-"], required_unless_present = "data", conflicts_with = "data")]
+    stdin: Option<String>,
+    /// Recordings, or `synthetic`; their activities are not looked at
+    #[arg(long, value_name = "PATH|synthetic")]
+    data: Option<DataSource>,
+    /// Format of the data; `auto` looks for itself
+    #[arg(long, value_name = "FORMAT", default_value = "auto", value_parser = formats(), conflicts_with = "stdin")]
+    format: FormatChoice,
+    /// Where to write the predictions [default: standard output]
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Samples from one window to the next [default: as in training]
+    #[arg(long, value_name = "SAMPLES", value_parser = positive())]
+    step: Option<usize>,
+    /// Weights of which epoch, of a run folder
+    #[arg(long, value_enum, default_value_t = Which::Best)]
+    weights: Which,
+    /// Device to compute on
+    #[arg(long, value_name = "auto|cpu|gpu|gpu:N", default_value = "auto")]
+    device: DeviceChoice,
+}
+
+/// Runs the subcommand.
+pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let trained = Trained::read(&args.run, args.weights)?;
+    let step = args.step.or(trained.step).unwrap_or(trained.file.spec.window);
+    let engine = engines::open_burn(args.device)?.engine;
+    let Some(data) = &args.data else {
+        let out: Box<dyn Write> = match &args.out {
+            Some(path) => Box::new(create(path)?),
+            None => Box::new(io::stdout()),
+        };
+        stream::predict(&trained, engine.as_ref(), step, io::stdin().lock(), out)?;
+        return Ok(ExitCode::SUCCESS);
+    };
+
+    let corpus = inputs::read_corpus(data, args.format, 0)?;
+    trained.check(&corpus)?;
+    let mut windows = triax_data::cut(&corpus, trained.file.spec.window, step)?;
+    let set = inputs::window_set(&mut windows, trained.file.scaler.as_ref());
+    let scores = engine.scores(&trained.network, &trained.file.weights, &set.windows)?;
+
+    let mut table = Predictions::new(&trained, Vec::new())?;
+    for (origin, scores) in windows.origins.iter().zip(scores.chunks_exact(trained.file.classes.len())) {
+        let recording = &corpus.recordings[origin.recording as usize];
+        let first = origin.start as usize;
+        let last = first + trained.file.spec.window - 1;
+        let at = |row: usize| recording.times.get(row).map_or_else(|| row.to_string(), f64::to_string);
+        table.row(&recording.subject, &at(first), &at(last), scores)?;
+    }
+    let text = table.finish()?;
+    match &args.out {
+        Some(path) => {
+            write(path, &text)?;
+            eprintln!("{}: {} windows predicted, in {}", corpus.name, grouped(windows.len()), path.display());
+        }
+        None => io::stdout().write_all(&text)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Puts a whole file in place; a device or pipe is written to.
+fn write(path: &Path, text: &[u8]) -> anyhow::Result<()> {
+    let failed = || format!("cannot write {}", path.display());
+    if path.metadata().is_ok_and(|there| !there.is_file()) {
+        return create(path)?.write_all(text).with_context(failed);
+    }
+    whole_file::write(path, text).with_context(failed)
+}
+
+fn create(path: &Path) -> anyhow::Result<std::fs::File> {
+    std::fs::File::create(path).with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// The table of predictions, written row by row.
+pub struct Predictions<'a, W: Write> {
+    classes: &'a [String],
+    csv: csv::Writer<W>,
+}
+
+impl<'a, W: Write> Predictions<'a, W> {
+    /// A table with its header.
+    pub fn new(trained: &'a Trained, out: W) -> anyhow::Result<Self> {
+        let classes = &trained.file.classes;
+        let mut csv = csv::Writer::from_writer(out);
+        let scores = classes.iter().map(|class| format!("score {class}"));
+        csv.write_record(["subject", "start", "end", "predicted"].map(str::to_owned).into_iter().chain(scores))?;
+        Ok(Self { classes, csv })
+    }
+
+    /// Adds a window.
+    ///
+    /// # Errors
+    /// A score that is not finite; a writer that fails.
+    pub fn row(&mut self, subject: &str, start: &str, end: &str, scores: &[f32]) -> anyhow::Result<()> {
+        let mut largest = 0;
+        for (class, score) in scores.iter().enumerate() {
+            anyhow::ensure!(
+                score.is_finite(),
+                "the window from {start} to {end} of subject `{subject}` gets a score of {score} for {}: its values are \
+                 out of all proportion to those the network was trained on",
+                self.classes[class]
+            );
+            if *score > scores[largest] {
+                largest = class;
+            }
+        }
+        let window = [subject, start, end, &self.classes[largest]].map(str::to_owned);
+        self.csv.write_record(window.into_iter().chain(scores.iter().map(f32::to_string)))?;
+        Ok(())
+    }
+
+    /// Hands on what was written so far.
+    pub fn flush(&mut self) -> io::Result<()> {
+        self.csv.flush()
+    }
+
+    /// Ends the table.
+    pub fn finish(self) -> anyhow::Result<W> {
+        self.csv.into_inner().map_err(|error| anyhow::Error::from(error.into_error()))
+    }
+}

@@ -1,0 +1,178 @@
+//! How a run is watched: a bar on a terminal, a line an epoch elsewhere, JSON lines for programs, or nothing.
+
+use std::io::{self, IsTerminal, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde_json::json;
+use triax_engine::StepResult;
+use triax_trainer::{EpochRecord, Metrics, Observer, RunShape};
+
+/// What a run prints while it goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Style {
+    /// A bar where standard output is a terminal, a line an epoch in any case.
+    Human,
+    /// A JSON object a line.
+    Json,
+    /// Nothing.
+    Quiet,
+}
+
+/// Watches a run, and stops it when Ctrl-C was pressed.
+pub struct Watch {
+    style: Style,
+    interrupted: Arc<AtomicBool>,
+    bar: Option<ProgressBar>,
+    shape: Option<RunShape>,
+    epoch: usize,
+    /// Sum of the losses, and count, of the epoch's steps seen so far.
+    seen: (f64, u32),
+}
+
+impl Watch {
+    /// A watch that prints in `style`.
+    pub fn new(style: Style, interrupted: Arc<AtomicBool>) -> Self {
+        Self { style, interrupted, bar: None, shape: None, epoch: 0, seen: (0.0, 0) }
+    }
+
+    /// Prints a line without disturbing the bar. A standard output that is gone or full does not end a run: what it
+    /// would have said is in the run folder.
+    fn print(&self, line: &str) {
+        let print = || drop(writeln!(io::stdout(), "{line}"));
+        match &self.bar {
+            Some(bar) => bar.suspend(print),
+            None => print(),
+        }
+    }
+}
+
+impl Observer for Watch {
+    fn run_started(&mut self, shape: &RunShape) {
+        self.shape = Some(*shape);
+        if self.style == Style::Human && io::stdout().is_terminal() {
+            let n_steps = (shape.epochs * shape.steps_per_epoch) as u64;
+            let bar = ProgressBar::with_draw_target(Some(n_steps), ProgressDrawTarget::stdout());
+            let style = "{prefix} {bar:24} {msg}  {per_sec}  {eta} left";
+            bar.set_style(ProgressStyle::with_template(style).expect("a valid template"));
+            bar.set_position((shape.epochs_done * shape.steps_per_epoch + shape.steps_done) as u64);
+            bar.reset_eta();
+            bar.enable_steady_tick(Duration::from_millis(200));
+            self.bar = Some(bar);
+        }
+    }
+
+    fn epoch_started(&mut self, epoch: usize) {
+        self.epoch = epoch;
+        self.seen = (0.0, 0);
+        if let (Some(bar), Some(shape)) = (&self.bar, &self.shape) {
+            bar.set_prefix(format!("Epoch {epoch}/{}", shape.epochs));
+        }
+    }
+
+    fn step_done(&mut self, step: usize, result: Option<StepResult>) {
+        let (Some(bar), Some(shape)) = (&self.bar, &self.shape) else { return };
+        bar.set_position(((self.epoch - 1) * shape.steps_per_epoch + step) as u64);
+        if let Some(result) = result {
+            self.seen = (self.seen.0 + f64::from(result.loss), self.seen.1 + 1);
+            bar.set_message(format!("loss: {:.4}", self.seen.0 / f64::from(self.seen.1)));
+        }
+    }
+
+    fn epoch_ended(&mut self, record: &EpochRecord, _validation: Option<&Metrics>) {
+        match self.style {
+            Style::Human => {
+                let epochs = self.shape.map_or(0, |shape| shape.epochs);
+                if let Some(bar) = &self.bar {
+                    bar.set_message(format!("loss: {:.4} accuracy: {:.4}", record.loss, record.accuracy));
+                }
+                self.print(&epoch_line(record, epochs));
+            }
+            Style::Json => {
+                let mut line = json!({ "event": "epoch" });
+                if let (Some(line), Ok(serde_json::Value::Object(figures))) =
+                    (line.as_object_mut(), serde_json::to_value(record))
+                {
+                    line.extend(figures);
+                }
+                self.print(&line.to_string());
+            }
+            Style::Quiet => {}
+        }
+    }
+
+    fn interrupted(&mut self) -> bool {
+        self.interrupted.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// An epoch as Keras prints it.
+fn epoch_line(record: &EpochRecord, epochs: usize) -> String {
+    let mut line = format!(
+        "Epoch {}/{epochs} - {:.1}s - loss: {:.4} - accuracy: {:.4}",
+        record.epoch, record.seconds, record.loss, record.accuracy
+    );
+    let figures = [
+        ("val_loss", record.val_loss),
+        ("val_accuracy", record.val_accuracy),
+        ("val_macro_f1", record.val_macro_f1),
+    ];
+    for (name, value) in figures {
+        if let Some(value) = value {
+            line.push_str(&format!(" - {name}: {value:.4}"));
+        }
+    }
+    line
+}
+
+/// A flag that Ctrl-C (or a request of the system to end) raises. The second time ends the process at once.
+pub fn interruption() -> anyhow::Result<Arc<AtomicBool>> {
+    let interrupted = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&interrupted);
+    ctrlc::set_handler(move || {
+        if flag.swap(true, Ordering::Relaxed) {
+            eprintln!("error: interrupted again; the run resumes from its last complete epoch");
+            std::process::exit(1);
+        }
+        eprintln!("\nfinishing the batch and saving; press Ctrl-C again to stop at once");
+    })
+    .context("cannot listen for Ctrl-C")?;
+    Ok(interrupted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_epoch_is_printed_as_keras_prints_it() {
+        let record = EpochRecord {
+            epoch: 3,
+            loss: 0.12344,
+            accuracy: 0.91,
+            val_loss: Some(0.25),
+            val_accuracy: Some(0.8),
+            val_macro_f1: Some(0.75),
+            learning_rate: 0.001,
+            seconds: 1.234,
+        };
+        assert_eq!(
+            epoch_line(&record, 10),
+            "Epoch 3/10 - 1.2s - loss: 0.1234 - accuracy: 0.9100 - val_loss: 0.2500 - val_accuracy: 0.8000 - \
+             val_macro_f1: 0.7500"
+        );
+        let record = EpochRecord { val_loss: None, val_accuracy: None, val_macro_f1: None, ..record };
+        assert!(!epoch_line(&record, 10).contains("val_"));
+    }
+}

@@ -1,0 +1,260 @@
+//! Every setting of a training run: its option on the command line, its key in a config file, its default.
+
+use std::path::PathBuf;
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+use triax_device::DeviceChoice;
+use triax_engine::Optimizer;
+use triax_losses::Loss;
+use triax_model::{ConvSpec, NetworkSpec};
+use triax_trainer::Schedule;
+
+use crate::failure::Usage;
+use crate::values::{ClassWeights, ConvBlock, DataSource, FormatChoice, formats, fraction, not_negative, path, positive, positive_number};
+
+/// The settings of a run. The name of a field is the option's name and the key in `config.json`, so that a config file
+/// is a command line in a file (see [`crate::config`]).
+#[derive(Args, Clone, Debug, Serialize)]
+pub struct Settings {
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub data: DataSettings,
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub split: SplitSettings,
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub network: NetworkSettings,
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub training: TrainingSettings,
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub machine: MachineSettings,
+}
+
+/// Where windows come from.
+#[derive(Args, Clone, Debug, Serialize)]
+#[command(next_help_heading = "Data")]
+pub struct DataSettings {
+    /// Recordings to read: a folder, a file or a zip; or `synthetic` for the built-in set
+    #[arg(long, value_name = "PATH|synthetic", default_value = "synthetic")]
+    pub data: DataSource,
+    /// Format of the data; `auto` looks for itself
+    #[arg(long, value_name = "FORMAT", default_value = "auto", value_parser = formats())]
+    pub format: FormatChoice,
+    /// A subset of the activities, in the order that their classes shall have
+    #[arg(long, value_name = "A,B,…", value_delimiter = ',')]
+    pub activities: Vec<String>,
+    /// Samples in a window [default: 120, or as the data is windowed already]
+    #[arg(long, value_name = "SAMPLES", value_parser = positive())]
+    pub window: Option<usize>,
+    /// Samples from one window to the next
+    #[arg(long, value_name = "SAMPLES", default_value_t = 60, value_parser = positive())]
+    pub step: usize,
+    /// `standard` takes mean and deviation of each channel from the training part; `none` leaves the data as it is
+    #[arg(long, value_enum, default_value_t = Normalize::Standard)]
+    pub normalize: Normalize,
+}
+
+/// What is held out for validation.
+#[derive(Args, Clone, Debug, Serialize)]
+#[command(next_help_heading = "Validation")]
+pub struct SplitSettings {
+    /// How to hold windows out [default: predefined where the data says, subject where subjects are known, else random]
+    #[arg(long, value_enum, value_name = "KIND")]
+    pub split: Option<SplitKind>,
+    /// Part of the subjects (`subject`) or windows (`random`) to hold out
+    #[arg(long, value_name = "FRACTION", default_value_t = 0.2, value_parser = fraction)]
+    pub valid_fraction: f64,
+    /// The subjects to hold out, by name, instead of a fraction
+    #[arg(long, value_name = "ID,…", value_delimiter = ',')]
+    pub valid_subjects: Vec<String>,
+}
+
+/// The network's shape. Window, channels and classes follow from the data.
+#[derive(Args, Clone, Debug, Serialize)]
+#[command(next_help_heading = "Network")]
+pub struct NetworkSettings {
+    /// Convolution blocks: filters, kernel, stride and, where pooled, the pool's length, joined by colons
+    #[arg(long, value_name = "F:K:S[:P],…", value_delimiter = ',', default_value = "32:3:2:2,64:3:2")]
+    pub convs: Vec<ConvBlock>,
+    /// Units of each hidden dense layer
+    #[arg(long, value_name = "UNITS,…", value_delimiter = ',', default_value = "120", value_parser = positive())]
+    pub hidden: Vec<usize>,
+    /// Probability that a feature is dropped before the dense layers, in training
+    #[arg(long, value_name = "RATE", default_value_t = 0.1)]
+    pub dropout: f32,
+}
+
+/// How the network is trained.
+#[derive(Args, Clone, Debug, Serialize)]
+#[command(next_help_heading = "Training")]
+pub struct TrainingSettings {
+    /// Loss, as Keras defines it
+    #[arg(long, default_value = "squared_hinge", value_parser = losses())]
+    pub loss: Loss,
+    /// Weight of each class in the loss: `none`, `balanced` (n / (classes · n of the class)), or one number a class
+    #[arg(long, value_name = "none|balanced|W,…", default_value = "none")]
+    pub class_weights: ClassWeights,
+    /// Optimizer, in Keras's form and with its defaults
+    #[arg(long, value_enum, default_value_t = OptimizerName::Adam)]
+    pub optimizer: OptimizerName,
+    /// Learning rate at the start
+    #[arg(long, value_name = "RATE", default_value_t = 0.001, value_parser = positive_number)]
+    pub learning_rate: f32,
+    /// `cosine` falls to 0 over the run; `plateau` falls when the validation loss no longer does
+    #[arg(long, value_enum, value_name = "KIND", default_value_t = LrSchedule::Constant)]
+    pub lr_schedule: LrSchedule,
+    /// Momentum of `sgd` and `rmsprop` [default: 0]
+    #[arg(long, value_name = "FACTOR", value_parser = not_negative)]
+    pub momentum: Option<f32>,
+    /// Decoupled weight decay of `adamw` [default: 0.004]
+    #[arg(long, value_name = "FACTOR", value_parser = not_negative)]
+    pub weight_decay: Option<f32>,
+    /// Upper bound of the gradient's norm over all parameters
+    #[arg(long, value_name = "NORM", value_parser = positive_number)]
+    pub clip_norm: Option<f32>,
+    /// Passes over the training windows
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = positive())]
+    pub epochs: usize,
+    /// Windows a step
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = positive())]
+    pub batch_size: usize,
+    /// Stop when the validation loss has not improved for this many epochs, and keep the best weights
+    #[arg(long, value_name = "PATIENCE", value_parser = positive())]
+    pub early_stopping: Option<usize>,
+    /// Start from the weights of this safetensors file instead of drawing them from the seed
+    #[arg(long, value_name = "FILE", value_parser = path)]
+    pub init_weights: Option<PathBuf>,
+    /// Keep the training windows in the order of the data
+    #[arg(long)]
+    pub no_shuffle: bool,
+    /// Seed of the split, the initial weights, the order, dropout and the synthetic set
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+}
+
+/// What trains it.
+#[derive(Args, Clone, Debug, Serialize)]
+#[command(next_help_heading = "Device")]
+pub struct MachineSettings {
+    /// `auto` takes a real GPU, else the CPU; a software GPU only when named (see `triax devices`)
+    #[arg(long, value_name = "auto|cpu|gpu|gpu:N", default_value = "auto")]
+    pub device: DeviceChoice,
+    /// Engine
+    #[arg(long, value_enum, default_value_t = EngineChoice::Auto)]
+    pub engine: EngineChoice,
+    /// Write the loss of each step to steps.jsonl
+    #[arg(long)]
+    pub log_steps: bool,
+}
+
+/// How a channel's scale is treated.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Normalize {
+    Standard,
+    None,
+}
+
+/// Kinds of split.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SplitKind {
+    /// Whole subjects are held out
+    Subject,
+    /// Windows are held out, whoever they are of: overlapping ones leak
+    Random,
+    /// As the data says itself
+    Predefined,
+}
+
+/// Optimizers by name.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[value(rename_all = "lower")]
+#[serde(rename_all = "lowercase")]
+pub enum OptimizerName {
+    Adam,
+    AdamW,
+    Sgd,
+    RmsProp,
+}
+
+/// Learning-rate schedules by name.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LrSchedule {
+    Constant,
+    Cosine,
+    Plateau,
+}
+
+/// Engines by name.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EngineChoice {
+    Auto,
+    Burn,
+}
+
+impl OptimizerName {
+    /// The name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Adam => "adam",
+            Self::AdamW => "adamw",
+            Self::Sgd => "sgd",
+            Self::RmsProp => "rmsprop",
+        }
+    }
+}
+
+impl TrainingSettings {
+    /// The optimizer, with Keras's defaults where nothing else is set.
+    pub fn optimizer(&self) -> Result<Optimizer, Usage> {
+        let mut optimizer = match self.optimizer {
+            OptimizerName::Adam => Optimizer::adam(),
+            OptimizerName::AdamW => Optimizer::adam_w(),
+            OptimizerName::Sgd => Optimizer::sgd(),
+            OptimizerName::RmsProp => Optimizer::rms_prop(),
+        };
+        if let Some(given) = self.weight_decay {
+            let Optimizer::AdamW { weight_decay, .. } = &mut optimizer else {
+                return Err(Usage("--weight-decay belongs to --optimizer adamw".to_owned()));
+            };
+            *weight_decay = given;
+        }
+        if let Some(given) = self.momentum {
+            let (Optimizer::Sgd { momentum, .. } | Optimizer::RmsProp { momentum, .. }) = &mut optimizer else {
+                return Err(Usage("--momentum belongs to --optimizer sgd or rmsprop".to_owned()));
+            };
+            *momentum = given;
+        }
+        Ok(optimizer)
+    }
+
+    /// The learning-rate schedule, with Keras's defaults.
+    pub fn schedule(&self) -> Schedule {
+        match self.lr_schedule {
+            LrSchedule::Constant => Schedule::Constant,
+            LrSchedule::Cosine => Schedule::Cosine,
+            LrSchedule::Plateau => Schedule::PLATEAU,
+        }
+    }
+}
+
+impl NetworkSettings {
+    /// The specification for windows of this shape.
+    pub fn spec(&self, window: usize, channels: usize, classes: usize) -> NetworkSpec {
+        let convs: Vec<ConvSpec> = self.convs.iter().map(|block| block.0).collect();
+        NetworkSpec { window, channels, convs, dropout: self.dropout, hidden: self.hidden.clone(), classes }
+    }
+}
+
+fn losses() -> impl TypedValueParser<Value = Loss> {
+    PossibleValuesParser::new(Loss::ALL.iter().map(|loss| loss.name()))
+        .map(|name| name.parse().expect("one of the names offered"))
+}

@@ -1,0 +1,372 @@
+//! `triax train`: from settings to a run folder with trained weights.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::ArgMatches;
+use serde_json::json;
+use triax_data::SplitPlan;
+use triax_engine::TrainingPlan;
+use triax_model::{Network, Weights, read_plain_weights};
+use triax_trainer::{FitPlan, Job, Outcome, RunFolder, Summary, fit, resume};
+
+use crate::engines::{self, OnDevice};
+use crate::failure::Usage;
+use crate::inputs::Inputs;
+use crate::progress::{Style, Watch, interruption};
+use crate::record::{Record, Run};
+use crate::report::{self, Judged, grouped, listed};
+use crate::settings::Settings;
+use crate::values::ClassWeights;
+use crate::config;
+
+const EXAMPLES: &str = "\
+Examples:
+  triax train                                           the built-in synthetic set
+  triax train --data WISDM/ --split subject             your recordings, judged on people it never saw
+  triax train --data WISDM/ --activities A,B,C --step 40 --epochs 30 --early-stopping 5
+  triax train --data X.npz --loss categorical_hinge --class-weights balanced
+  triax train --config runs/NAME/config.json --seed 1   a run again, with another seed
+  triax train --resume runs/NAME                        go on where a run was stopped
+
+A run folder gets config.json, history.jsonl, metrics.json, best.safetensors, last.safetensors and a checkpoint.
+Ctrl-C finishes the batch, saves, and says how to resume.";
+
+/// Train a network and write a run folder
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    #[command(flatten)]
+    settings: Settings,
+    #[command(flatten)]
+    run: RunArgs,
+}
+
+/// Where a run is kept, and what it prints.
+#[derive(clap::Args)]
+#[command(next_help_heading = "Run")]
+struct RunArgs {
+    /// Read settings from a JSON file, such as a run's config.json; options given here win
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The run folder, new or empty [default: runs/DATE_TIME-LOSS]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Go on with the run in this folder, with its own settings
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["config", "out"])]
+    resume: Option<PathBuf>,
+    /// Print a JSON object a line instead of text
+    #[arg(long)]
+    json: bool,
+    /// Print nothing but warnings and errors
+    #[arg(long, conflicts_with = "json")]
+    quiet: bool,
+}
+
+/// Runs the subcommand.
+pub fn run(args: Args, matches: &ArgMatches) -> anyhow::Result<ExitCode> {
+    let style = match (args.run.json, args.run.quiet) {
+        (true, _) => Style::Json,
+        (_, true) => Style::Quiet,
+        _ => Style::Human,
+    };
+    match (&args.run.resume, &args.run.config) {
+        (Some(folder), _) => go_on(folder, matches, &args.settings, style),
+        (None, Some(file)) => start(config::merged(file, matches, &args.settings)?, args.run.out, style),
+        (None, None) => start(args.settings, args.run.out, style),
+    }
+}
+
+/// Everything a run needs, ready to train.
+struct Prepared {
+    settings: Settings,
+    inputs: Inputs,
+    network: Network,
+    on: OnDevice,
+    plan: FitPlan,
+}
+
+impl Prepared {
+    fn new(mut settings: Settings) -> anyhow::Result<Self> {
+        // What makes no sense whatever the data is refused before a long read.
+        let optimizer = settings.training.optimizer()?;
+        let inputs = Inputs::read(&settings)?;
+        settings.data.window = Some(inputs.window);
+        let n_classes = inputs.corpus.classes.len();
+        let spec = settings.network.spec(inputs.window, inputs.corpus.channels.len(), n_classes);
+        let network = Network::new(spec).context("this network cannot work")?;
+        let training = &settings.training;
+        let class_weights = match &training.class_weights {
+            ClassWeights::None => None,
+            ClassWeights::Balanced => Some(triax_losses::balanced_class_weights(&inputs.train.labels, n_classes)),
+            ClassWeights::Given(weights) if weights.len() == n_classes => Some(weights.clone()),
+            ClassWeights::Given(weights) => {
+                let classes = inputs.corpus.classes.join(", ");
+                let problem = format!("--class-weights gives {} numbers for the classes {classes}", weights.len());
+                return Err(Usage(problem).into());
+            }
+        };
+        let plan = FitPlan {
+            training: TrainingPlan {
+                loss: training.loss,
+                optimizer,
+                batch_size: training.batch_size,
+                clip_norm: training.clip_norm,
+                class_weights,
+                seed: training.seed,
+            },
+            epochs: training.epochs,
+            shuffle: !training.no_shuffle,
+            learning_rate: training.learning_rate,
+            schedule: training.schedule(),
+            early_stopping: training.early_stopping,
+            log_steps: settings.machine.log_steps,
+        };
+        plan.check().map_err(Usage)?;
+        let on = engines::open(&settings.machine)?;
+        Ok(Self { settings, inputs, network, on, plan })
+    }
+
+    fn record(&self) -> Record {
+        Record::new(&self.inputs, &self.network, self.on.engine.name(), &self.on.device)
+    }
+
+    /// Calls `train` with the job, and reports how it ended.
+    fn train(
+        &self,
+        folder: &RunFolder,
+        style: Style,
+        train: impl FnOnce(&Job<'_>, &mut Watch) -> Result<Outcome, triax_trainer::FitError>,
+    ) -> anyhow::Result<ExitCode> {
+        self.announce(folder, style)?;
+        let extra = self.inputs.weight_file_extra(self.plan.training.loss, self.settings.data.step);
+        let job = Job {
+            engine: self.on.engine.as_ref(),
+            network: &self.network,
+            train: &self.inputs.train,
+            valid: &self.inputs.valid,
+            plan: &self.plan,
+            classes: &self.inputs.corpus.classes,
+            scaler: self.inputs.scaler.as_ref(),
+            extra: &extra,
+        };
+        let mut watch = Watch::new(style, interruption()?);
+        let outcome = train(&job, &mut watch);
+        drop(watch);
+        match outcome? {
+            Outcome::Finished(summary) => {
+                self.conclude(&summary, folder.path(), style)?;
+                Ok(ExitCode::SUCCESS)
+            }
+            Outcome::Interrupted { epoch, step } => {
+                let path = folder.path().display();
+                if style == Style::Json {
+                    let line = json!({"event": "interrupted", "epoch": epoch, "step": step, "run": folder.path()});
+                    writeln!(io::stdout(), "{line}")?;
+                }
+                eprintln!("stopped in epoch {epoch} after step {step}, and saved; go on with:");
+                eprintln!("  triax train --resume {path}");
+                Ok(ExitCode::FAILURE)
+            }
+        }
+    }
+
+    /// What will be trained on what.
+    fn announce(&self, folder: &RunFolder, style: Style) -> anyhow::Result<()> {
+        self.warn();
+        match style {
+            Style::Human => Ok(self.header(&mut io::stdout().lock(), folder.path()).or_else(when_gone)?),
+            Style::Json => {
+                let line = json!({"event": "start", "run": folder.path(), "config": folder.config()?});
+                Ok(writeln!(io::stdout(), "{line}").or_else(when_gone)?)
+            }
+            Style::Quiet => Ok(()),
+        }
+    }
+
+    /// What a user should know before believing the figures, whatever the style.
+    fn warn(&self) {
+        let Inputs { corpus, split, valid, .. } = &self.inputs;
+        if split.shared_windows > 0 {
+            eprintln!(
+                "warning: {} of {} validation windows share samples with training windows: the validation figures will \
+                 be too good. Use --split subject, or --step {} or more.",
+                grouped(split.shared_windows),
+                grouped(valid.len()),
+                self.inputs.window,
+            );
+        }
+        if matches!(self.inputs.plan, SplitPlan::Random { .. }) {
+            if !split.overlap_known {
+                eprintln!(
+                    "warning: the data came as windows, so nobody knows how many samples they share: a random split may \
+                     make the validation figures too good."
+                );
+            }
+            let both = split.valid_subjects.iter().filter(|subject| split.train_subjects.contains(subject)).count();
+            if both > 0 {
+                eprintln!("note: {both} subjects are in training and in validation: this is no test on unseen people.");
+            }
+        }
+        if !corpus.repairs.is_empty() {
+            eprintln!(
+                "note: {} rows were dropped and others repaired on reading; `triax data inspect` says which.",
+                grouped(corpus.repairs.rows_dropped())
+            );
+        }
+        if split.n_short_recordings > 0 {
+            eprintln!(
+                "note: {} of {} recordings are shorter than a window of {} samples and were left out.",
+                grouped(split.n_short_recordings),
+                grouped(corpus.recordings.len()),
+                self.inputs.window,
+            );
+        }
+    }
+
+    fn header(&self, out: &mut dyn Write, folder: &Path) -> io::Result<()> {
+        let Inputs { corpus, window, plan, split, train, valid, .. } = &self.inputs;
+        let synthetic = if corpus.synthetic { " (made by a program, not measured)" } else { "" };
+        let subjects = corpus.subjects().len();
+        let rate = corpus.rate_hz.map(|rate| format!(", {rate:.4} Hz")).unwrap_or_default();
+        let rate = rate.replace(".0000", "");
+        writeln!(out, "data      {}{synthetic}: {subjects} subjects, {} channels{rate}", corpus.name, corpus.channels.len())?;
+        writeln!(out, "classes   {}", listed(&corpus.class_names, 20))?;
+        writeln!(
+            out,
+            "windows   {} to train on, {} to validate with; {window} samples, a new one every {}",
+            grouped(train.len()),
+            grouped(valid.len()),
+            if corpus.window.is_some() { *window } else { self.settings.data.step },
+        )?;
+        let held_out = &split.valid_subjects;
+        match plan {
+            SplitPlan::Subject { .. } => writeln!(
+                out,
+                "split     by subject: {} of {subjects} held out ({})",
+                held_out.len(),
+                listed(held_out, 12)
+            )?,
+            SplitPlan::Random { .. } => writeln!(
+                out,
+                "split     random windows: {} of {} validation windows share samples with training",
+                grouped(split.shared_windows),
+                grouped(valid.len()),
+            )?,
+            SplitPlan::Predefined => writeln!(out, "split     as the data comes")?,
+        }
+        let convs: Vec<String> = self.settings.network.convs.iter().map(ToString::to_string).collect();
+        writeln!(
+            out,
+            "network   {window}×{} → convolutions {} → dense {} → {} classes: {} parameters",
+            corpus.channels.len(),
+            convs.join(" "),
+            self.settings.network.hidden.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),
+            corpus.classes.len(),
+            grouped(self.network.n_parameters()),
+        )?;
+        writeln!(
+            out,
+            "training  {}, {}, learning rate {}, batches of {}, {} epochs, seed {}",
+            self.plan.training.loss,
+            self.settings.training.optimizer.name(),
+            self.plan.learning_rate,
+            self.plan.training.batch_size,
+            self.plan.epochs,
+            self.settings.training.seed,
+        )?;
+        writeln!(out, "device    {} (engine {})", self.on.device, self.on.engine.name())?;
+        writeln!(out, "run       {}", folder.display())?;
+        writeln!(out)
+    }
+
+    fn conclude(&self, summary: &Summary, folder: &Path, style: Style) -> io::Result<()> {
+        let mut out = io::stdout().lock();
+        match style {
+            Style::Quiet => Ok(()),
+            Style::Json => {
+                writeln!(out, "{}", json!({"event": "end", "run": folder, "metrics": summary}))
+            }
+            Style::Human => self.results(&mut out, summary, folder),
+        }
+    }
+
+    fn results(&self, out: &mut dyn Write, summary: &Summary, folder: &Path) -> io::Result<()> {
+        let corpus = &self.inputs.corpus;
+        let best = &summary.best;
+        let (by, early) = match best.validation {
+            Some(_) => ("validation", if summary.stopped_early { ", stopped early" } else { "" }),
+            None => ("training", ""),
+        };
+        writeln!(out)?;
+        writeln!(out, "best epoch: {} of {} (lowest {by} loss{early})", best.epoch, summary.epochs)?;
+        match &best.validation {
+            Some(validation) => {
+                let judged = Judged { class_names: &corpus.class_names, synthetic: corpus.synthetic };
+                report::metrics(out, validation, &judged)?;
+            }
+            None => writeln!(out, "loss {:.4}   accuracy {:.4} (training windows)", best.loss, best.accuracy)?,
+        }
+        writeln!(out)?;
+        let run = folder.display();
+        writeln!(out, "run folder: {run}")?;
+        writeln!(out, "  triax evaluate {run}")?;
+        writeln!(out, "  triax predict {run} --data PATH --out predictions.csv")
+    }
+}
+
+/// A reader that has gone away does not end a run.
+fn when_gone(error: io::Error) -> io::Result<()> {
+    if error.kind() == io::ErrorKind::BrokenPipe { Ok(()) } else { Err(error) }
+}
+
+fn start(settings: Settings, out: Option<PathBuf>, style: Style) -> anyhow::Result<ExitCode> {
+    let prepared = Prepared::new(settings)?;
+    let Prepared { settings, network, .. } = &prepared;
+    let weights = match &settings.training.init_weights {
+        Some(file) => read_plain_weights(file, network).context("cannot start from these weights")?,
+        None => Weights::glorot_uniform(network, settings.training.seed),
+    };
+    let out = out.unwrap_or_else(|| {
+        let now = jiff::Zoned::now().strftime("%Y-%m-%d_%H-%M-%S");
+        Path::new("runs").join(format!("{now}-{}", settings.training.loss))
+    });
+    let folder = RunFolder::create(&out, &prepared.record().with_settings(settings)?)?;
+    prepared.train(&folder, style, |job, watch| fit(job, &weights, &folder, watch))
+}
+
+fn go_on(path: &Path, matches: &ArgMatches, given: &Settings, style: Style) -> anyhow::Result<ExitCode> {
+    let run = Run::open(path)?;
+    let before = config::entries_of(&run.settings);
+    for (key, value) in config::given(matches, given) {
+        if before[&key] != value {
+            return Err(Usage(format!(
+                "a resumed run keeps its settings: `{key}` is {} in {}, not {value}; for other settings start a new run \
+                 with --config {}",
+                before[&key],
+                path.display(),
+                run.folder.config_path().display(),
+            ))
+            .into());
+        }
+    }
+    let prepared = Prepared::new(run.settings)?;
+    let (before, now) = (&run.record, prepared.record());
+    anyhow::ensure!(
+        before.data.fingerprint == now.data.fingerprint,
+        "{} cannot be resumed: its data has changed (it had the fingerprint {}, now {}); restore the data, or start a \
+         new run",
+        path.display(),
+        before.data.fingerprint,
+        now.data.fingerprint,
+    );
+    if before.device != now.device || before.engine != now.engine {
+        eprintln!(
+            "warning: this run began on {} (engine {}) and goes on on {} (engine {}): it will not end with the same bits.",
+            before.device, before.engine, now.device, now.engine
+        );
+    }
+    prepared.train(&run.folder, style, |job, watch| resume(job, &run.folder, watch))
+}

@@ -1,0 +1,121 @@
+//! A trained network on disk: a run folder, or a weight file alone.
+
+use std::path::Path;
+
+use anyhow::Context as _;
+use clap::ValueEnum;
+use triax_data::Corpus;
+use triax_losses::Loss;
+use triax_model::{Network, WeightFile};
+
+use crate::record::Run;
+
+/// Which weights of a run.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// Those of the best epoch
+    Best,
+    /// Those of the last epoch
+    Last,
+}
+
+/// Everything needed to use a network.
+pub struct Trained {
+    /// Weights, specification, classes and scaler.
+    pub file: WeightFile,
+    /// The network of the specification.
+    pub network: Network,
+    /// Names of the channels, where the file has them.
+    pub channels: Option<Vec<String>>,
+    /// Name to show for each class.
+    pub class_names: Vec<String>,
+    /// Rows from one window to the next in training, where the file says.
+    pub step: Option<usize>,
+    /// The run, where it is known.
+    pub run: Option<Run>,
+}
+
+impl Trained {
+    /// Reads a run folder or a weight file.
+    pub fn read(path: &Path, which: Which) -> anyhow::Result<Self> {
+        let (run, file) = if path.is_dir() {
+            let run = Run::open(path)?;
+            let file = match which {
+                Which::Best => run.folder.best_path(),
+                Which::Last => run.folder.last_path(),
+            };
+            anyhow::ensure!(
+                file.exists(),
+                "{} has no {} yet: {}",
+                path.display(),
+                file.file_name().unwrap_or_default().display(),
+                match which {
+                    Which::Best => "no epoch is complete; go on with triax train --resume",
+                    Which::Last => "the run is not finished; use --weights best, or triax train --resume",
+                }
+            );
+            (Some(run), WeightFile::read(file)?)
+        } else {
+            (None, WeightFile::read(path)?)
+        };
+        let network = Network::new(file.spec.clone())?;
+        let list = |key: &str, n: usize| {
+            let names: Option<Vec<String>> = file.extra.get(key).and_then(|names| serde_json::from_str(names).ok());
+            names.filter(|names| names.len() == n)
+        };
+        Ok(Self {
+            channels: list("channels", file.spec.channels),
+            class_names: list("class_names", file.spec.classes).unwrap_or_else(|| file.classes.clone()),
+            step: file.extra.get("step").and_then(|step| step.parse().ok()).filter(|step| *step > 0),
+            network,
+            file,
+            run,
+        })
+    }
+
+    /// The loss it was trained with.
+    pub fn loss(&self) -> anyhow::Result<Loss> {
+        let name = self.file.extra.get("loss").context("the weight file does not say with which loss it was trained")?;
+        Ok(name.parse::<Loss>()?)
+    }
+
+    /// Refuses recordings that the network cannot read, and warns of those it was not made for.
+    pub fn check(&self, corpus: &Corpus) -> anyhow::Result<()> {
+        let (name, channels, spec) = (&corpus.name, &corpus.channels, &self.file.spec);
+        let expected = self.channels.as_ref().map_or_else(String::new, |names| format!(" ({})", names.join(", ")));
+        anyhow::ensure!(
+            channels.len() == spec.channels,
+            "{name} has {} channels ({}), and the network was trained on {}{expected}",
+            channels.len(),
+            channels.join(", "),
+            spec.channels,
+        );
+        if let Some(names) = &self.channels
+            && names != channels
+        {
+            eprintln!(
+                "warning: the channels of {name} are called {}, those the network was trained on {}; they are taken in \
+                 this order.",
+                channels.join(", "),
+                names.join(", "),
+            );
+        }
+        if let Some(window) = corpus.window {
+            anyhow::ensure!(
+                window == spec.window,
+                "{name} comes in windows of {window} samples, and the network reads windows of {}",
+                spec.window
+            );
+        }
+        let trained_at: Option<f64> = self.file.extra.get("rate_hz").and_then(|rate| rate.parse().ok());
+        if let (Some(rate), Some(trained_at)) = (corpus.rate_hz, trained_at)
+            && (rate / trained_at - 1.0).abs() > 0.1
+        {
+            eprintln!(
+                "warning: {name} has {rate:.1} samples a second, and the network was trained on {trained_at:.1}: resample \
+                 the data, or do not trust the figures."
+            );
+        }
+        Ok(())
+    }
+}
