@@ -216,7 +216,7 @@ impl fmt::Display for Inspection {
         }
         match self.subjects.len() {
             0 => writeln!(f, "subjects     unknown")?,
-            n => writeln!(f, "subjects     {n}: {}", fit(&self.subjects.join(" "), 56))?,
+            n => writeln!(f, "subjects     {n}: {}", list(&self.subjects, 60))?,
         }
         self.fmt_clock(f)?;
         self.fmt_classes(f)?;
@@ -240,7 +240,7 @@ impl Inspection {
         let Some(Sampling { interval_ms: [low, median, high, max], slowest, fastest }) = &self.sampling else {
             return Ok(());
         };
-        writeln!(f, "interval     median {median:.2} ms, 1 % {low:.2}, 99 % {high:.2}, longest {max:.2}")?;
+        writeln!(f, "interval     {median:.2} ms (median); 1 % {low:.2}, 99 % {high:.2}, longest {max:.2}")?;
         // Phones that differ by a tenth see another activity at the same window length.
         if fastest.1 > 1.1 * slowest.1 {
             let (slow, fast) = (fit(&slowest.0, 12), fit(&fastest.0, 12));
@@ -293,9 +293,19 @@ impl Inspection {
     }
 }
 
-/// `text` in at most `width` characters: of a longer one the end, which tells files and lines apart; of a list of
-/// words the beginning would do as well.
+/// `text` in at most `width` characters: of a longer one the end, which tells files and lines apart.
 fn fit(text: &str, width: usize) -> String {
     let n = text.chars().count();
     if n <= width { text.to_owned() } else { std::iter::once('…').chain(text.chars().skip(n + 1 - width)).collect() }
+}
+
+/// As many of the words, from the first, as stand in `width` characters.
+fn list(words: &[String], width: usize) -> String {
+    let all = words.join(" ");
+    if all.chars().count() <= width {
+        return all;
+    }
+    let cut: String = all.chars().take(width - 2).collect();
+    let whole = cut.rsplit_once(' ').map_or("", |(whole, _)| whole);
+    format!("{whole} …")
 }

@@ -11,7 +11,7 @@ pub enum Repair {
     SplitLine,
     /// A row had surplus commas, with nothing between them; they were ignored.
     StrayComma,
-    /// A timestamp was zero or equal to the one before; the row was placed between its neighbours in time.
+    /// A timestamp was zero, equal to the one before, or beyond any clock; the row was placed between its neighbours.
     Timestamp,
     /// No timestamp of the source advances: only the order of its rows is known. Counts all rows.
     NoClock,

@@ -37,8 +37,13 @@ impl Source {
     /// Lists what is at `path`, without reading it.
     pub fn open(path: &Path) -> Result<Self, DataError> {
         let io = |error| DataError::io(path, error);
-        let metadata = fs::metadata(path).map_err(io)?;
         let label = path.display().to_string();
+        let metadata = fs::metadata(path).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => {
+                DataError::malformed(&label, "there is no such file or folder", "Check the path")
+            }
+            _ => io(error),
+        })?;
         if metadata.is_dir() {
             let mut files = Vec::new();
             walk(path, "", 0, &mut files)?;

@@ -4,9 +4,6 @@ use super::timeline::{self, Run};
 use crate::{Corpus, DataError, Recording, Repair, RepairLog};
 use std::collections::HashMap;
 
-/// Timestamps beyond this are no reading of a clock, whatever its unit.
-const MAX_TIMESTAMP: f64 = 9.3e18;
-
 /// Rows in the order of the files they come from.
 pub(crate) struct Table {
     channels: Vec<String>,
@@ -166,7 +163,7 @@ impl Table {
     }
 
     fn no_rows(&self, origin: &Origin) -> DataError {
-        let problem = match self.repairs.entries.iter().max_by_key(|entry| entry.count) {
+        let problem = match self.repairs.entries.iter().rev().max_by_key(|entry| entry.count) {
             None => "no rows".to_owned(),
             Some(worst) => format!(
                 "none of its {} rows can be used; first at {} ({})",
@@ -239,7 +236,6 @@ pub(crate) fn value(field: &[u8]) -> Result<f32, Repair> {
 pub(crate) fn timestamp(field: &[u8]) -> Result<f64, Repair> {
     match number::<f64>(field)? {
         time if !time.is_finite() => Err(Repair::NonFinite),
-        time if time.abs() > MAX_TIMESTAMP => Err(Repair::NotANumber),
         time => Ok(time),
     }
 }

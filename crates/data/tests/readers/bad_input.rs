@@ -1,0 +1,78 @@
+//! What is no data set gets an error that says what was found and what was looked for.
+
+use super::{read_text, zip_bytes};
+use std::path::Path;
+use triax_data::{Format, read};
+
+fn error(name: &str, content: impl AsRef<[u8]>) -> String {
+    read_text(name, content).unwrap_err().to_string()
+}
+
+#[test]
+fn a_missing_path() {
+    let error = read(Path::new("no/such/place"), None).unwrap_err().to_string();
+    assert_eq!(error, "no/such/place: there is no such file or folder. Check the path");
+}
+
+#[test]
+fn an_empty_file() {
+    assert!(error("a.txt", "").contains("a.txt: the file is empty. Looked for"));
+    assert!(error("a.csv", "\n\n").contains("nothing to read"));
+}
+
+#[test]
+fn an_empty_folder_and_an_empty_archive() {
+    let dir = tempfile::tempdir().unwrap();
+    assert!(read(dir.path(), None).unwrap_err().to_string().contains("nothing lies in it"));
+    assert!(error("a.zip", zip_bytes(&[])).contains("nothing lies in it"));
+}
+
+#[test]
+fn a_binary_file() {
+    let binary: Vec<u8> = (0..=255).cycle().take(5000).collect();
+    assert!(error("a.txt", &binary).contains("binary data of no known format"));
+    assert!(error("a.csv", &binary).contains("binary data, not text"));
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.txt");
+    std::fs::write(&path, &binary).unwrap();
+    for format in Format::ALL {
+        let error = read(&path, Some(format)).unwrap_err().to_string();
+        assert!(error.contains("a.txt"), "{format}: {error}");
+    }
+}
+
+#[test]
+fn a_text_that_is_no_data_set() {
+    let error = error("letter.txt", "Dear reader,\nthis is a letter.\n");
+    assert!(error.contains("it begins `Dear reader,`"), "{error}");
+    for format in Format::ALL {
+        assert!(error.contains(&format!("  {format}: ")), "{error}");
+    }
+}
+
+#[test]
+fn a_damaged_archive() {
+    let mut bytes = zip_bytes(&[("data_1_accel_phone.txt", b"1,A,5,1,2,3;\n1,A,6,1,2,3;\n")]);
+    bytes.truncate(bytes.len() / 2);
+    assert!(error("a.zip", bytes).contains("not a readable zip archive"));
+}
+
+#[test]
+fn a_folder_without_data() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("readme.md"), "# Nothing\n").unwrap();
+    std::fs::write(dir.path().join("notes.txt"), "Nothing\n").unwrap();
+    let error = read(dir.path(), Some(Format::UciHar)).unwrap_err().to_string();
+    assert!(error.contains("among its 2 files (the first is `notes.txt`)"), "{error}");
+    assert!(error.contains("  uci-har: ") && !error.contains("  csv: "), "{error}");
+}
+
+#[test]
+fn an_unknown_format_lists_those_that_are_known() {
+    let error = "wisdm3".parse::<Format>().unwrap_err().to_string();
+    assert!(error.contains("wisdm1, wisdm2, uci-har, motionsense, csv, npz"), "{error}");
+    for format in Format::ALL {
+        assert_eq!(format.to_string().parse::<Format>().unwrap(), format);
+        assert_eq!(serde_json::to_value(format).unwrap(), format.name());
+    }
+}

@@ -1,0 +1,32 @@
+//! The reader of WISDM v2 on real files, where they are at hand.
+
+use std::path::{Path, PathBuf};
+use triax_data::{Inspection, read};
+
+fn wisdm2() -> Option<PathBuf> {
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/wisdm2");
+    let path = std::env::var_os("TRIAX_WISDM2_DIR").map_or(beside, PathBuf::from);
+    path.is_dir().then_some(path)
+}
+
+#[test]
+fn real_wisdm2_is_read_whole() {
+    let Some(path) = wisdm2() else {
+        eprintln!("real_wisdm2_is_read_whole: skipped, no WISDM v2 at ../shared/data/wisdm2 or $TRIAX_WISDM2_DIR");
+        return;
+    };
+    let corpus = read(&path, None).unwrap();
+    let report = Inspection::of(&corpus);
+    // A row a line, and none of them broken.
+    let folder = path.join("raw/phone/accel");
+    let text = std::fs::read_dir(folder).unwrap().map(|entry| std::fs::read(entry.unwrap().path()).unwrap());
+    let n_lines: usize = text.map(|text| text.iter().filter(|byte| **byte == b'\n').count()).sum();
+    assert_eq!(report.n_rows, n_lines);
+    assert!(report.repairs.is_empty(), "{report}");
+    // Each subject did each activity in one go.
+    let mut pairs: Vec<_> = corpus.recordings.iter().map(|each| (&each.subject, each.class)).collect();
+    pairs.sort();
+    pairs.dedup();
+    assert_eq!(pairs.len(), corpus.recordings.len());
+    assert!((19.0..21.0).contains(&report.rate_hz.unwrap()), "{report}");
+}
