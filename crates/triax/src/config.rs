@@ -111,9 +111,9 @@ mod tests {
     #[test]
     fn settings_survive_their_own_config_file() {
         let unusual = json!({
-            "data": "some/folder", "format": "wisdm2", "activities": ["A", "B"], "window": 64, "step": 7,
+            "data": "/some/folder", "format": "wisdm2", "activities": ["A", "B"], "window": 64, "step": 7,
             "normalize": "none", "split": "random", "valid_fraction": 0.35, "valid_subjects": ["1600", "1601"],
-            "convs": ["8:3:1:2", "16:5:2"], "hidden": [20, 10], "dropout": 0.25, "init_weights": "w.safetensors",
+            "convs": ["8:3:1:2", "16:5:2"], "hidden": [20, 10], "dropout": 0.25, "init_weights": "/w.safetensors",
             "loss": "hinge", "class_weights": "1,2.5", "optimizer": "adamw", "learning_rate": 3e-7,
             "lr_schedule": "plateau", "momentum": 0.9, "weight_decay": 0.01, "clip_norm": 1.5, "epochs": 3,
             "batch_size": 8, "early_stopping": 4, "no_shuffle": true, "seed": u64::MAX, "device": "gpu:1",

@@ -106,8 +106,11 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         });
         writeln!(out, "{line}")?;
     } else {
-        writeln!(out, "{}: {} ({loss})", args.run.display(), on.device)?;
-        writeln!(out, "{}: {} windows, {what}", corpus.name, grouped(windows.len()))?;
+        let synthetic = if corpus.synthetic { " (made by a program, not measured)" } else { "" };
+        writeln!(out, "network   {}, trained with {loss}", args.run.display())?;
+        writeln!(out, "data      {}{synthetic}", corpus.name)?;
+        writeln!(out, "judged    {what}")?;
+        writeln!(out, "device    {} (engine {})", on.device, on.engine.name())?;
         writeln!(out)?;
         let judged = Judged { class_names: &corpus.class_names, synthetic: corpus.synthetic };
         report::metrics(&mut out, &metrics, &judged)?;
@@ -171,7 +174,7 @@ fn choose(args: &Args, trained: &Trained) -> anyhow::Result<Chosen> {
         _ => (split.valid, split.valid_subjects),
     };
     let by = match plan {
-        SplitPlan::Subject { .. } => format!("subjects {}", listed(&subjects, 12)),
+        SplitPlan::Subject { .. } => format!("subjects {}", listed(&subjects, 6)),
         SplitPlan::Random { .. } => "picked at random".to_owned(),
         SplitPlan::Predefined => "as the data comes".to_owned(),
     };

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::Context as _;
 use triax_data::{Corpus, DataError, Split, SplitPlan, Windows};
 use triax_engine::WindowSet;
 use triax_losses::Loss;
@@ -67,9 +66,7 @@ impl Inputs {
 pub fn read_corpus(source: &DataSource, format: FormatChoice, seed: u64) -> anyhow::Result<Corpus> {
     match source {
         DataSource::Synthetic => Ok(triax_data::synthetic(seed)),
-        DataSource::Path(path) => {
-            triax_data::read(path, format.0).with_context(|| format!("cannot use the data in {}", path.display()))
-        }
+        DataSource::Path(path) => Ok(triax_data::read(path, format.0)?),
     }
 }
 

@@ -1,14 +1,16 @@
 //! `triax predict`: what a trained network says of each window of some recordings.
 
-use std::io::{self, Write};
+use std::fs::File;
+use std::io::{self, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
+use triax_data::Format;
 use triax_device::DeviceChoice;
+use triax_engine::Engine;
 use triax_model::whole_file;
 
-use crate::report::grouped;
 use crate::trained::{Trained, Which};
 use crate::values::{DataSource, FormatChoice, formats, positive};
 use crate::{engines, inputs, stream};
@@ -21,11 +23,11 @@ Examples:
 
 Output: CSV with the columns subject, start, end, predicted, and a score for each class (the network's output; the
 largest one is predicted). Start and end are the times of a window's first and last sample, or their row numbers from
-0 where there are no times. Times are in seconds; for standard input they are as they came.
+0 where there are no times.
 
-Standard input (`-`): CSV rows, one value a channel in the network's order. With a header, columns are found by name;
-`subject` and `timestamp` may be among them, and others are ignored. Windows begin anew where the subject changes or
-time jumps.";
+Standard input (`-`) and CSV files are read row by row, below a header that names the network's channels. `subject`,
+`activity` and `timestamp` may be among the columns: a window begins anew where subject or activity changes or time
+jumps. Times are shown as they came; in other formats, in seconds.";
 
 /// Predict the activity of each window
 #[derive(clap::Args)]
@@ -37,7 +39,7 @@ pub struct Args {
     /// `-` reads CSV rows from standard input as they come
     #[arg(value_name = "-", value_parser = ["-"], required_unless_present = "data", conflicts_with = "data")]
     stdin: Option<String>,
-    /// Recordings, or `synthetic`; their activities are not looked at
+    /// Recordings, or `synthetic`
     #[arg(long, value_name = "PATH|synthetic")]
     data: Option<DataSource>,
     /// Format of the data; `auto` looks for itself
@@ -62,22 +64,53 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let trained = Trained::read(&args.run, args.weights)?;
     let step = args.step.or(trained.step).unwrap_or(trained.file.spec.window);
     let engine = engines::open_burn(args.device)?.engine;
+    let engine = engine.as_ref();
     let Some(data) = &args.data else {
         let out: Box<dyn Write> = match &args.out {
             Some(path) => Box::new(create(path)?),
             None => Box::new(io::stdout()),
         };
-        stream::predict(&trained, engine.as_ref(), step, io::stdin().lock(), out)?;
+        stream::predict(&trained, engine, step, io::stdin().lock(), "standard input", out)?;
         return Ok(ExitCode::SUCCESS);
     };
+    let text = match csv_file(data, args.format) {
+        Some(path) => {
+            let file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
+            stream::predict(&trained, engine, step, BufReader::new(file), &path.display().to_string(), Vec::new())?
+        }
+        None => predict_corpus(&trained, engine, step, data, args.format)?,
+    };
+    match &args.out {
+        Some(path) => write(path, &text)?,
+        None => io::stdout().write_all(&text)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
 
-    let corpus = inputs::read_corpus(data, args.format, 0)?;
+/// The path of a CSV file. It is read row by row, so that it needs neither subjects nor activities.
+fn csv_file(data: &DataSource, format: FormatChoice) -> Option<&Path> {
+    let DataSource::Path(path) = data else { return None };
+    let is_csv = match format.0 {
+        Some(format) => format == Format::Csv,
+        None => path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv")),
+    };
+    (is_csv && path.is_file()).then_some(path)
+}
+
+/// The table of predictions for whole recordings.
+fn predict_corpus(
+    trained: &Trained,
+    engine: &dyn Engine,
+    step: usize,
+    data: &DataSource,
+    format: FormatChoice,
+) -> anyhow::Result<Vec<u8>> {
+    let corpus = inputs::read_corpus(data, format, 0)?;
     trained.check(&corpus)?;
     let mut windows = triax_data::cut(&corpus, trained.file.spec.window, step)?;
     let set = inputs::window_set(&mut windows, trained.file.scaler.as_ref());
     let scores = engine.scores(&trained.network, &trained.file.weights, &set.windows)?;
-
-    let mut table = Predictions::new(&trained, Vec::new())?;
+    let mut table = Predictions::new(trained, Vec::new())?;
     for (origin, scores) in windows.origins.iter().zip(scores.chunks_exact(trained.file.classes.len())) {
         let recording = &corpus.recordings[origin.recording as usize];
         let first = origin.start as usize;
@@ -85,15 +118,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         let at = |row: usize| recording.times.get(row).map_or_else(|| row.to_string(), f64::to_string);
         table.row(&recording.subject, &at(first), &at(last), scores)?;
     }
-    let text = table.finish()?;
-    match &args.out {
-        Some(path) => {
-            write(path, &text)?;
-            eprintln!("{}: {} windows predicted, in {}", corpus.name, grouped(windows.len()), path.display());
-        }
-        None => io::stdout().write_all(&text)?,
-    }
-    Ok(ExitCode::SUCCESS)
+    table.finish()
 }
 
 /// Puts a whole file in place; a device or pipe is written to.
@@ -105,8 +130,8 @@ fn write(path: &Path, text: &[u8]) -> anyhow::Result<()> {
     whole_file::write(path, text).with_context(failed)
 }
 
-fn create(path: &Path) -> anyhow::Result<std::fs::File> {
-    std::fs::File::create(path).with_context(|| format!("cannot write {}", path.display()))
+fn create(path: &Path) -> anyhow::Result<File> {
+    File::create(path).with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// The table of predictions, written row by row.

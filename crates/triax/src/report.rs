@@ -20,11 +20,12 @@ pub fn metrics(out: &mut dyn Write, metrics: &Metrics, judged: &Judged<'_>) -> i
     let n_windows: u64 = metrics.per_class.iter().map(|class| class.support).sum();
     writeln!(
         out,
-        "accuracy {:.4}   macro-F1 {:.4}   loss {:.4}   {n_windows} windows{}",
+        "accuracy {:.4}  macro-F1 {:.4}  loss {:.4}  {} windows{}",
         metrics.accuracy,
         metrics.macro_f1,
         metrics.loss,
-        if judged.synthetic { "   (synthetic data)" } else { "" },
+        grouped(n_windows as usize),
+        if judged.synthetic { "  (synthetic)" } else { "" },
     )?;
     writeln!(out)?;
     classes(out, metrics, judged.class_names)?;
@@ -174,7 +175,7 @@ mod tests {
         confusion(&mut text, &judged, &["walk".into(), "sit".into()]).unwrap();
         let text = String::from_utf8(text).unwrap();
         let rows: Vec<&str> = text.lines().skip(1).collect();
-        assert_eq!(rows, ["           a  b", "a = walk   11 12", "b = sit    13 14"]);
+        assert_eq!(rows, ["            a  b", "a = walk   11 12", "b = sit    13 14"]);
     }
 
     #[test]

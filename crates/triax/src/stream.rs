@@ -1,132 +1,80 @@
-//! Predictions from a stream: rows come in, and as soon as they fill a window its line goes out.
+//! Predictions from rows as they come: as soon as they fill a window its line goes out.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, Write};
 
-use anyhow::{Context as _, bail, ensure};
-use csv::StringRecord;
+use anyhow::ensure;
+use triax_data::{CsvRow, CsvRows, DataError};
 use triax_engine::Engine;
 
 use crate::predict::Predictions;
 use crate::trained::Trained;
 
-/// A step in time of more than this many mean steps begins a new recording, as it does when files are read.
+/// A step in time of more than this many mean steps begins a new recording; when whole files are read, it is as many
+/// median steps.
 const GAP: f64 = 10.0;
 
-/// Reads CSV rows from `input` until it ends and writes predictions to `output`, a line a window.
-pub fn predict(
+/// Reads CSV rows from `input`, which messages call `name`, until it ends, and writes predictions to `output`, a line a
+/// window. Rows that cannot be used are dropped and counted.
+pub fn predict<W: Write>(
     trained: &Trained,
     engine: &dyn Engine,
     step: usize,
-    input: impl Read,
-    output: impl Write,
-) -> anyhow::Result<()> {
-    let mut rows = csv::ReaderBuilder::new().has_headers(false).flexible(true).trim(csv::Trim::All).from_reader(input);
-    let mut record = StringRecord::new();
-    let mut read = |record: &mut StringRecord| rows.read_record(record).context("cannot read standard input");
-    ensure!(read(&mut record)?, "standard input is empty: pipe CSV rows into it");
-    let columns = Columns::find(&record, trained)?;
-    let mut more = !columns.has_header || read(&mut record)?;
-
+    input: impl BufRead,
+    name: &str,
+    output: W,
+) -> anyhow::Result<W> {
+    let mut rows = CsvRows::new(input, name)?;
+    let columns = columns(trained, name, rows.channels())?;
     let mut table = Predictions::new(trained, output)?;
     table.flush()?;
     let mut filling = Filling::new(trained.file.spec.window, step);
     let (mut n_windows, mut n_dropped) = (0usize, 0usize);
-    while more {
-        match columns.row(&record) {
-            Ok(row) => {
-                if let Some(window) = filling.push(row) {
-                    let mut values = window.values.clone();
-                    if let Some(scaler) = &trained.file.scaler {
-                        scaler.apply(&mut values);
-                    }
-                    let scores = engine.scores(&trained.network, &trained.file.weights, &values)?;
-                    table.row(window.subject, window.start, window.end, &scores)?;
-                    table.flush()?;
-                    filling.advance();
-                    n_windows += 1;
-                }
-            }
-            Err(problem) => {
-                let line = record.position().map_or(0, csv::Position::line);
+    while let Some(row) = rows.next() {
+        let row = match row {
+            Ok(row) => row,
+            Err(error @ DataError::Io { .. }) => return Err(error.into()),
+            Err(error) => {
                 if n_dropped == 0 {
-                    eprintln!("warning: line {line} of standard input was dropped: {problem}; others will be counted only.");
+                    eprintln!("warning: a row was dropped: {error}");
                 }
                 n_dropped += 1;
+                continue;
             }
+        };
+        let Some(window) = filling.push(&row, &columns) else { continue };
+        let mut values = window.values.to_vec();
+        if let Some(scaler) = &trained.file.scaler {
+            scaler.apply(&mut values);
         }
-        more = read(&mut record)?;
+        let scores = engine.scores(&trained.network, &trained.file.weights, &values)?;
+        table.row(window.subject, window.start, window.end, &scores)?;
+        table.flush()?;
+        filling.advance();
+        n_windows += 1;
     }
-    if n_dropped > 0 {
-        eprintln!("warning: {n_dropped} rows were dropped.");
+    if n_dropped > 1 {
+        eprintln!("warning: {n_dropped} rows were dropped in all.");
     }
     ensure!(
         n_windows > 0,
-        "standard input ended before a window of {} rows was full: the longest stretch of one subject had {}",
+        "{name} ended before a window of {} rows was full: its longest unbroken recording has {}",
         trained.file.spec.window,
         filling.longest,
     );
-    table.finish()?;
-    Ok(())
+    table.finish()
 }
 
-/// Where the fields of a row are.
-struct Columns {
-    has_header: bool,
-    channels: Vec<usize>,
-    subject: Option<usize>,
-    time: Option<usize>,
-    n_fields: usize,
-}
-
-/// What a row says.
-struct Row {
-    subject: String,
-    /// The timestamp as it was written, and as a number.
-    time: Option<(String, f64)>,
-    values: Vec<f32>,
-}
-
-impl Columns {
-    /// Finds the columns from the first row, which may be a header.
-    fn find(first: &StringRecord, trained: &Trained) -> anyhow::Result<Self> {
-        let n_channels = trained.file.spec.channels;
-        let n_fields = first.len();
-        if first.iter().all(|field| field.parse::<f64>().is_ok()) {
-            ensure!(
-                n_fields == n_channels,
-                "line 1 of standard input has {n_fields} values, and the network reads {n_channels} channels; for other \
-                 columns begin with a header"
-            );
-            return Ok(Self { has_header: false, channels: (0..n_channels).collect(), subject: None, time: None, n_fields });
+/// For each of the network's channels, its place among the channels of the stream.
+fn columns(trained: &Trained, name: &str, channels: &[String]) -> anyhow::Result<Vec<usize>> {
+    let by_name = trained.channels.as_ref().and_then(|names| {
+        names.iter().map(|name| channels.iter().position(|channel| channel == name)).collect::<Option<Vec<_>>>()
+    });
+    match by_name {
+        Some(columns) => Ok(columns),
+        None => {
+            trained.check_channels(name, channels)?;
+            Ok((0..channels.len()).collect())
         }
-        let position = |name: &str| first.iter().position(|field| field.eq_ignore_ascii_case(name));
-        let Some(names) = &trained.channels else {
-            bail!("the weight file does not name its channels: leave the header away, and give values only");
-        };
-        let find = |name: &String| {
-            let header = first.iter().collect::<Vec<_>>().join(", ");
-            position(name)
-                .with_context(|| format!("the header of standard input has no column `{name}`; it has {header}"))
-        };
-        let channels = names.iter().map(find).collect::<anyhow::Result<_>>()?;
-        Ok(Self { has_header: true, channels, subject: position("subject"), time: position("timestamp"), n_fields })
-    }
-
-    fn row(&self, record: &StringRecord) -> Result<Row, String> {
-        if record.len() != self.n_fields {
-            return Err(format!("it has {} fields, the first line has {}", record.len(), self.n_fields));
-        }
-        let number = |column: usize| {
-            let field = &record[column];
-            let value: Option<f64> = field.parse().ok();
-            value.filter(|value| value.is_finite()).ok_or_else(|| format!("`{field}` is not a finite number"))
-        };
-        let values = self.channels.iter().map(|&column| number(column).map(|value| value as f32));
-        Ok(Row {
-            values: values.collect::<Result<_, _>>()?,
-            time: self.time.map(|column| number(column).map(|time| (record[column].to_owned(), time))).transpose()?,
-            subject: self.subject.map_or_else(String::new, |column| record[column].to_owned()),
-        })
     }
 }
 
@@ -135,9 +83,10 @@ struct Filling {
     window: usize,
     step: usize,
     subject: String,
+    activity: Option<String>,
     /// (row, channel)
     values: Vec<f32>,
-    /// Time of each row as it was written, or its number.
+    /// Time of each row as it came, or its number.
     times: Vec<String>,
     /// Rows still to be passed over, where the step is longer than the window.
     skip: usize,
@@ -145,7 +94,8 @@ struct Filling {
     /// Sum and count of the steps in time so far.
     steps: (f64, f64),
     n_rows: usize,
-    stretch: usize,
+    /// Rows since the recording began, and the most there were.
+    unbroken: usize,
     longest: usize,
 }
 
@@ -154,7 +104,7 @@ struct Full<'a> {
     subject: &'a str,
     start: &'a str,
     end: &'a str,
-    values: &'a Vec<f32>,
+    values: &'a [f32],
 }
 
 impl Filling {
@@ -163,36 +113,40 @@ impl Filling {
             window,
             step,
             subject: String::new(),
+            activity: None,
             values: Vec::new(),
             times: Vec::new(),
             skip: 0,
             last_time: None,
             steps: (0.0, 0.0),
             n_rows: 0,
-            stretch: 0,
+            unbroken: 0,
             longest: 0,
         }
     }
 
     /// Adds a row; gives the window that it fills.
-    fn push(&mut self, row: Row) -> Option<Full<'_>> {
-        if row.subject != self.subject || self.jumps(row.time.as_ref().map(|(_, time)| *time)) {
+    fn push(&mut self, row: &CsvRow, columns: &[usize]) -> Option<Full<'_>> {
+        let subject = row.subject.as_deref().unwrap_or_default();
+        let jumps = self.jumps(row.time);
+        if jumps || subject != self.subject || row.activity != self.activity {
             self.values.clear();
             self.times.clear();
             self.skip = 0;
-            self.stretch = 0;
-            self.subject = row.subject;
+            self.unbroken = 0;
+            self.subject = subject.to_owned();
+            self.activity.clone_from(&row.activity);
         }
         let number = self.n_rows;
         self.n_rows += 1;
-        self.stretch += 1;
-        self.longest = self.longest.max(self.stretch);
+        self.unbroken += 1;
+        self.longest = self.longest.max(self.unbroken);
         if self.skip > 0 {
             self.skip -= 1;
             return None;
         }
-        self.values.extend(row.values);
-        self.times.push(row.time.map_or_else(|| number.to_string(), |(text, _)| text));
+        self.values.extend(columns.iter().map(|&column| row.values[column]));
+        self.times.push(row.time.map_or_else(|| number.to_string(), |time| time.to_string()));
         let (start, end) = (self.times.first()?, self.times.last()?);
         let full = self.times.len() == self.window;
         full.then_some(Full { subject: &self.subject, start, end, values: &self.values })
@@ -227,18 +181,17 @@ impl Filling {
 mod tests {
     use super::*;
 
-    fn row(subject: &str, time: Option<f64>) -> Row {
-        let values = vec![time.unwrap_or(0.0) as f32];
-        Row { subject: subject.to_owned(), time: time.map(|time| (time.to_string(), time)), values }
+    fn row(subject: &str, time: Option<f64>) -> CsvRow {
+        CsvRow { line: 1, subject: Some(subject.to_owned()), activity: None, time, values: vec![0.5, 1.5] }
     }
 
     /// (start, end) of each window of the rows.
-    fn windows(window: usize, step: usize, rows: impl IntoIterator<Item = Row>) -> Vec<(String, String)> {
+    fn windows(window: usize, step: usize, rows: impl IntoIterator<Item = CsvRow>) -> Vec<(String, String)> {
         let mut filling = Filling::new(window, step);
         let mut found = Vec::new();
         for row in rows {
-            if let Some(full) = filling.push(row) {
-                assert_eq!(full.values.len(), window);
+            if let Some(full) = filling.push(&row, &[1]) {
+                assert_eq!(full.values, vec![1.5; window]);
                 found.push((full.start.to_owned(), full.end.to_owned()));
                 filling.advance();
             }

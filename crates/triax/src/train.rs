@@ -229,10 +229,11 @@ impl Prepared {
     fn header(&self, out: &mut dyn Write, folder: &Path) -> io::Result<()> {
         let Inputs { corpus, window, plan, split, train, valid, .. } = &self.inputs;
         let synthetic = if corpus.synthetic { " (made by a program, not measured)" } else { "" };
-        let subjects = corpus.subjects().len();
-        let rate = corpus.rate_hz.map(|rate| format!(", {rate:.4} Hz")).unwrap_or_default();
-        let rate = rate.replace(".0000", "");
-        writeln!(out, "data      {}{synthetic}: {subjects} subjects, {} channels{rate}", corpus.name, corpus.channels.len())?;
+        let n_subjects = corpus.subjects().len();
+        let subjects = if n_subjects == 0 { "unknown".to_owned() } else { n_subjects.to_string() };
+        let rate = corpus.rate_hz.map(|rate| format!(", {} Hz", (rate * 100.0).round() / 100.0)).unwrap_or_default();
+        writeln!(out, "data      {}{synthetic}", corpus.name)?;
+        writeln!(out, "          {subjects} subjects, {} channels{rate}", corpus.channels.len())?;
         writeln!(out, "classes   {}", listed(&corpus.class_names, 20))?;
         writeln!(
             out,
@@ -245,7 +246,7 @@ impl Prepared {
         match plan {
             SplitPlan::Subject { .. } => writeln!(
                 out,
-                "split     by subject: {} of {subjects} held out ({})",
+                "split     by subject: {} of {n_subjects} held out ({})",
                 held_out.len(),
                 listed(held_out, 12)
             )?,

@@ -79,16 +79,15 @@ impl Trained {
         Ok(name.parse::<Loss>()?)
     }
 
-    /// Refuses recordings that the network cannot read, and warns of those it was not made for.
-    pub fn check(&self, corpus: &Corpus) -> anyhow::Result<()> {
-        let (name, channels, spec) = (&corpus.name, &corpus.channels, &self.file.spec);
+    /// Refuses channels that the network cannot read, and warns of names it does not know.
+    pub fn check_channels(&self, name: &str, channels: &[String]) -> anyhow::Result<()> {
+        let n_channels = self.file.spec.channels;
         let expected = self.channels.as_ref().map_or_else(String::new, |names| format!(" ({})", names.join(", ")));
         anyhow::ensure!(
-            channels.len() == spec.channels,
-            "{name} has {} channels ({}), and the network was trained on {}{expected}",
+            channels.len() == n_channels,
+            "{name} has {} channels ({}), and the network was trained on {n_channels}{expected}",
             channels.len(),
             channels.join(", "),
-            spec.channels,
         );
         if let Some(names) = &self.channels
             && names != channels
@@ -100,6 +99,13 @@ impl Trained {
                 names.join(", "),
             );
         }
+        Ok(())
+    }
+
+    /// Refuses recordings that the network cannot read, and warns of those it was not made for.
+    pub fn check(&self, corpus: &Corpus) -> anyhow::Result<()> {
+        let (name, spec) = (&corpus.name, &self.file.spec);
+        self.check_channels(name, &corpus.channels)?;
         if let Some(window) = corpus.window {
             anyhow::ensure!(
                 window == spec.window,

@@ -5,7 +5,7 @@
 use std::fmt;
 use std::io;
 use std::ops::RangeFrom;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -20,16 +20,6 @@ pub enum DataSource {
     Synthetic,
     /// A folder, file or zip.
     Path(PathBuf),
-}
-
-impl DataSource {
-    /// The path, if it is one.
-    pub fn path(&self) -> Option<&Path> {
-        match self {
-            Self::Synthetic => None,
-            Self::Path(path) => Some(path),
-        }
-    }
 }
 
 impl FromStr for DataSource {

@@ -1,0 +1,117 @@
+//! Config files and wrong usage.
+
+use std::fs;
+
+use serde_json::json;
+
+use crate::{read_json, recordings, train_small, trained, triax};
+
+#[test]
+fn options_win_over_the_config_file_and_the_file_over_defaults() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("data.csv"), recordings::csv(2, 96)).unwrap();
+    let config = json!({
+        "data": "data.csv", "window": 24, "step": 12, "convs": ["4:5:2:2"], "hidden": [8], "epochs": 5,
+        "learning_rate": 0.02, "no_shuffle": true, "device": "cpu",
+    });
+    fs::write(folder.path().join("settings.json"), config.to_string()).unwrap();
+    let args = ["train", "--config", "settings.json", "--epochs", "1", "--out", "run", "--quiet"];
+    triax(folder.path(), args).done();
+    let run = read_json(folder.path().join("run/config.json"));
+    assert_eq!(run["epochs"], 1);
+    assert_eq!((&run["window"], &run["hidden"], &run["no_shuffle"]), (&json!(24), &json!([8]), &json!(true)));
+    assert_eq!(run["batch_size"], 32);
+}
+
+#[test]
+fn the_config_of_a_run_starts_the_same_run() {
+    let folder = trained();
+    triax(folder.path(), ["train", "--config", "run/config.json", "--out", "again", "--quiet"]).done();
+    let weights = |run: &str| fs::read(folder.path().join(run).join("last.safetensors")).unwrap();
+    assert_eq!(weights("run"), weights("again"));
+}
+
+#[test]
+fn a_config_file_that_makes_no_sense_is_refused_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    for (text, said) in [
+        ("{\"epoch\": 3}", "no setting called `epoch`"),
+        ("{\"epochs\": \"many\"}", "--epochs"),
+        ("[1]", "JSON object"),
+        ("{\"epochs\": 3", "not JSON"),
+        ("", "not JSON"),
+    ] {
+        fs::write(folder.path().join("settings.json"), text).unwrap();
+        let message = triax(folder.path(), ["train", "--config", "settings.json"]).refused(2);
+        assert!(message.contains("settings.json") && message.contains(said), "{message}");
+    }
+    let message = triax(folder.path(), ["train", "--config", "none.json"]).refused(1);
+    assert!(message.contains("none.json"), "{message}");
+}
+
+#[test]
+fn wrong_usage_is_exit_code_2() {
+    let folder = tempfile::tempdir().unwrap();
+    let wrong: [&[&str]; 12] = [
+        &["train", "--no-such-option"],
+        &["train", "--epochs", "0"],
+        &["train", "--loss", "mse"],
+        &["train", "--device", "cuda"],
+        &["train", "--format", "xml"],
+        &["train", "--resume", "run", "--out", "other"],
+        &["train", "--weight-decay", "0.1"],
+        &["train", "--momentum", "0.9"],
+        &["train", "--class-weights", "1,2", "--step", "600"],
+        &["no-such-command"],
+        &["predict", "run"],
+        &["data", "fetch", "no-such-set"],
+    ];
+    for args in wrong {
+        let answer = triax(folder.path(), args);
+        assert!(answer.stderr.contains("--help"), "{args:?}: {}", answer.stderr);
+        answer.refused(2);
+    }
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "wrong usage left something behind");
+}
+
+#[test]
+fn help_teaches() {
+    let folder = tempfile::tempdir().unwrap();
+    for subcommand in ["train", "evaluate", "predict", "model", "devices", "bench"] {
+        let answer = triax(folder.path(), [subcommand, "--help"]).done();
+        assert!(answer.stdout.contains("Usage: triax "), "{}", answer.stdout);
+    }
+    let help = triax(folder.path(), ["train", "--help"]).done().stdout;
+    for said in ["[default: squared_hinge]", "[default: 0.001]", "Data:", "Validation:", "Training:", "Examples:"] {
+        assert!(help.contains(said), "`{said}` is not in\n{help}");
+    }
+}
+
+#[test]
+fn a_run_folder_is_never_overwritten() {
+    let folder = trained();
+    let before = fs::read(folder.path().join("run/last.safetensors")).unwrap();
+    let message = train_small(folder.path(), "data.csv", "run", &[]).refused(1);
+    assert!(message.contains("run is not empty"), "{message}");
+    assert_eq!(before, fs::read(folder.path().join("run/last.safetensors")).unwrap());
+}
+
+#[test]
+fn a_network_is_shown_as_it_would_be_trained() {
+    let folder = trained();
+    let answer = triax(folder.path(), ["model"]).done();
+    assert!(answer.stdout.contains("114,894"), "{}", answer.stdout);
+    let shown = |args: &[&str]| {
+        let answer = triax(folder.path(), [&["model", "--json"], args].concat()).done();
+        serde_json::from_str::<serde_json::Value>(&answer.stdout).unwrap()
+    };
+    let run = shown(&["run"]);
+    assert_eq!(run["spec"]["window"], 32);
+    assert_eq!(shown(&["run/best.safetensors"]), run);
+    assert_eq!(shown(&["--config", "run/config.json", "--classes", "3"]), run);
+    assert_eq!(shown(&["--config", "run/config.json", "--hidden", "5", "--classes", "3"])["spec"]["hidden"], json!([5]));
+
+    // conv2 needs more than the 3 positions that are left.
+    let message = triax(folder.path(), ["model", "--window", "10", "--convs", "4:3:2:2,4:3:1"]).refused(1);
+    assert!(message.contains("conv2"), "{message}");
+}

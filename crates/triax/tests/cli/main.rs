@@ -1,0 +1,99 @@
+//! Drives the binary as a user would: every test starts processes and looks at what they print, leave and answer.
+
+mod bad_input;
+mod config;
+mod devices;
+mod evaluate;
+mod predict;
+mod readers;
+mod recordings;
+mod resume;
+mod train;
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use tempfile::TempDir;
+
+/// What one process printed and answered.
+struct Answer {
+    code: Option<i32>,
+    stdout: String,
+    stderr: String,
+}
+
+impl Answer {
+    fn of(output: Output) -> Self {
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("output is UTF-8");
+        Self { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+    }
+
+    /// The answer of a process that did what it was asked to.
+    #[track_caller]
+    fn done(self) -> Self {
+        assert_eq!(self.code, Some(0), "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
+        self
+    }
+
+    /// The message of a process that refused with this exit code, and never with a panic.
+    #[track_caller]
+    fn refused(self, code: i32) -> String {
+        assert_eq!(self.code, Some(code), "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
+        assert!(self.stderr.contains("error: "), "no error is told: {}", self.stderr);
+        for word in ["panic", "internal error", "RUST_BACKTRACE"] {
+            assert!(!self.stderr.contains(word), "{}", self.stderr);
+        }
+        self.stderr
+    }
+
+    /// The objects of `--json`, a line each.
+    fn json_lines(&self) -> Vec<serde_json::Value> {
+        self.stdout.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"))).collect()
+    }
+}
+
+/// `triax` with these arguments, in an empty folder of its own.
+fn command<S: AsRef<OsStr>>(folder: &Path, args: impl IntoIterator<Item = S>) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_triax"));
+    command.args(args).current_dir(folder).stdin(Stdio::null());
+    command
+}
+
+fn triax<S: AsRef<OsStr>>(folder: &Path, args: impl IntoIterator<Item = S>) -> Answer {
+    Answer::of(command(folder, args).output().expect("triax starts"))
+}
+
+/// A network and a run so small that training takes a moment: windows of 32 samples, one convolution, two epochs.
+const SMALL: [&str; 14] = [
+    "--window", "32", "--step", "16", "--convs", "4:5:2:2", "--hidden", "8", "--epochs", "2", "--learning-rate", "0.01",
+    "--device", "cpu",
+];
+
+/// `train` with the small network on `data`, into the folder `out`.
+fn train_small(folder: &Path, data: &str, out: &str, more: &[&str]) -> Answer {
+    let fixed = ["train", "--data", data, "--out", out];
+    // An option that is given again replaces the small run's own.
+    let mut args: Vec<&str> = fixed.to_vec();
+    for pair in SMALL.chunks(2) {
+        if !more.contains(&pair[0]) {
+            args.extend(pair);
+        }
+    }
+    args.extend(more);
+    triax(folder, args)
+}
+
+/// A folder with `data.csv` (four subjects, three activities) and the finished run `run` on it.
+fn trained() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("data.csv"), recordings::csv(4, 160)).unwrap();
+    train_small(folder.path(), "data.csv", "run", &["--quiet"]).done();
+    folder
+}
+
+fn read_json(path: PathBuf) -> serde_json::Value {
+    let text = fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    serde_json::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}

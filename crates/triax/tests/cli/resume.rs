@@ -1,0 +1,122 @@
+//! Runs that are killed or interrupted, and go on: they end with the bytes of a run that was never stopped.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Stdio};
+
+use tempfile::TempDir;
+
+use crate::{SMALL, command, read_json, recordings, train_small, trained, triax};
+
+/// Long enough that it is still going on when it is stopped after its third epoch.
+const LONG: [&str; 6] = ["--epochs", "60", "--batch-size", "4", "--lr-schedule", "cosine"];
+
+fn data() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("data.csv"), recordings::csv(4, 160)).unwrap();
+    folder
+}
+
+/// Lets `args` train until `n_epochs` more epochs have ended.
+fn train_for(folder: &Path, args: &[&str], n_epochs: usize) -> Child {
+    let mut child =
+        command(folder, args).arg("--json").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("triax starts");
+    let lines = BufReader::new(child.stdout.as_mut().unwrap()).lines();
+    let epochs = lines.map(Result::unwrap).filter(|line| line.contains("\"event\":\"epoch\""));
+    assert_eq!(epochs.take(n_epochs).count(), n_epochs, "the run ended by itself");
+    child
+}
+
+fn start_long(folder: &Path, n_epochs: usize) -> Child {
+    let mut args = vec!["train", "--data", "data.csv", "--out", "stopped"];
+    args.extend(SMALL.chunks(2).filter(|pair| pair[0] != "--epochs").flatten());
+    args.extend(LONG);
+    train_for(folder, &args, n_epochs)
+}
+
+/// Everything but the seconds of each epoch must be as in a run that was never stopped.
+fn assert_same_as_unstopped(folder: &Path) {
+    train_small(folder, "data.csv", "unstopped", &[&LONG[..], &["--quiet"]].concat()).done();
+    for file in ["best.safetensors", "last.safetensors", "metrics.json"] {
+        let [stopped, unstopped] = ["stopped", "unstopped"].map(|run| fs::read(folder.join(run).join(file)).unwrap());
+        assert!(stopped == unstopped, "{file} differs");
+    }
+    let [stopped, unstopped] = ["stopped", "unstopped"].map(|run| {
+        let text = fs::read_to_string(folder.join(run).join("history.jsonl")).unwrap();
+        let records = text.lines().map(|line| {
+            let mut record: serde_json::Value = serde_json::from_str(line).unwrap();
+            record["seconds"].take();
+            record
+        });
+        records.collect::<Vec<_>>()
+    });
+    assert_eq!(stopped, unstopped);
+}
+
+#[test]
+fn a_killed_run_goes_on_as_if_nothing_had_happened() {
+    let folder = data();
+    // SIGKILL, wherever the run happens to be; twice.
+    let mut child = start_long(folder.path(), 3);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(!folder.path().join("stopped/metrics.json").exists(), "the run was over before it could be killed");
+    let mut child = train_for(folder.path(), &["train", "--resume", "stopped"], 2);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(!folder.path().join("stopped/metrics.json").exists(), "the run was over before it could be killed");
+    triax(folder.path(), ["train", "--resume", "stopped", "--quiet"]).done();
+    assert_same_as_unstopped(folder.path());
+}
+
+#[test]
+#[cfg(unix)]
+fn ctrl_c_saves_and_says_how_to_go_on() {
+    let folder = data();
+    let child = start_long(folder.path(), 3);
+    let sent = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(sent.success());
+    let answer = crate::Answer::of(child.wait_with_output().unwrap());
+    assert_eq!(answer.code, Some(1), "{}", answer.stderr);
+    assert!(answer.stderr.contains("triax train --resume stopped"), "{}", answer.stderr);
+    assert!(!folder.path().join("stopped/metrics.json").exists());
+    triax(folder.path(), ["train", "--resume", "stopped", "--quiet"]).done();
+    assert_same_as_unstopped(folder.path());
+}
+
+#[test]
+fn a_resumed_run_keeps_its_settings_and_its_data() {
+    let folder = trained();
+    let message = triax(folder.path(), ["train", "--resume", "run", "--epochs", "5"]).refused(2);
+    assert!(message.contains("`epochs` is 2 in run, not 5"), "{message}");
+    // What does not change anything is allowed, and a finished run is only summed up again.
+    let before = fs::read(folder.path().join("run/last.safetensors")).unwrap();
+    triax(folder.path(), ["train", "--resume", "run", "--epochs", "2", "--quiet"]).done();
+    assert_eq!(before, fs::read(folder.path().join("run/last.safetensors")).unwrap());
+
+    fs::write(folder.path().join("data.csv"), recordings::csv(4, 161)).unwrap();
+    let message = triax(folder.path(), ["train", "--resume", "run"]).refused(1);
+    assert!(message.contains("data has changed"), "{message}");
+}
+
+#[test]
+fn what_is_no_run_cannot_be_resumed() {
+    let folder = tempfile::tempdir().unwrap();
+    let message = triax(folder.path(), ["train", "--resume", "nowhere"]).refused(1);
+    assert!(message.contains("nowhere"), "{message}");
+    fs::create_dir(folder.path().join("empty")).unwrap();
+    triax(folder.path(), ["train", "--resume", "empty"]).refused(1);
+}
+
+#[test]
+fn a_damaged_checkpoint_is_refused_and_the_weights_stay() {
+    let folder = trained();
+    let checkpoint = folder.path().join("run/checkpoint.safetensors");
+    let bytes = fs::read(&checkpoint).unwrap();
+    fs::write(&checkpoint, &bytes[..bytes.len() / 2]).unwrap();
+    let message = triax(folder.path(), ["train", "--resume", "run"]).refused(1);
+    assert!(message.contains("checkpoint.safetensors"), "{message}");
+    assert!(read_json(folder.path().join("run/metrics.json"))["best"].is_object());
+    triax(folder.path(), ["evaluate", "run", "--device", "cpu"]).done();
+}
