@@ -47,8 +47,7 @@ fn table(devices: &[DeviceInfo]) -> Table {
             (None, None) => String::new(),
         };
         let driver = format!("{} {}", device.driver, device.driver_version);
-        let row =
-            [device.argument(), device.name.clone(), device.kind.to_string(), device.api.clone(), driver, limits];
+        let row = [device.argument(), device.name.clone(), device.kind.to_string(), device.api.clone(), driver, limits];
         table.add_row(row);
     }
     table

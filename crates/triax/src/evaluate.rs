@@ -143,7 +143,9 @@ fn choose(args: &Args, trained: &Trained) -> anyhow::Result<Chosen> {
     });
     let fitted = inputs::fit_classes(corpus, &trained.file.classes)?;
     for (activity, n_recordings) in &fitted.left_out {
-        eprintln!("note: left out {n_recordings} recordings of {activity}, an activity that the network does not know.");
+        eprintln!(
+            "note: left out {n_recordings} recordings of {activity}, an activity that the network does not know."
+        );
     }
     let corpus = fitted.corpus;
 
@@ -179,7 +181,9 @@ fn choose(args: &Args, trained: &Trained) -> anyhow::Result<Chosen> {
         SplitPlan::Predefined => "as the data comes".to_owned(),
     };
     let is_own_split = own.is_some_and(|run| {
-        run.record.split.plan == plan && run.settings.training.seed == settings.training.seed && run.settings.data.step == step
+        run.record.split.plan == plan
+            && run.settings.training.seed == settings.training.seed
+            && run.settings.data.step == step
     });
     let what = match (part, is_own_split) {
         (Part::Train, true) => format!("the run's training part ({by})"),

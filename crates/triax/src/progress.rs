@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use serde_json::json;
 use triax_engine::StepResult;
 use triax_trainer::{EpochRecord, Metrics, Observer, RunShape};
@@ -29,14 +29,23 @@ pub struct Watch {
     bar: Option<ProgressBar>,
     shape: Option<RunShape>,
     epoch: usize,
-    /// Sum of the losses, and count, of the epoch's steps seen so far.
-    seen: (f64, u32),
+    batch_size: usize,
+    /// What the epoch's steps have shown so far.
+    seen: Seen,
+}
+
+/// Sums over steps.
+#[derive(Clone, Copy, Debug, Default)]
+struct Seen {
+    loss: f64,
+    correct: u64,
+    windows: u64,
 }
 
 impl Watch {
-    /// A watch that prints in `style`.
-    pub fn new(style: Style, interrupted: Arc<AtomicBool>) -> Self {
-        Self { style, interrupted, bar: None, shape: None, epoch: 0, seen: (0.0, 0) }
+    /// A watch over steps of `batch_size` windows that prints in `style`.
+    pub fn new(style: Style, batch_size: usize, interrupted: Arc<AtomicBool>) -> Self {
+        Self { style, interrupted, bar: None, shape: None, epoch: 0, batch_size, seen: Seen::default() }
     }
 
     /// Prints a line without disturbing the bar. A standard output that is gone or full does not end a run: what it
@@ -56,8 +65,12 @@ impl Observer for Watch {
         if self.style == Style::Human && io::stdout().is_terminal() {
             let n_steps = (shape.epochs * shape.steps_per_epoch) as u64;
             let bar = ProgressBar::with_draw_target(Some(n_steps), ProgressDrawTarget::stdout());
-            let style = "{prefix} {bar:24} {msg}  {per_sec}  {eta} left";
-            bar.set_style(ProgressStyle::with_template(style).expect("a valid template"));
+            let style = ProgressStyle::with_template("{prefix} {bar:20} {msg}  {rate}  {eta} left");
+            let rate = |state: &ProgressState, out: &mut dyn std::fmt::Write| {
+                // A bar that cannot be written is no reason to stop.
+                let _ = write!(out, "{:.0} steps/s", state.per_sec());
+            };
+            bar.set_style(style.expect("a valid template").with_key("rate", rate));
             bar.set_position((shape.epochs_done * shape.steps_per_epoch + shape.steps_done) as u64);
             bar.reset_eta();
             bar.enable_steady_tick(Duration::from_millis(200));
@@ -67,7 +80,7 @@ impl Observer for Watch {
 
     fn epoch_started(&mut self, epoch: usize) {
         self.epoch = epoch;
-        self.seen = (0.0, 0);
+        self.seen = Seen::default();
         if let (Some(bar), Some(shape)) = (&self.bar, &self.shape) {
             bar.set_prefix(format!("Epoch {epoch}/{}", shape.epochs));
         }
@@ -77,8 +90,12 @@ impl Observer for Watch {
         let (Some(bar), Some(shape)) = (&self.bar, &self.shape) else { return };
         bar.set_position(((self.epoch - 1) * shape.steps_per_epoch + step) as u64);
         if let Some(result) = result {
-            self.seen = (self.seen.0 + f64::from(result.loss), self.seen.1 + 1);
-            bar.set_message(format!("loss: {:.4}", self.seen.0 / f64::from(self.seen.1)));
+            let n_windows = self.batch_size.min(shape.n_train - (step - 1) * self.batch_size) as u64;
+            self.seen.loss += f64::from(result.loss) * n_windows as f64;
+            self.seen.correct += u64::from(result.correct);
+            self.seen.windows += n_windows;
+            let mean = |sum: f64| sum / self.seen.windows as f64;
+            bar.set_message(figures(mean(self.seen.loss), mean(self.seen.correct as f64)));
         }
     }
 
@@ -87,7 +104,7 @@ impl Observer for Watch {
             Style::Human => {
                 let epochs = self.shape.map_or(0, |shape| shape.epochs);
                 if let Some(bar) = &self.bar {
-                    bar.set_message(format!("loss: {:.4} accuracy: {:.4}", record.loss, record.accuracy));
+                    bar.set_message(figures(record.loss, record.accuracy));
                 }
                 self.print(&epoch_line(record, epochs));
             }
@@ -117,17 +134,18 @@ impl Drop for Watch {
     }
 }
 
+fn figures(loss: f64, accuracy: f64) -> String {
+    format!("loss: {loss:.4}  accuracy: {accuracy:.4}")
+}
+
 /// An epoch as Keras prints it.
 fn epoch_line(record: &EpochRecord, epochs: usize) -> String {
     let mut line = format!(
         "Epoch {}/{epochs} - {:.1}s - loss: {:.4} - accuracy: {:.4}",
         record.epoch, record.seconds, record.loss, record.accuracy
     );
-    let figures = [
-        ("val_loss", record.val_loss),
-        ("val_accuracy", record.val_accuracy),
-        ("val_macro_f1", record.val_macro_f1),
-    ];
+    let figures =
+        [("val_loss", record.val_loss), ("val_accuracy", record.val_accuracy), ("val_macro_f1", record.val_macro_f1)];
     for (name, value) in figures {
         if let Some(value) = value {
             line.push_str(&format!(" - {name}: {value:.4}"));

@@ -12,7 +12,9 @@ use triax_model::{ConvSpec, NetworkSpec};
 use triax_trainer::Schedule;
 
 use crate::failure::Usage;
-use crate::values::{ClassWeights, ConvBlock, DataSource, FormatChoice, formats, fraction, not_negative, path, positive, positive_number};
+use crate::values::{
+    ClassWeights, ConvBlock, DataSource, FormatChoice, formats, fraction, not_negative, path, positive, positive_number,
+};
 
 /// The settings of a run. The name of a field is the option's name and the key in `config.json`, so that a config file
 /// is a command line in a file (see [`crate::config`]).

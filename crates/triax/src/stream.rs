@@ -214,7 +214,8 @@ mod tests {
 
     #[test]
     fn no_window_crosses_a_subject_or_a_gap() {
-        let of = |subject: &'static str, times: std::ops::Range<u32>| times.map(move |time| row(subject, Some(time.into())));
+        let of =
+            |subject: &'static str, times: std::ops::Range<u32>| times.map(move |time| row(subject, Some(time.into())));
         let rows = of("a", 0..3).chain(of("b", 3..7)).chain(of("b", 90..94)).chain(of("b", 8..11));
         assert_eq!(windows(4, 4, rows), bounds(&[(3, 6), (90, 93)]));
     }

@@ -12,6 +12,7 @@ use triax_engine::TrainingPlan;
 use triax_model::{Network, Weights, read_plain_weights};
 use triax_trainer::{FitPlan, Job, Outcome, RunFolder, Summary, fit, resume};
 
+use crate::config;
 use crate::engines::{self, OnDevice};
 use crate::failure::Usage;
 use crate::inputs::Inputs;
@@ -20,7 +21,6 @@ use crate::record::{Record, Run};
 use crate::report::{self, Judged, grouped, listed};
 use crate::settings::Settings;
 use crate::values::ClassWeights;
-use crate::config;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -152,7 +152,7 @@ impl Prepared {
             scaler: self.inputs.scaler.as_ref(),
             extra: &extra,
         };
-        let mut watch = Watch::new(style, interruption()?);
+        let mut watch = Watch::new(style, self.plan.training.batch_size, interruption()?);
         let outcome = train(&job, &mut watch);
         drop(watch);
         match outcome? {

@@ -75,7 +75,8 @@ impl Trained {
 
     /// The loss it was trained with.
     pub fn loss(&self) -> anyhow::Result<Loss> {
-        let name = self.file.extra.get("loss").context("the weight file does not say with which loss it was trained")?;
+        let name =
+            self.file.extra.get("loss").context("the weight file does not say with which loss it was trained")?;
         Ok(name.parse::<Loss>()?)
     }
 

@@ -156,13 +156,17 @@ pub fn positive_number(text: &str) -> Result<f32, String> {
 /// Reads a finite number of at least 0.
 pub fn not_negative(text: &str) -> Result<f32, String> {
     let number: Option<f32> = text.parse().ok();
-    number.filter(|number| number.is_finite() && *number >= 0.0).ok_or_else(|| "a number of at least 0 is needed".to_owned())
+    number
+        .filter(|number| number.is_finite() && *number >= 0.0)
+        .ok_or_else(|| "a number of at least 0 is needed".to_owned())
 }
 
 /// Reads a number between 0 and 1, both excluded.
 pub fn fraction(text: &str) -> Result<f64, String> {
     let number: Option<f64> = text.parse().ok();
-    number.filter(|number| *number > 0.0 && *number < 1.0).ok_or_else(|| "a number between 0 and 1 is needed".to_owned())
+    number
+        .filter(|number| *number > 0.0 && *number < 1.0)
+        .ok_or_else(|| "a number between 0 and 1 is needed".to_owned())
 }
 
 #[cfg(test)]

@@ -47,7 +47,10 @@ fn ragged_rows_and_nan_are_dropped_and_counted() {
     let answer = train_small(folder.path(), "data.csv", "run", &[]).done();
     says(&answer.stderr, &["3 rows were dropped"]);
     let answer = triax(folder.path(), ["data", "inspect", "data.csv"]).done();
-    says(&answer.stdout, &["missing field", "data.csv:4", "NaN", "data.csv:8", "too many fields", "data.csv:10", "3 rows dropped"]);
+    says(
+        &answer.stdout,
+        &["missing field", "data.csv:4", "NaN", "data.csv:8", "too many fields", "data.csv:10", "3 rows dropped"],
+    );
 }
 
 #[test]
@@ -127,6 +130,17 @@ fn a_path_that_is_not_there() {
     let folder = tempfile::tempdir().unwrap();
     says(&triax(folder.path(), ["train", "--data", "nowhere"]).refused(1), &["nowhere", "no such file or folder"]);
     says(&triax(folder.path(), ["evaluate", "nowhere"]).refused(1), &["nowhere"]);
+}
+
+#[test]
+fn a_server_that_does_not_answer() {
+    let folder = tempfile::tempdir().unwrap();
+    // A port that was free a moment ago: nobody listens there.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let server = format!("http://127.0.0.1:{port}");
+    let message = triax(folder.path(), ["data", "fetch", "uci-har", "--base-url", &server]).refused(1);
+    says(&message, &[&server, "try again"]);
+    assert!(!folder.path().join("datasets/uci-har").exists());
 }
 
 #[test]

@@ -109,7 +109,10 @@ fn a_network_is_shown_as_it_would_be_trained() {
     assert_eq!(run["spec"]["window"], 32);
     assert_eq!(shown(&["run/best.safetensors"]), run);
     assert_eq!(shown(&["--config", "run/config.json", "--classes", "3"]), run);
-    assert_eq!(shown(&["--config", "run/config.json", "--hidden", "5", "--classes", "3"])["spec"]["hidden"], json!([5]));
+    assert_eq!(
+        shown(&["--config", "run/config.json", "--hidden", "5", "--classes", "3"])["spec"]["hidden"],
+        json!([5])
+    );
 
     // conv2 needs more than the 3 positions that are left.
     let message = triax(folder.path(), ["model", "--window", "10", "--convs", "4:3:2:2,4:3:1"]).refused(1);

@@ -18,7 +18,8 @@ fn the_runs_own_validation_part_gives_the_runs_own_figures() {
     for (weights, part) in [("best", "best"), ("last", "last")] {
         let found = judged(folder.path(), &["run", "--weights", weights]);
         assert_eq!(found["metrics"], metrics[part]["validation"], "{weights}");
-        let held_out = read_json(folder.path().join("run/config.json"))["recorded"]["split"]["valid_subjects"][0].take();
+        let held_out =
+            read_json(folder.path().join("run/config.json"))["recorded"]["split"]["valid_subjects"][0].take();
         let expected = format!("the run's validation part (subjects {})", held_out.as_str().unwrap());
         assert_eq!(found["judged"].as_str(), Some(expected.as_str()));
     }

@@ -67,8 +67,20 @@ fn triax<S: AsRef<OsStr>>(folder: &Path, args: impl IntoIterator<Item = S>) -> A
 
 /// A network and a run so small that training takes a moment: windows of 32 samples, one convolution, two epochs.
 const SMALL: [&str; 14] = [
-    "--window", "32", "--step", "16", "--convs", "4:5:2:2", "--hidden", "8", "--epochs", "2", "--learning-rate", "0.01",
-    "--device", "cpu",
+    "--window",
+    "32",
+    "--step",
+    "16",
+    "--convs",
+    "4:5:2:2",
+    "--hidden",
+    "8",
+    "--epochs",
+    "2",
+    "--learning-rate",
+    "0.01",
+    "--device",
+    "cpu",
 ];
 
 /// `train` with the small network on `data`, into the folder `out`.

@@ -85,7 +85,8 @@ pub fn uci_har(path: &Path) {
                 fs::write(folder.join(format!("{signal}_{name}_{part}.txt")), text).unwrap();
             }
         }
-        let lines = |of: &dyn Fn(usize) -> usize| (0..n_windows).map(|window| format!("{}\n", of(window))).collect::<String>();
+        let lines =
+            |of: &dyn Fn(usize) -> usize| (0..n_windows).map(|window| format!("{}\n", of(window))).collect::<String>();
         fs::write(path.join(part).join(format!("y_{part}.txt")), lines(&|window| window % 3 + 1)).unwrap();
         let subject = |window: usize| first_subject + window / 3 + 1;
         fs::write(path.join(part).join(format!("subject_{part}.txt")), lines(&subject)).unwrap();

@@ -20,8 +20,12 @@ fn data() -> TempDir {
 
 /// Lets `args` train until `n_epochs` more epochs have ended.
 fn train_for(folder: &Path, args: &[&str], n_epochs: usize) -> Child {
-    let mut child =
-        command(folder, args).arg("--json").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("triax starts");
+    let mut child = command(folder, args)
+        .arg("--json")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("triax starts");
     let lines = BufReader::new(child.stdout.as_mut().unwrap()).lines();
     let epochs = lines.map(Result::unwrap).filter(|line| line.contains("\"event\":\"epoch\""));
     assert_eq!(epochs.take(n_epochs).count(), n_epochs, "the run ended by itself");

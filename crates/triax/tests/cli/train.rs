@@ -11,7 +11,9 @@ fn a_run_folder_is_complete() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("data.csv"), recordings::csv(4, 160)).unwrap();
     let answer = train_small(folder.path(), "data.csv", "run", &["--log-steps"]).done();
-    for said in ["Epoch 1/2 - ", "Epoch 2/2 - ", " - val_macro_f1: ", "best epoch: ", "macro-F1", "confusion", "evaluate run"] {
+    for said in
+        ["Epoch 1/2 - ", "Epoch 2/2 - ", " - val_macro_f1: ", "best epoch: ", "macro-F1", "confusion", "evaluate run"]
+    {
         assert!(answer.stdout.contains(said), "`{said}` is not in\n{}", answer.stdout);
     }
     assert!(answer.stdout.lines().filter(|line| !line.contains(" - ")).all(|line| line.chars().count() <= 100));
@@ -27,8 +29,7 @@ fn a_run_folder_is_complete() {
     let history = fs::read_to_string(run.join("history.jsonl")).unwrap();
     let epochs: Vec<Value> = history.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(epochs.len(), 2);
-    let keys =
-        ["epoch", "loss", "accuracy", "val_loss", "val_accuracy", "val_macro_f1", "learning_rate", "seconds"];
+    let keys = ["epoch", "loss", "accuracy", "val_loss", "val_accuracy", "val_macro_f1", "learning_rate", "seconds"];
     for key in keys {
         assert!(epochs[1][key].is_number(), "{key} in {}", epochs[1]);
     }
@@ -88,7 +89,8 @@ fn a_random_split_says_how_much_it_leaks() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("data.csv"), recordings::csv(4, 160)).unwrap();
     let answer = train_small(folder.path(), "data.csv", "run", &["--split", "random"]).done();
-    let shared = read_json(folder.path().join("run/config.json"))["recorded"]["split"]["shared_windows"].as_u64().unwrap();
+    let shared =
+        read_json(folder.path().join("run/config.json"))["recorded"]["split"]["shared_windows"].as_u64().unwrap();
     assert!(shared > 0);
     assert!(answer.stderr.contains(&format!("warning: {shared} of 22 validation windows share")), "{}", answer.stderr);
     // Windows side by side share nothing.
