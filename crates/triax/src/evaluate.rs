@@ -138,8 +138,11 @@ fn choose(args: &Args, trained: &Trained) -> anyhow::Result<Chosen> {
     let window = trained.file.spec.window;
     let step = settings.data.step;
     let own = trained.run.as_ref().filter(|run| {
-        let selected = inputs::select(&corpus, &run.settings.data.activities);
-        selected.is_ok_and(|selected| selected.fingerprint == run.record.data.fingerprint)
+        let expected = &run.record.data.fingerprint;
+        match run.settings.data.activities.as_slice() {
+            [] => corpus.fingerprint == *expected,
+            activities => corpus.select_activities(activities).is_ok_and(|chosen| chosen.fingerprint == *expected),
+        }
     });
     let fitted = inputs::fit_classes(corpus, &trained.file.classes)?;
     for (activity, n_recordings) in &fitted.left_out {

@@ -18,8 +18,9 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
     }
     let panics = std::mem::take(&mut *PANICS.lock().unwrap_or_else(|poisoned| poisoned.into_inner()));
     let mut text = describe(error);
-    for panic in panics {
-        let _ = write!(text, "\n  because of a panic: {panic}");
+    for cause in panics {
+        // An engine that turned a panic into an error of its own may have left out where it happened.
+        let _ = write!(text, "\n  because: {cause}");
     }
     eprintln!("error: {text}");
     if error.is::<Usage>() {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use triax_data::{Corpus, DataError, Split, SplitPlan, Windows};
+use triax_data::{Corpus, Split, SplitPlan, Windows};
 use triax_engine::WindowSet;
 use triax_losses::Loss;
 use triax_model::{NetworkSpec, Scaler};
@@ -32,7 +32,10 @@ impl Inputs {
     /// Reads and prepares what `settings` ask for.
     pub fn read(settings: &Settings) -> anyhow::Result<Self> {
         let corpus = read_corpus(&settings.data.data, settings.data.format, settings.training.seed)?;
-        let corpus = select(&corpus, &settings.data.activities)?;
+        let corpus = match settings.data.activities.as_slice() {
+            [] => corpus,
+            activities => corpus.select_activities(activities)?,
+        };
         let window = settings.data.window.or(corpus.window).unwrap_or(NetworkSpec::default().window);
         let plan = split_plan(&settings.split, &corpus);
         let mut split = triax_data::split(&corpus, window, settings.data.step, &plan, settings.training.seed)?;
@@ -68,11 +71,6 @@ pub fn read_corpus(source: &DataSource, format: FormatChoice, seed: u64) -> anyh
         DataSource::Synthetic => Ok(triax_data::synthetic(seed)),
         DataSource::Path(path) => Ok(triax_data::read(path, format.0)?),
     }
-}
-
-/// The corpus with the activities asked for; with all where none is named.
-pub fn select(corpus: &Corpus, activities: &[String]) -> Result<Corpus, DataError> {
-    if activities.is_empty() { Ok(corpus.clone()) } else { corpus.select_activities(activities) }
 }
 
 /// The split that was asked for, or the most honest one that the data allows.

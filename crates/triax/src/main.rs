@@ -46,7 +46,7 @@ Exit codes: 0 done, 2 wrong usage, 1 anything else.";
 
 #[derive(Subcommand)]
 enum Command {
-    Train(train::Args),
+    Train(Box<train::Args>),
     Evaluate(evaluate::Args),
     Predict(predict::Args),
     Model(model::Args),
@@ -62,7 +62,7 @@ fn main() -> ExitCode {
         let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
         let (_, matches) = matches.subcommand().expect("clap requires a subcommand");
         match cli.command {
-            Command::Train(args) => train::run(args, matches),
+            Command::Train(args) => train::run(*args, matches),
             Command::Evaluate(args) => evaluate::run(args),
             Command::Predict(args) => predict::run(args),
             Command::Model(args) => model::run(args, matches),

@@ -23,13 +23,13 @@ pub fn predict<W: Write>(
     name: &str,
     output: W,
 ) -> anyhow::Result<W> {
-    let mut rows = CsvRows::new(input, name)?;
+    let rows = CsvRows::new(input, name)?;
     let columns = columns(trained, name, rows.channels())?;
     let mut table = Predictions::new(trained, output)?;
     table.flush()?;
     let mut filling = Filling::new(trained.file.spec.window, step);
     let (mut n_windows, mut n_dropped) = (0usize, 0usize);
-    while let Some(row) = rows.next() {
+    for row in rows {
         let row = match row {
             Ok(row) => row,
             Err(error @ DataError::Io { .. }) => return Err(error.into()),

@@ -211,9 +211,12 @@ impl Prepared {
             }
         }
         if !corpus.repairs.is_empty() {
+            let n_repairs: usize = corpus.repairs.entries.iter().map(|entry| entry.count).sum();
+            let n_dropped = corpus.repairs.rows_dropped();
             eprintln!(
-                "note: {} rows were dropped and others repaired on reading; `triax data inspect` says which.",
-                grouped(corpus.repairs.rows_dropped())
+                "note: {} rows were mended and {} dropped on reading; `triax data inspect` says which.",
+                grouped(n_repairs - n_dropped),
+                grouped(n_dropped)
             );
         }
         if split.n_short_recordings > 0 {
