@@ -1,1 +1,16 @@
 //! The Burn engine: the network, the losses and the training step as a Burn graph.
+//!
+//! [`BurnEngine`] trains on the CPU (Burn's `flex`) or on a GPU through wgpu. This crate must never know where data
+//! comes from, nor what a command line is.
+
+mod engine;
+pub mod loss;
+mod masks;
+mod optimizer;
+mod parameters;
+mod results;
+mod sensor_cnn;
+mod session;
+
+pub use engine::BurnEngine;
+pub use sensor_cnn::SensorCnn;

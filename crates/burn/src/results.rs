@@ -1,0 +1,68 @@
+//! The results of steps: read at once where that costs nothing, else gathered on the device and read together.
+
+use burn::tensor::{ExecutionError, Tensor};
+use triax_engine::StepResult;
+
+use crate::parameters::read;
+
+/// Steps whose results become one tensor, which bounds how many small buffers are alive on a GPU.
+const STEPS_A_BLOCK: usize = 64;
+
+/// What one step leaves on the device, one value each: loss, windows right, gradient norm.
+pub(crate) type StepTensors = [Tensor<1>; 3];
+
+/// The results of a stretch of steps.
+pub(crate) enum Results {
+    /// Read after each step.
+    Read(Vec<StepResult>),
+    /// Still on the device.
+    Queued {
+        /// Values of the latest steps.
+        steps: Vec<Tensor<1>>,
+        /// Values of [`STEPS_A_BLOCK`] steps each.
+        blocks: Vec<Tensor<1>>,
+    },
+}
+
+impl Results {
+    /// None yet. `at_once` reads each step's result when it is taken.
+    pub fn new(at_once: bool) -> Self {
+        if at_once { Self::Read(Vec::new()) } else { Self::Queued { steps: Vec::new(), blocks: Vec::new() } }
+    }
+
+    /// Takes the result of one step, and returns it where it was read.
+    pub fn take(&mut self, step: StepTensors) -> Result<Option<StepResult>, ExecutionError> {
+        match self {
+            Self::Read(results) => {
+                let result = result(&read(Tensor::cat(step.to_vec(), 0))?);
+                results.push(result);
+                Ok(Some(result))
+            }
+            Self::Queued { steps, blocks } => {
+                steps.extend(step);
+                if steps.len() == STEPS_A_BLOCK * 3 {
+                    blocks.push(Tensor::cat(std::mem::take(steps), 0));
+                }
+                Ok(None)
+            }
+        }
+    }
+
+    /// All results in the order of their steps.
+    pub fn read(self) -> Result<Vec<StepResult>, ExecutionError> {
+        match self {
+            Self::Read(results) => Ok(results),
+            Self::Queued { steps, mut blocks } => {
+                blocks.extend(steps);
+                if blocks.is_empty() {
+                    return Ok(Vec::new());
+                }
+                Ok(read(Tensor::cat(blocks, 0))?.chunks_exact(3).map(result).collect())
+            }
+        }
+    }
+}
+
+fn result(values: &[f32]) -> StepResult {
+    StepResult { loss: values[0], correct: values[1] as u32, gradient_norm: values[2] }
+}

@@ -1,0 +1,131 @@
+//! The same weights, windows, order and masks give what the f64 reference gives.
+
+use std::ops::ControlFlow;
+
+use triax_engine::reference::{ReferenceEngine, gradients};
+use triax_engine::{Engine, Optimizer, StepResult, Stretch, TrainingPlan};
+use triax_losses::Loss;
+use triax_model::{ConvSpec, Network, NetworkSpec, Weights};
+use triax_testing::{Tolerance, assert_close};
+
+use crate::setup::{Run, engines, losses, plan, reference_network, small_network, windows};
+
+/// Trains for `n_steps` beside the reference: losses within 1e-5, gradient norms and windows right as far as they can.
+fn assert_agrees(what: &str, network: &Network, plan: &TrainingPlan, n_steps: usize, test: &str) {
+    let train = windows(network, 700);
+    let truth = Run::new(&ReferenceEngine, network, plan, &train).first(n_steps);
+    for (device, engine) in engines(test) {
+        let results = Run::new(&engine, network, plan, &train).first(n_steps);
+        let what = format!("{what} on the {device}");
+        let actual: Vec<f32> = results.iter().map(|result| result.loss).collect();
+        // The reference goes through the interface in f32, which rounds its own loss by up to 6e-8.
+        let agreement = assert_close(&format!("loss, {what}"), &actual, &losses(&truth), Tolerance::Relative(1e-5));
+        let norms = |results: &[StepResult]| results.iter().map(|r| r.gradient_norm).collect::<Vec<_>>();
+        let true_norms: Vec<f64> = norms(&truth).into_iter().map(f64::from).collect();
+        assert_close(&format!("norm, {what}"), &norms(&results), &true_norms, Tolerance::Relative(1e-4));
+        let n_apart =
+            results.iter().zip(&truth).filter(|(result, truth)| result.correct.abs_diff(truth.correct) > 1).count();
+        assert_eq!(n_apart, 0, "windows right differ by more than one that is undecided, {what}");
+        println!("{what}: {n_steps} steps, {:.1e} of the bound", agreement.share_of_bound);
+    }
+}
+
+#[test]
+fn a_hundred_steps_of_the_reference_network_agree() {
+    let test = "a_hundred_steps_of_the_reference_network_agree";
+    assert_agrees("no dropout", &reference_network(0.0), &plan(), 100, test);
+}
+
+#[test]
+fn a_hundred_steps_with_dropout_agree() {
+    assert_agrees("dropout", &small_network(0.3), &plan(), 100, "a_hundred_steps_with_dropout_agree");
+}
+
+#[test]
+fn every_optimizer_agrees() {
+    let optimizers = [
+        Optimizer::adam(),
+        Optimizer::adam_w(),
+        Optimizer::Sgd { momentum: 0.0, nesterov: false },
+        Optimizer::Sgd { momentum: 0.9, nesterov: false },
+        Optimizer::Sgd { momentum: 0.9, nesterov: true },
+        Optimizer::rms_prop(),
+        Optimizer::RmsProp { rho: 0.9, momentum: 0.8, epsilon: 1e-7 },
+    ];
+    for optimizer in optimizers {
+        let plan = TrainingPlan { optimizer, ..plan() };
+        assert_agrees(&format!("{optimizer:?}"), &small_network(0.0), &plan, 15, "every_optimizer_agrees");
+    }
+}
+
+#[test]
+fn every_loss_agrees_with_weights_and_clipping() {
+    for loss in Loss::ALL {
+        let plan = TrainingPlan {
+            loss,
+            clip_norm: Some(0.05),
+            class_weights: Some(vec![0.5, 2.0, 1.0, 0.25]),
+            batch_size: 9,
+            ..plan()
+        };
+        assert_agrees(loss.name(), &small_network(0.2), &plan, 20, "every_loss_agrees_with_weights_and_clipping");
+    }
+}
+
+#[test]
+fn every_shape_of_network_agrees() {
+    let conv = |filters, kernel, stride, pool| ConvSpec { filters, kernel, stride, pool };
+    let shapes = [
+        (vec![conv(4, 5, 1, None)], vec![]),
+        (vec![conv(4, 3, 3, Some(3)), conv(6, 2, 1, Some(2))], vec![8, 5]),
+        (vec![conv(3, 1, 1, None), conv(4, 4, 2, Some(2)), conv(5, 3, 1, None)], vec![7]),
+        (vec![conv(4, 3, 1, Some(2)), conv(4, 3, 1, None), conv(4, 3, 1, Some(2)), conv(2, 2, 1, None)], vec![9, 8, 7]),
+    ];
+    for (convs, hidden) in shapes {
+        let spec = NetworkSpec { window: 40, channels: 3, convs, dropout: 0.1, hidden, classes: 5 };
+        let network = Network::new(spec.clone()).unwrap();
+        assert_agrees(&format!("{spec:?}"), &network, &plan(), 8, "every_shape_of_network_agrees");
+    }
+}
+
+#[test]
+fn the_gradient_of_every_parameter_agrees() {
+    // With momentum, the first update leaves −lr·g in the moment: the gradient itself, at a rate of 1.
+    let plan = TrainingPlan { optimizer: Optimizer::Sgd { momentum: 0.5, nesterov: false }, ..plan() };
+    let network = reference_network(0.1);
+    let weights = Weights::glorot_uniform(&network, 5);
+    let batch = windows(&network, 32);
+    let truth = gradients(&network, &weights, &plan, &batch, 0).unwrap();
+    let order: Vec<u32> = (0..32).collect();
+    for (device, engine) in engines("the_gradient_of_every_parameter_agrees") {
+        let mut session = engine.open(&network, &weights, &plan, &batch, &batch).unwrap();
+        let stretch = Stretch { order: &order, steps: 0..1, first_step: 0, learning_rates: &[1.0] };
+        session.train(&stretch, &mut |_, _| ControlFlow::Continue(())).unwrap();
+        let moment = session.state().unwrap().moments.remove(0);
+        for (tensor, truth) in moment.tensors.iter().zip(&truth.gradients) {
+            let gradient: Vec<f32> = tensor.values.iter().map(|value| -value).collect();
+            let largest = truth.iter().fold(0.0, |largest: f64, value| largest.max(value.abs()));
+            // Sums of 32 windows at up to 58 positions: 4·√K·2⁻²⁴ of the largest gradient.
+            let bound = Tolerance::Absolute(4.0 * (32.0_f64 * 58.0).sqrt() * 2_f64.powi(-24) * largest);
+            let agreement = assert_close(&format!("{} on the {device}", tensor.name), &gradient, truth, bound);
+            println!("{} on the {device}: {:.1e} of the bound", tensor.name, agreement.share_of_bound);
+        }
+    }
+}
+
+#[test]
+fn scores_agree_whatever_the_number_of_windows() {
+    let network = small_network(0.4);
+    let weights = Weights::glorot_uniform(&network, 5);
+    let all = windows(&network, 1100).windows;
+    let n_values = network.spec().window * network.spec().channels;
+    for n_windows in [0, 1, 511, 512, 513, 1100] {
+        let windows = &all[..n_windows * n_values];
+        let truth: Vec<f64> =
+            ReferenceEngine.scores(&network, &weights, windows).unwrap().into_iter().map(f64::from).collect();
+        for (device, engine) in engines("scores_agree_whatever_the_number_of_windows") {
+            let scores = engine.scores(&network, &weights, windows).unwrap();
+            assert_close(&format!("{n_windows} windows on the {device}"), &scores, &truth, Tolerance::Absolute(3e-6));
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! Networks, windows and engines for the tests.
+
+use std::ops::ControlFlow;
+use std::sync::OnceLock;
+
+use triax_burn::BurnEngine;
+use triax_device::{DeviceChoice, choose, list, open};
+use triax_engine::{Engine, Optimizer, Session, StepResult, Stretch, TrainingPlan, WindowSet};
+use triax_losses::Loss;
+use triax_model::{ConvSpec, Network, NetworkSpec, Weights};
+use triax_random::{Purpose, Stream, epoch_order};
+
+/// The CPU, and a GPU where there is one. `test` is named where it must go without.
+pub fn engines(test: &str) -> Vec<(&'static str, BurnEngine)> {
+    let gpu = triax_testing::gpu_or_skip(test, gpu());
+    [("cpu", BurnEngine::cpu())].into_iter().chain(gpu.map(|gpu| ("gpu", gpu))).collect()
+}
+
+/// Burn keeps a GPU until the process ends, so all tests share one.
+fn gpu() -> Option<BurnEngine> {
+    static GPU: OnceLock<Option<BurnEngine>> = OnceLock::new();
+    let open = || {
+        let index = choose(DeviceChoice::Gpu(None), &list()).ok()?.info.index?;
+        Some(BurnEngine::gpu(&open(index).expect("a listed GPU opens")).expect("Burn runs on it"))
+    };
+    GPU.get_or_init(open).clone()
+}
+
+/// The reference network, with this rate of dropout.
+pub fn reference_network(dropout: f32) -> Network {
+    Network::new(NetworkSpec { dropout, ..NetworkSpec::default() }).unwrap()
+}
+
+/// A small network: 20×2 windows, four classes.
+pub fn small_network(dropout: f32) -> Network {
+    Network::new(NetworkSpec {
+        window: 20,
+        channels: 2,
+        convs: vec![
+            ConvSpec { filters: 5, kernel: 3, stride: 1, pool: Some(2) },
+            ConvSpec { filters: 7, kernel: 2, stride: 2, pool: None },
+        ],
+        dropout,
+        hidden: vec![9],
+        classes: 4,
+    })
+    .unwrap()
+}
+
+/// Windows of noise around a mean and an oscillation that depend on their class, so that there is something to learn. One
+/// label in five is drawn anew, so that the loss never comes near 0, where a relative error would mean nothing.
+pub fn windows(network: &Network, n_windows: usize) -> WindowSet {
+    let spec = network.spec();
+    let mut stream = Stream::new(1, Purpose::Synthesise, 0);
+    let labels: Vec<u32> = (0..n_windows).map(|_| stream.below(spec.classes as u32)).collect();
+    let mut values = Vec::with_capacity(n_windows * spec.window * spec.channels);
+    let mut told = labels.clone();
+    for (&label, told) in labels.iter().zip(&mut told) {
+        if stream.uniform() < 0.2 {
+            *told = stream.below(spec.classes as u32);
+        }
+        for sample in 0..spec.window {
+            for channel in 0..spec.channels {
+                let phase = (label + 1) as f64 * 0.3 * sample as f64 + channel as f64;
+                values.push((0.4 * f64::from(label) - 0.8 + phase.sin() + 0.7 * stream.normal()) as f32);
+            }
+        }
+    }
+    WindowSet { windows: values.into(), labels: told.into(), sample_weights: None }
+}
+
+/// Squared hinge, Adam, batches of 32.
+pub fn plan() -> TrainingPlan {
+    TrainingPlan {
+        loss: Loss::SquaredHinge,
+        optimizer: Optimizer::adam(),
+        batch_size: 32,
+        clip_norm: None,
+        class_weights: None,
+        seed: 11,
+    }
+}
+
+/// A run over some windows, an epoch at a time.
+pub struct Run {
+    pub session: Box<dyn Session>,
+    plan: TrainingPlan,
+    n_windows: usize,
+}
+
+impl Run {
+    pub fn new(engine: &dyn Engine, network: &Network, plan: &TrainingPlan, train: &WindowSet) -> Self {
+        let weights = Weights::glorot_uniform(network, 5);
+        let session = engine.open(network, &weights, plan, train, &windows(network, 50)).unwrap();
+        Self { session, plan: plan.clone(), n_windows: train.len() }
+    }
+
+    /// Takes steps `first..end`, counted from the start of the run, or until `stop` says so.
+    pub fn steps(&mut self, first: usize, end: usize, stop: impl Fn(usize) -> bool) -> Vec<StepResult> {
+        let n_steps = self.plan.n_steps(self.n_windows);
+        let mut results = Vec::new();
+        let mut at = first;
+        while at < end {
+            let epoch = at / n_steps;
+            let first_step = epoch * n_steps;
+            let steps = at - first_step..(end - first_step).min(n_steps);
+            at = first_step + steps.end;
+            let stretch = Stretch {
+                order: &epoch_order(3, epoch, self.n_windows),
+                learning_rates: &vec![1e-3; steps.len()],
+                steps,
+                first_step: first_step as u64,
+            };
+            let after = |step: usize, _| {
+                if stop(first_step + step) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            };
+            let n_taken = stretch.steps.len();
+            let taken = self.session.train(&stretch, &mut { after }).unwrap();
+            let cut = taken.len() < n_taken;
+            results.extend(taken);
+            if cut {
+                break;
+            }
+        }
+        results
+    }
+
+    /// Takes the first `n_steps` steps.
+    pub fn first(&mut self, n_steps: usize) -> Vec<StepResult> {
+        self.steps(0, n_steps, |_| false)
+    }
+}
+
+/// The losses of steps at f64.
+pub fn losses(results: &[StepResult]) -> Vec<f64> {
+    results.iter().map(|result| f64::from(result.loss)).collect()
+}
