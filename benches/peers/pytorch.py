@@ -67,10 +67,10 @@ class Training:
         )
         self.loss_and_hits = torch.compile(self._loss_and_hits, dynamic=False) if mode == "compile" else self._loss_and_hits
 
-    def _loss_and_hits(self, windows, signs, labels):
-        scores = self.cnn(windows)
-        hits = (scores.detach().argmax(1) == labels).sum()
-        return squared_hinge(scores, signs), hits
+    def _loss_and_hits(self, batch):
+        scores = self.cnn(self.windows[batch])
+        hits = (scores.detach().argmax(1) == self.labels[batch]).sum()
+        return squared_hinge(scores, self.signs[batch]), hits
 
     def epoch(self):
         """One epoch; its mean loss and accuracy."""
@@ -78,7 +78,7 @@ class Training:
         order = torch.randperm(job.N_WINDOWS)
         for batch in order.split(job.BATCH):
             self.adam.zero_grad(set_to_none=True)
-            loss, hits = self.loss_and_hits(self.windows[batch], self.signs[batch], self.labels[batch])
+            loss, hits = self.loss_and_hits(batch)
             loss.backward()
             self.adam.step()
             total_loss += loss.detach() * len(batch)

@@ -140,10 +140,11 @@ fn measure_all(args: &Args) -> anyhow::Result<Report> {
         return Err(Usage(problem).into());
     }
     let repeats = args.repeats.map_or(if args.quick { 3 } else { 20 }, NonZeroUsize::get);
-    let listed = triax_device::list();
     let devices = match args.device {
-        Some(choice) => vec![triax_device::choose(choice, &listed)?.info],
-        None => listed,
+        // Looking for GPUs takes a while, and drivers may print.
+        Some(DeviceChoice::Cpu) => vec![DeviceInfo::cpu()],
+        Some(choice) => vec![triax_device::choose(choice, &triax_device::list())?.info],
+        None => triax_device::list(),
     };
 
     let reference = ReferenceJob::new();

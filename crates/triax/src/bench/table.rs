@@ -39,7 +39,7 @@ fn cells(row: &Row) -> [String; 10] {
     let mark = if row.extrapolated { "~" } else { "" };
     [
         row.engine.clone(),
-        row.device.to_string(),
+        row.device.argument(),
         row.batch_size.to_string(),
         format!("{mark}{:.3}", spread.median),
         format!("{mark}{:.3}–{:.3}", spread.fastest, spread.slowest),
@@ -54,6 +54,11 @@ fn cells(row: &Row) -> [String; 10] {
 fn footnotes(text: &mut String, report: &Report) -> std::fmt::Result {
     let job = &report.job;
     writeln!(text)?;
+    let mut devices: Vec<String> = report.rows.iter().map(|row| row.device.to_string()).collect();
+    devices.dedup();
+    for device in devices {
+        writeln!(text, "{device}")?;
+    }
     writeln!(
         text,
         "{} windows of {}×{}, {} parameters; median of {} measurements each, shuffling included.",
@@ -67,8 +72,9 @@ fn footnotes(text: &mut String, report: &Report) -> std::fmt::Result {
         "of sgemm: share of the {:.0} GFLOP/s that f32 matrix products reach on this CPU; n/a for a GPU of its own.",
         report.sgemm_gflops
     )?;
-    if let Some(row) = report.rows.iter().find(|row| row.extrapolated) {
-        writeln!(text, "~ extrapolated from the first {} windows of an epoch.", row.windows)?;
+    let partial = || report.rows.iter().filter(|row| row.extrapolated).map(|row| row.windows);
+    if let (Some(fewest), Some(most)) = (partial().min(), partial().max()) {
+        writeln!(text, "~ extrapolated from measurements of {fewest} to {most} windows, not a whole epoch.")?;
     }
     if report.rows.iter().any(|row| row.device.kind == DeviceKind::Software) {
         writeln!(text, "A software GPU computes on the CPU: its figures say nothing about a GPU.")?;
