@@ -72,9 +72,9 @@ fn footnotes(text: &mut String, report: &Report) -> std::fmt::Result {
         "of sgemm: share of the {:.0} GFLOP/s that f32 matrix products reach on this CPU; n/a for a GPU of its own.",
         report.sgemm_gflops
     )?;
-    let partial = || report.rows.iter().filter(|row| row.extrapolated).map(|row| row.windows);
-    if let (Some(fewest), Some(most)) = (partial().min(), partial().max()) {
-        writeln!(text, "~ extrapolated from measurements of {fewest} to {most} windows, not a whole epoch.")?;
+    let partial = report.rows.iter().filter(|row| row.extrapolated);
+    if let Some(fewest) = partial.map(|row| row.windows).min() {
+        writeln!(text, "~ extrapolated from measurements of at least {fewest} windows, not a whole epoch.")?;
     }
     if report.rows.iter().any(|row| row.device.kind == DeviceKind::Software) {
         writeln!(text, "A software GPU computes on the CPU: its figures say nothing about a GPU.")?;
