@@ -311,7 +311,13 @@ impl Prepared {
                 let judged = Judged { class_names: &corpus.class_names, synthetic: corpus.synthetic };
                 report::metrics(out, validation, &judged)?;
             }
-            None => writeln!(out, "loss {:.4}   accuracy {:.4} (training windows)", best.loss, best.accuracy)?,
+            None => writeln!(out, "accuracy {:.4}  loss {:.4} (training windows)", best.accuracy, best.loss)?,
+        }
+        if let Some(last) = summary.last.validation.as_ref().filter(|_| summary.last.epoch != best.epoch) {
+            let (epoch, accuracy, macro_f1, loss) = (summary.last.epoch, last.accuracy, last.macro_f1, last.loss);
+            writeln!(out)?;
+            writeln!(out, "last epoch: {epoch}")?;
+            writeln!(out, "accuracy {accuracy:.4}  macro-F1 {macro_f1:.4}  loss {loss:.4}")?;
         }
         writeln!(out)?;
         let run = folder.display();
