@@ -145,9 +145,13 @@ fn choose(args: &Args, trained: &Trained) -> anyhow::Result<Chosen> {
         }
     });
     let fitted = inputs::fit_classes(corpus, &trained.file.classes)?;
-    for (activity, n_recordings) in &fitted.left_out {
+    if !fitted.left_out.is_empty() {
+        let names: Vec<String> = fitted.left_out.keys().cloned().collect();
+        let n_recordings: usize = fitted.left_out.values().sum();
         eprintln!(
-            "note: left out {n_recordings} recordings of {activity}, an activity that the network does not know."
+            "note: left out {} recordings of activities that the network does not know: {}.",
+            grouped(n_recordings),
+            listed(&names, 8)
         );
     }
     let corpus = fitted.corpus;

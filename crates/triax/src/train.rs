@@ -90,8 +90,9 @@ struct Prepared {
 
 impl Prepared {
     fn new(mut settings: Settings) -> anyhow::Result<Self> {
-        // What makes no sense whatever the data is refused before a long read.
+        // What makes no sense whatever the data, and a device that is not there, are refused before a long read.
         let optimizer = settings.training.optimizer()?;
+        let on = engines::open(&settings.machine)?;
         let inputs = Inputs::read(&settings)?;
         settings.data.window = Some(inputs.window);
         let n_classes = inputs.corpus.classes.len();
@@ -125,7 +126,6 @@ impl Prepared {
             log_steps: settings.machine.log_steps,
         };
         plan.check().map_err(Usage)?;
-        let on = engines::open(&settings.machine)?;
         Ok(Self { settings, inputs, network, on, plan })
     }
 

@@ -60,7 +60,11 @@ fn activities_the_network_does_not_know_are_left_out_and_named() {
     let text = recordings::csv(2, 80).replace(",walk,", ",swim,");
     fs::write(folder.path().join("other.csv"), text).unwrap();
     let answer = triax(folder.path(), ["evaluate", "run", "--data", "other.csv", "--device", "cpu"]).done();
-    assert!(answer.stderr.contains("left out 2 recordings of swim"), "{}", answer.stderr);
+    assert!(
+        answer.stderr.contains("left out 2 recordings of activities that the network does not know: swim."),
+        "{}",
+        answer.stderr
+    );
     let none = recordings::csv(2, 80).replace(",jog,", ",a,").replace(",sit,", ",b,");
     fs::write(folder.path().join("none.csv"), none.replace(",walk,", ",c,")).unwrap();
     let message = triax(folder.path(), ["evaluate", "run", "--data", "none.csv"]).refused(1);
