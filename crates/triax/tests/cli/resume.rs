@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use crate::{SMALL, command, read_json, recordings, train_small, trained, triax};
 
 /// Long enough that it is still going on when it is stopped after its third epoch.
-const LONG: [&str; 6] = ["--epochs", "60", "--batch-size", "4", "--lr-schedule", "cosine"];
+const LONG: [&str; 6] = ["--epochs", "120", "--batch-size", "4", "--lr-schedule", "cosine"];
 
 fn data() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
