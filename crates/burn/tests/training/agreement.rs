@@ -10,16 +10,19 @@ use triax_testing::{Tolerance, assert_close};
 
 use crate::setup::{Run, engines, losses, plan, reference_network, small_network, windows};
 
-/// Trains for `n_steps` beside the reference: losses within 1e-5, gradient norms and windows right as far as they can.
-fn assert_agrees(what: &str, network: &Network, plan: &TrainingPlan, n_steps: usize, test: &str) {
-    let train = windows(network, 700);
+/// Takes `n_steps` steps over `n_windows` windows beside the reference.
+fn assert_agrees(what: &str, network: &Network, plan: &TrainingPlan, (n_windows, n_steps): (usize, usize), test: &str) {
+    let train = windows(network, n_windows);
     let truth = Run::new(&ReferenceEngine, network, plan, &train).first(n_steps);
     for (device, engine) in engines(test) {
         let results = Run::new(&engine, network, plan, &train).first(n_steps);
         let what = format!("{what} on the {device}");
         let actual: Vec<f32> = results.iter().map(|result| result.loss).collect();
-        // The reference goes through the interface in f32, which rounds its own loss by up to 6e-8.
-        let agreement = assert_close(&format!("loss, {what}"), &actual, &losses(&truth), Tolerance::Relative(1e-5));
+        // Four times the largest difference seen, 3e-7. It asks for windows on which f32 and f64 never fall to different
+        // sides of a ReLU or pick different winners of a pool: from such a step on two runs part for good, and on other
+        // windows one was seen.
+        let bound = Tolerance::Relative(1.2e-6);
+        let agreement = assert_close(&format!("loss, {what}"), &actual, &losses(&truth), bound);
         let norms = |results: &[StepResult]| results.iter().map(|r| r.gradient_norm).collect::<Vec<_>>();
         let true_norms: Vec<f64> = norms(&truth).into_iter().map(f64::from).collect();
         assert_close(&format!("norm, {what}"), &norms(&results), &true_norms, Tolerance::Relative(1e-4));
@@ -33,12 +36,12 @@ fn assert_agrees(what: &str, network: &Network, plan: &TrainingPlan, n_steps: us
 #[test]
 fn a_hundred_steps_of_the_reference_network_agree() {
     let test = "a_hundred_steps_of_the_reference_network_agree";
-    assert_agrees("no dropout", &reference_network(0.0), &plan(), 100, test);
+    assert_agrees("no dropout", &reference_network(0.0), &plan(), (3200, 100), test);
 }
 
 #[test]
 fn a_hundred_steps_with_dropout_agree() {
-    assert_agrees("dropout", &small_network(0.3), &plan(), 100, "a_hundred_steps_with_dropout_agree");
+    assert_agrees("dropout", &small_network(0.3), &plan(), (3200, 100), "a_hundred_steps_with_dropout_agree");
 }
 
 #[test]
@@ -54,7 +57,7 @@ fn every_optimizer_agrees() {
     ];
     for optimizer in optimizers {
         let plan = TrainingPlan { optimizer, ..plan() };
-        assert_agrees(&format!("{optimizer:?}"), &small_network(0.0), &plan, 15, "every_optimizer_agrees");
+        assert_agrees(&format!("{optimizer:?}"), &small_network(0.0), &plan, (70, 15), "every_optimizer_agrees");
     }
 }
 
@@ -68,7 +71,7 @@ fn every_loss_agrees_with_weights_and_clipping() {
             batch_size: 9,
             ..plan()
         };
-        assert_agrees(loss.name(), &small_network(0.2), &plan, 20, "every_loss_agrees_with_weights_and_clipping");
+        assert_agrees(loss.name(), &small_network(0.2), &plan, (70, 20), "every_loss_agrees_with_weights_and_clipping");
     }
 }
 
@@ -84,7 +87,7 @@ fn every_shape_of_network_agrees() {
     for (convs, hidden) in shapes {
         let spec = NetworkSpec { window: 40, channels: 3, convs, dropout: 0.1, hidden, classes: 5 };
         let network = Network::new(spec.clone()).unwrap();
-        assert_agrees(&format!("{spec:?}"), &network, &plan(), 8, "every_shape_of_network_agrees");
+        assert_agrees(&format!("{spec:?}"), &network, &plan(), (70, 8), "every_shape_of_network_agrees");
     }
 }
 

@@ -23,7 +23,10 @@ fn the_same_seed_gives_the_same_bits() {
             let results = run.first(9);
             (results, run.session.state().unwrap(), run.session.validation_scores().unwrap())
         });
-        assert!(twice[0] == twice[1], "two runs on the {device} differ");
+        let [(results, state, scores), (again, state_again, scores_again)] = twice;
+        assert_eq!(results, again, "results of two runs on the {device}");
+        assert!(state == state_again, "states of two runs on the {device} differ");
+        assert!(scores == scores_again, "validation scores of two runs on the {device} differ");
     }
 }
 
