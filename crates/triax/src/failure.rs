@@ -71,8 +71,9 @@ pub fn report_panic() -> ExitCode {
     let panics = PANICS.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     eprintln!("error: internal error: {}", panics.join("; "));
     eprintln!(
-        "  This is a defect of Triax {}, not of your data. Please report it with this message, the command line and the \
-         output of `triax devices`; RUST_BACKTRACE=1 adds where it happened. A run folder keeps its last checkpoint.",
+        "  This is a defect of Triax {}, not of your data. Please report it with this message, the command line and \
+         the output of `triax devices`; RUST_BACKTRACE=1 adds where it happened. A run folder keeps its last \
+         checkpoint.",
         env!("CARGO_PKG_VERSION")
     );
     ExitCode::FAILURE

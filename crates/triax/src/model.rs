@@ -21,12 +21,15 @@ Examples:
   triax model --config settings.json --classes 18
   triax model runs/NAME                         the network of a run, or of a weight file";
 
+/// The options that describe a network.
+const SHAPE: [&str; 7] = ["config", "window", "channels", "classes", "convs", "hidden", "dropout"];
+
 /// Show the layers and parameters of a network
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
     /// Show the network of this run folder or weight file
-    #[arg(value_name = "RUN", conflicts_with_all = ["config", "window", "channels", "classes", "convs", "hidden", "dropout"])]
+    #[arg(value_name = "RUN", conflicts_with_all = SHAPE)]
     trained: Option<PathBuf>,
     /// Read the network's shape from a config file of `triax train`; options given here win
     #[arg(long, value_name = "FILE")]

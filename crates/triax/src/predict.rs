@@ -159,8 +159,8 @@ impl<'a, W: Write> Predictions<'a, W> {
         for (class, score) in scores.iter().enumerate() {
             anyhow::ensure!(
                 score.is_finite(),
-                "the window from {start} to {end} of subject `{subject}` gets a score of {score} for {}: its values are \
-                 out of all proportion to those the network was trained on",
+                "the window from {start} to {end} of subject `{subject}` gets a score of {score} for {}: its values \
+                 are out of all proportion to those the network was trained on",
                 self.classes[class]
             );
             if *score > scores[largest] {

@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use clap::ArgMatches;
 use serde_json::json;
 use triax_data::SplitPlan;
+use triax_device::DeviceInfo;
 use triax_engine::TrainingPlan;
 use triax_model::{Network, Weights, read_plain_weights};
 use triax_trainer::{FitPlan, Job, Outcome, RunFolder, Summary, fit, resume};
@@ -201,8 +202,8 @@ impl Prepared {
         if matches!(self.inputs.plan, SplitPlan::Random { .. }) {
             if !split.overlap_known {
                 eprintln!(
-                    "warning: the data came as windows, so nobody knows how many samples they share: a random split may \
-                     make the validation figures too good."
+                    "warning: the data came as windows, so nobody knows how many samples they share: a random split \
+                     may make the validation figures too good."
                 );
             }
             let both = split.valid_subjects.iter().filter(|subject| split.train_subjects.contains(subject)).count();
@@ -353,8 +354,8 @@ fn go_on(path: &Path, matches: &ArgMatches, given: &Settings, style: Style) -> a
     for (key, value) in config::given(matches, given) {
         if before[&key] != value {
             return Err(Usage(format!(
-                "a resumed run keeps its settings: `{key}` is {} in {}, not {value}; for other settings start a new run \
-                 with --config {}",
+                "a resumed run keeps its settings: `{key}` is {} in {}, not {value}; for other settings start a new \
+                 run with --config {}",
                 before[&key],
                 path.display(),
                 run.folder.config_path().display(),
@@ -372,9 +373,14 @@ fn go_on(path: &Path, matches: &ArgMatches, given: &Settings, style: Style) -> a
         before.data.fingerprint,
         now.data.fingerprint,
     );
-    if before.device != now.device || before.engine != now.engine {
+    let computes = |record: &Record| {
+        let DeviceInfo { name, api, driver, driver_version, .. } = &record.device;
+        [&record.engine, name, api, driver, driver_version].map(String::clone)
+    };
+    if computes(before) != computes(&now) {
         eprintln!(
-            "warning: this run began on {} (engine {}) and goes on on {} (engine {}): it will not end with the same bits.",
+            "warning: this run began on {} (engine {}) and goes on on {} (engine {}): it will not end with the same \
+             bits as a run that stayed.",
             before.device, before.engine, now.device, now.engine
         );
     }

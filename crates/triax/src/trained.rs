@@ -119,8 +119,8 @@ impl Trained {
             && (rate / trained_at - 1.0).abs() > 0.1
         {
             eprintln!(
-                "warning: {name} has {rate:.1} samples a second, and the network was trained on {trained_at:.1}: resample \
-                 the data, or do not trust the figures."
+                "warning: {name} has {rate:.1} samples a second, and the network was trained on {trained_at:.1}: \
+                 resample the data, or do not trust the figures."
             );
         }
         Ok(())

@@ -1,4 +1,4 @@
-//! Every kind of bad input is an error that names the file and says what to do, never a panic, and leaves nothing behind.
+//! Every kind of bad input is an error that names the file and says what to do, never a panic, and nothing is left.
 
 use std::fs;
 use std::path::Path;

@@ -57,8 +57,8 @@ pub fn motion_sense(path: &Path, n_subjects: usize, n_rows: usize) {
         fs::create_dir_all(&folder).unwrap();
         for subject in 0..n_subjects {
             let mut text = String::from(
-                ",attitude.roll,attitude.pitch,attitude.yaw,gravity.x,gravity.y,gravity.z,rotationRate.x,rotationRate.y,\
-                 rotationRate.z,userAcceleration.x,userAcceleration.y,userAcceleration.z\n",
+                ",attitude.roll,attitude.pitch,attitude.yaw,gravity.x,gravity.y,gravity.z,rotationRate.x,\
+                 rotationRate.y,rotationRate.z,userAcceleration.x,userAcceleration.y,userAcceleration.z\n",
             );
             for row in 0..n_rows {
                 let [x, y, z] = sample(subject, activity, row);
