@@ -91,13 +91,15 @@ impl BurnSession {
 
         let cnn = self.cnn.with_parameters(&self.trained.parameters).train();
         let scores = cnn.forward(windows, mask);
+        // Sums along a dimension have a fixed order. Burn's sum of all elements adds with float atomics on a GPU, where
+        // two runs then differ in the last bit, and with clipping the weights do too.
         let predicted = scores.clone().without_autodiff().argmax(1).flatten(0, 1);
-        let correct = predicted.equal(labels.clone()).int().sum().float();
-        let loss = loss_rows(scores, labels, weights, self.plan.loss).sum() / n_windows as f32;
+        let correct = predicted.equal(labels.clone()).int().sum_dim(0).float();
+        let loss = loss_rows(scores, labels, weights, self.plan.loss).sum_dim(0) / n_windows as f32;
         let gradient = cnn.gradient(&mut loss.backward());
         // The graph ends here: what is kept of the loss must not hold on to it.
         let loss = loss.without_autodiff();
-        let norm = gradient.clone().square().sum().sqrt();
+        let norm = gradient.clone().square().sum_dim(0).sqrt();
         let gradient = match self.plan.clip_norm {
             Some(bound) => clipped(gradient, norm.clone(), bound),
             None => gradient,
