@@ -1,10 +1,15 @@
-//! Tests that need a GPU: they skip by name where there is none, and fail instead where one is required.
+//! Tests that need a GPU or real data: they skip by name where there is none, and fail instead where it is required.
 
 use std::io::Write;
+use std::path::{Path, PathBuf};
 
 /// Whether tests must find a GPU: the environment variable `TRIAX_REQUIRE_GPU` is set to something other than `0`.
 pub fn require_gpu() -> bool {
-    std::env::var_os("TRIAX_REQUIRE_GPU").is_some_and(|value| !value.is_empty() && value != "0")
+    is_set("TRIAX_REQUIRE_GPU")
+}
+
+fn is_set(variable: &str) -> bool {
+    std::env::var_os(variable).is_some_and(|value| !value.is_empty() && value != "0")
 }
 
 /// Hands on the device that `test` found. Without one, names the test that is skipped and why, and returns `None`:
@@ -18,14 +23,26 @@ pub fn require_gpu() -> bool {
 /// # Panics
 /// If there is none and `TRIAX_REQUIRE_GPU` is set: a test that was asked for must not pass by not running.
 pub fn gpu_or_skip<D>(test: &str, found: Option<D>) -> Option<D> {
-    gate(test, found, require_gpu())
+    gate(test, "GPU adapter", found, require_gpu())
 }
 
-fn gate<D>(test: &str, found: Option<D>, required: bool) -> Option<D> {
+/// The folder of real WISDM v2 recordings, for `test`: where `TRIAX_WISDM2_DIR` points, or `shared/data/wisdm2` beside the
+/// workspace. Without it, names the test that is skipped and why, and returns `None`.
+///
+/// # Panics
+/// If there is none and the environment variable `TRIAX_REQUIRE_DATA` is set.
+pub fn wisdm2_or_skip(test: &str) -> Option<PathBuf> {
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/wisdm2");
+    let folder = std::env::var_os("TRIAX_WISDM2_DIR").map_or(beside, PathBuf::from);
+    let found = folder.is_dir().then_some(folder);
+    gate(test, "WISDM v2 data in ../shared/data/wisdm2 or $TRIAX_WISDM2_DIR", found, is_set("TRIAX_REQUIRE_DATA"))
+}
+
+fn gate<D>(test: &str, needed: &str, found: Option<D>, required: bool) -> Option<D> {
     if found.is_none() {
-        assert!(!required, "{test} found no GPU adapter, and TRIAX_REQUIRE_GPU is set");
+        assert!(!required, "{test} found no {needed}, and it is required here");
         // Not `eprintln!`, which the test harness hides when a test passes. One write, so that lines do not mix.
-        let line = format!("\nSKIPPED {test}: this machine has no GPU adapter\n");
+        let line = format!("\nSKIPPED {test}: this machine has no {needed}\n");
         let _ = std::io::stderr().write_all(line.as_bytes());
     }
     found
@@ -37,18 +54,18 @@ mod tests {
 
     #[test]
     fn a_device_is_handed_on() {
-        assert_eq!(gate("test", Some(7), true), Some(7));
-        assert_eq!(gate("test", Some(7), false), Some(7));
+        assert_eq!(gate("test", "GPU adapter", Some(7), true), Some(7));
+        assert_eq!(gate("test", "GPU adapter", Some(7), false), Some(7));
     }
 
     #[test]
     fn without_a_device_the_test_is_skipped() {
-        assert_eq!(gate::<u32>("without_a_device_the_test_is_skipped (on purpose)", None, false), None);
+        assert_eq!(gate::<u32>("without_a_device_the_test_is_skipped (on purpose)", "GPU", None, false), None);
     }
 
     #[test]
     #[should_panic(expected = "my_test found no GPU adapter")]
     fn without_a_required_device_the_test_fails() {
-        gate::<u32>("my_test", None, true);
+        gate::<u32>("my_test", "GPU adapter", None, true);
     }
 }

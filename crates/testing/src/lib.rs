@@ -7,5 +7,5 @@ mod gate;
 mod golden;
 
 pub use compare::{Agreement, Mismatch, SENTINEL, Tolerance, assert_close, compare, ulp};
-pub use gate::{gpu_or_skip, require_gpu};
+pub use gate::{gpu_or_skip, require_gpu, wisdm2_or_skip};
 pub use golden::golden;

@@ -10,6 +10,7 @@ use std::path::Path;
 use anyhow::Context as _;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::failure::Usage;
@@ -64,10 +65,15 @@ pub fn given(on_command_line: &ArgMatches, settings: &Settings) -> Entries {
 
 /// All settings as entries of a config file.
 pub fn entries_of(settings: &Settings) -> Entries {
-    match serde_json::to_value(settings) {
+    match as_written(settings) {
         Ok(Value::Object(entries)) => entries,
         other => unreachable!("settings serialise to an object, not to {other:?}"),
     }
+}
+
+/// `value` as JSON text has it. serde_json's own `to_value` widens an f32, and 0.1 becomes 0.10000000149011612.
+pub fn as_written(value: &impl Serialize) -> serde_json::Result<Value> {
+    serde_json::from_str(&serde_json::to_string(value)?)
 }
 
 /// What an entry is on the command line; nothing for `null`, `false` and `[]`.

@@ -59,8 +59,8 @@ pub struct Args {
     /// Seed of the split and of the synthetic set [default: that of the run, or 0]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
-    /// Weights of which epoch, of a run folder
-    #[arg(long, value_enum, default_value_t = Which::Best)]
+    /// Which weights of a run folder
+    #[arg(long, value_enum, default_value_t = Which::Last)]
     weights: Which,
     /// Device to compute on
     #[arg(long, value_name = "auto|cpu|gpu|gpu:N", default_value = "auto")]

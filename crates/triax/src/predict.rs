@@ -51,8 +51,8 @@ pub struct Args {
     /// Samples from one window to the next [default: as in training]
     #[arg(long, value_name = "SAMPLES", value_parser = positive())]
     step: Option<usize>,
-    /// Weights of which epoch, of a run folder
-    #[arg(long, value_enum, default_value_t = Which::Best)]
+    /// Which weights of a run folder
+    #[arg(long, value_enum, default_value_t = Which::Last)]
     weights: Which,
     /// Device to compute on
     #[arg(long, value_name = "auto|cpu|gpu|gpu:N", default_value = "auto")]

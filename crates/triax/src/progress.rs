@@ -11,6 +11,8 @@ use serde_json::json;
 use triax_engine::StepResult;
 use triax_trainer::{EpochRecord, Metrics, Observer, RunShape};
 
+use crate::config;
+
 /// What a run prints while it goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Style {
@@ -111,7 +113,7 @@ impl Observer for Watch {
             Style::Json => {
                 let mut line = json!({ "event": "epoch" });
                 if let (Some(line), Ok(serde_json::Value::Object(figures))) =
-                    (line.as_object_mut(), serde_json::to_value(record))
+                    (line.as_object_mut(), config::as_written(record))
                 {
                     line.extend(figures);
                 }

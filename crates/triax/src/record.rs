@@ -99,7 +99,7 @@ impl Record {
     /// `config.json`: the settings, and this record.
     pub fn with_settings(&self, settings: &Settings) -> anyhow::Result<serde_json::Value> {
         let mut entries = config::entries_of(settings);
-        entries.insert(RECORDED.to_owned(), serde_json::to_value(self)?);
+        entries.insert(RECORDED.to_owned(), config::as_written(self)?);
         Ok(entries.into())
     }
 }

@@ -11,7 +11,7 @@ use triax_data::SplitPlan;
 use triax_device::DeviceInfo;
 use triax_engine::TrainingPlan;
 use triax_model::{Network, Weights, read_plain_weights};
-use triax_trainer::{FitPlan, Job, Outcome, RunFolder, Summary, fit, resume};
+use triax_trainer::{FitPlan, Job, Metrics, Outcome, RunFolder, Summary, fit, resume};
 
 use crate::config;
 use crate::engines::{self, OnDevice};
@@ -300,24 +300,26 @@ impl Prepared {
 
     fn results(&self, out: &mut dyn Write, summary: &Summary, folder: &Path) -> io::Result<()> {
         let corpus = &self.inputs.corpus;
-        let best = &summary.best;
-        let (by, early) = match best.validation {
-            Some(_) => ("validation", if summary.stopped_early { ", stopped early" } else { "" }),
-            None => ("training", ""),
-        };
+        let Summary { epochs, stopped_early, best, last } = summary;
         writeln!(out)?;
-        writeln!(out, "best epoch: {} of {} (lowest {by} loss{early})", best.epoch, summary.epochs)?;
-        match &best.validation {
+        match (stopped_early, last.epoch == *epochs) {
+            (true, _) => writeln!(out, "stopped early after epoch {epochs}, with the weights of epoch {}", last.epoch)?,
+            (false, true) => writeln!(out, "after epoch {epochs}")?,
+            (false, false) => writeln!(out, "after epoch {epochs}, with the weights of epoch {}", last.epoch)?,
+        }
+        match &last.validation {
             Some(validation) => {
                 let judged = Judged { class_names: &corpus.class_names, synthetic: corpus.synthetic };
                 report::metrics(out, validation, &judged)?;
             }
-            None => writeln!(out, "accuracy {:.4}  loss {:.4} (training windows)", best.accuracy, best.loss)?,
+            None => writeln!(out, "accuracy {:.4}  loss {:.4} (training windows)", last.accuracy, last.loss)?,
         }
-        if let Some(last) = summary.last.validation.as_ref().filter(|_| summary.last.epoch != best.epoch) {
-            let (epoch, accuracy, macro_f1, loss) = (summary.last.epoch, last.accuracy, last.macro_f1, last.loss);
+        if let Some(Metrics { accuracy, macro_f1, loss, .. }) =
+            best.validation.as_ref().filter(|_| best.epoch != last.epoch)
+        {
+            // Chosen by looking at the validation windows, it flatters a little; so it is not the headline.
             writeln!(out)?;
-            writeln!(out, "last epoch: {epoch}")?;
+            writeln!(out, "lowest validation loss: epoch {} (best.safetensors)", best.epoch)?;
             writeln!(out, "accuracy {accuracy:.4}  macro-F1 {macro_f1:.4}  loss {loss:.4}")?;
         }
         writeln!(out)?;

@@ -13,10 +13,10 @@ use crate::record::Run;
 /// Which weights of a run.
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Which {
-    /// Those of the best epoch
-    Best,
-    /// Those of the last epoch
+    /// Those the run ended with: of the last epoch, or of the best one with --early-stopping
     Last,
+    /// Those of the epoch with the lowest validation loss
+    Best,
 }
 
 /// Everything needed to use a network.

@@ -1,20 +1,11 @@
 //! The reader of WISDM v2 on real files, where they are at hand.
 
-use std::path::{Path, PathBuf};
 use triax_data::{Inspection, read};
-
-fn wisdm2() -> Option<PathBuf> {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/wisdm2");
-    let path = std::env::var_os("TRIAX_WISDM2_DIR").map_or(beside, PathBuf::from);
-    path.is_dir().then_some(path)
-}
+use triax_testing::wisdm2_or_skip;
 
 #[test]
 fn real_wisdm2_is_read_whole() {
-    let Some(path) = wisdm2() else {
-        eprintln!("real_wisdm2_is_read_whole: skipped, no WISDM v2 at ../shared/data/wisdm2 or $TRIAX_WISDM2_DIR");
-        return;
-    };
+    let Some(path) = wisdm2_or_skip("real_wisdm2_is_read_whole") else { return };
     let corpus = read(&path, None).unwrap();
     let report = Inspection::of(&corpus);
     // A row a line, and none of them broken.

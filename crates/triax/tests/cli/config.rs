@@ -21,6 +21,8 @@ fn options_win_over_the_config_file_and_the_file_over_defaults() {
     assert_eq!(run["epochs"], 1);
     assert_eq!((&run["window"], &run["hidden"], &run["no_shuffle"]), (&json!(24), &json!([8]), &json!(true)));
     assert_eq!(run["batch_size"], 32);
+    // The number as a person writes it, not as f32 widened to f64.
+    assert_eq!((&run["dropout"], &run["recorded"]["network"]["dropout"]), (&json!(0.1), &json!(0.1)));
 }
 
 #[test]

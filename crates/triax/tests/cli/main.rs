@@ -6,6 +6,7 @@ mod devices;
 mod evaluate;
 mod predict;
 mod readers;
+mod real_data;
 mod recordings;
 mod resume;
 mod train;

@@ -12,7 +12,7 @@ fn a_run_folder_is_complete() {
     fs::write(folder.path().join("data.csv"), recordings::csv(4, 160)).unwrap();
     let answer = train_small(folder.path(), "data.csv", "run", &["--log-steps"]).done();
     for said in
-        ["Epoch 1/2 - ", "Epoch 2/2 - ", " - val_macro_f1: ", "best epoch: ", "macro-F1", "confusion", "evaluate run"]
+        ["Epoch 1/2 - ", "Epoch 2/2 - ", " - val_macro_f1: ", "after epoch 2", "macro-F1", "confusion", "evaluate run"]
     {
         assert!(answer.stdout.contains(said), "`{said}` is not in\n{}", answer.stdout);
     }
