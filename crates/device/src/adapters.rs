@@ -81,14 +81,13 @@ pub fn open(index: usize) -> Result<Opened, DeviceError> {
 /// GPUs in the order of [`list`], with the instance they come from.
 fn gpus() -> (Instance, Vec<(Adapter, DeviceInfo)>) {
     let backends = Backends::all().with_env();
-    // OpenGL is the last resort, and starting it is slow and noisy: it is looked at only where nothing else finds a
-    // real GPU.
-    let (instance, native) = adapters(backends - Backends::GL);
-    if native.iter().any(|(_, info)| info.kind.is_real_gpu()) || !backends.contains(Backends::GL) {
-        return (instance, ordered(native));
+    let (instance, gpus) = adapters(backends - Backends::GL);
+    // OpenGL is the last resort. It does not say which GPU it reaches, and asking it can print complaints.
+    if !gpus.is_empty() || !backends.contains(Backends::GL) {
+        return (instance, ordered(gpus));
     }
-    let (both, all) = adapters(backends);
-    (both, ordered(all))
+    let (instance, gpus) = adapters(Backends::GL);
+    (instance, ordered(gpus))
 }
 
 fn adapters(backends: Backends) -> (Instance, Vec<(Adapter, DeviceInfo)>) {
@@ -164,16 +163,10 @@ impl Identity {
         Self { api, kind, vendor: told.vendor, device: told.device }
     }
 
-    /// Whether `other` is the same hardware through an API that is preferred. OpenGL knows neither vendor nor device,
-    /// so there every GPU of the same sort (real or software) counts as the same. Two cards of one model in one API
-    /// stay two.
+    /// Whether `other` is the same hardware through an API that is preferred. Two cards of one model in one API stay
+    /// two.
     fn is_repeated_by(&self, other: &Self) -> bool {
-        other.api < self.api
-            && if self.api == 3 {
-                other.kind.is_real_gpu() == self.kind.is_real_gpu()
-            } else {
-                (other.vendor, other.device) == (self.vendor, self.device)
-            }
+        other.api < self.api && (other.vendor, other.device) == (self.vendor, self.device)
     }
 }
 
@@ -212,14 +205,12 @@ mod tests {
 
     #[test]
     fn a_gpu_is_repeated_by_another_api_but_not_by_its_twin() {
-        use DeviceKind::{Discrete, Software, Unknown};
+        use DeviceKind::Discrete;
         let vulkan = identity(0, Discrete, 1);
         assert!(identity(2, Discrete, 1).is_repeated_by(&vulkan));
         assert!(!identity(2, Discrete, 2).is_repeated_by(&vulkan));
         assert!(!vulkan.is_repeated_by(&identity(2, Discrete, 1)));
         assert!(!vulkan.is_repeated_by(&vulkan.clone()));
-        assert!(identity(3, Unknown, 0).is_repeated_by(&vulkan));
-        assert!(!identity(3, Unknown, 0).is_repeated_by(&identity(0, Software, 5)));
     }
 
     #[test]

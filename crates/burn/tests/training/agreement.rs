@@ -120,9 +120,9 @@ fn the_gradient_of_every_parameter_agrees() {
 fn scores_agree_whatever_the_number_of_windows() {
     let network = small_network(0.4);
     let weights = Weights::glorot_uniform(&network, 5);
-    let all = windows(&network, 1100).windows;
+    let all = windows(&network, 300).windows;
     let n_values = network.spec().window * network.spec().channels;
-    for n_windows in [0, 1, 511, 512, 513, 1100] {
+    for n_windows in [0, 1, 127, 128, 129, 300] {
         let windows = &all[..n_windows * n_values];
         let truth: Vec<f64> =
             ReferenceEngine.scores(&network, &weights, windows).unwrap().into_iter().map(f64::from).collect();
