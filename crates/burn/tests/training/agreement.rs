@@ -18,9 +18,9 @@ fn assert_agrees(what: &str, network: &Network, plan: &TrainingPlan, (n_windows,
         let results = Run::new(&engine, network, plan, &train).first(n_steps);
         let what = format!("{what} on the {device}");
         let actual: Vec<f32> = results.iter().map(|result| result.loss).collect();
-        // Four times the largest difference seen, 3e-7. It asks for windows on which f32 and f64 never fall to different
-        // sides of a ReLU or pick different winners of a pool: from such a step on two runs part for good, and on other
-        // windows one was seen.
+        // Four times the largest difference seen, 3e-7. It asks for windows on which f32 and f64 never fall to
+        // different sides of a ReLU or pick different winners of a pool: from such a step on two runs part for good,
+        // and on other windows one was seen.
         let bound = Tolerance::Relative(1.2e-6);
         let agreement = assert_close(&format!("loss, {what}"), &actual, &losses(&truth), bound);
         let norms = |results: &[StepResult]| results.iter().map(|r| r.gradient_norm).collect::<Vec<_>>();

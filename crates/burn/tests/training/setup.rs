@@ -47,8 +47,8 @@ pub fn small_network(dropout: f32) -> Network {
     .unwrap()
 }
 
-/// Windows of noise around a mean and an oscillation that depend on their class, so that there is something to learn. One
-/// label in five is drawn anew, so that the loss never comes near 0, where a relative error would mean nothing.
+/// Windows of noise around a mean and an oscillation that depend on their class, so that there is something to learn.
+/// One label in five is drawn anew, so that the loss never comes near 0, where a relative error would mean nothing.
 pub fn windows(network: &Network, n_windows: usize) -> WindowSet {
     let spec = network.spec();
     let mut stream = Stream::new(1, Purpose::Synthesise, 0);
