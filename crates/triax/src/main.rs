@@ -56,6 +56,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    hush_drivers();
     failure::collect_panics();
     let run = std::panic::catch_unwind(|| {
         let matches = Cli::command().get_matches();
@@ -75,5 +76,14 @@ fn main() -> ExitCode {
         Ok(Ok(code)) => code,
         Ok(Err(error)) => failure::report(&error),
         Err(_) => failure::report_panic(),
+    }
+}
+
+/// Where there is no desktop (a server, a container), a layer of Mesa's Vulkan drivers asks for one all the same, to put
+/// its GPU first, and libwayland complains on standard error. Triax orders GPUs itself.
+fn hush_drivers() {
+    if cfg!(target_os = "linux") && std::env::var_os("XDG_RUNTIME_DIR").is_none() {
+        // SAFETY: nothing else has run yet, so no other thread reads the environment.
+        unsafe { std::env::set_var("NODEVICE_SELECT", "1") };
     }
 }
