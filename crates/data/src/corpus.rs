@@ -36,7 +36,7 @@ pub struct Recording {
 pub struct Corpus {
     /// What it is, for display: the data set, or the name of the file.
     pub name: String,
-    /// Made by [`crate::synthetic`] rather than measured.
+    /// Made by [`crate::synthetic()`] rather than measured.
     pub synthetic: bool,
     /// Name of each channel.
     pub channels: Vec<String>,

@@ -179,7 +179,10 @@ proptest! {
             let smooth = (right - left).abs() < 1e-4;
             if smooth {
                 let central = (up - down) / (2.0 * h);
-                prop_assert!((d_scores[class] - central).abs() < 1e-7, "{loss} class {class}: {central}");
+                // The losses are convex: the derivative lies between the one-sided quotients, up to their rounding. At the
+                // kink of a squared hinge these differ by h/C, which is no error.
+                let bound = (right - left).abs() / 2.0 + 1e-7;
+                prop_assert!((d_scores[class] - central).abs() < bound, "{loss} class {class}: {central}");
             } else {
                 // A kink: what we give lies between the one-sided derivatives.
                 let d = d_scores[class];
