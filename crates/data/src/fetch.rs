@@ -35,7 +35,7 @@ pub struct DataSet {
     pub size: Option<u64>,
     /// SHA-256 of the archive in hexadecimal, where known.
     pub sha256: Option<&'static str>,
-    /// The folder of the archive that holds the data.
+    /// The folder of the archive that holds the data, by its publisher's description.
     pub inside: &'static str,
     /// What it may be used for.
     pub licence: &'static str,
@@ -260,14 +260,7 @@ fn unpack_to(set: &DataSet, archive: &Path, folder: &Path) -> Result<(), DataErr
         fs::remove_dir_all(&unfinished).map_err(|error| DataError::io(&unfinished, error))?;
     }
     fs::create_dir(&unfinished).map_err(|error| DataError::io(&unfinished, error))?;
-    let unpacked = unpack::unpack(archive, &unfinished, &mut Budget::default()).and_then(|()| {
-        let has_data = unfinished.join(set.inside).is_dir();
-        let lacks = || FetchError::Archive {
-            archive: archive.to_owned(),
-            problem: format!("no folder `{}` is in it", set.inside),
-        };
-        if has_data { Ok(()) } else { Err(lacks().into()) }
-    });
+    let unpacked = unpack::unpack(archive, &unfinished, &mut Budget::default());
     if let Err(error) = unpacked {
         fs::remove_dir_all(&unfinished).map_err(|error| DataError::io(&unfinished, error))?;
         if matches!(error, DataError::Fetch(_)) {
@@ -276,7 +269,12 @@ fn unpack_to(set: &DataSet, archive: &Path, folder: &Path) -> Result<(), DataErr
         }
         return Err(error);
     }
-    fs::rename(unfinished.join(set.inside), folder).map_err(|error| DataError::io(folder, error))?;
+    let data = unfinished.join(set.inside);
+    if !data.is_dir() {
+        // Laid out otherwise than its publisher describes; the readers look for themselves.
+        return fs::rename(&unfinished, folder).map_err(|error| DataError::io(folder, error));
+    }
+    fs::rename(data, folder).map_err(|error| DataError::io(folder, error))?;
     // Notes around the data, which the archive keeps.
     fs::remove_dir_all(&unfinished).map_err(|error| DataError::io(&unfinished, error))
 }

@@ -386,11 +386,20 @@ fn an_archive_cannot_write_outside_its_folder() {
 }
 
 #[test]
+fn an_archive_laid_out_otherwise_is_kept_as_it_is() {
+    let content = zip_of(&[("other/a", b"a")]);
+    let server = Server::start(move |request, _| well_behaved(&content, "\"1\"", request));
+    let dest = tempfile::tempdir().unwrap();
+    let fetched = get(&set(None), dest.path(), &server).unwrap();
+    assert_eq!(fs::read(fetched.path.join("other/a")).unwrap(), b"a");
+    assert_eq!(names(dest.path()), DONE);
+}
+
+#[test]
 fn a_damaged_archive_is_deleted_and_says_so() {
     let content = archive();
     refused(content[..content.len() / 2].to_vec(), "the file was deleted");
     refused(b"<html>Please log in</html>".to_vec(), "web page");
-    refused(zip_of(&[("other/a", b"a")]), "no folder `data` is in it");
     refused(gzip(tar_of(&[("data/a", b"a"), ("data/a", b"b")], None)), "two entries");
     let mut cut = gzip(tar_of(&[("data/a", &noise(10_000))], None));
     cut.truncate(5_000);
