@@ -11,10 +11,11 @@ mod unpack;
 
 use std::fmt;
 use std::fs::{self, File, TryLockError};
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
+use triax_model::whole_file;
 
 use crate::DataError;
 pub use error::FetchError;
@@ -300,14 +301,7 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
 
 /// Writes a small file whole or not at all.
 fn write_whole(path: &Path, content: &[u8]) -> Result<(), DataError> {
-    let write = || -> io::Result<()> {
-        let mut file = tempfile::NamedTempFile::new_in(path.parent().unwrap_or(Path::new(".")))?;
-        file.write_all(content)?;
-        file.as_file().sync_all()?;
-        file.persist(path)?;
-        Ok(())
-    };
-    write().map_err(|error| DataError::io(path, error))
+    whole_file::write(path, content).map_err(|error| DataError::io(path, error))
 }
 
 fn sha256_of(path: &Path) -> Result<String, DataError> {
