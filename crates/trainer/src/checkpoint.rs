@@ -20,7 +20,7 @@ use crate::identity::Identity;
 use crate::progress::Progress;
 
 const FORMAT: &str = "triax-checkpoint";
-const VERSION: &str = "1";
+const VERSION: &str = "2";
 
 /// The state of a run.
 #[derive(Clone, Debug, PartialEq)]
@@ -167,6 +167,7 @@ mod tests {
     use triax_model::{ConvSpec, NetworkSpec};
 
     use super::*;
+    use crate::identity::tests::identity;
     use crate::plan::FitPlan;
     use crate::schedule::Schedule;
 
@@ -203,24 +204,12 @@ mod tests {
         weights.tensors[0].values[..4].copy_from_slice(&odd);
         let mut progress = Progress::new(&plan);
         for epoch in 0..n_epochs {
-            progress.sums.add(&StepResult { loss: 1.0 / 3.0, correct: 1, gradient_norm: 1.0 }, 3);
+            progress.sums.add(&[StepResult { loss: 1.0 / 3.0, correct: 1, gradient_norm: 1.0 }], 0, 4, 3);
             progress.end_epoch(&plan, 1.0 / (epoch as f64 + 3.0));
         }
         progress.history_bytes = 17;
-        let windows =
-            triax_engine::WindowSet { windows: vec![0.5; 16].into(), labels: vec![1].into(), sample_weights: None };
-        let job = crate::job::Job {
-            engine: &triax_engine::reference::ReferenceEngine,
-            network: &network,
-            train: &windows,
-            valid: &windows,
-            plan: &plan,
-            classes: &["a".into(), "b \"quoted\"".into(), "ç".into()],
-            scaler: None,
-            extra: &Default::default(),
-        };
         Checkpoint {
-            identity: Identity::of(&job),
+            identity: identity(&["a", "b \"quoted\"", "ç"]),
             best: progress.best.map(|_| Weights::glorot_uniform(&network, 4)),
             progress,
             state: SessionState {

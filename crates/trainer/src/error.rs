@@ -6,8 +6,6 @@ use std::path::PathBuf;
 use triax_engine::EngineError;
 use triax_model::WeightFileError;
 
-use crate::metrics::MetricsError;
-
 /// Why a run did not end as planned. The run folder keeps its last checkpoint and its best weights.
 #[derive(Debug, thiserror::Error)]
 pub enum FitError {
@@ -15,18 +13,10 @@ pub enum FitError {
     #[error("{0}")]
     Input(String),
     /// The training broke down.
-    #[error(
-        "epoch {epoch}{}: {what} is not finite; lower the learning rate, clip the gradient's norm, or look for extreme \
-         values in the data. The last good state and the best weights so far are in {}",
-        step.map(|step| format!(", step {step}")).unwrap_or_default(), folder.display()
-    )]
+    #[error("{breakdown}. The last good state and the best weights so far are in {}", folder.display())]
     NotFinite {
-        /// The loss, the gradient's norm, the weight tensor or score at fault.
-        what: String,
-        /// The epoch, from 1.
-        epoch: usize,
-        /// The step within the epoch, from 1; absent where it was seen only at the end of the epoch.
-        step: Option<usize>,
+        /// Where, and what.
+        breakdown: Breakdown,
         /// The run folder.
         folder: PathBuf,
     },
@@ -41,12 +31,25 @@ pub enum FitError {
     /// The engine failed.
     #[error(transparent)]
     Engine(#[from] EngineError),
-    /// The engine gave scores that cannot be judged.
-    #[error(transparent)]
-    Metrics(#[from] MetricsError),
     /// The run folder failed.
     #[error(transparent)]
     Folder(#[from] FolderError),
+}
+
+/// How the training of a model broke down.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "epoch {epoch}{}: {what} is not finite; lower the learning rate, clip the gradient's norm, or look for extreme \
+     values in the data",
+    step.map(|step| format!(", step {step}")).unwrap_or_default()
+)]
+pub struct Breakdown {
+    /// The loss, the gradient's norm, the validation loss or the tensor at fault.
+    pub what: String,
+    /// The epoch, from 1.
+    pub epoch: usize,
+    /// The step within the epoch, from 1; absent where it was seen only at the end of the epoch.
+    pub step: Option<usize>,
 }
 
 /// What can be wrong with a run folder.

@@ -1,20 +1,19 @@
 //! Trains: from a job and weights to a run folder with trained weights.
 
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::time::Instant;
 
-use triax_engine::{EngineError, Session, SessionState, StepResult, Stretch};
+use triax_engine::{Engine, EngineError, MemberEpoch, Optimizer, Session, SessionState, StepResult, Stretch};
 use triax_model::Weights;
-use triax_random::epoch_order;
 
 use crate::checkpoint::Checkpoint;
-use crate::error::{FitError, FolderError};
+use crate::error::{Breakdown, FitError, FolderError};
 use crate::history::{EpochRecord, JsonLines, StepRecord};
 use crate::identity::Identity;
 use crate::job::Job;
-use crate::metrics::{Metrics, MetricsError};
+use crate::metrics::Metrics;
 use crate::observer::{Observer, RunShape};
-use crate::progress::Progress;
+use crate::progress::{Progress, not_finite};
 use crate::run_folder::{Figures, RunFolder, Summary};
 
 /// Steps between two looks at the device where each step's loss is logged: often enough that a curve grows while one
@@ -38,7 +37,8 @@ pub enum Outcome {
 /// Trains `job` from `weights` in a folder fresh from [`RunFolder::create`].
 ///
 /// # Errors
-/// See [`FitError`]. Whatever the error, the folder's last checkpoint and best weights stay as they are.
+/// See [`FitError`]. Whatever the error, the folder keeps the last state that was sound, to resume from, and the best
+/// weights.
 pub fn fit(
     job: &Job<'_>,
     weights: &Weights,
@@ -54,7 +54,8 @@ pub fn fit(
     let mut run = Run::new(job, folder, session, Identity::of(job), Progress::new(job.plan), None)?;
     // Killed within its first epoch, the run resumes from here; and a disk that is full is noticed now.
     let state = run.state()?;
-    run.save(state)?;
+    run.hold(state);
+    run.save()?;
     run.go(observer)
 }
 
@@ -76,7 +77,7 @@ pub fn resume(job: &Job<'_>, folder: &RunFolder, observer: &mut dyn Observer) ->
     }
     let checkpoint = Checkpoint::read(&path, job.network, &job.plan.training.optimizer)?;
     let mut session = job.open(&checkpoint.state.weights)?;
-    session.restore(&checkpoint.state)?;
+    session.restore(std::slice::from_ref(&checkpoint.state))?;
     Run::new(job, folder, session, identity, checkpoint.progress, checkpoint.best)?.go(observer)
 }
 
@@ -90,6 +91,12 @@ struct Run<'a> {
     best: Option<Weights>,
     history: JsonLines,
     steps: Option<JsonLines>,
+    /// The last state to resume from, while it is not on the disk.
+    unsaved: Option<Checkpoint>,
+    /// When the checkpoint on the disk was written.
+    saved: Instant,
+    /// The epoch whose weights are in `best.safetensors`, for all that this process knows.
+    best_on_disk: Option<usize>,
 }
 
 impl<'a> Run<'a> {
@@ -103,7 +110,9 @@ impl<'a> Run<'a> {
     ) -> Result<Self, FitError> {
         let history = JsonLines::open(&folder.history_path(), progress.history_bytes)?;
         let steps = job.plan.log_steps.then(|| JsonLines::open(&folder.steps_path(), progress.steps_bytes));
-        Ok(Self { job, folder, session, identity, progress, best, history, steps: steps.transpose()? })
+        let (steps, saved, best_on_disk) = (steps.transpose()?, Instant::now(), progress.best.map(|best| best.epoch));
+        let unsaved = None;
+        Ok(Self { job, folder, session, identity, progress, best, history, steps, unsaved, saved, best_on_disk })
     }
 
     /// How large the run is, and where it stands.
@@ -121,80 +130,84 @@ impl<'a> Run<'a> {
     /// The run from where it stands to its end.
     fn go(mut self, observer: &mut dyn Observer) -> Result<Outcome, FitError> {
         observer.run_started(&self.shape());
+        let trained = self.train(observer);
+        // However it ended, what was trained is kept. Of two errors, the first is the one to know of.
+        let saved = self.save();
+        match trained? {
+            ControlFlow::Break(()) => {
+                saved?;
+                Ok(Outcome::Interrupted { epoch: self.progress.epochs + 1, step: self.progress.steps })
+            }
+            ControlFlow::Continue(()) => {
+                saved?;
+                self.finish()
+            }
+        }
+    }
+
+    /// Trains the epochs that are left. `Break` where the observer asked to stop.
+    fn train(&mut self, observer: &mut dyn Observer) -> Result<ControlFlow<()>, FitError> {
         while !self.progress.finished(self.job.plan) {
             observer.epoch_started(self.progress.epochs + 1);
             if self.train_epoch(observer)?.is_break() {
                 let state = self.state()?;
-                self.save(state)?;
-                return Ok(Outcome::Interrupted { epoch: self.progress.epochs + 1, step: self.progress.steps });
+                self.hold(state);
+                return Ok(ControlFlow::Break(()));
             }
             self.end_epoch(observer)?;
         }
-        self.finish()
+        Ok(ControlFlow::Continue(()))
     }
 
     /// Takes the epoch's steps that are left. `Break` where the observer asked to stop.
     fn train_epoch(&mut self, observer: &mut dyn Observer) -> Result<ControlFlow<()>, FitError> {
-        let (plan, n_train) = (self.job.plan, self.job.train.len());
-        let order = match plan.shuffle {
-            true => epoch_order(plan.training.seed, self.progress.epochs, n_train),
-            false => (0..n_train as u32).collect(),
-        };
+        let plan = self.job.plan;
+        let order = plan.order(self.progress.epochs, self.job.train);
         let n_steps = self.job.steps_per_epoch();
         let longest = if plan.log_steps { LOGGED_STRETCH } else { n_steps };
         while self.progress.steps < n_steps {
             let started = Instant::now();
             let steps = self.progress.steps..n_steps.min(self.progress.steps + longest);
-            let learning_rates: Vec<f32> = steps.clone().map(|step| self.learning_rate(step)).collect();
-            let stretch = Stretch {
-                order: &order,
-                steps: steps.clone(),
-                first_step: self.step_of_run(0),
-                learning_rates: &learning_rates,
-            };
+            let learning_rates = self.learning_rates(steps.clone());
+            let first_step = self.step_of_run(0);
+            let epoch = MemberEpoch { order: &order, first_step, learning_rates: &learning_rates };
+            let stretch = Stretch { steps: steps.clone(), members: &[epoch] };
             let mut interrupted = false;
-            let results = self.session.train(&stretch, &mut |step, result| {
-                observer.step_done(step + 1, result);
+            let results = sole(self.session.train(&stretch, &mut |done| {
+                observer.step_done(steps.start + done.steps, done.newest);
                 interrupted = observer.interrupted();
-                match interrupted || result.is_some_and(|result| not_finite(&result).is_some()) {
+                match interrupted || done.newest.is_some_and(|result| not_finite(&result).is_some()) {
                     true => ControlFlow::Break(()),
                     false => ControlFlow::Continue(()),
                 }
-            })?;
+            })?);
             self.progress.seconds += started.elapsed().as_secs_f64();
             self.take_note(&results)?;
             if interrupted {
                 return Ok(ControlFlow::Break(()));
             }
-            if results.len() != steps.len() {
-                let reason = format!("took {} of {} steps", results.len(), steps.len());
-                return Err(EngineError::Device { device: self.job.engine.name().into(), reason }.into());
-            }
+            check_taken(self.job.engine, results.len(), steps.len())?;
         }
         Ok(ControlFlow::Continue(()))
     }
 
     /// Adds up and logs what the last steps left behind.
     fn take_note(&mut self, results: &[StepResult]) -> Result<(), FitError> {
-        let batch_size = self.job.plan.training.batch_size;
-        let broken = results.iter().position(|result| not_finite(result).is_some());
-        let sound = &results[..broken.unwrap_or(results.len())];
-        let first = self.progress.steps;
-        for (step, result) in (first..).zip(sound) {
-            self.progress.sums.add(result, batch_size.min(self.job.train.len() - step * batch_size));
-        }
+        let (first, batch_size) = (self.progress.steps, self.job.plan.training.batch_size);
+        let broken = self.progress.sums.add(results, first, batch_size, self.job.train.len());
+        let sound = &results[..broken.map_or(results.len(), |(idx, _)| idx)];
         self.progress.steps += sound.len();
         let before = self.step_of_run(first);
         if let Some(steps) = &mut self.steps {
             steps.append((before + 1..).zip(sound).map(|(step, result)| StepRecord { step, loss: result.loss }))?;
         }
         match broken {
-            Some(idx) => Err(self.not_finite(not_finite(&results[idx]).unwrap_or("the loss"), Some(first + idx + 1))),
+            Some((idx, what)) => Err(self.not_finite(what, Some(first + idx + 1))),
             None => Ok(()),
         }
     }
 
-    /// Judges the epoch, saves it, and tells the observer.
+    /// Judges the epoch, takes down how it ended, and tells the observer.
     fn end_epoch(&mut self, observer: &mut dyn Observer) -> Result<(), FitError> {
         let plan = self.job.plan;
         let started = Instant::now();
@@ -209,16 +222,17 @@ impl<'a> Run<'a> {
             val_loss: validation.as_ref().map(|metrics| metrics.loss),
             val_accuracy: validation.as_ref().map(|metrics| metrics.accuracy),
             val_macro_f1: validation.as_ref().map(|metrics| metrics.macro_f1),
-            learning_rate: self.learning_rate(self.job.steps_per_epoch() - 1),
+            learning_rate: self.learning_rates(self.job.steps_per_epoch() - 1..self.job.steps_per_epoch())[0],
             seconds,
         };
         if self.progress.end_epoch(plan, record.val_loss.unwrap_or(record.loss)) {
-            self.folder.write_best(&self.job.weight_file(state.weights.clone()))?;
             self.best = Some(state.weights.clone());
         }
-        // The checkpoint comes last: whatever a killed run has written beyond it is cut off when it resumes.
         self.history.append([record])?;
-        self.save(state)?;
+        self.hold(state);
+        if self.saved.elapsed() >= self.folder.save_every {
+            self.save()?;
+        }
         observer.epoch_ended(&record, validation.as_ref());
         Ok(())
     }
@@ -233,7 +247,7 @@ impl<'a> Run<'a> {
             unreachable!("a finished run has an epoch, and the first one is the best so far")
         };
         let last_weights = std::mem::replace(&mut state.weights, best_weights);
-        self.session.restore(&state)?;
+        self.session.restore(std::slice::from_ref(&state))?;
         let best = Figures::new(best_epoch.epoch, best_epoch.sums, self.validate()?);
         let best_file = self.job.weight_file(state.weights);
         let last_file = match plan.early_stopping {
@@ -253,45 +267,51 @@ impl<'a> Run<'a> {
 
     /// Figures over the validation windows, if there are any.
     fn validate(&mut self) -> Result<Option<Metrics>, FitError> {
-        let valid = self.job.valid;
-        if valid.is_empty() {
+        if self.job.valid.is_empty() {
             return Ok(None);
         }
-        let scores = self.session.validation_scores()?;
-        match Metrics::from_scores(&scores, &valid.labels, self.job.plan.training.loss, self.job.classes) {
-            Ok(metrics) => Ok(Some(metrics)),
-            Err(MetricsError::NotFinite { window, class }) => {
-                Err(self.not_finite(format!("the score of class {class} for validation window {window}"), None))
-            }
-            Err(error) => Err(error.into()),
+        let evaluation = sole(self.session.validate()?);
+        if !evaluation.loss.is_finite() {
+            return Err(self.not_finite("the validation loss", None));
         }
+        Ok(Some(Metrics::from_evaluation(&evaluation, self.job.classes)))
     }
 
     /// Reads weights and moments back, and refuses values that are not finite.
     fn state(&mut self) -> Result<SessionState, FitError> {
-        let state = self.session.state()?;
-        let names = self.job.plan.training.optimizer.moment_names();
-        let moments =
-            names.iter().zip(&state.moments).map(|(name, moment)| (format!("the optimizer's {name}"), moment));
-        let broken = std::iter::once(("the weight".to_owned(), &state.weights))
-            .chain(moments)
-            .find_map(|(what, weights)| Some(format!("{what} `{}`", weights.first_non_finite()?)));
-        match broken {
+        let state = sole(self.session.state()?);
+        match broken_tensor(&state, &self.job.plan.training.optimizer) {
             Some(what) => Err(self.not_finite(what, None)),
             None => Ok(state),
         }
     }
 
-    fn save(&mut self, state: SessionState) -> Result<(), FitError> {
+    /// Holds `state`, with all that belongs to it, as the one to save next.
+    fn hold(&mut self, state: SessionState) {
         self.progress.history_bytes = self.history.bytes();
         self.progress.steps_bytes = self.steps.as_ref().map_or(0, JsonLines::bytes);
-        let checkpoint = Checkpoint {
+        self.unsaved = Some(Checkpoint {
             identity: self.identity.clone(),
             progress: self.progress.clone(),
             state,
             best: self.best.clone(),
-        };
-        Ok(checkpoint.write(&self.folder.checkpoint_path(), &self.job.plan.training.optimizer)?)
+        });
+    }
+
+    /// Puts the state that is held on the disk. The checkpoint comes last: what it counts on is there before it, and
+    /// whatever a killed run has written beyond it is cut off, or written again, when the run resumes.
+    fn save(&mut self) -> Result<(), FitError> {
+        let Some(checkpoint) = self.unsaved.take() else { return Ok(()) };
+        self.history.sync()?;
+        self.steps.as_ref().map_or(Ok(()), JsonLines::sync)?;
+        let best = checkpoint.progress.best.map(|best| best.epoch);
+        if let Some(weights) = checkpoint.best.as_ref().filter(|_| best != self.best_on_disk) {
+            self.folder.write_best(&self.job.weight_file(weights.clone()))?;
+            self.best_on_disk = best;
+        }
+        checkpoint.write(&self.folder.checkpoint_path(), &self.job.plan.training.optimizer)?;
+        self.saved = Instant::now();
+        Ok(())
     }
 
     /// `step` of the epoch in progress, counted over the whole run from 0.
@@ -299,26 +319,38 @@ impl<'a> Run<'a> {
         (self.progress.epochs * self.job.steps_per_epoch() + step) as u64
     }
 
-    /// Learning rate of `step` of the epoch in progress.
-    fn learning_rate(&self, step: usize) -> f32 {
+    /// Learning rate of each of `steps` of the epoch in progress.
+    fn learning_rates(&self, steps: Range<usize>) -> Vec<f32> {
         let n_steps = (self.job.plan.epochs * self.job.steps_per_epoch()) as u64;
-        self.progress.schedule.rate(&self.job.plan.schedule, self.step_of_run(step), n_steps)
+        let steps = self.step_of_run(steps.start)..self.step_of_run(steps.end);
+        self.progress.schedule.rates(&self.job.plan.schedule, steps, n_steps)
     }
 
     fn not_finite(&self, what: impl Into<String>, step: Option<usize>) -> FitError {
-        FitError::NotFinite {
-            what: what.into(),
-            epoch: self.progress.epochs + 1,
-            step,
-            folder: self.folder.path().to_owned(),
-        }
+        let breakdown = Breakdown { what: what.into(), epoch: self.progress.epochs + 1, step };
+        FitError::NotFinite { breakdown, folder: self.folder.path().to_owned() }
     }
 }
 
-/// What of a step's result is not finite, if anything.
-fn not_finite(result: &StepResult) -> Option<&'static str> {
-    if !result.loss.is_finite() {
-        return Some("the loss");
+/// What a session answers for a fleet of one.
+fn sole<T>(of_members: Vec<T>) -> T {
+    of_members.into_iter().next().expect("a session answers for each member of its fleet")
+}
+
+/// Refuses to go on where an engine that nobody stopped has taken fewer steps than it was asked for.
+pub(crate) fn check_taken(engine: &dyn Engine, taken: usize, asked: usize) -> Result<(), EngineError> {
+    if taken == asked {
+        return Ok(());
     }
-    (!result.gradient_norm.is_finite()).then_some("the gradient's norm")
+    let reason = format!("took {taken} of {asked} steps");
+    Err(EngineError::Device { device: engine.name().into(), reason })
+}
+
+/// The first tensor of `state` with a value that is not finite, if there is one.
+pub(crate) fn broken_tensor(state: &SessionState, optimizer: &Optimizer) -> Option<String> {
+    let names = optimizer.moment_names().iter();
+    let moments = names.zip(&state.moments).map(|(name, moment)| (format!("the optimizer's {name}"), moment));
+    std::iter::once(("the weight".to_owned(), &state.weights))
+        .chain(moments)
+        .find_map(|(what, weights)| Some(format!("{what} `{}`", weights.first_non_finite()?)))
 }

@@ -1,7 +1,7 @@
 //! The lines of `history.jsonl` and `steps.jsonl`.
 
 use std::fs::{File, OpenOptions};
-use std::io::{Seek, SeekFrom, Write};
+use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -73,20 +73,26 @@ impl JsonLines {
         Ok(Self { path: path.to_owned(), file, bytes })
     }
 
-    /// Appends a line for each record, and returns when they are on the disk.
+    /// Appends a line for each record. A reader sees it at once; a power cut may still take it, until
+    /// [`JsonLines::sync`].
     pub(crate) fn append<R: Serialize>(&mut self, records: impl IntoIterator<Item = R>) -> Result<(), FolderError> {
         let mut lines = Vec::new();
         for record in records {
             serde_json::to_writer(&mut lines, &record).expect("a record of numbers is valid JSON");
             lines.push(b'\n');
         }
-        self.file.write_all(&lines).and_then(|()| self.file.sync_data()).map_err(|source| FolderError::Io {
-            action: "write",
-            path: self.path.clone(),
-            source,
-        })?;
+        self.file.write_all(&lines).map_err(|source| self.cannot_write(source))?;
         self.bytes += lines.len() as u64;
         Ok(())
+    }
+
+    /// Returns when every line is on the disk.
+    pub(crate) fn sync(&self) -> Result<(), FolderError> {
+        self.file.sync_data().map_err(|source| self.cannot_write(source))
+    }
+
+    fn cannot_write(&self, source: io::Error) -> FolderError {
+        FolderError::Io { action: "write", path: self.path.clone(), source }
     }
 
     /// Length of the file.

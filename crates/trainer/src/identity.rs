@@ -9,7 +9,7 @@ use triax_engine::WindowSet;
 
 use crate::job::Job;
 
-/// Plan, network, classes and a digest of the windows. The engine is not part of it: a run may move to another device,
+/// Plan, network, classes, scaler and digests of the windows. The engine is not part of it: a run may move to another device,
 /// though only on the same one will its bits be those of an uninterrupted run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Identity {
@@ -19,7 +19,10 @@ pub(crate) struct Identity {
     network: String,
     /// Names of the classes.
     classes: Vec<String>,
-    /// SHA-256 of the training windows with labels and weights.
+    /// The scaler as JSON.
+    scaler: String,
+    /// SHA-256 of the training windows in their order, with labels and weights. Where in the data set they lie does not
+    /// matter, nor do the windows that this job never sees.
     train: String,
     /// SHA-256 of the validation windows with labels.
     valid: String,
@@ -31,8 +34,9 @@ impl Identity {
             plan: json(job.plan),
             network: json(job.network.spec()),
             classes: job.classes.to_vec(),
-            train: digest(job.train),
-            valid: digest(job.valid),
+            scaler: json(&job.scaler),
+            train: digest(job.windows, job.train, job.windows.sample_weights.as_deref()),
+            valid: digest(job.windows, job.valid, None),
         }
     }
 
@@ -46,6 +50,9 @@ impl Identity {
         }
         if self.classes != now.classes {
             differences.push(format!("the classes were {}, now {}", self.classes.join(", "), now.classes.join(", ")));
+        }
+        if self.scaler != now.scaler {
+            differences.push("the scaler is not the same".into());
         }
         if self.train != now.train {
             differences.push("the training windows are not the same".into());
@@ -61,20 +68,23 @@ fn json(value: &impl Serialize) -> String {
     serde_json::to_string(value).expect("settings are valid JSON")
 }
 
-fn digest(set: &WindowSet) -> String {
+/// Digest of the windows of `set` at `indices`, with these of its `weights`.
+fn digest(set: &WindowSet, indices: &[u32], weights: Option<&[f32]>) -> String {
+    let n_values = set.windows.len() / set.len().max(1);
     let mut sha = Sha256::new();
-    add(&mut sha, &set.windows, f32::to_le_bytes);
-    add(&mut sha, &set.labels, u32::to_le_bytes);
-    add(&mut sha, set.sample_weights.as_deref().unwrap_or_default(), f32::to_le_bytes);
-    sha.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// The length goes first, so that a value cannot move from one part to the next unnoticed.
-fn add<T: Copy>(sha: &mut Sha256, values: &[T], to_bytes: fn(T) -> [u8; 4]) {
-    sha.update((values.len() as u64).to_le_bytes());
-    for some in values.chunks(4096) {
-        sha.update(some.iter().flat_map(|&value| to_bytes(value)).collect::<Vec<u8>>());
+    // The counts go first, so that a value cannot move from one part to the next unnoticed.
+    for count in [indices.len(), n_values, usize::from(weights.is_some())] {
+        sha.update((count as u64).to_le_bytes());
     }
+    for idx in indices.iter().map(|&idx| idx as usize) {
+        let values = &set.windows[idx * n_values..][..n_values];
+        sha.update(values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>());
+        sha.update(set.labels[idx].to_le_bytes());
+        if let Some(weights) = weights {
+            sha.update(weights[idx].to_le_bytes());
+        }
+    }
+    sha.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// `batch_size was 32, is now 64` for each leaf that differs between two JSON objects.
@@ -108,15 +118,17 @@ fn collect_leaves(path: &str, value: &Value, leaves: &mut BTreeMap<String, Strin
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    fn identity() -> Identity {
+    /// Some identity, with these classes.
+    pub(crate) fn identity(classes: &[&str]) -> Identity {
         Identity {
             plan: r#"{"training":{"batch_size":32,"optimizer":{"name":"adam"},"class_weights":[1.0,0.1]},"epochs":3}"#
                 .into(),
             network: r#"{"window":120,"hidden":[120]}"#.into(),
-            classes: vec!["walk".into(), "jog".into()],
+            classes: classes.iter().map(|&class| class.into()).collect(),
+            scaler: "null".into(),
             train: "00".into(),
             valid: "11".into(),
         }
@@ -124,18 +136,20 @@ mod tests {
 
     #[test]
     fn equal_jobs_do_not_differ() {
-        assert_eq!(identity().difference(&identity()), None);
+        assert_eq!(identity(&[]).difference(&identity(&[])), None);
     }
 
     #[test]
     fn each_difference_is_named() {
-        let mut now = identity();
+        let before = identity(&["walk", "jog"]);
+        let mut now = before.clone();
         now.plan =
             r#"{"training":{"batch_size":64,"optimizer":{"name":"sgd"},"class_weights":null},"epochs":3}"#.into();
         now.network = r#"{"window":120,"hidden":[60,120]}"#.into();
         now.classes.swap(0, 1);
+        now.scaler = r#"{"mean":[0.5],"scale":[1.0]}"#.into();
         now.valid = "22".into();
-        let said = identity().difference(&now).unwrap();
+        let said = before.difference(&now).unwrap();
         for part in [
             "training.batch_size was 32, is now 64",
             "training.optimizer.name was \"adam\", is now \"sgd\"",
@@ -143,6 +157,7 @@ mod tests {
             "hidden.0 was 120, is now 60",
             "hidden.1 was absent, is now 120",
             "the classes were walk, jog, now jog, walk",
+            "the scaler is not the same",
             "the validation windows are not the same",
         ] {
             assert!(said.contains(part), "`{part}` is missing in: {said}");
@@ -150,26 +165,40 @@ mod tests {
         assert!(!said.contains("epochs") && !said.contains("training windows"), "{said}");
     }
 
+    fn set(windows: &[f32], labels: &[u32], weights: Option<&[f32]>) -> WindowSet {
+        WindowSet { windows: windows.into(), labels: labels.into(), sample_weights: weights.map(Into::into) }
+    }
+
     #[test]
     fn a_digest_sees_every_part() {
-        let set = |windows: &[f32], labels: &[u32], weights: Option<&[f32]>| {
-            digest(&WindowSet {
-                windows: windows.into(),
-                labels: labels.into(),
-                sample_weights: weights.map(Into::into),
-            })
+        let of_all = |set: WindowSet| {
+            let indices: Vec<u32> = (0..set.len() as u32).collect();
+            digest(&set, &indices, set.sample_weights.as_deref())
         };
         let digests = [
-            set(&[0.0, 1.0], &[0], None),
-            set(&[0.0, -1.0], &[0], None),
-            set(&[-0.0, 1.0], &[0], None),
-            set(&[0.0, 1.0], &[1], None),
-            set(&[0.0, 1.0], &[0], Some(&[1.0])),
-            set(&[0.0], &[0x3f80_0000, 0], None), // the same bytes in all, cut elsewhere
+            of_all(set(&[0.0, 1.0], &[0], None)),
+            of_all(set(&[0.0, -1.0], &[0], None)),
+            of_all(set(&[-0.0, 1.0], &[0], None)),
+            of_all(set(&[0.0, 1.0], &[1], None)),
+            of_all(set(&[0.0, 1.0], &[0], Some(&[1.0]))),
+            // The same bytes in all, cut elsewhere.
+            of_all(set(&[0.0], &[0x3f80_0000], Some(&[0.0]))),
+            of_all(set(&[0.0, f32::from_bits(1)], &[1, 0], None)),
+            of_all(set(&[0.0, f32::from_bits(1), f32::from_bits(1)], &[0], None)),
         ];
         for (i, digest) in digests.iter().enumerate() {
             assert_eq!(digest.len(), 64);
-            assert!(!digests[..i].contains(digest));
+            assert!(!digests[..i].contains(digest), "{i}");
         }
+    }
+
+    #[test]
+    fn a_digest_is_of_the_windows_named_in_their_order() {
+        let all = set(&[0.0, 1.0, 2.0, 3.0, 4.0, 5.0], &[0, 1, 2], None);
+        let of = |indices: &[u32]| digest(&all, indices, None);
+        assert_ne!(of(&[0, 2]), of(&[0, 1]));
+        assert_ne!(of(&[0, 2]), of(&[2, 0]));
+        assert_ne!(of(&[0, 2]), of(&[0, 2, 2]));
+        assert_eq!(of(&[0, 2]), digest(&set(&[9.0, 9.0, 0.0, 1.0, 4.0, 5.0], &[1, 0, 2], None), &[1, 2], None));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use triax_engine::{Engine, EngineError, Session, WindowSet};
+use triax_engine::{Engine, EngineError, Member, Session, WindowSet};
 use triax_model::{Network, Scaler, WeightFile, Weights};
 
 use crate::error::FitError;
@@ -15,15 +15,17 @@ pub struct Job<'a> {
     pub engine: &'a dyn Engine,
     /// The network.
     pub network: &'a Network,
-    /// Windows to train on.
-    pub train: &'a WindowSet,
-    /// Windows to judge each epoch by; may be empty. Each counts once: they have no weights.
-    pub valid: &'a WindowSet,
+    /// The windows, their values as the sensors gave them.
+    pub windows: &'a WindowSet,
+    /// Which of them to train on.
+    pub train: &'a [u32],
+    /// Which of them to judge each epoch by; may be none. Each counts once, whatever its weight.
+    pub valid: &'a [u32],
     /// The settings.
     pub plan: &'a FitPlan,
     /// Names of the classes; they travel with the weights, as the following do.
     pub classes: &'a [String],
-    /// How the windows were standardised.
+    /// How the values are standardised, by the engine as it takes them; not at all where absent.
     pub scaler: Option<&'a Scaler>,
     /// Further metadata of the weight files.
     pub extra: &'a BTreeMap<String, String>,
@@ -37,7 +39,14 @@ impl Job<'_> {
 
     /// Puts everything on the device.
     pub(crate) fn open(&self, weights: &Weights) -> Result<Box<dyn Session>, EngineError> {
-        self.engine.open(self.network, weights, &self.plan.training, self.train, self.valid)
+        let member = Member {
+            network: self.network,
+            weights,
+            plan: &self.plan.training,
+            scaler: self.scaler,
+            validation: self.valid,
+        };
+        self.engine.open(&[member], self.windows)
     }
 
     /// A weight file of this job.
@@ -54,25 +63,36 @@ impl Job<'_> {
     /// Checks that the parts belong together, before anything is written or put on a device.
     pub(crate) fn check(&self) -> Result<(), FitError> {
         self.plan.check().map_err(FitError::Input)?;
-        let spec = self.network.spec();
-        if self.classes.len() != spec.classes {
-            let names = self.classes.len();
-            return Err(FitError::Input(format!("{names} class names for a network of {} classes", spec.classes)));
-        }
-        if self.train.is_empty() {
-            return Err(FitError::Input("there is no window to train on".into()));
-        }
-        if self.valid.sample_weights.is_some() {
-            return Err(FitError::Input("validation windows have no weights: each counts once".into()));
-        }
+        check_classes(self.classes, self.network).map_err(FitError::Input)?;
+        check_roles(self.train, self.valid, self.windows).map_err(FitError::Input)?;
         self.plan.training.check(self.network)?;
-        for (set, role) in [(self.train, "training"), (self.valid, "validation")] {
-            set.check(role, self.network)?;
-            if let Some(value) = set.windows.iter().position(|value| !value.is_finite()) {
-                let (window, value) = (value / (spec.window * spec.channels), set.windows[value]);
-                return Err(FitError::Input(format!("{role} window {window} (from 0) holds {value}: repair the data")));
-            }
+        self.windows.check(self.network)?;
+        if let Some(scaler) = self.scaler {
+            scaler.fits(self.network.spec().channels).map_err(FitError::Input)?;
         }
         Ok(())
     }
+}
+
+/// Whether each class of `network` has a name.
+pub(crate) fn check_classes(classes: &[String], network: &Network) -> Result<(), String> {
+    match (classes.len(), network.spec().classes) {
+        (names, n_classes) if names != n_classes => {
+            Err(format!("{names} class names for a network of {n_classes} classes"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether there is something to train on, and only windows that there are.
+pub(crate) fn check_roles(train: &[u32], valid: &[u32], windows: &WindowSet) -> Result<(), String> {
+    if train.is_empty() {
+        return Err("there is no window to train on".into());
+    }
+    for (role, indices) in [("training", train), ("validation", valid)] {
+        if let Some(window) = indices.iter().find(|&&window| window as usize >= windows.len()) {
+            return Err(format!("window {window} (from 0) is to be one for {role}, and there are {}", windows.len()));
+        }
+    }
+    Ok(())
 }

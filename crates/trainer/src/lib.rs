@@ -17,11 +17,13 @@
 //! # Ok(()) }
 //! ```
 //!
-//! - A [`Job`] names the engine, the network, the windows and the [`FitPlan`]: what is trained, and how.
+//! - A [`Job`] names the engine, the network, the windows, which of them to train on and which to judge by, and the
+//!   [`FitPlan`]: what is trained, and how.
 //! - A [`RunFolder`] holds everything a run leaves on disk: `config.json`, `history.jsonl` (an [`EpochRecord`] a line),
 //!   `steps.jsonl`, `metrics.json` (a [`Summary`]), `best.safetensors`, `last.safetensors` and `checkpoint.safetensors`;
 //!   and an empty `.lock`, which keeps a second process from training there.
 //! - An [`Observer`] is told what happens, to draw bars, and is asked whether to stop.
+//! - [`fit_fleet`] trains a [`FleetJob`]: many models at once, without a folder, their results handed over as they come.
 //! - [`Metrics`] come from scores and labels alone, so that evaluating a finished network counts exactly as training did.
 //!
 //! Epochs and steps are counted from 1 in everything that is shown or written, from 0 in the order of windows and the
@@ -33,6 +35,7 @@ mod checkpoint;
 mod error;
 mod exact;
 mod fit;
+mod fleet;
 mod history;
 mod identity;
 mod job;
@@ -43,8 +46,11 @@ mod progress;
 mod run_folder;
 mod schedule;
 
-pub use error::{FitError, FolderError};
+pub use error::{Breakdown, FitError, FolderError};
 pub use fit::{Outcome, fit, resume};
+pub use fleet::{
+    FleetEpoch, FleetJob, FleetModel, FleetObserver, FleetOutcome, FleetResult, FleetShape, TrainedModel, fit_fleet,
+};
 pub use history::{EpochRecord, StepRecord};
 pub use job::Job;
 pub use metrics::{ClassMetrics, Metrics, MetricsError};

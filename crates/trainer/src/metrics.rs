@@ -1,6 +1,7 @@
 //! How well scores fit labels: loss, accuracy, precision, recall, F1 and the confusion matrix.
 
 use serde::{Deserialize, Serialize};
+use triax_engine::{Evaluation, NotFinite};
 use triax_losses::Loss;
 
 /// How well a network classifies a set of windows. Every window counts once, whatever weight its class had in training.
@@ -59,26 +60,29 @@ impl Metrics {
     /// # Errors
     /// A score that is not finite; numbers of scores and labels that do not belong together; no window at all.
     pub fn from_scores(scores: &[f32], labels: &[u32], loss: Loss, classes: &[String]) -> Result<Self, MetricsError> {
-        let n_classes = classes.len();
         check(scores, labels, classes)?;
-        let mut confusion = vec![vec![0; n_classes]; n_classes];
-        let mut loss_sum = 0.0;
-        let mut d_scores = vec![0.0; n_classes];
-        for (row, &label) in scores.chunks_exact(n_classes).zip(labels) {
-            let row_f64: Vec<f64> = row.iter().map(|&score| score.into()).collect();
-            loss_sum += loss.row(&row_f64, label as usize, &mut d_scores);
-            confusion[label as usize][largest(row)] += 1;
-        }
-        let per_class = (0..n_classes).map(|class| ClassMetrics::of(class, &classes[class], &confusion));
-        let per_class: Vec<_> = per_class.collect();
-        let n_correct: u64 = (0..n_classes).map(|class| confusion[class][class]).sum();
-        Ok(Self {
-            loss: loss_sum / labels.len() as f64,
-            accuracy: ratio(n_correct, labels.len() as u64),
+        let evaluation = Evaluation::of_scores(scores, labels.iter().copied(), classes.len(), loss);
+        Ok(Self::from_evaluation(&evaluation, classes))
+    }
+
+    /// The figures that follow from `evaluation`.
+    ///
+    /// # Panics
+    /// If the evaluation is of another number of classes.
+    pub fn from_evaluation(evaluation: &Evaluation, classes: &[String]) -> Self {
+        let n_classes = classes.len();
+        assert_eq!(evaluation.confusion.len(), n_classes * n_classes, "a count for each pair of classes");
+        let confusion: Vec<Vec<u64>> = evaluation.confusion.chunks_exact(n_classes).map(<[u64]>::to_vec).collect();
+        let per_class: Vec<_> =
+            (0..n_classes).map(|class| ClassMetrics::of(class, &classes[class], &confusion)).collect();
+        let n_correct = (0..n_classes).map(|class| confusion[class][class]).sum();
+        Self {
+            loss: evaluation.loss,
+            accuracy: ratio(n_correct, evaluation.confusion.iter().sum()),
             macro_f1: per_class.iter().map(|class| class.f1).sum::<f64>() / n_classes as f64,
             per_class,
             confusion,
-        })
+        }
     }
 }
 
@@ -114,15 +118,10 @@ fn check(scores: &[f32], labels: &[u32], classes: &[String]) -> Result<(), Metri
         let label = labels[window];
         return Err(MetricsError::Input(format!("window {window} has label {label} of {n_classes} classes (from 0)")));
     }
-    match scores.iter().position(|score| !score.is_finite()) {
-        Some(idx) => Err(MetricsError::NotFinite { window: idx / n_classes, class: classes[idx % n_classes].clone() }),
+    match NotFinite::find(scores, n_classes) {
+        Some(NotFinite { window, class }) => Err(MetricsError::NotFinite { window, class: classes[class].clone() }),
         None => Ok(()),
     }
-}
-
-/// Index of the largest score, the first of equals. All are finite.
-fn largest(scores: &[f32]) -> usize {
-    scores.iter().enumerate().fold(0, |best, (idx, score)| if *score > scores[best] { idx } else { best })
 }
 
 /// 0 where the denominator is.

@@ -22,8 +22,9 @@ pub struct RunShape {
     pub steps_done: usize,
 }
 
-/// Watches a run. Every method but those of interest may be left out; `()` watches nothing.
-pub trait Observer {
+/// Watches a run, from whichever thread takes its steps. Every method but those of interest may be left out; `()` watches
+/// nothing.
+pub trait Observer: Send {
     /// The run begins, or goes on.
     fn run_started(&mut self, _shape: &RunShape) {}
 
@@ -33,7 +34,7 @@ pub trait Observer {
     /// Step `step` of the epoch (from 1) is done, or queued on a GPU: then there is no result before the stretch ends.
     fn step_done(&mut self, _step: usize, _result: Option<StepResult>) {}
 
-    /// The epoch is complete and saved. `validation` is absent without validation windows.
+    /// The epoch is complete, and in the history. `validation` is absent without validation windows.
     fn epoch_ended(&mut self, _record: &EpochRecord, _validation: Option<&Metrics>) {}
 
     /// Whether the run should stop. Asked after every step; a run that stops saves its state and can be resumed.

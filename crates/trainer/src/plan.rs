@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use triax_engine::TrainingPlan;
+use triax_random::epoch_order;
 
 use crate::schedule::Schedule;
 
@@ -40,5 +41,14 @@ impl FitPlan {
             return Err(format!("the learning rate must be positive and finite, it is {}", self.learning_rate));
         }
         self.schedule.check()
+    }
+
+    /// The windows `train` in the order in which epoch `epoch` (from 0) visits them.
+    pub(crate) fn order(&self, epoch: usize, train: &[u32]) -> Vec<u32> {
+        if !self.shuffle {
+            return train.to_vec();
+        }
+        let order = epoch_order(self.training.seed, epoch, train.len());
+        order.into_iter().map(|position| train[position as usize]).collect()
     }
 }

@@ -55,8 +55,25 @@ pub(crate) struct EpochSums {
 }
 
 impl EpochSums {
-    /// Adds a batch of `n_windows`.
-    pub(crate) fn add(&mut self, step: &StepResult, n_windows: usize) {
+    /// Adds the results of steps `first..` of an epoch of `n_windows` windows, up to the first that is not finite. Says
+    /// which one of `results` that is, and what of it.
+    pub(crate) fn add(
+        &mut self,
+        results: &[StepResult],
+        first: usize,
+        batch_size: usize,
+        n_windows: usize,
+    ) -> Option<(usize, &'static str)> {
+        for (idx, result) in results.iter().enumerate() {
+            if let Some(what) = not_finite(result) {
+                return Some((idx, what));
+            }
+            self.add_batch(result, batch_size.min(n_windows - (first + idx) * batch_size));
+        }
+        None
+    }
+
+    fn add_batch(&mut self, step: &StepResult, n_windows: usize) {
         self.loss += f64::from(step.loss) * n_windows as f64;
         self.correct += u64::from(step.correct);
         self.windows += n_windows as u64;
@@ -71,6 +88,14 @@ impl EpochSums {
     pub(crate) fn accuracy(&self) -> f64 {
         self.correct as f64 / self.windows as f64
     }
+}
+
+/// What of a step's result is not finite, if anything.
+pub(crate) fn not_finite(result: &StepResult) -> Option<&'static str> {
+    if !result.loss.is_finite() {
+        return Some("the loss");
+    }
+    (!result.gradient_norm.is_finite()).then_some("the gradient's norm")
 }
 
 impl Progress {
@@ -209,7 +234,7 @@ mod tests {
         let epoch = callbacks().epoch_figures;
         let mut sums = EpochSums::default();
         for batch in &epoch.batches {
-            sums.add(&StepResult { loss: batch.loss, correct: batch.correct, gradient_norm: 0.0 }, batch.windows);
+            sums.add_batch(&StepResult { loss: batch.loss, correct: batch.correct, gradient_norm: 0.0 }, batch.windows);
         }
         // Keras sums in f32.
         assert!((sums.mean_loss() - epoch.loss).abs() < 1e-6 * epoch.loss, "{}", sums.mean_loss());
@@ -223,7 +248,7 @@ mod tests {
         let plan = plan(5, Some(1));
         let mut progress = Progress::new(&plan);
         progress.end_epoch(&plan, 0.1 + 0.2);
-        progress.sums.add(&StepResult { loss: 1.0 / 3.0, correct: 2, gradient_norm: 0.0 }, 3);
+        progress.sums.add(&[StepResult { loss: 1.0 / 3.0, correct: 2, gradient_norm: 0.0 }], 0, 4, 3);
         let text = serde_json::to_string(&progress).unwrap();
         assert_eq!(serde_json::from_str::<Progress>(&text).unwrap(), progress);
         let fresh = Progress::new(&plan); // its lowest loss is infinite

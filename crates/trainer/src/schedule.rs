@@ -1,6 +1,7 @@
 //! The learning rate of every step, in Keras's forms.
 
 use std::f64::consts::PI;
+use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
@@ -79,6 +80,11 @@ impl ScheduleState {
                 (f64::from(self.learning_rate) * 0.5 * (1.0 + (PI * done).cos())) as f32
             }
         }
+    }
+
+    /// Learning rate of each of `steps`, counted likewise.
+    pub(crate) fn rates(&self, schedule: &Schedule, steps: Range<u64>, n_steps: u64) -> Vec<f32> {
+        steps.map(|step| self.rate(schedule, step, n_steps)).collect()
     }
 
     /// Takes note of an epoch that ended with `loss`.

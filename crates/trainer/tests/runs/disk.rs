@@ -66,7 +66,7 @@ fn a_torn_last_line_of_the_history_is_left_out_and_a_broken_one_named() {
 struct BreakAt<'a> {
     epoch: usize,
     path: PathBuf,
-    damage: &'a dyn Fn(&Path),
+    damage: &'a (dyn Fn(&Path) + Sync),
 }
 
 impl Observer for BreakAt<'_> {

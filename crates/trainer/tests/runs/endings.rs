@@ -3,14 +3,18 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use triax_engine::reference::ReferenceEngine;
+use triax_fused::CpuEngine;
 use triax_model::WeightFile;
-use triax_trainer::{EpochRecord, FitError, Metrics, Observer, Outcome, RunFolder, Schedule, StepRecord, Summary, fit};
+use triax_trainer::{
+    Breakdown, EpochRecord, FitError, Metrics, Observer, Outcome, RunFolder, RunShape, Schedule, StepRecord, Summary,
+    fit,
+};
 
-use crate::setup::{Setup, StopAfter, contents, copy, empty_folder, finished, windows};
+use crate::setup::{Setup, StopAfter, assert_same_run, contents, copy, empty_folder, finished, windows};
 use crate::toy::{Fault, Toy};
 
 fn history(run: &Path) -> Vec<EpochRecord> {
@@ -44,7 +48,7 @@ proptest! {
         let folder = empty_folder();
         let run = folder.path().join("run");
         let mut setup = Setup::new();
-        setup.train = windows(n_windows, 1);
+        setup.train_on(&windows(n_windows, 1));
         setup.plan.epochs = 3;
         setup.plan.shuffle = shuffle;
         setup.plan.log_steps = log_steps;
@@ -59,6 +63,7 @@ proptest! {
         for epoch in visited.chunks(n_windows) {
             let distinct: BTreeSet<_> = epoch.iter().collect();
             prop_assert_eq!(distinct.len(), n_windows);
+            prop_assert!(epoch.iter().all(|window| setup.train.contains(window)));
             prop_assert!(shuffle || epoch.is_sorted());
         }
         // Of 59 windows, two orders are the same once in 10⁸⁰.
@@ -100,7 +105,7 @@ fn without_validation_windows_the_training_loss_decides() {
     let folder = empty_folder();
     let run = folder.path().join("run");
     let mut setup = Setup::new();
-    setup.valid = windows(0, 1);
+    setup.validate_with(&windows(0, 1));
     let summary = finished(setup.fit(&Toy::default(), &run, &mut ()));
     let history = history(&run);
     let lowest = history.iter().min_by(|a, b| a.loss.total_cmp(&b.loss)).unwrap();
@@ -164,7 +169,7 @@ fn nothing_is_read_back_within_an_epoch_unless_steps_are_logged() {
     let folder = empty_folder();
     let mut setup = Setup::new();
     setup.plan.training.batch_size = 1;
-    setup.train = windows(120, 1);
+    setup.train_on(&windows(120, 1));
     setup.plan.epochs = 2;
     let silent = Toy { like_a_gpu: true, ..Toy::default() };
     finished(setup.fit(&silent, &folder.path().join("silent"), &mut ()));
@@ -211,10 +216,10 @@ fn plateau_reduces_the_rate_of_the_next_epoch() {
 fn a_network_learns_to_tell_three_levels_apart() {
     let folder = empty_folder();
     let mut setup = Setup::new();
-    setup.train = windows(90, 1);
-    setup.valid = windows(30, 2);
+    setup.train_on(&windows(90, 1));
+    setup.validate_with(&windows(30, 2));
     setup.plan.epochs = 30;
-    let summary = finished(setup.fit(&ReferenceEngine, &folder.path().join("run"), &mut ()));
+    let summary = finished(setup.fit(&CpuEngine::<f64>::new(), &folder.path().join("run"), &mut ()));
     assert_eq!(summary.best.validation.unwrap().accuracy, 1.0);
 }
 
@@ -241,7 +246,7 @@ fn values_that_are_not_finite_end_the_run_and_spoil_nothing() {
         (Fault::GradientNorm(13), "the gradient's norm", Some(4)),
         (Fault::Weight(14), "the weight `conv1.bias`", None),
         (Fault::Moment(14), "the optimizer's m `dense1.kernel`", None),
-        (Fault::Score(13), "the score of class still for validation window 1", None),
+        (Fault::Score(13), "the validation loss", None),
     ] {
         for like_a_gpu in [false, true] {
             let folder = empty_folder();
@@ -249,7 +254,7 @@ fn values_that_are_not_finite_end_the_run_and_spoil_nothing() {
             let engine = Toy { fault: Some(fault), like_a_gpu, ..Toy::default() };
             let error = Setup::new().fit(&engine, &run, &mut CopyAt { epoch: 2, run: &run, copy: &good }).unwrap_err();
             let said = error.to_string();
-            let FitError::NotFinite { what: found, epoch: 3, step: at, .. } = error else {
+            let FitError::NotFinite { breakdown: Breakdown { what: found, epoch: 3, step: at }, .. } = error else {
                 panic!("{fault:?}: {said}")
             };
             assert_eq!((found.as_str(), at), (what, step), "{fault:?}");
@@ -259,6 +264,35 @@ fn values_that_are_not_finite_end_the_run_and_spoil_nothing() {
             let checkpoint = |folder: &Path| fs::read(folder.join("checkpoint.safetensors")).unwrap();
             assert!(checkpoint(&run) == checkpoint(&good), "{fault:?}");
         }
+    }
+}
+
+/// Saved seldom, a run that breaks down still leaves its last sound epoch and its best weights behind.
+#[test]
+fn a_run_that_breaks_down_between_two_saves_loses_no_epoch() {
+    struct GoesOnAt(Option<usize>);
+    impl Observer for GoesOnAt {
+        fn run_started(&mut self, shape: &RunShape) {
+            assert_eq!(shape.steps_done, 0);
+            self.0 = Some(shape.epochs_done);
+        }
+    }
+    let folder = empty_folder();
+    let whole = folder.path().join("whole");
+    let setup = Setup { save_every: Duration::MAX, ..Setup::new() };
+    finished(setup.fit(&Toy::default(), &whole, &mut ()));
+    for fault in [Fault::Loss(13), Fault::Weight(14), Fault::Score(13)] {
+        let run = folder.path().join(format!("{fault:?}"));
+        let good = folder.path().join(format!("{fault:?}, good"));
+        let broken = Toy { fault: Some(fault), ..Toy::default() };
+        setup.fit(&broken, &run, &mut CopyAt { epoch: 2, run: &run, copy: &good }).unwrap_err();
+        assert!(!good.join("best.safetensors").exists(), "nothing is saved before the run has broken down");
+        assert_eq!(history(&run).len(), 2);
+        assert!(run.join("best.safetensors").exists());
+        let mut observer = GoesOnAt(None);
+        finished(setup.resume(&Toy::default(), &run, &mut observer));
+        assert_eq!(observer.0, Some(2));
+        assert_same_run(&run, &whole);
     }
 }
 
@@ -279,27 +313,29 @@ fn jobs_that_cannot_work_are_refused_before_anything_is_trained() {
         let run = folder.path().join("run");
         let mut setup = Setup::new();
         change(&mut setup);
-        let said = setup.fit(&ReferenceEngine, &run, &mut ()).unwrap_err().to_string();
+        let said = setup.fit(&CpuEngine::<f64>::new(), &run, &mut ()).unwrap_err().to_string();
         assert!(!run.join("checkpoint.safetensors").exists());
         said
     };
-    let replace = |set: &mut triax_engine::WindowSet, value: f32| {
-        let mut values = set.windows.to_vec();
-        values[35] = value;
-        set.windows = values.into();
+    let replace = |setup: &mut Setup, window: usize, value: f32| {
+        let mut values = setup.windows.windows.to_vec();
+        values[window * 16 + 3] = value;
+        setup.windows.windows = values.into();
     };
     for (said, part) in [
         (refused(&|setup| setup.plan.epochs = 0), "epochs must be at least 1"),
         (refused(&|setup| setup.plan.training.batch_size = 0), "batch size"),
         (refused(&|setup| setup.plan.learning_rate = 0.0), "learning rate must be positive"),
         (refused(&|setup| setup.plan.learning_rate = f32::NAN), "learning rate must be positive"),
-        (refused(&|setup| setup.train = windows(0, 1)), "no window to train on"),
+        (refused(&|setup| setup.train.clear()), "no window to train on"),
         (refused(&|setup| setup.classes = vec!["walk".into()]), "1 class names for a network of 3 classes"),
-        (refused(&|setup| replace(&mut setup.train, f32::NAN)), "training window 2 (from 0) holds NaN"),
-        (refused(&|setup| replace(&mut setup.valid, f32::INFINITY)), "validation window 2 (from 0) holds inf"),
-        (refused(&|setup| setup.valid.sample_weights = Some(vec![1.0; 9].into())), "each counts once"),
+        (refused(&|setup| setup.train[3] = 31), "window 31 (from 0) is to be one for training, and there are 31"),
+        (refused(&|setup| setup.valid[3] = 40), "window 40 (from 0) is to be one for validation, and there are 31"),
+        (refused(&|setup| replace(setup, 11, f32::NAN)), "window 11 (from 0) holds NaN"),
+        (refused(&|setup| replace(setup, 2, f32::INFINITY)), "window 2 (from 0) holds inf"),
+        (refused(&|setup| setup.scaler.scale[1] = 0.0), "scale of channel 1 is 0"),
         (refused(&|setup| setup.weights.tensors[0].values[0] = f32::NAN), "conv1.kernel"),
-        (refused(&|setup| setup.train.labels = vec![7; 22].into()), "7"),
+        (refused(&|setup| setup.windows.labels = vec![7; 31].into()), "7"),
     ] {
         assert!(said.contains(part), "`{part}` is missing in: {said}");
     }

@@ -3,9 +3,10 @@
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use triax_engine::reference::ReferenceEngine;
 use triax_engine::{Engine, StepResult};
+use triax_fused::CpuEngine;
 use triax_trainer::{EpochRecord, FitError, Metrics, Observer, Outcome, RunFolder, RunShape, Schedule, resume};
 
 use crate::setup::{Setup, StopAfter, assert_same_run, copy, empty_folder, finished, windows};
@@ -22,7 +23,7 @@ fn setups() -> Vec<Setup> {
     cosine.plan.schedule = Schedule::Cosine;
     cosine.plan.shuffle = false;
     let mut unvalidated = Setup::new();
-    unvalidated.valid = windows(0, 2);
+    unvalidated.validate_with(&windows(0, 2));
     unvalidated.plan.log_steps = true;
     vec![plateau, cosine, unvalidated]
 }
@@ -75,14 +76,17 @@ fn resume_every_snapshot(setup: &Setup, engine: &dyn Engine, damage: impl Fn(&Pa
 
 #[test]
 fn a_run_killed_anywhere_resumes_to_the_same_bits() {
-    for setup in setups() {
-        resume_every_snapshot(&setup, &Toy::default(), |_, _| ());
+    // Saved after every epoch; and never before the end, so that all but the first state is lost.
+    for save_every in [Duration::ZERO, Duration::MAX] {
+        for setup in setups() {
+            resume_every_snapshot(&Setup { save_every, ..setup }, &Toy::default(), |_, _| ());
+        }
     }
 }
 
 #[test]
-fn the_reference_engine_resumes_to_the_same_bits_too() {
-    resume_every_snapshot(&setups()[0], &ReferenceEngine, |_, _| ());
+fn the_reference_resumes_to_the_same_bits_too() {
+    resume_every_snapshot(&setups()[0], &CpuEngine::<f64>::new(), |_, _| ());
 }
 
 #[test]
@@ -215,8 +219,11 @@ fn another_job_is_refused_with_the_reason() {
         setup.network = triax_model::Network::new(spec).unwrap();
     });
     assert_eq!(network, "hidden.0 was 3, is now 4");
-    assert_eq!(refused(&|setup| setup.train = windows(22, 9)), "the training windows are not the same");
-    assert_eq!(refused(&|setup| setup.valid = windows(0, 9)), "the validation windows are not the same");
+    assert_eq!(refused(&|setup| setup.train_on(&windows(22, 9))), "the training windows are not the same");
+    assert_eq!(refused(&|setup| setup.validate_with(&windows(0, 9))), "the validation windows are not the same");
+    assert_eq!(refused(&|setup| setup.train.swap(0, 1)), "the training windows are not the same");
+    assert_eq!(refused(&|setup| setup.valid.truncate(8)), "the validation windows are not the same");
+    assert_eq!(refused(&|setup| setup.scaler.mean[0] = 0.25), "the scaler is not the same");
     assert_eq!(crate::setup::contents(&run), before);
 }
 

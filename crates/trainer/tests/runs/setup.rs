@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::ops::Range;
 use std::path::Path;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -16,12 +18,16 @@ use triax_trainer::{FitError, FitPlan, Job, Observer, Outcome, RunFolder, Schedu
 pub struct Setup {
     pub network: Network,
     pub weights: Weights,
-    pub train: WindowSet,
-    pub valid: WindowSet,
+    /// Those of validation come first, so that a place in an order cannot pass for the index of a window.
+    pub windows: WindowSet,
+    pub train: Vec<u32>,
+    pub valid: Vec<u32>,
     pub plan: FitPlan,
     pub classes: Vec<String>,
     pub scaler: Scaler,
     pub extra: BTreeMap<String, String>,
+    /// Zero: after every epoch.
+    pub save_every: Duration,
 }
 
 impl Setup {
@@ -33,8 +39,9 @@ impl Setup {
         Self {
             weights: Weights::glorot_uniform(&network, 1),
             network,
-            train: windows(22, 1),
-            valid: windows(9, 2),
+            windows: joined(&windows(9, 2), &windows(22, 1)),
+            train: (9..31).collect(),
+            valid: (0..9).collect(),
             plan: FitPlan {
                 training: TrainingPlan {
                     loss: Loss::CategoricalHinge,
@@ -54,13 +61,30 @@ impl Setup {
             classes: ["still", "walk", "jog"].map(String::from).into(),
             scaler: Scaler { mean: vec![0.5, 0.25], scale: vec![1.0, 2.0] },
             extra: BTreeMap::from([("step".into(), "60".into())]),
+            save_every: Duration::ZERO,
         }
+    }
+
+    /// Replaces the windows to train on.
+    pub fn train_on(&mut self, train: &WindowSet) {
+        let n_valid = self.valid.len();
+        self.windows = joined(&cut(&self.windows, 0..n_valid), train);
+        self.train = (n_valid as u32..self.windows.len() as u32).collect();
+    }
+
+    /// Replaces the windows to validate with.
+    pub fn validate_with(&mut self, valid: &WindowSet) {
+        let train = cut(&self.windows, self.valid.len()..self.windows.len());
+        self.windows = joined(valid, &train);
+        self.valid = (0..valid.len() as u32).collect();
+        self.train = (valid.len() as u32..self.windows.len() as u32).collect();
     }
 
     pub fn job<'a>(&'a self, engine: &'a dyn Engine) -> Job<'a> {
         Job {
             engine,
             network: &self.network,
+            windows: &self.windows,
             train: &self.train,
             valid: &self.valid,
             plan: &self.plan,
@@ -71,12 +95,12 @@ impl Setup {
     }
 
     pub fn fit(&self, engine: &dyn Engine, path: &Path, observer: &mut dyn Observer) -> Result<Outcome, FitError> {
-        let folder = RunFolder::create(path, &json!({ "made by": "a test" })).unwrap();
+        let folder = RunFolder::create(path, &json!({ "made by": "a test" })).unwrap().saved_every(self.save_every);
         fit(&self.job(engine), &self.weights, &folder, observer)
     }
 
     pub fn resume(&self, engine: &dyn Engine, path: &Path, observer: &mut dyn Observer) -> Result<Outcome, FitError> {
-        resume(&self.job(engine), &RunFolder::open(path).unwrap(), observer)
+        resume(&self.job(engine), &RunFolder::open(path).unwrap().saved_every(self.save_every), observer)
     }
 }
 
@@ -86,6 +110,18 @@ pub fn windows(n_windows: usize, seed: u64) -> WindowSet {
     let labels: Vec<u32> = (0..n_windows).map(|window| window as u32 % 3).collect();
     let values = labels.iter().flat_map(|&label| [label as f32; 16]).map(|hint| hint - 1.0 + 0.2 * stream.uniform());
     WindowSet { windows: values.collect(), labels: labels.into(), sample_weights: None }
+}
+
+/// The windows of both.
+fn joined(first: &WindowSet, second: &WindowSet) -> WindowSet {
+    let windows = first.windows.iter().chain(second.windows.iter()).copied().collect();
+    let labels = first.labels.iter().chain(second.labels.iter()).copied().collect();
+    WindowSet { windows, labels, sample_weights: None }
+}
+
+fn cut(set: &WindowSet, part: Range<usize>) -> WindowSet {
+    let windows = set.windows[16 * part.start..16 * part.end].into();
+    WindowSet { windows, labels: set.labels[part].into(), sample_weights: None }
 }
 
 /// A folder that goes away by itself. These tests sync thousands of files: where there is a disk in memory, they need not

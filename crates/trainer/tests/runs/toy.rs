@@ -1,12 +1,16 @@
 //! An engine to test the trainer with: as quick as can be, f32 throughout, and what it computes depends on everything a
-//! trainer hands it: the order, the windows, the counter of steps, the seed, the learning rates, moments and updates.
+//! trainer hands it: the order, the windows, the scaler, the counter of steps, the seed, the learning rates, moments and
+//! updates.
 
 use std::cell::RefCell;
 use std::ops::ControlFlow;
 use std::rc::Rc;
 
-use triax_engine::{Engine, EngineError, Session, SessionState, StepResult, Stretch, TrainingPlan, WindowSet};
-use triax_model::{Network, Weights};
+use triax_engine::{
+    Engine, EngineError, Evaluation, Member, Progress, Session, SessionState, StepResult, Stretch, TrainingPlan, Watch,
+    WindowSet, check_fleet,
+};
+use triax_model::{Network, Scaler, Weights};
 use triax_random::{Purpose, Stream};
 
 /// What goes wrong, and in which step of the run (from 0).
@@ -19,18 +23,39 @@ pub enum Fault {
     Score(u64),
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Toy {
     /// Validation loss (categorical hinge) after each epoch; otherwise it follows from the weights. The first weight then
     /// counts the updates.
     pub validation_losses: Option<Vec<f32>>,
     /// Makes one value NaN.
     pub fault: Option<Fault>,
+    /// The seed of the models that have the fault; all where absent.
+    pub faulty_seed: Option<u64>,
     /// Holds results back until the end of a stretch, as a GPU does.
     pub like_a_gpu: bool,
+    /// Models that a session can hold.
+    pub capacity: usize,
     /// The windows trained on, in order, and the length of each stretch asked for.
     pub visited: Rc<RefCell<Vec<u32>>>,
     pub stretches: Rc<RefCell<Vec<usize>>>,
+    /// The size of each fleet opened.
+    pub fleets: Rc<RefCell<Vec<usize>>>,
+}
+
+impl Default for Toy {
+    fn default() -> Self {
+        Self {
+            validation_losses: None,
+            fault: None,
+            faulty_seed: None,
+            like_a_gpu: false,
+            capacity: usize::MAX,
+            visited: Rc::default(),
+            stretches: Rc::default(),
+            fleets: Rc::default(),
+        }
+    }
 }
 
 impl Engine for Toy {
@@ -38,23 +63,29 @@ impl Engine for Toy {
         "toy"
     }
 
-    fn open(
-        &self,
-        network: &Network,
-        weights: &Weights,
-        plan: &TrainingPlan,
-        train: &WindowSet,
-        valid: &WindowSet,
-    ) -> Result<Box<dyn Session>, EngineError> {
-        let moments = plan.optimizer.moment_names().iter().map(|_| Weights::zeros(network)).collect();
-        Ok(Box::new(ToySession {
+    fn capacity(&self, _: &Member<'_>, _: &WindowSet) -> usize {
+        self.capacity
+    }
+
+    fn open(&self, fleet: &[Member<'_>], windows: &WindowSet) -> Result<Box<dyn Session>, EngineError> {
+        check_fleet(fleet, windows)?;
+        assert!(fleet.len() <= self.capacity);
+        self.fleets.borrow_mut().push(fleet.len());
+        let models = fleet.iter().map(|member| Model {
             toy: self.clone(),
-            network: network.clone(),
-            plan: plan.clone(),
-            train: train.clone(),
-            valid: valid.clone(),
-            state: SessionState { weights: weights.clone(), moments, updates: 0 },
-        }))
+            fault: self.fault.filter(|_| self.faulty_seed.is_none_or(|seed| seed == member.plan.seed)),
+            network: member.network.clone(),
+            plan: member.plan.clone(),
+            scaler: member.scaler.cloned(),
+            validation: member.validation.to_vec(),
+            state: SessionState {
+                weights: member.weights.clone(),
+                moments: member.plan.optimizer.moment_names().iter().map(|_| Weights::zeros(member.network)).collect(),
+                updates: 0,
+            },
+            steps_an_epoch: 1,
+        });
+        Ok(Box::new(ToySession { toy: self.clone(), windows: windows.clone(), models: models.collect() }))
     }
 
     fn scores(&self, _: &Network, _: &Weights, _: &[f32]) -> Result<Vec<f32>, EngineError> {
@@ -64,25 +95,42 @@ impl Engine for Toy {
 
 struct ToySession {
     toy: Toy,
-    network: Network,
-    plan: TrainingPlan,
-    train: WindowSet,
-    valid: WindowSet,
-    state: SessionState,
+    windows: WindowSet,
+    models: Vec<Model>,
 }
 
-impl ToySession {
+struct Model {
+    toy: Toy,
+    fault: Option<Fault>,
+    network: Network,
+    plan: TrainingPlan,
+    scaler: Option<Scaler>,
+    validation: Vec<u32>,
+    state: SessionState,
+    steps_an_epoch: usize,
+}
+
+impl Model {
+    /// The values of a window, standardised.
+    fn window(&self, windows: &WindowSet, window: u32) -> Vec<f32> {
+        let n_values = windows.windows.len() / windows.len();
+        let mut values = windows.windows[window as usize * n_values..][..n_values].to_vec();
+        if let Some(scaler) = &self.scaler {
+            scaler.apply(&mut values);
+        }
+        values
+    }
+
     /// A momentum update towards the windows' values, with noise from the step's own random numbers.
-    fn step(&mut self, batch: &[u32], step: u64, learning_rate: f32) -> StepResult {
-        let window_len = self.train.windows.len() / self.train.len();
+    fn step(&mut self, windows: &WindowSet, batch: &[u32], step: u64, learning_rate: f32) -> StepResult {
+        let values: Vec<Vec<f32>> = batch.iter().map(|&window| self.window(windows, window)).collect();
         let mut noise = Stream::new(self.plan.seed, Purpose::Dropout, step);
         self.state.updates += 1;
         let (mut loss, mut squares, mut element) = (0.0, 0.0, 0);
         for (idx, tensor) in self.state.weights.tensors.iter_mut().enumerate() {
             for (at, weight) in tensor.values.iter_mut().enumerate() {
-                let mean = batch.iter().fold(0.0, |sum, &window| {
-                    sum * 0.999 + self.train.windows[window as usize * window_len + element % window_len]
-                }) / batch.len() as f32;
+                let mean = values.iter().fold(0.0, |sum, values| sum * 0.999 + values[element % values.len()])
+                    / batch.len() as f32;
                 let gradient = *weight - mean + 0.1 * noise.uniform();
                 loss += gradient * gradient;
                 squares += gradient * gradient;
@@ -99,9 +147,9 @@ impl ToySession {
         if self.toy.validation_losses.is_some() {
             self.state.weights.tensors[0].values[0] = self.state.updates as f32;
         }
-        let correct = batch.iter().filter(|&&window| self.train.labels[window as usize] == 1).count() as u32;
+        let correct = batch.iter().filter(|&&window| windows.labels[window as usize] == 1).count() as u32;
         let mut result = StepResult { loss, correct, gradient_norm: squares.sqrt() };
-        match self.toy.fault {
+        match self.fault {
             Some(Fault::Loss(at)) if at == step => result.loss = f32::NAN,
             Some(Fault::GradientNorm(at)) if at == step => result.gradient_norm = f32::INFINITY,
             Some(Fault::Weight(at)) if at == step => self.state.weights.tensors[1].values[0] = f32::NAN,
@@ -110,65 +158,77 @@ impl ToySession {
         }
         result
     }
-}
 
-impl Session for ToySession {
-    fn train(
-        &mut self,
-        stretch: &Stretch<'_>,
-        after_step: &mut dyn FnMut(usize, Option<StepResult>) -> ControlFlow<()>,
-    ) -> Result<Vec<StepResult>, EngineError> {
-        stretch.check(&self.plan, self.train.len())?;
-        self.toy.stretches.borrow_mut().push(stretch.steps.len());
-        let mut results = Vec::new();
-        for (step, &learning_rate) in stretch.steps.clone().zip(stretch.learning_rates) {
-            let start = step * self.plan.batch_size;
-            let batch = &stretch.order[start..stretch.order.len().min(start + self.plan.batch_size)];
-            self.toy.visited.borrow_mut().extend(batch);
-            let result = self.step(batch, stretch.first_step + step as u64, learning_rate);
-            results.push(result);
-            if after_step(step, (!self.toy.like_a_gpu).then_some(result)).is_break() {
-                break;
-            }
-        }
-        Ok(results)
-    }
-
-    fn validation_scores(&mut self) -> Result<Vec<f32>, EngineError> {
+    fn evaluation(&self, windows: &WindowSet) -> Evaluation {
         let n_classes = self.network.spec().classes;
-        let mut scores = vec![0.0; self.valid.len() * n_classes];
+        let mut scores = vec![0.0; self.validation.len() * n_classes];
         let weights = &self.state.weights.tensors;
-        let window_len = self.valid.windows.len() / self.valid.len();
-        for (window, row) in scores.chunks_mut(n_classes).enumerate() {
-            let label = self.valid.labels[window] as usize;
+        let labels = self.validation.iter().map(|&window| windows.labels[window as usize]);
+        for ((row, &window), label) in scores.chunks_mut(n_classes).zip(&self.validation).zip(labels.clone()) {
             match &self.toy.validation_losses {
                 // max(0 − score + 1, 0)
                 Some(losses) => {
-                    let n_steps = self.plan.n_steps(self.train.len());
-                    row[label] = 1.0 - losses[weights[0].values[0] as usize / n_steps - 1];
+                    row[label as usize] = 1.0 - losses[weights[0].values[0] as usize / self.steps_an_epoch - 1];
                 }
                 None => {
+                    let value = self.window(windows, window)[0];
                     for (class, score) in row.iter_mut().enumerate() {
-                        let bias = &weights[weights.len() - 1].values;
-                        *score = bias[class] + weights[0].values[class] * self.valid.windows[window * window_len];
+                        *score = weights[weights.len() - 1].values[class] + weights[0].values[class] * value;
                     }
                 }
             }
         }
-        match self.toy.fault {
+        match self.fault {
             Some(Fault::Score(at)) if at < self.state.updates => scores[n_classes] = f32::NAN,
             _ => {}
         }
-        Ok(scores)
+        Evaluation::of_scores(&scores, labels, n_classes, self.plan.loss)
+    }
+}
+
+impl Session for ToySession {
+    fn train(&mut self, stretch: &Stretch<'_>, watch: &mut Watch<'_>) -> Result<Vec<Vec<StepResult>>, EngineError> {
+        let batch_size = self.models[0].plan.batch_size;
+        stretch.check(self.models.len(), self.windows.len(), batch_size)?;
+        self.toy.stretches.borrow_mut().push(stretch.steps.len());
+        let alone = self.models.len() == 1;
+        let (mut steps, mut all) = (0, Vec::new());
+        for (m, model) in self.models.iter_mut().enumerate() {
+            let epoch = stretch.members[m];
+            model.steps_an_epoch = epoch.n_steps(batch_size);
+            let mut results = Vec::new();
+            for (step, &learning_rate) in stretch.steps_of(m, batch_size).zip(epoch.learning_rates) {
+                let batch = epoch.batch(step, batch_size);
+                self.toy.visited.borrow_mut().extend(batch);
+                let result = model.step(&self.windows, batch, epoch.first_step + step as u64, learning_rate);
+                results.push(result);
+                steps += 1;
+                let newest = (alone && !self.toy.like_a_gpu).then_some(result);
+                if watch(Progress { steps, newest }) == ControlFlow::Break(()) {
+                    all.push(results);
+                    all.resize(self.models.len(), Vec::new());
+                    return Ok(all);
+                }
+            }
+            all.push(results);
+        }
+        Ok(all)
     }
 
-    fn state(&mut self) -> Result<SessionState, EngineError> {
-        Ok(self.state.clone())
+    fn validate(&mut self) -> Result<Vec<Evaluation>, EngineError> {
+        Ok(self.models.iter().map(|model| model.evaluation(&self.windows)).collect())
     }
 
-    fn restore(&mut self, state: &SessionState) -> Result<(), EngineError> {
-        state.check(&self.network, &self.plan.optimizer)?;
-        self.state = state.clone();
+    fn state(&mut self) -> Result<Vec<SessionState>, EngineError> {
+        Ok(self.models.iter().map(|model| model.state.clone()).collect())
+    }
+
+    fn restore(&mut self, states: &[SessionState]) -> Result<(), EngineError> {
+        assert_eq!(states.len(), self.models.len());
+        for (model, state) in self.models.iter_mut().zip(states) {
+            state.check(&model.network, &model.plan.optimizer)?;
+            model.state = state.clone();
+        }
         Ok(())
     }
 }

@@ -1,0 +1,168 @@
+//! The models that are trained together.
+
+use std::ops::{ControlFlow, Range};
+
+use rayon::prelude::*;
+use triax_engine::{Evaluation, Member, MemberEpoch, Session, SessionState, StepResult, Stretch};
+
+use super::{FleetEpoch, FleetJob, FleetModel, FleetObserver, FleetResult, TrainedModel};
+use crate::error::{Breakdown, FitError};
+use crate::fit::{broken_tensor, check_taken};
+use crate::metrics::Metrics;
+use crate::progress::EpochSums;
+use crate::schedule::{Schedule, ScheduleState};
+
+/// Some models of a fleet, on the device.
+pub(super) struct Group<'a> {
+    job: &'a FleetJob<'a>,
+    session: Box<dyn Session>,
+    courses: Vec<Course<'a>>,
+    /// Steps of the whole fleet that lie behind.
+    steps_done: u64,
+}
+
+/// One model on its way through its epochs.
+struct Course<'a> {
+    /// Index in the whole fleet.
+    model_idx: usize,
+    model: &'a FleetModel<'a>,
+    schedule: ScheduleState,
+    history: Vec<FleetEpoch>,
+    broken: Option<Breakdown>,
+}
+
+/// What a model does in an epoch: its order, and a learning rate for each step.
+type EpochPlan = (Vec<u32>, Vec<f32>);
+
+impl<'a> Group<'a> {
+    /// Puts the models at `models` on the device. `steps_done` is what the groups before have done.
+    pub fn open(job: &'a FleetJob<'a>, models: Range<usize>, steps_done: u64) -> Result<Self, FitError> {
+        let members: Vec<Member<'_>> = job.models[models.clone()].iter().map(FleetModel::member).collect();
+        let session = job.engine.open(&members, job.windows)?;
+        let courses = models.map(|model_idx| Course::new(model_idx, &job.models[model_idx])).collect();
+        Ok(Self { job, session, courses, steps_done })
+    }
+
+    /// Trains the models to their end. None where the observer asked to stop.
+    pub fn train(mut self, observer: &mut dyn FleetObserver) -> Result<Option<Vec<FleetResult>>, FitError> {
+        let epochs = self.courses[0].model.plan.epochs;
+        for epoch in 0..epochs {
+            let goes_on = self.courses.iter().any(|course| course.broken.is_none());
+            if goes_on && self.train_epoch(epoch, observer)?.is_break() {
+                return Ok(None);
+            }
+            self.steps_done += self.courses.iter().map(|course| course.model.steps_per_epoch() as u64).sum::<u64>();
+            observer.steps_done(self.steps_done);
+        }
+        let (evaluations, states) = (self.session.validate()?, self.session.state()?);
+        let ends = self.courses.into_iter().zip(states).zip(evaluations);
+        let classes = self.job.classes;
+        Ok(Some(ends.map(|((course, state), evaluation)| course.end(state, &evaluation, classes)).collect()))
+    }
+
+    /// Trains epoch `epoch` (from 0) of all models. `Break` where the observer asked to stop.
+    fn train_epoch(&mut self, epoch: usize, observer: &mut dyn FleetObserver) -> Result<ControlFlow<()>, FitError> {
+        // To shuffle thousands of windows for each of a thousand models takes one thread a tenth of a second.
+        let plans: Vec<EpochPlan> = self.courses.par_iter().map(|course| course.plan(epoch)).collect();
+        let members = self.courses.iter().zip(&plans).map(|(course, (order, learning_rates))| MemberEpoch {
+            order,
+            first_step: course.first_step(epoch),
+            learning_rates,
+        });
+        let members: Vec<MemberEpoch<'_>> = members.collect();
+        let n_steps = plans.iter().map(|(_, learning_rates)| learning_rates.len()).max().unwrap_or(0);
+        let mut interrupted = false;
+        let results = self.session.train(&Stretch { steps: 0..n_steps, members: &members }, &mut |done| {
+            observer.steps_done(self.steps_done + done.steps as u64);
+            interrupted = observer.interrupted();
+            if interrupted { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })?;
+        if interrupted {
+            return Ok(ControlFlow::Break(()));
+        }
+        for ((course, results), (_, learning_rates)) in self.courses.iter_mut().zip(&results).zip(&plans) {
+            check_taken(self.job.engine, results.len(), learning_rates.len())?;
+            course.take_note(epoch, results, learning_rates);
+        }
+        let last = epoch + 1 == self.courses[0].model.plan.epochs;
+        if !last && self.courses.iter().any(Course::watches_validation) {
+            for (course, evaluation) in self.courses.iter_mut().zip(self.session.validate()?) {
+                course.take_note_of_validation(epoch, &evaluation);
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+}
+
+impl<'a> Course<'a> {
+    fn new(model_idx: usize, model: &'a FleetModel<'a>) -> Self {
+        let schedule = ScheduleState::new(model.plan.learning_rate);
+        Self { model_idx, model, schedule, history: Vec::new(), broken: None }
+    }
+
+    /// Steps before `epoch`.
+    fn first_step(&self, epoch: usize) -> u64 {
+        (epoch * self.model.steps_per_epoch()) as u64
+    }
+
+    /// What it does in `epoch`: nothing once it is broken.
+    fn plan(&self, epoch: usize) -> EpochPlan {
+        if self.broken.is_some() {
+            return (Vec::new(), Vec::new());
+        }
+        let FleetModel { plan, train, .. } = *self.model;
+        let steps = self.first_step(epoch)..self.first_step(epoch + 1);
+        (plan.order(epoch, train), self.schedule.rates(&plan.schedule, steps, self.model.n_steps()))
+    }
+
+    /// Whether its learning rate depends on how well it does on its validation windows.
+    fn watches_validation(&self) -> bool {
+        matches!(self.model.plan.schedule, Schedule::Plateau { .. }) && !self.model.valid.is_empty()
+    }
+
+    /// Adds an epoch to the history.
+    fn take_note(&mut self, epoch: usize, results: &[StepResult], learning_rates: &[f32]) {
+        let Some(&learning_rate) = learning_rates.last() else { return };
+        let mut sums = EpochSums::default();
+        let batch_size = self.model.plan.training.batch_size;
+        if let Some((step, what)) = sums.add(results, 0, batch_size, self.model.train.len()) {
+            self.broken = Some(Breakdown { what: what.into(), epoch: epoch + 1, step: Some(step + 1) });
+            return;
+        }
+        self.history.push(FleetEpoch { loss: sums.mean_loss(), accuracy: sums.accuracy(), learning_rate });
+        if !self.watches_validation() {
+            self.schedule.epoch_ended(&self.model.plan.schedule, sums.mean_loss());
+        }
+    }
+
+    /// Lets the schedule look at how the epoch ended.
+    fn take_note_of_validation(&mut self, epoch: usize, evaluation: &Evaluation) {
+        if self.broken.is_some() || !self.watches_validation() {
+            return;
+        }
+        if evaluation.loss.is_finite() {
+            self.schedule.epoch_ended(&self.model.plan.schedule, evaluation.loss);
+        } else {
+            self.broken = Some(Breakdown { what: "the validation loss".into(), epoch: epoch + 1, step: None });
+        }
+    }
+
+    /// What became of it, having ended in `state`.
+    fn end(self, state: SessionState, evaluation: &Evaluation, classes: &[String]) -> FleetResult {
+        let Self { model_idx, model, history, broken, .. } = self;
+        let at_the_end = |what| Breakdown { what, epoch: model.plan.epochs, step: None };
+        let validation = (!model.valid.is_empty()).then_some(evaluation);
+        let broken =
+            broken.or_else(|| broken_tensor(&state, &model.plan.training.optimizer).map(at_the_end)).or_else(|| {
+                validation.filter(|found| !found.loss.is_finite()).map(|_| at_the_end("the validation loss".into()))
+            });
+        let end = match broken {
+            Some(breakdown) => Err(breakdown),
+            None => Ok(TrainedModel {
+                weights: state.weights,
+                validation: validation.map(|found| Metrics::from_evaluation(found, classes)),
+            }),
+        };
+        FleetResult { model: model_idx, history, end }
+    }
+}
