@@ -1,0 +1,343 @@
+//! The WGSL of a fleet's passes, put together from `kernels/` by a typed key.
+//!
+//! There are no text placeholders: what varies is a constant or a function that the key declares, and what it forgets
+//! to declare does not compile.
+
+use std::fmt::Write;
+
+use triax_engine::Optimizer;
+use triax_losses::Loss;
+use triax_losses::wgsl::{FINITE, loss_functions};
+
+use super::layout::{Affine, Layout, MaxPool, Stage};
+
+/// Most workgroups a model has in a parameter pass; a network with more blocks of parameters than that has each workgroup
+/// take several. Bounds the sums of squares that every workgroup of an update pass adds up.
+const MOST_GRADIENT_GROUPS: usize = 4_096;
+
+/// Words of a model before its scaler and its class weights, and of a step before the indices of its windows:
+/// MEMBER_CHANNELS and STEP_WINDOWS of `kernels/tile.wgsl`.
+pub(super) const MEMBER_HEAD: usize = 10;
+pub(super) const STEP_HEAD: usize = 8;
+
+/// The form of an optimizer: all of it that is not data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum OptimizerForm {
+    Adam { decays: bool },
+    Sgd,
+    Momentum { nesterov: bool },
+    RmsProp { momentum: bool },
+}
+
+impl OptimizerForm {
+    pub fn of(optimizer: &Optimizer) -> Self {
+        match *optimizer {
+            Optimizer::Adam { .. } => Self::Adam { decays: false },
+            Optimizer::AdamW { .. } => Self::Adam { decays: true },
+            Optimizer::Sgd { momentum: 0.0, .. } => Self::Sgd,
+            Optimizer::Sgd { nesterov, .. } => Self::Momentum { nesterov },
+            Optimizer::RmsProp { momentum, .. } => Self::RmsProp { momentum: momentum != 0.0 },
+        }
+    }
+
+    /// Values it keeps for each parameter.
+    pub fn moments(self) -> usize {
+        match self {
+            Self::Sgd => 0,
+            Self::Momentum { .. } | Self::RmsProp { momentum: false } => 1,
+            Self::Adam { .. } | Self::RmsProp { momentum: true } => 2,
+        }
+    }
+}
+
+/// Tiles that a pass has room for, and with them what a step takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Batch {
+    pub tiles: usize,
+}
+
+impl Batch {
+    /// Words of a step of one model.
+    pub fn step_words(self) -> usize {
+        STEP_HEAD + 4 * self.tiles
+    }
+}
+
+/// All that the kernels of a fleet depend on.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct FleetKey {
+    pub layout: Layout,
+    /// The losses of the fleet; a model names its own by its place here.
+    pub losses: Vec<Loss>,
+    pub optimizer: OptimizerForm,
+    /// Whether some model standardises its windows.
+    pub scaled: bool,
+    /// Whether some model drops features.
+    pub drops: bool,
+    pub training: Batch,
+    pub evaluation: Batch,
+}
+
+/// A kernel: one dispatch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Pass {
+    Sample,
+    Parameter,
+    Gradient,
+    Update,
+    StepResults,
+    Evaluation,
+}
+
+impl Pass {
+    pub const ALL: [Self; 6] =
+        [Self::Sample, Self::Parameter, Self::Gradient, Self::Update, Self::StepResults, Self::Evaluation];
+
+    /// Stem of its file.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sample => "sample_pass",
+            Self::Parameter => "parameter_pass",
+            Self::Gradient => "gradient_pass",
+            Self::Update => "update_pass",
+            Self::StepResults => "step_results",
+            Self::Evaluation => "evaluation_pass",
+        }
+    }
+}
+
+macro_rules! kernel {
+    ($name:literal) => {
+        include_str!(concat!("../../../../kernels/", $name, ".wgsl"))
+    };
+}
+
+impl FleetKey {
+    /// Words of a model.
+    pub fn member_words(&self) -> usize {
+        MEMBER_HEAD + 2 * self.layout.channels + self.layout.classes
+    }
+
+    /// Workgroups' worth of parameters.
+    fn gradient_blocks(&self) -> usize {
+        self.layout.affine().map(|affine| affine.gradient_blocks(self.training.tiles)).sum()
+    }
+
+    /// Workgroups of a model in a parameter or gradient pass.
+    pub fn gradient_groups(&self) -> usize {
+        self.gradient_blocks().min(MOST_GRADIENT_GROUPS)
+    }
+
+    /// The whole source of `pass`, entry point `main`.
+    pub fn source(&self, pass: Pass) -> String {
+        const FORWARD: [&str; 11] = [
+            FINITE,
+            kernel!("tile"),
+            kernel!("member"),
+            kernel!("gather"),
+            kernel!("affine"),
+            kernel!("affine_forward"),
+            kernel!("max_pool"),
+            kernel!("philox"),
+            kernel!("dropout"),
+            kernel!("sum_over_lanes"),
+            kernel!("loss"),
+        ];
+        const GRADIENT: [&str; 5] = [
+            kernel!("tile"),
+            kernel!("affine"),
+            kernel!("affine_gradient"),
+            kernel!("sum_over_lanes"),
+            kernel!("sum_over_workgroup"),
+        ];
+        let optimizer = self.optimizer();
+        let (files, composed) = match pass {
+            Pass::Sample => (
+                [&FORWARD[..], &[kernel!("affine_backward"), kernel!("sample_pass")]].concat(),
+                [self.losses(), self.forward(true), self.backward()].concat(),
+            ),
+            Pass::Evaluation => (
+                [&FORWARD[..], &[kernel!("evaluation_pass")]].concat(),
+                [self.losses(), self.forward(false)].concat(),
+            ),
+            Pass::Parameter => {
+                ([&GRADIENT[..], &[kernel!("member"), optimizer, kernel!("parameter_pass")]].concat(), self.gradients())
+            }
+            Pass::Gradient => ([&GRADIENT[..], &[kernel!("gradient_pass")]].concat(), self.gradients()),
+            Pass::Update => (
+                vec![kernel!("tile"), kernel!("member"), kernel!("sum_over_workgroup"), optimizer, kernel!("update_pass")],
+                String::new(),
+            ),
+            Pass::StepResults => (
+                vec![kernel!("tile"), kernel!("sum_over_workgroup"), kernel!("step_results")],
+                String::new(),
+            ),
+        };
+        [self.constants(pass), self.layers(pass), files.join("\n"), composed].join("\n")
+    }
+
+    fn constants(&self, pass: Pass) -> String {
+        let layout = &self.layout;
+        let batch = if pass == Pass::Evaluation { self.evaluation } else { self.training };
+        let (scores, d_scores) = layout.scores();
+        let mut text = String::new();
+        let mut declare = |name: &str, value: usize| writeln!(text, "const {name}: u32 = {value}u;").expect("a string");
+        declare("WINDOW_VALUES", layout.window_values);
+        declare("INPUT_ROWS", layout.input_rows);
+        declare("CHANNELS", layout.channels);
+        declare("CLASSES", layout.classes);
+        declare("ROWS", layout.rows);
+        declare("SCORES", scores);
+        declare("D_SCORES", d_scores);
+        declare("WEIGHTS", layout.weights);
+        declare("MOMENTS", self.optimizer.moments());
+        declare("TILES", batch.tiles);
+        declare("STEP_WORDS", batch.step_words());
+        declare("MEMBER_WORDS", self.member_words());
+        declare("GRADIENT_BLOCKS", self.gradient_blocks());
+        declare("GRADIENT_GROUPS", self.gradient_groups());
+        // A lane for about eight classes, as loss_rows has it.
+        declare("LOSS_LANES", 1 << (layout.classes / 8).clamp(1, 32).ilog2());
+        let mut decide = |name: &str, value: bool| writeln!(text, "const {name}: bool = {value};").expect("a string");
+        decide("SCALED", self.scaled);
+        decide("DECAYS", self.optimizer == OptimizerForm::Adam { decays: true });
+        decide("NESTEROV", self.optimizer == OptimizerForm::Momentum { nesterov: true });
+        text
+    }
+
+    /// The layers that a pass works through, as constants.
+    fn layers(&self, pass: Pass) -> String {
+        let declare = |stage: &Stage| match (stage, pass) {
+            (_, Pass::Update | Pass::StepResults) => String::new(),
+            (Stage::Affine(affine), _) => self.affine(affine),
+            (_, Pass::Parameter | Pass::Gradient) => String::new(),
+            (Stage::MaxPool(pool), _) => max_pool(pool),
+            (Stage::Dropout { x, features }, _) => format!("const FEATURES = Dropout({x}u, {features}u);\n"),
+        };
+        self.layout.stages.iter().map(declare).collect()
+    }
+
+    fn affine(&self, affine: &Affine) -> String {
+        let Affine { name, x, y, d_x, d_y, weights, channels, kernel, stride, positions_in, positions, units, .. } =
+            affine;
+        let (inputs, quads, relu, dropped) = (affine.inputs(), affine.quads(), affine.relu, affine.dropped && self.drops);
+        let (lanes, gradient_lanes) = (affine.lanes(), affine.gradient_lanes(self.training.tiles));
+        format!(
+            "const {name} = Affine({x}u, {y}u, {d_x}u, {d_y}u, {weights}u, {channels}u, {kernel}u, {stride}u, {inputs}u, \
+             {positions_in}u, {positions}u, {units}u, {quads}u, {relu}, {dropped}, {lanes}u, {gradient_lanes}u);\n",
+            name = name.to_uppercase(),
+        )
+    }
+
+    /// The losses, and functions that choose among them by `which`.
+    fn losses(&self) -> String {
+        let mut text: String = self.losses.iter().map(|&loss| loss_functions(loss)).collect();
+        let each = |of: &dyn Fn(&str) -> String| -> Vec<String> {
+            self.losses.iter().map(|loss| of(loss.name())).collect()
+        };
+        // Which row, value or gradient a loss gives, by its place; the last one is the default.
+        let choose = |cases: &[String]| -> String {
+            let place = |i: usize| if i + 1 < cases.len() { format!("case {i}u") } else { "default".to_owned() };
+            cases.iter().enumerate().map(|(i, case)| format!("        {}: {{ {case} }}\n", place(i))).collect()
+        };
+        let fields = each(&|x| format!("    {x}: {}Row,\n", camel_case(x))).concat();
+        let identities = each(&|x| format!("{x}_identity()")).join(", ");
+        let terms = choose(&each(&|x| format!("row.{x} = {x}_term(score, is_true);")));
+        let combined = choose(&each(&|x| format!("row.{x} = {x}_combine(a.{x}, b.{x});")));
+        let values = choose(&each(&|x| format!("return {x}_value(row.{x}, n_classes);")));
+        let gradients = choose(&each(&|x| format!("return {x}_gradient(row.{x}, score, is_true, n_classes);")));
+        write!(
+            text,
+            "
+struct LossRow {{
+{fields}}}
+fn loss_identity() -> LossRow {{
+    return LossRow({identities});
+}}
+fn loss_term(which: u32, score: f32, is_true: bool) -> LossRow {{
+    var row = loss_identity();
+    switch which {{
+{terms}    }}
+    return row;
+}}
+fn loss_combine(which: u32, a: LossRow, b: LossRow) -> LossRow {{
+    var row = a;
+    switch which {{
+{combined}    }}
+    return row;
+}}
+fn loss_value(which: u32, row: LossRow, n_classes: u32) -> f32 {{
+    switch which {{
+{values}    }}
+}}
+fn loss_gradient(which: u32, row: LossRow, score: f32, is_true: bool, n_classes: u32) -> f32 {{
+    switch which {{
+{gradients}    }}
+}}
+"
+        )
+        .expect("a string");
+        text
+    }
+
+    fn optimizer(&self) -> &'static str {
+        match self.optimizer {
+            OptimizerForm::Adam { .. } => kernel!("optimizer/adam"),
+            OptimizerForm::Sgd => kernel!("optimizer/sgd"),
+            OptimizerForm::Momentum { .. } => kernel!("optimizer/momentum"),
+            OptimizerForm::RmsProp { .. } => kernel!("optimizer/rms_prop"),
+        }
+    }
+
+    /// The stages from the window to the scores, in order.
+    fn forward(&self, training: bool) -> String {
+        let calls = self.layout.stages.iter().filter_map(|stage| match stage {
+            Stage::Affine(affine) => Some(format!("affine_forward({}, at);", affine.name.to_uppercase())),
+            Stage::MaxPool(pool) => Some(format!("max_pool_forward({}, at);", pool.name.to_uppercase())),
+            Stage::Dropout { .. } => (training && self.drops).then(|| "dropout(FEATURES, at);".to_owned()),
+        });
+        in_order("forward", ["gather(at);".to_owned()].into_iter().chain(calls))
+    }
+
+    /// The stages from the gradient of the scores back to that of the first layer's output.
+    fn backward(&self) -> String {
+        let calls = self.layout.stages[1..].iter().rev().filter_map(|stage| match stage {
+            Stage::Affine(affine) => Some(format!("affine_backward({}, at);", affine.name.to_uppercase())),
+            Stage::MaxPool(pool) => Some(format!("max_pool_backward({}, at);", pool.name.to_uppercase())),
+            Stage::Dropout { .. } => None,
+        });
+        in_order("backward", calls)
+    }
+
+    /// Which layer a block of parameters belongs to.
+    fn gradients(&self) -> String {
+        let mut text = "fn gradient_block(block: u32, at: At) -> f32 {\n".to_owned();
+        let mut first = 0;
+        for affine in self.layout.affine() {
+            let (name, end) = (affine.name.to_uppercase(), first + affine.gradient_blocks(self.training.tiles));
+            writeln!(text, "    if block < {end}u {{\n        return affine_gradient({name}, block - {first}u, at);\n    }}")
+                .expect("a string");
+            first = end;
+        }
+        text + "    return 0.0;\n}\n"
+    }
+}
+
+/// A function of `calls`, each of which sees what those before it wrote.
+fn in_order(name: &str, calls: impl Iterator<Item = String>) -> String {
+    let calls: String = calls.map(|call| format!("    {call}\n    storageBarrier();\n")).collect();
+    format!("fn {name}(at: At) {{\n{calls}}}\n")
+}
+
+fn max_pool(pool: &MaxPool) -> String {
+    let MaxPool { name, x, y, d_x, d_y, channels, positions, size } = pool;
+    format!(
+        "const {name} = MaxPool({x}u, {y}u, {d_x}u, {d_y}u, {channels}u, {positions}u, {size}u);\n",
+        name = name.to_uppercase(),
+    )
+}
+
+/// `squared_hinge` as `SquaredHinge`.
+fn camel_case(name: &str) -> String {
+    name.split('_').map(|word| word[..1].to_uppercase() + &word[1..]).collect()
+}

@@ -1,0 +1,30 @@
+// Gathers the windows of a tile, and standardises them where the model has a scaler: `(value − mean) / scale`.
+//
+// windows (n_windows, WINDOW_VALUES) f32, of which the first INPUT_ROWS are read by the network. A sample beyond the end
+// of the batch is zeros: its gradient is made 0 by loss.wgsl, and 0 times what is finite adds nothing to a sum.
+//
+// writes the window's rows with `=`; barriers: none
+
+fn gather(at: At) {
+    let n_windows = steps[at.step + STEP_N_WINDOWS];
+    for (var i = at.local_idx; i < INPUT_ROWS; i += WORKGROUP) {
+        var row = vec4(0.0);
+        for (var s = 0u; s < TILE; s++) {
+            if at.window + s < n_windows {
+                row[s] = windows[window_idx(at, s) * WINDOW_VALUES + i];
+            }
+        }
+        if SCALED {
+            let channel = MEMBER_CHANNELS + i % CHANNELS;
+            let mean = member_f32(at, channel);
+            let scale = member_f32(at, channel + CHANNELS);
+            row = (row - vec4(mean)) / vec4(scale);
+        }
+        activations[at.rows + i] = row;
+    }
+}
+
+// Which window of the data set is sample `s` of the tile.
+fn window_idx(at: At, s: u32) -> u32 {
+    return steps[at.step + STEP_WINDOWS + at.window + s];
+}

@@ -1,0 +1,54 @@
+// Max-pooling with stride = size: `y[t, c] = max x[t·size + j, c]` over j < size. Positions left over are not read.
+//
+// The gradient goes to the first of equal maxima. NaN wins, so that it is noticed; no maximum starts from infinity.
+//
+// forward   reads x rows, writes y rows with `=`
+// backward  reads x and d_y rows, writes d_x rows with `=`
+// barriers: none
+
+struct MaxPool {
+    x: u32,        // first row of the input
+    y: u32,        // first row of the output
+    d_x: u32,      // first row of the input's gradient, before the ReLU that made the input
+    d_y: u32,      // first row of the output's gradient
+    channels: u32, // rows of a position
+    positions: u32, // of the output
+    size: u32,     // input positions an output reads
+}
+
+fn max_pool_forward(layer: MaxPool, at: At) {
+    for (var i = at.local_idx; i < layer.positions * layer.channels; i += WORKGROUP) {
+        let x = at.rows + layer.x + i / layer.channels * layer.size * layer.channels + i % layer.channels;
+        var best = activations[x];
+        for (var j = 1u; j < layer.size; j++) {
+            let row = activations[x + j * layer.channels];
+            best = select(best, row, wins(row, best));
+        }
+        activations[at.rows + layer.y + i] = best;
+    }
+}
+
+// d_y has been through the ReLU already (affine_backward.wgsl): it is 0 where y ≤ 0, and there all x ≤ 0.
+fn max_pool_backward(layer: MaxPool, at: At) {
+    for (var i = at.local_idx; i < layer.positions * layer.channels; i += WORKGROUP) {
+        let first = i / layer.channels * layer.size * layer.channels + i % layer.channels;
+        let x = at.rows + layer.x + first;
+        var best = activations[x];
+        var winner = vec4(0u);
+        for (var j = 1u; j < layer.size; j++) {
+            let row = activations[x + j * layer.channels];
+            let is_better = wins(row, best);
+            best = select(best, row, is_better);
+            winner = select(winner, vec4(j), is_better);
+        }
+        let d_y = activations[at.rows + layer.d_y + i];
+        for (var j = 0u; j < layer.size; j++) {
+            activations[at.rows + layer.d_x + first + j * layer.channels] = select(vec4(0.0), d_y, winner == vec4(j));
+        }
+    }
+}
+
+fn wins(row: vec4<f32>, best: vec4<f32>) -> vec4<bool> {
+    let is_nan = (bitcast<vec4<u32>>(row) & vec4(0x7fffffffu)) > vec4(NOT_FINITE);
+    return row > best | is_nan;
+}

@@ -1,0 +1,15 @@
+// What differs from model to model: words of `members`, and f32 among them by their bits.
+//
+// Their counterpart is crates/fused/src/gpu/members.rs.
+
+const MEMBER_SEED: u32 = 0u;     // two words, low first
+const MEMBER_LOSS: u32 = 2u;     // which loss
+const MEMBER_DROPOUT: u32 = 3u;  // f32: probability that a feature is dropped
+const MEMBER_KEPT: u32 = 4u;     // f32: 1 / (1 − that), the factor of what is kept
+const MEMBER_CLIP: u32 = 5u;     // f32: bound of the gradient's norm
+const MEMBER_SETTINGS: u32 = 6u; // four f32: the optimizer's settings, as its file names them
+const MEMBER_CHANNELS: u32 = 10u; // from here on: mean of each channel, scale of each channel, weight of each class
+
+fn member_f32(at: At, word: u32) -> f32 {
+    return bitcast<f32>(members[at.member + word]);
+}

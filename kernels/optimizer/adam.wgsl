@@ -1,0 +1,21 @@
+// Adam, in Keras's form:
+//
+//     m += (g − m)(1 − β₁),  v += (g² − v)(1 − β₂),  p −= α·m / (√v + ε),  α = lr·√(1−β₂ᵗ)/(1−β₁ᵗ)
+//
+// settings: 1 − β₁, 1 − β₂, ε. The rate of a step is α, computed in f64 by whoever queues the step.
+// moments: m, v
+
+fn update(w: u32, gradient: vec4<f32>, at: At) {
+    let first = at.weights * MOMENTS + w;
+    let m = moments[first] + (gradient - moments[first]) * member_f32(at, MEMBER_SETTINGS);
+    let old_v = moments[first + WEIGHTS];
+    let v = old_v + (gradient * gradient - old_v) * member_f32(at, MEMBER_SETTINGS + 1u);
+    moments[first] = m;
+    moments[first + WEIGHTS] = v;
+    var p = weights[at.weights + w];
+    if DECAYS {
+        p -= step_f32(at, STEP_DECAY) * p;
+    }
+    weights[at.weights + w] =
+        p - step_f32(at, STEP_RATE) * m / (sqrt(v) + vec4(member_f32(at, MEMBER_SETTINGS + 2u)));
+}

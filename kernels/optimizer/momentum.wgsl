@@ -1,0 +1,13 @@
+// Gradient descent with momentum, in Keras's form:
+//
+//     v = momentum·v − lr·g,  p += v,  or with Nesterov  p += momentum·v − lr·g
+//
+// settings: momentum; moments: v
+
+fn update(w: u32, gradient: vec4<f32>, at: At) {
+    let momentum = member_f32(at, MEMBER_SETTINGS);
+    let move_by = step_f32(at, STEP_RATE) * gradient;
+    let v = momentum * moments[at.weights + w] - move_by;
+    moments[at.weights + w] = v;
+    weights[at.weights + w] += select(v, momentum * v - move_by, NESTEROV);
+}

@@ -1,0 +1,30 @@
+// The sum of one number of each invocation, in a fixed order.
+//
+// memory    1,024 bytes of workgroup memory
+// barriers  4
+
+var<workgroup> workgroup_sums: array<f32, WORKGROUP>;
+
+// The sum of `value` over the whole workgroup, in every invocation.
+fn sum_over_workgroup(value: f32, local_idx: u32) -> f32 {
+    workgroup_sums[local_idx] = value;
+    workgroupBarrier();
+    var sum = 0.0;
+    if local_idx < 16u {
+        for (var i = 0u; i < 16u; i++) {
+            sum += workgroup_sums[16u * local_idx + i];
+        }
+    }
+    workgroupBarrier();
+    if local_idx < 16u {
+        workgroup_sums[local_idx] = sum;
+    }
+    workgroupBarrier();
+    sum = 0.0;
+    for (var i = 0u; i < 16u; i++) {
+        sum += workgroup_sums[i];
+    }
+    // Whoever calls this again must not overwrite what others still read.
+    workgroupBarrier();
+    return sum;
+}
