@@ -1,51 +1,69 @@
-//! `triax bench`: how fast each engine and device trains the reference job.
+//! `triax bench`: how fast each engine and device trains the reference job, one model or a fleet.
 //!
-//! Each device and batch size is first checked against the f64 reference and then timed, in processes of their own.
+//! Each row is first checked against the f64 reference and then timed, in processes of their own.
 
 mod job;
 mod measure;
+mod plot;
+mod roofline;
 mod sgemm;
+mod stream;
 mod table;
 
 use std::io::{self, Write};
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use triax_device::{DeviceChoice, DeviceInfo, DeviceKind};
 
+use crate::engines;
 use crate::failure::Usage;
+use crate::settings::EngineChoice;
 use job::ReferenceJob;
 use measure::{Checked, Request, Task, Timed};
+use roofline::Roofline;
 
-/// Time every engine and device on the reference job
+/// Time engines and devices on the reference job, for one model and for fleets
 #[derive(clap::Args)]
 #[command(after_help = "\
 The job: 7,552 windows of 120 samples in 3 channels, six classes, squared hinge, Adam, dropout 0.1, shuffled each epoch.
-A software GPU trains on a part of an epoch, and its row says so. `benches/peers/run` of the source code measures Keras,
-PyTorch and JAX on the same job.")]
+The models of a fleet differ in their seeds. Without --batch-sizes and --fleets, one model is timed at batches of 16 to
+4,096, and fleets of 8, 64 and 512 at a batch of 32; with either, every combination of the two. A row whose epoch takes
+too long is timed on a part of it, and says so. `benches/peers/run` of the source code measures Keras, PyTorch and JAX on
+the same job.")]
 pub struct Args {
-    /// Only this device: auto, cpu, gpu or gpu:N [default: all]
+    /// Only this engine [default: all that are built in]
+    #[arg(long, value_enum)]
+    engine: Option<EngineChoice>,
+    /// Only this device: auto, cpu, gpu or gpu:N [default: all but software GPUs]
     #[arg(long)]
     device: Option<DeviceChoice>,
-    /// Windows a step [default: 32,128,1024; with --quick 32]
+    /// Windows a step
     #[arg(long, value_delimiter = ',', value_name = "N,…")]
     batch_sizes: Vec<NonZeroUsize>,
-    /// Epochs a measurement
+    /// Models trained at once
+    #[arg(long, value_delimiter = ',', value_name = "K,…")]
+    fleets: Vec<NonZeroUsize>,
+    /// Epochs a measurement, where they fit into its time
     #[arg(long, default_value = "1", value_name = "N")]
     epochs: NonZeroUsize,
     /// Measurements of each row [default: 20; with --quick 3]
     #[arg(long, value_name = "N")]
     repeats: Option<NonZeroUsize>,
-    /// A first impression: fewer measurements, the smallest batch only
+    /// A first impression: fewer and shorter measurements, a batch of 32 and of 1,024, a fleet of 8
     #[arg(long)]
     quick: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
+    /// Draw cost against batch and fleet, and the roofline, into this file
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
     /// Be the process that measures
     #[arg(long, hide = true, value_name = "REQUEST", exclusive = true)]
     measure: Option<String>,
@@ -58,24 +76,32 @@ struct Report {
     job: job::Description,
     cpu: DeviceInfo,
     sgemm_gflops: f64,
+    stream_gbytes: f64,
     repeats: usize,
     rows: Vec<Row>,
+    roofline: Roofline,
     failures: Vec<Failure>,
 }
 
-/// One engine on one device at one batch size.
+/// One engine on one device at one batch size, training a fleet.
 #[derive(Serialize)]
 struct Row {
     engine: String,
     device: DeviceInfo,
     batch_size: usize,
+    /// Models trained at once.
+    models: usize,
     checked: Checked,
+    /// Of the whole fleet.
     seconds_per_epoch: Spread,
+    seconds_per_model_epoch: f64,
     /// Whether an epoch was not run to its end, and its time is that of `windows` scaled up.
     extrapolated: bool,
-    /// Windows in a measurement.
+    /// Windows that each model trained on in a measurement.
     windows: usize,
+    /// Of the whole fleet.
     microseconds_per_step: f64,
+    /// Of all models together.
     windows_per_second: f64,
     seconds_to_first_step: f64,
     peak_bytes: Option<u64>,
@@ -86,11 +112,13 @@ struct Row {
     last_accuracy: f64,
 }
 
-/// A device that could not be measured.
+/// A row that could not be measured.
 #[derive(Serialize)]
 struct Failure {
+    engine: &'static str,
     device: DeviceInfo,
     batch_size: usize,
+    models: usize,
     reason: String,
 }
 
@@ -113,6 +141,13 @@ impl Spread {
     }
 }
 
+/// What a row measures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Point {
+    batch_size: usize,
+    models: usize,
+}
+
 /// Runs the subcommand.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     if let Some(request) = &args.measure {
@@ -120,6 +155,10 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let report = measure_all(&args)?;
+    if let Some(path) = &args.svg {
+        let drawn = plot::of(&report).map_err(|error| anyhow::anyhow!("cannot draw the figures: {error}"))?;
+        std::fs::write(path, drawn).with_context(|| format!("cannot write {}", path.display()))?;
+    }
     let mut out = io::stdout().lock();
     if args.json {
         writeln!(out, "{}", serde_json::to_string_pretty(&report)?)?;
@@ -129,52 +168,95 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     Ok(if report.failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn measure_all(args: &Args) -> anyhow::Result<Report> {
-    let batch_sizes: Vec<usize> = match &args.batch_sizes[..] {
-        [] if args.quick => vec![32],
-        [] => vec![32, 128, 1024],
-        given => given.iter().map(|size| size.get()).collect(),
-    };
+/// The rows of each engine and device.
+fn points(args: &Args) -> Result<Vec<Point>, Usage> {
+    let given = |sizes: &[NonZeroUsize]| sizes.iter().map(|size| size.get()).collect::<Vec<_>>();
+    let (batch_sizes, fleets) = (given(&args.batch_sizes), given(&args.fleets));
     if let Some(size) = batch_sizes.iter().find(|&&size| size > job::N_WINDOWS) {
-        let problem = format!("a batch of {size} is more than the {} windows of the job", job::N_WINDOWS);
-        return Err(Usage(problem).into());
+        return Err(Usage(format!("a batch of {size} is more than the {} windows of the job", job::N_WINDOWS)));
     }
-    let repeats = args.repeats.map_or(if args.quick { 3 } else { 20 }, NonZeroUsize::get);
-    let devices = match args.device {
+    if batch_sizes.is_empty() && fleets.is_empty() {
+        let (batch_sizes, fleets): (&[usize], &[usize]) = match args.quick {
+            true => (&[32, 1024], &[8]),
+            false => (&[16, 32, 64, 128, 256, 512, 1024, 2048, 4096], &[8, 64, 512]),
+        };
+        let single = batch_sizes.iter().map(|&batch_size| Point { batch_size, models: 1 });
+        let fleets = fleets.iter().map(|&models| Point { batch_size: job::BATCH_SIZE, models });
+        return Ok(single.chain(fleets).collect());
+    }
+    let batch_sizes = if batch_sizes.is_empty() { vec![job::BATCH_SIZE] } else { batch_sizes };
+    let fleets = if fleets.is_empty() { vec![1] } else { fleets };
+    let of_fleet = |&models: &usize| batch_sizes.iter().map(move |&batch_size| Point { batch_size, models });
+    Ok(fleets.iter().flat_map(of_fleet).collect())
+}
+
+/// The devices that the user asked for.
+fn devices(choice: Option<DeviceChoice>) -> anyhow::Result<Vec<DeviceInfo>> {
+    Ok(match choice {
         // Looking for GPUs takes a while, and drivers may print.
         Some(DeviceChoice::Cpu) => vec![DeviceInfo::cpu()],
         Some(choice) => vec![triax_device::choose(choice, &triax_device::list())?.info],
-        None => triax_device::list(),
+        None => triax_device::list().into_iter().filter(|device| device.kind != DeviceKind::Software).collect(),
+    })
+}
+
+fn measure_all(args: &Args) -> anyhow::Result<Report> {
+    let points = points(args)?;
+    let engines = match args.engine {
+        Some(engine) => vec![engines::check_built_in(engine).map(|()| engine)?],
+        None => engines::built_in(),
     };
+    let devices = devices(args.device)?;
+    let (repeats, longest) = match args.quick {
+        true => (3, Duration::from_millis(500)),
+        false => (20, Duration::from_secs(2)),
+    };
+    let repeats = args.repeats.map_or(repeats, NonZeroUsize::get);
 
     let reference = ReferenceJob::new();
+    let (sgemm_gflops, stream_gbytes) = (sgemm::gflops(), stream::gbytes());
     let mut report = Report {
         version: env!("CARGO_PKG_VERSION"),
         job: reference.description(),
         cpu: DeviceInfo::cpu(),
-        sgemm_gflops: sgemm::gflops(),
+        sgemm_gflops,
+        stream_gbytes,
         repeats,
         rows: Vec::new(),
+        roofline: Roofline::new(&reference.network, job::BATCH_SIZE, sgemm_gflops, stream_gbytes),
         failures: Vec::new(),
     };
     for device in devices {
-        for &batch_size in &batch_sizes {
-            eprintln!("measuring {device}, batch {batch_size}");
-            let choice = device.index.map_or(DeviceChoice::Cpu, |index| DeviceChoice::Gpu(Some(index)));
-            let request = |task| Request {
-                task,
-                device: choice,
-                batch_size,
-                epochs: args.epochs.get(),
-                repeats,
-                started: SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default(),
-            };
-            let measured = ask(request(Task::Check)).and_then(|checked| Ok((checked, ask(request(Task::Time))?)));
-            match measured {
-                Ok((checked, timed)) => report.rows.push(row(&report, device.clone(), batch_size, checked, timed)),
-                Err(error) => {
-                    let reason = format!("{error:#}");
-                    report.failures.push(Failure { device: device.clone(), batch_size, reason });
+        for &engine in &engines {
+            for &Point { batch_size, models } in &points {
+                // Burn's graph is of one model.
+                if engine == EngineChoice::Burn && models > 1 {
+                    continue;
+                }
+                eprintln!("measuring {} on {device}, batch {batch_size}, {}", engine.name(), table::models(models));
+                let request = |task| Request {
+                    task,
+                    engine,
+                    device: device.index.map_or(DeviceChoice::Cpu, |index| DeviceChoice::Gpu(Some(index))),
+                    batch_size,
+                    models,
+                    epochs: args.epochs.get(),
+                    repeats,
+                    longest,
+                    started: SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default(),
+                };
+                let measured = ask(request(Task::Check)).and_then(|checked| Ok((checked, ask(request(Task::Time))?)));
+                match measured {
+                    Ok((checked, timed)) => {
+                        report.rows.push(row(&report, engine, device.clone(), batch_size, checked, timed));
+                    }
+                    Err(error) => report.failures.push(Failure {
+                        engine: engine.name(),
+                        device: device.clone(),
+                        batch_size,
+                        models,
+                        reason: format!("{error:#}"),
+                    }),
                 }
             }
         }
@@ -203,17 +285,26 @@ fn ask<T: DeserializeOwned>(request: Request) -> anyhow::Result<T> {
     Ok(serde_json::from_str(answer)?)
 }
 
-fn row(report: &Report, device: DeviceInfo, batch_size: usize, checked: Checked, timed: Timed) -> Row {
-    let Timed { engine, seconds, windows, steps, seconds_to_first_step, peak_bytes, last_loss, last_accuracy } = timed;
+fn row(
+    report: &Report,
+    engine: EngineChoice,
+    device: DeviceInfo,
+    batch_size: usize,
+    checked: Checked,
+    timed: Timed,
+) -> Row {
+    let Timed { seconds, windows, steps, models, seconds_to_first_step, peak_bytes, last_loss, last_accuracy } = timed;
     let epochs = windows as f64 / job::N_WINDOWS as f64;
     let seconds_per_epoch = Spread::of(seconds.iter().map(|seconds| seconds / epochs).collect());
-    let windows_per_second = job::N_WINDOWS as f64 / seconds_per_epoch.median;
+    let windows_per_second = (models * job::N_WINDOWS) as f64 / seconds_per_epoch.median;
     let gflops = windows_per_second * report.job.flop_a_window as f64 / 1e9;
     let on_cpu = matches!(device.kind, DeviceKind::Cpu | DeviceKind::Software);
     Row {
-        engine,
+        engine: engine.name().to_owned(),
         batch_size,
+        models,
         checked,
+        seconds_per_model_epoch: seconds_per_epoch.median / models as f64,
         extrapolated: windows < job::N_WINDOWS,
         windows,
         microseconds_per_step: seconds_per_epoch.median * epochs / steps as f64 * 1e6,
@@ -239,5 +330,28 @@ mod tests {
         assert_eq!((spread.median, spread.fastest, spread.slowest), (3.0, 1.0, 10.0));
         assert_eq!(spread.all, [4.0, 1.0, 2.0, 10.0]);
         assert_eq!(Spread::of(vec![5.0]).median, 5.0);
+    }
+
+    fn points_of(args: &[&str]) -> Result<Vec<(usize, usize)>, Usage> {
+        #[derive(clap::Parser)]
+        struct Line {
+            #[command(flatten)]
+            args: Args,
+        }
+        let line = <Line as clap::Parser>::try_parse_from([&["bench"], args].concat()).unwrap();
+        Ok(points(&line.args)?.iter().map(|point| (point.batch_size, point.models)).collect())
+    }
+
+    #[test]
+    fn what_is_given_is_combined_and_without_it_two_series_are_measured() {
+        let all = points_of(&[]).unwrap();
+        assert_eq!(all[..3], [(16, 1), (32, 1), (64, 1)]);
+        assert_eq!(all[8..], [(4096, 1), (32, 8), (32, 64), (32, 512)]);
+        assert_eq!(points_of(&["--quick"]).unwrap(), [(32, 1), (1024, 1), (32, 8)]);
+        assert_eq!(points_of(&["--batch-sizes", "32"]).unwrap(), [(32, 1)]);
+        assert_eq!(points_of(&["--fleets", "1,8", "--quick"]).unwrap(), [(32, 1), (32, 8)]);
+        let both = points_of(&["--fleets", "2,3", "--batch-sizes", "16,64"]).unwrap();
+        assert_eq!(both, [(16, 2), (64, 2), (16, 3), (64, 3)]);
+        assert!(points_of(&["--batch-sizes", "8000"]).unwrap_err().to_string().contains("7552"));
     }
 }

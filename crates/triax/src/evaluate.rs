@@ -93,7 +93,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let trained = Trained::read(&args.run, args.weights)?;
     let loss = trained.loss()?;
     let Chosen { corpus, mut windows, what } = choose(&args, &trained)?;
-    let on = engines::open_burn(args.device)?;
+    let on = engines::open_for_scores(args.device)?;
     let set = inputs::window_set(&mut windows, trained.file.scaler.as_ref());
     let scores = on.engine.scores(&trained.network, &trained.file.weights, &set.windows)?;
     let metrics = Metrics::from_scores(&scores, &set.labels, loss, &trained.file.classes)?;

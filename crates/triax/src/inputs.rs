@@ -1,4 +1,4 @@
-//! From settings to windows: reads the data, selects activities, splits, cuts windows, standardises.
+//! From settings to windows: reads the data, selects activities, splits, cuts windows, learns how to standardise them.
 
 use std::collections::BTreeMap;
 
@@ -18,14 +18,16 @@ pub struct Inputs {
     pub window: usize,
     /// The split as it was asked for.
     pub plan: SplitPlan,
-    /// Which windows are in which part; their values have moved to `train` and `valid`.
+    /// Which windows are in which part; their values have moved to `windows`.
     pub split: Split,
-    /// How the windows were standardised.
+    /// How the windows are to be standardised.
     pub scaler: Option<Scaler>,
-    /// Windows to train on.
-    pub train: WindowSet,
-    /// Windows to validate with.
-    pub valid: WindowSet,
+    /// The windows of both parts, their values as the sensors gave them.
+    pub windows: WindowSet,
+    /// Those to train on.
+    pub train: Vec<u32>,
+    /// Those to validate with.
+    pub valid: Vec<u32>,
 }
 
 impl Inputs {
@@ -43,9 +45,13 @@ impl Inputs {
             Normalize::Standard => Some(triax_data::fit_scaler(&split.train, corpus.channels.len())),
             Normalize::None => None,
         };
-        let train = window_set(&mut split.train, scaler.as_ref());
-        let valid = window_set(&mut split.valid, scaler.as_ref());
-        Ok(Self { corpus, window, plan, split, scaler, train, valid })
+        let (windows, [train, valid]) = joined([&mut split.train, &mut split.valid])?;
+        Ok(Self { corpus, window, plan, split, scaler, windows, train, valid })
+    }
+
+    /// Labels of the windows to train on.
+    pub fn train_labels(&self) -> &[u32] {
+        &self.split.train.labels
     }
 
     /// What must travel with the weights for them to be used on other recordings.
@@ -92,7 +98,20 @@ pub fn split_plan(asked: &SplitSettings, corpus: &Corpus) -> SplitPlan {
     }
 }
 
-/// Moves the values of `windows` to where engines take them, standardised.
+/// Moves the values of two parts into one set, and says which of its windows are whose.
+fn joined(parts: [&mut Windows; 2]) -> anyhow::Result<(WindowSet, [Vec<u32>; 2])> {
+    let ends = [parts[0].len(), parts[0].len() + parts[1].len()].map(u32::try_from);
+    let [Ok(first), Ok(all)] = ends else {
+        anyhow::bail!("{} windows are more than can be numbered; use a larger --step", parts[0].len() + parts[1].len())
+    };
+    let labels = parts.iter().flat_map(|part| &part.labels).copied().collect();
+    let [mut values, more] = parts.map(|part| std::mem::take(&mut part.values));
+    values.extend(more);
+    let windows = WindowSet { windows: values.into(), labels, sample_weights: None };
+    Ok((windows, [(0..first).collect(), (first..all).collect()]))
+}
+
+/// Moves the values of `windows` to where engines take scores of them, standardised.
 pub fn window_set(windows: &mut Windows, scaler: Option<&Scaler>) -> WindowSet {
     let mut values = std::mem::take(&mut windows.values);
     if let Some(scaler) = scaler {

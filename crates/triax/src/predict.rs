@@ -63,7 +63,7 @@ pub struct Args {
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let trained = Trained::read(&args.run, args.weights)?;
     let step = args.step.or(trained.step).unwrap_or(trained.file.spec.window);
-    let engine = engines::open_burn(args.device)?.engine;
+    let engine = engines::open_for_scores(args.device)?.engine;
     let engine = engine.as_ref();
     let Some(data) = &args.data else {
         let out: Box<dyn Write> = match &args.out {

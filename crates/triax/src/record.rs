@@ -2,16 +2,18 @@
 
 use std::path::Path;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
+use clap::ValueEnum as _;
 use serde::{Deserialize, Serialize};
 use triax_data::{RepairLog, SplitPlan};
-use triax_device::DeviceInfo;
+use triax_device::{DeviceChoice, DeviceInfo, DeviceKind};
 use triax_model::{Network, NetworkSpec};
 use triax_trainer::RunFolder;
 
 use crate::config::{self, RECORDED};
+use crate::engines::{Measured, Settled};
 use crate::inputs::Inputs;
-use crate::settings::Settings;
+use crate::settings::{EngineChoice, Settings};
 
 /// The facts of a run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -24,6 +26,9 @@ pub struct Record {
     pub engine: String,
     /// The device with its driver.
     pub device: DeviceInfo,
+    /// What was measured to choose that device, where it was.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub measured: Vec<Measured>,
     /// The data.
     pub data: DataRecord,
     /// The split.
@@ -64,13 +69,14 @@ pub struct SplitRecord {
 
 impl Record {
     /// The record of a run that begins now.
-    pub fn new(inputs: &Inputs, network: &Network, engine: &str, device: &DeviceInfo) -> Self {
+    pub fn new(inputs: &Inputs, network: &Network, at: &Settled) -> Self {
         let Inputs { corpus, split, .. } = inputs;
         Self {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             started: jiff::Zoned::now().strftime("%Y-%m-%dT%H:%M:%S%:z").to_string(),
-            engine: engine.to_owned(),
-            device: device.clone(),
+            engine: at.on.engine.name().to_owned(),
+            device: at.on.device.clone(),
+            measured: at.measured.clone(),
             data: DataRecord {
                 name: corpus.name.clone(),
                 synthetic: corpus.synthetic,
@@ -122,5 +128,27 @@ impl Run {
         let record = serde_json::from_value(record)
             .with_context(|| format!("{}: `{RECORDED}` is not what a run writes there", file.display()))?;
         Ok(Self { folder, settings, record })
+    }
+
+    /// The engine that it began with.
+    pub fn engine(&self) -> anyhow::Result<EngineChoice> {
+        let file = self.folder.config_path();
+        EngineChoice::from_str(&self.record.engine, false)
+            .map_err(|_| anyhow!("{}: this Triax has no engine `{}`", file.display(), self.record.engine))
+    }
+
+    /// The device that it began on, where that was left open and it is still there; else what was asked for.
+    pub fn device(&self) -> DeviceChoice {
+        let asked = self.settings.machine.device;
+        if asked != DeviceChoice::Auto {
+            return asked;
+        }
+        let before = &self.record.device;
+        if before.kind == DeviceKind::Cpu {
+            return DeviceChoice::Cpu;
+        }
+        let is_same = |now: &DeviceInfo| now.kind == before.kind && now.name == before.name && now.api == before.api;
+        let same = triax_device::list().into_iter().find(is_same);
+        same.map_or(asked, |now| DeviceChoice::Gpu(now.index))
     }
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use triax_device::DeviceChoice;
 use triax_engine::Optimizer;
 use triax_losses::Loss;
@@ -143,11 +143,11 @@ pub struct TrainingSettings {
 #[derive(Args, Clone, Debug, Serialize)]
 #[command(next_help_heading = "Device")]
 pub struct MachineSettings {
-    /// `auto` takes a real GPU, else the CPU; a software GPU only when named (see `triax devices`)
+    /// `auto` takes a few steps on each real GPU and on the CPU, and then the fastest; a software GPU only when named
     #[arg(long, value_name = "auto|cpu|gpu|gpu:N", default_value = "auto")]
     pub device: DeviceChoice,
-    /// Engine
-    #[arg(long, value_enum, default_value_t = EngineChoice::Auto)]
+    /// What computes the steps
+    #[arg(long, value_enum, default_value_t = EngineChoice::Fused)]
     pub engine: EngineChoice,
     /// Write the loss of each step to steps.jsonl
     #[arg(long)]
@@ -195,11 +195,25 @@ pub enum LrSchedule {
 }
 
 /// Engines by name.
-#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EngineChoice {
-    Auto,
+    /// A step in two passes: the fastest
+    // Runs of a time when Burn's was the only engine have `auto` in their config.json.
+    #[value(alias = "auto")]
+    Fused,
+    /// A graph of operations of Burn: a second opinion
     Burn,
+}
+
+impl EngineChoice {
+    /// The name on the command line, and that of [`triax_engine::Engine::name`].
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Fused => "fused",
+            Self::Burn => "burn",
+        }
+    }
 }
 
 impl OptimizerName {

@@ -14,13 +14,13 @@ use triax_model::{Network, Weights, read_plain_weights};
 use triax_trainer::{FitPlan, Job, Metrics, Outcome, RunFolder, Summary, fit, resume};
 
 use crate::config;
-use crate::engines::{self, OnDevice};
+use crate::engines::{Place, Settled, Trial};
 use crate::failure::Usage;
 use crate::inputs::Inputs;
 use crate::progress::{Style, Watch, interruption};
 use crate::record::{Record, Run};
 use crate::report::{self, Judged, grouped, listed};
-use crate::settings::Settings;
+use crate::settings::{MachineSettings, Settings};
 use crate::values::ClassWeights;
 
 const EXAMPLES: &str = "\
@@ -85,7 +85,7 @@ struct Prepared {
     settings: Settings,
     inputs: Inputs,
     network: Network,
-    on: OnDevice,
+    at: Settled,
     plan: FitPlan,
 }
 
@@ -93,7 +93,7 @@ impl Prepared {
     fn new(mut settings: Settings) -> anyhow::Result<Self> {
         // What makes no sense whatever the data, and a device that is not there, are refused before a long read.
         let optimizer = settings.training.optimizer()?;
-        let on = engines::open(&settings.machine)?;
+        let place = Place::find(&settings.machine)?;
         let inputs = Inputs::read(&settings)?;
         settings.data.window = Some(inputs.window);
         let n_classes = inputs.corpus.classes.len();
@@ -102,7 +102,7 @@ impl Prepared {
         let training = &settings.training;
         let class_weights = match &training.class_weights {
             ClassWeights::None => None,
-            ClassWeights::Balanced => Some(triax_losses::balanced_class_weights(&inputs.train.labels, n_classes)),
+            ClassWeights::Balanced => Some(triax_losses::balanced_class_weights(inputs.train_labels(), n_classes)),
             ClassWeights::Given(weights) if weights.len() == n_classes => Some(weights.clone()),
             ClassWeights::Given(weights) => {
                 let classes = inputs.corpus.classes.join(", ");
@@ -127,11 +127,19 @@ impl Prepared {
             log_steps: settings.machine.log_steps,
         };
         plan.check().map_err(Usage)?;
-        Ok(Self { settings, inputs, network, on, plan })
+        let at = place.settle(&Trial {
+            network: &network,
+            plan: &plan.training,
+            windows: &inputs.windows,
+            train: &inputs.train,
+            scaler: inputs.scaler.as_ref(),
+            learning_rate: plan.learning_rate,
+        })?;
+        Ok(Self { settings, inputs, network, at, plan })
     }
 
     fn record(&self) -> Record {
-        Record::new(&self.inputs, &self.network, self.on.engine.name(), &self.on.device)
+        Record::new(&self.inputs, &self.network, &self.at)
     }
 
     /// Calls `train` with the job, and reports how it ended.
@@ -144,8 +152,9 @@ impl Prepared {
         self.announce(folder, style)?;
         let extra = self.inputs.weight_file_extra(self.plan.training.loss, self.settings.data.step);
         let job = Job {
-            engine: self.on.engine.as_ref(),
+            engine: self.at.on.engine.as_ref(),
             network: &self.network,
+            windows: &self.inputs.windows,
             train: &self.inputs.train,
             valid: &self.inputs.valid,
             plan: &self.plan,
@@ -282,7 +291,11 @@ impl Prepared {
             self.plan.epochs,
             self.settings.training.seed,
         )?;
-        writeln!(out, "device    {} (engine {})", self.on.device, self.on.engine.name())?;
+        let Settled { on, why, .. } = &self.at;
+        writeln!(out, "device    {} (engine {})", on.device, on.engine.name())?;
+        if let Some(why) = why {
+            writeln!(out, "          {why}")?;
+        }
         writeln!(out, "run       {}", folder.display())?;
         writeln!(out)
     }
@@ -353,19 +366,28 @@ fn start(settings: Settings, out: Option<PathBuf>, style: Style) -> anyhow::Resu
 fn go_on(path: &Path, matches: &ArgMatches, given: &Settings, style: Style) -> anyhow::Result<ExitCode> {
     let run = Run::open(path)?;
     let before = config::entries_of(&run.settings);
-    for (key, value) in config::given(matches, given) {
-        if before[&key] != value {
+    let given_now = config::given(matches, given);
+    // What is trained stays as it is; where that happens may change.
+    for (key, value) in given_now.iter().filter(|(key, _)| !["device", "engine"].contains(&key.as_str())) {
+        if before[key] != *value {
             return Err(Usage(format!(
                 "a resumed run keeps its settings: `{key}` is {} in {}, not {value}; for other settings start a new \
                  run with --config {}",
-                before[&key],
+                before[key],
                 path.display(),
                 run.folder.config_path().display(),
             ))
             .into());
         }
     }
-    let prepared = Prepared::new(run.settings)?;
+    let machine = MachineSettings {
+        engine: if given_now.contains_key("engine") { given.machine.engine } else { run.engine()? },
+        device: if given_now.contains_key("device") { given.machine.device } else { run.device() },
+        ..run.settings.machine
+    };
+    let prepared = Prepared::new(Settings { machine, ..run.settings }).with_context(|| {
+        format!("cannot go on with {}, which began with the engine {}", path.display(), run.record.engine)
+    })?;
     let (before, now) = (&run.record, prepared.record());
     anyhow::ensure!(
         before.data.fingerprint == now.data.fingerprint,

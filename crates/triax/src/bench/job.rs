@@ -6,22 +6,23 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use sha2::{Digest, Sha256};
-use triax_engine::{Optimizer, TrainingPlan, WindowSet};
+use triax_engine::{Member, Optimizer, TrainingPlan, WindowSet};
 use triax_losses::Loss;
 use triax_model::{Layer, Network, NetworkSpec, Weights};
 use triax_random::{Purpose, Stream};
 
 /// Windows in the training part of the data set that the job is modelled on.
 pub const N_WINDOWS: usize = 7552;
+/// Windows a step of the job, where nothing else is asked for.
+pub const BATCH_SIZE: usize = 32;
 /// Learning rate of every step.
 pub const LEARNING_RATE: f32 = 1e-3;
-/// Seed of data, weights, order and dropout.
+/// Seed of the data, and of the first model's weights, order and dropout.
 pub const SEED: u64 = 0;
 
-/// Network, data and initial weights.
+/// Network and data.
 pub struct ReferenceJob {
     pub network: Network,
-    pub weights: Weights,
     pub train: WindowSet,
 }
 
@@ -40,24 +41,13 @@ pub struct Description {
 impl ReferenceJob {
     pub fn new() -> Self {
         let network = Network::new(NetworkSpec::default()).expect("the reference network works");
-        let weights = Weights::glorot_uniform(&network, SEED);
         let train = data(network.spec());
-        Self { network, weights, train }
+        Self { network, train }
     }
 
     /// The network without dropout, for losses that others can compute too.
     pub fn network_without_dropout(&self) -> Network {
         Network::new(NetworkSpec { dropout: 0.0, ..self.network.spec().clone() }).expect("it works with dropout")
-    }
-
-    /// The first `n` training windows, as they lie.
-    pub fn first_windows(&self, n: usize) -> WindowSet {
-        let n_values = self.network.spec().window * self.network.spec().channels;
-        WindowSet {
-            windows: self.train.windows[..n * n_values].into(),
-            labels: self.train.labels[..n].into(),
-            sample_weights: None,
-        }
     }
 
     /// SHA-256 of windows and labels, little-endian.
@@ -82,15 +72,39 @@ impl ReferenceJob {
     }
 }
 
+/// The models of a fleet, each with its initial weights and its plan. They differ in their seeds, and the first is the
+/// model of the job.
+pub struct Models {
+    pub weights: Vec<Weights>,
+    pub plans: Vec<TrainingPlan>,
+}
+
+impl Models {
+    /// The models of these numbers.
+    pub fn new(network: &Network, batch_size: usize, numbers: &[usize]) -> Self {
+        let seeds = || numbers.iter().map(|&number| SEED + number as u64);
+        Self {
+            weights: seeds().map(|seed| Weights::glorot_uniform(network, seed)).collect(),
+            plans: seeds().map(|seed| plan(batch_size, seed)).collect(),
+        }
+    }
+
+    /// The fleet that they are for an engine. They are not validated.
+    pub fn fleet<'a>(&'a self, network: &'a Network) -> Vec<Member<'a>> {
+        let models = self.weights.iter().zip(&self.plans);
+        models.map(|(weights, plan)| Member { network, weights, plan, scaler: None, validation: &[] }).collect()
+    }
+}
+
 /// Squared hinge and Keras's Adam.
-pub fn plan(batch_size: usize) -> TrainingPlan {
+fn plan(batch_size: usize, seed: u64) -> TrainingPlan {
     TrainingPlan {
         loss: Loss::SquaredHinge,
         optimizer: Optimizer::Adam { beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7 },
         batch_size,
         clip_norm: None,
         class_weights: None,
-        seed: SEED,
+        seed,
     }
 }
 

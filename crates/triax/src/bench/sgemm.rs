@@ -2,6 +2,8 @@
 
 use std::time::Instant;
 
+use gemm_common::Parallelism;
+
 /// Products timed for each size, after one that is not.
 const REPEATS: usize = 5;
 
@@ -30,10 +32,13 @@ fn gflops_at(n: usize) -> f64 {
 fn multiply(n: usize, a: &[f32], b: &[f32], c: &mut [f32]) {
     assert!([a.len(), b.len(), c.len()].iter().all(|&len| len == n * n));
     let (row, column) = (n as isize, 1);
+    // The f32 part of the crate `gemm` by itself: the whole of it would be built for five other types too.
+    let gemm = gemm_f32::gemm::f32::get_gemm_fn();
+    let threads = Parallelism::Rayon(0);
     // SAFETY: each pointer is the start of n·n values that live until the call returns, which is all that the strides
     // reach; `c` is borrowed mutably, so it overlaps neither `a` nor `b`.
     unsafe {
-        gemm::gemm(
+        gemm(
             n,
             n,
             n,
@@ -52,7 +57,7 @@ fn multiply(n: usize, a: &[f32], b: &[f32], c: &mut [f32]) {
             false,
             false,
             false,
-            gemm::Parallelism::Rayon(0),
+            threads,
         );
     }
 }

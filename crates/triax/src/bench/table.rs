@@ -1,47 +1,69 @@
-//! The results of a benchmark as a table.
+//! The results of a benchmark as tables.
 
 use std::fmt::Write as _;
 
 use comfy_table::{CellAlignment, Table, presets};
 use triax_device::DeviceKind;
 
+use super::roofline::Roofline;
 use super::{Report, Row};
 
-/// Table and footnotes.
+/// Tables and footnotes.
 pub fn of(report: &Report) -> String {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_header([
-        "engine",
-        "device",
-        "batch",
-        "s/epoch",
-        "fastest–slowest",
-        "µs/step",
-        "windows/s",
-        "first step",
-        "memory",
-        "of sgemm",
-    ]);
-    for column in table.column_iter_mut().skip(2) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
+    let mut rows = table(
+        ["engine", "device", "batch", "models", "s/epoch", "a model", "fastest–slowest"],
+        ["µs/step", "windows/s", "first step", "memory", "of sgemm"],
+    );
     for row in &report.rows {
-        table.add_row(cells(row));
+        rows.add_row(cells(row));
     }
-    let mut text = table.trim_fmt();
-    text.push('\n');
-    footnotes(&mut text, report).expect("a String takes any text");
+    let mut stages = table(["stage", "", "MFLOP", "MB", "FLOP/byte", "GFLOP/s", "µs"], []);
+    for stage in &report.roofline.stages {
+        stages.add_row([
+            stage.name.clone(),
+            if stage.gflops < report.sgemm_gflops { "memory" } else { "arithmetic" }.to_owned(),
+            format!("{:.2}", stage.flop as f64 / 1e6),
+            format!("{:.2}", stage.bytes as f64 / 1e6),
+            format!("{:.1}", stage.flop_per_byte),
+            format!("{:.0}", stage.gflops),
+            format!("{:.0}", stage.least_microseconds),
+        ]);
+    }
+    let mut text = format!("{}\n", rows.trim_fmt());
+    let notes = footnotes(&mut text, report)
+        .and_then(|()| {
+            writeln!(text, "\nroofline of a step of {}\n\n{}", report.roofline.batch_size, stages.trim_fmt())
+        })
+        .and_then(|()| roofline_notes(&mut text, report));
+    notes.expect("a String takes any text");
     text
 }
 
-fn cells(row: &Row) -> [String; 10] {
+/// A table whose first two columns are words and whose others are numbers.
+fn table<const N: usize>(columns: [&str; 7], more: [&str; N]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_header(columns.into_iter().chain(more));
+    for column in table.column_iter_mut().skip(2) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table
+}
+
+/// `1 model`, `8 models`.
+pub fn models(n_models: usize) -> String {
+    format!("{n_models} model{}", if n_models == 1 { "" } else { "s" })
+}
+
+fn cells(row: &Row) -> [String; 12] {
     let spread = &row.seconds_per_epoch;
     let mark = if row.extrapolated { "~" } else { "" };
     [
         row.engine.clone(),
         row.device.argument(),
         row.batch_size.to_string(),
+        row.models.to_string(),
         format!("{mark}{:.3}", spread.median),
+        format!("{mark}{:.4}", row.seconds_per_model_epoch),
         format!("{mark}{:.3}–{:.3}", spread.fastest, spread.slowest),
         format!("{:.0}", row.microseconds_per_step),
         format!("{:.0}", row.windows_per_second),
@@ -80,7 +102,24 @@ fn footnotes(text: &mut String, report: &Report) -> std::fmt::Result {
         writeln!(text, "A software GPU computes on the CPU: its figures say nothing about a GPU.")?;
     }
     for failure in &report.failures {
-        writeln!(text, "failed: {}, batch {}: {}", failure.device, failure.batch_size, failure.reason)?;
+        let models = models(failure.models);
+        let (engine, device, batch_size) = (failure.engine, &failure.device, failure.batch_size);
+        writeln!(text, "failed: {engine} on {device}, batch {batch_size}, {models}: {}", failure.reason)?;
+    }
+    Ok(())
+}
+
+fn roofline_notes(text: &mut String, report: &Report) -> std::fmt::Result {
+    let Roofline { batch_size, least_microseconds, .. } = report.roofline;
+    writeln!(
+        text,
+        "\nAt best: arithmetic at {:.0} GFLOP/s, traffic at {:.1} GB/s (a = b + s·c on all threads), {:.0} µs in all.",
+        report.sgemm_gflops, report.stream_gbytes, least_microseconds
+    )?;
+    let on_cpu = |row: &&Row| row.device.kind == DeviceKind::Cpu && row.batch_size == batch_size && row.models == 1;
+    for row in report.rows.iter().filter(on_cpu) {
+        let share = 100.0 * least_microseconds / row.microseconds_per_step;
+        writeln!(text, "{} takes {:.0} µs: {share:.0} % of the roofline.", row.engine, row.microseconds_per_step)?;
     }
     Ok(())
 }

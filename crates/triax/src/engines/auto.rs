@@ -1,0 +1,226 @@
+//! `--device auto`: the device on which this job's own steps take the least time.
+
+use serde::{Deserialize, Serialize};
+use triax_device::{DeviceInfo, DeviceKind};
+
+use super::cache::{Cache, Key};
+use super::{OnDevice, Settled, Trial, open};
+use crate::settings::EngineChoice;
+
+/// How long a step took on one device.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Measured {
+    /// What `--device` calls it.
+    pub device: String,
+    pub seconds_a_step: f64,
+}
+
+/// The devices worth a trial: the CPU, then every GPU of its own make that is no twin of another.
+pub fn candidates(devices: &[DeviceInfo]) -> Vec<DeviceInfo> {
+    let mut candidates = vec![DeviceInfo::cpu()];
+    for gpu in devices.iter().filter(|device| device.kind.is_real_gpu()) {
+        let is_twin =
+            |other: &DeviceInfo| other.kind != DeviceKind::Cpu && other.name == gpu.name && other.api == gpu.api;
+        if !candidates.iter().any(is_twin) {
+            candidates.push(gpu.clone());
+        }
+    }
+    candidates
+}
+
+/// Opens the fastest of `candidates` for the job of `trial`.
+pub fn settle(engine: EngineChoice, candidates: Vec<DeviceInfo>, trial: &Trial<'_>) -> anyhow::Result<Settled> {
+    let key = Key {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        engine: engine.name().to_owned(),
+        devices: candidates,
+        network: trial.network.spec().clone(),
+        batch_size: trial.plan.batch_size,
+    };
+    // A GPU that was opened for its trial is not opened twice.
+    let mut opened: Vec<OnDevice> = Vec::new();
+    let verdict = Verdict::find(&key, &Cache::of_user(), |device| {
+        let on = open(engine, device)?;
+        let seconds = trial.seconds_a_step(on.engine.as_ref())?;
+        opened.push(on);
+        Ok(seconds)
+    })?;
+    let on = match opened.into_iter().find(|on| on.device == verdict.device) {
+        Some(on) => on,
+        None => open(engine, &verdict.device)?,
+    };
+    Ok(Settled { on, why: Some(verdict.why()), measured: verdict.measured })
+}
+
+/// Measures a device. Of a GPU that fails it says so on standard error; a job that the CPU refuses is no job.
+fn attempt(
+    device: &DeviceInfo,
+    measure: &mut impl FnMut(&DeviceInfo) -> anyhow::Result<f64>,
+) -> anyhow::Result<Option<f64>> {
+    match measure(device) {
+        Ok(seconds) => Ok(Some(seconds)),
+        Err(error) if device.kind == DeviceKind::Cpu => Err(error),
+        Err(error) => {
+            eprintln!("note: {device} is left out of the choice: {error:#}");
+            Ok(None)
+        }
+    }
+}
+
+/// What the trials say.
+#[derive(Clone, Debug, PartialEq)]
+struct Verdict {
+    /// The fastest device.
+    device: DeviceInfo,
+    /// Every device that could be measured.
+    measured: Vec<Measured>,
+    /// Whether an earlier run measured it.
+    remembered: bool,
+}
+
+impl Verdict {
+    /// Takes the measurements of `key` from `cache`, or has `measure` make them: seconds of a step on a device.
+    ///
+    /// # Errors
+    /// Those of the CPU. A GPU that cannot be measured is left out.
+    fn find(
+        key: &Key,
+        cache: &Cache,
+        mut measure: impl FnMut(&DeviceInfo) -> anyhow::Result<f64>,
+    ) -> anyhow::Result<Self> {
+        let known = cache.look_up(key);
+        let remembered = known.is_some();
+        let seconds = match known {
+            Some(seconds) => seconds.into_iter().map(Some).collect(),
+            None => {
+                let seconds = key.devices.iter().map(|device| attempt(device, &mut measure));
+                let seconds: Vec<Option<f64>> = seconds.collect::<anyhow::Result<_>>()?;
+                // What failed today may work tomorrow: a driver's update, memory that another program gives back.
+                if let Some(all) = seconds.iter().copied().collect() {
+                    cache.keep(key.clone(), all);
+                }
+                seconds
+            }
+        };
+        let told = key.devices.iter().zip(seconds).filter_map(|(device, seconds)| Some((device, seconds?)));
+        let told: Vec<(&DeviceInfo, f64)> = told.collect();
+        let fastest = told.iter().min_by(|a, b| a.1.total_cmp(&b.1)).map_or(&key.devices[0], |(device, _)| *device);
+        let measured =
+            |&(device, seconds_a_step): &(&DeviceInfo, f64)| Measured { device: device.argument(), seconds_a_step };
+        Ok(Self { device: fastest.clone(), measured: told.iter().map(measured).collect(), remembered })
+    }
+
+    /// `cpu 0.45 ms a step, gpu:0 1.20 ms`.
+    fn why(&self) -> String {
+        let all = self.measured.iter().enumerate().map(|(i, Measured { device, seconds_a_step })| {
+            let a_step = if i == 0 { " a step" } else { "" };
+            format!("{device} {:.2} ms{a_step}", seconds_a_step * 1e3)
+        });
+        let when = if self.remembered { " (measured before)" } else { "" };
+        all.collect::<Vec<_>>().join(", ") + when
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::anyhow;
+    use triax_model::NetworkSpec;
+
+    use super::*;
+
+    fn gpu(index: usize, name: &str, kind: DeviceKind) -> DeviceInfo {
+        let api = "Vulkan".to_owned();
+        DeviceInfo { index: Some(index), name: name.to_owned(), kind, api, ..DeviceInfo::cpu() }
+    }
+
+    fn key() -> Key {
+        let devices =
+            vec![DeviceInfo::cpu(), gpu(0, "large", DeviceKind::Discrete), gpu(2, "small", DeviceKind::Integrated)];
+        Key {
+            version: "1".to_owned(),
+            engine: "fused".to_owned(),
+            devices,
+            network: NetworkSpec::default(),
+            batch_size: 32,
+        }
+    }
+
+    /// The verdict over these milliseconds a step by device; none for one that fails.
+    fn verdict(cache: &Cache, of_devices: [Option<f64>; 3]) -> anyhow::Result<(String, String)> {
+        let mut left = of_devices.into_iter();
+        let found = Verdict::find(&key(), cache, |_| {
+            left.next().expect("each device is measured once").map(|ms| ms / 1e3).ok_or(anyhow!("no memory left"))
+        });
+        found.map(|verdict| (verdict.device.argument(), verdict.why()))
+    }
+
+    #[test]
+    fn software_gpus_and_twins_are_not_worth_a_trial() {
+        use DeviceKind::{Discrete, Integrated, Software, Unknown};
+        let devices = [
+            gpu(0, "large", Discrete),
+            gpu(1, "large", Discrete),
+            gpu(2, "small", Integrated),
+            gpu(3, "llvmpipe", Software),
+            gpu(4, "odd", Unknown),
+            DeviceInfo::cpu(),
+        ];
+        let found: Vec<String> = candidates(&devices).iter().map(DeviceInfo::argument).collect();
+        assert_eq!(found, ["cpu", "gpu:0", "gpu:2", "gpu:4"]);
+        assert_eq!(candidates(&devices[3..4]), [DeviceInfo::cpu()]);
+        assert_eq!(candidates(&[]), [DeviceInfo::cpu()]);
+    }
+
+    #[test]
+    fn the_fastest_is_chosen_and_all_are_told() {
+        let folder = tempfile::tempdir().unwrap();
+        for (number, (of_devices, chosen)) in [
+            ([Some(0.45), Some(1.2), Some(3.0)], "cpu"),
+            ([Some(0.45), Some(0.02), Some(3.0)], "gpu:0"),
+            ([Some(0.45), Some(1.2), Some(0.2)], "gpu:2"),
+            // Of equals the first: the CPU starts sooner.
+            ([Some(1.0), Some(1.0), Some(1.0)], "cpu"),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let cache = Cache::at(&folder.path().join(format!("{number}.json")));
+            let (device, why) = verdict(&cache, of_devices).unwrap();
+            assert_eq!(device, chosen);
+            let [cpu, large, small] = of_devices.map(Option::unwrap);
+            assert_eq!(why, format!("cpu {cpu:.2} ms a step, gpu:0 {large:.2} ms, gpu:2 {small:.2} ms"));
+        }
+    }
+
+    #[test]
+    fn a_machine_is_measured_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("devices.json");
+        let cache = Cache::at(&path);
+        let first = verdict(&cache, [Some(0.5), Some(0.25), Some(1.0)]).unwrap();
+        let again = Verdict::find(&key(), &cache, |device| panic!("{device} is measured again")).unwrap();
+        assert_eq!((again.device.argument(), again.remembered), (first.0, true));
+        assert_eq!(again.why(), first.1 + " (measured before)");
+        // A damaged cache is no cache.
+        std::fs::write(&path, "[{").unwrap();
+        assert_eq!(verdict(&cache, [Some(0.5), Some(1.0), Some(1.0)]).unwrap().0, "cpu");
+    }
+
+    #[test]
+    fn a_gpu_that_fails_is_left_out_and_tried_again_next_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::at(&folder.path().join("devices.json"));
+        let (device, why) = verdict(&cache, [Some(0.5), None, Some(0.25)]).unwrap();
+        assert_eq!((device.as_str(), why.as_str()), ("gpu:2", "cpu 0.50 ms a step, gpu:2 0.25 ms"));
+        assert_eq!(verdict(&cache, [Some(0.5), None, None]).unwrap().0, "cpu");
+        assert_eq!(verdict(&cache, [Some(0.5), Some(0.1), None]).unwrap().0, "gpu:0");
+    }
+
+    #[test]
+    fn a_job_that_the_cpu_refuses_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::at(&folder.path().join("devices.json"));
+        let error = verdict(&cache, [None, Some(0.1), Some(0.1)]).unwrap_err();
+        assert_eq!(error.to_string(), "no memory left");
+    }
+}
