@@ -1,4 +1,4 @@
-//! The windows that a session trains on or validates with.
+//! The windows that a session trains on and validates with.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::EngineError;
 /// Windows with their labels, in host memory. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct WindowSet {
-    /// (n_windows, window, channels), row-major, standardised already.
+    /// (n_windows, window, channels), row-major.
     pub windows: Arc<[f32]>,
     /// Class index of each window.
     pub labels: Arc<[u32]>,
@@ -28,12 +28,12 @@ impl WindowSet {
         self.labels.is_empty()
     }
 
-    /// Whether these windows have the shape that `network` reads, one label and at most one weight each, and only
-    /// labels it has an output for. `role` (`training`) names them in the error.
+    /// Whether these windows have the shape that `network` reads, one label and at most one weight each, only labels it
+    /// has an output for, and only finite values. There can be no more than 2³² of them, which is what an index counts.
     ///
     /// # Errors
     /// [`EngineError::Input`] with the first difference.
-    pub fn check(&self, role: &str, network: &Network) -> Result<(), EngineError> {
+    pub fn check(&self, network: &Network) -> Result<(), EngineError> {
         let spec = network.spec();
         let n_values = self.len() * spec.window * spec.channels;
         let problem = if self.windows.len() != n_values {
@@ -44,15 +44,26 @@ impl WindowSet {
                 spec.window,
                 spec.channels
             )
+        } else if u32::try_from(self.len()).is_err() {
+            format!("{} windows; the most is {}", self.len(), u32::MAX)
         } else if let Some((window_idx, label)) =
             self.labels.iter().enumerate().find(|(_, label)| **label as usize >= spec.classes)
         {
             format!("window {window_idx} has class {label}, and the network only the classes below {}", spec.classes)
         } else if let Some(weights) = self.sample_weights.as_ref().filter(|weights| weights.len() != self.len()) {
             format!("{} sample weights for {} windows", weights.len(), self.len())
+        } else if let Some(value_idx) = self.windows.iter().position(|value| !value.is_finite()) {
+            let (window_idx, value) = (value_idx / (spec.window * spec.channels), self.windows[value_idx]);
+            format!("window {window_idx} (from 0) holds {value}: repair the data")
         } else {
             return Ok(());
         };
-        Err(EngineError::Input(format!("the {role} windows do not fit: {problem}")))
+        Err(EngineError::Input(format!("the windows do not fit: {problem}")))
+    }
+
+    /// Weight of window `idx` in the loss of a model with these class weights.
+    pub fn weight(&self, idx: usize, class_weights: Option<&[f32]>) -> f32 {
+        let of_sample = self.sample_weights.as_ref().map_or(1.0, |weights| weights[idx]);
+        of_sample * class_weights.map_or(1.0, |weights| weights[self.labels[idx] as usize])
     }
 }

@@ -24,14 +24,23 @@ pub enum Purpose {
 
 /// One block of Philox4x32-10: four 32-bit words from a 128-bit counter and a 64-bit key.
 pub fn philox4x32(counter: [u32; 4], key: [u32; 2]) -> [u32; 4] {
+    philox4x32_lanes(counter.map(|word| [word]), key).map(|[word]| word)
+}
+
+/// `N` blocks at once, word `i` of all of them in `counter[i]`: a compiler makes vectors of it.
+#[inline(always)]
+pub fn philox4x32_lanes<const N: usize>(counter: [[u32; N]; 4], key: [u32; 2]) -> [[u32; N]; 4] {
     const MULTIPLIERS: [u32; 2] = [0xD251_1F53, 0xCD9E_8D57];
     const WEYL: [u32; 2] = [0x9E37_79B9, 0xBB67_AE85];
     let [mut c0, mut c1, mut c2, mut c3] = counter;
     let [mut k0, mut k1] = key;
     for _ in 0..10 {
-        let p0 = u64::from(MULTIPLIERS[0]) * u64::from(c0);
-        let p1 = u64::from(MULTIPLIERS[1]) * u64::from(c2);
-        (c0, c1, c2, c3) = ((p1 >> 32) as u32 ^ c1 ^ k0, p1 as u32, (p0 >> 32) as u32 ^ c3 ^ k1, p0 as u32);
+        for n in 0..N {
+            let p0 = u64::from(MULTIPLIERS[0]) * u64::from(c0[n]);
+            let p1 = u64::from(MULTIPLIERS[1]) * u64::from(c2[n]);
+            (c0[n], c2[n]) = ((p1 >> 32) as u32 ^ c1[n] ^ k0, (p0 >> 32) as u32 ^ c3[n] ^ k1);
+            (c1[n], c3[n]) = (p1 as u32, p0 as u32);
+        }
         k0 = k0.wrapping_add(WEYL[0]);
         k1 = k1.wrapping_add(WEYL[1]);
     }
@@ -120,15 +129,36 @@ pub fn epoch_order(seed: u64, epoch: usize, n_windows: usize) -> Vec<u32> {
     order
 }
 
-/// Fills `mask` with 0 (dropped, probability `rate`) or 1 / (1 − rate) (kept): the inverted dropout of Keras.
+/// Fills `mask` (n, features) with 0 (dropped, probability `rate`) or 1 / (1 − rate) (kept): the inverted dropout of
+/// Keras, for the first `n` windows of the batch of step `step`.
 ///
-/// Element `i` of the mask is element `i` of the stream of (`seed`, `step`, `layer`), whatever computes it.
-pub fn dropout_mask(seed: u64, step: u64, layer: u32, rate: f32, mask: &mut [f32]) {
+/// Feature `f` of window `w` is word `f % 4` of the block [`dropout_block`]`(w, f, features)`, whatever computes it, and
+/// is dropped where [`unit_f32`] of it is below `rate`.
+pub fn dropout_mask(seed: u64, step: u64, rate: f32, features: usize, mask: &mut [f32]) {
     let kept = 1.0 / (1.0 - rate);
-    let mut stream = Stream::of_layer(seed, Purpose::Dropout, step, layer);
-    for element in mask {
-        *element = if stream.uniform() < rate { 0.0 } else { kept };
+    let (key, address) = dropout_address(seed, step);
+    for (window, mask) in mask.chunks_mut(features).enumerate() {
+        for (quad, mask) in mask.chunks_mut(4).enumerate() {
+            let block = dropout_block(window, 4 * quad, features);
+            let words = philox4x32([block, address[0], address[1], address[2]], key);
+            for (element, word) in mask.iter_mut().zip(words) {
+                *element = if unit_f32(word) < rate { 0.0 } else { kept };
+            }
+        }
     }
+}
+
+/// The Philox block that decides on four features of a window, from feature `feature` (a multiple of 4) on. Each window
+/// of a batch begins a block of its own, so that lanes of different windows draw in step.
+#[inline(always)]
+pub fn dropout_block(window: usize, feature: usize, features: usize) -> u32 {
+    (window * features.div_ceil(4) + feature / 4) as u32
+}
+
+/// Key, and words 1 to 3 of the counter, of the dropout masks of a step; word 0 is the block.
+pub fn dropout_address(seed: u64, step: u64) -> ([u32; 2], [u32; 3]) {
+    let stream = Stream::new(seed, Purpose::Dropout, step);
+    (stream.key, stream.address)
 }
 
 #[cfg(test)]
@@ -161,13 +191,32 @@ mod tests {
     #[test]
     fn dropout_drops_its_share_and_keeps_the_mean() {
         let mut mask = vec![f32::NAN; 100_000];
-        dropout_mask(1, 2, 0, 0.1, &mut mask);
+        dropout_mask(1, 2, 0.1, 1000, &mut mask);
         let n_dropped = mask.iter().filter(|&&m| m == 0.0).count();
         assert!(mask.iter().all(|&m| m == 0.0 || m == 1.0 / (1.0 - 0.1)));
         // Five standard deviations of a binomial(100 000, 0.1).
         assert!((n_dropped as f64 - 10_000.0).abs() < 475.0, "{n_dropped} dropped");
-        dropout_mask(1, 2, 0, 0.0, &mut mask);
+        dropout_mask(1, 2, 0.0, 1000, &mut mask);
         assert!(mask.iter().all(|&m| m == 1.0));
+    }
+
+    #[test]
+    fn lanes_are_blocks_beside_each_other_and_windows_begin_blocks() {
+        let counter = [[1, 2, 3], [4, 5, 6], [7, 8, u32::MAX], [0, 1, 2]];
+        let lanes = philox4x32_lanes(counter, [8, 9]);
+        for n in 0..3 {
+            assert_eq!(lanes.map(|word| word[n]), philox4x32(counter.map(|word| word[n]), [8, 9]));
+        }
+        // Seven features take two blocks a window; the mask of a window does not depend on what follows.
+        let mut mask = [f32::NAN; 21];
+        dropout_mask(3, 5, 0.5, 7, &mut mask);
+        let mut stream = Stream::new(3, Purpose::Dropout, 5);
+        let draws: Vec<f32> = (0..24).map(|_| stream.uniform()).collect();
+        for (window, mask) in mask.chunks(7).enumerate() {
+            for (feature, &kept) in mask.iter().enumerate() {
+                assert_eq!(kept == 0.0, draws[8 * window + feature] < 0.5);
+            }
+        }
     }
 
     #[test]

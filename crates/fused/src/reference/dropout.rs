@@ -2,13 +2,10 @@
 
 use triax_random::dropout_mask;
 
-/// Number of the layer in the mask's address: a network has one dropout.
-const LAYER: u32 = 0;
-
-/// The mask (batch, units) of one training step.
-pub(super) fn mask(seed: u64, step: u64, rate: f32, n_values: usize) -> Vec<f64> {
+/// The mask (batch, features) of one training step.
+pub(super) fn mask(seed: u64, step: u64, rate: f32, features: usize, n_values: usize) -> Vec<f64> {
     let mut mask = vec![0.0; n_values];
-    dropout_mask(seed, step, LAYER, rate, &mut mask);
+    dropout_mask(seed, step, rate, features, &mut mask);
     mask.into_iter().map(f64::from).collect()
 }
 

@@ -1,0 +1,86 @@
+//! How well scores fit labels, as counts: what the figures of a report are made of.
+
+use triax_losses::Loss;
+
+/// How a model classified some windows. Every window counts once, whatever weight its class had in training.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Evaluation {
+    /// Mean loss; 0 of no windows.
+    pub loss: f64,
+    /// (classes, classes) counts of windows: the row is the label, the column the largest score, the first of equals.
+    pub confusion: Vec<u64>,
+}
+
+/// A score that is NaN or infinite, so that nothing can be judged by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the score of class {class} (from 0) for window {window} (from 0) is not finite")]
+pub struct NotFinite {
+    /// Index of the window among those judged.
+    pub window: usize,
+    /// Index of the class.
+    pub class: usize,
+}
+
+impl Evaluation {
+    /// Judges `scores` (n_windows, classes) by `labels` (n_windows), the loss summed in f64. A loss that is not finite
+    /// is what remains of a score that is not.
+    ///
+    /// # Panics
+    /// If the shapes do not belong together, or a label is no class.
+    pub fn of_scores(scores: &[f32], labels: impl ExactSizeIterator<Item = u32>, classes: usize, loss: Loss) -> Self {
+        let n_windows = labels.len();
+        assert_eq!(scores.len(), n_windows * classes, "a score for each window and class");
+        let (mut row_f64, mut d_scores) = (vec![0.0; classes], vec![0.0; classes]);
+        let mut evaluation = Self { loss: 0.0, confusion: vec![0; classes * classes] };
+        for (row, label) in scores.chunks_exact(classes).zip(labels) {
+            row_f64.iter_mut().zip(row).for_each(|(wide, &score)| *wide = f64::from(score));
+            evaluation.loss += loss.row(&row_f64, label as usize, &mut d_scores);
+            evaluation.confusion[label as usize * classes + first_largest(row)] += 1;
+        }
+        evaluation.loss /= n_windows.max(1) as f64;
+        evaluation
+    }
+}
+
+impl NotFinite {
+    /// The first such score among `scores` (n_windows, classes).
+    pub fn find(scores: &[f32], classes: usize) -> Option<Self> {
+        let idx = scores.iter().position(|score| !score.is_finite())?;
+        Some(Self { window: idx / classes, class: idx % classes })
+    }
+}
+
+/// Index of the first of the largest scores: the predicted class.
+fn first_largest(scores: &[f32]) -> usize {
+    scores.iter().enumerate().fold(0, |best, (class, score)| if *score > scores[best] { class } else { best })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_equal_scores_the_first_is_predicted() {
+        assert_eq!(first_largest(&[0.0, 0.0, 0.0]), 0);
+        assert_eq!(first_largest(&[-2.0, -1.0, -1.0]), 1);
+        assert_eq!(first_largest(&[-2.0, -1.0, 3.0]), 2);
+    }
+
+    #[test]
+    fn windows_are_counted_by_label_and_prediction_and_the_loss_is_their_mean() {
+        // Categorical hinge, worked out by hand: max(0.25, 0) − 1 + 1 = 0.25 and max(0.5, 0) − (−1) + 1 = 2.5.
+        let scores = [1.0, 0.25, 0.5, -1.0];
+        let evaluation = Evaluation::of_scores(&scores, [0, 1].into_iter(), 2, Loss::CategoricalHinge);
+        assert_eq!(evaluation, Evaluation { loss: (0.25 + 2.5) / 2.0, confusion: vec![1, 0, 1, 0] });
+    }
+
+    #[test]
+    fn a_score_that_is_not_finite_is_found_and_spoils_the_loss() {
+        let scores = [0.0, 1.0, f32::INFINITY, 2.0];
+        assert_eq!(NotFinite::find(&scores, 2), Some(NotFinite { window: 1, class: 0 }));
+        assert_eq!(NotFinite::find(&scores[..2], 2), None);
+        for loss in Loss::ALL {
+            assert!(Evaluation::of_scores(&scores, [0, 1].into_iter(), 2, loss).loss.is_nan());
+        }
+    }
+}

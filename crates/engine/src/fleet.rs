@@ -1,0 +1,76 @@
+//! A fleet: one or more models of one shape that are trained at once.
+
+use triax_model::{Layer, Network, Scaler, Weights};
+
+use crate::{EngineError, Optimizer, TrainingPlan, WindowSet};
+
+/// One model of a fleet: what it starts from, and how it is trained and judged.
+///
+/// The members of a fleet share the shape of their networks, the batch size and the optimizer's form. All else is each
+/// one's own: seed, loss, dropout rate, learning rate, the optimizer's settings, clipping, class weights, windows.
+#[derive(Clone, Copy, Debug)]
+pub struct Member<'a> {
+    /// The network.
+    pub network: &'a Network,
+    /// The weights that training starts from.
+    pub weights: &'a Weights,
+    /// What its steps do.
+    pub plan: &'a TrainingPlan,
+    /// How the values of the windows are standardised for it; taken as they are where absent. What a member learns from
+    /// its own training windows must not come from others, so that folds of one data set have scalers of their own.
+    pub scaler: Option<&'a Scaler>,
+    /// The windows that it is validated with.
+    pub validation: &'a [u32],
+}
+
+/// Whether `fleet` can be trained together on `windows`.
+///
+/// # Errors
+/// [`EngineError::Input`] with the first member and what is wrong with it.
+pub fn check_fleet(fleet: &[Member<'_>], windows: &WindowSet) -> Result<(), EngineError> {
+    let Some(first) = fleet.first() else {
+        return Err(EngineError::Input("a fleet has at least one model".to_owned()));
+    };
+    windows.check(first.network)?;
+    for (m, member) in fleet.iter().enumerate() {
+        let in_fleet = |problem: String| {
+            EngineError::Input(if fleet.len() == 1 { problem } else { format!("model {m} of the fleet: {problem}") })
+        };
+        member.plan.check(member.network).map_err(|error| in_fleet(error.to_string()))?;
+        member.weights.fits(member.network).map_err(|problem| in_fleet(format!("the weights do not fit: {problem}")))?;
+        if let Some(scaler) = member.scaler {
+            scaler.fits(member.network.spec().channels).map_err(in_fleet)?;
+        }
+        if let Some(window_idx) = member.validation.iter().find(|&&window_idx| window_idx as usize >= windows.len()) {
+            return Err(in_fleet(format!("it is validated with window {window_idx} of {}", windows.len())));
+        }
+        if !same_shape(first.network, member.network) {
+            return Err(in_fleet("its network has another shape than the first".to_owned()));
+        }
+        if first.plan.batch_size != member.plan.batch_size {
+            let (own, shared) = (member.plan.batch_size, first.plan.batch_size);
+            return Err(in_fleet(format!("its batch size is {own}, and the first model's {shared}")));
+        }
+        if !same_form(&first.plan.optimizer, &member.plan.optimizer) {
+            return Err(in_fleet("its optimizer is of another form than the first".to_owned()));
+        }
+    }
+    Ok(())
+}
+
+/// Whether two networks differ in nothing but the rate of their dropout.
+fn same_shape(a: &Network, b: &Network) -> bool {
+    let same_layer = |(a, b): (&Layer, &Layer)| match (a, b) {
+        (Layer::Dropout { units: a, .. }, Layer::Dropout { units: b, .. }) => a == b,
+        (a, b) => a == b,
+    };
+    a.layers().len() == b.layers().len() && a.layers().iter().zip(b.layers()).all(same_layer)
+}
+
+/// Whether two optimizers differ in nothing but the values of their settings.
+fn same_form(a: &Optimizer, b: &Optimizer) -> bool {
+    let nesterov = |optimizer: &Optimizer| matches!(optimizer, Optimizer::Sgd { nesterov: true, .. });
+    std::mem::discriminant(a) == std::mem::discriminant(b)
+        && a.moment_names() == b.moment_names()
+        && nesterov(a) == nesterov(b)
+}

@@ -1,0 +1,115 @@
+//! Convolution with valid padding, and its ReLU: `y[t, o] = max(b[o] + Σ x[t·stride + j, c] · k[j, c, o], 0)` over taps j
+//! and channels c. A dense layer is one with a single position.
+//!
+//! Channels lie side by side within a position, so the rows that an output position reads lie side by side too, and a
+//! layer is a matrix product over overlapping runs of rows with the kernel as a (kernel × channels, filters) matrix. The
+//! bias lies behind the kernel: it is one more row of that matrix, of an input that is always 1.
+
+use pulp::Simd;
+
+use super::Float;
+use super::product::{add_input_gradients, outputs};
+use super::row::{Row, TILE, transpose, vectors, vectors_mut};
+
+/// Shape of a convolution, and where its parameters lie.
+#[derive(Clone, Debug)]
+pub(super) struct Conv {
+    /// (positions, channels)
+    pub input: (usize, usize),
+    /// (positions, filters); there may be fewer positions than the input allows.
+    pub output: (usize, usize),
+    pub kernel: usize,
+    pub stride: usize,
+    /// Whether a ReLU follows.
+    pub relu: bool,
+    /// Where the kernel begins among all parameters.
+    pub parameters: usize,
+}
+
+impl Conv {
+    /// Inputs of one output position: rows of the kernel as a matrix.
+    pub fn n_inputs(&self) -> usize {
+        self.kernel * self.input.1
+    }
+
+    /// Values of kernel and bias.
+    pub fn n_parameters(&self) -> usize {
+        (self.n_inputs() + 1) * self.output.1
+    }
+
+    /// Kernel and bias out of all parameters.
+    pub fn split<'a, F>(&self, parameters: &'a [F]) -> (&'a [F], &'a [F]) {
+        parameters[self.parameters..][..self.n_parameters()].split_at(self.n_inputs() * self.output.1)
+    }
+
+    /// First of the input rows that output position `t` reads.
+    pub fn reads(&self, t: usize) -> usize {
+        t * self.stride * self.input.1
+    }
+
+    /// Panels of [`TILE`] filters, the last of which may not be full.
+    pub fn n_panels(&self) -> usize {
+        self.output.1.div_ceil(TILE)
+    }
+
+    /// Output rows (positions × filters) of input rows (positions × channels).
+    #[inline(always)]
+    pub fn forward<F: Float, S: Simd>(&self, simd: S, parameters: &[F], x: &[Row<F>], y: &mut [Row<F>]) {
+        let (kernel, bias) = self.split(parameters);
+        let zero = F::splat(simd, F::ZERO);
+        for (t, y) in y.chunks_exact_mut(self.output.1).enumerate() {
+            outputs(simd, kernel, bias, &x[self.reads(t)..][..self.n_inputs()], y);
+            if self.relu {
+                for y in vectors_mut::<F, S>(y) {
+                    // NaN is not below 0: it stays, and is noticed.
+                    *y = F::if_le(simd, [*y, zero], zero, *y);
+                }
+            }
+        }
+    }
+
+    /// Makes the gradient of the output that of the sums before the ReLU, in place.
+    #[inline(always)]
+    pub fn relu_backward<F: Float, S: Simd>(&self, simd: S, y: &[Row<F>], d_y: &mut [Row<F>]) {
+        if self.relu {
+            let zero = F::splat(simd, F::ZERO);
+            for (d_y, &y) in vectors_mut::<F, S>(d_y).iter_mut().zip(vectors::<F, S>(y)) {
+                *d_y = F::if_le(simd, [y, zero], zero, *d_y);
+            }
+        }
+    }
+
+    /// Gradient of the input. Each of its rows gathers what the taps that read it pass back.
+    #[inline(always)]
+    pub fn backward<F: Float, S: Simd>(&self, simd: S, parameters: &[F], d_y: &[Row<F>], d_x: &mut [Row<F>]) {
+        let (kernel, _) = self.split(parameters);
+        let ((_, channels), (positions, filters)) = (self.input, self.output);
+        for (p, d_x) in d_x.chunks_exact_mut(channels).enumerate() {
+            d_x.fill(Row::ZERO);
+            for j in (p % self.stride..self.kernel.min(p + 1)).step_by(self.stride) {
+                let t = (p - j) / self.stride;
+                if t < positions {
+                    let weights = &kernel[j * channels * filters..][..channels * filters];
+                    add_input_gradients(simd, weights, &d_y[t * filters..][..filters], d_x);
+                }
+            }
+        }
+    }
+
+    /// Lays `d_y` (positions × filters) out as the parameter pass reads it: for each panel of filters, position and
+    /// window a row of the panel's filters. Lanes beyond the last filter are 0.
+    #[inline(always)]
+    pub fn transpose<F: Float>(&self, d_y: &[Row<F>], transposed: &mut [Row<F>]) {
+        let (positions, filters) = self.output;
+        let mut square = [Row::ZERO; TILE];
+        for (panel, transposed) in transposed.chunks_exact_mut(positions * TILE).enumerate() {
+            let first = panel * TILE;
+            let width = TILE.min(filters - first);
+            square[width..].fill(Row::ZERO);
+            for (t, transposed) in transposed.chunks_exact_mut(TILE).enumerate() {
+                square[..width].copy_from_slice(&d_y[t * filters + first..][..width]);
+                transpose(&square, transposed.try_into().expect("a chunk of that length"));
+            }
+        }
+    }
+}

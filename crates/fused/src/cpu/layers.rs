@@ -1,0 +1,52 @@
+//! A network as the CPU engine runs it.
+
+use triax_model::{Layer, Network};
+
+use super::conv::Conv;
+use super::pool::Pool;
+
+/// One layer. Each turns rows (positions × channels, one row a feature) into rows.
+#[derive(Clone, Debug)]
+pub(super) enum Stage {
+    Conv(Conv),
+    Pool(Pool),
+    Dropout { features: usize },
+}
+
+impl Stage {
+    /// Rows of its output.
+    pub fn n_outputs(&self) -> usize {
+        match self {
+            Self::Conv(conv) => conv.output.0 * conv.output.1,
+            Self::Pool(pool) => pool.output.0 * pool.output.1,
+            Self::Dropout { features } => *features,
+        }
+    }
+}
+
+/// The stages of `network` in the order of its layers. Positions of a convolution that no pool reads are left out: they
+/// reach neither a score nor a gradient.
+pub(super) fn stages(network: &Network) -> Vec<Stage> {
+    let mut parameters = 0;
+    let layers = network.layers();
+    let stage = |(l, layer): (usize, &Layer)| match *layer {
+        Layer::Conv { input, output, kernel, stride, .. } => {
+            let positions = match layers.get(l + 1) {
+                Some(Layer::MaxPool { output, size, .. }) => output.0 * size,
+                _ => output.0,
+            };
+            let conv = Conv { input, output: (positions, output.1), kernel, stride, relu: true, parameters };
+            parameters += conv.n_parameters();
+            Stage::Conv(conv)
+        }
+        Layer::MaxPool { output, size, .. } => Stage::Pool(Pool { output, size }),
+        Layer::Dropout { units, .. } => Stage::Dropout { features: units },
+        // A dense layer is a convolution of one position whose channels are its inputs.
+        Layer::Dense { inputs, units, relu, .. } => {
+            let conv = Conv { input: (1, inputs), output: (1, units), kernel: 1, stride: 1, relu, parameters };
+            parameters += conv.n_parameters();
+            Stage::Conv(conv)
+        }
+    };
+    layers.iter().enumerate().map(stage).collect()
+}

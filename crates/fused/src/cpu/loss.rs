@@ -1,0 +1,64 @@
+//! Loss and accuracy of the windows of a tile, and the gradient of the batch's loss, `Σ w·l / batch`, by their scores.
+
+use triax_losses::{Loss, Real};
+
+use super::row::Row;
+use super::{Float, row::TILE};
+
+/// Windows of a tile as the loss sees them, and what it says of them.
+#[derive(Clone, Debug)]
+pub(super) struct Judged<F> {
+    /// Windows that there are; the lanes behind them are empty.
+    pub n_windows: usize,
+    /// Class index of each.
+    pub labels: [u32; TILE],
+    /// Weight of each.
+    pub weights: [F; TILE],
+    /// `w·l` of each.
+    pub losses: [F; TILE],
+    /// How many have their first largest score at their label.
+    pub correct: u32,
+    /// Scores and derivatives of one window.
+    row: (Vec<F>, Vec<F>),
+}
+
+impl<F: Float> Judged<F> {
+    pub fn new(classes: usize) -> Self {
+        Self {
+            n_windows: 0,
+            labels: [0; TILE],
+            weights: [F::ZERO; TILE],
+            losses: [F::ZERO; TILE],
+            correct: 0,
+            row: (vec![F::ZERO; classes], vec![F::ZERO; classes]),
+        }
+    }
+
+    /// Judges the rows of `scores` (classes) and writes `d_scores`, 0 in the empty lanes.
+    pub fn judge(&mut self, loss: Loss, batch: usize, scores: &[Row<F>], d_scores: &mut [Row<F>]) {
+        let batch = F::from_count(batch);
+        let (row, d_row) = (&mut self.row.0, &mut self.row.1);
+        d_scores.fill(Row::ZERO);
+        self.correct = 0;
+        for w in 0..self.n_windows {
+            row.iter_mut().zip(scores).for_each(|(score, scores)| *score = scores.0[w]);
+            let label = self.labels[w] as usize;
+            self.losses[w] = self.weights[w] * loss.row(row, label, d_row);
+            self.correct += u32::from(first_largest(row) == label);
+            for (d_scores, &d) in d_scores.iter_mut().zip(&*d_row) {
+                d_scores.0[w] = self.weights[w] * d / batch;
+            }
+        }
+    }
+}
+
+/// Index of the first of the largest scores: the predicted class.
+fn first_largest<F: Real>(scores: &[F]) -> usize {
+    let mut best = 0;
+    for (class, score) in scores.iter().enumerate() {
+        if *score > scores[best] {
+            best = class;
+        }
+    }
+    best
+}

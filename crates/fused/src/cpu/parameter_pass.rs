@@ -1,0 +1,258 @@
+//! The second pass of a step: for each parameter the sum of its gradient over the batch, and at once its update.
+//! Parameters do not depend on each other.
+
+use std::ops::Range;
+
+use pulp::{Simd, WithSimd};
+
+use super::Float;
+use super::conv::Conv;
+use super::layers::Stage;
+use super::product::{self, BLOCK, Terms, add_bias_gradients, add_weight_gradients};
+use super::row::{Row, TILE, flat, flat_mut, vectors, vectors_mut};
+use super::sample_pass::Tile;
+use super::team::Team;
+use super::update::{Slots, Update};
+
+/// Panels of filters whose gradients are summed up before they are applied: runs of 128 parameters, which go to memory and
+/// back in one stream.
+const PANELS_AT_ONCE: usize = 8;
+
+/// Shares of the pass, at most: a thread more has nothing to do.
+pub(super) const MOST_SHARES: usize = 64;
+
+/// A few rows of one layer's weights, or its bias: what the pass computes at once.
+#[derive(Clone, Debug)]
+pub(super) struct Block {
+    /// Index of the layer's stage.
+    stage: usize,
+    /// Inputs whose weights these are; empty for the bias.
+    inputs: Range<usize>,
+    /// Where they lie among all parameters. Blocks lie one behind the other.
+    pub parameters: Range<usize>,
+    /// Multiply-adds for each tile, in the blocks up to and with this one.
+    cost: usize,
+}
+
+/// All blocks of a network.
+pub(super) fn blocks(stages: &[Stage]) -> Vec<Block> {
+    let mut blocks: Vec<Block> = Vec::new();
+    let convs = stages.iter().enumerate().filter_map(|(s, stage)| match stage {
+        Stage::Conv(conv) => Some((s, conv)),
+        _ => None,
+    });
+    for (stage, conv) in convs {
+        let (n_inputs, filters) = (conv.n_inputs(), conv.output.1);
+        let bias = [n_inputs..n_inputs];
+        for inputs in product::blocks(n_inputs).map(|(start, len)| start..start + len).chain(bias) {
+            let start = conv.parameters + inputs.start * filters;
+            let before = blocks.last().map_or(0, |block| block.cost);
+            blocks.push(Block {
+                stage,
+                cost: before + inputs.len().max(1) * conv.n_panels() * TILE * TILE * conv.output.0,
+                parameters: start..start + inputs.len().max(1) * filters,
+                inputs,
+            });
+        }
+    }
+    blocks
+}
+
+/// What becomes of the gradient of some tiles.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ends<F> {
+    /// These are the first tiles of the batch; otherwise the gradient of those before is added to.
+    pub is_first: bool,
+    /// These are the last tiles of the batch: the gradient is complete.
+    pub is_last: bool,
+    /// The update to apply to a complete gradient at once; none where it must wait for its norm.
+    pub update: Option<Update<F>>,
+}
+
+/// Where the pass writes: each block its own part.
+#[derive(Debug)]
+pub(super) struct Target<'a, F> {
+    pub slots: Slots<'a, F>,
+    /// The gradient of all parameters, kept where it is added to or waits; else empty.
+    pub gradient: &'a mut [F],
+    /// `Σ g²` of each block.
+    pub squares: &'a mut [f64],
+}
+
+impl<'a, F: Float> Target<'a, F> {
+    /// The first `n_blocks` blocks with their `n` parameters, and the rest.
+    fn split(self, n_blocks: usize, n: usize) -> (Self, Self) {
+        let (slots, rest_slots) = self.slots.split(n);
+        let (gradient, rest_gradient) = self.gradient.split_at_mut(n.min(self.gradient.len()));
+        let (squares, rest_squares) = self.squares.split_at_mut(n_blocks);
+        (
+            Self { slots, gradient, squares },
+            Self { slots: rest_slots, gradient: rest_gradient, squares: rest_squares },
+        )
+    }
+}
+
+/// `blocks` cut into at most `n` shares of about the same cost: where each ends.
+pub(super) fn shares(blocks: &[Block], n: usize) -> Vec<usize> {
+    let total = blocks.last().map_or(0, |block| block.cost);
+    let end = |share: usize| blocks.partition_point(|block| block.cost * n <= total * share);
+    let mut ends: Vec<usize> = (1..=n).map(end).collect();
+    ends.dedup();
+    ends.retain(|&end| end > 0);
+    ends
+}
+
+/// Runs the pass over all `blocks`, a share a thread.
+pub(super) fn parameter_pass<F: Float>(
+    team: &Team<'_>,
+    stages: &[Stage],
+    blocks: &[Block],
+    shares: &[usize],
+    tiles: &[Tile<F>],
+    ends: Ends<F>,
+    target: Target<'_, F>,
+) {
+    let mut runs = [const { None }; MOST_SHARES];
+    let (mut start, mut target) = (0, target);
+    for (run, &end) in runs.iter_mut().zip(shares) {
+        let blocks = &blocks[start..end];
+        let n_parameters = blocks.iter().map(|block| block.parameters.len()).sum();
+        let (here, rest) = target.split(blocks.len(), n_parameters);
+        *run = Some(Run { stages, blocks, tiles, ends, target: here });
+        (start, target) = (end, rest);
+    }
+    team.each(&mut runs[..shares.len()], |_, run| {
+        if let Some(run) = run.take() {
+            pulp::Arch::new().dispatch(run);
+        }
+    });
+}
+
+/// The pass over some blocks.
+struct Run<'a, F> {
+    stages: &'a [Stage],
+    blocks: &'a [Block],
+    tiles: &'a [Tile<F>],
+    ends: Ends<F>,
+    target: Target<'a, F>,
+}
+
+impl<F: Float> WithSimd for Run<'_, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { stages, blocks, tiles, ends, mut target } = self;
+        for block in blocks {
+            let Stage::Conv(conv) = &stages[block.stage] else { unreachable!("only convolutions have parameters") };
+            let (here, rest) = target.split(1, block.parameters.len());
+            gradient(simd, conv, block, tiles, ends, here);
+            target = rest;
+        }
+    }
+}
+
+/// Gradient of one block, and what becomes of it.
+#[inline(always)]
+fn gradient<F: Float, S: Simd>(
+    simd: S,
+    conv: &Conv,
+    block: &Block,
+    tiles: &[Tile<F>],
+    ends: Ends<F>,
+    mut target: Target<'_, F>,
+) {
+    let (positions, filters) = conv.output;
+    // The bias is the weight of an input that is always 1.
+    let n_rows = block.inputs.len().max(1);
+    let mut squares = F::ZERO;
+    for first_panel in (0..conv.n_panels()).step_by(PANELS_AT_ONCE) {
+        let columns = first_panel * TILE..filters.min((first_panel + PANELS_AT_ONCE) * TILE);
+        // (row, column), so that a row of the gradient lies as the parameters do.
+        let mut sums = [[Row::<F>::ZERO; PANELS_AT_ONCE]; BLOCK];
+        let sums = &mut sums[..n_rows];
+        if !ends.is_first {
+            for (sums, gradient) in sums.iter_mut().zip(target.gradient.chunks(filters)) {
+                flat_mut(sums)[..columns.len()].copy_from_slice(&gradient[columns.clone()]);
+            }
+        }
+        for (p, panel) in (first_panel..conv.n_panels().min(first_panel + PANELS_AT_ONCE)).enumerate() {
+            let terms = tiles.iter().map(|tile| Terms {
+                x: &tile.input_of(block.stage)[block.inputs.start..],
+                stride: conv.reads(1),
+                d_y: &tile.transposed[block.stage][panel * positions * TILE..][..positions * TILE],
+            });
+            let mut block_sums = [Row::ZERO; BLOCK];
+            block_sums.iter_mut().zip(&*sums).for_each(|(block, sums)| *block = sums[p]);
+            match block.inputs.len() {
+                0 => add_bias_gradients(simd, terms, &mut block_sums[0]),
+                n => add_weight_gradients(simd, terms, &mut block_sums[..n]),
+            }
+            sums.iter_mut().zip(block_sums).for_each(|(sums, block)| sums[p] = block);
+        }
+        for (row, sums) in sums.iter().enumerate() {
+            let (gradient, at) = (&flat(sums)[..columns.len()], row * filters + columns.start);
+            match ends.update {
+                Some(update) if ends.is_last => update.apply(simd, target.slots.reborrow().split(at).1, gradient),
+                _ => target.gradient[at..][..gradient.len()].copy_from_slice(gradient),
+            }
+            if ends.is_last {
+                squares += sum_of_squares(simd, sums);
+            }
+        }
+    }
+    target.squares[0] = squares.to_f64();
+}
+
+/// Lanes beyond the last column are 0.
+#[inline(always)]
+fn sum_of_squares<F: Float, S: Simd>(simd: S, rows: &[Row<F>]) -> F {
+    let mut sum = Row::<F>::ZERO;
+    let n = vectors::<F, S>(std::slice::from_ref(&sum)).len();
+    for row in vectors::<F, S>(rows).chunks_exact(n) {
+        for (sum, &g) in vectors_mut::<F, S>(std::slice::from_mut(&mut sum)).iter_mut().zip(row) {
+            *sum = F::mul_add(simd, g, g, *sum);
+        }
+    }
+    sum.0.into_iter().sum()
+}
+
+/// Applies `update` to a gradient that waited for its norm, scaled by `scale`.
+pub(super) fn update_pass<F: Float>(
+    team: &Team<'_>,
+    update: Update<F>,
+    scale: F,
+    slots: Slots<'_, F>,
+    gradient: &mut [F],
+) {
+    let mut parts = [const { None }; MOST_SHARES];
+    let part_len = gradient.len().div_ceil(team.n_threads().min(MOST_SHARES)).next_multiple_of(TILE);
+    let mut rest = slots;
+    for (part, gradient) in parts.iter_mut().zip(gradient.chunks_mut(part_len)) {
+        let (slots, behind) = rest.split(gradient.len());
+        *part = Some((slots, gradient));
+        rest = behind;
+    }
+    team.each(&mut parts, |_, part| {
+        if let Some((slots, gradient)) = part.take() {
+            gradient.iter_mut().for_each(|g| *g = *g * scale);
+            pulp::Arch::new().dispatch(Apply { update, slots, gradient });
+        }
+    });
+}
+
+/// An update on one thread.
+struct Apply<'a, F> {
+    update: Update<F>,
+    slots: Slots<'a, F>,
+    gradient: &'a [F],
+}
+
+impl<F: Float> WithSimd for Apply<'_, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        self.update.apply(simd, self.slots, self.gradient);
+    }
+}

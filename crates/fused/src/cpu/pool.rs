@@ -1,0 +1,57 @@
+//! Max-pooling with stride = size: `y[t, c] = max x[t·size + j, c]` over j. The gradient goes to the first of equal maxima,
+//! as TensorFlow does it.
+
+use pulp::Simd;
+
+use super::Float;
+use super::row::{Row, TILE, vectors, vectors_mut};
+
+/// Shape of a pooling.
+#[derive(Clone, Debug)]
+pub(super) struct Pool {
+    /// (positions, channels)
+    pub output: (usize, usize),
+    pub size: usize,
+}
+
+impl Pool {
+    /// Vectors of a position: of all channels and windows.
+    fn position<F: Float, S: Simd>(&self) -> usize {
+        self.output.1 * TILE * size_of::<F>() / size_of::<F::Vector<S>>()
+    }
+
+    #[inline(always)]
+    pub fn forward<F: Float, S: Simd>(&self, simd: S, x: &[Row<F>], y: &mut [Row<F>]) {
+        let n = self.position::<F, S>();
+        for (x, y) in vectors::<F, S>(x).chunks_exact(self.size * n).zip(vectors_mut::<F, S>(y).chunks_exact_mut(n)) {
+            y.copy_from_slice(&x[..n]);
+            for x in x[n..].chunks_exact(n) {
+                for (y, &x) in y.iter_mut().zip(x) {
+                    // A NaN is not below anything, so that it wins; and as the only value unequal to itself it stays.
+                    let larger = F::if_le(simd, [x, *y], *y, x);
+                    *y = F::if_eq(simd, [*y, *y], larger, *y);
+                }
+            }
+        }
+    }
+
+    /// Gradient of the input.
+    #[inline(always)]
+    pub fn backward<F: Float, S: Simd>(&self, simd: S, x: &[Row<F>], y: &[Row<F>], d_y: &[Row<F>], d_x: &mut [Row<F>]) {
+        let (n, zero) = (self.position::<F, S>(), F::splat(simd, F::ZERO));
+        let outputs = vectors::<F, S>(y).chunks_exact(n).zip(vectors::<F, S>(d_y).chunks_exact(n));
+        let inputs = vectors::<F, S>(x).chunks_exact(self.size * n);
+        let d_inputs = vectors_mut::<F, S>(d_x).chunks_exact_mut(self.size * n);
+        for ((x, d_x), (y, d_y)) in inputs.zip(d_inputs).zip(outputs) {
+            // The first that equals the maximum takes the gradient. The last has what the others leave.
+            let (d_x, d_last) = d_x.split_at_mut((self.size - 1) * n);
+            d_last.copy_from_slice(d_y);
+            for (x, d_x) in x.chunks_exact(n).zip(d_x.chunks_exact_mut(n)) {
+                for (((d_x, left), &x), &y) in d_x.iter_mut().zip(&mut *d_last).zip(x).zip(y) {
+                    *d_x = F::if_eq(simd, [x, y], *left, zero);
+                    *left = F::minus(simd, *left, *d_x);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! The first pass of a step: each tile of windows through all layers, forward and backward. Tiles do not depend on each
+//! other.
+
+use pulp::{Simd, WithSimd};
+use triax_losses::Loss;
+
+use super::Float;
+use super::dropout::{self, Mask};
+use super::layers::Stage;
+use super::loss::Judged;
+use super::row::{Row, TILE};
+
+/// What a tile of windows is on its way through the network.
+#[derive(Clone, Debug)]
+pub(super) struct Tile<F> {
+    /// Rows (window × channels).
+    pub input: Vec<Row<F>>,
+    /// Rows of each stage's output, after its ReLU where it has one.
+    pub outputs: Vec<Vec<Row<F>>>,
+    /// Dropout's factors, a row a feature.
+    mask: Vec<Row<F>>,
+    /// Gradient of the loss by each stage's output; by the sum before the ReLU, where there is one.
+    pub d_outputs: Vec<Vec<Row<F>>>,
+    /// `d_outputs` of each convolution once more, as the parameter pass reads it: see [`super::conv::Conv::transpose`].
+    pub transposed: Vec<Vec<Row<F>>>,
+    pub judged: Judged<F>,
+}
+
+impl<F: Float> Tile<F> {
+    /// Room for a tile.
+    pub fn new(stages: &[Stage], n_inputs: usize, classes: usize) -> Self {
+        let rows = |n: usize| vec![Row::ZERO; n];
+        let outputs: Vec<_> = stages.iter().map(|stage| rows(stage.n_outputs())).collect();
+        let features = |stage: &Stage| if let Stage::Dropout { features } = *stage { features } else { 0 };
+        let n_transposed = |stage: &Stage| match stage {
+            Stage::Conv(conv) => conv.n_panels() * conv.output.0 * TILE,
+            _ => 0,
+        };
+        Self {
+            input: rows(n_inputs),
+            d_outputs: outputs.clone(),
+            outputs,
+            mask: rows(stages.iter().map(features).sum()),
+            transposed: stages.iter().map(|stage| rows(n_transposed(stage))).collect(),
+            judged: Judged::new(classes),
+        }
+    }
+
+    /// What stage `s` reads.
+    pub fn input_of(&self, s: usize) -> &[Row<F>] {
+        if s == 0 { &self.input } else { &self.outputs[s - 1] }
+    }
+
+    /// The scores, a row a class.
+    pub fn scores(&self) -> &[Row<F>] {
+        self.outputs.last().expect("a network has layers")
+    }
+
+    /// From the input to the scores. `dropout` gives the mask and the tile's first window in its batch; none drops nothing.
+    pub fn forward(&mut self, stages: &[Stage], parameters: &[F], dropout: Option<(Mask, usize)>) {
+        pulp::Arch::new().dispatch(Forward { stages, parameters, dropout, tile: self });
+    }
+
+    /// From the scores back to the first layer, after [`Tile::forward`], whether something was `dropped` there or not.
+    /// `batch` is the number of windows in the whole batch.
+    pub fn backward(&mut self, stages: &[Stage], parameters: &[F], dropped: bool, loss: Loss, batch: usize) {
+        let last = stages.len() - 1;
+        self.judged.judge(loss, batch, &self.outputs[last], &mut self.d_outputs[last]);
+        pulp::Arch::new().dispatch(Backward { stages, parameters, dropped, tile: self });
+    }
+}
+
+/// [`Tile::forward`] with the vectors of the processor.
+struct Forward<'a, F> {
+    stages: &'a [Stage],
+    parameters: &'a [F],
+    dropout: Option<(Mask, usize)>,
+    tile: &'a mut Tile<F>,
+}
+
+impl<F: Float> WithSimd for Forward<'_, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { stages, parameters, dropout, tile } = self;
+        for (s, stage) in stages.iter().enumerate() {
+            let (before, rest) = tile.outputs.split_at_mut(s);
+            let (x, y) = (before.last().unwrap_or(&tile.input), &mut rest[0]);
+            match stage {
+                Stage::Conv(conv) => conv.forward(simd, parameters, x, y),
+                Stage::Pool(pool) => pool.forward(simd, x, y),
+                Stage::Dropout { .. } => match dropout {
+                    Some((mask, first)) => {
+                        mask.draw(first, &mut tile.mask);
+                        dropout::apply(simd, &tile.mask, x, y);
+                    }
+                    None => y.copy_from_slice(x),
+                },
+            }
+        }
+    }
+}
+
+/// [`Tile::backward`] with the vectors of the processor.
+struct Backward<'a, F> {
+    stages: &'a [Stage],
+    parameters: &'a [F],
+    dropped: bool,
+    tile: &'a mut Tile<F>,
+}
+
+impl<F: Float> WithSimd for Backward<'_, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { stages, parameters, dropped, tile } = self;
+        for (s, stage) in stages.iter().enumerate().rev() {
+            let (before, rest) = tile.d_outputs.split_at_mut(s);
+            let (d_x, d_y) = (before.last_mut(), &mut rest[0]);
+            if let Stage::Conv(conv) = stage {
+                conv.relu_backward(simd, &tile.outputs[s], d_y);
+                conv.transpose(d_y, &mut tile.transposed[s]);
+            }
+            let Some(d_x) = d_x else { break };
+            match stage {
+                Stage::Conv(conv) => conv.backward(simd, parameters, d_y, d_x),
+                Stage::Pool(pool) => pool.backward(simd, &tile.outputs[s - 1], &tile.outputs[s], d_y, d_x),
+                Stage::Dropout { .. } if dropped => dropout::apply(simd, &tile.mask, d_y, d_x),
+                Stage::Dropout { .. } => d_x.copy_from_slice(d_y),
+            }
+        }
+    }
+}
