@@ -133,16 +133,12 @@ impl<'a> Run<'a> {
         let trained = self.train(observer);
         // However it ended, what was trained is kept. Of two errors, the first is the one to know of.
         let saved = self.save();
-        match trained? {
-            ControlFlow::Break(()) => {
-                saved?;
-                Ok(Outcome::Interrupted { epoch: self.progress.epochs + 1, step: self.progress.steps })
-            }
-            ControlFlow::Continue(()) => {
-                saved?;
-                self.finish()
-            }
+        let trained = trained?;
+        saved?;
+        if trained.is_break() {
+            return Ok(Outcome::Interrupted { epoch: self.progress.epochs + 1, step: self.progress.steps });
         }
+        self.finish()
     }
 
     /// Trains the epochs that are left. `Break` where the observer asked to stop.

@@ -76,9 +76,11 @@ fn digest(set: &WindowSet, indices: &[u32], weights: Option<&[f32]>) -> String {
     for count in [indices.len(), n_values, usize::from(weights.is_some())] {
         sha.update((count as u64).to_le_bytes());
     }
+    let mut bytes = vec![[0; 4]; n_values];
     for idx in indices.iter().map(|&idx| idx as usize) {
         let values = &set.windows[idx * n_values..][..n_values];
-        sha.update(values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>());
+        bytes.iter_mut().zip(values).for_each(|(bytes, value)| *bytes = value.to_le_bytes());
+        sha.update(bytes.as_flattened());
         sha.update(set.labels[idx].to_le_bytes());
         if let Some(weights) = weights {
             sha.update(weights[idx].to_le_bytes());
