@@ -168,9 +168,8 @@ impl Device {
 
     /// Waits for a submission.
     pub fn wait(&self, submission: SubmissionIndex) -> Result<(), EngineError> {
-        let waited = self.checked(|device| {
-            device.poll(PollType::Wait { submission_index: Some(submission), timeout: None })
-        })?;
+        let waited =
+            self.checked(|device| device.poll(PollType::Wait { submission_index: Some(submission), timeout: None }))?;
         waited.map(|_| ()).map_err(|error| self.failed().unwrap_or_else(|| self.error(error.to_string())))
     }
 
@@ -223,11 +222,9 @@ impl Bound<'_> {
         let ty = match self {
             Self::Read(_) => storage(true),
             Self::Write(_) => storage(false),
-            Self::Uniform(_) => BindingType::Buffer {
-                ty: BufferBindingType::Uniform,
-                has_dynamic_offset: true,
-                min_binding_size: None,
-            },
+            Self::Uniform(_) => {
+                BindingType::Buffer { ty: BufferBindingType::Uniform, has_dynamic_offset: true, min_binding_size: None }
+            }
         };
         BindGroupLayoutEntry { binding, visibility: ShaderStages::COMPUTE, ty, count: None }
     }

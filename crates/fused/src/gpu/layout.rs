@@ -131,7 +131,20 @@ impl Layout {
                 let (name, weights) = (name.to_owned(), n_weights);
                 n_weights += (kernel * channels + 1) * usize::div_ceil(units, 4);
                 Stage::Affine(Affine {
-                    name, x, y, d_x, d_y, weights, channels, kernel, stride, positions_in, positions, units, relu, dropped,
+                    name,
+                    x,
+                    y,
+                    d_x,
+                    d_y,
+                    weights,
+                    channels,
+                    kernel,
+                    stride,
+                    positions_in,
+                    positions,
+                    units,
+                    relu,
+                    dropped,
                 })
             };
             stages.push(match *layer {

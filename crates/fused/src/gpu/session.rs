@@ -2,7 +2,8 @@
 
 use triax_device::wgpu::{BindGroup, Buffer, BufferUsages, CommandEncoder, ComputePass, ComputePassDescriptor};
 use triax_engine::{
-    EngineError, Evaluation, Member, Progress, Session, SessionState, StepResult, Stretch, TrainingPlan, Watch, WindowSet,
+    EngineError, Evaluation, Member, Progress, Session, SessionState, StepResult, Stretch, TrainingPlan, Watch,
+    WindowSet,
 };
 use triax_losses::Loss;
 use triax_model::{Network, Weights};
@@ -242,12 +243,7 @@ impl GpuSession {
     }
 
     /// Runs the steps of `stretch`, as many as `results` has room for, and returns how many that were.
-    fn queue(
-        &mut self,
-        stretch: &Stretch<'_>,
-        results: &Buffer,
-        watch: &mut Watch<'_>,
-    ) -> Result<usize, EngineError> {
+    fn queue(&mut self, stretch: &Stretch<'_>, results: &Buffer, watch: &mut Watch<'_>) -> Result<usize, EngineError> {
         let n_models = self.models.len();
         let batch_size = self.models[0].plan.batch_size;
         let step_words = self.key.training.step_words();
@@ -496,11 +492,7 @@ fn kernels(
 }
 
 impl Session for GpuSession {
-    fn train(
-        &mut self,
-        stretch: &Stretch<'_>,
-        watch: &mut Watch<'_>,
-    ) -> Result<Vec<Vec<StepResult>>, EngineError> {
+    fn train(&mut self, stretch: &Stretch<'_>, watch: &mut Watch<'_>) -> Result<Vec<Vec<StepResult>>, EngineError> {
         let (n_models, batch_size) = (self.models.len(), self.models[0].plan.batch_size);
         stretch.check(n_models, self.n_windows, batch_size)?;
         let n_results = stretch.steps.len() * n_models;

@@ -156,22 +156,26 @@ impl FleetKey {
                 [&FORWARD[..], &[kernel!("affine_backward"), kernel!("sample_pass")]].concat(),
                 [self.losses(), self.forward(true), self.backward()].concat(),
             ),
-            Pass::Evaluation => (
-                [&FORWARD[..], &[kernel!("evaluation_pass")]].concat(),
-                [self.losses(), self.forward(false)].concat(),
-            ),
+            Pass::Evaluation => {
+                ([&FORWARD[..], &[kernel!("evaluation_pass")]].concat(), [self.losses(), self.forward(false)].concat())
+            }
             Pass::Parameter => {
                 ([&GRADIENT[..], &[kernel!("member"), optimizer, kernel!("parameter_pass")]].concat(), self.gradients())
             }
             Pass::Gradient => ([&GRADIENT[..], &[kernel!("gradient_pass")]].concat(), self.gradients()),
             Pass::Update => (
-                vec![kernel!("tile"), kernel!("member"), kernel!("sum_over_workgroup"), optimizer, kernel!("update_pass")],
+                vec![
+                    kernel!("tile"),
+                    kernel!("member"),
+                    kernel!("sum_over_workgroup"),
+                    optimizer,
+                    kernel!("update_pass"),
+                ],
                 String::new(),
             ),
-            Pass::StepResults => (
-                vec![kernel!("tile"), kernel!("sum_over_workgroup"), kernel!("step_results")],
-                String::new(),
-            ),
+            Pass::StepResults => {
+                (vec![kernel!("tile"), kernel!("sum_over_workgroup"), kernel!("step_results")], String::new())
+            }
         };
         [self.constants(pass), self.layers(pass), files.join("\n"), composed].join("\n")
     }
@@ -220,7 +224,8 @@ impl FleetKey {
     fn affine(&self, affine: &Affine) -> String {
         let Affine { name, x, y, d_x, d_y, weights, channels, kernel, stride, positions_in, positions, units, .. } =
             affine;
-        let (inputs, quads, relu, dropped) = (affine.inputs(), affine.quads(), affine.relu, affine.dropped && self.drops);
+        let (inputs, quads, relu, dropped) =
+            (affine.inputs(), affine.quads(), affine.relu, affine.dropped && self.drops);
         let (lanes, gradient_lanes) = (affine.lanes(), affine.gradient_lanes(self.training.tiles));
         format!(
             "const {name} = Affine({x}u, {y}u, {d_x}u, {d_y}u, {weights}u, {channels}u, {kernel}u, {stride}u, {inputs}u, \
@@ -232,9 +237,8 @@ impl FleetKey {
     /// The losses, and functions that choose among them by `which`.
     fn losses(&self) -> String {
         let mut text: String = self.losses.iter().map(|&loss| loss_functions(loss)).collect();
-        let each = |of: &dyn Fn(&str) -> String| -> Vec<String> {
-            self.losses.iter().map(|loss| of(loss.name())).collect()
-        };
+        let each =
+            |of: &dyn Fn(&str) -> String| -> Vec<String> { self.losses.iter().map(|loss| of(loss.name())).collect() };
         // Which row, value or gradient a loss gives, by its place; the last one is the default.
         let choose = |cases: &[String]| -> String {
             let place = |i: usize| if i + 1 < cases.len() { format!("case {i}u") } else { "default".to_owned() };
@@ -315,8 +319,11 @@ fn loss_gradient(which: u32, row: LossRow, score: f32, is_true: bool, n_classes:
         let mut first = 0;
         for affine in self.layout.affine() {
             let (name, end) = (affine.name.to_uppercase(), first + affine.gradient_blocks(self.training.tiles));
-            writeln!(text, "    if block < {end}u {{\n        return affine_gradient({name}, block - {first}u, at);\n    }}")
-                .expect("a string");
+            writeln!(
+                text,
+                "    if block < {end}u {{\n        return affine_gradient({name}, block - {first}u, at);\n    }}"
+            )
+            .expect("a string");
             first = end;
         }
         text + "    return 0.0;\n}\n"

@@ -43,7 +43,8 @@ pub(super) fn gradients(
     let gradients: Vec<f32> = device.read(&session.buffers.gradients, 4 * layout.weights)?;
 
     let values = |first: usize, n: usize| -> Vec<f64> {
-        let sample = |s: usize| rows[s / TILE * layout.rows + first..][..n].iter().map(move |row| f64::from(row[s % TILE]));
+        let sample =
+            |s: usize| rows[s / TILE * layout.rows + first..][..n].iter().map(move |row| f64::from(row[s % TILE]));
         (0..indices.len()).flat_map(sample).collect()
     };
     let (mut outputs, mut d_outputs) = (Vec::new(), Vec::new());

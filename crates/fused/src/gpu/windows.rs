@@ -33,15 +33,8 @@ impl Windows {
             Ok([values, device.buffer("labels", 8 * n_windows as u64, usage)?])
         };
         let buffers = (0..if resident { 1 } else { 2 }).map(make).collect::<Result<Vec<_>, EngineError>>()?;
-        let windows = Self {
-            set: set.clone(),
-            window_values,
-            buffers,
-            room,
-            values: Vec::new(),
-            facts: Vec::new(),
-            turn: 0,
-        };
+        let windows =
+            Self { set: set.clone(), window_values, buffers, room, values: Vec::new(), facts: Vec::new(), turn: 0 };
         if resident {
             let facts: Vec<[u32; 2]> = (0..set.len()).map(|idx| windows.fact(idx)).collect();
             device.write(&windows.buffers[0][0], &set.windows)?;

@@ -35,12 +35,6 @@ impl Case {
         for tensor in weights.tensors.iter_mut().filter(|tensor| tensor.name.ends_with(".bias")) {
             tensor.values.fill_with(|| 0.3 * symmetric());
         }
-        let n_windows = 2 * batch_size;
-        let set = WindowSet {
-            windows: (0..n_windows * spec.window * spec.channels).map(|_| symmetric()).collect(),
-            labels: (0..n_windows).map(|_| stream.below(spec.classes as u32)).collect(),
-            sample_weights: Some((0..n_windows).map(|_| 0.5 + stream.uniform()).collect()),
-        };
         let plan = TrainingPlan {
             loss,
             optimizer: Optimizer::adam(),
@@ -49,8 +43,21 @@ impl Case {
             class_weights: Some((0..spec.classes).map(|_| 0.5 + stream.uniform()).collect()),
             seed: 0x1234_5678_9abc_def0,
         };
-        let validation = (0..n_windows as u32).rev().collect();
-        Self { network, weights, plan, set, scaler: None, validation }
+        let none = WindowSet { windows: [].into(), labels: [].into(), sample_weights: None };
+        let validation = (0..2 * batch_size as u32).rev().collect();
+        let case = Self { network, weights, plan, set: none, scaler: None, validation };
+        Self { set: case.random_windows(2 * batch_size), ..case }
+    }
+
+    /// So many windows, no two alike.
+    pub fn random_windows(&self, n_windows: usize) -> WindowSet {
+        let spec = self.network.spec();
+        let mut stream = Stream::new(8, Purpose::Synthesise, 4);
+        WindowSet {
+            windows: (0..n_windows * spec.window * spec.channels).map(|_| 2.0 * stream.uniform() - 1.0).collect(),
+            labels: (0..n_windows).map(|_| stream.below(spec.classes as u32)).collect(),
+            sample_weights: Some((0..n_windows).map(|_| 0.5 + stream.uniform()).collect()),
+        }
     }
 
     /// So many different windows, in no order.
