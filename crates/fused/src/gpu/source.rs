@@ -348,3 +348,189 @@ fn max_pool(pool: &MaxPool) -> String {
 fn camel_case(name: &str) -> String {
     name.split('_').map(|word| word[..1].to_uppercase() + &word[1..]).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
+    use naga::{AddressSpace, Module, ShaderStage};
+    use triax_model::{ConvSpec, Network, NetworkSpec};
+
+    use super::super::layout::WORKGROUP;
+    use super::*;
+
+    /// The corners of the family.
+    fn layouts() -> Vec<Layout> {
+        let conv = |filters, kernel, stride, pool| ConvSpec { filters, kernel, stride, pool };
+        let spec = |window, channels, convs, hidden, classes| NetworkSpec {
+            window,
+            channels,
+            convs,
+            dropout: 0.1,
+            hidden,
+            classes,
+        };
+        let specs = [
+            NetworkSpec::default(),
+            spec(1, 1, vec![conv(1, 1, 1, None)], vec![], 2),
+            spec(53, 5, vec![conv(7, 3, 1, Some(2)), conv(5, 3, 1, None), conv(3, 1, 2, Some(2))], vec![11, 13, 7], 3),
+            spec(4_096, 64, vec![conv(64, 7, 1, Some(4)); 4], vec![512], 256),
+        ];
+        specs.into_iter().map(|spec| Layout::new(&Network::new(spec).unwrap())).collect()
+    }
+
+    const FORMS: [OptimizerForm; 7] = [
+        OptimizerForm::Adam { decays: false },
+        OptimizerForm::Adam { decays: true },
+        OptimizerForm::Sgd,
+        OptimizerForm::Momentum { nesterov: false },
+        OptimizerForm::Momentum { nesterov: true },
+        OptimizerForm::RmsProp { momentum: false },
+        OptimizerForm::RmsProp { momentum: true },
+    ];
+
+    /// Every layout with every optimizer; single losses and all of them, small batches and large ones, with and without
+    /// dropout and scaler.
+    fn keys() -> Vec<FleetKey> {
+        let mut keys = Vec::new();
+        for layout in layouts() {
+            for (n, optimizer) in FORMS.into_iter().enumerate() {
+                let losses = if n < 4 { vec![Loss::ALL[n]] } else { Loss::ALL[..n - 2].to_vec() };
+                let training = Batch { tiles: [1, 8, 2, 256, 16_384, 3, 8][n] };
+                let evaluation = Batch { tiles: [512, 1][n % 2] };
+                let (scaled, drops) = (n % 2 == 0, n % 3 == 0);
+                keys.push(FleetKey { layout: layout.clone(), losses, optimizer, scaled, drops, training, evaluation });
+            }
+        }
+        keys
+    }
+
+    fn kernels() -> impl Iterator<Item = (FleetKey, Pass, String)> {
+        keys().into_iter().flat_map(|key| Pass::ALL.map(|pass| (key.clone(), pass, key.source(pass))))
+    }
+
+    fn parsed(source: &str) -> (Module, ModuleInfo) {
+        let module =
+            naga::front::wgsl::parse_str(source).unwrap_or_else(|error| panic!("{}", error.emit_to_string(source)));
+        let info = Validator::new(ValidationFlags::all(), Capabilities::empty())
+            .validate(&module)
+            .unwrap_or_else(|error| panic!("{}", error.emit_to_string(source)));
+        (module, info)
+    }
+
+    #[test]
+    fn every_kernel_becomes_spirv_msl_hlsl_and_glsl() {
+        for (key, pass, source) in kernels() {
+            let what = format!("{pass:?} of {key:?}");
+            let (module, info) = parsed(&source);
+
+            let words = naga::back::spv::write_vec(&module, &info, &Default::default(), None);
+            assert!(words.unwrap_or_else(|error| panic!("{what}: {error}")).len() > 100);
+
+            let options = naga::back::msl::Options { lang_version: (2, 0), ..Default::default() };
+            let (msl, _) = naga::back::msl::write_string(&module, &info, &options, &Default::default())
+                .unwrap_or_else(|error| panic!("{what}: {error}"));
+            assert!(msl.contains("kernel void"), "{what}");
+
+            let mut hlsl = String::new();
+            naga::back::hlsl::Writer::new(&mut hlsl, &naga::back::hlsl::Options::default(), &Default::default())
+                .write(&module, &info, None)
+                .unwrap_or_else(|error| panic!("{what}: {error}"));
+            assert!(hlsl.contains("[numthreads(256, 1, 1)]"), "{what}");
+
+            let mut glsl = String::new();
+            let options =
+                naga::back::glsl::Options { version: naga::back::glsl::Version::new_gles(310), ..Default::default() };
+            let pipeline = naga::back::glsl::PipelineOptions {
+                shader_stage: ShaderStage::Compute,
+                entry_point: "main".to_owned(),
+                multiview: None,
+            };
+            naga::back::glsl::Writer::new(&mut glsl, &module, &info, &options, &pipeline, Default::default())
+                .and_then(|mut writer| writer.write())
+                .unwrap_or_else(|error| panic!("{what}: {error}"));
+            assert!(glsl.contains("void main()"), "{what}");
+        }
+    }
+
+    /// The default limits of WebGPU: <https://www.w3.org/TR/webgpu/#limits>.
+    #[test]
+    fn every_kernel_stays_within_the_default_limits() {
+        for (key, pass, source) in kernels() {
+            let (module, _) = parsed(&source);
+            assert_eq!(module.entry_points.len(), 1);
+            let main = &module.entry_points[0];
+            assert_eq!((main.name.as_str(), main.stage), ("main", ShaderStage::Compute));
+            assert_eq!(main.workgroup_size, [WORKGROUP as u32, 1, 1]);
+            let (mut storage_buffers, mut workgroup_bytes) = (0, 0);
+            for (_, variable) in module.global_variables.iter() {
+                match variable.space {
+                    AddressSpace::Storage { .. } => storage_buffers += 1,
+                    AddressSpace::WorkGroup => workgroup_bytes += module.types[variable.ty].inner.size(module.to_ctx()),
+                    AddressSpace::Uniform => assert_eq!(variable.name.as_deref(), Some("index")),
+                    space => panic!("{pass:?} keeps {:?} in {space:?}", variable.name),
+                }
+            }
+            assert!(storage_buffers <= 8, "{pass:?} binds {storage_buffers} storage buffers");
+            assert!(workgroup_bytes <= 16_384, "{pass:?} of {key:?} needs {workgroup_bytes} bytes");
+        }
+    }
+
+    /// Bindings are numbered without gaps in the order in which the session lists them, writable where it says so.
+    #[test]
+    fn bindings_are_those_the_session_binds() {
+        let expected = |pass: Pass| match pass {
+            Pass::Sample => "rrrrrwwu",
+            Pass::Parameter => "rrrwwwu",
+            Pass::Gradient => "rrwwu",
+            Pass::Update => "rrrrwwu",
+            Pass::StepResults => "rrrw",
+            Pass::Evaluation => "rrrrrwwwu",
+        };
+        for (_, pass, source) in kernels() {
+            let (module, _) = parsed(&source);
+            let mut bindings: Vec<(u32, char)> = module
+                .global_variables
+                .iter()
+                .filter_map(|(_, variable)| {
+                    let kind = match variable.space {
+                        AddressSpace::Storage { access } if access.contains(naga::StorageAccess::STORE) => 'w',
+                        AddressSpace::Storage { .. } => 'r',
+                        _ => 'u',
+                    };
+                    variable.binding.as_ref().map(|binding| (binding.binding, kind))
+                })
+                .collect();
+            bindings.sort_unstable();
+            assert!(bindings.iter().zip(0..).all(|((binding, _), n)| *binding == n), "{pass:?}");
+            assert_eq!(bindings.iter().map(|(_, kind)| *kind).collect::<String>(), expected(pass), "{pass:?}");
+        }
+    }
+
+    #[test]
+    fn keys_have_sources_of_their_own_without_placeholders() {
+        let keys = keys();
+        for pass in [Pass::Sample, Pass::Parameter] {
+            let sources: HashSet<String> = keys.iter().map(|key| key.source(pass)).collect();
+            assert_eq!(sources.len(), keys.len());
+            assert!(sources.iter().all(|source| !source.contains("{{") && !source.contains("}}")));
+        }
+    }
+
+    #[test]
+    fn what_a_key_forgets_to_declare_does_not_compile() {
+        let key = &keys()[0];
+        for (pass, line) in [
+            (Pass::Sample, "const LOSS_LANES: u32 = 1u;"),
+            (Pass::Sample, "affine_forward(CONV1, at);"),
+            (Pass::Parameter, "const MOMENTS: u32 = 2u;"),
+        ] {
+            let source = key.source(pass);
+            assert!(source.contains(line), "{pass:?} without `{line}`");
+            if line.starts_with("const") {
+                assert!(naga::front::wgsl::parse_str(&source.replace(line, "")).is_err(), "compiles without `{line}`");
+            }
+        }
+    }
+}
