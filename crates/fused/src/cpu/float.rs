@@ -126,22 +126,12 @@ macro_rules! float {
             }
 
             #[inline(always)]
-            fn if_le<S: Simd>(
-                simd: S,
-                [a, b]: [S::$vector; 2],
-                then: S::$vector,
-                otherwise: S::$vector,
-            ) -> S::$vector {
+            fn if_le<S: Simd>(simd: S, [a, b]: [S::$vector; 2], then: S::$vector, otherwise: S::$vector) -> S::$vector {
                 simd.$select(simd.$le(a, b), then, otherwise)
             }
 
             #[inline(always)]
-            fn if_eq<S: Simd>(
-                simd: S,
-                [a, b]: [S::$vector; 2],
-                then: S::$vector,
-                otherwise: S::$vector,
-            ) -> S::$vector {
+            fn if_eq<S: Simd>(simd: S, [a, b]: [S::$vector; 2], then: S::$vector, otherwise: S::$vector) -> S::$vector {
                 simd.$select(simd.$eq(a, b), then, otherwise)
             }
         }
@@ -149,10 +139,34 @@ macro_rules! float {
 }
 
 float!(
-    f32, f32s, as_simd_f32s, as_mut_simd_f32s, splat_f32s, add_f32s, sub_f32s, mul_f32s, div_f32s, mul_add_e_f32s,
-    sqrt_f32s, less_than_or_equal_f32s, equal_f32s, select_f32s
+    f32,
+    f32s,
+    as_simd_f32s,
+    as_mut_simd_f32s,
+    splat_f32s,
+    add_f32s,
+    sub_f32s,
+    mul_f32s,
+    div_f32s,
+    mul_add_e_f32s,
+    sqrt_f32s,
+    less_than_or_equal_f32s,
+    equal_f32s,
+    select_f32s
 );
 float!(
-    f64, f64s, as_simd_f64s, as_mut_simd_f64s, splat_f64s, add_f64s, sub_f64s, mul_f64s, div_f64s, mul_add_e_f64s,
-    sqrt_f64s, less_than_or_equal_f64s, equal_f64s, select_f64s
+    f64,
+    f64s,
+    as_simd_f64s,
+    as_mut_simd_f64s,
+    splat_f64s,
+    add_f64s,
+    sub_f64s,
+    mul_f64s,
+    div_f64s,
+    mul_add_e_f64s,
+    sqrt_f64s,
+    less_than_or_equal_f64s,
+    equal_f64s,
+    select_f64s
 );

@@ -13,7 +13,7 @@ use super::{CpuEngine, Float};
 pub struct Stages {
     /// Output of each layer, in the order of [`Network::layers`], after its ReLU where it has one: (batch, positions,
     /// channels) or (batch, units). The last one holds the scores. A convolution stops at the last position that the
-    /// pool behind it reads.
+    /// pool behind it reads; the first one, where a pool follows, is not kept and stays empty.
     pub outputs: Vec<Vec<f64>>,
     /// Gradient of the loss by each of `outputs`; where a ReLU follows, by the sum before it.
     pub d_outputs: Vec<Vec<f64>>,
@@ -60,9 +60,8 @@ impl<F: Float> CpuEngine<F> {
         // As many threads as tiles: one round, so that every tile is still there afterwards.
         let mut workspace = Workspace::<F>::new(&shape, indices.len(), true, indices.len().div_ceil(TILE));
         let mut model = Model::new(&member);
-        let found = Team::of(self.n_threads, |team| {
-            model.gradient(&shape, windows, indices, step, None, &mut workspace, team)
-        });
+        let found =
+            Team::of(self.n_threads, |team| model.gradient(&shape, windows, indices, step, None, &mut workspace, team));
 
         let values = |rows: &dyn Fn(usize) -> Vec<Row<F>>| {
             let tiles: Vec<Vec<Row<F>>> = (0..workspace.tiles.len()).map(rows).collect();
@@ -74,9 +73,7 @@ impl<F: Float> CpuEngine<F> {
         Ok(Stages {
             outputs: (0..n_stages).map(|s| values(&|tile| workspace.tiles[tile].outputs[s].clone())).collect(),
             d_outputs: (0..n_stages).map(|s| values(&|tile| workspace.tiles[tile].d_outputs[s].clone())).collect(),
-            losses: (0..indices.len())
-                .map(|n| workspace.tiles[n / TILE].judged.losses[n % TILE].to_f64())
-                .collect(),
+            losses: (0..indices.len()).map(|n| workspace.tiles[n / TILE].judged.losses[n % TILE].to_f64()).collect(),
             loss: found.loss,
             correct: found.correct,
             gradients: network.parameters().iter().map(|p| flat.by_ref().take(p.len()).collect()).collect(),
@@ -99,4 +96,3 @@ pub fn gradients(
 ) -> Result<Stages, EngineError> {
     CpuEngine::<f64>::new().gradients(network, weights, plan, windows, indices, step)
 }
-

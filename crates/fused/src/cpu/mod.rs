@@ -7,6 +7,7 @@
 
 mod conv;
 mod dropout;
+mod first_block;
 mod float;
 mod gather;
 mod gradients;
@@ -60,22 +61,13 @@ impl<F: Float> Default for CpuEngine<F> {
     }
 }
 
-impl<F: Float> Engine for CpuEngine<F> {
-    fn name(&self) -> &'static str {
-        "fused"
-    }
-
-    /// Memory is the only limit, and the system's to give.
-    fn capacity(&self, _: &Member<'_>, _: &WindowSet) -> usize {
-        usize::MAX
-    }
-
-    fn open(&self, fleet: &[Member<'_>], windows: &WindowSet) -> Result<Box<dyn Session>, EngineError> {
+impl<F: Float> CpuEngine<F> {
+    fn session(&self, fleet: &[Member<'_>], windows: &WindowSet) -> Result<Box<dyn Session>, EngineError> {
         check_fleet(fleet, windows)?;
         Ok(Box::new(CpuSession::<F>::new(self.n_threads, fleet, windows)))
     }
 
-    fn scores(&self, network: &Network, weights: &Weights, windows: &[f32]) -> Result<Vec<f32>, EngineError> {
+    fn scores_of(&self, network: &Network, weights: &Weights, windows: &[f32]) -> Result<Vec<f32>, EngineError> {
         weights.fits(network).map_err(|problem| EngineError::Input(format!("the weights do not fit: {problem}")))?;
         let (window, channels) = (network.spec().window, network.spec().channels);
         let window_len = window * channels;
@@ -91,3 +83,29 @@ impl<F: Float> Engine for CpuEngine<F> {
         Ok(Team::of(self.n_threads, |team| scores(team, &shape, &parameters, None, n, window)))
     }
 }
+
+/// An engine for each float, so that it is compiled in this crate: for a generic one, each crate that uses it would compile
+/// all instruction sets of all stages again, which takes minutes.
+macro_rules! engine {
+    ($($float:ident),*) => {$(
+        impl Engine for CpuEngine<$float> {
+            fn name(&self) -> &'static str {
+                "fused"
+            }
+
+            /// Memory is the only limit, and the system's to give.
+            fn capacity(&self, _: &Member<'_>, _: &WindowSet) -> usize {
+                usize::MAX
+            }
+
+            fn open(&self, fleet: &[Member<'_>], windows: &WindowSet) -> Result<Box<dyn Session>, EngineError> {
+                self.session(fleet, windows)
+            }
+
+            fn scores(&self, network: &Network, weights: &Weights, windows: &[f32]) -> Result<Vec<f32>, EngineError> {
+                self.scores_of(network, weights, windows)
+            }
+        }
+    )*};
+}
+engine!(f32, f64);

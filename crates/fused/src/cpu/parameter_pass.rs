@@ -9,7 +9,7 @@ use super::Float;
 use super::conv::Conv;
 use super::layers::Stage;
 use super::product::{self, BLOCK, Terms, add_bias_gradients, add_weight_gradients};
-use super::row::{Row, TILE, flat, flat_mut, vectors, vectors_mut};
+use super::row::{Row, TILE, flat, vectors, vectors_mut};
 use super::sample_pass::Tile;
 use super::team::Team;
 use super::update::{Slots, Update};
@@ -85,10 +85,7 @@ impl<'a, F: Float> Target<'a, F> {
         let (slots, rest_slots) = self.slots.split(n);
         let (gradient, rest_gradient) = self.gradient.split_at_mut(n.min(self.gradient.len()));
         let (squares, rest_squares) = self.squares.split_at_mut(n_blocks);
-        (
-            Self { slots, gradient, squares },
-            Self { slots: rest_slots, gradient: rest_gradient, squares: rest_squares },
-        )
+        (Self { slots, gradient, squares }, Self { slots: rest_slots, gradient: rest_gradient, squares: rest_squares })
     }
 }
 
@@ -162,42 +159,46 @@ fn gradient<F: Float, S: Simd>(
     ends: Ends<F>,
     mut target: Target<'_, F>,
 ) {
-    let (positions, filters) = conv.output;
+    let filters = conv.output.1;
     // The bias is the weight of an input that is always 1.
     let n_rows = block.inputs.len().max(1);
     let mut squares = F::ZERO;
     for first_panel in (0..conv.n_panels()).step_by(PANELS_AT_ONCE) {
         let columns = first_panel * TILE..filters.min((first_panel + PANELS_AT_ONCE) * TILE);
-        // (row, column), so that a row of the gradient lies as the parameters do.
-        let mut sums = [[Row::<F>::ZERO; PANELS_AT_ONCE]; BLOCK];
-        let sums = &mut sums[..n_rows];
-        if !ends.is_first {
-            for (sums, gradient) in sums.iter_mut().zip(target.gradient.chunks(filters)) {
-                flat_mut(sums)[..columns.len()].copy_from_slice(&gradient[columns.clone()]);
+        // (panel, row)
+        let mut sums = [[Row::<F>::ZERO; BLOCK]; PANELS_AT_ONCE];
+        let panels = first_panel..conv.n_panels().min(first_panel + PANELS_AT_ONCE);
+        for (panel, sums) in panels.zip(&mut sums) {
+            if !ends.is_first {
+                let columns = panel * TILE..filters.min((panel + 1) * TILE);
+                for (sum, gradient) in sums.iter_mut().zip(target.gradient.chunks(filters)) {
+                    sum.0[..columns.len()].copy_from_slice(&gradient[columns.clone()]);
+                }
             }
-        }
-        for (p, panel) in (first_panel..conv.n_panels().min(first_panel + PANELS_AT_ONCE)).enumerate() {
             let terms = tiles.iter().map(|tile| Terms {
                 x: &tile.input_of(block.stage)[block.inputs.start..],
                 stride: conv.reads(1),
-                d_y: &tile.transposed[block.stage][panel * positions * TILE..][..positions * TILE],
+                d_y: &tile.transposed[block.stage][panel * TILE..],
+                d_stride: conv.n_panels() * TILE,
             });
-            let mut block_sums = [Row::ZERO; BLOCK];
-            block_sums.iter_mut().zip(&*sums).for_each(|(block, sums)| *block = sums[p]);
             match block.inputs.len() {
-                0 => add_bias_gradients(simd, terms, &mut block_sums[0]),
-                n => add_weight_gradients(simd, terms, &mut block_sums[..n]),
+                0 => add_bias_gradients(simd, terms, &mut sums[0]),
+                n => add_weight_gradients(simd, terms, &mut sums[..n]),
             }
-            sums.iter_mut().zip(block_sums).for_each(|(sums, block)| sums[p] = block);
         }
-        for (row, sums) in sums.iter().enumerate() {
-            let (gradient, at) = (&flat(sums)[..columns.len()], row * filters + columns.start);
+        for row in 0..n_rows {
+            // One behind the other, as the parameters lie.
+            let mut gradient = [Row::ZERO; PANELS_AT_ONCE];
+            for (gradient, sums) in gradient.iter_mut().zip(&sums) {
+                *gradient = sums[row];
+            }
+            if ends.is_last {
+                squares += sum_of_squares(simd, &gradient);
+            }
+            let (gradient, at) = (&flat(&gradient)[..columns.len()], row * filters + columns.start);
             match ends.update {
                 Some(update) if ends.is_last => update.apply(simd, target.slots.reborrow().split(at).1, gradient),
                 _ => target.gradient[at..][..gradient.len()].copy_from_slice(gradient),
-            }
-            if ends.is_last {
-                squares += sum_of_squares(simd, sums);
             }
         }
     }

@@ -24,13 +24,15 @@ impl Pool {
     pub fn forward<F: Float, S: Simd>(&self, simd: S, x: &[Row<F>], y: &mut [Row<F>]) {
         let n = self.position::<F, S>();
         for (x, y) in vectors::<F, S>(x).chunks_exact(self.size * n).zip(vectors_mut::<F, S>(y).chunks_exact_mut(n)) {
-            y.copy_from_slice(&x[..n]);
-            for x in x[n..].chunks_exact(n) {
-                for (y, &x) in y.iter_mut().zip(x) {
+            for (i, y) in y.iter_mut().enumerate() {
+                let mut largest = x[i];
+                for j in 1..self.size {
                     // A NaN is not below anything, so that it wins; and as the only value unequal to itself it stays.
-                    let larger = F::if_le(simd, [x, *y], *y, x);
-                    *y = F::if_eq(simd, [*y, *y], larger, *y);
+                    let x = x[j * n + i];
+                    let larger = F::if_le(simd, [x, largest], largest, x);
+                    largest = F::if_eq(simd, [largest, largest], larger, largest);
                 }
+                *y = largest;
             }
         }
     }

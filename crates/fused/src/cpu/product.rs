@@ -50,17 +50,27 @@ macro_rules! in_blocks {
     };
 }
 
-/// `y[o] = bias[o] + Σ weights[i, o] · x[i]`; weights (inputs, outputs).
+/// `y[o] = bias[o] + Σ weights[i, o] · x[i]`, with a ReLU if asked for; weights (inputs, outputs).
 #[inline(always)]
-pub(super) fn outputs<F: Float, S: Simd>(simd: S, weights: &[F], bias: &[F], x: &[Row<F>], y: &mut [Row<F>]) {
+pub(super) fn outputs<F: Float, S: Simd>(
+    simd: S,
+    weights: &[F],
+    bias: &[F],
+    relu: bool,
+    x: &[Row<F>],
+    y: &mut [Row<F>],
+) {
     let n = y.len();
     for (y, &bias) in y.iter_mut().zip(bias) {
         vectors_mut::<F, S>(std::slice::from_mut(y)).fill(F::splat(simd, bias));
     }
-    for (weights, x) in weights.chunks(INPUTS_AT_ONCE * n).zip(x.chunks(INPUTS_AT_ONCE)) {
+    let n_chunks = x.len().div_ceil(INPUTS_AT_ONCE);
+    let chunks = weights.chunks(INPUTS_AT_ONCE * n).zip(x.chunks(INPUTS_AT_ONCE));
+    for (chunk, (weights, x)) in chunks.enumerate() {
         fetch(weights);
+        let relu = relu && chunk + 1 == n_chunks;
         for (start, len) in blocks(n) {
-            in_blocks!(len, add_outputs::<F, S>(simd, &weights[start..], n, x, &mut y[start..]));
+            in_blocks!(len, add_outputs::<F, S>(simd, &weights[start..], n, relu, x, &mut y[start..]));
         }
     }
 }
@@ -80,6 +90,7 @@ fn add_outputs<F: Float, S: Simd, const ROWS: usize, const WIDTH: usize>(
     simd: S,
     weights: &[F],
     n: usize,
+    relu: bool,
     x: &[Row<F>],
     y: &mut [Row<F>],
     column: usize,
@@ -90,6 +101,15 @@ fn add_outputs<F: Float, S: Simd, const ROWS: usize, const WIDTH: usize>(
         let x = vectors_at::<F, S, WIDTH>(x, column);
         for row in 0..ROWS {
             add_scaled(simd, &mut sums[row], weights[row], x);
+        }
+    }
+    if relu {
+        let zero = F::splat(simd, F::ZERO);
+        for row in 0..ROWS {
+            for v in 0..WIDTH {
+                // NaN is not below 0: it stays, and is noticed.
+                sums[row][v] = F::if_le(simd, [sums[row][v], zero], zero, sums[row][v]);
+            }
         }
     }
     store::<F, S, ROWS, WIDTH>(&sums, y, column);
@@ -136,6 +156,8 @@ pub(super) struct Terms<'a, F> {
     pub stride: usize,
     /// For each output position and window a row of output gradients.
     pub d_y: &'a [Row<F>],
+    /// Rows of `d_y` from one position to the next.
+    pub d_stride: usize,
 }
 
 /// `sums[i] += Σ x[t·stride + i, w] · d_y[t, w]` over output positions t and windows w, for all rows of `sums`.
@@ -156,9 +178,11 @@ pub(super) fn add_bias_gradients<'a, F: Float, S: Simd>(
     sum: &mut Row<F>,
 ) {
     let sum = vectors_mut::<F, S>(std::slice::from_mut(sum));
-    for d_y in terms.flat_map(|terms| terms.d_y) {
-        for (sum, &d_y) in sum.iter_mut().zip(vectors::<F, S>(std::slice::from_ref(d_y))) {
-            *sum = F::plus(simd, *sum, d_y);
+    for Terms { d_y, d_stride, .. } in terms {
+        for d_y in d_y.chunks(d_stride).flat_map(|d_y| &d_y[..TILE]) {
+            for (sum, &d_y) in sum.iter_mut().zip(vectors::<F, S>(std::slice::from_ref(d_y))) {
+                *sum = F::plus(simd, *sum, d_y);
+            }
         }
     }
 }
@@ -171,8 +195,9 @@ fn add_block_of_weights<'a, F: Float, S: Simd, const ROWS: usize, const WIDTH: u
     column: usize,
 ) {
     let mut block = load::<F, S, ROWS, WIDTH>(simd, sums, column);
-    for Terms { x, stride, d_y } in terms {
-        for (t, d_y) in d_y.chunks_exact(TILE).enumerate() {
+    for Terms { x, stride, d_y, d_stride } in terms {
+        for (t, d_y) in d_y.chunks(d_stride).enumerate() {
+            let d_y: &[Row<F>; TILE] = d_y[..TILE].try_into().expect("a slice of that length");
             let x: &[Row<F>; ROWS] = x[t * stride..][..ROWS].try_into().expect("a slice of that length");
             for (w, d_y) in d_y.iter().enumerate() {
                 let d_y = vectors_at::<F, S, WIDTH>(d_y, column);
@@ -202,7 +227,7 @@ fn add_scaled<F: Float, S: Simd, const WIDTH: usize>(
 /// `WIDTH` vectors of a row.
 #[inline(always)]
 fn vectors_at<F: Float, S: Simd, const WIDTH: usize>(row: &Row<F>, column: usize) -> [F::Vector<S>; WIDTH] {
-    vectors::<F, S>(std::slice::from_ref(row))[column..][..WIDTH].try_into().expect("a slice of that length")
+    *vectors::<F, S>(std::slice::from_ref(row))[column..].first_chunk().expect("a row has so many")
 }
 
 #[inline(always)]
@@ -225,6 +250,9 @@ fn store<F: Float, S: Simd, const ROWS: usize, const WIDTH: usize>(
     column: usize,
 ) {
     for (block, row) in block.iter().zip(rows) {
-        vectors_mut::<F, S>(std::slice::from_mut(row))[column..][..WIDTH].copy_from_slice(block);
+        let row = &mut vectors_mut::<F, S>(std::slice::from_mut(row))[column..][..WIDTH];
+        for v in 0..WIDTH {
+            row[v] = block[v];
+        }
     }
 }

@@ -6,6 +6,7 @@ use triax_losses::Loss;
 
 use super::Float;
 use super::dropout::{self, Mask};
+use super::first_block::{Between, FirstBlock};
 use super::layers::Stage;
 use super::loss::Judged;
 use super::row::{Row, TILE};
@@ -15,7 +16,7 @@ use super::row::{Row, TILE};
 pub(super) struct Tile<F> {
     /// Rows (window × channels).
     pub input: Vec<Row<F>>,
-    /// Rows of each stage's output, after its ReLU where it has one.
+    /// Rows of each stage's output, after its ReLU where it has one; none of a convolution in a [`FirstBlock`].
     pub outputs: Vec<Vec<Row<F>>>,
     /// Dropout's factors, a row a feature.
     mask: Vec<Row<F>>,
@@ -24,13 +25,17 @@ pub(super) struct Tile<F> {
     /// `d_outputs` of each convolution once more, as the parameter pass reads it: see [`super::conv::Conv::transpose`].
     pub transposed: Vec<Vec<Row<F>>>,
     pub judged: Judged<F>,
+    between: Between<F>,
 }
 
 impl<F: Float> Tile<F> {
     /// Room for a tile.
     pub fn new(stages: &[Stage], n_inputs: usize, classes: usize) -> Self {
         let rows = |n: usize| vec![Row::ZERO; n];
-        let outputs: Vec<_> = stages.iter().map(|stage| rows(stage.n_outputs())).collect();
+        let mut outputs: Vec<_> = stages.iter().map(|stage| rows(stage.n_outputs())).collect();
+        if FirstBlock::of(stages).is_some() {
+            outputs[0] = Vec::new();
+        }
         let features = |stage: &Stage| if let Stage::Dropout { features } = *stage { features } else { 0 };
         let n_transposed = |stage: &Stage| match stage {
             Stage::Conv(conv) => conv.n_panels() * conv.output.0 * TILE,
@@ -43,6 +48,7 @@ impl<F: Float> Tile<F> {
             mask: rows(stages.iter().map(features).sum()),
             transposed: stages.iter().map(|stage| rows(n_transposed(stage))).collect(),
             judged: Judged::new(classes),
+            between: Between::new(stages),
         }
     }
 
@@ -84,7 +90,12 @@ impl<F: Float> WithSimd for Forward<'_, F> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let Self { stages, parameters, dropout, tile } = self;
-        for (s, stage) in stages.iter().enumerate() {
+        let first_block = FirstBlock::of(stages);
+        if let Some(block) = first_block {
+            block.forward(simd, parameters, &tile.input, &mut tile.outputs[1], &mut tile.between);
+        }
+        let done = first_block.map_or(0, |_| 2);
+        for (s, stage) in stages.iter().enumerate().skip(done) {
             let (before, rest) = tile.outputs.split_at_mut(s);
             let (x, y) = (before.last().unwrap_or(&tile.input), &mut rest[0]);
             match stage {
@@ -116,7 +127,9 @@ impl<F: Float> WithSimd for Backward<'_, F> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let Self { stages, parameters, dropped, tile } = self;
-        for (s, stage) in stages.iter().enumerate().rev() {
+        let first_block = FirstBlock::of(stages);
+        let left = first_block.map_or(0, |_| 2);
+        for (s, stage) in stages.iter().enumerate().skip(left).rev() {
             let (before, rest) = tile.d_outputs.split_at_mut(s);
             let (d_x, d_y) = (before.last_mut(), &mut rest[0]);
             if let Stage::Conv(conv) = stage {
@@ -130,6 +143,10 @@ impl<F: Float> WithSimd for Backward<'_, F> {
                 Stage::Dropout { .. } if dropped => dropout::apply(simd, &tile.mask, d_y, d_x),
                 Stage::Dropout { .. } => d_x.copy_from_slice(d_y),
             }
+        }
+        if let Some(block) = first_block {
+            let rows = [&tile.input, &tile.outputs[1], &tile.d_outputs[1]].map(Vec::as_slice);
+            block.backward(simd, parameters, rows, &mut tile.transposed[0], &mut tile.between);
         }
     }
 }

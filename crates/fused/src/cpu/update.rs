@@ -61,9 +61,7 @@ impl<F: Float> Update<F> {
         };
         match optimizer {
             Optimizer::Adam { beta_1, beta_2, epsilon } => adam(beta_1, beta_2, epsilon, 0.0),
-            Optimizer::AdamW { beta_1, beta_2, epsilon, weight_decay } => {
-                adam(beta_1, beta_2, epsilon, weight_decay)
-            }
+            Optimizer::AdamW { beta_1, beta_2, epsilon, weight_decay } => adam(beta_1, beta_2, epsilon, weight_decay),
             Optimizer::Sgd { momentum: 0.0, .. } => Self::Sgd { lr: float(lr) },
             Optimizer::Sgd { momentum, nesterov } => {
                 Self::Momentum { lr: float(lr), momentum: float(momentum.into()), nesterov }
