@@ -1,8 +1,10 @@
 //! Drives the binary as a user would: every test starts processes and looks at what they print, leave and answer.
 
 mod bad_input;
+mod bench;
 mod config;
 mod devices;
+mod engines;
 mod evaluate;
 mod predict;
 mod readers;
@@ -58,7 +60,8 @@ impl Answer {
 /// `triax` with these arguments, in an empty folder of its own.
 fn command<S: AsRef<OsStr>>(folder: &Path, args: impl IntoIterator<Item = S>) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_triax"));
-    command.args(args).current_dir(folder).stdin(Stdio::null());
+    // What is measured of this machine is kept apart from what its user's runs have measured.
+    command.args(args).current_dir(folder).env("TRIAX_CACHE_DIR", folder.join("cache")).stdin(Stdio::null());
     command
 }
 
