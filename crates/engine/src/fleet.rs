@@ -37,7 +37,10 @@ pub fn check_fleet(fleet: &[Member<'_>], windows: &WindowSet) -> Result<(), Engi
             EngineError::Input(if fleet.len() == 1 { problem } else { format!("model {m} of the fleet: {problem}") })
         };
         member.plan.check(member.network).map_err(|error| in_fleet(error.to_string()))?;
-        member.weights.fits(member.network).map_err(|problem| in_fleet(format!("the weights do not fit: {problem}")))?;
+        member
+            .weights
+            .fits(member.network)
+            .map_err(|problem| in_fleet(format!("the weights do not fit: {problem}")))?;
         if let Some(scaler) = member.scaler {
             scaler.fits(member.network.spec().channels).map_err(in_fleet)?;
         }

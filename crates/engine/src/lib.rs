@@ -86,11 +86,7 @@ pub trait Session {
     ///
     /// # Errors
     /// A stretch that does not belong to this session; a device that fails. The session is of no further use then.
-    fn train(
-        &mut self,
-        stretch: &Stretch<'_>,
-        watch: &mut Watch<'_>,
-    ) -> Result<Vec<Vec<StepResult>>, EngineError>;
+    fn train(&mut self, stretch: &Stretch<'_>, watch: &mut Watch<'_>) -> Result<Vec<Vec<StepResult>>, EngineError>;
 
     /// How well each member classifies its validation windows, without dropout.
     ///
