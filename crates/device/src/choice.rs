@@ -11,7 +11,7 @@ use crate::{DeviceInfo, DeviceKind};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub enum DeviceChoice {
-    /// The first real GPU, else the CPU.
+    /// Whatever suits: the first real GPU, else the CPU, unless who opens the device knows better.
     #[default]
     Auto,
     /// The CPU.
@@ -67,7 +67,7 @@ impl fmt::Display for DeviceChoice {
 pub enum ChoiceError {
     /// The words name no device.
     #[error(
-        "no device is called `{0}`: use auto (the first real GPU, else the CPU), cpu, gpu (the first GPU) or gpu:N \
+        "no device is called `{0}`: use auto (a real GPU or the CPU), cpu, gpu (the first GPU) or gpu:N \
          with an index that `triax devices` prints, such as gpu:0"
     )]
     Unknown(String),

@@ -9,7 +9,9 @@ use triax_device::DeviceInfo;
 /// List the devices of this machine, with driver and limits
 #[derive(clap::Args)]
 #[command(after_help = "\
-`--device auto` takes the first real GPU, else the CPU; a software GPU only when it is named.
+`triax train --device auto` takes a few steps on each real GPU and on the CPU, and goes on where they took the least
+time; what it measured is kept in the user's cache folder, or in the folder that TRIAX_CACHE_DIR names. Elsewhere `auto`
+is the first real GPU, else the CPU. A software GPU is used only when it is named.
 The environment variable WGPU_BACKEND (vulkan, metal, dx12, gl) narrows what is looked at.")]
 pub struct Args {
     /// Print a JSON array

@@ -32,7 +32,7 @@ pub struct Settled {
 /// Where a job may run, before it is known.
 pub enum Place {
     /// There is nothing to decide.
-    Settled(Settled),
+    Settled(Box<Settled>),
     /// One of these, the fastest: the CPU first.
     Open(EngineChoice, Vec<DeviceInfo>),
 }
@@ -44,7 +44,7 @@ impl Place {
         check_built_in(machine.engine)?;
         if machine.device != DeviceChoice::Auto {
             let on = open_choice(machine.engine, machine.device)?;
-            return Ok(Self::Settled(Settled { on, why: None, measured: Vec::new() }));
+            return Ok(Self::Settled(Box::new(Settled { on, why: None, measured: Vec::new() })));
         }
         let devices = triax_device::list();
         let candidates = auto::candidates(&devices);
@@ -56,13 +56,13 @@ impl Place {
             false => "there is no GPU here",
         };
         let on = open(machine.engine, &DeviceInfo::cpu())?;
-        Ok(Self::Settled(Settled { on, why: Some(why.to_owned()), measured: Vec::new() }))
+        Ok(Self::Settled(Box::new(Settled { on, why: Some(why.to_owned()), measured: Vec::new() })))
     }
 
     /// Decides on a device, by a few steps of the job itself on each where this machine has not taken them before.
     pub fn settle(self, trial: &Trial<'_>) -> anyhow::Result<Settled> {
         match self {
-            Self::Settled(settled) => Ok(settled),
+            Self::Settled(settled) => Ok(*settled),
             Self::Open(engine, candidates) => auto::settle(engine, candidates, trial),
         }
     }
