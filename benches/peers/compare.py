@@ -47,7 +47,7 @@ def build_triax():
 
 def run_triax(binary, n_epochs):
     """`triax bench` on the CPU, as a peer reports."""
-    command = [binary, "bench", "--json", "--device", "cpu", "--batch-sizes", str(job.BATCH)]
+    command = [binary, "bench", "--json", "--engine", "fused", "--device", "cpu", "--batch-sizes", str(job.BATCH)]
     report = json.loads(output_of([*command, "--epochs", "1", "--repeats", str(n_epochs)]))
     (row,) = report["rows"]
     return {

@@ -82,14 +82,13 @@ fn lines(area: &DrawingArea<SVGBackend<'_>, Shift>, title: &str, axes: (&str, &s
         .margin(12)
         .x_label_area_size(40)
         .y_label_area_size(64)
-        .build_cartesian_2d((x.0..x.1).log_scale(), (y.0..y.1).log_scale())?;
-    chart
-        .configure_mesh()
-        .x_desc(axes.0)
-        .y_desc(axes.1)
-        .x_label_formatter(&number)
-        .y_label_formatter(&number)
-        .draw()?;
+        .build_cartesian_2d(
+            (x.0..x.1).log_scale().with_key_points(measured_at(all)),
+            (y.0..y.1).log_scale().with_key_points(ticks(y)),
+        )?;
+    let mut mesh = chart.configure_mesh();
+    mesh.light_line_style(TRANSPARENT).x_label_formatter(&number).y_label_formatter(&number);
+    mesh.x_desc(axes.0).y_desc(axes.1).draw()?;
     for (number, series) in all.iter().enumerate() {
         let colour = COLOURS[number % COLOURS.len()];
         let line = LineSeries::new(series.points.iter().copied(), colour.stroke_width(2));
@@ -99,7 +98,12 @@ fn lines(area: &DrawingArea<SVGBackend<'_>, Shift>, title: &str, axes: (&str, &s
             .legend(move |(x, y)| PathElement::new([(x, y), (x + 16, y)], colour.stroke_width(2)));
         chart.draw_series(series.points.iter().map(|&at| Circle::new(at, 3, colour.filled())))?;
     }
-    chart.configure_series_labels().background_style(WHITE.mix(0.8)).border_style(BLACK.mix(0.3)).draw()?;
+    let mut legend = chart.configure_series_labels();
+    legend
+        .position(SeriesLabelPosition::UpperRight)
+        .background_style(WHITE.mix(0.8))
+        .border_style(BLACK.mix(0.3))
+        .draw()?;
     Ok(())
 }
 
@@ -117,9 +121,13 @@ fn roofline(area: &DrawingArea<SVGBackend<'_>, Shift>, report: &Report) -> Drawn
         .margin(12)
         .x_label_area_size(40)
         .y_label_area_size(64)
-        .build_cartesian_2d((x.0..x.1).log_scale(), (y.0..y.1).log_scale())?;
+        .build_cartesian_2d(
+            (x.0..x.1).log_scale().with_key_points(ticks(x)),
+            (y.0..y.1).log_scale().with_key_points(ticks(y)),
+        )?;
     let mut mesh = chart.configure_mesh();
-    mesh.x_desc("FLOP a byte").y_desc("GFLOP/s").x_label_formatter(&number).y_label_formatter(&number).draw()?;
+    mesh.light_line_style(TRANSPARENT).x_label_formatter(&number).y_label_formatter(&number);
+    mesh.x_desc("FLOP a byte").y_desc("GFLOP/s").draw()?;
     let roof = [(x.0, (stream * x.0).min(peak)), (ridge, peak), (x.1.max(ridge), peak)];
     chart.draw_series(LineSeries::new(roof, BLACK.stroke_width(2)))?;
     for (number, stage) in stages.iter().enumerate() {
@@ -152,6 +160,21 @@ fn ranges(points: impl Iterator<Item = (f64, f64)>) -> Option<[(f64, f64); 2]> {
     ends.map(|[x, y]| [(x.0 / 1.5, x.1 * 1.5), (y.0 / 2.0, y.1 * 2.0)])
 }
 
+/// Where anything was measured.
+fn measured_at(all: &[Series]) -> Vec<f64> {
+    let mut places: Vec<f64> = all.iter().flat_map(|series| series.points.iter().map(|point| point.0)).collect();
+    places.sort_by(f64::total_cmp);
+    places.dedup();
+    places
+}
+
+/// 1, 2 and 5 times the powers of ten within `ends`.
+fn ticks(ends: (f64, f64)) -> Vec<f64> {
+    let decades = ends.0.log10().floor() as i32..=ends.1.log10().ceil() as i32;
+    let all = decades.flat_map(|decade| [1.0, 2.0, 5.0].map(|digit| digit * 10_f64.powi(decade)));
+    all.filter(|tick| (ends.0..=ends.1).contains(tick)).collect()
+}
+
 /// A number on an axis, with as many digits as it needs.
 fn number(value: &f64) -> String {
     let digits = (1.0 - value.abs().log10().floor()).clamp(0.0, 6.0) as usize;
@@ -167,6 +190,12 @@ mod tests {
     fn axes_reach_beyond_the_points() {
         assert_eq!(ranges([(16.0, 2.0), (32.0, 0.5)].into_iter()), Some([(16.0 / 1.5, 48.0), (0.25, 4.0)]));
         assert_eq!(ranges(std::iter::empty()), None);
+    }
+
+    #[test]
+    fn ticks_are_round_numbers_within_the_axis() {
+        assert_eq!(ticks((1.5, 60.0)), [2.0, 5.0, 10.0, 20.0, 50.0]);
+        assert_eq!(ticks((0.5, 1.0)).len(), 2);
     }
 
     #[test]
