@@ -9,7 +9,7 @@ use super::Float;
 use super::conv::Conv;
 use super::layers::Stage;
 use super::product::{self, BLOCK, Terms, add_bias_gradients, add_weight_gradients};
-use super::row::{Row, TILE, flat, vectors, vectors_mut};
+use super::row::{Row, TILE, flat_mut, vectors_mut};
 use super::sample_pass::Tile;
 use super::team::Team;
 use super::update::{Slots, Update};
@@ -186,36 +186,41 @@ fn gradient<F: Float, S: Simd>(
                 n => add_weight_gradients(simd, terms, &mut sums[..n]),
             }
         }
-        for row in 0..n_rows {
-            // One behind the other, as the parameters lie.
-            let mut gradient = [Row::ZERO; PANELS_AT_ONCE];
-            for (gradient, sums) in gradient.iter_mut().zip(&sums) {
-                *gradient = sums[row];
+        // One behind the other, as the parameters lie: all rows are one run where they are not cut into columns.
+        let mut runs = [Row::<F>::ZERO; BLOCK * PANELS_AT_ONCE];
+        let runs = flat_mut(&mut runs);
+        for (row, run) in runs.chunks_mut(columns.len()).take(n_rows).enumerate() {
+            for (run, sums) in run.chunks_mut(TILE).zip(&sums) {
+                run.copy_from_slice(&sums[row].0[..run.len()]);
             }
+        }
+        let n_runs = if columns.len() == filters { 1 } else { n_rows };
+        let run_len = n_rows / n_runs * columns.len();
+        for (run, gradient) in runs.chunks_exact(run_len).take(n_runs).enumerate() {
+            let at = run * filters + columns.start;
             if ends.is_last {
-                squares += sum_of_squares(simd, &gradient);
+                squares += sum_of_squares(simd, gradient);
             }
-            let (gradient, at) = (&flat(&gradient)[..columns.len()], row * filters + columns.start);
             match ends.update {
                 Some(update) if ends.is_last => update.apply(simd, target.slots.reborrow().split(at).1, gradient),
-                _ => target.gradient[at..][..gradient.len()].copy_from_slice(gradient),
+                _ => target.gradient[at..][..run_len].copy_from_slice(gradient),
             }
         }
     }
     target.squares[0] = squares.to_f64();
 }
 
-/// Lanes beyond the last column are 0.
 #[inline(always)]
-fn sum_of_squares<F: Float, S: Simd>(simd: S, rows: &[Row<F>]) -> F {
-    let mut sum = Row::<F>::ZERO;
-    let n = vectors::<F, S>(std::slice::from_ref(&sum)).len();
-    for row in vectors::<F, S>(rows).chunks_exact(n) {
-        for (sum, &g) in vectors_mut::<F, S>(std::slice::from_mut(&mut sum)).iter_mut().zip(row) {
-            *sum = F::mul_add(simd, g, g, *sum);
+fn sum_of_squares<F: Float, S: Simd>(simd: S, values: &[F]) -> F {
+    let (whole, rest) = values.split_at(values.len() / TILE * TILE);
+    let mut sums = Row::<F>::ZERO;
+    let sums_of_lanes = vectors_mut::<F, S>(std::slice::from_mut(&mut sums));
+    for values in F::vectors::<S>(whole).chunks_exact(sums_of_lanes.len()) {
+        for (sum, &value) in sums_of_lanes.iter_mut().zip(values) {
+            *sum = F::mul_add(simd, value, value, *sum);
         }
     }
-    sum.0.into_iter().sum()
+    sums.0.into_iter().chain(rest.iter().map(|&value| value * value)).sum()
 }
 
 /// Applies `update` to a gradient that waited for its norm, scaled by `scale`.

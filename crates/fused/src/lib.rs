@@ -1,0 +1,8 @@
+//! The fused engine: a training step in two passes, a fleet of models at once, on the CPU and in WGSL.
+
+mod cpu;
+mod gpu;
+pub mod reference;
+
+pub use cpu::{CpuEngine, Float, Stages, gradients};
+pub use gpu::GpuEngine;
