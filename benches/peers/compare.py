@@ -18,9 +18,16 @@ import job
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
-TRIAX = "Triax, Burn engine"
+TRIAX = "Triax"
+# Options of `triax bench`.
+OURS = {
+    TRIAX: ["--engine", "fused"],
+    "Triax, a fleet of 8, each model": ["--engine", "fused", "--fleets", "8"],
+    "Triax, Burn engine": ["--engine", "burn"],
+}
 PEERS = {
     "JAX, jit and scan": ["jax_scan.py"],
+    "JAX, vmap over 8 models, each model": ["jax_scan.py", "--mode", "fleet"],
     "PyTorch, eager": ["pytorch.py", "--mode", "eager"],
     "PyTorch, torch.compile": ["pytorch.py", "--mode", "compile"],
     "Keras on TensorFlow, plain fit": ["keras_fit.py", "--mode", "fit"],
@@ -45,20 +52,21 @@ def build_triax():
     return pathlib.Path(json.loads(metadata)["target_directory"]) / "release" / name
 
 
-def run_triax(binary, n_epochs):
+def run_triax(binary, options, n_epochs):
     """`triax bench` on the CPU, as a peer reports."""
-    command = [binary, "bench", "--json", "--engine", "fused", "--device", "cpu", "--batch-sizes", str(job.BATCH)]
+    command = [binary, "bench", "--json", "--device", "cpu", "--batch-sizes", str(job.BATCH), *options]
     report = json.loads(output_of([*command, "--epochs", "1", "--repeats", str(n_epochs)]))
-    (row,) = report["rows"]
+    row = report["rows"][-1]
     return {
-        "epochs": row["seconds_per_epoch"]["all"],
+        "epochs": [seconds / row["models"] for seconds in row["seconds_per_epoch"]["all"]],
         "first_loss": row["checked"]["first_loss"],
         "last_loss": row["last_loss"],
         "last_accuracy": row["last_accuracy"],
         "n_parameters": report["job"]["parameters"],
         "data_sha256": report["job"]["data_sha256"],
         "versions": {"triax": report["version"]},
-        "settings": {"threads": row["device"]["threads"]},
+        "settings": {"threads": row["device"]["threads"], "models": row["models"]},
+        "sgemm_gflops": report["sgemm_gflops"],
         "peak_bytes": row["peak_bytes"],
     }
 
@@ -184,7 +192,7 @@ def main():
     data_sha256 = job.digest(*job.windows_and_labels())
     started = datetime.datetime.now(datetime.timezone.utc)
     load_before = load_average()
-    runners = {TRIAX: lambda: run_triax(binary, args.epochs)}
+    runners = {name: lambda options=options: run_triax(binary, options, args.epochs) for name, options in OURS.items()}
     runners |= {name: lambda arguments=arguments: run_peer(arguments, args.epochs) for name, arguments in PEERS.items()}
     reports = {name: [] for name in runners}
     for number in range(args.rounds):
