@@ -27,21 +27,15 @@ struct Affine {
     gradient_lanes: u32, // invocations that share a gradient
 }
 
-// Four rows from `first` on as the columns of a matrix, of which only the first `n` count; the others are 0.
-fn four_rows(first: u32, n: u32) -> mat4x4<f32> {
-    var rows = mat4x4<f32>();
-    rows[0] = activations[first];
-    if n > 1u { rows[1] = activations[first + 1u]; }
-    if n > 2u { rows[2] = activations[first + 2u]; }
-    if n > 3u { rows[3] = activations[first + 3u]; }
-    return rows;
-}
-
-// The gradient of four units from `unit` on, at output position `t` of the tile at `rows`.
+// The gradient of four units from `unit` on as the columns of a matrix, at output position `t` of the tile at `rows`; 0
+// for units beyond the last, whose rows are those of something else.
 fn four_d_y(layer: Affine, rows: u32, t: u32, unit: u32) -> mat4x4<f32> {
     let first = rows + layer.d_y + t * layer.units + unit;
-    if layer.units % 4u == 0u {
-        return mat4x4<f32>(activations[first], activations[first + 1u], activations[first + 2u], activations[first + 3u]);
-    }
-    return four_rows(first, layer.units - unit);
+    let n = layer.units - unit;
+    return mat4x4<f32>(
+        activations[first],
+        select(vec4(0.0), activations[first + 1u], n > 1u),
+        select(vec4(0.0), activations[first + 2u], n > 2u),
+        select(vec4(0.0), activations[first + 3u], n > 3u),
+    );
 }

@@ -45,6 +45,8 @@ fn main(
         tile * TILE,
         local_idx,
     );
+    gather(at);
+    storageBarrier();
     forward(at);
     see_scores(SCORES, at);
     if local_idx < TILE && is_sample(at, local_idx) {

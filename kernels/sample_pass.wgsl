@@ -42,6 +42,8 @@ fn main(
         tile * TILE,
         local_idx,
     );
+    gather(at);
+    storageBarrier();
     forward(at);
     see_scores(SCORES, at);
     if local_idx == 0u {

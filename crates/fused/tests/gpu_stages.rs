@@ -45,7 +45,9 @@ fn specs() -> Vec<NetworkSpec> {
 fn stages_agree_with_the_truth() {
     let Some(engine) = gpu("stages_agree_with_the_truth") else { return };
     for (s, spec) in specs().into_iter().enumerate() {
-        for batch in [1, 3, 4, 5, 31, 32, 33] {
+        // A driver compiles each anew, so that one network has all of them and the others some.
+        let batches: &[usize] = if s == 2 { &[1, 3, 4, 5, 31, 32, 33] } else { [&[1, 33], &[4, 31], &[5, 32]][s % 3] };
+        for &batch in batches {
             // Every loss turns up with every batch somewhere.
             let loss = Loss::ALL[(s + batch) % 4];
             let case = Case::new(&spec, loss, batch);
@@ -55,14 +57,28 @@ fn stages_agree_with_the_truth() {
     }
 }
 
+#[test]
+fn kernels_with_and_without_their_layers_compiled_in_agree_with_the_truth() {
+    let Some(engine) = gpu("kernels_with_and_without_their_layers_compiled_in_agree_with_the_truth") else { return };
+    for spec in specs() {
+        let case = Case::new(&spec, Loss::SquaredHinge, 9);
+        for compiled_in in [false, true] {
+            let engine = engine.clone().with_layers_compiled_in(compiled_in);
+            let found = case.gradients(&engine, &case.indices(9), 6);
+            assert_stages(&case, &found, &truth(&case, &case.indices(9), 6));
+        }
+    }
+}
+
 fn assert_stages(case: &Case, found: &Stages, truth: &Stages) {
     let layers = case.network.layers();
     for (l, layer) in layers.iter().enumerate() {
         let name = format!("{:?} batch {}: {layer:?}", case.network.spec(), case.plan.batch_size);
-        if !found.outputs[l].is_empty() {
+        // Neither executor keeps everything.
+        if !found.outputs[l].is_empty() && !truth.outputs[l].is_empty() {
             assert_near(&format!("{name}: output"), &found.outputs[l], &truth.outputs[l]);
         }
-        if !found.d_outputs[l].is_empty() {
+        if !found.d_outputs[l].is_empty() && !truth.d_outputs[l].is_empty() {
             let mut d_outputs = truth.d_outputs[l].clone();
             if matches!(layer, Layer::MaxPool { .. }) {
                 d_outputs.iter_mut().zip(&truth.outputs[l]).filter(|(_, y)| **y <= 0.0).for_each(|(d, _)| *d = 0.0);

@@ -5,13 +5,13 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, mpsc};
 use std::task::{Context, Poll, Waker};
 
-use triax_device::Opened;
 use triax_device::wgpu::{
     self, BindGroup, BindGroupDescriptor, BindGroupEntry, BindGroupLayout, BindGroupLayoutDescriptor,
     BindGroupLayoutEntry, BindingType, Buffer, BufferBindingType, BufferDescriptor, BufferUsages, CommandEncoder,
     ComputePipeline, ComputePipelineDescriptor, ErrorFilter, MapMode, PipelineLayoutDescriptor, PollType,
     ShaderModuleDescriptor, ShaderSource, ShaderStages, SubmissionIndex,
 };
+use triax_device::{DeviceKind, Opened};
 use triax_engine::EngineError;
 
 /// Most workgroups of a grid in one dimension; the default limit of WebGPU.
@@ -35,10 +35,10 @@ impl Device {
             failure.lock().unwrap_or_else(std::sync::PoisonError::into_inner).get_or_insert(what);
         };
         let lost = Arc::clone(&failure);
-        opened.device.set_device_lost_callback(move |reason, message| {
-            if reason != wgpu::DeviceLostReason::Destroyed {
-                note(&lost, format!("it was lost ({})", message.trim()));
-            }
+        opened.device.set_device_lost_callback(move |_, message| {
+            let remedy =
+                "resume from the last checkpoint; if it is lost again, restart its driver or take another device";
+            note(&lost, format!("it was lost ({}): {remedy}", message.trim().trim_end_matches('.')));
         });
         let uncaptured = Arc::clone(&failure);
         opened.device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| note(&uncaptured, said(&error))));
@@ -62,6 +62,11 @@ impl Device {
         self.opened.info.to_string()
     }
 
+    /// Whether it computes on the CPU.
+    pub fn is_software(&self) -> bool {
+        self.opened.info.kind == DeviceKind::Software
+    }
+
     /// Bytes of the largest storage buffer.
     pub fn most_bytes(&self) -> u64 {
         let limits = self.opened.device.limits();
@@ -83,9 +88,16 @@ impl Device {
             found = block_on(scope.pop()).or(found);
         }
         match found {
-            Some(error) => Err(self.error(said(&error))),
+            Some(error) => Err(self.cause().unwrap_or_else(|| self.error(said(&error)))),
             None => self.failed().map_or(Ok(done), Err),
         }
+    }
+
+    /// What lies behind an error: a device that is lost says so when it is asked, and what it cannot do after that is no
+    /// cause.
+    fn cause(&self) -> Option<EngineError> {
+        let _ = self.opened.device.poll(PollType::Poll);
+        self.failed()
     }
 
     /// What the device's callbacks said, if anything.
@@ -170,7 +182,8 @@ impl Device {
     pub fn wait(&self, submission: SubmissionIndex) -> Result<(), EngineError> {
         let waited =
             self.checked(|device| device.poll(PollType::Wait { submission_index: Some(submission), timeout: None }))?;
-        waited.map(|_| ()).map_err(|error| self.failed().unwrap_or_else(|| self.error(error.to_string())))
+        let Err(error) = waited else { return Ok(()) };
+        Err(self.cause().unwrap_or_else(|| self.error(error.to_string())))
     }
 
     /// The first `n` values of `buffer`, once all that was submitted is done.
@@ -189,7 +202,7 @@ impl Device {
             });
         })?;
         self.wait(submission)?;
-        let lost = || self.failed().unwrap_or_else(|| self.error("it gave no answer"));
+        let lost = || self.cause().unwrap_or_else(|| self.error("it gave no answer"));
         receiver.try_recv().map_err(|_| lost())?.map_err(|error| self.error(error.to_string()))?;
         let view = staging.get_mapped_range(..bytes).map_err(|error| self.error(error.to_string()))?;
         Ok(bytemuck::pod_collect_to_vec(&view))

@@ -15,18 +15,17 @@ mod stages;
 mod windows;
 
 use triax_device::Opened;
-use triax_engine::{Engine, EngineError, Member, Session, TrainingPlan, WindowSet, check_fleet};
+use triax_engine::{Engine, EngineError, Member, Session, WindowSet, check_fleet};
 use triax_model::{Network, Weights};
 
-use crate::Stages;
 use device::Device;
-use session::GpuSession;
+use session::{GpuSession, Options};
 
 /// Trains on a GPU.
 #[derive(Clone, Debug)]
 pub struct GpuEngine {
     device: Device,
-    most_window_bytes: u64,
+    options: Options,
 }
 
 impl GpuEngine {
@@ -36,32 +35,23 @@ impl GpuEngine {
     /// A device that cannot compute.
     pub fn new(opened: &Opened) -> Result<Self, EngineError> {
         let device = Device::new(opened)?;
-        Ok(Self { most_window_bytes: device.most_bytes(), device })
+        let options = Options { most_window_bytes: device.most_bytes(), looped: device.is_software() };
+        Ok(Self { device, options })
     }
 
     /// The same with at most `bytes` for a buffer of windows. A data set that needs more streams through two of them, to
     /// the same results.
-    pub fn with_window_bytes(self, bytes: u64) -> Self {
-        Self { most_window_bytes: self.most_window_bytes.min(bytes), ..self }
+    pub fn with_window_bytes(mut self, bytes: u64) -> Self {
+        self.options.most_window_bytes = self.options.most_window_bytes.min(bytes);
+        self
     }
 
-    /// Forward and backward pass of the windows at `indices`, with what each stage left behind: the counterpart of
-    /// [`crate::gradients`]. Dropout works in place, so that the output of the layer before it, and the gradient of its
-    /// own, are empty, as are the losses of single windows; a pool's gradient is 0 where its output is, since the ReLU
-    /// before it is taken into account.
-    ///
-    /// # Errors
-    /// As [`Engine::open`]; no windows, or windows that there are not.
-    pub fn gradients(
-        &self,
-        network: &Network,
-        weights: &Weights,
-        plan: &TrainingPlan,
-        windows: &WindowSet,
-        indices: &[u32],
-        step: u64,
-    ) -> Result<Stages, EngineError> {
-        stages::gradients(&self.device, network, weights, plan, windows, indices, step)
+    /// The same with kernels in which each stage stands once for each of its layers, with the layer's numbers compiled
+    /// in, or once for all. By default the former on GPUs of silicon, the latter on software devices, which take seconds
+    /// to compile.
+    pub fn with_layers_compiled_in(mut self, compiled_in: bool) -> Self {
+        self.options.looped = !compiled_in;
+        self
     }
 }
 
@@ -71,15 +61,15 @@ impl Engine for GpuEngine {
     }
 
     fn capacity(&self, member: &Member<'_>, _windows: &WindowSet) -> usize {
-        session::capacity(member, self.device.most_bytes())
+        session::capacity(&self.device, member, &self.options)
     }
 
     fn open(&self, fleet: &[Member<'_>], windows: &WindowSet) -> Result<Box<dyn Session>, EngineError> {
         check_fleet(fleet, windows)?;
-        Ok(Box::new(GpuSession::new(&self.device, fleet, windows, self.most_window_bytes)?))
+        Ok(Box::new(GpuSession::new(&self.device, fleet, windows, &self.options)?))
     }
 
     fn scores(&self, network: &Network, weights: &Weights, windows: &[f32]) -> Result<Vec<f32>, EngineError> {
-        scores::scores(&self.device, network, weights, windows, self.most_window_bytes)
+        scores::scores(&self.device, network, weights, windows, &self.options)
     }
 }

@@ -5,7 +5,7 @@ use triax_losses::Loss;
 use triax_model::{Network, Weights};
 
 use super::device::Device;
-use super::session::GpuSession;
+use super::session::{GpuSession, Options};
 
 /// Scores (n_windows, classes) of `windows` (n_windows, window, channels).
 pub(super) fn scores(
@@ -13,10 +13,10 @@ pub(super) fn scores(
     network: &Network,
     weights: &Weights,
     windows: &[f32],
-    most_window_bytes: u64,
+    options: &Options,
 ) -> Result<Vec<f32>, EngineError> {
     let n_values = network.spec().window * network.spec().channels;
-    if windows.len() % n_values != 0 {
+    if !windows.len().is_multiple_of(n_values) {
         let problem = format!("{} values are no whole number of windows of {n_values}", windows.len());
         return Err(EngineError::Input(problem));
     }
@@ -35,5 +35,5 @@ pub(super) fn scores(
     let validation: Vec<u32> = (0..n_windows as u32).collect();
     let member = Member { network, weights, plan: &plan, scaler: None, validation: &validation };
     check_fleet(&[member], &set)?;
-    GpuSession::new(device, &[member], &set, most_window_bytes)?.scores()
+    GpuSession::new(device, &[member], &set, options)?.scores()
 }

@@ -27,6 +27,15 @@ const EVALUATED_TILES: usize = 512;
 /// Bytes between the entries of the index; no device asks for more alignment.
 const INDEX_STRIDE: usize = 256;
 
+/// What differs between devices.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Options {
+    /// Bytes of a buffer of windows.
+    pub most_window_bytes: u64,
+    /// [`FleetKey::looped`].
+    pub looped: bool,
+}
+
 /// One model on the host.
 #[derive(Debug)]
 struct Model {
@@ -65,6 +74,14 @@ pub(super) struct Buffers {
     tile_results: Buffer,
     squares: Buffer,
     index: Buffer,
+}
+
+/// The kernels of training.
+struct Kernels {
+    sample_pass: Ready,
+    /// With their number of workgroups a model.
+    parameter_passes: Vec<(Ready, usize)>,
+    step_results: Kernel,
 }
 
 /// What only validation needs.
@@ -108,7 +125,7 @@ fn bytes_of_model(key: &FleetKey, clips: bool) -> Vec<(&'static str, u64)> {
 }
 
 /// The key of `fleet`, and whether it clips.
-fn key_of(fleet: &[Member<'_>], room: Option<usize>) -> (FleetKey, bool) {
+fn key_of(fleet: &[Member<'_>], options: &Options, room: Option<usize>) -> (FleetKey, bool) {
     let first = &fleet[0];
     let used = |loss: &Loss| fleet.iter().any(|member| member.plan.loss == *loss);
     let n_validation = fleet.iter().map(|member| member.validation.len()).max().unwrap_or(0);
@@ -125,30 +142,26 @@ fn key_of(fleet: &[Member<'_>], room: Option<usize>) -> (FleetKey, bool) {
         drops: fleet.iter().any(|member| dropout(member.network) > 0.0),
         training: Batch { tiles: first.plan.batch_size.div_ceil(TILE) },
         evaluation: Batch { tiles: evaluated.max(1) },
+        looped: options.looped,
     };
     (key, fleet.iter().any(|member| member.plan.clip_norm.is_some()))
 }
 
-/// How many such models one session can hold on a device whose buffers have `most_bytes`.
-pub(super) fn capacity(member: &Member<'_>, most_bytes: u64) -> usize {
-    let (key, clips) = key_of(&[*member], None);
+/// How many such models one session can hold on `device`.
+pub(super) fn capacity(device: &Device, member: &Member<'_>, options: &Options) -> usize {
+    let (key, clips) = key_of(&[*member], options, None);
     let bytes: u64 = bytes_of_model(&key, clips).into_iter().map(|(_, bytes)| bytes).sum();
     // No device says how much memory it has. Most have several times what one buffer may take.
-    ((most_bytes / bytes.max(1)) as usize).clamp(1, MOST_GROUPS)
+    ((device.most_bytes() / bytes.max(1)) as usize).clamp(1, MOST_GROUPS)
 }
 
 impl GpuSession {
-    /// Takes a fleet that has been checked. Buffers of windows may have `most_window_bytes`.
-    pub fn new(
-        device: &Device,
-        fleet: &[Member<'_>],
-        set: &WindowSet,
-        most_window_bytes: u64,
-    ) -> Result<Self, EngineError> {
+    /// Takes a fleet that has been checked.
+    pub fn new(device: &Device, fleet: &[Member<'_>], set: &WindowSet, options: &Options) -> Result<Self, EngineError> {
         let n_models = fleet.len();
         let window_values = fleet[0].network.spec().window * fleet[0].network.spec().channels;
-        let windows = Windows::new(device, set, window_values, most_window_bytes)?;
-        let (key, clips) = key_of(fleet, windows.room());
+        let windows = Windows::new(device, set, window_values, options.most_window_bytes)?;
+        let (key, clips) = key_of(fleet, options, windows.room());
         let too_large = |what: &str, needed: usize, limit: usize| EngineError::TooLarge {
             device: device.name(),
             what: what.to_owned(),
@@ -161,7 +174,9 @@ impl GpuSession {
         if key.training.tiles > MOST_GROUPS {
             return Err(too_large("the batch", TILE * key.training.tiles, TILE * MOST_GROUPS));
         }
-        let batch_windows = n_models * TILE * key.training.tiles.max(key.evaluation.tiles);
+        let most_validated = fleet.iter().map(|member| member.validation.len()).max().unwrap_or(0);
+        let evaluated = (TILE * key.evaluation.tiles).min(most_validated);
+        let batch_windows = n_models * evaluated.max(fleet[0].plan.batch_size);
         if let Some(room) = windows.room().filter(|&room| room < batch_windows) {
             return Err(too_large("one step's windows", 4 * window_values * batch_windows, 4 * window_values * room));
         }
@@ -179,8 +194,7 @@ impl GpuSession {
             device.buffer(what, bytes * n_models as u64, storage | BufferUsages::COPY_SRC)
         };
         let of_steps = |what: &str, bytes: usize| device.buffer(what, (most_steps * n_models * bytes) as u64, storage);
-        let n_chunks = fleet.iter().map(|member| member.validation.len()).max().unwrap_or(0);
-        let n_chunks = n_chunks.div_ceil(TILE * key.evaluation.tiles);
+        let n_chunks = most_validated.div_ceil(TILE * key.evaluation.tiles);
         let n_indices = most_steps.max(n_chunks);
         let buffers = Buffers {
             weights: of_models(0)?,
@@ -203,7 +217,7 @@ impl GpuSession {
         let words: Vec<u32> = fleet.iter().flat_map(|member| member_words(member, &key.losses)).collect();
         device.write(&buffers.members, &words)?;
 
-        let (sample_pass, parameter_passes, step_results) = kernels(device, &key, clips, &windows, &buffers)?;
+        let Kernels { sample_pass, parameter_passes, step_results } = kernels(device, &key, clips, &windows, &buffers)?;
         let model = |member: &Member<'_>| Model {
             network: member.network.clone(),
             plan: member.plan.clone(),
@@ -453,7 +467,7 @@ fn kernels(
     clips: bool,
     windows: &Windows,
     buffers: &Buffers,
-) -> Result<(Ready, Vec<(Ready, usize)>, Kernel), EngineError> {
+) -> Result<Kernels, EngineError> {
     use Bound::{Read, Uniform, Write};
     let Buffers { steps, members, weights, moments, activations, gradients, tile_results, squares, index } = buffers;
     let sample: Vec<Vec<Bound<'_>>> = windows
@@ -476,7 +490,7 @@ fn kernels(
     // Compiling takes most of the time until the first step, so that each kernel has a thread.
     std::thread::scope(|scope| {
         let sample = scope.spawn(move || ready(device, key, Pass::Sample, &sample));
-        let parameter = if clips {
+        let parameter_passes = if clips {
             let groups = (key.layout.weights.div_ceil(WORKGROUP)).min(key.gradient_groups());
             vec![
                 (ready(device, key, Pass::Gradient, &[indexed(&gradient, index)])?, key.gradient_groups()),
@@ -485,9 +499,9 @@ fn kernels(
         } else {
             vec![(ready(device, key, Pass::Parameter, &[indexed(&parameter, index)])?, key.gradient_groups())]
         };
-        let results = device.pipeline(Pass::StepResults.name(), &key.source(Pass::StepResults), &results)?;
-        let sample = sample.join().map_err(|_| device.error("its driver failed to compile a kernel"))??;
-        Ok((sample, parameter, results))
+        let step_results = device.pipeline(Pass::StepResults.name(), &key.source(Pass::StepResults), &results)?;
+        let sample_pass = sample.join().map_err(|_| device.error("its driver failed to compile a kernel"))??;
+        Ok(Kernels { sample_pass, parameter_passes, step_results })
     })
 }
 

@@ -76,6 +76,9 @@ pub(super) struct FleetKey {
     pub drops: bool,
     pub training: Batch,
     pub evaluation: Batch,
+    /// Whether each stage stands in a kernel once, and learns its layer as it runs, instead of once for each layer, with
+    /// the layer's numbers compiled in. A software device takes seconds to compile the latter, and gains little.
+    pub looped: bool,
 }
 
 /// A kernel: one dispatch.
@@ -90,7 +93,8 @@ pub(super) enum Pass {
 }
 
 impl Pass {
-    pub const ALL: [Self; 6] =
+    #[cfg(test)]
+    const ALL: [Self; 6] =
         [Self::Sample, Self::Parameter, Self::Gradient, Self::Update, Self::StepResults, Self::Evaluation];
 
     /// Stem of its file.
@@ -296,44 +300,92 @@ fn loss_gradient(which: u32, row: LossRow, score: f32, is_true: bool, n_classes:
     /// The stages from the window to the scores, in order.
     fn forward(&self, training: bool) -> String {
         let calls = self.layout.stages.iter().filter_map(|stage| match stage {
-            Stage::Affine(affine) => Some(format!("affine_forward({}, at);", affine.name.to_uppercase())),
-            Stage::MaxPool(pool) => Some(format!("max_pool_forward({}, at);", pool.name.to_uppercase())),
-            Stage::Dropout { .. } => (training && self.drops).then(|| "dropout(FEATURES, at);".to_owned()),
+            Stage::Affine(affine) => Some(("affine_forward", affine.name.to_uppercase())),
+            Stage::MaxPool(pool) => Some(("max_pool_forward", pool.name.to_uppercase())),
+            Stage::Dropout { .. } => (training && self.drops).then(|| ("dropout", "FEATURES".to_owned())),
         });
-        in_order("forward", ["gather(at);".to_owned()].into_iter().chain(calls))
+        self.in_order("forward", calls.collect())
     }
 
     /// The stages from the gradient of the scores back to that of the first layer's output.
     fn backward(&self) -> String {
         let calls = self.layout.stages[1..].iter().rev().filter_map(|stage| match stage {
-            Stage::Affine(affine) => Some(format!("affine_backward({}, at);", affine.name.to_uppercase())),
-            Stage::MaxPool(pool) => Some(format!("max_pool_backward({}, at);", pool.name.to_uppercase())),
+            Stage::Affine(affine) => Some(("affine_backward", affine.name.to_uppercase())),
+            Stage::MaxPool(pool) => Some(("max_pool_backward", pool.name.to_uppercase())),
             Stage::Dropout { .. } => None,
         });
-        in_order("backward", calls)
+        self.in_order("backward", calls.collect())
+    }
+
+    /// A function of `calls`, a stage and its layer each, every one of which sees what those before it wrote.
+    fn in_order(&self, name: &str, calls: Vec<(&str, String)>) -> String {
+        let mut text = format!("fn {name}(at: At) {{\n");
+        let mut add = |line: String| text += &line;
+        if !self.looped {
+            calls.iter().for_each(|(stage, layer)| add(format!("    {stage}({layer}, at);\n    storageBarrier();\n")));
+            return text + "}\n";
+        }
+        add(format!("    for (var n = 0u; n < {}u; n++) {{\n        switch n {{\n", calls.len()));
+        let mut stages: Vec<&str> = calls.iter().map(|(stage, _)| *stage).collect();
+        stages.sort_unstable();
+        stages.dedup();
+        let mut layers = String::new();
+        for stage in stages {
+            let of_stage = || calls.iter().enumerate().filter(|(_, call)| call.0 == stage);
+            let cases: Vec<String> = of_stage().map(|(n, _)| format!("{n}u")).collect();
+            add(format!("            case {}: {{ {stage}({name}_{stage}(n), at); }}\n", cases.join(", ")));
+            let of = of_stage().map(|(n, (_, layer))| (n, layer.as_str()));
+            layers += &chosen(&format!("{name}_{stage}"), structure(stage), of);
+        }
+        add("            default: {}\n        }\n        storageBarrier();\n    }\n}\n".to_owned());
+        text + &layers
     }
 
     /// Which layer a block of parameters belongs to.
     fn gradients(&self) -> String {
-        let mut text = "fn gradient_block(block: u32, at: At) -> f32 {\n".to_owned();
-        let mut first = 0;
+        let mut ends = Vec::new();
         for affine in self.layout.affine() {
-            let (name, end) = (affine.name.to_uppercase(), first + affine.gradient_blocks(self.training.tiles));
-            writeln!(
-                text,
-                "    if block < {end}u {{\n        return affine_gradient({name}, block - {first}u, at);\n    }}"
-            )
-            .expect("a string");
-            first = end;
+            let first = ends.last().map_or(0, |(_, _, end)| *end);
+            ends.push((affine.name.to_uppercase(), first, first + affine.gradient_blocks(self.training.tiles)));
         }
-        text + "    return 0.0;\n}\n"
+        if !self.looped {
+            let call = |(name, first, end): &(String, usize, usize)| {
+                format!(
+                    "    if block < {end}u {{\n        return affine_gradient({name}, block - {first}u, at);\n    }}\n"
+                )
+            };
+            let calls: String = ends.iter().map(call).collect();
+            return format!("fn gradient_block(block: u32, at: At) -> f32 {{\n{calls}    return 0.0;\n}}\n");
+        }
+        let find = |(n, (_, first, _)): (usize, &(String, usize, usize))| {
+            format!("    if block >= {first}u {{\n        n = {n}u;\n        first = {first}u;\n    }}\n")
+        };
+        let found: String = ends.iter().enumerate().map(find).collect();
+        let layers = ends.iter().enumerate().map(|(n, (name, _, _))| (n, name.as_str()));
+        format!(
+            "fn gradient_block(block: u32, at: At) -> f32 {{\n    var n = 0u;\n    var first = 0u;\n{found}    return \
+             affine_gradient(gradient_layer(n), block - first, at);\n}}\n{}",
+            chosen("gradient_layer", "Affine", layers),
+        )
     }
 }
 
-/// A function of `calls`, each of which sees what those before it wrote.
-fn in_order(name: &str, calls: impl Iterator<Item = String>) -> String {
-    let calls: String = calls.map(|call| format!("    {call}\n    storageBarrier();\n")).collect();
-    format!("fn {name}(at: At) {{\n{calls}}}\n")
+/// The structure that a stage takes.
+fn structure(stage: &str) -> &'static str {
+    match stage {
+        "max_pool_forward" | "max_pool_backward" => "MaxPool",
+        "dropout" => "Dropout",
+        _ => "Affine",
+    }
+}
+
+/// A function that gives one of several layers by its number; the last of them for any other number.
+fn chosen<'a>(name: &str, structure: &str, layers: impl Iterator<Item = (usize, &'a str)>) -> String {
+    let layers: Vec<(usize, &str)> = layers.collect();
+    let (last, others) = layers.split_last().expect("a layer to choose");
+    let cases: String = others.iter().map(|(n, layer)| format!("        case {n}u: {{ return {layer}; }}\n")).collect();
+    let default = format!("        default: {{ return {}; }}\n", last.1);
+    format!("fn {name}(n: u32) -> {structure} {{\n    switch n {{\n{cases}{default}    }}\n}}\n")
 }
 
 fn max_pool(pool: &MaxPool) -> String {
@@ -400,7 +452,8 @@ mod tests {
                 let training = Batch { tiles: [1, 8, 2, 256, 16_384, 3, 8][n] };
                 let evaluation = Batch { tiles: [512, 1][n % 2] };
                 let (scaled, drops) = (n % 2 == 0, n % 3 == 0);
-                keys.push(FleetKey { layout: layout.clone(), losses, optimizer, scaled, drops, training, evaluation });
+                let (layout, looped) = (layout.clone(), n >= 4);
+                keys.push(FleetKey { layout, losses, optimizer, scaled, drops, training, evaluation, looped });
             }
         }
         keys
