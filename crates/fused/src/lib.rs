@@ -2,7 +2,6 @@
 
 mod cpu;
 mod gpu;
-pub mod reference;
 
 pub use cpu::{CpuEngine, Float, Stages, gradients};
 pub use gpu::GpuEngine;

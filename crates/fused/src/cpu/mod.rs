@@ -22,6 +22,8 @@ mod sample_pass;
 mod scores;
 mod session;
 mod team;
+#[cfg(test)]
+mod tests;
 mod update;
 
 use std::marker::PhantomData;

@@ -34,8 +34,8 @@ impl<F: Float> CpuSession<F> {
             [_] => (1, n_threads),
             _ => (n_threads, 1),
         };
-        let largest = batch_size.min(windows.len());
-        let workspace = || Mutex::new(Workspace::new(&shape, largest, clips, n_sharing));
+        // Not bounded by the number of windows: an order may name a window more than once.
+        let workspace = || Mutex::new(Workspace::new(&shape, batch_size, clips, n_sharing));
         Self {
             workspaces: (0..n_workspaces).map(|_| workspace()).collect(),
             models: fleet.iter().map(Model::new).collect(),

@@ -1,16 +1,22 @@
-//! The reference against Keras: the golden files that `crates/engine/golden/generate.py` wrote at float64.
+//! The engine at f64 against Keras: the golden files that `crates/fused/golden/generate.py` wrote at float64.
 //!
 //! Weights and data are not in the files; both sides make them from [`hash32`].
 
 use serde::Deserialize;
+use triax_engine::{MemberEpoch, Optimizer, TrainingPlan, WindowSet};
 use triax_losses::Loss;
 use triax_model::{Layer, Network, NetworkSpec, Parameter, Weights};
 use triax_testing::{Tolerance, assert_close, golden};
 
-use super::optimizer::Updater;
-use super::session::ReferenceSession;
-use super::{Tensors, clip, gradients};
-use crate::{Optimizer, Session, Stretch, TrainingPlan, WindowSet};
+use super::super::gradients;
+use super::super::model::{Found, Model, Shape, Workspace};
+use super::super::parameter_pass::update_pass;
+use super::super::team::Team;
+use super::super::update::{Slots, Update};
+use super::Case;
+
+/// Values of each parameter tensor.
+type Tensors = Vec<Vec<f64>>;
 
 /// Two programs that sum up to 100,000 terms in different orders at f64.
 const F64: f64 = 1e-13;
@@ -126,18 +132,22 @@ fn every_optimizer_takes_the_steps_of_keras() {
     assert_eq!(file.cases.len(), 10);
     let mut largest = 0.0_f64;
     for case in file.cases {
-        let mut parameters = case.initial;
-        let mut updater = Updater::new(case.optimizer, &parameters);
+        let mut parameters = case.initial.concat();
+        let n_moments = case.optimizer.moment_names().len();
+        let moment = |i| vec![0.0; if i < n_moments { parameters.len() } else { 0 }];
+        let [mut m, mut v] = [moment(0), moment(1)];
         for (i, step) in case.steps.into_iter().enumerate() {
-            let mut gradients = step.gradients;
-            if let Some(bound) = case.clip_norm {
-                let norm = clip::global_norm(&gradients);
+            let mut gradient = step.gradients.concat();
+            let norm = gradient.iter().map(|g| g * g).sum::<f64>().sqrt();
+            let scale = case.clip_norm.map_or(1.0, |bound| {
                 assert!(norm > bound, "the case is there to be clipped");
-                clip::clip(&mut gradients, norm, bound);
-            }
-            updater.update(&mut parameters, &gradients, step.learning_rate);
+                bound / norm
+            });
+            let update = Update::new(case.optimizer, step.learning_rate, i as u64 + 1);
+            let slots = Slots { parameters: &mut parameters, moments: [&mut m, &mut v] };
+            Team::of(2, |team| update_pass(team, update, scale, slots, &mut gradient));
             let what = format!("{:?} after step {i}", case.optimizer);
-            let agreement = assert_close(&what, &parameters.concat(), &step.after.concat(), Tolerance::Absolute(3e-16));
+            let agreement = assert_close(&what, &parameters, &step.after.concat(), Tolerance::Absolute(3e-16));
             largest = largest.max(agreement.largest_error);
         }
     }
@@ -180,7 +190,10 @@ struct Activation {
 fn every_layer_and_gradient_is_that_of_keras() {
     let file: Networks = golden(golden_file("networks"));
     assert_eq!(file.cases.len(), 4);
-    for case in file.cases {
+    // Layers of each case that can be compared: all but a convolution whose pool does not read its last positions, and
+    // the first convolution before a pool, which is not kept. What their pools make of them is compared.
+    let comparable = [4, 2, 5, 8];
+    for (case, n_comparable) in file.cases.into_iter().zip(comparable) {
         let network = Network::new(case.spec.clone()).unwrap();
         for (parameter, expected) in network.parameters().iter().zip(&case.parameters) {
             assert_eq!(
@@ -190,19 +203,27 @@ fn every_layer_and_gradient_is_that_of_keras() {
         }
         let weights = hashed_weights(&network);
         let batch = window_set(&case.spec, case.batch, case.weighted);
-        let stages = gradients(&network, &weights, &plan(case.loss, Optimizer::adam(), case.batch), &batch, 0).unwrap();
+        let plan = plan(case.loss, Optimizer::adam(), case.batch);
+        let indices: Vec<u32> = (0..case.batch as u32).collect();
+        let stages = gradients(&network, &weights, &plan, &batch, &indices, 0).unwrap();
 
         let mut activations = case.activations.iter();
+        let mut n_compared = 0;
         for (layer, output) in network.layers().iter().zip(&stages.outputs) {
-            let name = match layer {
+            let (name, n_values) = match layer {
                 Layer::Dropout { .. } => continue,
-                Layer::Conv { name, .. } | Layer::MaxPool { name, .. } | Layer::Dense { name, .. } => name,
+                Layer::Conv { name, output, .. } | Layer::MaxPool { name, output, .. } => (name, output.0 * output.1),
+                Layer::Dense { name, units, .. } => (name, *units),
             };
             let expected = activations.next().unwrap();
             assert_eq!(*name, expected.name);
-            expected.summary.assert_holds(name, output);
+            if output.len() == case.batch * n_values {
+                expected.summary.assert_holds(name, output);
+                n_compared += 1;
+            }
         }
         assert!(activations.next().is_none());
+        assert_eq!(n_compared, n_comparable, "layers compared");
         let scores = assert_close("scores", stages.scores(), &case.scores, Tolerance::Absolute(F64));
         let value = assert_close("loss", &[stages.loss], &[case.value], Tolerance::Relative(F64));
         assert_eq!(stages.gradients.len(), case.gradients.len());
@@ -240,7 +261,28 @@ struct Epoch {
     accuracy: f64,
 }
 
-/// Keras at float64 is followed to the end of its digits (4e-16 was seen), and Keras at float32 to 5e-7 (1e-7 was seen).
+/// One epoch in `order` on two threads, and the parameters it ends with.
+fn run(
+    network: &Network,
+    plan: TrainingPlan,
+    windows: &WindowSet,
+    order: &[u32],
+    learning_rate: f32,
+) -> (Vec<Found>, Vec<f64>) {
+    let shape = Shape::new(network);
+    let case = Case { weights: hashed_weights(network), ..Case::new(network.clone(), plan, windows.len()) };
+    let mut model = Model::<f64>::new(&case.member());
+    let mut workspace = Workspace::new(&shape, case.plan.batch_size, false, 2);
+    let epoch = MemberEpoch { order, first_step: 0, learning_rates: &[] };
+    let found = Team::of(2, |team| {
+        let steps = 0..case.plan.n_steps(order.len());
+        steps.map(|s| model.step(&shape, windows, &epoch, s, learning_rate, &mut workspace, team)).collect()
+    });
+    (found, model.parameters)
+}
+
+/// Keras at float64 is followed to the end of its digits (7e-16 was seen), and Keras at float32 to 5e-7 (1e-7 was
+/// seen).
 #[test]
 fn twenty_steps_follow_keras() {
     let file: TrainingFile = golden(golden_file("trajectory"));
@@ -251,21 +293,19 @@ fn twenty_steps_follow_keras() {
         assert_eq!(n_steps, 20);
         let train = window_set(&file.spec, n_steps * file.batch, false);
         let plan = plan(trajectory.loss, file.optimizer, file.batch);
-        let mut run = ReferenceSession::new(&network, &hashed_weights(&network), &plan, &train, &train);
         let order: Vec<u32> = (0..train.len() as u32).collect();
-        let losses: Vec<f64> = order
-            .chunks(file.batch)
-            .enumerate()
-            .map(|(step, indices)| run.step(indices, step as u64, file.learning_rate).loss)
-            .collect();
+        let (losses, parameters) = run(&network, plan, &train, &order, file.learning_rate);
+        let losses: Vec<f64> = losses.into_iter().map(|found| found.loss).collect();
         let f64_agreement = assert_close("losses at float64", &losses, &trajectory.losses, Tolerance::Relative(2e-15));
         let f32_agreement =
             assert_close("losses at float32", &losses, &trajectory.losses_f32, Tolerance::Relative(5e-7));
-        for (parameter, (values, expected)) in
-            network.parameters().iter().zip(run.parameters().iter().zip(&trajectory.weights))
-        {
+        let mut rest = &parameters[..];
+        for (parameter, expected) in network.parameters().iter().zip(&trajectory.weights) {
+            let (values, behind) = rest.split_at(parameter.len());
             expected.assert_holds(&format!("{} after training", parameter.name), values);
+            rest = behind;
         }
+        assert!(rest.is_empty());
         println!(
             "{}: losses within {:e} of float64, {:e} of float32",
             trajectory.loss, f64_agreement.largest_error, f32_agreement.largest_error
@@ -283,21 +323,12 @@ fn an_epoch_is_averaged_as_keras_does() {
     for epoch in file.epochs {
         let train = window_set(&file.spec, file.epoch_windows, false);
         let plan = TrainingPlan { class_weights: epoch.class_weights, ..plan(epoch.loss, file.optimizer, file.batch) };
-        let n_steps = plan.n_steps(train.len());
         let order: Vec<u32> = (0..train.len() as u32).collect();
-        let stretch = Stretch {
-            order: &order,
-            steps: 0..n_steps,
-            first_step: 0,
-            learning_rates: &vec![file.learning_rate; n_steps],
-        };
-        let mut run = ReferenceSession::new(&network, &hashed_weights(&network), &plan, &train, &train);
-        let results = run.train(&stretch, &mut |_, _| std::ops::ControlFlow::Continue(())).unwrap();
+        let (results, _) = run(&network, plan, &train, &order, file.learning_rate);
         let sizes = order.chunks(file.batch).map(<[u32]>::len);
-        let total: f64 = results.iter().zip(sizes).map(|(result, size)| f64::from(result.loss) * size as f64).sum();
+        let total: f64 = results.iter().zip(sizes).map(|(result, size)| result.loss * size as f64).sum();
         let n_windows = train.len() as f64;
-        // The losses of the steps went through f32.
-        assert_close("mean loss", &[total / n_windows], &[epoch.mean_loss], Tolerance::Relative(1e-7));
+        assert_close("mean loss", &[total / n_windows], &[epoch.mean_loss], Tolerance::Relative(F64));
         let correct: u32 = results.iter().map(|result| result.correct).sum();
         assert_close("accuracy", &[f64::from(correct) / n_windows], &[epoch.accuracy], Tolerance::Relative(1e-12));
     }

@@ -1,0 +1,162 @@
+//! Single stages on plain values (batch, features), which are laid out in rows for them. Values are f64 whatever the
+//! float: those of an f32 stage are exact in it.
+
+use pulp::{Simd, WithSimd};
+
+use super::super::Float;
+use super::super::conv::Conv;
+use super::super::dropout;
+use super::super::layers::Stage;
+use super::super::parameter_pass::{Ends, Target, blocks, parameter_pass, shares};
+use super::super::row::{Row, TILE};
+use super::super::sample_pass::Tile;
+use super::super::team::Team;
+use super::super::update::Slots;
+
+/// Tiles of rows of `values` (batch, features). Lanes behind the last window are 0.
+fn rows<F: Float>(values: &[f64], batch: usize) -> Vec<Vec<Row<F>>> {
+    let features = values.len() / batch;
+    assert_eq!(values.len(), batch * features);
+    let mut tiles = vec![vec![Row::ZERO; features]; batch.div_ceil(TILE)];
+    for (n, window) in values.chunks_exact(features).enumerate() {
+        for (row, &value) in tiles[n / TILE].iter_mut().zip(window) {
+            row.0[n % TILE] = F::from_f64(value);
+        }
+    }
+    tiles
+}
+
+/// The values (batch, features) of tiles of rows.
+fn values<F: Float>(tiles: &[Vec<Row<F>>], batch: usize) -> Vec<f64> {
+    (0..batch).flat_map(|n| tiles[n / TILE].iter().map(move |row| row.0[n % TILE].to_f64())).collect()
+}
+
+fn floats<F: Float>(values: &[f64]) -> Vec<F> {
+    values.iter().map(|&value| F::from_f64(value)).collect()
+}
+
+/// Output of a convolution or a pool.
+pub(super) fn forward<F: Float>(stage: &Stage, parameters: &[f64], x: &[f64], batch: usize) -> Vec<f64> {
+    let parameters = floats(parameters);
+    let output = |x: Vec<Row<F>>| {
+        let mut y = vec![Row::ZERO; stage.n_outputs()];
+        pulp::Arch::new().dispatch(Call::Forward { stage, parameters: &parameters, x: &x, y: &mut y });
+        y
+    };
+    values(&rows(x, batch).into_iter().map(output).collect::<Vec<_>>(), batch)
+}
+
+/// `d_y` by the sums before the ReLU of a convolution, whose output is `y`.
+pub(super) fn relu_backward<F: Float>(conv: &Conv, y: &[f64], d_y: &[f64], batch: usize) -> Vec<f64> {
+    let mut d_y = rows::<F>(d_y, batch);
+    for (y, d_y) in rows(y, batch).iter().zip(&mut d_y) {
+        pulp::Arch::new().dispatch(Call::ReluBackward { conv, y, d_y });
+    }
+    values(&d_y, batch)
+}
+
+/// Gradient of the input, from that of the output; of a convolution from that of the sums before its ReLU.
+pub(super) fn backward<F: Float>(
+    stage: &Stage,
+    parameters: &[f64],
+    [x, y, d_y]: [&[f64]; 3],
+    batch: usize,
+) -> Vec<f64> {
+    let parameters = floats(parameters);
+    let [x, y, d_y] = [x, y, d_y].map(|values| rows::<F>(values, batch));
+    let d_input = |tile: usize| {
+        let [x, y, d_y] = [&x[tile], &y[tile], &d_y[tile]];
+        let mut d_x = vec![Row::ZERO; x.len()];
+        pulp::Arch::new().dispatch(Call::Backward { stage, parameters: &parameters, x, y, d_y, d_x: &mut d_x });
+        d_x
+    };
+    values(&(0..x.len()).map(d_input).collect::<Vec<_>>(), batch)
+}
+
+/// Gradient of kernel and bias over the whole batch, from inputs and the gradient of the sums: the parameter pass,
+/// shared by three threads and in two rounds where there are tiles for it.
+pub(super) fn gradient<F: Float>(conv: &Conv, x: &[f64], d_sums: &[f64], batch: usize) -> Vec<f64> {
+    let stages = [Stage::Conv(Conv { parameters: 0, ..conv.clone() })];
+    let tile = |(x, d_sums): (Vec<Row<F>>, Vec<Row<F>>)| {
+        let mut tile = Tile::new(&stages, x.len(), 1);
+        tile.input = x;
+        conv.transpose(&d_sums, &mut tile.transposed[0]);
+        tile
+    };
+    let tiles: Vec<Tile<F>> = rows(x, batch).into_iter().zip(rows(d_sums, batch)).map(tile).collect();
+    let blocks = blocks(&stages);
+    let (mut gradient, mut squares) = (vec![F::ZERO; conv.n_parameters()], vec![0.0; blocks.len()]);
+    Team::of(3, |team| {
+        let rounds: Vec<_> = tiles.chunks(tiles.len().div_ceil(2)).collect();
+        for (round, &tiles) in rounds.iter().enumerate() {
+            let ends = Ends { is_first: round == 0, is_last: round + 1 == rounds.len(), update: None };
+            let slots = Slots { parameters: &mut vec![F::ZERO; conv.n_parameters()], moments: [&mut [], &mut []] };
+            let target = Target { slots, gradient: &mut gradient, squares: &mut squares };
+            parameter_pass(team, &stages, &blocks, &shares(&blocks, 3), tiles, ends, target);
+        }
+    });
+    let norm_squared: f64 = gradient.iter().map(|g| g.to_f64().powi(2)).sum();
+    let error = (squares.iter().sum::<f64>() - norm_squared).abs();
+    assert!(error <= 1e-5 * norm_squared, "{conv:?}: the squares of the gradient, {norm_squared}, are off by {error}");
+    gradient.into_iter().map(F::to_f64).collect()
+}
+
+/// `mask · x`.
+pub(super) fn drop<F: Float>(mask: &[f64], x: &[f64], batch: usize) -> Vec<f64> {
+    let output = |(mask, x): (Vec<Row<F>>, Vec<Row<F>>)| {
+        let mut y = vec![Row::ZERO; x.len()];
+        pulp::Arch::new().dispatch(Call::Drop { mask: &mask, x: &x, y: &mut y });
+        y
+    };
+    values(&rows(mask, batch).into_iter().zip(rows(x, batch)).map(output).collect::<Vec<_>>(), batch)
+}
+
+/// One call of a stage, with the vectors of the processor.
+enum Call<'a, F> {
+    Forward {
+        stage: &'a Stage,
+        parameters: &'a [F],
+        x: &'a [Row<F>],
+        y: &'a mut [Row<F>],
+    },
+    ReluBackward {
+        conv: &'a Conv,
+        y: &'a [Row<F>],
+        d_y: &'a mut [Row<F>],
+    },
+    Backward {
+        stage: &'a Stage,
+        parameters: &'a [F],
+        x: &'a [Row<F>],
+        y: &'a [Row<F>],
+        d_y: &'a [Row<F>],
+        d_x: &'a mut [Row<F>],
+    },
+    Drop {
+        mask: &'a [Row<F>],
+        x: &'a [Row<F>],
+        y: &'a mut [Row<F>],
+    },
+}
+
+impl<F: Float> WithSimd for Call<'_, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        match self {
+            Self::Forward { stage: Stage::Conv(conv), parameters, x, y } => conv.forward(simd, parameters, x, y),
+            Self::Forward { stage: Stage::Pool(pool), x, y, .. } => pool.forward(simd, x, y),
+            Self::Backward { stage: Stage::Conv(conv), parameters, d_y, d_x, .. } => {
+                conv.backward(simd, parameters, d_y, d_x);
+            }
+            Self::Backward { stage: Stage::Pool(pool), x, y, d_y, d_x, .. } => pool.backward(simd, x, y, d_y, d_x),
+            Self::ReluBackward { conv, y, d_y } => conv.relu_backward(simd, y, d_y),
+            Self::Drop { mask, x, y } => dropout::apply(simd, mask, x, y),
+            Self::Forward { stage: Stage::Dropout { .. }, .. }
+            | Self::Backward { stage: Stage::Dropout { .. }, .. } => {
+                unreachable!("dropout takes its mask along: `drop`")
+            }
+        }
+    }
+}
