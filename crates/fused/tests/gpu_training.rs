@@ -126,7 +126,7 @@ fn fleet() -> (Vec<Case>, Vec<Vec<u32>>) {
         case.plan.optimizer =
             Optimizer::AdamW { beta_1: 0.9, beta_2: 0.99, epsilon: 1e-5, weight_decay: 0.01 * m as f32 };
         case.plan.clip_norm = [None, Some(0.1)][m % 2];
-        if m % 2 == 0 {
+        if m.is_multiple_of(2) {
             case.plan.class_weights = None;
         }
         case.scaler = (m % 3 == 1).then(|| Scaler { mean: vec![0.1, -0.2, m as f32], scale: vec![0.5, 2.0, 1.5] });

@@ -30,8 +30,8 @@ impl Mask {
             }
             let counter = [block, [step_low; TILE], [step_high; TILE], [purpose; TILE]];
             for (mask, words) in mask.iter_mut().zip(philox4x32_lanes(counter, key)) {
-                for w in 0..TILE {
-                    mask.0[w] = if unit_f32(words[w]) < self.rate { F::ZERO } else { kept };
+                for (mask, word) in mask.0.iter_mut().zip(words) {
+                    *mask = if unit_f32(word) < self.rate { F::ZERO } else { kept };
                 }
             }
         }

@@ -3,7 +3,7 @@
 use triax_engine::{EngineError, Member, TrainingPlan, WindowSet, check_fleet};
 use triax_model::{Network, Weights};
 
-use super::model::{Model, Shape, Workspace};
+use super::model::{Model, Place, Shape, Workspace};
 use super::row::{Row, TILE};
 use super::team::Team;
 use super::{CpuEngine, Float};
@@ -60,8 +60,10 @@ impl<F: Float> CpuEngine<F> {
         // As many threads as tiles: one round, so that every tile is still there afterwards.
         let mut workspace = Workspace::<F>::new(&shape, indices.len(), true, indices.len().div_ceil(TILE));
         let mut model = Model::new(&member);
-        let found =
-            Team::of(self.n_threads, |team| model.gradient(&shape, windows, indices, step, None, &mut workspace, team));
+        let found = Team::of(self.n_threads, |team| {
+            let place = Place { shape: &shape, windows, team };
+            model.gradient(place, indices, step, None, &mut workspace)
+        });
 
         let values = |rows: &dyn Fn(usize) -> Vec<Row<F>>| {
             let tiles: Vec<Vec<Row<F>>> = (0..workspace.tiles.len()).map(rows).collect();

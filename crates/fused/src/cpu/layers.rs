@@ -2,14 +2,14 @@
 
 use triax_model::{Layer, Network};
 
-use super::conv::Conv;
-use super::pool::Pool;
+use super::affine::Affine;
+use super::max_pool::MaxPool;
 
 /// One layer. Each turns rows (positions × channels, one row a feature) into rows.
 #[derive(Clone, Debug)]
 pub(super) enum Stage {
-    Conv(Conv),
-    Pool(Pool),
+    Affine(Affine),
+    MaxPool(MaxPool),
     Dropout { features: usize },
 }
 
@@ -17,8 +17,8 @@ impl Stage {
     /// Rows of its output.
     pub fn n_outputs(&self) -> usize {
         match self {
-            Self::Conv(conv) => conv.output.0 * conv.output.1,
-            Self::Pool(pool) => pool.output.0 * pool.output.1,
+            Self::Affine(affine) => affine.output.0 * affine.output.1,
+            Self::MaxPool(pool) => pool.output.0 * pool.output.1,
             Self::Dropout { features } => *features,
         }
     }
@@ -35,17 +35,17 @@ pub(super) fn stages(network: &Network) -> Vec<Stage> {
                 Some(Layer::MaxPool { output, size, .. }) => output.0 * size,
                 _ => output.0,
             };
-            let conv = Conv { input, output: (positions, output.1), kernel, stride, relu: true, parameters };
-            parameters += conv.n_parameters();
-            Stage::Conv(conv)
+            let affine = Affine { input, output: (positions, output.1), kernel, stride, relu: true, parameters };
+            parameters += affine.n_parameters();
+            Stage::Affine(affine)
         }
-        Layer::MaxPool { output, size, .. } => Stage::Pool(Pool { output, size }),
+        Layer::MaxPool { output, size, .. } => Stage::MaxPool(MaxPool { output, size }),
         Layer::Dropout { units, .. } => Stage::Dropout { features: units },
         // A dense layer is a convolution of one position whose channels are its inputs.
         Layer::Dense { inputs, units, relu, .. } => {
-            let conv = Conv { input: (1, inputs), output: (1, units), kernel: 1, stride: 1, relu, parameters };
-            parameters += conv.n_parameters();
-            Stage::Conv(conv)
+            let affine = Affine { input: (1, inputs), output: (1, units), kernel: 1, stride: 1, relu, parameters };
+            parameters += affine.n_parameters();
+            Stage::Affine(affine)
         }
     };
     layers.iter().enumerate().map(stage).collect()

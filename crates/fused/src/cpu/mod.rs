@@ -5,7 +5,7 @@
 //! up the gradient of each parameter over the batch and updates it. Arithmetic is on rows of 16 values, and compiled once
 //! for each set of vector instructions; which one runs is decided when it runs.
 
-mod conv;
+mod affine;
 mod dropout;
 mod first_block;
 mod float;
@@ -13,9 +13,9 @@ mod gather;
 mod gradients;
 mod layers;
 mod loss;
+mod max_pool;
 mod model;
 mod parameter_pass;
-mod pool;
 mod product;
 mod row;
 mod sample_pass;

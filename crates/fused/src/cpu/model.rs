@@ -47,6 +47,14 @@ impl Shape {
     }
 }
 
+/// Where a model takes its steps.
+#[derive(Clone, Copy)]
+pub(super) struct Place<'a> {
+    pub shape: &'a Shape,
+    pub windows: &'a WindowSet,
+    pub team: &'a Team<'a>,
+}
+
 /// What a step needs beside the model: allocated once, and written anew by every step.
 #[derive(Debug)]
 pub(super) struct Workspace<F> {
@@ -121,24 +129,22 @@ impl<F: Float> Model<F> {
     /// Takes step `step` of an epoch.
     pub fn step(
         &mut self,
-        shape: &Shape,
-        windows: &WindowSet,
+        place: Place<'_>,
         epoch: &MemberEpoch<'_>,
         step: usize,
         learning_rate: f32,
         workspace: &mut Workspace<F>,
-        team: &Team<'_>,
     ) -> Found {
         let batch = epoch.batch(step, self.plan.batch_size);
         self.updates += 1;
         let update = Update::new(self.plan.optimizer, learning_rate.into(), self.updates);
         let at_once = self.plan.clip_norm.is_none().then_some(update);
-        let found = self.gradient(shape, windows, batch, epoch.first_step + step as u64, at_once, workspace, team);
+        let found = self.gradient(place, batch, epoch.first_step + step as u64, at_once, workspace);
         if let Some(bound) = self.plan.clip_norm.map(f64::from) {
             let scale = if found.gradient_norm > bound { bound / found.gradient_norm } else { 1.0 };
             let [m, v] = &mut self.moments;
             let slots = Slots { parameters: &mut self.parameters, moments: [m, v] };
-            update_pass(team, update, F::from_f64(scale), slots, &mut workspace.gradient);
+            update_pass(place.team, update, F::from_f64(scale), slots, &mut workspace.gradient);
         }
         found
     }
@@ -146,14 +152,13 @@ impl<F: Float> Model<F> {
     /// Both passes over `batch`. A gradient without `update` stays in the workspace, which must have room for it.
     pub fn gradient(
         &mut self,
-        shape: &Shape,
-        windows: &WindowSet,
+        place: Place<'_>,
         batch: &[u32],
         counter: u64,
         update: Option<Update<F>>,
         workspace: &mut Workspace<F>,
-        team: &Team<'_>,
     ) -> Found {
+        let Place { shape, windows, team } = place;
         let Workspace { tiles, gradient, squares, shares } = workspace;
         let in_round = tiles.len() * TILE;
         let (mut loss, mut correct) = (0.0, 0);

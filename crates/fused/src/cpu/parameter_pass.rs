@@ -6,7 +6,7 @@ use std::ops::Range;
 use pulp::{Simd, WithSimd};
 
 use super::Float;
-use super::conv::Conv;
+use super::affine::Affine;
 use super::layers::Stage;
 use super::product::{self, BLOCK, Terms, add_bias_gradients, add_weight_gradients};
 use super::row::{Row, TILE, flat_mut, vectors_mut};
@@ -37,19 +37,20 @@ pub(super) struct Block {
 /// All blocks of a network.
 pub(super) fn blocks(stages: &[Stage]) -> Vec<Block> {
     let mut blocks: Vec<Block> = Vec::new();
-    let convs = stages.iter().enumerate().filter_map(|(s, stage)| match stage {
-        Stage::Conv(conv) => Some((s, conv)),
+    let layers = stages.iter().enumerate().filter_map(|(s, stage)| match stage {
+        Stage::Affine(affine) => Some((s, affine)),
         _ => None,
     });
-    for (stage, conv) in convs {
-        let (n_inputs, filters) = (conv.n_inputs(), conv.output.1);
-        let bias = [n_inputs..n_inputs];
-        for inputs in product::blocks(n_inputs).map(|(start, len)| start..start + len).chain(bias) {
-            let start = conv.parameters + inputs.start * filters;
+    for (stage, affine) in layers {
+        let (n_inputs, filters) = (affine.n_inputs(), affine.output.1);
+        let bias = (n_inputs, 0);
+        for (first, n) in product::blocks(n_inputs).chain([bias]) {
+            let inputs = first..first + n;
+            let start = affine.parameters + inputs.start * filters;
             let before = blocks.last().map_or(0, |block| block.cost);
             blocks.push(Block {
                 stage,
-                cost: before + inputs.len().max(1) * conv.n_panels() * TILE * TILE * conv.output.0,
+                cost: before + inputs.len().max(1) * affine.n_panels() * TILE * TILE * affine.output.0,
                 parameters: start..start + inputs.len().max(1) * filters,
                 inputs,
             });
@@ -141,9 +142,11 @@ impl<F: Float> WithSimd for Run<'_, F> {
     fn with_simd<S: Simd>(self, simd: S) {
         let Self { stages, blocks, tiles, ends, mut target } = self;
         for block in blocks {
-            let Stage::Conv(conv) = &stages[block.stage] else { unreachable!("only convolutions have parameters") };
+            let Stage::Affine(affine) = &stages[block.stage] else {
+                unreachable!("only affine layers have parameters")
+            };
             let (here, rest) = target.split(1, block.parameters.len());
-            gradient(simd, conv, block, tiles, ends, here);
+            gradient(simd, affine, block, tiles, ends, here);
             target = rest;
         }
     }
@@ -153,21 +156,21 @@ impl<F: Float> WithSimd for Run<'_, F> {
 #[inline(always)]
 fn gradient<F: Float, S: Simd>(
     simd: S,
-    conv: &Conv,
+    affine: &Affine,
     block: &Block,
     tiles: &[Tile<F>],
     ends: Ends<F>,
     mut target: Target<'_, F>,
 ) {
-    let filters = conv.output.1;
+    let filters = affine.output.1;
     // The bias is the weight of an input that is always 1.
     let n_rows = block.inputs.len().max(1);
     let mut squares = F::ZERO;
-    for first_panel in (0..conv.n_panels()).step_by(PANELS_AT_ONCE) {
+    for first_panel in (0..affine.n_panels()).step_by(PANELS_AT_ONCE) {
         let columns = first_panel * TILE..filters.min((first_panel + PANELS_AT_ONCE) * TILE);
         // (panel, row)
         let mut sums = [[Row::<F>::ZERO; BLOCK]; PANELS_AT_ONCE];
-        let panels = first_panel..conv.n_panels().min(first_panel + PANELS_AT_ONCE);
+        let panels = first_panel..affine.n_panels().min(first_panel + PANELS_AT_ONCE);
         for (panel, sums) in panels.zip(&mut sums) {
             if !ends.is_first {
                 let columns = panel * TILE..filters.min((panel + 1) * TILE);
@@ -177,9 +180,9 @@ fn gradient<F: Float, S: Simd>(
             }
             let terms = tiles.iter().map(|tile| Terms {
                 x: &tile.input_of(block.stage)[block.inputs.start..],
-                stride: conv.reads(1),
+                stride: affine.reads(1),
                 d_y: &tile.transposed[block.stage][panel * TILE..],
-                d_stride: conv.n_panels() * TILE,
+                d_stride: affine.n_panels() * TILE,
             });
             match block.inputs.len() {
                 0 => add_bias_gradients(simd, terms, &mut sums[0]),

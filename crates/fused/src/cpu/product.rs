@@ -105,11 +105,9 @@ fn add_outputs<F: Float, S: Simd, const ROWS: usize, const WIDTH: usize>(
     }
     if relu {
         let zero = F::splat(simd, F::ZERO);
-        for row in 0..ROWS {
-            for v in 0..WIDTH {
-                // NaN is not below 0: it stays, and is noticed.
-                sums[row][v] = F::if_le(simd, [sums[row][v], zero], zero, sums[row][v]);
-            }
+        for sum in sums.as_flattened_mut() {
+            // NaN is not below 0: it stays, and is noticed.
+            *sum = F::if_le(simd, [*sum, zero], zero, *sum);
         }
     }
     store::<F, S, ROWS, WIDTH>(&sums, y, column);
@@ -250,9 +248,7 @@ fn store<F: Float, S: Simd, const ROWS: usize, const WIDTH: usize>(
     column: usize,
 ) {
     for (block, row) in block.iter().zip(rows) {
-        let row = &mut vectors_mut::<F, S>(std::slice::from_mut(row))[column..][..WIDTH];
-        for v in 0..WIDTH {
-            row[v] = block[v];
-        }
+        let row = &mut vectors_mut::<F, S>(std::slice::from_mut(row))[column..];
+        *row.first_chunk_mut().expect("a row has so many") = *block;
     }
 }

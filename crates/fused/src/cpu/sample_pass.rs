@@ -22,7 +22,7 @@ pub(super) struct Tile<F> {
     mask: Vec<Row<F>>,
     /// Gradient of the loss by each stage's output; by the sum before the ReLU, where there is one.
     pub d_outputs: Vec<Vec<Row<F>>>,
-    /// `d_outputs` of each convolution once more, as the parameter pass reads it: see [`super::conv::Conv::transpose`].
+    /// `d_outputs` of each convolution once more, as the parameter pass reads it: see [`super::affine::Affine::transpose`].
     pub transposed: Vec<Vec<Row<F>>>,
     pub judged: Judged<F>,
     between: Between<F>,
@@ -38,7 +38,7 @@ impl<F: Float> Tile<F> {
         }
         let features = |stage: &Stage| if let Stage::Dropout { features } = *stage { features } else { 0 };
         let n_transposed = |stage: &Stage| match stage {
-            Stage::Conv(conv) => conv.n_panels() * conv.output.0 * TILE,
+            Stage::Affine(affine) => affine.n_panels() * affine.output.0 * TILE,
             _ => 0,
         };
         Self {
@@ -99,8 +99,8 @@ impl<F: Float> WithSimd for Forward<'_, F> {
             let (before, rest) = tile.outputs.split_at_mut(s);
             let (x, y) = (before.last().unwrap_or(&tile.input), &mut rest[0]);
             match stage {
-                Stage::Conv(conv) => conv.forward(simd, parameters, x, y),
-                Stage::Pool(pool) => pool.forward(simd, x, y),
+                Stage::Affine(affine) => affine.forward(simd, parameters, x, y),
+                Stage::MaxPool(pool) => pool.forward(simd, x, y),
                 Stage::Dropout { .. } => match dropout {
                     Some((mask, first)) => {
                         mask.draw(first, &mut tile.mask);
@@ -132,14 +132,14 @@ impl<F: Float> WithSimd for Backward<'_, F> {
         for (s, stage) in stages.iter().enumerate().skip(left).rev() {
             let (before, rest) = tile.d_outputs.split_at_mut(s);
             let (d_x, d_y) = (before.last_mut(), &mut rest[0]);
-            if let Stage::Conv(conv) = stage {
-                conv.relu_backward(simd, &tile.outputs[s], d_y);
-                conv.transpose(d_y, &mut tile.transposed[s]);
+            if let Stage::Affine(affine) = stage {
+                affine.relu_backward(simd, &tile.outputs[s], d_y);
+                affine.transpose(d_y, &mut tile.transposed[s]);
             }
             let Some(d_x) = d_x else { break };
             match stage {
-                Stage::Conv(conv) => conv.backward(simd, parameters, d_y, d_x),
-                Stage::Pool(pool) => pool.backward(simd, &tile.outputs[s - 1], &tile.outputs[s], d_y, d_x),
+                Stage::Affine(affine) => affine.backward(simd, parameters, d_y, d_x),
+                Stage::MaxPool(pool) => pool.backward(simd, &tile.outputs[s - 1], &tile.outputs[s], d_y, d_x),
                 Stage::Dropout { .. } if dropped => dropout::apply(simd, &tile.mask, d_y, d_x),
                 Stage::Dropout { .. } => d_x.copy_from_slice(d_y),
             }

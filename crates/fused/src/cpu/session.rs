@@ -9,7 +9,7 @@ use triax_engine::{
 };
 
 use super::Float;
-use super::model::{Model, Shape, Workspace};
+use super::model::{Model, Place, Shape, Workspace};
 use super::scores::scores;
 use super::team::Team;
 
@@ -58,9 +58,10 @@ impl<F: Float> CpuSession<F> {
     ) -> Vec<StepResult> {
         let steps = stretch.steps_of(member, self.batch_size);
         let epoch = &stretch.members[member];
+        let place = Place { shape: &self.shape, windows: &self.windows, team };
         let mut results = Vec::with_capacity(steps.len());
         for (step, &learning_rate) in steps.zip(epoch.learning_rates) {
-            let result = model.step(&self.shape, &self.windows, epoch, step, learning_rate, workspace, team).into();
+            let result = model.step(place, epoch, step, learning_rate, workspace).into();
             results.push(result);
             if after_step(result).is_break() {
                 break;

@@ -3,13 +3,13 @@
 use triax_losses::Loss;
 use triax_model::Network;
 
-use super::super::conv::Conv;
+use super::super::affine::Affine;
 use super::super::dropout::Mask;
 use super::super::gather::gather;
 use super::super::layers::Stage;
 use super::super::loss::Judged;
-use super::super::model::{Model, Shape, Workspace};
-use super::super::pool::Pool;
+use super::super::max_pool::MaxPool;
+use super::super::model::{Model, Place, Shape, Workspace};
 use super::super::row::{Row, TILE};
 use super::super::team::Team;
 use super::{Case, family, plan, stage, window_set};
@@ -49,7 +49,7 @@ fn weigh(outputs: &[f64], weights: &[f64]) -> f64 {
 /// Batches and convolutions without ReLU: shapes of 1 and of primes, with strides below, at and above the kernel's
 /// length, more than one tile of windows and more than one panel of filters; and dense layers, which have a single
 /// position.
-fn convs() -> impl Iterator<Item = (usize, Conv)> {
+fn convs() -> impl Iterator<Item = (usize, Affine)> {
     let convs = [
         (1, 1, 1, 1, 1, 1),
         (1, 7, 1, 3, 2, 5),
@@ -63,60 +63,60 @@ fn convs() -> impl Iterator<Item = (usize, Conv)> {
     let dense = dense.into_iter().map(|(batch, inputs, units)| (batch, 1, inputs, 1, 1, units));
     convs.into_iter().chain(dense).map(|(batch, positions, channels, kernel, stride, filters)| {
         let output = ((positions - kernel) / stride + 1, filters);
-        (batch, Conv { input: (positions, channels), output, kernel, stride, relu: false, parameters: 0 })
+        (batch, Affine { input: (positions, channels), output, kernel, stride, relu: false, parameters: 0 })
     })
 }
 
 #[test]
 fn a_convolution_is_its_formula() {
-    for (batch, conv) in convs() {
-        let ((positions_in, channels), (positions, filters)) = (conv.input, conv.output);
+    for (batch, affine) in convs() {
+        let ((positions_in, channels), (positions, filters)) = (affine.input, affine.output);
         let x = random(1, batch * positions_in * channels);
-        let parameters = random(2, conv.n_parameters());
-        let (kernel, bias) = conv.split(&parameters);
-        let sums = stage::forward::<f64>(&Stage::Conv(conv.clone()), &parameters, &x, batch);
-        let relu = Conv { relu: true, ..conv.clone() };
-        let outputs = stage::forward::<f64>(&Stage::Conv(relu), &parameters, &x, batch);
+        let parameters = random(2, affine.n_parameters());
+        let (kernel, bias) = affine.split(&parameters);
+        let sums = stage::forward::<f64>(&Stage::Affine(affine.clone()), &parameters, &x, batch);
+        let relu = Affine { relu: true, ..affine.clone() };
+        let outputs = stage::forward::<f64>(&Stage::Affine(relu), &parameters, &x, batch);
         assert_eq!(sums.len(), batch * positions * filters);
         for (i, (sum, y)) in sums.into_iter().zip(outputs).enumerate() {
             let (n, t, o) = (i / (positions * filters), i / filters % positions, i % filters);
             let mut expected = bias[o];
-            for j in 0..conv.kernel {
+            for j in 0..affine.kernel {
                 for c in 0..channels {
-                    let position = t * conv.stride + j;
+                    let position = t * affine.stride + j;
                     expected +=
                         x[(n * positions_in + position) * channels + c] * kernel[(j * channels + c) * filters + o];
                 }
             }
-            assert!((sum - expected).abs() < 1e-14, "{conv:?}: sum[{n}, {t}, {o}] = {sum}, not {expected}");
-            assert_eq!(y, sum.max(0.0), "{conv:?}: the ReLU of {sum}");
+            assert!((sum - expected).abs() < 1e-14, "{affine:?}: sum[{n}, {t}, {o}] = {sum}, not {expected}");
+            assert_eq!(y, sum.max(0.0), "{affine:?}: the ReLU of {sum}");
         }
     }
 }
 
 #[test]
 fn convolution() {
-    for (batch, conv) in convs() {
-        let x = random(1, batch * conv.input.0 * conv.input.1);
-        let parameters = random(2, conv.n_parameters());
-        let d_y = random(4, batch * conv.output.0 * conv.output.1);
-        let stage = Stage::Conv(conv.clone());
+    for (batch, affine) in convs() {
+        let x = random(1, batch * affine.input.0 * affine.input.1);
+        let parameters = random(2, affine.n_parameters());
+        let d_y = random(4, batch * affine.output.0 * affine.output.1);
+        let stage = Stage::Affine(affine.clone());
         let d_x = stage::backward::<f64>(&stage, &parameters, [&x, &d_y, &d_y], batch);
-        let d_parameters = stage::gradient::<f64>(&conv, &x, &d_y, batch);
+        let d_parameters = stage::gradient::<f64>(&affine, &x, &d_y, batch);
         let value = |parameters: &[f64], x: &[f64]| weigh(&stage::forward::<f64>(&stage, parameters, x, batch), &d_y);
-        assert_gradient(&format!("x of {conv:?}"), &x, &d_x, |x| value(&parameters, x));
-        assert_gradient(&format!("parameters of {conv:?}"), &parameters, &d_parameters, |p| value(p, &x));
+        assert_gradient(&format!("x of {affine:?}"), &x, &d_x, |x| value(&parameters, x));
+        assert_gradient(&format!("parameters of {affine:?}"), &parameters, &d_parameters, |p| value(p, &x));
         // Of many parameters only some are tried above; the last are the bias.
-        let (kernel, bias) = conv.split(&parameters);
-        let (_, d_bias) = conv.split(&d_parameters);
-        assert_gradient(&format!("bias of {conv:?}"), bias, d_bias, |bias| value(&[kernel, bias].concat(), &x));
+        let (kernel, bias) = affine.split(&parameters);
+        let (_, d_bias) = affine.split(&d_parameters);
+        assert_gradient(&format!("bias of {affine:?}"), bias, d_bias, |bias| value(&[kernel, bias].concat(), &x));
     }
 }
 
 #[test]
 fn max_pooling() {
     for (batch, positions, channels, size) in [(1, 1, 1, 1), (2, 3, 3, 2), (3, 2, 1, 5), (1, 4, 2, 3), (17, 2, 17, 3)] {
-        let pool = Stage::Pool(Pool { output: (positions, channels), size });
+        let pool = Stage::MaxPool(MaxPool { output: (positions, channels), size });
         let x = random(1, batch * positions * size * channels);
         let d_y = random(4, batch * positions * channels);
         let y = stage::forward::<f64>(&pool, &[], &x, batch);
@@ -132,7 +132,7 @@ fn max_pooling() {
 
 #[test]
 fn the_first_of_equal_maxima_takes_the_gradient() {
-    let pool = Stage::Pool(Pool { output: (1, 1), size: 4 });
+    let pool = Stage::MaxPool(MaxPool { output: (1, 1), size: 4 });
     for (x, winner) in
         [([1.0, 2.0, 2.0, 2.0], 1), ([0.0; 4], 0), ([1.0, 1.0, 1.0, 2.0], 3), ([-0.0, 0.0, -1.0, 0.0], 0)]
     {
@@ -146,13 +146,14 @@ fn the_first_of_equal_maxima_takes_the_gradient() {
 #[test]
 fn relu_and_dropout() {
     let (batch, features) = (19, 7);
-    let conv = Conv { input: (1, features), output: (1, features), kernel: 1, stride: 1, relu: true, parameters: 0 };
+    let affine =
+        Affine { input: (1, features), output: (1, features), kernel: 1, stride: 1, relu: true, parameters: 0 };
     // The identity, so that the sums before the ReLU are the input.
-    let mut parameters = vec![0.0; conv.n_parameters()];
+    let mut parameters = vec![0.0; affine.n_parameters()];
     (0..features).for_each(|i| parameters[i * features + i] = 1.0);
     let (x, d_y) = (random(1, batch * features), random(4, batch * features));
-    let output = |x: &[f64]| stage::forward::<f64>(&Stage::Conv(conv.clone()), &parameters, x, batch);
-    let d_x = stage::relu_backward::<f64>(&conv, &output(&x), &d_y, batch);
+    let output = |x: &[f64]| stage::forward::<f64>(&Stage::Affine(affine.clone()), &parameters, x, batch);
+    let d_x = stage::relu_backward::<f64>(&affine, &output(&x), &d_y, batch);
     assert_gradient("x of relu", &x, &d_x, |x| weigh(&output(x), &d_y));
     assert!(d_x.contains(&0.0), "no input is below 0");
 
@@ -215,7 +216,8 @@ fn whole_networks() {
             model.parameters.clone_from(&parameters);
             let step = 3;
             let mut workspace = Workspace::new(&shape, batch, true, 1);
-            let found = model.gradient(&shape, &windows, &case.order, step, None, &mut workspace, &Team::alone());
+            let place = Place { shape: &shape, windows: &windows, team: &Team::alone() };
+            let found = model.gradient(place, &case.order, step, None, &mut workspace);
 
             // The forward pass alone, tile after tile.
             let mut tile = shape.tile::<f64>();

@@ -5,7 +5,7 @@ use triax_model::{Network, NetworkSpec};
 use triax_testing::{Tolerance, assert_close, ulp};
 
 use super::super::CpuEngine;
-use super::super::conv::Conv;
+use super::super::affine::Affine;
 use super::super::layers::{Stage, stages};
 use super::super::model::flat;
 use super::{Case, SEED, conv, family, plan, stage, window_set};
@@ -106,15 +106,15 @@ fn assert_stages(spec: &NetworkSpec, loss: Loss, batch: usize, shares: &mut Shar
     for (s, stage) in stages.iter().enumerate() {
         let (x, y) = (inputs[s], &found.outputs[s]);
         match stage {
-            Stage::Conv(conv) => {
+            Stage::Affine(affine) => {
                 let expected = stage::forward::<f64>(stage, &parameters, x, batch);
-                let sums = Stage::Conv(Conv { relu: false, ..conv.clone() });
+                let sums = Stage::Affine(Affine { relu: false, ..affine.clone() });
                 let sums = stage::forward::<f64>(&sums, &abs(&parameters), &abs(x), batch);
-                let bounds = reduction(conv.n_inputs() + 1, &sums);
+                let bounds = reduction(affine.n_inputs() + 1, &sums);
                 let agreement = assert_close(&what("output", s), y, &expected, Tolerance::Each(&bounds));
                 shares.outputs = shares.outputs.max(agreement.share_of_bound);
             }
-            Stage::Pool(_) => {
+            Stage::MaxPool(_) => {
                 let expected = stage::forward::<f64>(stage, &parameters, x, batch);
                 assert_close(&what("output", s), y, &expected, Tolerance::Exact);
             }
@@ -158,17 +158,17 @@ fn assert_stages(spec: &NetworkSpec, loss: Loss, batch: usize, shares: &mut Shar
 
     if is_not_kept {
         let [x, y, d_y] = [&found.outputs[0], &found.outputs[1], &found.d_outputs[1]];
-        let Stage::Conv(conv) = &stages[0] else { unreachable!("a pool follows a convolution") };
+        let Stage::Affine(affine) = &stages[0] else { unreachable!("a pool follows a convolution") };
         let d_sums = stage::backward::<f32>(&stages[1], &parameters, [x, y, d_y], batch);
-        found.d_outputs[0] = stage::relu_backward::<f32>(conv, x, &d_sums, batch);
+        found.d_outputs[0] = stage::relu_backward::<f32>(affine, x, &d_sums, batch);
     }
     let mut tensors = found.gradients.chunks_exact(2);
     for (s, stage) in stages.iter().enumerate() {
         let (x, y, d_y) = (inputs[s], &found.outputs[s], &found.d_outputs[s]);
-        if let Stage::Conv(conv) = stage {
-            let d_parameters = stage::gradient::<f64>(conv, x, d_y, batch);
-            let sums = stage::gradient::<f64>(conv, &abs(x), &abs(d_y), batch);
-            let bounds = reduction(batch * conv.output.0, &sums);
+        if let Stage::Affine(affine) = stage {
+            let d_parameters = stage::gradient::<f64>(affine, x, d_y, batch);
+            let sums = stage::gradient::<f64>(affine, &abs(x), &abs(d_y), batch);
+            let bounds = reduction(batch * affine.output.0, &sums);
             let tensors = tensors.next().unwrap().concat();
             let agreement = assert_close(&what("gradient", s), &tensors, &d_parameters, Tolerance::Each(&bounds));
             shares.gradients = shares.gradients.max(agreement.share_of_bound);
@@ -177,19 +177,19 @@ fn assert_stages(spec: &NetworkSpec, loss: Loss, batch: usize, shares: &mut Shar
             continue;
         }
         let masked = |d_x: Vec<f64>| match &stages[s - 1] {
-            Stage::Conv(before) => stage::relu_backward::<f64>(before, x, &d_x, batch),
+            Stage::Affine(before) => stage::relu_backward::<f64>(before, x, &d_x, batch),
             _ => d_x,
         };
         let found_d_x = &found.d_outputs[s - 1];
         match stage {
-            Stage::Conv(conv) => {
+            Stage::Affine(affine) => {
                 let expected = masked(stage::backward::<f64>(stage, &parameters, [x, y, d_y], batch));
                 let sums = masked(stage::backward::<f64>(stage, &abs(&parameters), [x, y, &abs(d_y)], batch));
-                let bounds = reduction(conv.kernel * conv.output.1, &sums);
+                let bounds = reduction(affine.kernel * affine.output.1, &sums);
                 let agreement = assert_close(&what("d_input", s), found_d_x, &expected, Tolerance::Each(&bounds));
                 shares.d_inputs = shares.d_inputs.max(agreement.share_of_bound);
             }
-            Stage::Pool(_) => {
+            Stage::MaxPool(_) => {
                 let expected = masked(stage::backward::<f64>(stage, &parameters, [x, y, d_y], batch));
                 assert_close(&what("d_input", s), found_d_x, &expected, Tolerance::Exact);
             }

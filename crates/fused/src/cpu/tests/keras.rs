@@ -9,7 +9,7 @@ use triax_model::{Layer, Network, NetworkSpec, Parameter, Weights};
 use triax_testing::{Tolerance, assert_close, golden};
 
 use super::super::gradients;
-use super::super::model::{Found, Model, Shape, Workspace};
+use super::super::model::{Found, Model, Place, Shape, Workspace};
 use super::super::parameter_pass::update_pass;
 use super::super::team::Team;
 use super::super::update::{Slots, Update};
@@ -276,7 +276,9 @@ fn run(
     let epoch = MemberEpoch { order, first_step: 0, learning_rates: &[] };
     let found = Team::of(2, |team| {
         let steps = 0..case.plan.n_steps(order.len());
-        steps.map(|s| model.step(&shape, windows, &epoch, s, learning_rate, &mut workspace, team)).collect()
+        steps
+            .map(|s| model.step(Place { shape: &shape, windows, team }, &epoch, s, learning_rate, &mut workspace))
+            .collect()
     });
     (found, model.parameters)
 }

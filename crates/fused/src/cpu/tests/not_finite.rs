@@ -3,9 +3,9 @@
 use triax_losses::Loss;
 use triax_model::Network;
 
-use super::super::conv::Conv;
+use super::super::affine::Affine;
 use super::super::layers::Stage;
-use super::super::pool::Pool;
+use super::super::max_pool::MaxPool;
 use super::super::{CpuEngine, Float};
 use super::{Case, epoch, family, plan, stage, window_set};
 
@@ -13,7 +13,7 @@ use triax_engine::Engine;
 
 fn a_pool_keeps_a_nan<F: Float>() {
     let (batch, channels, size) = (17, 3, 4);
-    let pool = Stage::Pool(Pool { output: (2, channels), size });
+    let pool = Stage::MaxPool(MaxPool { output: (2, channels), size });
     let len = 2 * size * channels;
     for at in 0..len {
         for n in [0, 15, 16] {
@@ -36,18 +36,18 @@ fn a_pool_keeps_a_nan_at_either_float() {
 
 fn a_relu_keeps_a_nan<F: Float>() {
     for filters in [1, 5, 16, 17] {
-        let conv = Conv { input: (2, 1), output: (2, filters), kernel: 1, stride: 1, relu: true, parameters: 0 };
+        let affine = Affine { input: (2, 1), output: (2, filters), kernel: 1, stride: 1, relu: true, parameters: 0 };
         // Each filter hands its input on, but for one, whose bias is no number.
         for bad in 0..filters {
             let mut parameters = vec![1.0; filters];
             parameters.extend((0..filters).map(|o| if o == bad { f64::NAN } else { 0.0 }));
-            let y = stage::forward::<F>(&Stage::Conv(conv.clone()), &parameters, &[-1.0, 2.0], 1);
+            let y = stage::forward::<F>(&Stage::Affine(affine.clone()), &parameters, &[-1.0, 2.0], 1);
             for (i, y) in y.iter().enumerate() {
                 assert!(if i % filters == bad { y.is_nan() } else { *y == [0.0, 2.0][i / filters] }, "{i}: {y}");
             }
             // On the way back it spoils nothing beside it, and is not taken for a dead unit.
             let d_y = vec![3.0; 2 * filters];
-            let d_sums = stage::relu_backward::<F>(&conv, &y, &d_y, 1);
+            let d_sums = stage::relu_backward::<F>(&affine, &y, &d_y, 1);
             for (y, d) in y.iter().zip(d_sums) {
                 assert_eq!(d, if *y == 0.0 { 0.0 } else { 3.0 });
             }

@@ -4,7 +4,7 @@
 use pulp::{Simd, WithSimd};
 
 use super::super::Float;
-use super::super::conv::Conv;
+use super::super::affine::Affine;
 use super::super::dropout;
 use super::super::layers::Stage;
 use super::super::parameter_pass::{Ends, Target, blocks, parameter_pass, shares};
@@ -47,10 +47,10 @@ pub(super) fn forward<F: Float>(stage: &Stage, parameters: &[f64], x: &[f64], ba
 }
 
 /// `d_y` by the sums before the ReLU of a convolution, whose output is `y`.
-pub(super) fn relu_backward<F: Float>(conv: &Conv, y: &[f64], d_y: &[f64], batch: usize) -> Vec<f64> {
+pub(super) fn relu_backward<F: Float>(affine: &Affine, y: &[f64], d_y: &[f64], batch: usize) -> Vec<f64> {
     let mut d_y = rows::<F>(d_y, batch);
     for (y, d_y) in rows(y, batch).iter().zip(&mut d_y) {
-        pulp::Arch::new().dispatch(Call::ReluBackward { conv, y, d_y });
+        pulp::Arch::new().dispatch(Call::ReluBackward { affine, y, d_y });
     }
     values(&d_y, batch)
 }
@@ -75,29 +75,32 @@ pub(super) fn backward<F: Float>(
 
 /// Gradient of kernel and bias over the whole batch, from inputs and the gradient of the sums: the parameter pass,
 /// shared by three threads and in two rounds where there are tiles for it.
-pub(super) fn gradient<F: Float>(conv: &Conv, x: &[f64], d_sums: &[f64], batch: usize) -> Vec<f64> {
-    let stages = [Stage::Conv(Conv { parameters: 0, ..conv.clone() })];
+pub(super) fn gradient<F: Float>(affine: &Affine, x: &[f64], d_sums: &[f64], batch: usize) -> Vec<f64> {
+    let stages = [Stage::Affine(Affine { parameters: 0, ..affine.clone() })];
     let tile = |(x, d_sums): (Vec<Row<F>>, Vec<Row<F>>)| {
         let mut tile = Tile::new(&stages, x.len(), 1);
         tile.input = x;
-        conv.transpose(&d_sums, &mut tile.transposed[0]);
+        affine.transpose(&d_sums, &mut tile.transposed[0]);
         tile
     };
     let tiles: Vec<Tile<F>> = rows(x, batch).into_iter().zip(rows(d_sums, batch)).map(tile).collect();
     let blocks = blocks(&stages);
-    let (mut gradient, mut squares) = (vec![F::ZERO; conv.n_parameters()], vec![0.0; blocks.len()]);
+    let (mut gradient, mut squares) = (vec![F::ZERO; affine.n_parameters()], vec![0.0; blocks.len()]);
     Team::of(3, |team| {
         let rounds: Vec<_> = tiles.chunks(tiles.len().div_ceil(2)).collect();
         for (round, &tiles) in rounds.iter().enumerate() {
             let ends = Ends { is_first: round == 0, is_last: round + 1 == rounds.len(), update: None };
-            let slots = Slots { parameters: &mut vec![F::ZERO; conv.n_parameters()], moments: [&mut [], &mut []] };
+            let slots = Slots { parameters: &mut vec![F::ZERO; affine.n_parameters()], moments: [&mut [], &mut []] };
             let target = Target { slots, gradient: &mut gradient, squares: &mut squares };
             parameter_pass(team, &stages, &blocks, &shares(&blocks, 3), tiles, ends, target);
         }
     });
     let norm_squared: f64 = gradient.iter().map(|g| g.to_f64().powi(2)).sum();
     let error = (squares.iter().sum::<f64>() - norm_squared).abs();
-    assert!(error <= 1e-5 * norm_squared, "{conv:?}: the squares of the gradient, {norm_squared}, are off by {error}");
+    assert!(
+        error <= 1e-5 * norm_squared,
+        "{affine:?}: the squares of the gradient, {norm_squared}, are off by {error}"
+    );
     gradient.into_iter().map(F::to_f64).collect()
 }
 
@@ -120,7 +123,7 @@ enum Call<'a, F> {
         y: &'a mut [Row<F>],
     },
     ReluBackward {
-        conv: &'a Conv,
+        affine: &'a Affine,
         y: &'a [Row<F>],
         d_y: &'a mut [Row<F>],
     },
@@ -145,13 +148,13 @@ impl<F: Float> WithSimd for Call<'_, F> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         match self {
-            Self::Forward { stage: Stage::Conv(conv), parameters, x, y } => conv.forward(simd, parameters, x, y),
-            Self::Forward { stage: Stage::Pool(pool), x, y, .. } => pool.forward(simd, x, y),
-            Self::Backward { stage: Stage::Conv(conv), parameters, d_y, d_x, .. } => {
-                conv.backward(simd, parameters, d_y, d_x);
+            Self::Forward { stage: Stage::Affine(affine), parameters, x, y } => affine.forward(simd, parameters, x, y),
+            Self::Forward { stage: Stage::MaxPool(pool), x, y, .. } => pool.forward(simd, x, y),
+            Self::Backward { stage: Stage::Affine(affine), parameters, d_y, d_x, .. } => {
+                affine.backward(simd, parameters, d_y, d_x);
             }
-            Self::Backward { stage: Stage::Pool(pool), x, y, d_y, d_x, .. } => pool.backward(simd, x, y, d_y, d_x),
-            Self::ReluBackward { conv, y, d_y } => conv.relu_backward(simd, y, d_y),
+            Self::Backward { stage: Stage::MaxPool(pool), x, y, d_y, d_x, .. } => pool.backward(simd, x, y, d_y, d_x),
+            Self::ReluBackward { affine, y, d_y } => affine.relu_backward(simd, y, d_y),
             Self::Drop { mask, x, y } => dropout::apply(simd, mask, x, y),
             Self::Forward { stage: Stage::Dropout { .. }, .. }
             | Self::Backward { stage: Stage::Dropout { .. }, .. } => {

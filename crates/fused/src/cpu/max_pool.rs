@@ -8,13 +8,13 @@ use super::row::{Row, TILE, vectors, vectors_mut};
 
 /// Shape of a pooling.
 #[derive(Clone, Debug)]
-pub(super) struct Pool {
+pub(super) struct MaxPool {
     /// (positions, channels)
     pub output: (usize, usize),
     pub size: usize,
 }
 
-impl Pool {
+impl MaxPool {
     /// Vectors of a position: of all channels and windows.
     fn position<F: Float, S: Simd>(&self) -> usize {
         self.output.1 * TILE * size_of::<F>() / size_of::<F::Vector<S>>()

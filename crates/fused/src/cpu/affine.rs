@@ -13,7 +13,7 @@ use super::row::{Row, TILE, transpose, vectors, vectors_mut};
 
 /// Shape of a convolution, and where its parameters lie.
 #[derive(Clone, Debug)]
-pub(super) struct Conv {
+pub(super) struct Affine {
     /// (positions, channels)
     pub input: (usize, usize),
     /// (positions, filters); there may be fewer positions than the input allows.
@@ -26,7 +26,7 @@ pub(super) struct Conv {
     pub parameters: usize,
 }
 
-impl Conv {
+impl Affine {
     /// Inputs of one output position: rows of the kernel as a matrix.
     pub fn n_inputs(&self) -> usize {
         self.kernel * self.input.1
