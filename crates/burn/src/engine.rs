@@ -1,11 +1,12 @@
 //! The engine: which device computes, what fits on it, and how its failures become errors.
 
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use burn::tensor::wgpu::WgpuSetup;
 use burn::tensor::{Device, ExecutionError, Tensor, TensorData};
 use triax_device::{DeviceInfo, Opened};
-use triax_engine::{Engine, EngineError, Session, TrainingPlan, WindowSet};
+use triax_engine::{Engine, EngineError, Member, Session, WindowSet, check_fleet};
 use triax_model::{Layer, Network, Weights};
 
 use crate::parameters;
@@ -69,24 +70,23 @@ impl Engine for BurnEngine {
         "burn"
     }
 
-    fn open(
-        &self,
-        network: &Network,
-        weights: &Weights,
-        plan: &TrainingPlan,
-        train: &WindowSet,
-        valid: &WindowSet,
-    ) -> Result<Box<dyn Session>, EngineError> {
-        plan.check(network)?;
-        weights.fits(network).map_err(EngineError::Input)?;
-        train.check("training", network)?;
-        valid.check("validation", network)?;
-        self.host.check_fit("the training windows", train.windows.len())?;
-        self.host.check_fit("the validation windows", valid.windows.len())?;
-        self.host.check_fit("the vector of all weights", network.n_parameters())?;
-        self.host.check_layers(network, plan.batch_size.min(train.len()))?;
-        let session = self.host.guard(|| Ok(BurnSession::new(&self.host, network, weights, plan, train, valid)))?;
-        Ok(Box::new(session))
+    fn capacity(&self, _: &Member<'_>, _: &WindowSet) -> usize {
+        1
+    }
+
+    fn open(&self, fleet: &[Member<'_>], windows: &WindowSet) -> Result<Box<dyn Session>, EngineError> {
+        check_fleet(fleet, windows)?;
+        let [member] = fleet else {
+            return Err(EngineError::Input(format!(
+                "Burn's engine trains one model at a time, and not {} at once: take the fused engine for a fleet",
+                fleet.len()
+            )));
+        };
+        let at_once = member.plan.batch_size.min(windows.len()).max(WINDOWS_A_PASS.min(member.validation.len()));
+        self.host.check_fit("the windows", windows.windows.len())?;
+        self.host.check_fit("the vector of all weights", member.network.n_parameters())?;
+        self.host.check_layers(member.network, at_once)?;
+        Ok(Box::new(self.host.guard(|| Ok(BurnSession::new(&self.host, member, windows)))?))
     }
 
     fn scores(&self, network: &Network, weights: &Weights, windows: &[f32]) -> Result<Vec<f32>, EngineError> {
@@ -103,25 +103,30 @@ impl Engine for BurnEngine {
             let cnn = SensorCnn::of_parameters(network, parameters::upload(weights, device));
             let mut scores = Vec::with_capacity(windows.len() / n_values * network.spec().classes);
             for part in windows.chunks(n_windows * n_values) {
-                let rows = TensorData::new(part.to_vec(), [part.len() / n_values, n_values]);
-                scores.extend(read_scores(&cnn, network, &Tensor::from_data(rows, device))?);
+                let n_windows = part.len() / n_values;
+                let rows: Tensor<2> = Tensor::from_data(TensorData::new(part.to_vec(), [n_windows, n_values]), device);
+                scores.extend(read_scores(&cnn, network, n_windows, |pass| rows.clone().slice(pass))?);
             }
             Ok(scores)
         })
     }
 }
 
-/// Scores (n_windows, classes) of windows (n_windows, window · channels), without dropout.
-pub(crate) fn read_scores(cnn: &SensorCnn, network: &Network, windows: &Tensor<2>) -> Result<Vec<f32>, ExecutionError> {
+/// Scores (n_windows, classes), without dropout, of the windows of which `rows` hands out any range as (windows of the
+/// range, window · channels).
+pub(crate) fn read_scores(
+    cnn: &SensorCnn,
+    network: &Network,
+    n_windows: usize,
+    rows: impl Fn(Range<usize>) -> Tensor<2>,
+) -> Result<Vec<f32>, ExecutionError> {
     let spec = network.spec();
-    let [n_windows, _] = windows.dims();
     if n_windows == 0 {
         return Ok(Vec::new());
     }
     let passes = (0..n_windows).step_by(WINDOWS_A_PASS).map(|start| {
         let end = (start + WINDOWS_A_PASS).min(n_windows);
-        let part = windows.clone().slice(start..end).reshape([end - start, spec.window, spec.channels]);
-        cnn.forward(part, None)
+        cnn.forward(rows(start..end).reshape([end - start, spec.window, spec.channels]), None)
     });
     parameters::read(Tensor::cat(passes.collect(), 0))
 }

@@ -41,7 +41,7 @@ impl<S: Iterator<Item = (u64, usize)>> Masks<S> {
             let Some((counter, n_windows)) = self.steps.next() else { break };
             let start = values.len();
             values.resize(start + n_windows * self.features, 0.0);
-            dropout_mask(self.seed, counter, 0, self.rate, &mut values[start..]);
+            dropout_mask(self.seed, counter, self.rate, self.features, &mut values[start..]);
             ends.push(values.len() / self.features);
         }
         let n_rows = values.len() / self.features;

@@ -1,11 +1,14 @@
 //! A training run on a Burn device: data, weights and moments stay there from the first step to the last.
 
-use std::ops::{ControlFlow, Range};
+use std::sync::Arc;
 
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use triax_engine::{EngineError, Session, SessionState, StepResult, Stretch, TrainingPlan, WindowSet};
-use triax_model::{Network, Weights};
+use triax_engine::{
+    EngineError, Evaluation, Member, Progress, Session, SessionState, StepResult, Stretch, TrainingPlan, Watch,
+    WindowSet,
+};
+use triax_model::Network;
 
 use crate::engine::{Host, read_scores};
 use crate::loss::loss_rows;
@@ -15,22 +18,24 @@ use crate::parameters;
 use crate::results::{Results, StepTensors};
 use crate::sensor_cnn::SensorCnn;
 
-/// A session of [`crate::BurnEngine`].
+/// A session of [`crate::BurnEngine`]: the training of one model.
 pub(crate) struct BurnSession {
     host: Host,
     network: Network,
     plan: TrainingPlan,
-    train: DeviceWindows,
-    /// (n_valid, window · channels)
-    valid: Tensor<2>,
+    windows: DeviceWindows,
+    /// Indices of the windows to validate with.
+    validation: Vec<i32>,
+    /// Class of every window.
+    labels: Arc<[u32]>,
     cnn: SensorCnn,
     trained: Trained,
 }
 
-/// The training windows on the device.
+/// All windows on the device.
 struct DeviceWindows {
-    /// (n_windows, window · channels)
-    windows: Tensor<2>,
+    /// Standardised values: (n_windows, window · channels)
+    values: Tensor<2>,
     /// (n_windows)
     labels: Tensor<1, Int>,
     /// Product of sample weight and class weight: (n_windows)
@@ -38,44 +43,36 @@ struct DeviceWindows {
 }
 
 impl DeviceWindows {
-    fn new(set: &WindowSet, plan: &TrainingPlan, network: &Network, device: &Device) -> Self {
-        let class_weight = |&label: &u32| plan.class_weights.as_ref().map_or(1.0, |weights| weights[label as usize]);
-        let mut weights: Vec<f32> = set.labels.iter().map(class_weight).collect();
-        if let Some(of_samples) = &set.sample_weights {
-            weights.iter_mut().zip(of_samples.iter()).for_each(|(weight, of_sample)| *weight *= of_sample);
+    fn new(set: &WindowSet, member: &Member<'_>, device: &Device) -> Self {
+        let mut values = set.windows.to_vec();
+        if let Some(scaler) = member.scaler {
+            scaler.apply(&mut values);
         }
+        let spec = member.network.spec();
+        let class_weights = member.plan.class_weights.as_deref();
+        let weights: Vec<f32> = (0..set.len()).map(|idx| set.weight(idx, class_weights)).collect();
         let labels: Vec<i32> = set.labels.iter().map(|&label| label as i32).collect();
         Self {
-            windows: rows(&set.windows, network, device),
+            values: Tensor::from_data(TensorData::new(values, [set.len(), spec.window * spec.channels]), device),
             labels: Tensor::from_data(labels.as_slice(), device),
             weights: Tensor::from_data(weights.as_slice(), device),
         }
     }
 }
 
-/// Windows as (n_windows, window · channels).
-fn rows(windows: &[f32], network: &Network, device: &Device) -> Tensor<2> {
-    let n_values = network.spec().window * network.spec().channels;
-    Tensor::from_data(TensorData::new(windows.to_vec(), [windows.len() / n_values, n_values]), device)
-}
-
 impl BurnSession {
-    pub fn new(
-        host: &Host,
-        network: &Network,
-        weights: &Weights,
-        plan: &TrainingPlan,
-        train: &WindowSet,
-        valid: &WindowSet,
-    ) -> Self {
-        let parameters = parameters::upload(weights, &host.device);
+    /// Takes arguments that have been checked.
+    pub fn new(host: &Host, member: &Member<'_>, windows: &WindowSet) -> Self {
+        let Member { network, plan, .. } = *member;
+        let parameters = parameters::upload(member.weights, &host.device);
         let moments = plan.optimizer.moment_names().iter().map(|_| parameters.zeros_like()).collect();
         Self {
             host: host.clone(),
             network: network.clone(),
             plan: plan.clone(),
-            train: DeviceWindows::new(train, plan, network, &host.device),
-            valid: rows(&valid.windows, network, &host.device),
+            windows: DeviceWindows::new(windows, member, &host.device),
+            validation: member.validation.iter().map(|&window_idx| window_idx as i32).collect(),
+            labels: windows.labels.clone(),
             cnn: SensorCnn::of_parameters(network, parameters.clone()),
             trained: Trained { parameters, moments, updates: 0 },
         }
@@ -84,10 +81,10 @@ impl BurnSession {
     /// Takes one step on the windows of `batch`.
     fn step(&mut self, batch: Tensor<1, Int>, mask: Option<Tensor<2>>, learning_rate: f32) -> StepTensors {
         let (spec, [n_windows]) = (self.network.spec(), batch.dims());
-        let windows = self.train.windows.clone().select(0, batch.clone());
+        let windows = self.windows.values.clone().select(0, batch.clone());
         let windows = windows.reshape([n_windows, spec.window, spec.channels]);
-        let labels = self.train.labels.clone().select(0, batch.clone());
-        let weights = self.train.weights.clone().select(0, batch);
+        let labels = self.windows.labels.clone().select(0, batch.clone());
+        let weights = self.windows.weights.clone().select(0, batch);
 
         let cnn = self.cnn.with_parameters(&self.trained.parameters).train();
         let scores = cnn.forward(windows, mask);
@@ -107,65 +104,66 @@ impl BurnSession {
         self.trained = self.trained.clone().updated(&self.plan.optimizer, gradient, learning_rate);
         [loss, correct, norm]
     }
-
-    /// Windows of the batch that step `step` of an epoch takes.
-    fn batch(&self, step: usize, n_windows: usize) -> Range<usize> {
-        let start = step * self.plan.batch_size;
-        start..(start + self.plan.batch_size).min(n_windows)
-    }
 }
 
 impl Session for BurnSession {
-    fn train(
-        &mut self,
-        stretch: &Stretch<'_>,
-        after_step: &mut dyn FnMut(usize, Option<StepResult>) -> ControlFlow<()>,
-    ) -> Result<Vec<StepResult>, EngineError> {
-        stretch.check(&self.plan, self.train.labels.dims()[0])?;
-        let host = self.host.clone();
-        let batches: Vec<Range<usize>> =
-            stretch.steps.clone().map(|step| self.batch(step, stretch.order.len())).collect();
-        let (Some(first), Some(last)) = (batches.first(), batches.last()) else { return Ok(Vec::new()) };
-        let windows = first.start..last.end;
-        let order: Vec<i32> = stretch.order[windows.clone()].iter().map(|&window_idx| window_idx as i32).collect();
-        let order: Tensor<1, Int> = host.guard(|| Ok(Tensor::from_data(order.as_slice(), &host.device)))?;
+    fn train(&mut self, stretch: &Stretch<'_>, watch: &mut Watch<'_>) -> Result<Vec<Vec<StepResult>>, EngineError> {
+        let (host, batch_size) = (self.host.clone(), self.plan.batch_size);
+        stretch.check(1, self.labels.len(), batch_size)?;
+        let (epoch, steps) = (stretch.members[0], stretch.steps_of(0, batch_size));
+        if steps.is_empty() {
+            return Ok(vec![Vec::new()]);
+        }
+        // The windows of the whole stretch: one copy to the device.
+        let windows = steps.clone().flat_map(|step| epoch.batch(step, batch_size));
+        let windows: Vec<i32> = windows.map(|&window_idx| window_idx as i32).collect();
+        let windows: Tensor<1, Int> = host.guard(|| Ok(Tensor::from_data(windows.as_slice(), &host.device)))?;
+        let n_windows = |step| epoch.batch(step, batch_size).len();
 
-        let counters = stretch.steps.clone().map(|step| stretch.first_step + step as u64);
-        let rows = counters.zip(batches.iter().map(Range::len));
+        let rows = steps.clone().map(|step| (epoch.first_step + step as u64, n_windows(step)));
         let mut masks = Masks::new(self.plan.seed, self.network.spec().dropout, self.network.features(), rows);
         let mut results = Results::new(!host.is_gpu());
-        for ((step, batch), &learning_rate) in stretch.steps.clone().zip(&batches).zip(stretch.learning_rates) {
-            let result = host.guard(|| {
+        for (taken, (step, &learning_rate)) in steps.clone().zip(epoch.learning_rates).enumerate() {
+            let newest = host.guard(|| {
                 let mask = masks.next(&host.device);
-                let batch = order.clone().slice(batch.start - windows.start..batch.end - windows.start);
+                let start = taken * batch_size;
+                let batch = windows.clone().slice(start..start + n_windows(step));
                 results.take(self.step(batch, mask, learning_rate))
             })?;
-            if after_step(step, result).is_break() {
+            if watch(Progress { steps: taken + 1, newest }).is_break() {
                 break;
             }
         }
-        host.guard(|| results.read())
+        Ok(vec![host.guard(|| results.read())?])
     }
 
-    fn validation_scores(&mut self) -> Result<Vec<f32>, EngineError> {
-        self.host.guard(|| {
+    fn validate(&mut self) -> Result<Vec<Evaluation>, EngineError> {
+        let n_windows = self.validation.len();
+        let scores = self.host.guard(|| {
             let cnn = self.cnn.with_parameters(&self.trained.parameters);
-            read_scores(&cnn, &self.network, &self.valid)
-        })
+            let indices: Tensor<1, Int> = Tensor::from_data(self.validation.as_slice(), &self.host.device);
+            let rows = |pass| self.windows.values.clone().select(0, indices.clone().slice(pass));
+            read_scores(&cnn, &self.network, n_windows, rows)
+        })?;
+        let labels = self.validation.iter().map(|&window_idx| self.labels[window_idx as usize]);
+        Ok(vec![Evaluation::of_scores(&scores, labels, self.network.spec().classes, self.plan.loss)])
     }
 
-    fn state(&mut self) -> Result<SessionState, EngineError> {
+    fn state(&mut self) -> Result<Vec<SessionState>, EngineError> {
         self.host.guard(|| {
             let download = |vector| parameters::download(&self.network, vector);
-            Ok(SessionState {
+            Ok(vec![SessionState {
                 weights: download(&self.trained.parameters)?,
                 moments: self.trained.moments.iter().map(download).collect::<Result<_, _>>()?,
                 updates: self.trained.updates,
-            })
+            }])
         })
     }
 
-    fn restore(&mut self, state: &SessionState) -> Result<(), EngineError> {
+    fn restore(&mut self, states: &[SessionState]) -> Result<(), EngineError> {
+        let [state] = states else {
+            return Err(EngineError::Input(format!("{} saved states for a single model", states.len())));
+        };
         state.check(&self.network, &self.plan.optimizer)?;
         let device = &self.host.device;
         self.trained = self.host.guard(|| {

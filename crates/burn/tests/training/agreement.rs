@@ -1,19 +1,17 @@
 //! The same weights, windows, order and masks give what the f64 reference gives.
 
-use std::ops::ControlFlow;
-
-use triax_engine::reference::{ReferenceEngine, gradients};
-use triax_engine::{Engine, Optimizer, StepResult, Stretch, TrainingPlan};
+use triax_engine::{Engine, Member, Optimizer, StepResult, TrainingPlan, WindowSet};
+use triax_fused::{CpuEngine, gradients};
 use triax_losses::Loss;
-use triax_model::{ConvSpec, Network, NetworkSpec, Weights};
+use triax_model::{ConvSpec, Network, NetworkSpec, Scaler, Weights};
 use triax_testing::{Tolerance, assert_close};
 
-use crate::setup::{Run, engines, losses, plan, reference_network, small_network, windows};
+use crate::setup::{Run, engines, first_steps, losses, plan, reference_network, small_network, windows};
 
 /// Takes `n_steps` steps over `n_windows` windows beside the reference.
 fn assert_agrees(what: &str, network: &Network, plan: &TrainingPlan, (n_windows, n_steps): (usize, usize), test: &str) {
     let train = windows(network, n_windows);
-    let truth = Run::new(&ReferenceEngine, network, plan, &train).first(n_steps);
+    let truth = Run::new(&CpuEngine::<f64>::new(), network, plan, &train).first(n_steps);
     for (device, engine) in engines(test) {
         let results = Run::new(&engine, network, plan, &train).first(n_steps);
         let what = format!("{what} on the {device}");
@@ -98,13 +96,13 @@ fn the_gradient_of_every_parameter_agrees() {
     let network = reference_network(0.1);
     let weights = Weights::glorot_uniform(&network, 5);
     let batch = windows(&network, 32);
-    let truth = gradients(&network, &weights, &plan, &batch, 0).unwrap();
     let order: Vec<u32> = (0..32).collect();
+    let truth = gradients(&network, &weights, &plan, &batch, &order, 0).unwrap();
     for (device, engine) in engines("the_gradient_of_every_parameter_agrees") {
-        let mut session = engine.open(&network, &weights, &plan, &batch, &batch).unwrap();
-        let stretch = Stretch { order: &order, steps: 0..1, first_step: 0, learning_rates: &[1.0] };
-        session.train(&stretch, &mut |_, _| ControlFlow::Continue(())).unwrap();
-        let moment = session.state().unwrap().moments.remove(0);
+        let member = Member { network: &network, weights: &weights, plan: &plan, scaler: None, validation: &[] };
+        let mut session = engine.open(&[member], &batch).unwrap();
+        first_steps(&mut *session, &order, &[1.0]);
+        let moment = session.state().unwrap().remove(0).moments.remove(0);
         for (tensor, truth) in moment.tensors.iter().zip(&truth.gradients) {
             let gradient: Vec<f32> = tensor.values.iter().map(|value| -value).collect();
             let largest = truth.iter().fold(0.0, |largest: f64, value| largest.max(value.abs()));
@@ -125,10 +123,43 @@ fn scores_agree_whatever_the_number_of_windows() {
     for n_windows in [0, 1, 127, 128, 129, 300] {
         let windows = &all[..n_windows * n_values];
         let truth: Vec<f64> =
-            ReferenceEngine.scores(&network, &weights, windows).unwrap().into_iter().map(f64::from).collect();
+            CpuEngine::<f64>::new().scores(&network, &weights, windows).unwrap().into_iter().map(f64::from).collect();
         for (device, engine) in engines("scores_agree_whatever_the_number_of_windows") {
             let scores = engine.scores(&network, &weights, windows).unwrap();
             assert_close(&format!("{n_windows} windows on the {device}"), &scores, &truth, Tolerance::Absolute(3e-6));
+        }
+    }
+}
+
+#[test]
+fn scaler_weights_and_indices_are_taken_as_the_reference_takes_them() {
+    let network = small_network(0.2);
+    let raw = windows(&network, 90);
+    let sample_weights: Vec<f32> = (0..90).map(|idx| 0.25 + (idx % 7) as f32).collect();
+    let raw = WindowSet { sample_weights: Some(sample_weights.into()), ..raw };
+    let weights = Weights::glorot_uniform(&network, 5);
+    let plan = TrainingPlan { class_weights: Some(vec![0.5, 2.0, 1.0, 0.25]), ..plan() };
+    let scaler = Scaler { mean: vec![0.3, -0.2], scale: vec![0.8, 2.0] };
+    // More windows than one pass takes, in no order, some of them twice.
+    let validation: Vec<u32> = (0..150).map(|position| position * 37 % 90).collect();
+    let order: Vec<u32> = (0..64).map(|position| 89 - position).collect();
+    let member =
+        Member { network: &network, weights: &weights, plan: &plan, scaler: Some(&scaler), validation: &validation };
+    let run = |engine: &dyn Engine| {
+        let mut session = engine.open(&[member], &raw).unwrap();
+        let before = session.validate().unwrap().remove(0);
+        (before, first_steps(&mut *session, &order, &[1e-3; 2]), session.validate().unwrap().remove(0))
+    };
+    let (before, steps, after) = run(&CpuEngine::<f64>::new());
+    assert_ne!(before.loss, after.loss);
+    for (device, engine) in engines("scaler_weights_and_indices_are_taken_as_the_reference_takes_them") {
+        let (own_before, own_steps, own_after) = run(&engine);
+        let own: Vec<f32> = own_steps.iter().map(|result| result.loss).collect();
+        assert_close(&format!("losses on the {device}"), &own, &losses(&steps), Tolerance::Relative(1.2e-6));
+        for (own, truth) in [(own_before, &before), (own_after, &after)] {
+            assert!((own.loss - truth.loss).abs() <= 1.2e-6 * truth.loss, "{device}: {} of {}", own.loss, truth.loss);
+            assert_eq!(own.confusion, truth.confusion, "{device}");
+            assert_eq!(own.confusion.iter().sum::<u64>(), 150, "each window counts once");
         }
     }
 }

@@ -3,10 +3,10 @@
 use std::ops::ControlFlow;
 
 use triax_burn::BurnEngine;
-use triax_engine::{Engine, Optimizer, SessionState, Stretch, TrainingPlan};
+use triax_engine::{MemberEpoch, Optimizer, Progress, SessionState, Stretch, TrainingPlan};
 use triax_model::Weights;
 
-use crate::setup::{Run, engines, plan, reference_network, small_network, windows};
+use crate::setup::{Run, engines, first_steps, open_session, plan, reference_network, small_network, windows};
 
 fn run(engine: &BurnEngine, plan: &TrainingPlan) -> Run {
     let network = small_network(0.3);
@@ -23,12 +23,12 @@ fn the_same_seed_gives_the_same_bits() {
         let twice = [(); 2].map(|()| {
             let mut run = Run::new(&engine, &network, &plan, &train);
             let results = run.first(9);
-            (results, run.session.state().unwrap(), run.session.validation_scores().unwrap())
+            (results, run.session.state().unwrap(), run.session.validate().unwrap())
         });
-        let [(results, state, scores), (again, state_again, scores_again)] = twice;
+        let [(results, state, judged), (again, state_again, judged_again)] = twice;
         assert_eq!(results, again, "results of two runs on the {device}");
         assert!(state == state_again, "states of two runs on the {device} differ");
-        assert!(scores == scores_again, "validation scores of two runs on the {device} differ");
+        assert!(judged == judged_again, "evaluations of two runs on the {device} differ");
     }
 }
 
@@ -43,14 +43,14 @@ fn a_run_cut_and_continued_equals_an_uncut_one_bit_for_bit() {
             let mut cut = run(&engine, &plan);
             let mut results = cut.steps(0, 10, |step| step == 4);
             assert_eq!(results.len(), 5, "Break ends the stretch after its step");
-            let state: SessionState = cut.session.state().unwrap();
+            let state: SessionState = cut.session.state().unwrap().remove(0);
             assert_eq!(state.updates, 5);
             assert_eq!(state.moments.len(), optimizer.moment_names().len());
 
             let mut continued = run(&engine, &plan);
             continued.first(2);
-            continued.session.restore(&state).unwrap();
-            assert!(continued.session.state().unwrap() == state, "a state comes back as it was given");
+            continued.session.restore(std::slice::from_ref(&state)).unwrap();
+            assert!(continued.session.state().unwrap() == [state], "a state comes back as it was given");
             results.extend(continued.steps(5, 10, |_| false));
             assert!(results == truth, "the cut run differs on the {device}");
             assert!(continued.session.state().unwrap() == uncut.session.state().unwrap(), "{device}");
@@ -79,11 +79,9 @@ fn of_equal_scores_the_first_counts() {
     let n_first = train.labels.iter().filter(|label| **label == 0).count() as u32;
     for (device, engine) in engines("of_equal_scores_the_first_counts") {
         // Zero weights score every class 0.
-        let mut session = engine.open(&network, &Weights::zeros(&network), &plan(), &train, &train).unwrap();
+        let mut session = open_session(&engine, &network, &Weights::zeros(&network), &train, &[]).unwrap();
         let order: Vec<u32> = (0..32).collect();
-        let stretch = Stretch { order: &order, steps: 0..1, first_step: 0, learning_rates: &[0.0] };
-        let results = session.train(&stretch, &mut |_, _| ControlFlow::Continue(())).unwrap();
-        assert_eq!(results[0].correct, n_first, "{device}");
+        assert_eq!(first_steps(&mut *session, &order, &[0.0])[0].correct, n_first, "{device}");
     }
 }
 
@@ -93,17 +91,18 @@ fn a_cpu_tells_each_result_at_once_and_a_gpu_at_the_end() {
     let train = windows(&network, 70);
     for (device, engine) in engines("a_cpu_tells_each_result_at_once_and_a_gpu_at_the_end") {
         let weights = Weights::glorot_uniform(&network, 5);
-        let mut session = engine.open(&network, &weights, &plan(), &train, &train).unwrap();
+        let mut session = open_session(&engine, &network, &weights, &train, &[]).unwrap();
         let order: Vec<u32> = (0..70).collect();
-        let stretch = Stretch { order: &order, steps: 0..3, first_step: 0, learning_rates: &[1e-3; 3] };
+        let epoch = MemberEpoch { order: &order, first_step: 0, learning_rates: &[1e-3; 3] };
         let mut told = Vec::new();
-        let results = session.train(&stretch, &mut |step, result| {
-            told.push((step, result));
+        let results = session.train(&Stretch { steps: 0..3, members: &[epoch] }, &mut |done| {
+            told.push(done);
             ControlFlow::Continue(())
         });
         let at_once = device == "cpu";
-        let expected = results.unwrap().into_iter().enumerate();
-        let expected: Vec<_> = expected.map(|(step, result)| (step, at_once.then_some(result))).collect();
+        let expected = results.unwrap().remove(0).into_iter().enumerate();
+        let expected: Vec<_> =
+            expected.map(|(step, result)| Progress { steps: step + 1, newest: at_once.then_some(result) }).collect();
         assert_eq!(told, expected, "{device}");
     }
 }
@@ -112,14 +111,13 @@ fn a_cpu_tells_each_result_at_once_and_a_gpu_at_the_end() {
 fn a_run_without_validation_windows_trains() {
     let network = small_network(0.1);
     let train = windows(&network, 40);
-    let none = windows(&network, 0);
     for (device, engine) in engines("a_run_without_validation_windows_trains") {
         let weights = Weights::glorot_uniform(&network, 5);
-        let mut session = engine.open(&network, &weights, &plan(), &train, &none).unwrap();
-        assert!(session.validation_scores().unwrap().is_empty(), "{device}");
+        let mut session = open_session(&engine, &network, &weights, &train, &[]).unwrap();
+        let evaluation = session.validate().unwrap().remove(0);
+        assert_eq!((evaluation.loss, evaluation.confusion), (0.0, vec![0; 16]), "{device}");
         let order: Vec<u32> = (0..40).collect();
-        let stretch = Stretch { order: &order, steps: 0..2, first_step: 0, learning_rates: &[1e-3; 2] };
-        assert_eq!(session.train(&stretch, &mut |_, _| ControlFlow::Continue(())).unwrap().len(), 2);
+        assert_eq!(first_steps(&mut *session, &order, &[1e-3; 2]).len(), 2);
     }
 }
 
@@ -134,7 +132,7 @@ fn the_number_of_threads_changes_nothing() {
         let plan = TrainingPlan { clip_norm: Some(0.01), ..plan() };
         let mut run = Run::new(&BurnEngine::cpu(), &network, &plan, &windows(&network, 70));
         run.first(6);
-        let weights = run.session.state().unwrap().weights;
+        let weights = run.session.state().unwrap().remove(0).weights;
         let bits = weights.tensors.iter().flat_map(|tensor| &tensor.values).map(|value| u64::from(value.to_bits()));
         // FNV-1a, with words for bytes.
         let hash = bits.fold(0xcbf2_9ce4_8422_2325_u64, |hash, bits| (hash ^ bits).wrapping_mul(0x0100_0000_01b3));

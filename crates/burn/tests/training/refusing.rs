@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use triax_engine::{Engine, EngineError, WindowSet};
+use triax_engine::{Engine, EngineError, Member, WindowSet};
 use triax_model::{ConvSpec, Network, NetworkSpec, Weights};
 
-use crate::setup::{engines, plan, reference_network, small_network, windows};
+use crate::setup::{engines, open_session, plan, reference_network, small_network, windows};
 
 #[test]
 fn arguments_that_do_not_belong_together_are_refused() {
@@ -14,11 +14,13 @@ fn arguments_that_do_not_belong_together_are_refused() {
     let good = windows(&network, 5);
     let bad = WindowSet { labels: Arc::from([0, 1, 2, 3, 4]), ..good.clone() };
     for (device, engine) in engines("arguments_that_do_not_belong_together_are_refused") {
-        let open = |network, train, valid| engine.open(network, &weights, &plan(), train, valid).map(|_| ());
-        for refused in [open(&other, &good, &good), open(&network, &bad, &good), open(&network, &good, &bad)] {
+        let open = |network, windows, validation: &[u32]| {
+            open_session(&engine, network, &weights, windows, validation).map(|_| ())
+        };
+        for refused in [open(&other, &good, &[]), open(&network, &bad, &[]), open(&network, &good, &[0, 5])] {
             assert!(matches!(refused, Err(EngineError::Input(_))), "{device}: {refused:?}");
         }
-        open(&network, &good, &good).unwrap();
+        open(&network, &good, &[0, 4]).unwrap();
         let refused = engine.scores(&network, &weights, &good.windows[1..]);
         assert!(matches!(refused, Err(EngineError::Input(_))), "{device}: {refused:?}");
     }
@@ -37,9 +39,23 @@ fn a_job_larger_than_the_gpu_is_refused_with_the_limit() {
         if device == "cpu" {
             continue;
         }
-        let refused = engine.open(&network, &weights, &plan(), &one, &one).map(|_| ()).unwrap_err();
+        let refused = open_session(&engine, &network, &weights, &one, &[0]).map(|_| ()).unwrap_err();
         let EngineError::TooLarge { what, needed, limit, .. } = &refused else { panic!("{refused}") };
         assert!(what.contains("conv1") && *needed > 1 << 34 && limit < needed, "{refused}");
         assert!(matches!(engine.scores(&network, &weights, &one.windows), Err(EngineError::TooLarge { .. })));
+    }
+}
+
+#[test]
+fn a_fleet_is_left_to_the_fused_engine() {
+    let network = small_network(0.0);
+    let weights = Weights::glorot_uniform(&network, 1);
+    let windows = windows(&network, 5);
+    let plan = plan();
+    let member = Member { network: &network, weights: &weights, plan: &plan, scaler: None, validation: &[] };
+    for (device, engine) in engines("a_fleet_is_left_to_the_fused_engine") {
+        assert_eq!(engine.capacity(&member, &windows), 1, "{device}");
+        let refused = engine.open(&[member; 3], &windows).map(|_| ()).unwrap_err().to_string();
+        assert!(refused.contains("one model at a time, and not 3") && refused.contains("fused engine"), "{refused}");
     }
 }

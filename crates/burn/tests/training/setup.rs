@@ -5,7 +5,10 @@ use std::sync::OnceLock;
 
 use triax_burn::BurnEngine;
 use triax_device::{DeviceChoice, choose, list, open};
-use triax_engine::{Engine, Optimizer, Session, StepResult, Stretch, TrainingPlan, WindowSet};
+use triax_engine::{
+    Engine, EngineError, Member, MemberEpoch, Optimizer, Progress, Session, StepResult, Stretch, TrainingPlan,
+    WindowSet,
+};
 use triax_losses::Loss;
 use triax_model::{ConvSpec, Network, NetworkSpec, Weights};
 use triax_random::{Purpose, Stream, epoch_order};
@@ -81,6 +84,25 @@ pub fn plan() -> TrainingPlan {
     }
 }
 
+/// Opens a session of one model that takes the values of the windows as they are.
+pub fn open_session(
+    engine: &dyn Engine,
+    network: &Network,
+    weights: &Weights,
+    windows: &WindowSet,
+    validation: &[u32],
+) -> Result<Box<dyn Session>, EngineError> {
+    let plan = &plan();
+    engine.open(&[Member { network, weights, plan, scaler: None, validation }], windows)
+}
+
+/// Takes the first steps of an epoch, one for each learning rate.
+pub fn first_steps(session: &mut dyn Session, order: &[u32], learning_rates: &[f32]) -> Vec<StepResult> {
+    let epoch = MemberEpoch { order, first_step: 0, learning_rates };
+    let stretch = Stretch { steps: 0..learning_rates.len(), members: &[epoch] };
+    session.train(&stretch, &mut |_| ControlFlow::Continue(())).unwrap().remove(0)
+}
+
 /// A run over some windows, an epoch at a time.
 pub struct Run {
     pub session: Box<dyn Session>,
@@ -89,14 +111,17 @@ pub struct Run {
 }
 
 impl Run {
-    pub fn new(engine: &dyn Engine, network: &Network, plan: &TrainingPlan, train: &WindowSet) -> Self {
+    /// Trains on all of `windows`, and validates with the first fifty.
+    pub fn new(engine: &dyn Engine, network: &Network, plan: &TrainingPlan, windows: &WindowSet) -> Self {
         let weights = Weights::glorot_uniform(network, 5);
-        let session = engine.open(network, &weights, plan, train, &windows(network, 50)).unwrap();
-        Self { session, plan: plan.clone(), n_windows: train.len() }
+        let validation: Vec<u32> = (0..windows.len().min(50) as u32).collect();
+        let member = Member { network, weights: &weights, plan, scaler: None, validation: &validation };
+        let session = engine.open(&[member], windows).unwrap();
+        Self { session, plan: plan.clone(), n_windows: windows.len() }
     }
 
     /// Takes steps `first..end`, counted from the start of the run, or until `stop` says so.
-    pub fn steps(&mut self, first: usize, end: usize, stop: impl Fn(usize) -> bool) -> Vec<StepResult> {
+    pub fn steps(&mut self, first: usize, end: usize, stop: impl Fn(usize) -> bool + Sync) -> Vec<StepResult> {
         let n_steps = self.plan.n_steps(self.n_windows);
         let mut results = Vec::new();
         let mut at = first;
@@ -105,18 +130,18 @@ impl Run {
             let first_step = epoch * n_steps;
             let steps = at - first_step..(end - first_step).min(n_steps);
             at = first_step + steps.end;
-            let stretch = Stretch {
+            let member = MemberEpoch {
                 order: &epoch_order(3, epoch, self.n_windows),
-                learning_rates: &vec![1e-3; steps.len()],
-                steps,
                 first_step: first_step as u64,
+                learning_rates: &vec![1e-3; steps.len()],
             };
-            let after = |step: usize, _| {
-                if stop(first_step + step) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            let stretch = Stretch { steps: steps.clone(), members: &[member] };
+            let mut watch = |done: Progress| match stop(first_step + steps.start + done.steps - 1) {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
             };
-            let n_taken = stretch.steps.len();
-            let taken = self.session.train(&stretch, &mut { after }).unwrap();
-            let cut = taken.len() < n_taken;
+            let taken = self.session.train(&stretch, &mut watch).unwrap().remove(0);
+            let cut = taken.len() < steps.len();
             results.extend(taken);
             if cut {
                 break;
