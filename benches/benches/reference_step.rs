@@ -1,4 +1,5 @@
-//! One training step of the reference network at batch 32, on the CPU and on the first GPU, software ones included.
+//! One training step of the reference network at batch 32: the fused engine on the CPU in f32 and f64, and Burn on the
+//! CPU and on the first GPU, software ones included.
 //!
 //! Run with `cargo bench -p triax-benches --bench reference_step`. Before an engine is timed, its losses are held against
 //! the f64 reference.
@@ -8,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use triax_burn::BurnEngine;
-use triax_engine::reference::ReferenceEngine;
-use triax_engine::{Engine, Optimizer, Session, Stretch, TrainingPlan, WindowSet};
+use triax_engine::{Engine, Member, MemberEpoch, Optimizer, Session, Stretch, TrainingPlan, WindowSet};
+use triax_fused::CpuEngine;
 use triax_losses::Loss;
 use triax_model::{Network, NetworkSpec, Weights};
 use triax_random::{Purpose, Stream};
@@ -37,20 +38,20 @@ impl Walk {
             class_weights: None,
             seed: 0,
         };
-        let train = noise(STEPS_A_STRETCH * BATCH, network.spec());
-        let valid = noise(1, network.spec());
-        let session = engine.open(&network, &weights, &plan, &train, &valid).expect("the session opens");
-        Self { session, order: (0..train.len() as u32).collect(), n_steps: 0 }
+        let windows = noise(STEPS_A_STRETCH * BATCH, network.spec());
+        let member = Member { network: &network, weights: &weights, plan: &plan, scaler: None, validation: &[] };
+        let session = engine.open(&[member], &windows).expect("the session opens");
+        Self { session, order: (0..windows.len() as u32).collect(), n_steps: 0 }
     }
 
     /// Runs `n` steps, at most a stretch, waits for the device, and returns the losses.
     fn run(&mut self, n: usize) -> Vec<f32> {
         let learning_rates = vec![1e-3; n];
-        let stretch =
-            Stretch { order: &self.order, steps: 0..n, first_step: self.n_steps, learning_rates: &learning_rates };
-        let results = self.session.train(&stretch, &mut |_, _| ControlFlow::Continue(())).expect("the steps run");
+        let epoch = MemberEpoch { order: &self.order, first_step: self.n_steps, learning_rates: &learning_rates };
+        let stretch = Stretch { steps: 0..n, members: &[epoch] };
+        let results = self.session.train(&stretch, &mut |_| ControlFlow::Continue(())).expect("the steps run");
         self.n_steps += n as u64;
-        results.iter().map(|result| result.loss).collect()
+        results[0].iter().map(|result| result.loss).collect()
     }
 
     /// The time that `n` steps take.
@@ -75,23 +76,32 @@ fn noise(n: usize, spec: &NetworkSpec) -> WindowSet {
 }
 
 fn reference_step(criterion: &mut Criterion) {
-    let expected = Walk::new(&ReferenceEngine).run(4);
-    let mut engines = vec![(triax_device::DeviceInfo::cpu(), BurnEngine::cpu())];
+    let expected = Walk::new(&CpuEngine::<f64>::new()).run(4);
+    let cpu = triax_device::DeviceInfo::cpu();
+    let mut engines: Vec<(&str, String, Box<dyn Engine>)> = vec![
+        ("fused, f32", cpu.to_string(), Box::new(CpuEngine::<f32>::new())),
+        ("fused, f64", cpu.to_string(), Box::new(CpuEngine::<f64>::new())),
+        ("burn", cpu.to_string(), Box::new(BurnEngine::cpu())),
+    ];
     match triax_device::list().into_iter().find_map(|device| device.index) {
         Some(index) => {
             let opened = triax_device::open(index).expect("the GPU opens");
-            engines.push((opened.info.clone(), BurnEngine::gpu(&opened).expect("Burn runs on the GPU")));
+            let burn = BurnEngine::gpu(&opened).expect("Burn runs on the GPU");
+            engines.push(("burn", opened.info.to_string(), Box::new(burn)));
         }
         None => eprintln!("reference_step on a GPU: skipped, this machine has none"),
     }
     let mut group = criterion.benchmark_group("reference_step");
     group.throughput(Throughput::Elements(BATCH as u64)).sample_size(20);
-    for (device, engine) in engines {
-        let mut walk = Walk::new(&engine);
+    for (name, device, engine) in engines {
+        let mut walk = Walk::new(&*engine);
         for (step, (loss, truth)) in walk.run(expected.len()).into_iter().zip(&expected).enumerate() {
-            assert!((loss - truth).abs() <= 1e-5 * truth, "{device}, step {step}: a loss of {loss}, not {truth}");
+            assert!(
+                (loss - truth).abs() <= 1e-5 * truth,
+                "{name} on {device}, step {step}: a loss of {loss}, not {truth}"
+            );
         }
-        group.bench_function(BenchmarkId::new(engine.name(), device), |bencher| {
+        group.bench_function(BenchmarkId::new(name, device), |bencher| {
             bencher.iter_custom(|n| walk.time(n));
         });
     }
