@@ -121,7 +121,7 @@ pub enum FleetOutcome {
 }
 
 /// Trains the models of `job`, group after group. A model comes out as it would alone, and with the weights that
-/// [`crate::fit`] ends with on an engine that computes in f32.
+/// [`crate::fit()`] ends with on an engine that computes in f32.
 ///
 /// # Errors
 /// [`FitError::Input`] before anything is trained; [`FitError::Engine`] where the device fails. The results of the groups
