@@ -17,7 +17,7 @@ impl GpuEngine {
     /// before it is taken into account.
     ///
     /// # Errors
-    /// As [`Engine::open`]; no windows, or windows that there are not.
+    /// As [`triax_engine::Engine::open`]; no windows, or windows that there are not.
     pub fn gradients(
         &self,
         network: &Network,
