@@ -3,6 +3,7 @@
 //! [`read`] turns a file, folder or archive into a [`Corpus`] of uninterrupted recordings; everything after that works
 //! on the corpus. This crate must never know a GPU or a loss.
 
+mod audit;
 mod corpus;
 mod error;
 mod fetch;
@@ -17,6 +18,7 @@ mod synthetic;
 mod test_corpora;
 mod windows;
 
+pub use audit::{Audit, Finding, Verdict};
 pub use corpus::{Corpus, Part, Recording};
 pub use error::DataError;
 pub use fetch::{DATA_SETS, DataSet, FetchError, FetchOptions, FetchProgress, Fetched, Outcome, fetch};

@@ -1,0 +1,3 @@
+//! Classical baselines that keep a network honest.
+//!
+//! This crate must never know a GPU or a training step.

@@ -1,0 +1,191 @@
+//! What a study found: everything that a report shows, and `summary.json`.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use triax_data::Audit;
+use triax_statistics::Estimate;
+
+/// What a study found.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Summary {
+    /// Name of the data set.
+    pub data: String,
+    /// Whether a program made the data.
+    pub synthetic: bool,
+    /// SHA-256 of the data.
+    pub fingerprint: String,
+    /// What to show for each class.
+    pub class_names: Vec<String>,
+    /// Subjects with a window.
+    pub n_subjects: usize,
+    /// Windows in all.
+    pub n_windows: usize,
+    /// Samples in a window, and from one to the next.
+    pub window: usize,
+    /// See `window`.
+    pub step: usize,
+    /// Samples a second.
+    pub rate_hz: Option<f64>,
+    /// The protocol by its name (`loso`, `group-5`, `random-5`, …) and in words.
+    pub folds: String,
+    /// See `folds`.
+    pub folds_in_words: String,
+    /// Number of folds.
+    pub n_folds: usize,
+    /// Seeds of each setting and fold.
+    pub n_seeds: usize,
+    /// Settings that all share, by name.
+    pub shared_settings: BTreeMap<String, String>,
+    /// What was compared, the best macro-F1 of the trained settings first; then ensembles; then baselines.
+    pub competitors: Vec<Competitor>,
+    /// Pairs of trained settings, compared over subjects.
+    pub comparisons: Vec<Comparison>,
+    /// Whether something leaks.
+    pub audit: Audit,
+    /// Trainings done, and trainings that broke down (a loss that was no longer finite).
+    pub n_trainings: usize,
+    /// See `n_trainings`.
+    pub n_broken: usize,
+    /// Devices that trained, by name.
+    pub devices: Vec<String>,
+    /// Version of Triax.
+    pub version: String,
+    /// The command that repeats the study.
+    pub command: String,
+}
+
+/// What sort of classifier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// Networks of one setting, each by itself.
+    Network,
+    /// The networks of all seeds of a setting as one predictor.
+    Ensemble,
+    /// A classical method, or the majority class.
+    Baseline,
+}
+
+/// A setting, an ensemble or a baseline, and how it did. Figures of a subject are means over the seeds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Competitor {
+    /// What it is called: what tells it from the others (`loss=hinge, dropout=0.3`).
+    pub name: String,
+    /// What sort it is.
+    pub kind: Kind,
+    /// The settings that tell it from the others.
+    pub settings: BTreeMap<String, String>,
+    /// Share of the windows classified correctly, over subjects.
+    pub accuracy: Estimate,
+    /// Macro-F1, over subjects.
+    pub macro_f1: Estimate,
+    /// Macro-F1 of all windows pooled (from `confusion`), as a single table would give it.
+    pub pooled_macro_f1: f64,
+    /// Recall of each class from `confusion`.
+    pub recall: Vec<f64>,
+    /// (classes, classes) windows by label and prediction, summed over folds and seeds.
+    pub confusion: Vec<Vec<u64>>,
+    /// Each subject, sorted by name (as numbers where all are).
+    pub subjects: Vec<SubjectFigures>,
+    /// Training by epoch; none of a baseline.
+    pub curves: Vec<EpochBand>,
+    /// How far scores can be believed; of networks and ensembles.
+    pub reliability: Option<Reliability>,
+    /// Windows that it was most wrong about, the worst first.
+    pub mistakes: Vec<Mistake>,
+}
+
+/// One subject, judged by networks that never saw it (under an honest protocol).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SubjectFigures {
+    /// Name.
+    pub subject: String,
+    /// Windows.
+    pub n_windows: u64,
+    /// Mean over seeds.
+    pub accuracy: f64,
+    /// Mean over seeds; over the classes that the subject has.
+    pub macro_f1: f64,
+}
+
+/// One epoch over all folds and seeds.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EpochBand {
+    /// The epoch, from 1.
+    pub epoch: usize,
+    /// Training loss.
+    pub loss: Band,
+    /// Training accuracy.
+    pub accuracy: Band,
+    /// Validation loss, where it was followed.
+    pub valid_loss: Option<Band>,
+    /// Validation accuracy, where it was followed.
+    pub valid_accuracy: Option<Band>,
+}
+
+/// Mean and range of the middle 90 % of values.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Band {
+    /// Mean.
+    pub mean: f64,
+    /// 5th percentile.
+    pub low: f64,
+    /// 95th percentile.
+    pub high: f64,
+}
+
+/// Confidence (softmax of the scores, largest class) against accuracy, in bins of equal width.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Reliability {
+    /// Windows in each bin of confidence from 0 to 1.
+    pub n_windows: Vec<u64>,
+    /// Mean confidence of each bin; 0 of an empty one.
+    pub confidence: Vec<f64>,
+    /// Accuracy of each bin; 0 of an empty one.
+    pub accuracy: Vec<f64>,
+    /// Expected calibration error: mean |confidence − accuracy|, weighted by windows.
+    pub error: f64,
+}
+
+/// A window that was classified wrongly, and with confidence.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Mistake {
+    /// Whose.
+    pub subject: String,
+    /// `file:line` of its first sample, where known.
+    pub source: String,
+    /// What it is.
+    pub label: usize,
+    /// What it was taken for.
+    pub prediction: usize,
+    /// By how much the score of the prediction exceeds that of the label.
+    pub margin: f64,
+    /// (window, channels) values as the sensor gave them.
+    pub values: Vec<f32>,
+    /// Name of each channel.
+    pub channels: Vec<String>,
+}
+
+/// Two settings over the same subjects.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Comparison {
+    /// Name of one competitor.
+    pub a: String,
+    /// Name of the other.
+    pub b: String,
+    /// The figure compared: `macro_f1` or `accuracy`.
+    pub figure: String,
+    /// Subjects that both were judged by.
+    pub n_subjects: usize,
+    /// Mean of a − b over subjects, with its interval.
+    pub difference: Estimate,
+    /// Matched-pairs rank-biserial correlation, from −1 to 1: the effect size of the signed-rank test.
+    pub effect: f64,
+    /// Two-sided p-value of Wilcoxon's signed-rank test.
+    pub p: f64,
+    /// The same after Holm's correction for all comparisons of this figure.
+    pub p_holm: f64,
+    /// The finding in a sentence that claims no more than this.
+    pub words: String,
+}
