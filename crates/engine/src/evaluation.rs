@@ -1,6 +1,6 @@
 //! How well scores fit labels, as counts: what the figures of a report are made of.
 
-use triax_losses::Loss;
+use triax_losses::{Loss, predicted_class};
 
 /// How a model classified some windows. Every window counts once, whatever weight its class had in training.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,7 +35,7 @@ impl Evaluation {
         for (row, label) in scores.chunks_exact(classes).zip(labels) {
             row_f64.iter_mut().zip(row).for_each(|(wide, &score)| *wide = f64::from(score));
             evaluation.loss += loss.row(&row_f64, label as usize, &mut d_scores);
-            evaluation.confusion[label as usize * classes + first_largest(row)] += 1;
+            evaluation.confusion[label as usize * classes + predicted_class(row)] += 1;
         }
         evaluation.loss /= n_windows.max(1) as f64;
         evaluation
@@ -50,21 +50,9 @@ impl NotFinite {
     }
 }
 
-/// Index of the first of the largest scores: the predicted class.
-fn first_largest(scores: &[f32]) -> usize {
-    scores.iter().enumerate().fold(0, |best, (class, score)| if *score > scores[best] { class } else { best })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn of_equal_scores_the_first_is_predicted() {
-        assert_eq!(first_largest(&[0.0, 0.0, 0.0]), 0);
-        assert_eq!(first_largest(&[-2.0, -1.0, -1.0]), 1);
-        assert_eq!(first_largest(&[-2.0, -1.0, 3.0]), 2);
-    }
 
     #[test]
     fn windows_are_counted_by_label_and_prediction_and_the_loss_is_their_mean() {

@@ -71,6 +71,17 @@ impl Loss {
     }
 }
 
+/// Index of the first of the largest scores: the predicted class. Of NaN nothing can be said.
+pub fn predicted_class<F: Real>(scores: &[F]) -> usize {
+    let mut best = 0;
+    for (class, score) in scores.iter().enumerate() {
+        if *score > scores[best] {
+            best = class;
+        }
+    }
+    best
+}
+
 impl fmt::Display for Loss {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())
@@ -95,6 +106,13 @@ impl FromStr for Loss {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_equal_scores_the_first_is_predicted() {
+        assert_eq!(predicted_class(&[0.0_f32, 0.0, 0.0]), 0);
+        assert_eq!(predicted_class(&[-2.0_f64, -1.0, -1.0]), 1);
+        assert_eq!(predicted_class(&[-2.0_f32, -1.0, 3.0]), 2);
+    }
 
     #[test]
     fn names_round_trip_and_are_what_serde_writes() {

@@ -91,87 +91,32 @@ fn loss_gradient(row: LossRow, score: f32, is_true: bool, n_classes: u32) -> f32
 mod tests {
     use std::collections::HashSet;
 
-    use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
-    use naga::{AddressSpace, Module, ShaderStage};
+    use triax_testing::{assert_translates, assert_within_limits, parse_shader};
 
     use super::*;
-
-    fn parsed(source: &str) -> (Module, ModuleInfo) {
-        let module =
-            naga::front::wgsl::parse_str(source).unwrap_or_else(|error| panic!("{}", error.emit_to_string(source)));
-        let info = Validator::new(ValidationFlags::all(), Capabilities::empty())
-            .validate(&module)
-            .unwrap_or_else(|error| panic!("{}", error.emit_to_string(source)));
-        (module, info)
-    }
-
-    fn entry() -> String {
-        "main".to_owned()
-    }
 
     #[test]
     fn every_kernel_becomes_spirv_msl_hlsl_and_glsl() {
         for key in LossKernelKey::all() {
-            let (module, info) = parsed(&loss_kernel(key));
-
-            let options = naga::back::spv::Options::default();
-            let words = naga::back::spv::write_vec(&module, &info, &options, None);
-            assert!(words.unwrap_or_else(|error| panic!("{key:?}: {error}")).len() > 100);
-
-            let options = naga::back::msl::Options { lang_version: (2, 0), ..Default::default() };
-            let (msl, _) = naga::back::msl::write_string(&module, &info, &options, &Default::default())
-                .unwrap_or_else(|error| panic!("{key:?}: {error}"));
-            assert!(msl.contains("kernel void"), "{key:?}");
-
-            let mut hlsl = String::new();
-            let options = naga::back::hlsl::Options::default();
-            naga::back::hlsl::Writer::new(&mut hlsl, &options, &Default::default())
-                .write(&module, &info, None)
-                .unwrap_or_else(|error| panic!("{key:?}: {error}"));
-            assert!(hlsl.contains("[numthreads(256, 1, 1)]"), "{key:?}");
-
-            let mut glsl = String::new();
-            let options =
-                naga::back::glsl::Options { version: naga::back::glsl::Version::new_gles(310), ..Default::default() };
-            let pipeline = naga::back::glsl::PipelineOptions {
-                shader_stage: ShaderStage::Compute,
-                entry_point: entry(),
-                multiview: None,
-            };
-            naga::back::glsl::Writer::new(&mut glsl, &module, &info, &options, &pipeline, Default::default())
-                .and_then(|mut writer| writer.write())
-                .unwrap_or_else(|error| panic!("{key:?}: {error}"));
-            assert!(glsl.contains("void main()"), "{key:?}");
+            assert_translates(&loss_kernel(key), &format!("{key:?}"));
         }
     }
 
-    /// The default limits of WebGPU: <https://www.w3.org/TR/webgpu/#limits>.
     #[test]
     fn every_kernel_stays_within_the_default_limits() {
         for key in LossKernelKey::all() {
-            let (module, info) = parsed(&loss_kernel(key));
-            assert_eq!(module.entry_points.len(), 1);
-            let main = &module.entry_points[0];
-            assert_eq!((main.name.as_str(), main.stage), ("main", ShaderStage::Compute));
-            assert_eq!(main.workgroup_size, [WORKGROUP, 1, 1]);
-            assert!(main.workgroup_size.iter().product::<u32>() <= 256);
+            let source = loss_kernel(key);
+            let found = assert_within_limits(&source, &format!("{key:?}"));
+            assert_eq!(found.workgroup, [WORKGROUP, 1, 1]);
+            assert_eq!(found.storage_buffers, 6, "as the header of loss_rows.wgsl lists them");
+            assert!(found.workgroup_bytes <= 4_096, "{key:?} needs {found:?}, more than its header says");
 
+            // A buffer that is bound but not used would vanish from an inferred layout.
+            let (module, info) = parse_shader(&source);
             let used = info.get_entry_point(0);
-            let (mut storage_buffers, mut workgroup_bytes) = (0, 0);
             for (handle, variable) in module.global_variables.iter() {
-                // Also: a buffer that is bound but not used would vanish from an inferred layout.
                 assert!(!used[handle].is_empty(), "{key:?} does not use {:?}", variable.name);
-                match variable.space {
-                    AddressSpace::Storage { .. } => storage_buffers += 1,
-                    AddressSpace::WorkGroup => {
-                        workgroup_bytes += module.types[variable.ty].inner.size(module.to_ctx());
-                    }
-                    space => panic!("{key:?} keeps {:?} in {space:?}", variable.name),
-                }
             }
-            assert_eq!(storage_buffers, 6, "as the header of loss_rows.wgsl lists them");
-            assert!(workgroup_bytes <= 4_096, "{key:?} needs {workgroup_bytes} bytes, more than its header says");
-            assert!(storage_buffers <= 8 && workgroup_bytes <= 16_384);
         }
     }
 
@@ -198,7 +143,7 @@ mod tests {
     #[test]
     fn the_losses_can_stand_in_one_source() {
         let all: Vec<&str> = Loss::ALL.into_iter().map(loss_functions).collect();
-        let (module, _) = parsed(&all.join("\n"));
+        let (module, _) = parse_shader(&all.join("\n"));
         for loss in Loss::ALL {
             for function in ["identity", "term", "combine", "value", "gradient"] {
                 let name = format!("{loss}_{function}");

@@ -1,6 +1,6 @@
 //! Loss and accuracy of the windows of a tile, and the gradient of the batch's loss, `Σ w·l / batch`, by their scores.
 
-use triax_losses::{Loss, Real};
+use triax_losses::{Loss, predicted_class};
 
 use super::row::Row;
 use super::{Float, row::TILE};
@@ -44,21 +44,10 @@ impl<F: Float> Judged<F> {
             row.iter_mut().zip(scores).for_each(|(score, scores)| *score = scores.0[w]);
             let label = self.labels[w] as usize;
             self.losses[w] = self.weights[w] * loss.row(row, label, d_row);
-            self.correct += u32::from(first_largest(row) == label);
+            self.correct += u32::from(predicted_class(row) == label);
             for (d_scores, &d) in d_scores.iter_mut().zip(&*d_row) {
                 d_scores.0[w] = self.weights[w] * d / batch;
             }
         }
     }
-}
-
-/// Index of the first of the largest scores: the predicted class.
-fn first_largest<F: Real>(scores: &[F]) -> usize {
-    let mut best = 0;
-    for (class, score) in scores.iter().enumerate() {
-        if *score > scores[best] {
-            best = class;
-        }
-    }
-    best
 }

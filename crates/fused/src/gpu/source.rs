@@ -405,9 +405,9 @@ fn camel_case(name: &str) -> String {
 mod tests {
     use std::collections::HashSet;
 
-    use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
-    use naga::{AddressSpace, Module, ShaderStage};
+    use naga::AddressSpace;
     use triax_model::{ConvSpec, Network, NetworkSpec};
+    use triax_testing::{assert_translates, assert_within_limits, parse_shader};
 
     use super::super::layout::WORKGROUP;
     use super::*;
@@ -463,70 +463,18 @@ mod tests {
         keys().into_iter().flat_map(|key| Pass::ALL.map(|pass| (key.clone(), pass, key.source(pass))))
     }
 
-    fn parsed(source: &str) -> (Module, ModuleInfo) {
-        let module =
-            naga::front::wgsl::parse_str(source).unwrap_or_else(|error| panic!("{}", error.emit_to_string(source)));
-        let info = Validator::new(ValidationFlags::all(), Capabilities::empty())
-            .validate(&module)
-            .unwrap_or_else(|error| panic!("{}", error.emit_to_string(source)));
-        (module, info)
-    }
-
     #[test]
     fn every_kernel_becomes_spirv_msl_hlsl_and_glsl() {
         for (key, pass, source) in kernels() {
-            let what = format!("{pass:?} of {key:?}");
-            let (module, info) = parsed(&source);
-
-            let words = naga::back::spv::write_vec(&module, &info, &Default::default(), None);
-            assert!(words.unwrap_or_else(|error| panic!("{what}: {error}")).len() > 100);
-
-            let options = naga::back::msl::Options { lang_version: (2, 0), ..Default::default() };
-            let (msl, _) = naga::back::msl::write_string(&module, &info, &options, &Default::default())
-                .unwrap_or_else(|error| panic!("{what}: {error}"));
-            assert!(msl.contains("kernel void"), "{what}");
-
-            let mut hlsl = String::new();
-            naga::back::hlsl::Writer::new(&mut hlsl, &naga::back::hlsl::Options::default(), &Default::default())
-                .write(&module, &info, None)
-                .unwrap_or_else(|error| panic!("{what}: {error}"));
-            assert!(hlsl.contains("[numthreads(256, 1, 1)]"), "{what}");
-
-            let mut glsl = String::new();
-            let options =
-                naga::back::glsl::Options { version: naga::back::glsl::Version::new_gles(310), ..Default::default() };
-            let pipeline = naga::back::glsl::PipelineOptions {
-                shader_stage: ShaderStage::Compute,
-                entry_point: "main".to_owned(),
-                multiview: None,
-            };
-            naga::back::glsl::Writer::new(&mut glsl, &module, &info, &options, &pipeline, Default::default())
-                .and_then(|mut writer| writer.write())
-                .unwrap_or_else(|error| panic!("{what}: {error}"));
-            assert!(glsl.contains("void main()"), "{what}");
+            assert_translates(&source, &format!("{pass:?} of {key:?}"));
         }
     }
 
-    /// The default limits of WebGPU: <https://www.w3.org/TR/webgpu/#limits>.
     #[test]
     fn every_kernel_stays_within_the_default_limits() {
         for (key, pass, source) in kernels() {
-            let (module, _) = parsed(&source);
-            assert_eq!(module.entry_points.len(), 1);
-            let main = &module.entry_points[0];
-            assert_eq!((main.name.as_str(), main.stage), ("main", ShaderStage::Compute));
-            assert_eq!(main.workgroup_size, [WORKGROUP as u32, 1, 1]);
-            let (mut storage_buffers, mut workgroup_bytes) = (0, 0);
-            for (_, variable) in module.global_variables.iter() {
-                match variable.space {
-                    AddressSpace::Storage { .. } => storage_buffers += 1,
-                    AddressSpace::WorkGroup => workgroup_bytes += module.types[variable.ty].inner.size(module.to_ctx()),
-                    AddressSpace::Uniform => assert_eq!(variable.name.as_deref(), Some("index")),
-                    space => panic!("{pass:?} keeps {:?} in {space:?}", variable.name),
-                }
-            }
-            assert!(storage_buffers <= 8, "{pass:?} binds {storage_buffers} storage buffers");
-            assert!(workgroup_bytes <= 16_384, "{pass:?} of {key:?} needs {workgroup_bytes} bytes");
+            let found = assert_within_limits(&source, &format!("{pass:?} of {key:?}"));
+            assert_eq!(found.workgroup, [WORKGROUP as u32, 1, 1]);
         }
     }
 
@@ -542,7 +490,7 @@ mod tests {
             Pass::Evaluation => "rrrrrwwwu",
         };
         for (_, pass, source) in kernels() {
-            let (module, _) = parsed(&source);
+            let (module, _) = parse_shader(&source);
             let mut bindings: Vec<(u32, char)> = module
                 .global_variables
                 .iter()
@@ -550,7 +498,11 @@ mod tests {
                     let kind = match variable.space {
                         AddressSpace::Storage { access } if access.contains(naga::StorageAccess::STORE) => 'w',
                         AddressSpace::Storage { .. } => 'r',
-                        _ => 'u',
+                        AddressSpace::Uniform => {
+                            assert_eq!(variable.name.as_deref(), Some("index"));
+                            'u'
+                        }
+                        _ => '-',
                     };
                     variable.binding.as_ref().map(|binding| (binding.binding, kind))
                 })

@@ -1,0 +1,136 @@
+//! What every kernel must be, on hardware that the machine at hand does not have.
+
+use naga::back::{glsl, hlsl, msl, spv};
+use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
+use naga::{AddressSpace, Module, ShaderStage};
+
+/// The default limits of WebGPU: <https://www.w3.org/TR/webgpu/#limits>.
+const MOST_STORAGE_BUFFERS: usize = 8;
+const MOST_WORKGROUP_BYTES: u32 = 16_384;
+const MOST_INVOCATIONS: u32 = 256;
+
+/// What a kernel takes of a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Footprint {
+    /// Invocations of a workgroup in each dimension.
+    pub workgroup: [u32; 3],
+    /// Storage buffers that it binds.
+    pub storage_buffers: usize,
+    /// Bytes of workgroup memory.
+    pub workgroup_bytes: u32,
+}
+
+/// Parses and validates WGSL.
+///
+/// # Panics
+/// With the source and the place in it, if it is not valid.
+pub fn parse_shader(source: &str) -> (Module, ModuleInfo) {
+    let module =
+        naga::front::wgsl::parse_str(source).unwrap_or_else(|error| panic!("{}", error.emit_to_string(source)));
+    let info = Validator::new(ValidationFlags::all(), Capabilities::empty())
+        .validate(&module)
+        .unwrap_or_else(|error| panic!("{}", error.emit_to_string(source)));
+    (module, info)
+}
+
+/// Holds that a compute kernel becomes SPIR-V (Vulkan), MSL (Metal), HLSL (DX12) and GLSL.
+///
+/// # Panics
+/// With `what` and the translator's words, if one of them refuses it.
+pub fn assert_translates(source: &str, what: &str) {
+    let (module, info) = parse_shader(source);
+    let [x, y, z] = footprint(&module).workgroup;
+
+    let words = spv::write_vec(&module, &info, &spv::Options::default(), None);
+    assert!(words.unwrap_or_else(|error| panic!("{what}: {error}")).len() > 100, "{what}");
+
+    let options = msl::Options { lang_version: (2, 0), ..Default::default() };
+    let (text, _) = msl::write_string(&module, &info, &options, &Default::default())
+        .unwrap_or_else(|error| panic!("{what}: {error}"));
+    assert!(text.contains("kernel void"), "{what}");
+
+    let mut text = String::new();
+    hlsl::Writer::new(&mut text, &hlsl::Options::default(), &Default::default())
+        .write(&module, &info, None)
+        .unwrap_or_else(|error| panic!("{what}: {error}"));
+    assert!(text.contains(&format!("[numthreads({x}, {y}, {z})]")), "{what}");
+
+    let mut text = String::new();
+    let options = glsl::Options { version: glsl::Version::new_gles(310), ..Default::default() };
+    let (shader_stage, entry_point) = (ShaderStage::Compute, module.entry_points[0].name.clone());
+    let pipeline = glsl::PipelineOptions { shader_stage, entry_point, multiview: None };
+    glsl::Writer::new(&mut text, &module, &info, &options, &pipeline, Default::default())
+        .and_then(|mut writer| writer.write())
+        .unwrap_or_else(|error| panic!("{what}: {error}"));
+    assert!(text.contains("void main()"), "{what}");
+}
+
+/// Holds that a kernel keeps within the default limits of WebGPU, and tells what it takes.
+///
+/// # Panics
+/// If it does not, or if it keeps a variable elsewhere than in storage, workgroup memory or a uniform.
+pub fn assert_within_limits(source: &str, what: &str) -> Footprint {
+    let found = footprint(&parse_shader(source).0);
+    assert!(found.workgroup.iter().product::<u32>() <= MOST_INVOCATIONS, "{what}: {found:?}");
+    assert!(found.storage_buffers <= MOST_STORAGE_BUFFERS, "{what}: {found:?}");
+    assert!(found.workgroup_bytes <= MOST_WORKGROUP_BYTES, "{what}: {found:?}");
+    found
+}
+
+fn footprint(module: &Module) -> Footprint {
+    let [main] = module.entry_points.as_slice() else {
+        panic!("a kernel has one entry point, not {}", module.entry_points.len())
+    };
+    assert_eq!((main.name.as_str(), main.stage), ("main", ShaderStage::Compute));
+    let mut found = Footprint { workgroup: main.workgroup_size, storage_buffers: 0, workgroup_bytes: 0 };
+    for (_, variable) in module.global_variables.iter() {
+        match variable.space {
+            AddressSpace::Storage { .. } => found.storage_buffers += 1,
+            AddressSpace::WorkGroup => found.workgroup_bytes += module.types[variable.ty].inner.size(module.to_ctx()),
+            AddressSpace::Uniform => {}
+            space => panic!("a kernel keeps {:?} in {space:?}", variable.name),
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kernel(invocations: u32, floats: u32) -> String {
+        format!(
+            "@group(0) @binding(0) var<storage, read_write> values: array<f32>;\n\
+             var<workgroup> shared_values: array<f32, {floats}>;\n\
+             @compute @workgroup_size({invocations})\n\
+             fn main(@builtin(local_invocation_index) i: u32) {{\n\
+             shared_values[i] = values[i];\n    workgroupBarrier();\n    values[i] = 2.0 * shared_values[i];\n}}\n"
+        )
+    }
+
+    #[test]
+    fn a_kernel_is_translated_and_measured() {
+        let source = kernel(64, 128);
+        assert_translates(&source, "doubling");
+        let found = assert_within_limits(&source, "doubling");
+        assert_eq!(found, Footprint { workgroup: [64, 1, 1], storage_buffers: 1, workgroup_bytes: 512 });
+    }
+
+    #[test]
+    #[should_panic(expected = "too much memory")]
+    fn workgroup_memory_beyond_the_limit_is_refused() {
+        assert_within_limits(&kernel(64, 4_097), "too much memory");
+    }
+
+    #[test]
+    #[should_panic(expected = "too wide")]
+    fn workgroups_beyond_the_limit_are_refused() {
+        assert_within_limits(&kernel(257, 257), "too wide");
+    }
+
+    #[test]
+    #[should_panic(expected = "unknown")]
+    fn what_is_not_wgsl_is_refused() {
+        parse_shader("fn main() { unknown(); }");
+    }
+}
