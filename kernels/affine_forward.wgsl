@@ -2,8 +2,8 @@
 //
 //     y[t, u] = b[u] + Σ x[t·stride·channels + k] · w[k, u]      over k < inputs, then max(y, 0) where a ReLU follows
 //
-// Each invocation computes four units of one position for the four samples: two vectors are read for 16
-// multiply-adds. Where there are few outputs and many inputs, `lanes` invocations share the inputs.
+// Each invocation computes four units of one position for the four samples, four inputs at a time: eight vectors are read
+// for 64 multiply-adds. Where there are few outputs and many inputs, `lanes` invocations share the inputs.
 //
 // reads x rows and weights; writes y rows with `=`
 // barriers: those of sum_over_lanes, where lanes > 1
@@ -24,7 +24,14 @@ fn affine_forward(layer: Affine, at: At) {
                 let bias = weights[w + layer.inputs * layer.quads];
                 sum = mat4x4<f32>(vec4(bias.x), vec4(bias.y), vec4(bias.z), vec4(bias.w));
             }
-            for (var k = lane; k < layer.inputs; k += layer.lanes) {
+            // Four inputs at a time, then those left over.
+            let whole = layer.inputs / 4u * 4u;
+            for (var k = 4u * lane; k < whole; k += 4u * layer.lanes) {
+                let row = x + k;
+                let rows = mat4x4<f32>(activations[row], activations[row + 1u], activations[row + 2u], activations[row + 3u]);
+                sum += rows * four_inputs(w + k * layer.quads, layer.quads);
+            }
+            for (var k = whole + lane; k < layer.inputs; k += layer.lanes) {
                 let row = activations[x + k];
                 let weight = weights[w + k * layer.quads];
                 sum[0] += row * weight.x;
@@ -45,6 +52,11 @@ fn affine_forward(layer: Affine, at: At) {
             if unit + 3u < layer.units { activations[y + 3u] = rectified(layer.relu, sum[3]); }
         }
     }
+}
+
+// The weights of four inputs, from the vector at `w` on: a column for each of four units.
+fn four_inputs(w: u32, quads: u32) -> mat4x4<f32> {
+    return transpose(mat4x4<f32>(weights[w], weights[w + quads], weights[w + 2u * quads], weights[w + 3u * quads]));
 }
 
 // max(row, 0), except that NaN stays NaN, so that it is noticed.
