@@ -25,7 +25,7 @@ pub use fetch::{DATA_SETS, DataSet, FetchError, FetchOptions, FetchProgress, Fet
 pub use inspect::{Breaks, ChannelRange, ClassCount, Inspection, Sampling};
 pub use readers::{CsvRow, CsvRows, Format, read};
 pub use repair::{Repair, RepairEntry, RepairLog};
-pub use scale::fit_scaler;
-pub use split::{Split, SplitError, SplitPlan, split};
+pub use scale::{fit_scaler, fit_scaler_to};
+pub use split::{Fold, Folds, Split, SplitError, SplitPlan, split};
 pub use synthetic::synthetic;
 pub use windows::{Origin, Windows, cut, n_short_recordings};

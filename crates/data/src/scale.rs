@@ -11,22 +11,34 @@ use triax_model::Scaler;
 /// (`_is_constant_feature`: n·ε·variance + (n·mean·ε)²), and gets scale 1. Without windows the scaler leaves data as it
 /// is.
 pub fn fit_scaler(train: &Windows, channels: usize) -> Scaler {
-    let n_rows = train.values.len() / channels.max(1);
-    let n = n_rows as f64;
-    if n_rows == 0 {
-        return Scaler { mean: vec![0.0; channels], scale: vec![1.0; channels] };
-    }
+    fit(|| train.values.chunks_exact(channels), channels)
+}
+
+/// As [`fit_scaler`], over the windows at `indices` (each of `window` rows) among `values` (n_windows, window, channels).
+pub fn fit_scaler_to(values: &[f32], indices: &[u32], window: usize, channels: usize) -> Scaler {
+    let len = window * channels;
+    fit(|| indices.iter().flat_map(|&idx| values[idx as usize * len..][..len].chunks_exact(channels)), channels)
+}
+
+/// The scaler of `rows`, which are walked through several times.
+fn fit<'a, I: Iterator<Item = &'a [f32]>>(rows: impl Fn() -> I, channels: usize) -> Scaler {
     let mut mean = vec![0.0; channels];
-    for row in train.values.chunks_exact(channels) {
+    let mut n_rows = 0_u64;
+    for row in rows() {
+        n_rows += 1;
         for (sum, &value) in mean.iter_mut().zip(row) {
             *sum += f64::from(value);
         }
     }
+    if n_rows == 0 {
+        return Scaler { mean: vec![0.0; channels], scale: vec![1.0; channels] };
+    }
+    let n = n_rows as f64;
     mean.iter_mut().for_each(|sum| *sum /= n);
 
     // A second pass over the distances from the mean: sums of squares would cancel where the mean is large.
     let mut variance = vec![0.0; channels];
-    for row in train.values.chunks_exact(channels) {
+    for row in rows() {
         for ((sum, mean), &value) in variance.iter_mut().zip(&mean).zip(row) {
             *sum += (f64::from(value) - mean).powi(2);
         }

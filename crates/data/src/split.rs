@@ -6,6 +6,7 @@
 //! [`Split::shared_windows`] says how far it leaks.
 
 mod error;
+mod folds;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,6 +17,7 @@ use crate::windows::{n_short_recordings, origins};
 use crate::{Corpus, DataError, Origin, Part, Windows};
 
 pub use error::SplitError;
+pub use folds::{Fold, Folds};
 
 /// How to choose what validates.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -85,22 +87,19 @@ fn split_windows(
             all.iter().map(|&origin| held_out.contains(subject_of(corpus, origin))).collect()
         }
         SplitPlan::Random { valid_fraction } => choose_windows(all.len(), *valid_fraction, seed)?,
-        SplitPlan::Predefined => {
-            let n_recordings = corpus.recordings.len();
-            let n_without = corpus.recordings.iter().filter(|recording| recording.part.is_none()).count();
-            if n_without > 0 {
-                return Err(SplitError::NotPredefined { n_without, n_recordings });
-            }
-            let part = |origin: &Origin| corpus.recordings[origin.recording as usize].part;
-            all.iter().map(|origin| part(origin) == Some(Part::Valid)).collect()
-        }
+        SplitPlan::Predefined => is_predefined_valid(corpus, &all)?,
     };
     let part = |wanted: bool| {
         let chosen = all.iter().zip(&is_valid).filter(|&(_, &is_valid)| is_valid == wanted);
         chosen.map(|(&origin, _)| origin).collect::<Vec<_>>()
     };
     let (train, valid) = (part(false), part(true));
-    check_parts(corpus, window, plan, &train, &valid)?;
+    let remedy = match plan {
+        SplitPlan::Subject { .. } => "Pass other --valid-subjects, or a smaller --window.",
+        SplitPlan::Random { .. } => RANDOM_REMEDY,
+        SplitPlan::Predefined => "Pass a smaller --window, or --split subject instead of the source's own split.",
+    };
+    check_parts(corpus, window, remedy, &train, &valid)?;
     Ok(Split {
         train_subjects: subjects_of(corpus, &train),
         valid_subjects: subjects_of(corpus, &valid),
@@ -155,6 +154,17 @@ fn choose_windows(n_windows: usize, valid_fraction: f64, seed: u64) -> Result<Ve
     Ok(is_valid)
 }
 
+/// For each window, whether the source's own split validates with it.
+fn is_predefined_valid(corpus: &Corpus, all: &[Origin]) -> Result<Vec<bool>, SplitError> {
+    let n_recordings = corpus.recordings.len();
+    let n_without = corpus.recordings.iter().filter(|recording| recording.part.is_none()).count();
+    if n_without > 0 {
+        return Err(SplitError::NotPredefined { n_without, n_recordings });
+    }
+    let part = |origin: &Origin| corpus.recordings[origin.recording as usize].part;
+    Ok(all.iter().map(|origin| part(origin) == Some(Part::Valid)).collect())
+}
+
 /// `fraction` of `n` to the nearest whole, at least 1 and at most n − 1.
 fn share(n: usize, fraction: f64) -> Result<usize, SplitError> {
     if !(fraction > 0.0 && fraction < 1.0) {
@@ -167,15 +177,10 @@ fn share(n: usize, fraction: f64) -> Result<usize, SplitError> {
 fn check_parts(
     corpus: &Corpus,
     window: usize,
-    plan: &SplitPlan,
+    remedy: &'static str,
     train: &[Origin],
     valid: &[Origin],
 ) -> Result<(), SplitError> {
-    let remedy = match plan {
-        SplitPlan::Subject { .. } => "Pass other --valid-subjects, or a smaller --window.",
-        SplitPlan::Random { .. } => RANDOM_REMEDY,
-        SplitPlan::Predefined => "Pass a smaller --window, or --split subject instead of the source's own split.",
-    };
     if valid.is_empty() {
         return Err(SplitError::NoValidation { remedy });
     }

@@ -47,18 +47,26 @@ pub fn check_fleet(fleet: &[Member<'_>], windows: &WindowSet) -> Result<(), Engi
         if let Some(window_idx) = member.validation.iter().find(|&&window_idx| window_idx as usize >= windows.len()) {
             return Err(in_fleet(format!("it is validated with window {window_idx} of {}", windows.len())));
         }
-        if !same_shape(first.network, member.network) {
-            return Err(in_fleet("its network has another shape than the first".to_owned()));
-        }
-        if first.plan.batch_size != member.plan.batch_size {
-            let (own, shared) = (member.plan.batch_size, first.plan.batch_size);
-            return Err(in_fleet(format!("its batch size is {own}, and the first model's {shared}")));
-        }
-        if !same_form(&first.plan.optimizer, &member.plan.optimizer) {
-            return Err(in_fleet("its optimizer is of another form than the first".to_owned()));
-        }
+        can_share((first.network, first.plan), (member.network, member.plan)).map_err(in_fleet)?;
     }
     Ok(())
+}
+
+/// Whether two models can be members of one fleet.
+///
+/// # Errors
+/// In what the second one differs from the first, as a sentence.
+pub fn can_share(first: (&Network, &TrainingPlan), other: (&Network, &TrainingPlan)) -> Result<(), String> {
+    let (own, shared) = (other.1.batch_size, first.1.batch_size);
+    if !same_shape(first.0, other.0) {
+        Err("its network has another shape than the first".to_owned())
+    } else if own != shared {
+        Err(format!("its batch size is {own}, and the first model's {shared}"))
+    } else if !same_form(&first.1.optimizer, &other.1.optimizer) {
+        Err("its optimizer is of another form than the first".to_owned())
+    } else {
+        Ok(())
+    }
 }
 
 /// Whether two networks differ in nothing but the rate of their dropout.

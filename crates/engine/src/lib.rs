@@ -16,7 +16,7 @@ mod windows;
 use std::ops::ControlFlow;
 
 pub use evaluation::{Evaluation, NotFinite};
-pub use fleet::{Member, check_fleet};
+pub use fleet::{Member, can_share, check_fleet};
 pub use plan::{Optimizer, TrainingPlan};
 pub use state::SessionState;
 pub use stretch::{MemberEpoch, Progress, StepResult, Stretch};

@@ -110,6 +110,22 @@ pub enum SplitError {
         /// Number of recordings.
         n_recordings: usize,
     },
+    /// More groups than subjects, or too few groups.
+    #[error("{n_subjects} subjects cannot make {n_groups} groups. Pass --folds group-K with K from 2 to {n_subjects}.")]
+    Groups {
+        /// Groups asked for.
+        n_groups: usize,
+        /// Subjects with windows.
+        n_subjects: usize,
+    },
+    /// More parts than windows, or too few parts.
+    #[error("{n_windows} windows cannot make {n_parts} parts. Pass --folds random-K with K from 2 to {n_windows}.")]
+    Parts {
+        /// Parts asked for.
+        n_parts: usize,
+        /// Windows.
+        n_windows: usize,
+    },
     /// A fraction outside (0, 1).
     #[error("The validation fraction {0} is not between 0 and 1. Pass for example --valid-fraction 0.2.")]
     Fraction(f64),

@@ -1,0 +1,65 @@
+//! What can go wrong in a study.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use triax_engine::EngineError;
+use triax_model::WeightFileError;
+use triax_trainer::FitError;
+
+/// What can go wrong in a study.
+#[derive(Debug, thiserror::Error)]
+pub enum StudyError {
+    /// The system refused.
+    #[error("cannot {action} {}: {reason}", path.display())]
+    Io {
+        /// `read`, `write` or the like.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        reason: io::Error,
+    },
+    /// A file that is not what a study writes.
+    #[error("{} is not what a study writes there: {problem}; remove it, and the study trains it again", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A fleet cannot be trained.
+    #[error(transparent)]
+    Fit(#[from] FitError),
+    /// A device failed.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The weights of a training cannot be written.
+    #[error(transparent)]
+    Weights(#[from] WeightFileError),
+    /// A device cannot be opened.
+    #[error("{0}")]
+    Device(String),
+    /// A baseline failed.
+    #[error("the baseline {name} failed in fold {fold}: {problem}")]
+    Baseline {
+        /// Its name.
+        name: &'static str,
+        /// The fold.
+        fold: String,
+        /// What it said.
+        problem: String,
+    },
+}
+
+impl StudyError {
+    /// An error of the system about `path`.
+    pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |reason| Self::Io { action, path: path.to_owned(), reason }
+    }
+
+    /// A file that makes no sense.
+    pub(crate) fn damaged(path: &Path, problem: impl Into<String>) -> Self {
+        Self::Damaged { path: path.to_owned(), problem: problem.into() }
+    }
+}

@@ -1,0 +1,174 @@
+//! What a study trains: settings × folds × seeds, each training with a number of its own.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use triax_data::{Corpus, Fold, Folds, Windows, fit_scaler_to};
+use triax_engine::WindowSet;
+use triax_losses::balanced_class_weights;
+use triax_model::{Network, Scaler};
+use triax_trainer::FitPlan;
+
+/// One point of the grid.
+#[derive(Clone, Debug)]
+pub struct Setting {
+    /// What tells it from the others, as `loss=hinge, dropout=0.3`; of a single one, what it is.
+    pub name: String,
+    /// The settings that vary, each with its value here.
+    pub values: BTreeMap<String, String>,
+    /// The network.
+    pub network: Network,
+    /// What is trained and how. Seed and balanced class weights are filled in for each training.
+    pub plan: FitPlan,
+    /// Whether each class weighs the same in each fold's training part.
+    pub balances_classes: bool,
+    /// Whether channels are standardised, by each fold's training part.
+    pub standardises: bool,
+    /// The windows, prepared as this setting has them.
+    pub windows: WindowSet,
+}
+
+/// Everything that decides how a study comes out.
+#[derive(Clone, Debug)]
+pub struct Study {
+    /// The recordings.
+    pub corpus: Corpus,
+    /// All their windows, as the sensors gave them.
+    pub windows: Windows,
+    /// Samples of a window.
+    pub window: usize,
+    /// Samples from one window to the next.
+    pub step: usize,
+    /// How windows are held out.
+    pub protocol: Folds,
+    /// What that gives.
+    pub folds: Vec<Fold>,
+    /// The settings to compare.
+    pub settings: Vec<Setting>,
+    /// The seeds of each setting and fold.
+    pub seeds: Vec<u64>,
+}
+
+/// One training.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Training {
+    /// Its number, from 0.
+    pub number: usize,
+    /// Index of its setting.
+    pub setting: usize,
+    /// Index of its fold.
+    pub fold: usize,
+    /// Its seed.
+    pub seed: u64,
+}
+
+/// A share of a study, for one of several machines: every so many trainings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Share {
+    /// Which, from 1.
+    pub part: usize,
+    /// Of how many.
+    pub of: usize,
+}
+
+impl Study {
+    /// How many trainings it has.
+    pub fn n_trainings(&self) -> usize {
+        self.settings.len() * self.folds.len() * self.seeds.len()
+    }
+
+    /// The training of this number.
+    pub fn training(&self, number: usize) -> Training {
+        let (n_folds, n_seeds) = (self.folds.len(), self.seeds.len());
+        Training {
+            number,
+            setting: number / (n_folds * n_seeds),
+            fold: number / n_seeds % n_folds,
+            seed: self.seeds[number % n_seeds],
+        }
+    }
+
+    /// Names of the classes.
+    pub fn classes(&self) -> &[String] {
+        &self.corpus.classes
+    }
+
+    /// Number of channels.
+    pub fn channels(&self) -> usize {
+        self.corpus.channels.len()
+    }
+
+    /// Whose each window is.
+    pub fn subject(&self, window_idx: u32) -> &str {
+        &self.corpus.recordings[self.windows.origins[window_idx as usize].recording as usize].subject
+    }
+
+    /// Labels of the windows at `indices`.
+    pub fn labels(&self, indices: &[u32]) -> Vec<u32> {
+        indices.iter().map(|&idx| self.windows.labels[idx as usize]).collect()
+    }
+
+    /// The scaler of a setting in a fold, from the fold's training windows alone.
+    pub fn scaler(&self, setting: &Setting, fold: &Fold) -> Option<Scaler> {
+        let values = &setting.windows.windows;
+        setting.standardises.then(|| fit_scaler_to(values, &fold.train, self.window, self.channels()))
+    }
+
+    /// What one training does.
+    pub fn plan(&self, training: Training) -> FitPlan {
+        let setting = &self.settings[training.setting];
+        let mut plan = setting.plan.clone();
+        plan.training.seed = training.seed;
+        if setting.balances_classes {
+            let labels = self.labels(&self.folds[training.fold].train);
+            plan.training.class_weights = Some(balanced_class_weights(&labels, self.classes().len()));
+        }
+        plan
+    }
+}
+
+impl Share {
+    /// The whole study.
+    pub const WHOLE: Self = Self { part: 1, of: 1 };
+
+    /// Whether this share has the training of this number.
+    pub fn has(self, number: usize) -> bool {
+        number % self.of == self.part - 1
+    }
+}
+
+impl fmt::Display for Share {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.part, self.of)
+    }
+}
+
+impl FromStr for Share {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let numbers = text.split_once('/').and_then(|(part, of)| Some((part.parse().ok()?, of.parse().ok()?)));
+        match numbers {
+            Some((part, of)) if (1..=of).contains(&part) => Ok(Self { part, of }),
+            _ => Err("write I/N, with I from 1 to N, such as 1/3".to_owned()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_are_read_and_cover_everything_once() {
+        for bad in ["", "0/3", "4/3", "1", "a/b", "1/0"] {
+            assert!(bad.parse::<Share>().is_err(), "{bad}");
+        }
+        let shares: Vec<Share> = (1..=3).map(|part| format!("{part}/3").parse().unwrap()).collect();
+        for number in 0..20 {
+            assert_eq!(shares.iter().filter(|share| share.has(number)).count(), 1);
+            assert!(Share::WHOLE.has(number));
+        }
+    }
+}
