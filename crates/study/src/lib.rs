@@ -4,4 +4,5 @@
 
 mod summary;
 
-pub use summary::{Band, Comparison, Competitor, EpochBand, Kind, Mistake, Reliability, SubjectFigures, Summary};
+pub use summary::{Band, Comparison, Competitor, EpochBand, Kind, Summary};
+pub use triax_trainer::{Mistake, Reliability, SubjectFigures};
