@@ -1,6 +1,6 @@
 //! The corpus: labelled recordings, whatever file they came from.
 
-use crate::{DataError, RepairLog};
+use crate::{DataError, Origin, RepairLog};
 use std::collections::BTreeSet;
 
 /// The part of a split that a source prescribes for a recording.
@@ -69,6 +69,17 @@ impl Corpus {
         let mut seen = BTreeSet::new();
         let known = self.recordings.iter().map(|recording| recording.subject.as_str());
         known.filter(|subject| !subject.is_empty() && seen.insert(*subject)).map(String::from).collect()
+    }
+
+    /// Whose the window at `origin` is; empty when the source does not say.
+    pub fn subject_of(&self, origin: Origin) -> &str {
+        &self.recordings[origin.recording as usize].subject
+    }
+
+    /// Where the window at `origin` is found in the source: `file:line` of its recording, and how far into it.
+    pub fn place_of(&self, origin: Origin) -> String {
+        let source = &self.recordings[origin.recording as usize].source;
+        if origin.start == 0 { source.clone() } else { format!("{source} + {} samples", origin.start) }
     }
 
     /// Keeps the named activities only, and makes the order of `names` the order of the classes.

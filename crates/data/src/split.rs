@@ -84,7 +84,7 @@ fn split_windows(
     let is_valid: Vec<bool> = match plan {
         SplitPlan::Subject { valid_fraction, valid_subjects } => {
             let held_out = choose_subjects(corpus, &all, *valid_fraction, valid_subjects, seed)?;
-            all.iter().map(|&origin| held_out.contains(subject_of(corpus, origin))).collect()
+            all.iter().map(|&origin| held_out.contains(corpus.subject_of(origin))).collect()
         }
         SplitPlan::Random { valid_fraction } => choose_windows(all.len(), *valid_fraction, seed)?,
         SplitPlan::Predefined => is_predefined_valid(corpus, &all)?,
@@ -221,13 +221,9 @@ fn count_shared(train: &[Origin], valid: &[Origin], window: usize) -> usize {
     valid.iter().filter(shares).count()
 }
 
-fn subject_of(corpus: &Corpus, origin: Origin) -> &str {
-    &corpus.recordings[origin.recording as usize].subject
-}
-
 /// The subjects that have a window among `origins`, sorted.
 fn subjects_of(corpus: &Corpus, origins: &[Origin]) -> Vec<String> {
-    let subjects: BTreeSet<_> = origins.iter().map(|&origin| subject_of(corpus, origin)).collect();
+    let subjects: BTreeSet<_> = origins.iter().map(|&origin| corpus.subject_of(origin)).collect();
     subjects.into_iter().map(str::to_owned).collect()
 }
 

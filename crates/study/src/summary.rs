@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use triax_data::Audit;
 use triax_statistics::Estimate;
+use triax_trainer::{Mistake, Reliability, SubjectFigures};
 
 /// What a study found.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -96,19 +97,6 @@ pub struct Competitor {
     pub mistakes: Vec<Mistake>,
 }
 
-/// One subject, judged by networks that never saw it (under an honest protocol).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct SubjectFigures {
-    /// Name.
-    pub subject: String,
-    /// Windows.
-    pub n_windows: u64,
-    /// Mean over seeds.
-    pub accuracy: f64,
-    /// Mean over seeds; over the classes that the subject has.
-    pub macro_f1: f64,
-}
-
 /// One epoch over all folds and seeds.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EpochBand {
@@ -133,38 +121,6 @@ pub struct Band {
     pub low: f64,
     /// 95th percentile.
     pub high: f64,
-}
-
-/// Confidence (softmax of the scores, largest class) against accuracy, in bins of equal width.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Reliability {
-    /// Windows in each bin of confidence from 0 to 1.
-    pub n_windows: Vec<u64>,
-    /// Mean confidence of each bin; 0 of an empty one.
-    pub confidence: Vec<f64>,
-    /// Accuracy of each bin; 0 of an empty one.
-    pub accuracy: Vec<f64>,
-    /// Expected calibration error: mean |confidence − accuracy|, weighted by windows.
-    pub error: f64,
-}
-
-/// A window that was classified wrongly, and with confidence.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Mistake {
-    /// Whose.
-    pub subject: String,
-    /// `file:line` of its first sample, where known.
-    pub source: String,
-    /// What it is.
-    pub label: usize,
-    /// What it was taken for.
-    pub prediction: usize,
-    /// By how much the score of the prediction exceeds that of the label.
-    pub margin: f64,
-    /// (window, channels) values as the sensor gave them.
-    pub values: Vec<f32>,
-    /// Name of each channel.
-    pub channels: Vec<String>,
 }
 
 /// Two settings over the same subjects.

@@ -24,7 +24,8 @@
 //!   and an empty `.lock`, which keeps a second process from training there.
 //! - An [`Observer`] is told what happens, to draw bars, and is asked whether to stop.
 //! - [`fit_fleet`] trains a [`FleetJob`]: many models at once, without a folder, their results handed over as they come.
-//! - [`Metrics`] come from scores and labels alone, so that evaluating a finished network counts exactly as training did.
+//! - [`Metrics`] come from scores and labels alone, so that evaluating a finished network counts exactly as training did;
+//!   so do [`Reliability`], [`SubjectFigures`] and the worst [`Mistake`]s, which reports show.
 //!
 //! Epochs and steps are counted from 1 in everything that is shown or written, from 0 in the order of windows and the
 //! counters of random numbers.
@@ -40,11 +41,14 @@ mod history;
 mod identity;
 mod job;
 mod metrics;
+mod mistakes;
 mod observer;
 mod plan;
 mod progress;
+mod reliability;
 mod run_folder;
 mod schedule;
+mod subjects;
 
 pub use error::{Breakdown, FitError, FolderError};
 pub use fit::{Outcome, fit, resume};
@@ -54,7 +58,10 @@ pub use fleet::{
 pub use history::{EpochRecord, StepRecord};
 pub use job::Job;
 pub use metrics::{ClassMetrics, Metrics, MetricsError};
+pub use mistakes::{Mistake, WrongWindow, worst_mistakes};
 pub use observer::{Observer, RunShape};
 pub use plan::FitPlan;
+pub use reliability::Reliability;
 pub use run_folder::{Figures, RunFolder, Summary};
 pub use schedule::Schedule;
+pub use subjects::SubjectFigures;

@@ -10,7 +10,7 @@ use std::str::FromStr;
 use triax_random::{Purpose, Stream};
 
 use super::{
-    SplitError, SplitPlan, check_parts, choose_subjects, is_predefined_valid, subject_of, subjects_of,
+    SplitError, SplitPlan, check_parts, choose_subjects, is_predefined_valid, subjects_of,
 };
 use crate::{Corpus, DataError, Origin, Windows};
 
@@ -74,7 +74,7 @@ impl Folds {
         }
         let all = &windows.origins;
         let by_subject = |n_folds: usize, fold_of: &dyn Fn(&str) -> usize| -> Vec<Vec<bool>> {
-            let of_window: Vec<usize> = all.iter().map(|&origin| fold_of(subject_of(corpus, origin))).collect();
+            let of_window: Vec<usize> = all.iter().map(|&origin| fold_of(corpus.subject_of(origin))).collect();
             (0..n_folds).map(|fold| of_window.iter().map(|&of| of == fold).collect()).collect()
         };
         let numbered = |n: usize| (1..=n).map(|fold| fold.to_string()).collect::<Vec<_>>();
@@ -99,7 +99,7 @@ impl Folds {
                     unreachable!("subjects are held out by fraction or by name")
                 };
                 let chosen = choose_subjects(corpus, all, *valid_fraction, valid_subjects, seed)?;
-                let part = all.iter().map(|&origin| chosen.contains(subject_of(corpus, origin))).collect();
+                let part = all.iter().map(|&origin| chosen.contains(corpus.subject_of(origin))).collect();
                 (vec!["held-out".to_owned()], vec![part])
             }
             Self::Random(n_parts) => {
@@ -186,7 +186,7 @@ fn balanced(
 ) -> BTreeMap<String, usize> {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for &origin in all {
-        *counts.entry(subject_of(corpus, origin)).or_default() += 1;
+        *counts.entry(corpus.subject_of(origin)).or_default() += 1;
     }
     let mut order: Vec<&String> = subjects.iter().collect();
     Stream::new(seed, Purpose::Split, 0).shuffle(&mut order);
@@ -324,7 +324,7 @@ mod tests {
                 let origins = &windows.as_ref().unwrap().origins;
                 for fold in made {
                     let subjects = |indices: &[u32]| -> BTreeSet<String> {
-                        indices.iter().map(|&idx| subject_of(&corpus, origins[idx as usize]).to_owned()).collect()
+                        indices.iter().map(|&idx| corpus.subject_of(origins[idx as usize]).to_owned()).collect()
                     };
                     prop_assert!(subjects(&fold.train).is_disjoint(&subjects(&fold.valid)));
                 }
