@@ -40,6 +40,24 @@ pub enum StudyError {
     /// A device cannot be opened.
     #[error("{0}")]
     Device(String),
+    /// Scores that are not those of its windows.
+    #[error("the scores of training {number} cannot be judged: {problem}; remove its file, and the study trains it again")]
+    Scores {
+        /// Its number.
+        number: usize,
+        /// What is wrong.
+        problem: String,
+    },
+    /// Trainings are missing.
+    #[error("{n_missing} of {n_trainings} trainings are missing, number {first} the first of them")]
+    Incomplete {
+        /// How many.
+        n_missing: usize,
+        /// Of how many.
+        n_trainings: usize,
+        /// The first of them.
+        first: usize,
+    },
     /// A baseline failed.
     #[error("the baseline {name} failed in fold {fold}: {problem}")]
     Baseline {

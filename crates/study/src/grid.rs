@@ -27,6 +27,8 @@ pub struct Setting {
     pub standardises: bool,
     /// The windows, prepared as this setting has them.
     pub windows: WindowSet,
+    /// Further metadata of its weight files.
+    pub extra: BTreeMap<String, String>,
 }
 
 /// Everything that decides how a study comes out.

@@ -19,8 +19,9 @@ mod tables;
 mod training_file;
 
 pub use error::StudyError;
-pub use folder::StudyFolder;
+pub use folder::{StudyFolder, difference};
 pub use grid::{Setting, Share, Study, Training};
+pub use judge::combined;
 pub use run::{Device, Options, Outcome, Watch, run};
 pub use summarise::{Facts, summarise};
 pub use summary::{Band, Comparison, Competitor, EpochBand, Kind, Summary};

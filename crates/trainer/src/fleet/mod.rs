@@ -27,6 +27,8 @@ pub struct FleetJob<'a> {
     /// Models to train at once; fewer where the device holds fewer, and as many as it holds where absent. The results of
     /// small groups come sooner; a GPU trains large ones faster.
     pub at_once: Option<usize>,
+    /// Whether each epoch's history says how well the validation windows were classified after it.
+    pub follows_validation: bool,
 }
 
 /// One model of a fleet. What the models must have in common is said at [`Member`]; here the number of epochs is added.
@@ -104,6 +106,12 @@ pub struct FleetEpoch {
     pub loss: f64,
     /// As [`crate::EpochRecord::accuracy`].
     pub accuracy: f64,
+    /// As [`crate::EpochRecord::val_loss`], where the job follows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub val_loss: Option<f64>,
+    /// As [`crate::EpochRecord::val_accuracy`], likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub val_accuracy: Option<f64>,
     /// Learning rate of the epoch's last step.
     pub learning_rate: f32,
 }

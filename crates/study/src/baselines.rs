@@ -1,0 +1,34 @@
+//! Classical methods on the folds of a study.
+
+use triax_baselines::{Baseline, Features};
+use triax_trainer::SubjectFigures;
+
+use crate::StudyError;
+use crate::grid::Study;
+use crate::judge::by_subject;
+
+/// One method in one fold.
+pub(crate) struct FoldOfBaseline {
+    pub baseline: &'static str,
+    pub fold: String,
+    /// Class of each validation window.
+    pub predictions: Vec<u32>,
+    pub subjects: Vec<SubjectFigures>,
+}
+
+/// Trains every method in every fold; method by method.
+pub(crate) fn train(study: &Study) -> Result<Vec<FoldOfBaseline>, StudyError> {
+    let features = Features::of(&study.windows.values, study.window, study.channels(), study.corpus.rate_hz);
+    let labels = &study.windows.labels;
+    let mut folds = Vec::new();
+    for baseline in Baseline::ALL {
+        for fold in &study.folds {
+            let predictions = baseline
+                .predict(&features, labels, &fold.train, &fold.valid, study.classes().len())
+                .map_err(|problem| StudyError::Baseline { name: baseline.name(), fold: fold.name.clone(), problem })?;
+            let subjects = by_subject(study, &fold.valid, &predictions);
+            folds.push(FoldOfBaseline { baseline: baseline.name(), fold: fold.name.clone(), predictions, subjects });
+        }
+    }
+    Ok(folds)
+}

@@ -1,0 +1,221 @@
+//! The folder of a study.
+//!
+//! | file | what |
+//! |---|---|
+//! | `study.json` | what the study is: settings, folds, seeds, data; whoever resumes or joins must agree with it |
+//! | `trainings/NNNNN.safetensors` | one training each, written whole as it ends |
+//! | `weights/NNNNN.safetensors` | its weights, where they are kept: a weight file as `triax train` writes it |
+//! | `results.csv`, `subjects.csv`, `history.csv`, `baselines.csv` | tables of all that is there, in the order of the numbers |
+//! | `timings.csv` | when and how long: the one table that differs between two runs of the same study |
+//! | `summary.json`, `report.html` | what was found, once all trainings are there |
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use triax_model::whole_file;
+
+use crate::StudyError;
+use crate::training_file::TrainingFile;
+
+/// The folder of a study, locked for this process.
+#[derive(Debug)]
+pub struct StudyFolder {
+    path: PathBuf,
+    /// Held open: the lock goes with it.
+    _lock: File,
+}
+
+impl StudyFolder {
+    /// Opens `path`, making it where it is not there. `study` is what the study is, as JSON text.
+    ///
+    /// # Errors
+    /// A folder that holds something else or another study, with the first difference; one in which another process is at
+    /// work; whatever the system says.
+    pub fn open(path: &Path, study: &serde_json::Value) -> Result<Self, StudyError> {
+        fs::create_dir_all(path).map_err(StudyError::io("make", path))?;
+        let file = path.join("study.json");
+        if !file.exists() {
+            let mut there = fs::read_dir(path).map_err(StudyError::io("read", path))?;
+            if there.any(|entry| entry.is_ok_and(|entry| entry.file_name() != ".lock")) {
+                let reason = io::Error::new(
+                    io::ErrorKind::AlreadyExists,
+                    "it holds files, and no study.json: name a folder that is new or empty, or that of this study",
+                );
+                return Err(StudyError::Io { action: "begin a study in", path: path.to_owned(), reason });
+            }
+        }
+        let lock = lock(path)?;
+        if file.exists() {
+            let there = read_json(&file)?;
+            if let Some(difference) = difference("", &there, study) {
+                let reason = io::Error::new(
+                    io::ErrorKind::AlreadyExists,
+                    format!("it holds another study: {difference}; name another --out"),
+                );
+                return Err(StudyError::Io { action: "go on in", path: path.to_owned(), reason });
+            }
+        }
+        let folder = Self { path: path.to_owned(), _lock: lock };
+        for name in ["trainings", "weights"] {
+            fs::create_dir_all(path.join(name)).map_err(StudyError::io("make", &path.join(name)))?;
+        }
+        if !file.exists() {
+            let text = serde_json::to_string_pretty(study).expect("JSON can be written") + "\n";
+            folder.write("study.json", text.as_bytes())?;
+        }
+        Ok(folder)
+    }
+
+    /// What the study in `path` is.
+    ///
+    /// # Errors
+    /// No study there, or one whose `study.json` cannot be read.
+    pub fn description(path: &Path) -> Result<serde_json::Value, StudyError> {
+        read_json(&path.join("study.json"))
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Writes one of its files, whole or not at all.
+    ///
+    /// # Errors
+    /// Whatever the system says.
+    pub fn write(&self, name: &str, bytes: &[u8]) -> Result<(), StudyError> {
+        let path = self.path.join(name);
+        whole_file::write(&path, bytes).map_err(StudyError::io("write", &path))
+    }
+
+    /// The file of a training.
+    pub(crate) fn training_path(&self, number: usize) -> PathBuf {
+        self.path.join("trainings").join(format!("{number:05}.safetensors"))
+    }
+
+    /// The weights of a training.
+    pub fn weights_path(&self, number: usize) -> PathBuf {
+        self.path.join("weights").join(format!("{number:05}.safetensors"))
+    }
+
+    /// All trainings that are there, by number.
+    pub(crate) fn trainings(&self, classes: usize) -> Result<BTreeMap<usize, TrainingFile>, StudyError> {
+        let folder = self.path.join("trainings");
+        let mut all = BTreeMap::new();
+        for entry in fs::read_dir(&folder).map_err(StudyError::io("read", &folder))? {
+            let path = entry.map_err(StudyError::io("read", &folder))?.path();
+            // A process that was killed leaves its half-written file under another name.
+            if path.extension().is_none_or(|extension| extension != "safetensors") {
+                continue;
+            }
+            let file = TrainingFile::read(&path, classes)?;
+            if self.training_path(file.trained.number) != path {
+                return Err(StudyError::damaged(&path, format!("it is training {}", file.trained.number)));
+            }
+            all.insert(file.trained.number, file);
+        }
+        Ok(all)
+    }
+
+    /// Copies the trainings of the study in `part`, and their weights.
+    ///
+    /// # Errors
+    /// A training that is here already; whatever the system says.
+    pub fn take_over(&self, part: &Path) -> Result<usize, StudyError> {
+        let mut n_taken = 0;
+        for name in ["trainings", "weights"] {
+            let from = part.join(name);
+            for entry in fs::read_dir(&from).map_err(StudyError::io("read", &from))? {
+                let source = entry.map_err(StudyError::io("read", &from))?.path();
+                let Some(file) = source.file_name().filter(|_| source.extension().is_some_and(|e| e == "safetensors"))
+                else {
+                    continue;
+                };
+                let target = self.path.join(name).join(file);
+                let bytes = fs::read(&source).map_err(StudyError::io("read", &source))?;
+                if target.exists() {
+                    if fs::read(&target).map_err(StudyError::io("read", &target))? == bytes {
+                        continue;
+                    }
+                    let reason = io::Error::new(
+                        io::ErrorKind::AlreadyExists,
+                        format!("{} is there already, and differs: the parts overlap", target.display()),
+                    );
+                    return Err(StudyError::Io { action: "join", path: source, reason });
+                }
+                whole_file::write(&target, &bytes).map_err(StudyError::io("write", &target))?;
+                n_taken += usize::from(name == "trainings");
+            }
+        }
+        Ok(n_taken)
+    }
+}
+
+fn lock(path: &Path) -> Result<File, StudyError> {
+    let file = path.join(".lock");
+    let lock = File::create(&file).map_err(StudyError::io("write", &file))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(fs::TryLockError::WouldBlock) => {
+            let reason = io::Error::new(io::ErrorKind::ResourceBusy, "another process is at work there");
+            Err(StudyError::Io { action: "go on in", path: path.to_owned(), reason })
+        }
+        Err(fs::TryLockError::Error(reason)) => Err(StudyError::Io { action: "lock", path: file, reason }),
+    }
+}
+
+fn read_json(path: &Path) -> Result<serde_json::Value, StudyError> {
+    let text = fs::read_to_string(path).map_err(StudyError::io("read", path))?;
+    serde_json::from_str(&text).map_err(|error| StudyError::damaged(path, error.to_string()))
+}
+
+/// The first entry in which two descriptions of a study differ, if there is one.
+pub fn difference(at: &str, there: &serde_json::Value, now: &serde_json::Value) -> Option<String> {
+    use serde_json::Value::Object;
+    match (there, now) {
+        (Object(there), Object(now)) => {
+            let keys: std::collections::BTreeSet<&String> = there.keys().chain(now.keys()).collect();
+            keys.into_iter().find_map(|key| {
+                let null = serde_json::Value::Null;
+                let at = if at.is_empty() { key.clone() } else { format!("{at}.{key}") };
+                difference(&at, there.get(key).unwrap_or(&null), now.get(key).unwrap_or(&null))
+            })
+        }
+        _ if there == now => None,
+        _ => Some(format!("`{at}` is {there} there, and {now} here")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_folder_belongs_to_one_study() {
+        let scratch = tempfile::tempdir().unwrap();
+        let path = scratch.path().join("study");
+        let one = json!({"folds": "loso", "settings": {"epochs": 3}});
+        let folder = StudyFolder::open(&path, &one).unwrap();
+        let busy = StudyFolder::open(&path, &one).unwrap_err().to_string();
+        assert!(busy.contains("another process"), "{busy}");
+        drop(folder);
+        drop(StudyFolder::open(&path, &one).unwrap());
+        assert_eq!(StudyFolder::description(&path).unwrap(), one);
+        let other = json!({"folds": "loso", "settings": {"epochs": 4}});
+        let refusal = StudyFolder::open(&path, &other).unwrap_err().to_string();
+        assert!(refusal.contains("`settings.epochs` is 3 there, and 4 here"), "{refusal}");
+    }
+
+    #[test]
+    fn a_folder_with_other_things_in_it_is_left_alone() {
+        let scratch = tempfile::tempdir().unwrap();
+        fs::write(scratch.path().join("thesis.txt"), "years of work").unwrap();
+        let refusal = StudyFolder::open(scratch.path(), &json!({})).unwrap_err().to_string();
+        assert!(refusal.contains("it holds files"), "{refusal}");
+        assert_eq!(fs::read_dir(scratch.path()).unwrap().count(), 1);
+    }
+}

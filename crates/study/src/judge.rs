@@ -1,0 +1,101 @@
+//! Judges trainings by the scores that they left behind.
+
+use triax_losses::{Loss, predicted_class};
+use triax_trainer::{Metrics, SubjectFigures};
+
+use crate::StudyError;
+use crate::grid::{Study, Training};
+use crate::training_file::TrainingFile;
+
+/// What a training's scores say.
+pub(crate) struct Judged {
+    pub metrics: Metrics,
+    pub subjects: Vec<SubjectFigures>,
+}
+
+/// Judges what `training` left in `file`; None where it broke down.
+///
+/// # Errors
+/// Scores that do not belong to the fold's windows.
+pub(crate) fn judge(study: &Study, training: Training, file: &TrainingFile) -> Result<Option<Judged>, StudyError> {
+    if file.trained.broken.is_some() {
+        return Ok(None);
+    }
+    let (setting, fold) = (&study.settings[training.setting], &study.folds[training.fold]);
+    let labels = study.labels(&fold.valid);
+    let metrics = Metrics::from_scores(&file.scores, &labels, setting.plan.training.loss, study.classes())
+        .map_err(|error| StudyError::Scores { number: training.number, problem: error.to_string() })?;
+    let predictions = predictions(&file.scores, study.classes().len());
+    Ok(Some(Judged { metrics, subjects: by_subject(study, &fold.valid, &predictions) }))
+}
+
+/// The predicted class of each row of `scores` (n_windows, classes).
+pub(crate) fn predictions(scores: &[f32], classes: usize) -> Vec<u32> {
+    scores.chunks_exact(classes).map(|row| predicted_class(row) as u32).collect()
+}
+
+/// The figures of each subject among the windows at `indices`, whose classes are predicted to be `predictions`.
+pub(crate) fn by_subject(study: &Study, indices: &[u32], predictions: &[u32]) -> Vec<SubjectFigures> {
+    let subjects: Vec<&str> = indices.iter().map(|&idx| study.subject(idx)).collect();
+    SubjectFigures::of_each(predictions, &study.labels(indices), &subjects)
+}
+
+/// (classes, classes) windows by label and prediction.
+pub(crate) fn confusion(labels: &[u32], predictions: &[u32], classes: usize) -> Vec<Vec<u64>> {
+    let mut counts = vec![vec![0; classes]; classes];
+    for (&label, &prediction) in labels.iter().zip(predictions) {
+        counts[label as usize][prediction as usize] += 1;
+    }
+    counts
+}
+
+/// The scores of several networks for the same windows as those of one predictor (n_windows, classes): the mean of their
+/// probabilities where scores are logits, the mean of the scores themselves where they are margins, which have a scale of
+/// their own (1 is what a hinge asks for).
+pub fn combined(of_members: &[&[f32]], loss: Loss, classes: usize) -> Vec<f32> {
+    let n = of_members.len() as f32;
+    let mut sum = vec![0.0; of_members.first().map_or(0, |scores| scores.len())];
+    for scores in of_members {
+        for (sum, row) in sum.chunks_exact_mut(classes).zip(scores.chunks_exact(classes)) {
+            match loss {
+                Loss::CategoricalCrossentropy => {
+                    let largest = row[predicted_class(row)];
+                    let total: f32 = row.iter().map(|score| (score - largest).exp()).sum();
+                    sum.iter_mut().zip(row).for_each(|(sum, score)| *sum += (score - largest).exp() / total);
+                }
+                Loss::Hinge | Loss::SquaredHinge | Loss::CategoricalHinge => {
+                    sum.iter_mut().zip(row).for_each(|(sum, score)| *sum += score);
+                }
+            }
+        }
+    }
+    sum.iter_mut().for_each(|sum| *sum /= n);
+    if loss == Loss::CategoricalCrossentropy {
+        // Back to logits, so that whoever takes a softmax of them has the mean probabilities.
+        sum.iter_mut().for_each(|sum| *sum = sum.max(f32::MIN_POSITIVE).ln());
+    }
+    sum
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn logits_are_combined_as_probabilities_and_margins_as_they_are() {
+        let (a, b) = ([2.0, 0.0], [0.0, 1.0]);
+        assert_eq!(combined(&[&a, &b], Loss::Hinge, 2), [1.0, 0.5]);
+        let logits = combined(&[&a, &b], Loss::CategoricalCrossentropy, 2);
+        let p = |own: f32, other: f32| own.exp() / (own.exp() + other.exp());
+        let wanted = [(p(2.0, 0.0) + p(0.0, 1.0)) / 2.0, (p(0.0, 2.0) + p(1.0, 0.0)) / 2.0];
+        for (found, wanted) in logits.iter().zip(wanted) {
+            assert!((found.exp() - wanted).abs() < 1e-6, "{found} is not the logarithm of {wanted}");
+        }
+    }
+
+    #[test]
+    fn probabilities_that_vanish_stay_finite() {
+        let logits = combined(&[&[200.0, -200.0]], Loss::CategoricalCrossentropy, 2);
+        assert!(logits.iter().all(|logit| logit.is_finite()), "{logits:?}");
+    }
+}

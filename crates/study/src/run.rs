@@ -1,0 +1,319 @@
+//! Trains what a share of a study is still missing: group after group, on one device or several.
+
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use triax_engine::{Engine, can_share};
+use triax_model::{Scaler, WeightFile, Weights};
+use triax_trainer::{FitPlan, FleetJob, FleetModel, FleetObserver, FleetOutcome, FleetResult, fit_fleet};
+
+use crate::folder::StudyFolder;
+use crate::grid::{Setting, Share, Study, Training};
+use crate::tables;
+use crate::training_file::{Trained, TrainingFile};
+use crate::StudyError;
+
+/// A device to train on.
+pub struct Device<'a> {
+    /// What the tables call it.
+    pub name: String,
+    /// Opens its engine, on the thread that will use it.
+    pub open: Box<dyn Fn() -> Result<Box<dyn Engine>, String> + Sync + 'a>,
+    /// Models that it trains at once, at most.
+    pub at_once: usize,
+}
+
+/// What to train, and what to keep of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// The share to train.
+    pub share: Share,
+    /// Whether weights are kept.
+    pub keeps_weights: bool,
+}
+
+/// Watches a study, from whichever thread trains.
+pub trait Watch: Send {
+    /// Training begins: steps of all trainings of the share, and how many of them are done already.
+    fn started(&mut self, _n_steps: u64, _done: u64, _n_trainings: usize, _n_done: usize) {}
+
+    /// So many more steps are done.
+    fn steps_done(&mut self, _steps: u64) {}
+
+    /// So many trainings are done, of those that the share has.
+    fn trainings_done(&mut self, _done: usize) {}
+
+    /// Whether to stop. The group in progress is lost, what came before is kept.
+    fn interrupted(&mut self) -> bool {
+        false
+    }
+}
+
+impl Watch for () {}
+
+/// How it ended without an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The folder holds all trainings of the share.
+    Finished,
+    /// The watch asked to stop; so many trainings are there.
+    Interrupted(usize),
+}
+
+/// Trains what `folder` does not hold yet. Which device trains what is settled beforehand, so that a study that was
+/// stopped comes out as one that was not.
+///
+/// # Errors
+/// Damaged files in the folder; a device that fails; a disk that is full. What was trained before is kept.
+pub fn run(
+    study: &Study,
+    devices: &[Device<'_>],
+    options: Options,
+    folder: &StudyFolder,
+    watch: &mut dyn Watch,
+) -> Result<Outcome, StudyError> {
+    let done = folder.trainings(study.classes().len())?;
+    let (groups, wanted) = (groups(study, devices, options.share), wanted(study, options.share));
+    let n_steps = |numbers: &mut dyn Iterator<Item = usize>| numbers.map(|n| n_steps(study, study.training(n))).sum();
+    let n_done = wanted.iter().filter(|number| done.contains_key(number)).count();
+    watch.started(
+        n_steps(&mut wanted.iter().copied()),
+        n_steps(&mut wanted.iter().copied().filter(|number| done.contains_key(number))),
+        wanted.len(),
+        n_done,
+    );
+    let shared = Mutex::new(Shared { study, folder, done: done.keys().copied().collect(), wanted: wanted.len(), watch });
+    let work = |device_idx: usize| -> Result<ControlFlow<()>, StudyError> {
+        let device = &devices[device_idx];
+        let mut engine = None;
+        for group in groups.iter().filter(|group| group.device == device_idx) {
+            let missing: Vec<usize> = group.trainings.iter().copied().filter(|n| !done.contains_key(n)).collect();
+            if missing.is_empty() {
+                continue;
+            }
+            let engine = match &engine {
+                Some(engine) => engine,
+                None => engine.insert((device.open)().map_err(StudyError::Device)?),
+            };
+            if train_group(study, device, engine.as_ref(), options, &missing, &shared)?.is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    };
+    let ends: Vec<_> = std::thread::scope(|scope| {
+        let others: Vec<_> = (1..devices.len()).map(|device| scope.spawn(move || work(device))).collect();
+        let own = work(0);
+        let others = others.into_iter().map(|other| {
+            other.join().unwrap_or_else(|_| Err(StudyError::Device("a thread of the study panicked".into())))
+        });
+        std::iter::once(own).chain(others.collect::<Vec<_>>()).collect()
+    });
+    let shared = shared.into_inner().unwrap_or_else(PoisonError::into_inner);
+    // What was trained is in the tables, whatever came in between.
+    tables::write(study, folder)?;
+    let mut stopped = false;
+    for end in ends {
+        stopped |= end?.is_break();
+    }
+    Ok(if stopped { Outcome::Interrupted(shared.done.len()) } else { Outcome::Finished })
+}
+
+/// The numbers of a share.
+fn wanted(study: &Study, share: Share) -> BTreeSet<usize> {
+    (0..study.n_trainings()).filter(|&number| share.has(number)).collect()
+}
+
+/// Steps of a training.
+fn n_steps(study: &Study, training: Training) -> u64 {
+    let plan = &study.settings[training.setting].plan;
+    (plan.epochs * plan.training.n_steps(study.folds[training.fold].train.len())) as u64
+}
+
+/// Trainings that make one fleet.
+struct Group {
+    device: usize,
+    trainings: Vec<usize>,
+}
+
+/// Cuts a share into groups, in the order of the numbers: as long as the next one can share a fleet with those before, and
+/// no larger than its device wants it. The devices take turns.
+fn groups(study: &Study, devices: &[Device<'_>], share: Share) -> Vec<Group> {
+    let mut groups: Vec<Group> = Vec::new();
+    for number in wanted(study, share) {
+        let fits = |group: &&mut Group| {
+            let first = &study.settings[study.training(group.trainings[0]).setting];
+            let own = &study.settings[study.training(number).setting];
+            group.trainings.len() < devices[group.device].at_once && fleet_of(first, own)
+        };
+        match groups.last_mut().filter(fits) {
+            Some(group) => group.trainings.push(number),
+            None => groups.push(Group { device: groups.len() % devices.len(), trainings: vec![number] }),
+        }
+    }
+    groups
+}
+
+/// Whether trainings of two settings can share a fleet.
+fn fleet_of(first: &Setting, other: &Setting) -> bool {
+    first.plan.epochs == other.plan.epochs
+        && std::sync::Arc::ptr_eq(&first.windows.windows, &other.windows.windows)
+        && can_share((&first.network, &first.plan.training), (&other.network, &other.plan.training)).is_ok()
+}
+
+/// What the threads of several devices share.
+struct Shared<'a> {
+    study: &'a Study,
+    folder: &'a StudyFolder,
+    done: BTreeSet<usize>,
+    wanted: usize,
+    watch: &'a mut dyn Watch,
+}
+
+/// What a member of a fleet is made of.
+struct Ingredients {
+    training: Training,
+    plan: FitPlan,
+    weights: Weights,
+    scaler: Option<Scaler>,
+}
+
+fn train_group(
+    study: &Study,
+    device: &Device<'_>,
+    engine: &dyn Engine,
+    options: Options,
+    numbers: &[usize],
+    shared: &Mutex<Shared<'_>>,
+) -> Result<ControlFlow<()>, StudyError> {
+    let (begun, clock) = (SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs(), Instant::now());
+    let ingredients: Vec<Ingredients> = numbers
+        .iter()
+        .map(|&number| {
+            let training = study.training(number);
+            let setting = &study.settings[training.setting];
+            Ingredients {
+                training,
+                plan: study.plan(training),
+                weights: Weights::glorot_uniform(&setting.network, training.seed),
+                scaler: study.scaler(setting, &study.folds[training.fold]),
+            }
+        })
+        .collect();
+    let model = |of: &'_ Ingredients| -> FleetModel<'_> {
+        let fold = &study.folds[of.training.fold];
+        FleetModel {
+            network: &study.settings[of.training.setting].network,
+            weights: &of.weights,
+            plan: &of.plan,
+            scaler: of.scaler.as_ref(),
+            train: &fold.train,
+            valid: &fold.valid,
+        }
+    };
+    let models: Vec<FleetModel<'_>> = ingredients.iter().map(model).collect();
+    let job = FleetJob {
+        engine,
+        windows: &study.settings[ingredients[0].training.setting].windows,
+        classes: study.classes(),
+        models: &models,
+        at_once: Some(numbers.len()),
+    };
+    let mut collector = Collector { shared, steps_done: 0, results: Vec::new() };
+    if fit_fleet(&job, &mut collector)? != FleetOutcome::Finished {
+        return Ok(ControlFlow::Break(()));
+    }
+    let seconds = clock.elapsed().as_secs_f64() / numbers.len() as f64;
+    let results = collector.results;
+    for (of, result) in ingredients.iter().zip(results) {
+        let file = end(study, device, engine, of, result, options, shared, (begun, seconds))?;
+        let shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
+        file.write(&shared.folder.training_path(of.training.number), study.classes().len())?;
+    }
+    let mut shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
+    shared.done.extend(numbers);
+    tables::write(shared.study, shared.folder)?;
+    let n_done = shared.done.len().min(shared.wanted);
+    shared.watch.trainings_done(n_done);
+    Ok(ControlFlow::Continue(()))
+}
+
+/// Scores a trained model's validation windows, and keeps its weights where they are wanted.
+#[expect(clippy::too_many_arguments, reason = "what a training ends with comes from everywhere")]
+fn end(
+    study: &Study,
+    device: &Device<'_>,
+    engine: &dyn Engine,
+    of: &Ingredients,
+    result: FleetResult,
+    options: Options,
+    shared: &Mutex<Shared<'_>>,
+    (started, seconds): (u64, f64),
+) -> Result<TrainingFile, StudyError> {
+    let Training { number, setting, fold, seed } = of.training;
+    let (setting, fold) = (&study.settings[setting], &study.folds[fold]);
+    let mut trained = Trained {
+        number,
+        setting: setting.name.clone(),
+        fold: fold.name.clone(),
+        seed,
+        fingerprint: study.corpus.fingerprint.clone(),
+        device: device.name.clone(),
+        started,
+        seconds,
+        history: result.history,
+        broken: None,
+    };
+    let weights = match result.end {
+        Ok(model) => model.weights,
+        Err(breakdown) => {
+            trained.broken = Some(breakdown.to_string());
+            return Ok(TrainingFile { trained, scores: Vec::new() });
+        }
+    };
+    let len = study.window * study.channels();
+    let values = &setting.windows.windows;
+    let mut judged: Vec<f32> =
+        fold.valid.iter().flat_map(|&idx| &values[idx as usize * len..][..len]).copied().collect();
+    if let Some(scaler) = &of.scaler {
+        scaler.apply(&mut judged);
+    }
+    let scores = engine.scores(&setting.network, &weights, &judged)?;
+    if options.keeps_weights {
+        let file = WeightFile {
+            weights,
+            spec: setting.network.spec().clone(),
+            classes: study.classes().to_vec(),
+            scaler: of.scaler.clone(),
+            extra: setting.extra.clone(),
+        };
+        let path = shared.lock().unwrap_or_else(PoisonError::into_inner).folder.weights_path(number);
+        file.write(path)?;
+    }
+    Ok(TrainingFile { trained, scores })
+}
+
+/// Hands the progress of a fleet on, and keeps its results.
+struct Collector<'a, 'b> {
+    shared: &'a Mutex<Shared<'b>>,
+    steps_done: u64,
+    results: Vec<FleetResult>,
+}
+
+impl FleetObserver for Collector<'_, '_> {
+    fn steps_done(&mut self, steps: u64) {
+        let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        shared.watch.steps_done(steps.saturating_sub(self.steps_done));
+        self.steps_done = self.steps_done.max(steps);
+    }
+
+    fn group_ended(&mut self, results: Vec<FleetResult>) {
+        self.results.extend(results);
+    }
+
+    fn interrupted(&mut self) -> bool {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner).watch.interrupted()
+    }
+}

@@ -1,0 +1,367 @@
+//! Sums a study up, once all its trainings are there.
+
+use std::collections::BTreeMap;
+
+use triax_data::{Audit, Folds};
+use triax_statistics::{Estimate, holm, signed_rank, words};
+use triax_trainer::{Mistake, Reliability, SubjectFigures, worst_mistakes};
+
+use crate::baselines::{self, FoldOfBaseline};
+use crate::folder::StudyFolder;
+use crate::grid::{Setting, Study};
+use crate::judge::{by_subject, combined, confusion, judge, predictions};
+use crate::summary::{Band, Comparison, Competitor, EpochBand, Kind, Summary};
+use crate::tables;
+use crate::training_file::TrainingFile;
+use crate::StudyError;
+
+/// Mistakes that are shown of a setting.
+const MISTAKES: usize = 6;
+/// Settings up to which every pair is compared; of more, the best one with every other.
+const MOST_FOR_PAIRS: usize = 8;
+/// Key of the bootstrap's draws. An interval is a property of the data, not of a seed that somebody chose.
+const BOOTSTRAP_SEED: u64 = 0;
+
+/// What only the caller knows.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    /// Settings that all trainings share, by name.
+    pub shared_settings: BTreeMap<String, String>,
+    /// The command that repeats the study.
+    pub command: String,
+    /// Version of Triax.
+    pub version: String,
+    /// Whether classical methods are trained on the same folds.
+    pub baselines: bool,
+}
+
+/// Sums up what `folder` holds, and writes `baselines.csv` and `summary.json`.
+///
+/// # Errors
+/// A training that is missing or damaged; a baseline that fails; a disk that is full.
+pub fn summarise(study: &Study, folder: &StudyFolder, facts: Facts) -> Result<Summary, StudyError> {
+    let files = folder.trainings(study.classes().len())?;
+    let missing: Vec<usize> = (0..study.n_trainings()).filter(|number| !files.contains_key(number)).collect();
+    if let Some(first) = missing.first() {
+        let (n_missing, n_trainings, first) = (missing.len(), study.n_trainings(), *first);
+        return Err(StudyError::Incomplete { n_missing, n_trainings, first });
+    }
+    let per_setting = study.n_trainings() / study.settings.len();
+    let (mut networks, mut ensembles) = (Vec::new(), Vec::new());
+    for (idx, setting) in study.settings.iter().enumerate() {
+        let of_setting: Vec<&TrainingFile> = (idx * per_setting..(idx + 1) * per_setting).map(|n| &files[&n]).collect();
+        let ensemble = ensemble(study, setting, &of_setting);
+        networks.extend(network(study, setting, &of_setting, &ensemble)?);
+        if study.seeds.len() > 1 {
+            ensembles.extend(ensemble.competitor(study, setting));
+        }
+    }
+    let of_baselines = if facts.baselines { baselines::train(study)? } else { Vec::new() };
+    if facts.baselines {
+        tables::write_baselines(&of_baselines, folder)?;
+    }
+    let mut competitors = Vec::new();
+    for mut kind in [networks, ensembles, classical(study, &of_baselines)] {
+        kind.sort_by(|a, b| b.macro_f1.mean.total_cmp(&a.macro_f1.mean));
+        competitors.extend(kind);
+    }
+    let mut devices: Vec<String> = files.values().map(|file| file.trained.device.clone()).collect();
+    devices.sort();
+    devices.dedup();
+    let corpus = &study.corpus;
+    let mut subjects: Vec<&str> = (0..study.windows.len() as u32).map(|idx| study.subject(idx)).collect();
+    subjects.sort_unstable();
+    subjects.dedup();
+    let folds: Vec<(&[u32], &[u32])> = study.folds.iter().map(|fold| (&*fold.train, &*fold.valid)).collect();
+    let summary = Summary {
+        data: corpus.name.clone(),
+        synthetic: corpus.synthetic,
+        fingerprint: corpus.fingerprint.clone(),
+        class_names: corpus.class_names.clone(),
+        n_subjects: subjects.len(),
+        n_windows: study.windows.len(),
+        window: study.window,
+        step: study.step,
+        rate_hz: corpus.rate_hz,
+        folds: study.protocol.to_string(),
+        folds_in_words: study.protocol.in_words(),
+        n_folds: study.folds.len(),
+        n_seeds: study.seeds.len(),
+        shared_settings: facts.shared_settings,
+        comparisons: comparisons(&competitors),
+        competitors,
+        audit: Audit::of(corpus, &study.windows, study.window, &folds),
+        n_trainings: files.len(),
+        n_broken: files.values().filter(|file| file.trained.broken.is_some()).count(),
+        devices,
+        version: facts.version,
+        command: facts.command,
+    };
+    let json = serde_json::to_string_pretty(&summary).expect("a summary is plain data") + "\n";
+    folder.write("summary.json", json.as_bytes())?;
+    Ok(summary)
+}
+
+impl Summary {
+    /// Whether the figures are about people that no network has seen.
+    pub fn is_about_strangers(&self) -> bool {
+        self.folds.parse().is_ok_and(|folds| {
+            matches!(folds, Folds::LeaveOneSubjectOut | Folds::Groups(_) | Folds::HeldOut)
+        })
+    }
+}
+
+/// The networks of a setting, each by itself; None where all of them broke down.
+fn network(
+    study: &Study,
+    setting: &Setting,
+    files: &[&TrainingFile],
+    ensemble: &OutOfFold,
+) -> Result<Option<Competitor>, StudyError> {
+    let (mut judged, mut parts) = (Vec::new(), Vec::new());
+    let n_classes = study.classes().len();
+    for file in files {
+        let training = study.training(file.trained.number);
+        if let Some(of_training) = judge(study, training, file)? {
+            let labels = study.labels(&study.folds[training.fold].valid);
+            parts.push(Reliability::of(&file.scores, &labels, n_classes));
+            judged.push(of_training);
+        }
+    }
+    if judged.is_empty() {
+        return Ok(None);
+    }
+    let mut counts = vec![vec![0; n_classes]; n_classes];
+    for metrics in judged.iter().map(|judged| &judged.metrics) {
+        for (sums, row) in counts.iter_mut().zip(&metrics.confusion) {
+            sums.iter_mut().zip(row).for_each(|(sum, count)| *sum += count);
+        }
+    }
+    let subjects = mean_over_seeds(judged.into_iter().flat_map(|judged| judged.subjects));
+    Ok(Some(Competitor {
+        curves: curves(files),
+        reliability: Some(Reliability::pooled(&parts)),
+        mistakes: ensemble.mistakes(study),
+        settings: setting.values.clone(),
+        ..competitor(setting.name.clone(), Kind::Network, subjects, counts)
+    }))
+}
+
+/// What all seeds of a setting say together of each validation window, fold after fold.
+struct OutOfFold {
+    indices: Vec<u32>,
+    scores: Vec<f32>,
+}
+
+fn ensemble(study: &Study, setting: &Setting, files: &[&TrainingFile]) -> OutOfFold {
+    let mut all = OutOfFold { indices: Vec::new(), scores: Vec::new() };
+    for (fold, of_fold) in study.folds.iter().zip(files.chunks_exact(study.seeds.len())) {
+        let sound: Vec<&[f32]> =
+            of_fold.iter().filter(|file| file.trained.broken.is_none()).map(|file| &*file.scores).collect();
+        if !sound.is_empty() {
+            all.indices.extend(&fold.valid);
+            all.scores.extend(combined(&sound, setting.plan.training.loss, study.classes().len()));
+        }
+    }
+    all
+}
+
+impl OutOfFold {
+    fn competitor(&self, study: &Study, setting: &Setting) -> Option<Competitor> {
+        if self.indices.is_empty() {
+            return None;
+        }
+        let (n_classes, labels) = (study.classes().len(), study.labels(&self.indices));
+        let predicted = predictions(&self.scores, n_classes);
+        let name = format!("{} × {} seeds", setting.name, study.seeds.len());
+        let subjects = by_subject(study, &self.indices, &predicted);
+        Some(Competitor {
+            reliability: Some(Reliability::of(&self.scores, &labels, n_classes)),
+            mistakes: self.mistakes(study),
+            settings: setting.values.clone(),
+            ..competitor(name, Kind::Ensemble, subjects, confusion(&labels, &predicted, n_classes))
+        })
+    }
+
+    /// The worst windows, of each recording only one.
+    fn mistakes(&self, study: &Study) -> Vec<Mistake> {
+        let labels = study.labels(&self.indices);
+        let origin = |window: usize| study.windows.origins[self.indices[window] as usize];
+        let worst = worst_mistakes(&self.scores, &labels, study.classes().len(), MISTAKES, |w| origin(w).recording);
+        let len = study.window * study.channels();
+        let mistake = |wrong: triax_trainer::WrongWindow| Mistake {
+            subject: study.corpus.subject_of(origin(wrong.window)).to_owned(),
+            source: study.corpus.place_of(origin(wrong.window)),
+            label: labels[wrong.window] as usize,
+            prediction: wrong.prediction,
+            margin: wrong.margin,
+            values: study.windows.values[self.indices[wrong.window] as usize * len..][..len].to_vec(),
+            channels: study.corpus.channels.clone(),
+        };
+        worst.into_iter().map(mistake).collect()
+    }
+}
+
+/// The classical methods.
+fn classical(study: &Study, folds: &[FoldOfBaseline]) -> Vec<Competitor> {
+    let of_method = |folds: &[FoldOfBaseline]| {
+        let indices: Vec<u32> = study.folds.iter().flat_map(|fold| fold.valid.iter().copied()).collect();
+        let predicted: Vec<u32> = folds.iter().flat_map(|fold| fold.predictions.iter().copied()).collect();
+        let counts = confusion(&study.labels(&indices), &predicted, study.classes().len());
+        let subjects = mean_over_seeds(folds.iter().flat_map(|fold| fold.subjects.iter().cloned()));
+        competitor(folds[0].baseline.to_owned(), Kind::Baseline, subjects, counts)
+    };
+    folds.chunk_by(|a, b| a.baseline == b.baseline).map(of_method).collect()
+}
+
+/// What every kind of competitor has.
+fn competitor(name: String, kind: Kind, subjects: Vec<SubjectFigures>, confusion: Vec<Vec<u64>>) -> Competitor {
+    let over = |figure: fn(&SubjectFigures) -> f64| {
+        Estimate::over(&subjects.iter().map(figure).collect::<Vec<_>>(), BOOTSTRAP_SEED)
+    };
+    let share = |part: u64, whole: u64| if whole == 0 { 0.0 } else { part as f64 / whole as f64 };
+    let support = |class: usize| confusion[class].iter().sum::<u64>();
+    let predicted = |class: usize| confusion.iter().map(|row| row[class]).sum::<u64>();
+    let classes = 0..confusion.len();
+    let f1 = |class: usize| share(2 * confusion[class][class], support(class) + predicted(class));
+    Competitor {
+        name,
+        kind,
+        settings: BTreeMap::new(),
+        accuracy: over(|one| one.accuracy),
+        macro_f1: over(|one| one.macro_f1),
+        pooled_macro_f1: classes.clone().map(f1).sum::<f64>() / confusion.len() as f64,
+        recall: classes.map(|class| share(confusion[class][class], support(class))).collect(),
+        subjects,
+        confusion,
+        curves: Vec::new(),
+        reliability: None,
+        mistakes: Vec::new(),
+    }
+}
+
+/// One entry a subject, in the order of first appearance, which is that of the folds.
+fn mean_over_seeds(all: impl IntoIterator<Item = SubjectFigures>) -> Vec<SubjectFigures> {
+    let mut subjects: Vec<(SubjectFigures, f64)> = Vec::new();
+    for one in all {
+        match subjects.iter_mut().find(|(known, _)| known.subject == one.subject) {
+            Some((sum, n)) => {
+                sum.accuracy += one.accuracy;
+                sum.macro_f1 += one.macro_f1;
+                // A subject that several folds judge, as random ones do, has windows in each.
+                sum.n_windows = sum.n_windows.max(one.n_windows);
+                *n += 1.0;
+            }
+            None => subjects.push((one, 1.0)),
+        }
+    }
+    let mean = |(sum, n): (SubjectFigures, f64)| SubjectFigures {
+        accuracy: sum.accuracy / n,
+        macro_f1: sum.macro_f1 / n,
+        ..sum
+    };
+    subjects.into_iter().map(mean).collect()
+}
+
+/// Training over epochs, over all files that got so far.
+fn curves(files: &[&TrainingFile]) -> Vec<EpochBand> {
+    let n_epochs = files.iter().map(|file| file.trained.history.len()).max().unwrap_or(0);
+    let at = |epoch: usize| {
+        let all: Vec<_> = files.iter().filter_map(|file| file.trained.history.get(epoch)).collect();
+        EpochBand {
+            epoch: epoch + 1,
+            loss: band(all.iter().map(|figures| figures.loss)).expect("an epoch that somebody got to"),
+            accuracy: band(all.iter().map(|figures| figures.accuracy)).expect("an epoch that somebody got to"),
+            valid_loss: band(all.iter().filter_map(|figures| figures.val_loss)),
+            valid_accuracy: band(all.iter().filter_map(|figures| figures.val_accuracy)),
+        }
+    };
+    (0..n_epochs).map(at).collect()
+}
+
+fn band(values: impl Iterator<Item = f64>) -> Option<Band> {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    let last = values.len().checked_sub(1)?;
+    // Linear between order statistics, as NumPy's default.
+    let quantile = |share: f64| {
+        let at = share * last as f64;
+        let (below, above) = (values[at as usize], values[(at as usize + 1).min(last)]);
+        below + (above - below) * at.fract()
+    };
+    Some(Band { mean: values.iter().sum::<f64>() / values.len() as f64, low: quantile(0.05), high: quantile(0.95) })
+}
+
+/// Networks with each other, and the best network with every ensemble and baseline, over the subjects that both have.
+fn comparisons(competitors: &[Competitor]) -> Vec<Comparison> {
+    let n_networks = competitors.iter().filter(|one| one.kind == Kind::Network).count();
+    let mut pairs: Vec<(usize, usize)> = match n_networks {
+        0 => return Vec::new(),
+        2..=MOST_FOR_PAIRS => (0..n_networks).flat_map(|a| (a + 1..n_networks).map(move |b| (a, b))).collect(),
+        _ => (1..n_networks).map(|b| (0, b)).collect(),
+    };
+    pairs.extend((n_networks..competitors.len()).map(|b| (0, b)));
+    let figures: [(&str, fn(&SubjectFigures) -> f64); 2] =
+        [("macro_f1", |one| one.macro_f1), ("accuracy", |one| one.accuracy)];
+    let mut comparisons = Vec::new();
+    for (figure, of) in figures {
+        let mut of_figure: Vec<Comparison> = pairs
+            .iter()
+            .filter_map(|&(a, b)| {
+                let (a, b) = (&competitors[a], &competitors[b]);
+                let other = |one: &SubjectFigures| b.subjects.iter().find(|other| other.subject == one.subject);
+                let differences: Vec<f64> =
+                    a.subjects.iter().filter_map(|one| Some(of(one) - of(other(one)?))).collect();
+                if differences.len() < 2 {
+                    return None;
+                }
+                let test = signed_rank(&differences);
+                Some(Comparison {
+                    a: a.name.clone(),
+                    b: b.name.clone(),
+                    figure: figure.to_owned(),
+                    n_subjects: differences.len(),
+                    difference: Estimate::over(&differences, BOOTSTRAP_SEED),
+                    effect: test.effect,
+                    p: test.p,
+                    p_holm: test.p,
+                    words: String::new(),
+                })
+            })
+            .collect();
+        let corrected = holm(&of_figure.iter().map(|one| one.p).collect::<Vec<_>>());
+        for (one, p_holm) in of_figure.iter_mut().zip(corrected) {
+            one.p_holm = p_holm;
+            let named = if figure == "macro_f1" { "macro-F1" } else { figure };
+            one.words = words(&one.a, &one.b, named, &one.difference, p_holm, one.n_subjects);
+        }
+        comparisons.extend(of_figure);
+    }
+    comparisons
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bands_are_numpys_quantiles() {
+        // numpy 2.4: np.quantile([1, 2, 4, 8], [0.05, 0.95]) -> [1.15, 7.4]
+        let found = band([8.0, 1.0, 4.0, 2.0].into_iter()).unwrap();
+        assert!((found.low - 1.15).abs() < 1e-12 && (found.high - 7.4).abs() < 1e-12, "{found:?}");
+        assert_eq!(found.mean, 3.75);
+        assert_eq!(band(std::iter::empty()), None);
+    }
+
+    #[test]
+    fn figures_of_a_subject_are_means_over_seeds() {
+        let one = |subject: &str, accuracy| SubjectFigures {
+            subject: subject.into(),
+            n_windows: 4,
+            accuracy,
+            macro_f1: accuracy / 2.0,
+        };
+        let found = mean_over_seeds([one("a", 0.5), one("b", 1.0), one("a", 1.0)]);
+        assert_eq!(found, [one("a", 0.75), one("b", 1.0)]);
+    }
+}
