@@ -6,6 +6,7 @@
 //!
 //! This crate must never know files, progress bars or what a subject is.
 
+mod augmentation;
 mod evaluation;
 mod fleet;
 mod plan;
@@ -15,6 +16,7 @@ mod windows;
 
 use std::ops::ControlFlow;
 
+pub use augmentation::Augmentation;
 pub use evaluation::{Evaluation, NotFinite};
 pub use fleet::{Member, check_fleet};
 pub use plan::{Optimizer, TrainingPlan};

@@ -12,7 +12,7 @@ use std::path::Path;
 
 use safetensors::{Dtype, SafeTensors, View};
 use serde::de::DeserializeOwned;
-use triax_engine::{Optimizer, SessionState};
+use triax_engine::{Augmentation, Optimizer, SessionState};
 use triax_model::{Network, Tensor, Weights, whole_file};
 
 use crate::error::FolderError;
@@ -185,6 +185,7 @@ mod tests {
                 batch_size: 4,
                 clip_norm: Some(0.1),
                 class_weights: None,
+                augmentation: Augmentation::default(),
                 seed: u64::MAX,
             },
             epochs: 3,

@@ -147,7 +147,7 @@ impl Progress {
 #[cfg(test)]
 mod tests {
     use serde::Deserialize;
-    use triax_engine::{Optimizer, TrainingPlan};
+    use triax_engine::{Augmentation, Optimizer, TrainingPlan};
     use triax_losses::Loss;
     use triax_testing::golden;
 
@@ -194,6 +194,7 @@ mod tests {
                 batch_size: 4,
                 clip_norm: None,
                 class_weights: None,
+                augmentation: Augmentation::default(),
                 seed: 0,
             },
             epochs,

@@ -9,7 +9,7 @@ use clap::ArgMatches;
 use serde_json::json;
 use triax_data::SplitPlan;
 use triax_device::DeviceInfo;
-use triax_engine::TrainingPlan;
+use triax_engine::{Augmentation, TrainingPlan};
 use triax_model::{Network, Weights, read_plain_weights};
 use triax_trainer::{FitPlan, Job, Metrics, Outcome, RunFolder, Summary, fit, resume};
 
@@ -117,6 +117,7 @@ impl Prepared {
                 batch_size: training.batch_size,
                 clip_norm: training.clip_norm,
                 class_weights,
+                augmentation: Augmentation::default(),
                 seed: training.seed,
             },
             epochs: training.epochs,

@@ -4,6 +4,7 @@ use triax_engine::{Member, MemberEpoch, SessionState, StepResult, TrainingPlan, 
 use triax_model::{Network, Scaler, Tensor, Weights};
 
 use super::Float;
+use super::augment::Augment;
 use super::dropout::Mask;
 use super::gather::gather;
 use super::layers::{Stage, stages};
@@ -226,7 +227,11 @@ impl<F: Float> SamplePass<'_, F> {
         let mask = Mask { seed: model.plan.seed, step: self.counter, rate: model.dropout };
         let dropout = (model.dropout > 0.0).then_some((mask, first));
         let values = indices.iter().map(|&idx| shape.window(windows, idx));
-        gather(values, model.scaler.as_ref(), shape.network.spec().channels, &mut tile.input);
+        let (scaler, channels) = (model.scaler.as_ref(), shape.network.spec().channels);
+        match Augment::of(&model.plan, self.counter) {
+            Some(augment) => augment.gather(values, first, scaler, channels, &mut tile.input),
+            None => gather(values, scaler, channels, &mut tile.input),
+        }
         let (stages, parameters, loss) = (&shape.stages[..], &model.parameters[..], model.plan.loss);
         tile.forward(stages, parameters, dropout);
         tile.backward(stages, parameters, dropout.is_some(), loss, self.batch);

@@ -12,7 +12,7 @@ use super::device::{Bound, Device, Kernel, MOST_GROUPS};
 use super::layout::{Layout, TILE, WORKGROUP};
 use super::members::{Step, dropout, member_words};
 use super::pace::Pace;
-use super::source::{Batch, FleetKey, OptimizerForm, Pass};
+use super::source::{Batch, FleetKey, OptimizerForm, Pass, Varied};
 use super::windows::Windows;
 
 /// Bytes that the steps of one submission may take in all.
@@ -140,6 +140,7 @@ fn key_of(fleet: &[Member<'_>], options: &Options, room: Option<usize>) -> (Flee
         optimizer: OptimizerForm::of(&first.plan.optimizer),
         scaled: fleet.iter().any(|member| member.scaler.is_some()),
         drops: fleet.iter().any(|member| dropout(member.network) > 0.0),
+        varied: Varied::of(fleet.iter().map(|member| &member.plan.augmentation)),
         training: Batch { tiles: first.plan.batch_size.div_ceil(TILE) },
         evaluation: Batch { tiles: evaluated.max(1) },
         looped: options.looped,

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use triax_engine::{Engine, Optimizer, TrainingPlan, WindowSet};
+use triax_engine::{Augmentation, Engine, Optimizer, TrainingPlan, WindowSet};
 use triax_losses::Loss;
 use triax_model::{ConvSpec, Network, NetworkSpec, Scaler, Weights};
 use triax_random::{Purpose, Stream};
@@ -49,6 +49,7 @@ impl Setup {
                     batch_size: 5,
                     clip_norm: None,
                     class_weights: None,
+                    augmentation: Augmentation::default(),
                     seed: 3,
                 },
                 epochs: 4,
