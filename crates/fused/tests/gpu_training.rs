@@ -236,6 +236,14 @@ fn a_restored_session_goes_on_as_if_it_had_never_stopped() {
     let mut resumed = open();
     resumed.restore(&saved).unwrap();
     assert_eq!(resumed.state().unwrap(), saved);
+    let weights: Vec<Weights> = saved.iter().map(|state| state.weights.clone()).collect();
+    assert_eq!(resumed.weights().unwrap(), weights);
+    let others: Vec<Weights> = cases.iter().map(|case| case.weights.clone()).collect();
+    resumed.set_weights(&others).unwrap();
+    assert!(resumed.state().unwrap().iter().zip(&saved).all(|(now, was)| now.moments == was.moments));
+    assert_eq!(resumed.weights().unwrap(), others);
+    resumed.set_weights(&weights).unwrap();
+    assert_eq!(resumed.state().unwrap(), saved);
     assert_eq!(train(resumed.as_mut(), &cases[0], &orders, &[], 0.01), expected);
     assert_eq!(resumed.state().unwrap(), whole.state().unwrap());
     assert!(resumed.restore(&saved[1..]).is_err());

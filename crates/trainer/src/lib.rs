@@ -31,6 +31,7 @@
 //!
 //! This crate must never know the file format of a data set, nor a device: it drives a `dyn` [`triax_engine::Engine`].
 
+mod average;
 mod checkpoint;
 mod error;
 mod exact;
@@ -44,6 +45,7 @@ mod observer;
 mod plan;
 mod progress;
 mod run_folder;
+mod sampling;
 mod schedule;
 
 pub use error::{Breakdown, FitError, FolderError};
@@ -57,4 +59,5 @@ pub use metrics::{ClassMetrics, Metrics, MetricsError};
 pub use observer::{Observer, RunShape};
 pub use plan::FitPlan;
 pub use run_folder::{Figures, RunFolder, Summary};
+pub use sampling::Sampling;
 pub use schedule::Schedule;

@@ -152,6 +152,7 @@ mod tests {
     use triax_testing::golden;
 
     use super::*;
+    use crate::sampling::Sampling;
     use crate::schedule::Schedule;
 
     #[derive(Deserialize)]
@@ -199,9 +200,11 @@ mod tests {
             },
             epochs,
             shuffle: true,
+            sampling: Sampling::Shuffle,
             learning_rate: 0.01,
             schedule: Schedule::Constant,
             early_stopping,
+            average_last: None,
             log_steps: false,
         }
     }

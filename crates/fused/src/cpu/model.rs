@@ -181,11 +181,21 @@ impl<F: Float> Model<F> {
         Found { loss: loss / batch.len() as f64, correct, gradient_norm: squares.iter().sum::<f64>().sqrt() }
     }
 
+    /// The weights, rounded to f32.
+    pub fn weights(&self, network: &Network) -> Weights {
+        tensors(network, &self.parameters)
+    }
+
+    /// Takes over weights that have been checked.
+    pub fn set_weights(&mut self, weights: &Weights) {
+        self.parameters = flat(weights);
+    }
+
     /// Weights, moments and updates, rounded to f32.
     pub fn state(&self, network: &Network) -> SessionState {
         let n_moments = self.plan.optimizer.moment_names().len();
         SessionState {
-            weights: tensors(network, &self.parameters),
+            weights: self.weights(network),
             moments: self.moments[..n_moments].iter().map(|moment| tensors(network, moment)).collect(),
             updates: self.updates,
         }
@@ -193,7 +203,7 @@ impl<F: Float> Model<F> {
 
     /// Takes over a state that has been checked.
     pub fn restore(&mut self, state: &SessionState) {
-        self.parameters = flat(&state.weights);
+        self.set_weights(&state.weights);
         for (moment, saved) in self.moments.iter_mut().zip(&state.moments) {
             *moment = flat(saved);
         }

@@ -12,7 +12,7 @@ use triax_engine::{Augmentation, Engine, Optimizer, TrainingPlan, WindowSet};
 use triax_losses::Loss;
 use triax_model::{ConvSpec, Network, NetworkSpec, Scaler, Weights};
 use triax_random::{Purpose, Stream};
-use triax_trainer::{FitError, FitPlan, Job, Observer, Outcome, RunFolder, Schedule, Summary, fit, resume};
+use triax_trainer::{FitError, FitPlan, Job, Observer, Outcome, RunFolder, Sampling, Schedule, Summary, fit, resume};
 
 /// Everything a [`Job`] borrows.
 pub struct Setup {
@@ -54,9 +54,11 @@ impl Setup {
                 },
                 epochs: 4,
                 shuffle: true,
+                sampling: Sampling::Shuffle,
                 learning_rate: 0.01,
                 schedule: Schedule::Constant,
                 early_stopping: None,
+                average_last: None,
                 log_steps: false,
             },
             classes: ["still", "walk", "jog"].map(String::from).into(),
