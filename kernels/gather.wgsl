@@ -14,14 +14,19 @@ fn gather(at: At) {
                 row[s] = windows[window_idx(at, s) * WINDOW_VALUES + i];
             }
         }
-        if SCALED {
-            let channel = MEMBER_CHANNELS + i % CHANNELS;
-            let mean = member_f32(at, channel);
-            let scale = member_f32(at, channel + CHANNELS);
-            row = (row - vec4(mean)) / vec4(scale);
-        }
-        activations[at.rows + i] = row;
+        activations[at.rows + i] = standardised(at, i, row);
     }
+}
+
+// Row `i` of a tile's windows as the network reads it.
+fn standardised(at: At, i: u32, row: vec4<f32>) -> vec4<f32> {
+    if !SCALED {
+        return row;
+    }
+    let channel = MEMBER_CHANNELS + i % CHANNELS;
+    let mean = member_f32(at, channel);
+    let scale = member_f32(at, channel + CHANNELS);
+    return (row - vec4(mean)) / vec4(scale);
 }
 
 // Which window of the data set is sample `s` of the tile.

@@ -42,7 +42,7 @@ fn main(
         tile * TILE,
         local_idx,
     );
-    gather(at);
+    take_windows(at);
     storageBarrier();
     forward(at);
     see_scores(SCORES, at);

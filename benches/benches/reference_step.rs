@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use triax_burn::BurnEngine;
-use triax_engine::{Engine, Member, MemberEpoch, Optimizer, Session, Stretch, TrainingPlan, WindowSet};
+use triax_engine::{Augmentation, Engine, Member, MemberEpoch, Optimizer, Session, Stretch, TrainingPlan, WindowSet};
 use triax_fused::CpuEngine;
 use triax_losses::Loss;
 use triax_model::{Network, NetworkSpec, Weights};
@@ -36,6 +36,7 @@ impl Walk {
             batch_size: BATCH,
             clip_norm: None,
             class_weights: None,
+            augmentation: Augmentation::default(),
             seed: 0,
         };
         let windows = noise(STEPS_A_STRETCH * BATCH, network.spec());

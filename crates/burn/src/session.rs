@@ -6,9 +6,9 @@ use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use triax_engine::{
     EngineError, Evaluation, Member, Progress, Session, SessionState, StepResult, Stretch, TrainingPlan, Watch,
-    WindowSet,
+    WindowSet, check_weights,
 };
-use triax_model::Network;
+use triax_model::{Network, Weights};
 
 use crate::engine::{Host, read_scores};
 use crate::loss::loss_rows;
@@ -147,6 +147,17 @@ impl Session for BurnSession {
         })?;
         let labels = self.validation.iter().map(|&window_idx| self.labels[window_idx as usize]);
         Ok(vec![Evaluation::of_scores(&scores, labels, self.network.spec().classes, self.plan.loss)])
+    }
+
+    fn weights(&mut self) -> Result<Vec<Weights>, EngineError> {
+        self.host.guard(|| Ok(vec![parameters::download(&self.network, &self.trained.parameters)?]))
+    }
+
+    fn set_weights(&mut self, weights: &[Weights]) -> Result<(), EngineError> {
+        check_weights(weights, [&self.network].into_iter())?;
+        let device = &self.host.device;
+        self.trained.parameters = self.host.guard(|| Ok(parameters::upload(&weights[0], device)))?;
+        Ok(())
     }
 
     fn state(&mut self) -> Result<Vec<SessionState>, EngineError> {

@@ -69,6 +69,25 @@ pub fn can_share(first: (&Network, &TrainingPlan), other: (&Network, &TrainingPl
     }
 }
 
+/// Whether `weights` are those of as many models, of `networks`.
+///
+/// # Errors
+/// [`EngineError::Input`] with the first that does not fit.
+pub fn check_weights<'a>(
+    weights: &[Weights],
+    networks: impl ExactSizeIterator<Item = &'a Network>,
+) -> Result<(), EngineError> {
+    if weights.len() != networks.len() {
+        let (given, models) = (weights.len(), networks.len());
+        return Err(EngineError::Input(format!("weights of {given} models for a fleet of {models}")));
+    }
+    weights
+        .iter()
+        .zip(networks)
+        .try_for_each(|(weights, network)| weights.fits(network))
+        .map_err(|problem| EngineError::Input(format!("the weights do not fit: {problem}")))
+}
+
 /// Whether two networks differ in nothing but the rate of their dropout.
 fn same_shape(a: &Network, b: &Network) -> bool {
     let same_layer = |(a, b): (&Layer, &Layer)| match (a, b) {

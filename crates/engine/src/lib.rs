@@ -6,6 +6,7 @@
 //!
 //! This crate must never know files, progress bars or what a subject is.
 
+mod augmentation;
 mod evaluation;
 mod fleet;
 mod plan;
@@ -15,8 +16,9 @@ mod windows;
 
 use std::ops::ControlFlow;
 
+pub use augmentation::Augmentation;
 pub use evaluation::{Evaluation, NotFinite};
-pub use fleet::{Member, can_share, check_fleet};
+pub use fleet::{Member, can_share, check_fleet, check_weights};
 pub use plan::{Optimizer, TrainingPlan};
 pub use state::SessionState;
 pub use stretch::{MemberEpoch, Progress, StepResult, Stretch};
@@ -93,6 +95,18 @@ pub trait Session {
     /// # Errors
     /// A device that fails.
     fn validate(&mut self) -> Result<Vec<Evaluation>, EngineError>;
+
+    /// Reads the weights of each member back, without moments: what is judged, averaged and written.
+    ///
+    /// # Errors
+    /// A device that fails.
+    fn weights(&mut self) -> Result<Vec<Weights>, EngineError>;
+
+    /// Replaces the weights of each member, and leaves moments and counts as they are.
+    ///
+    /// # Errors
+    /// Weights of other networks, or of another number of members; a device that fails.
+    fn set_weights(&mut self, weights: &[Weights]) -> Result<(), EngineError>;
 
     /// Reads weights and moments of each member back. The session goes on from exactly these values, so that another
     /// that restores them goes on the same.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use triax_losses::Loss;
 use triax_model::Network;
 
-use crate::EngineError;
+use crate::{Augmentation, EngineError};
 
 /// An optimizer in Keras's form, with Keras's defaults. The learning rate is not here: it changes from step to step.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -115,7 +115,10 @@ pub struct TrainingPlan {
     pub clip_norm: Option<f32>,
     /// Weight of each class in the training loss, if any.
     pub class_weights: Option<Vec<f32>>,
-    /// Key of the dropout masks.
+    /// How the windows are varied. Not written where they are not, so that older plans are the same text.
+    #[serde(default, skip_serializing_if = "Augmentation::is_none")]
+    pub augmentation: Augmentation,
+    /// Key of the dropout masks and of what augmentation draws.
     pub seed: u64,
 }
 
@@ -129,7 +132,8 @@ impl TrainingPlan {
     ///
     /// # Errors
     /// [`EngineError::Input`] for a batch of no windows, a setting of the optimizer out of its range, a bound of the norm
-    /// that is not positive, or class weights that are not one finite number, not below 0, for each class.
+    /// that is not positive, class weights that are not one finite number, not below 0, for each class, or what
+    /// [`Augmentation::check`] refuses.
     pub fn check(&self, network: &Network) -> Result<(), EngineError> {
         let classes = network.spec().classes;
         let problem = if self.batch_size == 0 {
@@ -144,6 +148,8 @@ impl TrainingPlan {
             self.class_weights.iter().flatten().find(|weight| !(**weight >= 0.0 && weight.is_finite()))
         {
             format!("the class weight {weight} is not a finite number of at least 0")
+        } else if let Err(problem) = self.augmentation.check(network.spec()) {
+            problem
         } else {
             return Ok(());
         };

@@ -4,7 +4,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use triax_engine::{Engine, Member, MemberEpoch, Optimizer, Session, Stretch, TrainingPlan, WindowSet};
+use triax_engine::{Augmentation, Engine, Member, MemberEpoch, Optimizer, Session, Stretch, TrainingPlan, WindowSet};
 use triax_fused::CpuEngine;
 use triax_losses::Loss;
 use triax_model::{Network, NetworkSpec, Weights};
@@ -70,6 +70,7 @@ fn thirty_steps_allocate_no_more_than_three() {
             batch_size: BATCH_SIZE,
             clip_norm,
             class_weights: None,
+            augmentation: Augmentation::default(),
             seed: 1,
         };
         let member = Member { network: &network, weights: &weights, plan: &plan, scaler: None, validation: &[] };

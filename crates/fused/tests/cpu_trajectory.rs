@@ -7,7 +7,7 @@
 
 use std::ops::ControlFlow;
 
-use triax_engine::{Engine, Member, MemberEpoch, Optimizer, Stretch, TrainingPlan, WindowSet};
+use triax_engine::{Augmentation, Engine, Member, MemberEpoch, Optimizer, Stretch, TrainingPlan, WindowSet};
 use triax_fused::CpuEngine;
 use triax_losses::Loss;
 use triax_model::{ConvSpec, Network, NetworkSpec, Weights};
@@ -51,8 +51,15 @@ fn losses(engine: &dyn Engine, network: &Network, plan: &TrainingPlan, learning_
 }
 
 fn assert_follows(network: &Network, loss: Loss, optimizer: Optimizer, learning_rate: f32) {
-    let plan =
-        TrainingPlan { loss, optimizer, batch_size: BATCH_SIZE, clip_norm: None, class_weights: None, seed: SEED };
+    let plan = TrainingPlan {
+        loss,
+        optimizer,
+        batch_size: BATCH_SIZE,
+        clip_norm: None,
+        class_weights: None,
+        augmentation: Augmentation::default(),
+        seed: SEED,
+    };
     let fast = losses(&CpuEngine::<f32>::new(), network, &plan, learning_rate);
     let truth = losses(&CpuEngine::<f64>::new(), network, &plan, learning_rate);
     let truth: Vec<f64> = truth.into_iter().map(f64::from).collect();

@@ -5,7 +5,9 @@ mod gpu;
 use std::ops::ControlFlow;
 
 use gpu::{Case, gpu};
-use triax_engine::{Engine, EngineError, Member, MemberEpoch, Optimizer, Session, SessionState, StepResult, Stretch};
+use triax_engine::{
+    Augmentation, Engine, EngineError, Member, MemberEpoch, Optimizer, Session, SessionState, StepResult, Stretch,
+};
 use triax_fused::{CpuEngine, GpuEngine};
 use triax_losses::Loss;
 use triax_model::{ConvSpec, NetworkSpec, Scaler, Weights};
@@ -131,6 +133,14 @@ fn fleet() -> (Vec<Case>, Vec<Vec<u32>>) {
         }
         case.scaler = (m % 3 == 1).then(|| Scaler { mean: vec![0.1, -0.2, m as f32], scale: vec![0.5, 2.0, 1.5] });
         case.validation = (0..7 * m as u32).collect();
+        case.plan.augmentation = Augmentation {
+            rotation: 40.0 * (m % 3) as f32,
+            jitter: 0.1 * (m % 2) as f32,
+            scaling: 0.1 * (m % 4) as f32,
+            shift: (m / 2) as u32,
+            time_warp: 0.15 * (m % 3) as f32,
+            permute_channels: m == 4,
+        };
         case
     };
     let cases: Vec<Case> = (0..7).map(member).collect();
@@ -175,6 +185,7 @@ fn a_member_does_not_depend_on_its_fleet_nor_on_where_stretches_are_cut() {
         let seeds = (case.plan.seed, case.weights.clone());
         *case = Case::new(&spec(0.1 + 0.05 * m as f32), Loss::SquaredHinge, 5);
         case.set = case.random_windows(60);
+        case.plan.augmentation = Augmentation { rotation: 10.0 + m as f32, jitter: 0.1, ..Augmentation::default() };
         (case.plan.seed, case.weights) = seeds;
         case.plan.clip_norm = Some(0.1 + m as f32);
         case.scaler = Some(Scaler { mean: vec![0.1, -0.2, 0.1 * m as f32], scale: vec![0.5, 2.0, 1.5] });
@@ -224,6 +235,14 @@ fn a_restored_session_goes_on_as_if_it_had_never_stopped() {
     let expected = train(whole.as_mut(), &cases[0], &orders, &[], 0.01);
     let mut resumed = open();
     resumed.restore(&saved).unwrap();
+    assert_eq!(resumed.state().unwrap(), saved);
+    let weights: Vec<Weights> = saved.iter().map(|state| state.weights.clone()).collect();
+    assert_eq!(resumed.weights().unwrap(), weights);
+    let others: Vec<Weights> = cases.iter().map(|case| case.weights.clone()).collect();
+    resumed.set_weights(&others).unwrap();
+    assert!(resumed.state().unwrap().iter().zip(&saved).all(|(now, was)| now.moments == was.moments));
+    assert_eq!(resumed.weights().unwrap(), others);
+    resumed.set_weights(&weights).unwrap();
     assert_eq!(resumed.state().unwrap(), saved);
     assert_eq!(train(resumed.as_mut(), &cases[0], &orders, &[], 0.01), expected);
     assert_eq!(resumed.state().unwrap(), whole.state().unwrap());

@@ -20,6 +20,8 @@ pub enum Purpose {
     Split = 4,
     /// The synthetic data set; the index is the recording.
     Synthesise = 5,
+    /// How training windows are varied; the index is the step since the start of training.
+    Augment = 6,
 }
 
 /// One block of Philox4x32-10: four 32-bit words from a 128-bit counter and a 64-bit key.
@@ -159,6 +161,18 @@ pub fn dropout_block(window: usize, feature: usize, features: usize) -> u32 {
 pub fn dropout_address(seed: u64, step: u64) -> ([u32; 2], [u32; 3]) {
     let stream = Stream::new(seed, Purpose::Dropout, step);
     (stream.key, stream.address)
+}
+
+/// Key, and words 1 to 3 of the counter, of what augmentation draws in a step; word 0 is the block. Draws of different
+/// kinds are layers.
+pub fn augment_address(seed: u64, step: u64, layer: u32) -> ([u32; 2], [u32; 3]) {
+    let stream = Stream::of_layer(seed, Purpose::Augment, step, layer);
+    (stream.key, stream.address)
+}
+
+/// A word as one of `0..n`: the upper word of their product. The chances differ by less than n/2³².
+pub fn word_below(word: u32, n: u32) -> u32 {
+    ((u64::from(word) * u64::from(n)) >> 32) as u32
 }
 
 #[cfg(test)]

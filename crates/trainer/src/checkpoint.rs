@@ -1,7 +1,7 @@
 //! The checkpoint: everything a run needs to go on as if it had never stopped, in one file.
 //!
-//! A safetensors file. Tensors: `weights/NAME`, `moments/MOMENT/NAME`, and `best/NAME` once an epoch is complete, where
-//! NAME is that of the parameter. Metadata: `format` and `version`, `identity` (what the job was), `progress` (where it
+//! A safetensors file. Tensors: `weights/NAME`, `moments/MOMENT/NAME`, `best/NAME` once an epoch is complete, and
+//! `average/NAME` once the average has begun that the run is to end with; NAME is that of the parameter. Metadata: `format` and `version`, `identity` (what the job was), `progress` (where it
 //! stood), `updates` (the optimizer's count). Random numbers need no state: they are functions of the seed in the plan and
 //! of the epoch and step in `progress`.
 
@@ -17,6 +17,7 @@ use triax_model::{Network, Tensor, Weights, whole_file};
 
 use crate::error::FolderError;
 use crate::identity::Identity;
+use crate::plan::FitPlan;
 use crate::progress::Progress;
 
 const FORMAT: &str = "triax-checkpoint";
@@ -33,6 +34,8 @@ pub(crate) struct Checkpoint {
     pub(crate) state: SessionState,
     /// Weights of the best epoch.
     pub(crate) best: Option<Weights>,
+    /// Mean of the weights so far, of a run that ends with one.
+    pub(crate) average: Option<Weights>,
 }
 
 impl Checkpoint {
@@ -41,6 +44,7 @@ impl Checkpoint {
         let mut groups = vec![("weights".to_owned(), &self.state.weights)];
         groups.extend(optimizer.moment_names().iter().map(|name| format!("moments/{name}")).zip(&self.state.moments));
         groups.extend(self.best.as_ref().map(|best| ("best".to_owned(), best)));
+        groups.extend(self.average.as_ref().map(|average| ("average".to_owned(), average)));
         let tensors = groups.iter().flat_map(|(group, weights)| {
             weights.tensors.iter().map(move |tensor| (format!("{group}/{}", tensor.name), Values(tensor)))
         });
@@ -60,9 +64,9 @@ impl Checkpoint {
 
     /// Reads what [`Checkpoint::write`] wrote.
     ///
-    /// The job is not compared here, but the shapes must be those of `network` and the moments those of `optimizer`: a
-    /// caller that has another network learns that from [`Checkpoint::read_identity`] first.
-    pub(crate) fn read(path: &Path, network: &Network, optimizer: &Optimizer) -> Result<Self, FolderError> {
+    /// The job is not compared here, but the shapes must be those of `network` and what else is there must suit
+    /// `plan`: a caller that has another network learns that from [`Checkpoint::read_identity`] first.
+    pub(crate) fn read(path: &Path, network: &Network, plan: &FitPlan) -> Result<Self, FolderError> {
         let bytes = read_bytes(path)?;
         let file = File::parse(path, &bytes)?;
         let weights = |group: &str| -> Result<Weights, FolderError> {
@@ -85,7 +89,7 @@ impl Checkpoint {
         if !best_is_known {
             return Err(file.damaged("the best epoch is none of those trained"));
         }
-        let moments = optimizer.moment_names().iter().map(|name| weights(&format!("moments/{name}")));
+        let moments = plan.training.optimizer.moment_names().iter().map(|name| weights(&format!("moments/{name}")));
         Ok(Self {
             identity: file.metadata("identity")?,
             state: SessionState {
@@ -94,6 +98,7 @@ impl Checkpoint {
                 updates: file.metadata("updates")?,
             },
             best: progress.best.map(|_| weights("best")).transpose()?,
+            average: (plan.n_averaged(progress.epochs) > 0).then(|| weights("average")).transpose()?,
             progress,
         })
     }
@@ -162,13 +167,13 @@ impl View for Values<'_> {
 
 #[cfg(test)]
 mod tests {
-    use triax_engine::{StepResult, TrainingPlan};
+    use triax_engine::{Augmentation, StepResult, TrainingPlan};
     use triax_losses::Loss;
     use triax_model::{ConvSpec, NetworkSpec};
 
     use super::*;
     use crate::identity::tests::identity;
-    use crate::plan::FitPlan;
+    use crate::sampling::Sampling;
     use crate::schedule::Schedule;
 
     fn network() -> Network {
@@ -185,13 +190,16 @@ mod tests {
                 batch_size: 4,
                 clip_norm: Some(0.1),
                 class_weights: None,
+                augmentation: Augmentation::default(),
                 seed: u64::MAX,
             },
             epochs: 3,
             shuffle: true,
             learning_rate: 0.1,
             schedule: Schedule::PLATEAU,
-            early_stopping: Some(2),
+            early_stopping: None,
+            sampling: Sampling::Shuffle,
+            average_last: Some(2),
             log_steps: true,
         }
     }
@@ -211,6 +219,7 @@ mod tests {
         Checkpoint {
             identity: identity(&["a", "b \"quoted\"", "ç"]),
             best: progress.best.map(|_| Weights::glorot_uniform(&network, 4)),
+            average: (n_epochs > 1).then(|| Weights::glorot_uniform(&network, 5)),
             progress,
             state: SessionState {
                 moments: [2, 3].map(|seed| Weights::glorot_uniform(&network, seed)).into(),
@@ -231,7 +240,7 @@ mod tests {
         for n_epochs in [0, 1, 2] {
             let written = checkpoint(n_epochs);
             written.write(&path, &Optimizer::adam()).unwrap();
-            let read = Checkpoint::read(&path, &network(), &Optimizer::adam()).unwrap();
+            let read = Checkpoint::read(&path, &network(), &plan()).unwrap();
             assert_eq!(read, written);
             assert_eq!(bits(&read.state.weights), bits(&written.state.weights));
             assert_eq!(Checkpoint::read_identity(&path).unwrap(), written.identity);
@@ -246,7 +255,7 @@ mod tests {
         let whole = std::fs::read(&path).unwrap();
         for length in (0..whole.len()).step_by(97).chain([1, 7, 8, 9, whole.len() - 1]) {
             std::fs::write(&path, &whole[..length]).unwrap();
-            let error = Checkpoint::read(&path, &network(), &Optimizer::adam()).unwrap_err().to_string();
+            let error = Checkpoint::read(&path, &network(), &plan()).unwrap_err().to_string();
             assert!(error.contains("checkpoint.safetensors: "), "{error}");
         }
     }
@@ -255,7 +264,7 @@ mod tests {
     fn files_of_another_kind_are_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("checkpoint.safetensors");
-        let read = || Checkpoint::read(&path, &network(), &Optimizer::adam()).unwrap_err().to_string();
+        let read = || Checkpoint::read(&path, &network(), &plan()).unwrap_err().to_string();
         assert!(read().contains("cannot read"), "{}", read());
         std::fs::write(&path, b"\x7fELF and so on and so forth").unwrap();
         assert!(read().contains("no whole checkpoint"), "{}", read());

@@ -6,6 +6,7 @@ use std::time::Instant;
 use triax_engine::{Engine, EngineError, MemberEpoch, Optimizer, Session, SessionState, StepResult, Stretch};
 use triax_model::Weights;
 
+use crate::average;
 use crate::checkpoint::Checkpoint;
 use crate::error::{Breakdown, FitError, FolderError};
 use crate::history::{EpochRecord, JsonLines, StepRecord};
@@ -51,7 +52,7 @@ pub fn fit(
         return Err(FolderError::AlreadyStarted { path: folder.path().to_owned() }.into());
     }
     let session = job.open(weights)?;
-    let mut run = Run::new(job, folder, session, Identity::of(job), Progress::new(job.plan), None)?;
+    let mut run = Run::new(job, folder, session, Identity::of(job), Progress::new(job.plan), [None, None])?;
     // Killed within its first epoch, the run resumes from here; and a disk that is full is noticed now.
     let state = run.state()?;
     run.hold(state);
@@ -75,10 +76,10 @@ pub fn resume(job: &Job<'_>, folder: &RunFolder, observer: &mut dyn Observer) ->
     if let Some(difference) = Checkpoint::read_identity(&path)?.difference(&identity) {
         return Err(FitError::OtherJob { path, difference });
     }
-    let checkpoint = Checkpoint::read(&path, job.network, &job.plan.training.optimizer)?;
+    let checkpoint = Checkpoint::read(&path, job.network, job.plan)?;
     let mut session = job.open(&checkpoint.state.weights)?;
     session.restore(std::slice::from_ref(&checkpoint.state))?;
-    Run::new(job, folder, session, identity, checkpoint.progress, checkpoint.best)?.go(observer)
+    Run::new(job, folder, session, identity, checkpoint.progress, [checkpoint.best, checkpoint.average])?.go(observer)
 }
 
 /// A run in progress.
@@ -89,6 +90,8 @@ struct Run<'a> {
     identity: Identity,
     progress: Progress,
     best: Option<Weights>,
+    /// Mean of the last epochs' weights so far, where the run is to end with one.
+    average: Option<Weights>,
     history: JsonLines,
     steps: Option<JsonLines>,
     /// The last state to resume from, while it is not on the disk.
@@ -106,13 +109,26 @@ impl<'a> Run<'a> {
         session: Box<dyn Session>,
         identity: Identity,
         progress: Progress,
-        best: Option<Weights>,
+        [best, average]: [Option<Weights>; 2],
     ) -> Result<Self, FitError> {
         let history = JsonLines::open(&folder.history_path(), progress.history_bytes)?;
         let steps = job.plan.log_steps.then(|| JsonLines::open(&folder.steps_path(), progress.steps_bytes));
         let (steps, saved, best_on_disk) = (steps.transpose()?, Instant::now(), progress.best.map(|best| best.epoch));
         let unsaved = None;
-        Ok(Self { job, folder, session, identity, progress, best, history, steps, unsaved, saved, best_on_disk })
+        Ok(Self {
+            job,
+            folder,
+            session,
+            identity,
+            progress,
+            best,
+            average,
+            history,
+            steps,
+            unsaved,
+            saved,
+            best_on_disk,
+        })
     }
 
     /// How large the run is, and where it stands.
@@ -158,7 +174,7 @@ impl<'a> Run<'a> {
     /// Takes the epoch's steps that are left. `Break` where the observer asked to stop.
     fn train_epoch(&mut self, observer: &mut dyn Observer) -> Result<ControlFlow<()>, FitError> {
         let plan = self.job.plan;
-        let order = plan.order(self.progress.epochs, self.job.train);
+        let order = plan.order(self.progress.epochs, self.job.train, &self.job.windows.labels);
         let n_steps = self.job.steps_per_epoch();
         let longest = if plan.log_steps { LOGGED_STRETCH } else { n_steps };
         while self.progress.steps < n_steps {
@@ -224,6 +240,10 @@ impl<'a> Run<'a> {
         if self.progress.end_epoch(plan, record.val_loss.unwrap_or(record.loss)) {
             self.best = Some(state.weights.clone());
         }
+        match plan.n_averaged(self.progress.epochs) {
+            0 => {}
+            n => average::include(&mut self.average, &state.weights, n),
+        }
         self.history.append([record])?;
         self.hold(state);
         if self.saved.elapsed() >= self.folder.save_every {
@@ -236,16 +256,19 @@ impl<'a> Run<'a> {
     /// Writes the weights the run ends with, and its figures.
     fn finish(mut self) -> Result<Outcome, FitError> {
         let plan = self.job.plan;
-        let mut state = self.state()?;
+        let mut last_weights = self.state()?.weights;
+        if let Some(average) = self.average.take() {
+            last_weights = average;
+            self.session.set_weights(std::slice::from_ref(&last_weights))?;
+        }
         let validation = self.validate()?;
         let mut last = Figures::new(self.progress.epochs, self.progress.last, validation);
         let (Some(best_epoch), Some(best_weights)) = (self.progress.best, self.best.take()) else {
             unreachable!("a finished run has an epoch, and the first one is the best so far")
         };
-        let last_weights = std::mem::replace(&mut state.weights, best_weights);
-        self.session.restore(std::slice::from_ref(&state))?;
+        self.session.set_weights(std::slice::from_ref(&best_weights))?;
         let best = Figures::new(best_epoch.epoch, best_epoch.sums, self.validate()?);
-        let best_file = self.job.weight_file(state.weights);
+        let best_file = self.job.weight_file(best_weights);
         let last_file = match plan.early_stopping {
             Some(_) => {
                 last = best.clone();
@@ -291,6 +314,7 @@ impl<'a> Run<'a> {
             progress: self.progress.clone(),
             state,
             best: self.best.clone(),
+            average: self.average.clone(),
         });
     }
 

@@ -32,6 +32,7 @@
 //!
 //! This crate must never know the file format of a data set, nor a device: it drives a `dyn` [`triax_engine::Engine`].
 
+mod average;
 mod checkpoint;
 mod error;
 mod exact;
@@ -47,6 +48,7 @@ mod plan;
 mod progress;
 mod reliability;
 mod run_folder;
+mod sampling;
 mod schedule;
 mod subjects;
 
@@ -63,5 +65,6 @@ pub use observer::{Observer, RunShape};
 pub use plan::FitPlan;
 pub use reliability::Reliability;
 pub use run_folder::{Figures, RunFolder, Summary};
+pub use sampling::Sampling;
 pub use schedule::Schedule;
 pub use subjects::SubjectFigures;

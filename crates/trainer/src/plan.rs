@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 use triax_engine::TrainingPlan;
-use triax_random::epoch_order;
 
+use crate::sampling::Sampling;
 use crate::schedule::Schedule;
 
 /// The settings of a run. Two runs with equal plans, networks, windows and initial weights end with equal bits on the
@@ -17,6 +17,10 @@ pub struct FitPlan {
     pub epochs: usize,
     /// Whether each epoch visits the windows in an order of its own; otherwise in the order given.
     pub shuffle: bool,
+    /// Which windows a shuffled epoch visits. Not written where it is the plain shuffle, so that older plans are the same
+    /// text.
+    #[serde(default, skip_serializing_if = "Sampling::is_shuffle")]
+    pub sampling: Sampling,
     /// Learning rate of the first step.
     pub learning_rate: f32,
     /// How the learning rate changes from there.
@@ -24,6 +28,10 @@ pub struct FitPlan {
     /// Epochs without a new best after which the run ends with the weights of its best epoch (Keras's `EarlyStopping`
     /// with `restore_best_weights`). Judged by the validation loss, without validation windows by the training loss.
     pub early_stopping: Option<usize>,
+    /// The run ends with the mean of the weights at the ends of this many last epochs, instead of the last one's. Not
+    /// together with early stopping, which does not know its last epochs before they are over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub average_last: Option<usize>,
     /// Whether the loss of each step is written to `steps.jsonl`.
     pub log_steps: bool,
 }
@@ -40,15 +48,32 @@ impl FitPlan {
         if !(self.learning_rate.is_finite() && self.learning_rate > 0.0) {
             return Err(format!("the learning rate must be positive and finite, it is {}", self.learning_rate));
         }
+        if !self.shuffle && !self.sampling.is_shuffle() {
+            return Err("an epoch in the order of the data cannot be balanced: leave one of the two out".into());
+        }
+        match self.average_last {
+            Some(n) if !(1..=self.epochs).contains(&n) => {
+                return Err(format!("the weights of {n} epochs cannot be averaged in a run of {}", self.epochs));
+            }
+            Some(_) if self.early_stopping.is_some() => {
+                return Err("early stopping ends with the best epoch's weights: average no others".into());
+            }
+            _ => {}
+        }
         self.schedule.check()
     }
 
-    /// The windows `train` in the order in which epoch `epoch` (from 0) visits them.
-    pub(crate) fn order(&self, epoch: usize, train: &[u32]) -> Vec<u32> {
+    /// Of how many epochs' weights the mean is that a run ends with, once so many epochs are complete; 0 while there is
+    /// none.
+    pub(crate) fn n_averaged(&self, epochs: usize) -> usize {
+        self.average_last.map_or(0, |n| (epochs + n).saturating_sub(self.epochs))
+    }
+
+    /// The windows of `train` that epoch `epoch` (from 0) visits, in order; `labels` are those of all windows.
+    pub(crate) fn order(&self, epoch: usize, train: &[u32], labels: &[u32]) -> Vec<u32> {
         if !self.shuffle {
             return train.to_vec();
         }
-        let order = epoch_order(self.training.seed, epoch, train.len());
-        order.into_iter().map(|position| train[position as usize]).collect()
+        self.sampling.order(self.training.seed, epoch, train, labels)
     }
 }

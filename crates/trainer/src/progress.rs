@@ -147,11 +147,12 @@ impl Progress {
 #[cfg(test)]
 mod tests {
     use serde::Deserialize;
-    use triax_engine::{Optimizer, TrainingPlan};
+    use triax_engine::{Augmentation, Optimizer, TrainingPlan};
     use triax_losses::Loss;
     use triax_testing::golden;
 
     use super::*;
+    use crate::sampling::Sampling;
     use crate::schedule::Schedule;
 
     #[derive(Deserialize)]
@@ -194,13 +195,16 @@ mod tests {
                 batch_size: 4,
                 clip_norm: None,
                 class_weights: None,
+                augmentation: Augmentation::default(),
                 seed: 0,
             },
             epochs,
             shuffle: true,
+            sampling: Sampling::Shuffle,
             learning_rate: 0.01,
             schedule: Schedule::Constant,
             early_stopping,
+            average_last: None,
             log_steps: false,
         }
     }

@@ -35,7 +35,8 @@ pub struct Summary {
     /// Figures of `best.safetensors`: the epoch with the lowest validation loss (training loss without validation
     /// windows), the first of equals. It was chosen by the validation windows, which makes its figures a little too good.
     pub best: Figures,
-    /// Figures of `last.safetensors`: the last epoch, or with early stopping the best one, which it restores.
+    /// Figures of `last.safetensors`: the last epoch; with early stopping the best one, which it restores; with
+    /// averaging the mean of the last ones, of which the training figures are the last one's.
     pub last: Figures,
 }
 

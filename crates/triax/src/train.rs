@@ -9,9 +9,9 @@ use clap::ArgMatches;
 use serde_json::json;
 use triax_data::SplitPlan;
 use triax_device::DeviceInfo;
-use triax_engine::TrainingPlan;
+use triax_engine::{Augmentation, TrainingPlan};
 use triax_model::{Network, Weights, read_plain_weights};
-use triax_trainer::{FitPlan, Job, Metrics, Outcome, RunFolder, Summary, fit, resume};
+use triax_trainer::{FitPlan, Job, Metrics, Outcome, RunFolder, Sampling, Summary, fit, resume};
 
 use crate::config;
 use crate::engines::{Place, Settled, Trial};
@@ -117,13 +117,16 @@ impl Prepared {
                 batch_size: training.batch_size,
                 clip_norm: training.clip_norm,
                 class_weights,
+                augmentation: Augmentation::default(),
                 seed: training.seed,
             },
             epochs: training.epochs,
             shuffle: !training.no_shuffle,
+            sampling: Sampling::Shuffle,
             learning_rate: training.learning_rate,
             schedule: training.schedule(),
             early_stopping: training.early_stopping,
+            average_last: None,
             log_steps: settings.machine.log_steps,
         };
         plan.check().map_err(Usage)?;

@@ -6,8 +6,8 @@ use std::sync::OnceLock;
 use triax_burn::BurnEngine;
 use triax_device::{DeviceChoice, choose, list, open};
 use triax_engine::{
-    Engine, EngineError, Member, MemberEpoch, Optimizer, Progress, Session, StepResult, Stretch, TrainingPlan,
-    WindowSet,
+    Augmentation, Engine, EngineError, Member, MemberEpoch, Optimizer, Progress, Session, StepResult, Stretch,
+    TrainingPlan, WindowSet,
 };
 use triax_losses::Loss;
 use triax_model::{ConvSpec, Network, NetworkSpec, Weights};
@@ -80,6 +80,7 @@ pub fn plan() -> TrainingPlan {
         batch_size: 32,
         clip_norm: None,
         class_weights: None,
+        augmentation: Augmentation::default(),
         seed: 11,
     }
 }

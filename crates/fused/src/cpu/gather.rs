@@ -20,6 +20,12 @@ pub(super) fn gather<'a, F: Float>(
             x.0[w] = F::from_f32(value);
         }
     }
+    standardise(scaler, channels, x);
+}
+
+/// `x = (x − mean) / scale`; as it is without a scaler.
+#[inline(always)]
+pub(super) fn standardise<F: Float>(scaler: Option<&Scaler>, channels: usize, x: &mut [Row<F>]) {
     let Some(scaler) = scaler else { return };
     for x in x.chunks_exact_mut(channels) {
         for ((x, &mean), &scale) in x.iter_mut().zip(&scaler.mean).zip(&scaler.scale) {

@@ -6,6 +6,7 @@
 //! for each set of vector instructions; which one runs is decided when it runs.
 
 mod affine;
+mod augment;
 mod dropout;
 mod first_block;
 mod float;

@@ -4,6 +4,7 @@ use triax_engine::{Member, MemberEpoch, SessionState, StepResult, TrainingPlan, 
 use triax_model::{Network, Scaler, Tensor, Weights};
 
 use super::Float;
+use super::augment::Augment;
 use super::dropout::Mask;
 use super::gather::gather;
 use super::layers::{Stage, stages};
@@ -180,11 +181,21 @@ impl<F: Float> Model<F> {
         Found { loss: loss / batch.len() as f64, correct, gradient_norm: squares.iter().sum::<f64>().sqrt() }
     }
 
+    /// The weights, rounded to f32.
+    pub fn weights(&self, network: &Network) -> Weights {
+        tensors(network, &self.parameters)
+    }
+
+    /// Takes over weights that have been checked.
+    pub fn set_weights(&mut self, weights: &Weights) {
+        self.parameters = flat(weights);
+    }
+
     /// Weights, moments and updates, rounded to f32.
     pub fn state(&self, network: &Network) -> SessionState {
         let n_moments = self.plan.optimizer.moment_names().len();
         SessionState {
-            weights: tensors(network, &self.parameters),
+            weights: self.weights(network),
             moments: self.moments[..n_moments].iter().map(|moment| tensors(network, moment)).collect(),
             updates: self.updates,
         }
@@ -192,7 +203,7 @@ impl<F: Float> Model<F> {
 
     /// Takes over a state that has been checked.
     pub fn restore(&mut self, state: &SessionState) {
-        self.parameters = flat(&state.weights);
+        self.set_weights(&state.weights);
         for (moment, saved) in self.moments.iter_mut().zip(&state.moments) {
             *moment = flat(saved);
         }
@@ -226,7 +237,11 @@ impl<F: Float> SamplePass<'_, F> {
         let mask = Mask { seed: model.plan.seed, step: self.counter, rate: model.dropout };
         let dropout = (model.dropout > 0.0).then_some((mask, first));
         let values = indices.iter().map(|&idx| shape.window(windows, idx));
-        gather(values, model.scaler.as_ref(), shape.network.spec().channels, &mut tile.input);
+        let (scaler, channels) = (model.scaler.as_ref(), shape.network.spec().channels);
+        match Augment::of(&model.plan, self.counter) {
+            Some(augment) => augment.gather(values, first, scaler, channels, &mut tile.input),
+            None => gather(values, scaler, channels, &mut tile.input),
+        }
         let (stages, parameters, loss) = (&shape.stages[..], &model.parameters[..], model.plan.loss);
         tile.forward(stages, parameters, dropout);
         tile.backward(stages, parameters, dropout.is_some(), loss, self.batch);

@@ -6,7 +6,9 @@ use std::sync::{Mutex, PoisonError};
 
 use triax_engine::{
     EngineError, Evaluation, Member, Progress, Session, SessionState, StepResult, Stretch, Watch, WindowSet,
+    check_weights,
 };
+use triax_model::Weights;
 
 use super::Float;
 use super::model::{Model, Place, Shape, Workspace};
@@ -121,6 +123,16 @@ impl<F: Float> Session for CpuSession<F> {
             Evaluation::of_scores(&scores, labels, classes, model.plan.loss)
         };
         Ok(Team::of(self.n_threads, |team| self.models.iter().map(|model| evaluate(team, model)).collect()))
+    }
+
+    fn weights(&mut self) -> Result<Vec<Weights>, EngineError> {
+        Ok(self.models.iter().map(|model| model.weights(&self.shape.network)).collect())
+    }
+
+    fn set_weights(&mut self, weights: &[Weights]) -> Result<(), EngineError> {
+        check_weights(weights, self.models.iter().map(|_| &self.shape.network))?;
+        self.models.iter_mut().zip(weights).for_each(|(model, weights)| model.set_weights(weights));
+        Ok(())
     }
 
     fn state(&mut self) -> Result<Vec<SessionState>, EngineError> {

@@ -21,6 +21,15 @@ pub(super) fn member_words(member: &Member<'_>, losses: &[Loss]) -> Vec<u32> {
     let settings = settings(&plan.optimizer);
     let numbers = [rate, 1.0 / (1.0 - rate), clip].into_iter().chain(settings);
     words.extend(numbers.map(f32::to_bits));
+    let varied = &plan.augmentation;
+    words.extend([
+        varied.largest_turn().to_bits(),
+        varied.permute_channels.into(),
+        varied.largest_scaling().to_bits(),
+        varied.shift,
+        varied.time_warp.to_bits(),
+        varied.jitter.to_bits(),
+    ]);
     debug_assert_eq!(words.len(), MEMBER_HEAD);
     let (mean, scale) = match member.scaler {
         Some(scaler) => (scaler.mean.clone(), scaler.scale.clone()),

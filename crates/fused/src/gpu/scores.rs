@@ -1,6 +1,6 @@
 //! The scores of windows, without training.
 
-use triax_engine::{EngineError, Member, Optimizer, TrainingPlan, WindowSet, check_fleet};
+use triax_engine::{Augmentation, EngineError, Member, Optimizer, TrainingPlan, WindowSet, check_fleet};
 use triax_losses::Loss;
 use triax_model::{Network, Weights};
 
@@ -30,6 +30,7 @@ pub(super) fn scores(
         batch_size: 1,
         clip_norm: None,
         class_weights: None,
+        augmentation: Augmentation::default(),
         seed: 0,
     };
     let validation: Vec<u32> = (0..n_windows as u32).collect();

@@ -3,7 +3,7 @@
 use triax_device::wgpu::{BindGroup, Buffer, BufferUsages, CommandEncoder, ComputePass, ComputePassDescriptor};
 use triax_engine::{
     EngineError, Evaluation, Member, Progress, Session, SessionState, StepResult, Stretch, TrainingPlan, Watch,
-    WindowSet,
+    WindowSet, check_weights,
 };
 use triax_losses::Loss;
 use triax_model::{Network, Weights};
@@ -12,7 +12,7 @@ use super::device::{Bound, Device, Kernel, MOST_GROUPS};
 use super::layout::{Layout, TILE, WORKGROUP};
 use super::members::{Step, dropout, member_words};
 use super::pace::Pace;
-use super::source::{Batch, FleetKey, OptimizerForm, Pass};
+use super::source::{Batch, FleetKey, OptimizerForm, Pass, Varied};
 use super::windows::Windows;
 
 /// Bytes that the steps of one submission may take in all.
@@ -140,6 +140,7 @@ fn key_of(fleet: &[Member<'_>], options: &Options, room: Option<usize>) -> (Flee
         optimizer: OptimizerForm::of(&first.plan.optimizer),
         scaled: fleet.iter().any(|member| member.scaler.is_some()),
         drops: fleet.iter().any(|member| dropout(member.network) > 0.0),
+        varied: Varied::of(fleet.iter().map(|member| &member.plan.augmentation)),
         training: Batch { tiles: first.plan.batch_size.div_ceil(TILE) },
         evaluation: Batch { tiles: evaluated.max(1) },
         looped: options.looped,
@@ -536,19 +537,31 @@ impl Session for GpuSession {
         evaluated
     }
 
+    fn weights(&mut self) -> Result<Vec<Weights>, EngineError> {
+        let n_values = 4 * self.key.layout.weights;
+        let values: Vec<f32> = self.device.read(&self.buffers.weights, self.models.len() * n_values)?;
+        let models = self.models.iter().zip(values.chunks_exact(n_values));
+        Ok(models.map(|(model, values)| self.key.layout.unpack(&model.network, values)).collect())
+    }
+
+    fn set_weights(&mut self, weights: &[Weights]) -> Result<(), EngineError> {
+        check_weights(weights, self.models.iter().map(|model| &model.network))?;
+        self.write_weights(&self.buffers.weights, 1, weights.iter())
+    }
+
     fn state(&mut self) -> Result<Vec<SessionState>, EngineError> {
+        let weights = self.weights()?;
         let (layout, n_moments) = (&self.key.layout, self.key.optimizer.moments());
         let n_values = 4 * layout.weights;
-        let weights: Vec<f32> = self.device.read(&self.buffers.weights, self.models.len() * n_values)?;
         let moments: Vec<f32> = self.device.read(&self.buffers.moments, self.models.len() * n_moments * n_values)?;
-        let state = |(m, model): (usize, &Model)| SessionState {
-            weights: layout.unpack(&model.network, &weights[m * n_values..]),
+        let state = |((m, model), weights): ((usize, &Model), Weights)| SessionState {
+            weights,
             moments: (0..n_moments)
                 .map(|n| layout.unpack(&model.network, &moments[(m * n_moments + n) * n_values..]))
                 .collect(),
             updates: model.updates,
         };
-        Ok(self.models.iter().enumerate().map(state).collect())
+        Ok(self.models.iter().enumerate().zip(weights).map(state).collect())
     }
 
     fn restore(&mut self, states: &[SessionState]) -> Result<(), EngineError> {

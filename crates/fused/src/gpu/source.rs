@@ -5,7 +5,7 @@
 
 use std::fmt::Write;
 
-use triax_engine::Optimizer;
+use triax_engine::{Augmentation, Optimizer};
 use triax_losses::Loss;
 use triax_losses::wgsl::{FINITE, loss_functions};
 
@@ -17,7 +17,7 @@ const MOST_GRADIENT_GROUPS: usize = 4_096;
 
 /// Words of a model before its scaler and its class weights, and of a step before the indices of its windows:
 /// MEMBER_CHANNELS and STEP_WINDOWS of `kernels/tile.wgsl`.
-pub(super) const MEMBER_HEAD: usize = 10;
+pub(super) const MEMBER_HEAD: usize = 16;
 pub(super) const STEP_HEAD: usize = 8;
 
 /// The form of an optimizer: all of it that is not data.
@@ -63,6 +63,31 @@ impl Batch {
     }
 }
 
+/// The kinds of augmentation that occur in a fleet; how strong each is, is data of a model.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct Varied {
+    pub resamples: bool,
+    pub turns: bool,
+    pub scales: bool,
+    pub jitters: bool,
+}
+
+impl Varied {
+    /// Those that a model or another has.
+    pub fn of<'a>(augmentations: impl Iterator<Item = &'a Augmentation>) -> Self {
+        augmentations.fold(Self::default(), |all, one| Self {
+            resamples: all.resamples || one.resamples(),
+            turns: all.turns || one.turns(),
+            scales: all.scales || one.scaling > 0.0,
+            jitters: all.jitters || one.jitter > 0.0,
+        })
+    }
+
+    fn is_any(self) -> bool {
+        self != Self::default()
+    }
+}
+
 /// All that the kernels of a fleet depend on.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct FleetKey {
@@ -74,6 +99,8 @@ pub(super) struct FleetKey {
     pub scaled: bool,
     /// Whether some model drops features.
     pub drops: bool,
+    /// How training windows are varied.
+    pub varied: Varied,
     pub training: Batch,
     pub evaluation: Batch,
     /// Whether each stage stands in a kernel once, and learns its layer as it runs, instead of once for each layer, with
@@ -157,8 +184,8 @@ impl FleetKey {
         let optimizer = self.optimizer();
         let (files, composed) = match pass {
             Pass::Sample => (
-                [&FORWARD[..], &[kernel!("affine_backward"), kernel!("sample_pass")]].concat(),
-                [self.losses(), self.forward(true), self.backward()].concat(),
+                [&FORWARD[..], self.take_windows().0, &[kernel!("affine_backward"), kernel!("sample_pass")]].concat(),
+                [self.losses(), self.take_windows().1.to_owned(), self.forward(true), self.backward()].concat(),
             ),
             Pass::Evaluation => {
                 ([&FORWARD[..], &[kernel!("evaluation_pass")]].concat(), [self.losses(), self.forward(false)].concat())
@@ -208,6 +235,9 @@ impl FleetKey {
         declare("LOSS_LANES", 1 << (layout.classes / 8).clamp(1, 32).ilog2());
         let mut decide = |name: &str, value: bool| writeln!(text, "const {name}: bool = {value};").expect("a string");
         decide("SCALED", self.scaled);
+        decide("RESAMPLES", self.varied.resamples);
+        decide("TURNS", self.varied.turns);
+        decide("JITTERS", self.varied.jitters);
         decide("DECAYS", self.optimizer == OptimizerForm::Adam { decays: true });
         decide("NESTEROV", self.optimizer == OptimizerForm::Momentum { nesterov: true });
         text
@@ -294,6 +324,14 @@ fn loss_gradient(which: u32, row: LossRow, score: f32, is_true: bool, n_classes:
             OptimizerForm::Sgd => kernel!("optimizer/sgd"),
             OptimizerForm::Momentum { .. } => kernel!("optimizer/momentum"),
             OptimizerForm::RmsProp { .. } => kernel!("optimizer/rms_prop"),
+        }
+    }
+
+    /// How a training step takes its windows: the file beside `gather`, if any, and the function that the pass calls.
+    fn take_windows(&self) -> (&'static [&'static str], &'static str) {
+        match self.varied.is_any() {
+            true => (&[kernel!("augment")], "fn take_windows(at: At) {\n    augment(at);\n}\n"),
+            false => (&[], "fn take_windows(at: At) {\n    gather(at);\n}\n"),
         }
     }
 
@@ -443,7 +481,7 @@ mod tests {
     ];
 
     /// Every layout with every optimizer; single losses and all of them, small batches and large ones, with and without
-    /// dropout and scaler.
+    /// dropout, scaler and augmentation.
     fn keys() -> Vec<FleetKey> {
         let mut keys = Vec::new();
         for layout in layouts() {
@@ -453,7 +491,10 @@ mod tests {
                 let evaluation = Batch { tiles: [512, 1][n % 2] };
                 let (scaled, drops) = (n % 2 == 0, n % 3 == 0);
                 let (layout, looped) = (layout.clone(), n >= 4);
-                keys.push(FleetKey { layout, losses, optimizer, scaled, drops, training, evaluation, looped });
+                let (resamples, turns) = (n % 5 == 1, n % 5 == 2 && layout.channels.is_multiple_of(3));
+                let varied = Varied { resamples, turns, scales: n == 3, jitters: n > 3 };
+                let varied = if n == 6 { Varied { resamples: true, turns: true, ..varied } } else { varied };
+                keys.push(FleetKey { layout, losses, optimizer, scaled, drops, varied, training, evaluation, looped });
             }
         }
         keys

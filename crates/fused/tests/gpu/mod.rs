@@ -1,7 +1,7 @@
 //! What the GPU's tests share: a device, and cases made of random numbers.
 #![allow(dead_code, reason = "each test binary uses its part")]
 
-use triax_engine::{Member, Optimizer, TrainingPlan, WindowSet};
+use triax_engine::{Augmentation, Member, Optimizer, TrainingPlan, WindowSet};
 use triax_fused::{GpuEngine, Stages};
 use triax_losses::Loss;
 use triax_model::{Network, NetworkSpec, Scaler, Weights};
@@ -41,6 +41,7 @@ impl Case {
             batch_size,
             clip_norm: None,
             class_weights: Some((0..spec.classes).map(|_| 0.5 + stream.uniform()).collect()),
+            augmentation: Augmentation::default(),
             seed: 0x1234_5678_9abc_def0,
         };
         let none = WindowSet { windows: [].into(), labels: [].into(), sample_weights: None };

@@ -3,11 +3,13 @@
 use std::ops::{ControlFlow, Range};
 
 use rayon::prelude::*;
-use triax_engine::{Evaluation, Member, MemberEpoch, Session, SessionState, StepResult, Stretch};
+use triax_engine::{Evaluation, Member, MemberEpoch, Session, StepResult, Stretch};
+use triax_model::Weights;
 
 use super::{FleetEpoch, FleetJob, FleetModel, FleetObserver, FleetResult, TrainedModel};
+use crate::average;
 use crate::error::{Breakdown, FitError};
-use crate::fit::{broken_tensor, check_taken};
+use crate::fit::check_taken;
 use crate::metrics::Metrics;
 use crate::progress::EpochSums;
 use crate::schedule::{Schedule, ScheduleState};
@@ -28,6 +30,8 @@ struct Course<'a> {
     model: &'a FleetModel<'a>,
     schedule: ScheduleState,
     history: Vec<FleetEpoch>,
+    /// Mean of the last epochs' weights so far, where it is to end with one.
+    average: Option<Weights>,
     broken: Option<Breakdown>,
 }
 
@@ -54,16 +58,32 @@ impl<'a> Group<'a> {
             self.steps_done += self.courses.iter().map(|course| course.model.steps_per_epoch() as u64).sum::<u64>();
             observer.steps_done(self.steps_done);
         }
-        let (evaluations, states) = (self.session.validate()?, self.session.state()?);
-        let ends = self.courses.into_iter().zip(states).zip(evaluations);
+        let weights = self.last_weights()?;
+        let evaluations = self.session.validate()?;
+        let ends = self.courses.into_iter().zip(weights).zip(evaluations);
         let classes = self.job.classes;
-        Ok(Some(ends.map(|((course, state), evaluation)| course.end(state, &evaluation, classes)).collect()))
+        Ok(Some(ends.map(|((course, weights), evaluation)| course.end(weights, &evaluation, classes)).collect()))
+    }
+
+    /// The weights that the models end with, which the session has then too.
+    fn last_weights(&mut self) -> Result<Vec<Weights>, FitError> {
+        let mut weights = self.session.weights()?;
+        if self.courses.iter().any(|course| course.average.is_some()) {
+            for (weights, course) in weights.iter_mut().zip(&mut self.courses) {
+                if let Some(average) = course.average.take() {
+                    *weights = average;
+                }
+            }
+            self.session.set_weights(&weights)?;
+        }
+        Ok(weights)
     }
 
     /// Trains epoch `epoch` (from 0) of all models. `Break` where the observer asked to stop.
     fn train_epoch(&mut self, epoch: usize, observer: &mut dyn FleetObserver) -> Result<ControlFlow<()>, FitError> {
         // To shuffle thousands of windows for each of a thousand models takes one thread a tenth of a second.
-        let plans: Vec<EpochPlan> = self.courses.par_iter().map(|course| course.plan(epoch)).collect();
+        let labels = &self.job.windows.labels;
+        let plans: Vec<EpochPlan> = self.courses.par_iter().map(|course| course.plan(epoch, labels)).collect();
         let members = self.courses.iter().zip(&plans).map(|(course, (order, learning_rates))| MemberEpoch {
             order,
             first_step: course.first_step(epoch),
@@ -84,6 +104,14 @@ impl<'a> Group<'a> {
             check_taken(self.job.engine, results.len(), learning_rates.len())?;
             course.take_note(epoch, results, learning_rates);
         }
+        if self.courses.iter().any(|course| course.model.plan.n_averaged(epoch + 1) > 0) {
+            for (course, weights) in self.courses.iter_mut().zip(self.session.weights()?) {
+                match course.model.plan.n_averaged(epoch + 1) {
+                    0 => {}
+                    n => average::include(&mut course.average, &weights, n),
+                }
+            }
+        }
         let last = epoch + 1 == self.courses[0].model.plan.epochs;
         if !last && self.courses.iter().any(Course::watches_validation) {
             for (course, evaluation) in self.courses.iter_mut().zip(self.session.validate()?) {
@@ -97,7 +125,7 @@ impl<'a> Group<'a> {
 impl<'a> Course<'a> {
     fn new(model_idx: usize, model: &'a FleetModel<'a>) -> Self {
         let schedule = ScheduleState::new(model.plan.learning_rate);
-        Self { model_idx, model, schedule, history: Vec::new(), broken: None }
+        Self { model_idx, model, schedule, history: Vec::new(), average: None, broken: None }
     }
 
     /// Steps before `epoch`.
@@ -106,13 +134,13 @@ impl<'a> Course<'a> {
     }
 
     /// What it does in `epoch`: nothing once it is broken.
-    fn plan(&self, epoch: usize) -> EpochPlan {
+    fn plan(&self, epoch: usize, labels: &[u32]) -> EpochPlan {
         if self.broken.is_some() {
             return (Vec::new(), Vec::new());
         }
         let FleetModel { plan, train, .. } = *self.model;
         let steps = self.first_step(epoch)..self.first_step(epoch + 1);
-        (plan.order(epoch, train), self.schedule.rates(&plan.schedule, steps, self.model.n_steps()))
+        (plan.order(epoch, train, labels), self.schedule.rates(&plan.schedule, steps, self.model.n_steps()))
     }
 
     /// Whether its learning rate depends on how well it does on its validation windows.
@@ -147,19 +175,21 @@ impl<'a> Course<'a> {
         }
     }
 
-    /// What became of it, having ended in `state`.
-    fn end(self, state: SessionState, evaluation: &Evaluation, classes: &[String]) -> FleetResult {
+    /// What became of it, having ended with `weights`. Moments are not looked at: on a GPU it would take longer to read those
+    /// of a fleet than an epoch takes.
+    fn end(self, weights: Weights, evaluation: &Evaluation, classes: &[String]) -> FleetResult {
         let Self { model_idx, model, history, broken, .. } = self;
         let at_the_end = |what| Breakdown { what, epoch: model.plan.epochs, step: None };
         let validation = (!model.valid.is_empty()).then_some(evaluation);
-        let broken =
-            broken.or_else(|| broken_tensor(&state, &model.plan.training.optimizer).map(at_the_end)).or_else(|| {
+        let broken = broken
+            .or_else(|| weights.first_non_finite().map(|name| at_the_end(format!("the weight `{name}`"))))
+            .or_else(|| {
                 validation.filter(|found| !found.loss.is_finite()).map(|_| at_the_end("the validation loss".into()))
             });
         let end = match broken {
             Some(breakdown) => Err(breakdown),
             None => Ok(TrainedModel {
-                weights: state.weights,
+                weights,
                 validation: validation.map(|found| Metrics::from_evaluation(found, classes)),
             }),
         };

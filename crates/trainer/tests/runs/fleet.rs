@@ -6,7 +6,7 @@ use triax_losses::Loss;
 use triax_model::{Network, Scaler, WeightFile, Weights};
 use triax_trainer::{
     Breakdown, FitError, FitPlan, FleetJob, FleetModel, FleetObserver, FleetOutcome, FleetResult, FleetShape,
-    RunFolder, Schedule, fit_fleet,
+    RunFolder, Sampling, Schedule, fit_fleet,
 };
 
 use crate::setup::{Setup, empty_folder, finished};
@@ -45,6 +45,8 @@ fn models() -> Vec<Model> {
         plan.learning_rate = 0.01 + 0.002 * m as f32;
         plan.schedule = [Schedule::Constant, plateau, Schedule::Cosine][m % 3];
         plan.shuffle = m != 5;
+        plan.sampling = if m == 2 { Sampling::Balanced } else { Sampling::Shuffle };
+        plan.average_last = [None, Some(3), None, Some(1)][m % 4];
         Model {
             weights: Weights::glorot_uniform(&network, m as u64),
             network,
@@ -176,7 +178,7 @@ fn a_model_that_breaks_down_spoils_no_other() {
         (1, Fault::Loss(13), breakdown("the loss", 3, Some(2))),
         (5, Fault::Loss(0), breakdown("the loss", 1, Some(1))),
         (5, Fault::GradientNorm(15), breakdown("the gradient's norm", 4, Some(4))),
-        (5, Fault::Moment(15), breakdown("the optimizer's m `dense1.kernel`", 4, None)),
+        (5, Fault::Weight(15), breakdown("the weight `conv1.bias`", 4, None)),
         (1, Fault::Score(13), breakdown("the validation loss", 3, None)),
         (5, Fault::Score(3), breakdown("the validation loss", 4, None)),
     ] {

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use triax_engine::{Engine, StepResult};
 use triax_fused::CpuEngine;
-use triax_trainer::{EpochRecord, FitError, Metrics, Observer, Outcome, RunFolder, RunShape, Schedule, resume};
+use triax_trainer::{
+    EpochRecord, FitError, Metrics, Observer, Outcome, RunFolder, RunShape, Sampling, Schedule, resume,
+};
 
 use crate::setup::{Setup, StopAfter, assert_same_run, copy, empty_folder, finished, windows};
 use crate::toy::Toy;
@@ -25,7 +27,10 @@ fn setups() -> Vec<Setup> {
     let mut unvalidated = Setup::new();
     unvalidated.validate_with(&windows(0, 2));
     unvalidated.plan.log_steps = true;
-    vec![plateau, cosine, unvalidated]
+    let mut averaged = Setup::new();
+    averaged.plan.sampling = Sampling::Balanced;
+    averaged.plan.average_last = Some(2);
+    vec![plateau, cosine, unvalidated, averaged]
 }
 
 /// Copies the run's folder at every event it is told of.

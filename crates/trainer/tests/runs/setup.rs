@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use triax_engine::{Engine, Optimizer, TrainingPlan, WindowSet};
+use triax_engine::{Augmentation, Engine, Optimizer, TrainingPlan, WindowSet};
 use triax_losses::Loss;
 use triax_model::{ConvSpec, Network, NetworkSpec, Scaler, Weights};
 use triax_random::{Purpose, Stream};
-use triax_trainer::{FitError, FitPlan, Job, Observer, Outcome, RunFolder, Schedule, Summary, fit, resume};
+use triax_trainer::{FitError, FitPlan, Job, Observer, Outcome, RunFolder, Sampling, Schedule, Summary, fit, resume};
 
 /// Everything a [`Job`] borrows.
 pub struct Setup {
@@ -49,13 +49,16 @@ impl Setup {
                     batch_size: 5,
                     clip_norm: None,
                     class_weights: None,
+                    augmentation: Augmentation::default(),
                     seed: 3,
                 },
                 epochs: 4,
                 shuffle: true,
+                sampling: Sampling::Shuffle,
                 learning_rate: 0.01,
                 schedule: Schedule::Constant,
                 early_stopping: None,
+                average_last: None,
                 log_steps: false,
             },
             classes: ["still", "walk", "jog"].map(String::from).into(),

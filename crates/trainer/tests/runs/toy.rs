@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use triax_engine::{
     Engine, EngineError, Evaluation, Member, Progress, Session, SessionState, StepResult, Stretch, TrainingPlan, Watch,
-    WindowSet, check_fleet,
+    WindowSet, check_fleet, check_weights,
 };
 use triax_model::{Network, Scaler, Weights};
 use triax_random::{Purpose, Stream};
@@ -217,6 +217,16 @@ impl Session for ToySession {
 
     fn validate(&mut self) -> Result<Vec<Evaluation>, EngineError> {
         Ok(self.models.iter().map(|model| model.evaluation(&self.windows)).collect())
+    }
+
+    fn weights(&mut self) -> Result<Vec<Weights>, EngineError> {
+        Ok(self.models.iter().map(|model| model.state.weights.clone()).collect())
+    }
+
+    fn set_weights(&mut self, weights: &[Weights]) -> Result<(), EngineError> {
+        check_weights(weights, self.models.iter().map(|model| &model.network))?;
+        self.models.iter_mut().zip(weights).for_each(|(model, weights)| model.state.weights = weights.clone());
+        Ok(())
     }
 
     fn state(&mut self) -> Result<Vec<SessionState>, EngineError> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use sha2::{Digest, Sha256};
-use triax_engine::{Member, Optimizer, TrainingPlan, WindowSet};
+use triax_engine::{Augmentation, Member, Optimizer, TrainingPlan, WindowSet};
 use triax_losses::Loss;
 use triax_model::{Layer, Network, NetworkSpec, Weights};
 use triax_random::{Purpose, Stream};
@@ -104,6 +104,7 @@ fn plan(batch_size: usize, seed: u64) -> TrainingPlan {
         batch_size,
         clip_norm: None,
         class_weights: None,
+        augmentation: Augmentation::default(),
         seed,
     }
 }

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
-use triax_engine::{Engine, EngineError, Member, MemberEpoch, Session, Stretch, TrainingPlan, WindowSet};
+use triax_engine::{Augmentation, Engine, EngineError, Member, MemberEpoch, Session, Stretch, TrainingPlan, WindowSet};
 use triax_model::{Network, Scaler, Weights};
 
 /// Windows that a trial goes through, over and over; more only where one batch has more.
@@ -101,7 +101,15 @@ mod tests {
         let (loss, optimizer) = (Loss::Hinge, Optimizer::adam());
         // A batch of some windows, of all, and of more than there are.
         for batch_size in [5, 12, 1000] {
-            let plan = TrainingPlan { loss, optimizer, batch_size, clip_norm: None, class_weights: None, seed: 1 };
+            let plan = TrainingPlan {
+                loss,
+                optimizer,
+                batch_size,
+                clip_norm: None,
+                class_weights: None,
+                augmentation: Augmentation::default(),
+                seed: 1,
+            };
             let train: Vec<u32> = (0..n_windows as u32).collect();
             let (network, plan, windows) = (&network, &plan, &windows);
             let trial = Trial { network, plan, windows, train: &train, scaler: None, learning_rate: 1e-3 };

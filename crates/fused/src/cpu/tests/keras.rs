@@ -3,7 +3,7 @@
 //! Weights and data are not in the files; both sides make them from [`hash32`].
 
 use serde::Deserialize;
-use triax_engine::{MemberEpoch, Optimizer, TrainingPlan, WindowSet};
+use triax_engine::{Augmentation, MemberEpoch, Optimizer, TrainingPlan, WindowSet};
 use triax_losses::Loss;
 use triax_model::{Layer, Network, NetworkSpec, Parameter, Weights};
 use triax_testing::{Tolerance, assert_close, golden};
@@ -75,7 +75,15 @@ fn hashed_weights(network: &Network) -> Weights {
 }
 
 fn plan(loss: Loss, optimizer: Optimizer, batch_size: usize) -> TrainingPlan {
-    TrainingPlan { loss, optimizer, batch_size, clip_norm: None, class_weights: None, seed: 0 }
+    TrainingPlan {
+        loss,
+        optimizer,
+        batch_size,
+        clip_norm: None,
+        class_weights: None,
+        augmentation: Augmentation::default(),
+        seed: 0,
+    }
 }
 
 fn golden_file(name: &str) -> String {

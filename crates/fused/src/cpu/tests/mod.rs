@@ -12,8 +12,8 @@ mod stage;
 use std::ops::ControlFlow;
 
 use triax_engine::{
-    Engine, Evaluation, Member, MemberEpoch, Optimizer, Session, SessionState, StepResult, Stretch, TrainingPlan,
-    WindowSet,
+    Augmentation, Engine, Evaluation, Member, MemberEpoch, Optimizer, Session, SessionState, StepResult, Stretch,
+    TrainingPlan, WindowSet,
 };
 use triax_losses::Loss;
 use triax_model::{ConvSpec, Network, NetworkSpec, Scaler, Weights};
@@ -49,7 +49,15 @@ fn weights(network: &Network, seed: u64) -> Weights {
 }
 
 fn plan(loss: Loss, batch_size: usize) -> TrainingPlan {
-    TrainingPlan { loss, optimizer: Optimizer::adam(), batch_size, clip_norm: None, class_weights: None, seed: 42 }
+    TrainingPlan {
+        loss,
+        optimizer: Optimizer::adam(),
+        batch_size,
+        clip_norm: None,
+        class_weights: None,
+        augmentation: Augmentation::default(),
+        seed: 42,
+    }
 }
 
 fn conv(filters: usize, kernel: usize, stride: usize, pool: Option<usize>) -> ConvSpec {

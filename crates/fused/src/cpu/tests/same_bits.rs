@@ -1,6 +1,6 @@
 //! What must not change a bit of the results: the number of threads, the rest of the fleet, who applies the scaler.
 
-use triax_engine::{Engine, Optimizer, TrainingPlan, WindowSet};
+use triax_engine::{Augmentation, Engine, Optimizer, TrainingPlan, WindowSet};
 use triax_losses::Loss;
 use triax_model::{Network, NetworkSpec, Scaler};
 use triax_random::epoch_order;
@@ -61,6 +61,29 @@ fn scaler(channels: usize, which: usize) -> Scaler {
     }
 }
 
+/// A different one for each model, and none for some.
+fn augmentation(m: usize) -> Augmentation {
+    Augmentation {
+        rotation: 30.0 * (m % 4) as f32,
+        jitter: 0.1 * (m % 3) as f32,
+        scaling: 0.1 * (m % 2) as f32,
+        shift: (m / 2) as u32,
+        time_warp: 0.15 * (m % 3) as f32,
+        permute_channels: m == 5,
+    }
+}
+
+#[test]
+fn the_number_of_threads_does_not_matter_to_augmentation() {
+    println!("seed {SEED}");
+    let network = small_network(0.3);
+    let windows = window_set(network.spec(), 90);
+    for m in 1..6 {
+        let plan = TrainingPlan { augmentation: augmentation(m), ..plan(Loss::SquaredHinge, 40) };
+        assert_same_on_any_number_of_threads(&Case::new(network.clone(), plan, 90), &windows);
+    }
+}
+
 /// Seven models that differ in all that may differ.
 fn fleet(n_windows: usize, batch_size: usize) -> Vec<Case> {
     let member = |m: usize| {
@@ -71,6 +94,7 @@ fn fleet(n_windows: usize, batch_size: usize) -> Vec<Case> {
             batch_size,
             clip_norm: (m % 3 == 1).then_some(0.1),
             class_weights: (m % 2 == 1).then(|| vec![0.5, 1.0, 0.25 * m as f32]),
+            augmentation: augmentation(m),
             seed: 42 + m as u64,
         };
         Case {

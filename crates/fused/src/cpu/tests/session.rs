@@ -7,7 +7,7 @@ use triax_engine::{
     TrainingPlan, WindowSet,
 };
 use triax_losses::Loss;
-use triax_model::{Layer, Network, Scaler};
+use triax_model::{Layer, Network, Scaler, Weights};
 use triax_random::dropout_mask;
 
 use super::super::{CpuEngine, gradients};
@@ -393,4 +393,22 @@ fn no_windows_have_no_scores() {
     assert!(epoch(session.as_mut(), 2, &[], 0).is_empty());
     let SessionState { weights: after, updates, .. } = state(session.as_mut());
     assert_eq!((after, updates), (weights(&network, 1), 0));
+}
+
+#[test]
+fn weights_can_be_taken_and_given_without_the_moments() {
+    let (network, train) = (small_network(0.1), windows(40));
+    let mut session = open(&network, &plan(8), &train);
+    let order: Vec<u32> = (0..40).collect();
+    let epoch = MemberEpoch { order: &order, first_step: 0, learning_rates: &[0.01; 5] };
+    session.train(&Stretch { steps: 0..5, members: &[epoch] }, &mut go_on).unwrap();
+    let before = state(session.as_mut());
+    assert_eq!(session.weights().unwrap(), [before.weights.clone()]);
+    let other = weights(&network, 9);
+    session.set_weights(std::slice::from_ref(&other)).unwrap();
+    assert_eq!(state(session.as_mut()), SessionState { weights: other.clone(), ..before });
+    let misfit = Weights::zeros(&Network::new(super::family().remove(1)).unwrap());
+    for wrong in [vec![], vec![other.clone(), other], vec![misfit]] {
+        assert!(matches!(session.set_weights(&wrong), Err(EngineError::Input(_))));
+    }
 }

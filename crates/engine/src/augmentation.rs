@@ -1,0 +1,144 @@
+//! How training windows are varied, so that a network learns what an activity has in common and not who wore the sensor.
+
+use serde::{Deserialize, Serialize};
+use triax_model::NetworkSpec;
+
+/// How far each window of a training step is varied, anew in every step. Nothing by default; a strength of 0 changes no bit.
+///
+/// A window goes through these in this order. Before the scaler, on the values that the sensor gave, so that gravity turns
+/// with the device:
+///
+/// 1. `shift` and `time_warp`: sample `t` is read at `t + shift + d(t)`, by linear interpolation; beyond the ends the
+///    first or last sample is repeated. `d(t) = w·L/π · (sin(π·t/L + φ) − sin(π/2 + φ))` in a window of `L` samples, so
+///    that the speed `1 + w·cos(π·t/L + φ)` changes smoothly; `w` is uniform in ± `time_warp`, `φ` in a whole turn.
+/// 2. `permute_channels`, then `rotation`: the axes of each group of three channels are put in another order, and turned.
+///    All groups of a window alike, as the sensors of a device turn together.
+/// 3. `scaling`: one factor for the whole window, so that directions stay; uniform around 1.
+///
+/// After the scaler: 4. `jitter`.
+///
+/// All draws are functions of (seed, step, window in the batch), so that they depend neither on tiles and threads nor on
+/// the rest of a fleet. They are made in f32 whatever an engine computes in; executors agree on every integer drawn, and
+/// within some 1e-6 of a window's largest value on what becomes of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Augmentation {
+    /// Largest angle, in degrees, of a rotation about an axis of any direction: uniform in ± this, at most 180.
+    pub rotation: f32,
+    /// Standard deviation of the Gaussian noise on each value, in standardised units.
+    pub jitter: f32,
+    /// Standard deviation of a window's factor around 1. Below 0.57, so that no factor (uniform, within √3 deviations)
+    /// turns a window over.
+    pub scaling: f32,
+    /// Largest shift, in samples, to either side.
+    pub shift: u32,
+    /// Largest relative change of speed, below 1: 0.2 for 0.8 to 1.2 of the speed.
+    pub time_warp: f32,
+    /// Whether the axes of each group of three channels are put in a random order. That may mirror them.
+    pub permute_channels: bool,
+}
+
+impl Augmentation {
+    /// Whether windows stay as they are.
+    pub fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Whether windows are read at other times.
+    pub fn resamples(&self) -> bool {
+        self.shift > 0 || self.time_warp > 0.0
+    }
+
+    /// Whether axes are mixed.
+    pub fn turns(&self) -> bool {
+        self.rotation > 0.0 || self.permute_channels
+    }
+
+    /// `rotation` in whole turns, as executors use it.
+    pub fn largest_turn(&self) -> f32 {
+        self.rotation / 360.0
+    }
+
+    /// The most by which a factor differs from 1: a uniform number within ± this has the deviation `scaling`.
+    pub fn largest_scaling(&self) -> f32 {
+        self.scaling * 3.0_f32.sqrt()
+    }
+
+    /// Whether the windows of `spec` can be varied like this.
+    ///
+    /// # Errors
+    /// The first setting that cannot work, as a sentence.
+    pub fn check(&self, spec: &NetworkSpec) -> Result<(), String> {
+        let within = |value: f32, end: f32| (0.0..end).contains(&value);
+        if !(0.0..=180.0).contains(&self.rotation) {
+            return Err(format!("the rotation is {} degrees; it must be from 0 to 180", self.rotation));
+        }
+        if !within(self.jitter, f32::INFINITY) {
+            return Err(format!("the jitter is {}; it must be at least 0 and finite", self.jitter));
+        }
+        if !within(self.scaling, 0.57) {
+            return Err(format!(
+                "the deviation of the scaling is {}; it must be at least 0 and below 0.57",
+                self.scaling
+            ));
+        }
+        if !within(self.time_warp, 1.0) {
+            return Err(format!("the time warp is {}; it must be at least 0 and below 1", self.time_warp));
+        }
+        if self.shift as usize >= spec.window {
+            return Err(format!("windows of {} samples cannot be shifted by {}", spec.window, self.shift));
+        }
+        if self.turns() && !spec.channels.is_multiple_of(3) {
+            return Err(format!(
+                "rotation and permutation are of groups of three channels (the axes of a sensor), and there are {}",
+                spec.channels
+            ));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(augmentation: Augmentation, channels: usize, said: &str) {
+        let refusal = augmentation.check(&NetworkSpec { channels, ..NetworkSpec::default() }).expect_err(said);
+        assert!(refusal.contains(said), "{refusal}");
+    }
+
+    #[test]
+    fn strengths_out_of_range_are_refused() {
+        let none = Augmentation::default();
+        for rotation in [-1.0, 180.5, f32::NAN] {
+            refused(Augmentation { rotation, ..none }, 3, "degrees");
+        }
+        for bad in [-0.1, f32::NAN, f32::INFINITY] {
+            refused(Augmentation { jitter: bad, ..none }, 3, "jitter");
+            refused(Augmentation { scaling: bad, ..none }, 3, "scaling");
+            refused(Augmentation { time_warp: bad, ..none }, 3, "time warp");
+        }
+        refused(Augmentation { scaling: 0.57, ..none }, 3, "0.57");
+        refused(Augmentation { time_warp: 1.0, ..none }, 3, "time warp");
+        refused(Augmentation { shift: 120, ..none }, 3, "120");
+        refused(Augmentation { rotation: 1.0, ..none }, 4, "there are 4");
+        refused(Augmentation { permute_channels: true, ..none }, 1, "there are 1");
+        let all = Augmentation {
+            rotation: 180.0,
+            jitter: 2.0,
+            scaling: 0.5,
+            shift: 119,
+            time_warp: 0.9,
+            permute_channels: true,
+        };
+        assert_eq!(all.check(&NetworkSpec { channels: 6, ..NetworkSpec::default() }), Ok(()));
+    }
+
+    #[test]
+    fn settings_left_out_are_nothing_and_unknown_ones_are_refused() {
+        assert!(serde_json::from_str::<Augmentation>("{}").unwrap().is_none());
+        let some: Augmentation = serde_json::from_str(r#"{"rotation": 20}"#).unwrap();
+        assert_eq!(some, Augmentation { rotation: 20.0, ..Augmentation::default() });
+        assert!(serde_json::from_str::<Augmentation>(r#"{"rotate": 20}"#).is_err());
+    }
+}

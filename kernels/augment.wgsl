@@ -1,0 +1,192 @@
+// Gathers the windows of a tile as gather.wgsl does, each varied as triax_engine::Augmentation says:
+//     x = (factor · R · P · value(t + shift + d(t)) − mean) / scale + jitter · normal
+// of the value between samples by linear interpolation, P an order of the axes of each triple of channels, R a rotation.
+//
+// What is drawn for a window is drawn once, by four words of Philox a layer: key = the model's seed, counter = (block,
+// step (two words), AUGMENT | layer · 256). Layers: 0 shift, warp, phase, factor; 1 angle, height and azimuth of the axis,
+// order; in both, block = window in the batch. 2 noise: block = window in the batch · ⌈values / 4⌉ + value / 4.
+//
+// Sine, cosine and logarithm are series, as WGSL allows a driver's own an error in the fourth digit.
+//
+// Twin: crates/fused/src/cpu/augment.rs
+//
+// windows (n_windows, WINDOW_VALUES) f32; writes the window's rows with `=`; workgroup bytes: 384; barriers: 1
+
+// Purpose::Augment of crates/random.
+const PURPOSE_AUGMENT: u32 = 6u;
+const TIME_AND_FACTOR: u32 = 0u;
+const AXES: u32 = 1u;
+const NOISE: u32 = 2u;
+
+const PI: f32 = 3.14159265358979;
+const LN_2: f32 = 0.693147180559945;
+const SQRT_2: f32 = 1.41421356237310;
+
+const SAMPLES: u32 = WINDOW_VALUES / CHANNELS;
+
+// What was drawn for one window.
+struct Drawn {
+    shift: f32,
+    sway: f32,   // amplitude of the way through time, in samples
+    phase: f32,  // in turns
+    middle: f32, // sine at the window's middle, which stays where it is
+    factor: f32,
+    order: vec3<u32>,
+    turn: mat3x3<f32>, // row after row
+}
+
+var<workgroup> drawn: array<Drawn, TILE>;
+
+fn augment(at: At) {
+    let n_windows = steps[at.step + STEP_N_WINDOWS];
+    if at.local_idx < TILE {
+        drawn[at.local_idx] = draw(at, at.window + at.local_idx);
+    }
+    workgroupBarrier();
+    // Four values at a time, which share their noise.
+    for (var quad = at.local_idx; 4u * quad < INPUT_ROWS; quad += WORKGROUP) {
+        var noise = mat4x4<f32>();
+        if JITTERS {
+            for (var s = 0u; s < TILE; s++) {
+                noise[s] = member_f32(at, MEMBER_JITTER) * normals(at, at.window + s, quad);
+            }
+            noise = transpose(noise);
+        }
+        for (var n = 0u; n < 4u && 4u * quad + n < INPUT_ROWS; n++) {
+            let i = 4u * quad + n;
+            var row = vec4(0.0);
+            for (var s = 0u; s < TILE; s++) {
+                if at.window + s < n_windows {
+                    row[s] = varied(window_idx(at, s) * WINDOW_VALUES, s, i);
+                }
+            }
+            row = standardised(at, i, row);
+            if JITTERS {
+                row += noise[n];
+            }
+            activations[at.rows + i] = row;
+        }
+    }
+}
+
+fn augment_words(at: At, block: u32, layer: u32) -> vec4<u32> {
+    let key = vec2(members[at.member + MEMBER_SEED], members[at.member + MEMBER_SEED + 1u]);
+    let counter = vec2(steps[at.step + STEP_COUNTER], steps[at.step + STEP_COUNTER + 1u]);
+    return philox(vec4(block, counter, PURPOSE_AUGMENT | layer << 8u), key);
+}
+
+fn draw(at: At, window: u32) -> Drawn {
+    let time = augment_words(at, window, TIME_AND_FACTOR);
+    let axes = augment_words(at, window, AXES);
+    let shift = members[at.member + MEMBER_SHIFT];
+    let phase = unit_f32(time.z);
+    let permutes = members[at.member + MEMBER_PERMUTES] != 0u;
+    let order = select(0u, multiply_high(axes.w, 6u), permutes);
+    let turn = member_f32(at, MEMBER_TURN) * symmetric(axes.x);
+    return Drawn(
+        f32(multiply_high(time.x, 2u * shift + 1u)) - f32(shift),
+        member_f32(at, MEMBER_WARP) * symmetric(time.y) * f32(SAMPLES) / PI,
+        phase,
+        sine_and_cosine(phase + 0.25).x,
+        1.0 + member_f32(at, MEMBER_SCALING) * symmetric(time.w),
+        vec3(order / 2u, (order / 2u + 1u + order % 2u) % 3u, (order / 2u + 2u - order % 2u) % 3u),
+        rotation(turn, symmetric(axes.y), unit_f32(axes.z)),
+    );
+}
+
+// Value `i` of the window whose values begin at `start`, sample `s` of the tile.
+fn varied(start: u32, s: u32, i: u32) -> f32 {
+    let t = i / CHANNELS;
+    let c = i % CHANNELS;
+    var time = f32(t);
+    if RESAMPLES {
+        let sine = sine_and_cosine(f32(t) * (0.5 / f32(SAMPLES)) + drawn[s].phase).x;
+        time = clamp(f32(t) + drawn[s].shift + drawn[s].sway * (sine - drawn[s].middle), 0.0, f32(SAMPLES - 1u));
+    }
+    if !TURNS {
+        return value_between(start + c, time) * drawn[s].factor;
+    }
+    let triple = start + c - c % 3u;
+    let order = drawn[s].order;
+    let v = vec3(
+        value_between(triple + order.x, time),
+        value_between(triple + order.y, time),
+        value_between(triple + order.z, time),
+    );
+    let row = drawn[s].turn[c % 3u];
+    return (row.x * v.x + row.y * v.y + row.z * v.z) * drawn[s].factor;
+}
+
+// The channel whose values begin at `start`, at `time`, in samples.
+fn value_between(start: u32, time: f32) -> f32 {
+    let before = u32(time);
+    let a = windows[start + before * CHANNELS];
+    if !RESAMPLES {
+        return a;
+    }
+    let b = windows[start + min(before + 1u, SAMPLES - 1u) * CHANNELS];
+    return a + (time - f32(before)) * (b - a);
+}
+
+// Standard normal numbers for four values of a window, by Box and Muller: each pair of words gives a pair.
+fn normals(at: At, window: u32, quad: u32) -> vec4<f32> {
+    let words = augment_words(at, window * ((WINDOW_VALUES + 3u) / 4u) + quad, NOISE);
+    let one = sine_and_cosine(unit_f32(words.y)) * sqrt(-2.0 * logarithm(1.0 - unit_f32(words.x)));
+    let two = sine_and_cosine(unit_f32(words.w)) * sqrt(-2.0 * logarithm(1.0 - unit_f32(words.z)));
+    return vec4(one.y, one.x, two.y, two.x);
+}
+
+fn unit_f32(word: u32) -> f32 {
+    return f32(word >> 8u) * (1.0 / 16777216.0);
+}
+
+// A word as a number in [-1, 1).
+fn symmetric(word: u32) -> f32 {
+    return 2.0 * unit_f32(word) - 1.0;
+}
+
+// The rows of a rotation by `turn` (in whole turns) about the axis of this height and azimuth (in turns), by Rodrigues.
+fn rotation(turn: f32, height: f32, azimuth: f32) -> mat3x3<f32> {
+    let angle = sine_and_cosine(turn);
+    let compass = sine_and_cosine(azimuth);
+    let level = sqrt(max(1.0 - height * height, 0.0));
+    let axis = vec3(level * compass.y, level * compass.x, height);
+    let rest = 1.0 - angle.y;
+    let s = angle.x * axis;
+    let xy = rest * axis.x * axis.y;
+    let xz = rest * axis.x * axis.z;
+    let yz = rest * axis.y * axis.z;
+    let squares = axis * axis;
+    return mat3x3(
+        vec3(1.0 - rest * (squares.y + squares.z), xy - s.z, xz + s.y),
+        vec3(xy + s.z, 1.0 - rest * (squares.x + squares.z), yz - s.x),
+        vec3(xz - s.y, yz + s.x, 1.0 - rest * (squares.x + squares.y)),
+    );
+}
+
+// Sine and cosine of an angle in whole turns: their series, an eighth of a turn to either side of the nearest quarter.
+fn sine_and_cosine(turns: f32) -> vec2<f32> {
+    let quarter = floor(4.0 * turns + 0.5);
+    let angle = (turns - 0.25 * quarter) * (2.0 * PI);
+    let square = angle * angle;
+    let odd = 1.0 / 120.0 + square * (-1.0 / 5040.0 + square * (1.0 / 362880.0));
+    let sine = angle + angle * square * (-1.0 / 6.0 + square * odd);
+    let even = 1.0 / 24.0 + square * (-1.0 / 720.0 + square * (1.0 / 40320.0));
+    let cosine = 1.0 + square * (-0.5 + square * even);
+    let n = i32(quarter);
+    let turned = select(vec2(cosine, -sine), vec2(sine, cosine), (n & 1) == 0);
+    return select(-turned, turned, (n & 2) == 0);
+}
+
+// Natural logarithm of a normal positive number: of its mantissa m, between √½ and √2, as 2·artanh((m − 1)/(m + 1)).
+fn logarithm(value: f32) -> f32 {
+    let bits = bitcast<u32>(value);
+    let m = bitcast<f32>((bits & 0x007fffffu) | 0x3f800000u);
+    let is_upper = m > SQRT_2;
+    let exponent = f32(i32(bits >> 23u) - 127) + select(0.0, 1.0, is_upper);
+    let mantissa = m * select(1.0, 0.5, is_upper);
+    let s = (mantissa - 1.0) / (mantissa + 1.0);
+    let square = s * s;
+    let series = 1.0 / 3.0 + square * (1.0 / 5.0 + square * (1.0 / 7.0 + square * (1.0 / 9.0)));
+    return exponent * LN_2 + 2.0 * s * (1.0 + square * series);
+}
