@@ -8,44 +8,65 @@ use pulp::Simd;
 use super::Float;
 use super::row::{Row, TILE, vectors, vectors_mut};
 
-/// Rows that a block keeps in registers: six rows of two vectors are twelve of the sixteen registers of AVX2, enough to
-/// hide the latency of a multiply-add, with room for its operands.
-pub(super) const BLOCK: usize = 6;
+/// Rows of the largest block that a processor's registers hold.
+pub(super) const BLOCK: usize = 12;
 
-/// Inputs that a block sums up before the next block takes its turn: their rows, 8 KiB, stay in the first-level cache.
-const INPUTS_AT_ONCE: usize = 128;
-
-/// `0..n` cut into the fewest blocks, of nearly equal length: (start, length) of each.
-pub(super) fn blocks(n: usize) -> impl Iterator<Item = (usize, usize)> {
-    let n_blocks = n.div_ceil(BLOCK);
-    (0..n_blocks).map(move |i| (i * n / n_blocks, (i + 1) * n / n_blocks - i * n / n_blocks))
-}
+/// Inputs that a block sums up before the next block takes its turn: their rows, 4 KiB, and the weights of 120 outputs,
+/// 30 KiB, stay in the first-level cache.
+const INPUTS_AT_ONCE: usize = 64;
 
 /// Vectors in a row.
 const fn vectors_a_row<F: Float, S: Simd>() -> usize {
     TILE * size_of::<F>() / size_of::<F::Vector<S>>()
 }
 
-/// Calls `$product::<F, S, ROWS, WIDTH>($arguments.., column)` for each run of `WIDTH` vectors of a row, where `ROWS` is
-/// `$n`, which lies in `1..=BLOCK`.
+/// Rows of the next block where `left` are left. A block is enough sums to hide the latency of a multiply-add, and leaves
+/// room for its operands: of AVX-512's 32 registers 12 hold one vector a row, or 24 two; of AVX2's 16 six rows of two
+/// vectors hold 12.
+#[inline(always)]
+fn next_block<S: Simd>(left: usize) -> usize {
+    match left {
+        BLOCK.. if S::REGISTER_COUNT >= 32 => BLOCK,
+        8.. if S::REGISTER_COUNT >= 32 => 8,
+        6.. if S::REGISTER_COUNT < 32 => 6,
+        4.. => 4,
+        2.. => 2,
+        _ => 1,
+    }
+}
+
+/// Calls `$product::<F, S, ROWS, WIDTH>($arguments..)` for each block of rows out of `$n`, and in it for each run of `WIDTH`
+/// out of `$width` vectors. The arguments may name the block's first row, `$start`, and the run's first vector, `$column`.
 macro_rules! in_blocks {
-    ($n:expr, $product:ident::<$float:ident, $simd:ident>($($argument:expr),*)) => {
-        match $n {
-            1 => in_blocks!(@ 1, $product::<$float, $simd>($($argument),*)),
-            2 => in_blocks!(@ 2, $product::<$float, $simd>($($argument),*)),
-            3 => in_blocks!(@ 3, $product::<$float, $simd>($($argument),*)),
-            4 => in_blocks!(@ 4, $product::<$float, $simd>($($argument),*)),
-            5 => in_blocks!(@ 5, $product::<$float, $simd>($($argument),*)),
-            _ => in_blocks!(@ 6, $product::<$float, $simd>($($argument),*)),
-        }
-    };
-    (@ $rows:literal, $product:ident::<$float:ident, $simd:ident>($($argument:expr),*)) => {
-        if vectors_a_row::<$float, $simd>() == 1 {
-            $product::<$float, $simd, $rows, 1>($($argument,)* 0);
-        } else {
-            for column in (0..vectors_a_row::<$float, $simd>()).step_by(2) {
-                $product::<$float, $simd, $rows, 2>($($argument,)* column);
+    (
+        $start:ident in $n:expr, $column:ident in $width:expr,
+        $product:ident::<$float:ident, $simd:ident>($($argument:expr),*)
+    ) => {{
+        let (n, width) = ($n, $width);
+        let mut $start = 0;
+        while $start < n {
+            let len = next_block::<$simd>(n - $start);
+            let mut $column = 0;
+            while $column < width {
+                if width - $column == 1 {
+                    in_blocks!(@ len, 1, $product::<$float, $simd>($($argument),*));
+                    $column += 1;
+                } else {
+                    in_blocks!(@ len, 2, $product::<$float, $simd>($($argument),*));
+                    $column += 2;
+                }
             }
+            $start += len;
+        }
+    }};
+    (@ $len:ident, $width:literal, $product:ident::<$float:ident, $simd:ident>($($argument:expr),*)) => {
+        match $len {
+            1 => $product::<$float, $simd, 1, $width>($($argument),*),
+            2 => $product::<$float, $simd, 2, $width>($($argument),*),
+            4 => $product::<$float, $simd, 4, $width>($($argument),*),
+            6 => $product::<$float, $simd, 6, $width>($($argument),*),
+            8 => $product::<$float, $simd, 8, $width>($($argument),*),
+            _ => $product::<$float, $simd, BLOCK, $width>($($argument),*),
         }
     };
 }
@@ -69,9 +90,10 @@ pub(super) fn outputs<F: Float, S: Simd>(
     for (chunk, (weights, x)) in chunks.enumerate() {
         fetch(weights);
         let relu = relu && chunk + 1 == n_chunks;
-        for (start, len) in blocks(n) {
-            in_blocks!(len, add_outputs::<F, S>(simd, &weights[start..], n, relu, x, &mut y[start..]));
-        }
+        in_blocks!(
+            start in n, column in vectors_a_row::<F, S>(),
+            add_outputs::<F, S>(simd, &weights[start..], n, relu, x, &mut y[start..], column)
+        );
     }
 }
 
@@ -117,9 +139,10 @@ fn add_outputs<F: Float, S: Simd, const ROWS: usize, const WIDTH: usize>(
 #[inline(always)]
 pub(super) fn add_input_gradients<F: Float, S: Simd>(simd: S, weights: &[F], d_y: &[Row<F>], d_x: &mut [Row<F>]) {
     let n = d_y.len();
-    for (start, len) in blocks(d_x.len()) {
-        in_blocks!(len, add_block_of_inputs::<F, S>(simd, &weights[start * n..], d_y, &mut d_x[start..]));
-    }
+    in_blocks!(
+        start in d_x.len(), column in vectors_a_row::<F, S>(),
+        add_block_of_inputs::<F, S>(simd, &weights[start * n..], d_y, &mut d_x[start..], column)
+    );
 }
 
 #[inline(always)]
@@ -152,60 +175,83 @@ pub(super) struct Terms<'a, F> {
     pub x: &'a [Row<F>],
     /// Rows from one output position to the next.
     pub stride: usize,
-    /// For each output position and window a row of output gradients.
+    /// For each output position, panel and window a row of output gradients, from the first of the panels on.
     pub d_y: &'a [Row<F>],
     /// Rows of `d_y` from one position to the next.
     pub d_stride: usize,
 }
 
-/// `sums[i] += Σ x[t·stride + i, w] · d_y[t, w]` over output positions t and windows w, for all rows of `sums`.
+/// `sums[p][i] += Σ x[t·stride + i, w] · d_y[t, p, w]` over output positions t and windows w, for the first `n` rows i of each
+/// panel p of `sums`.
 #[inline(always)]
 pub(super) fn add_weight_gradients<'a, F: Float, S: Simd>(
     simd: S,
     terms: impl Iterator<Item = Terms<'a, F>> + Clone,
-    sums: &mut [Row<F>],
+    n: usize,
+    sums: &mut [[Row<F>; BLOCK]],
 ) {
-    in_blocks!(sums.len(), add_block_of_weights::<F, S>(simd, terms.clone(), sums));
+    in_blocks!(
+        start in n, column in sums.len() * vectors_a_row::<F, S>(),
+        add_block_of_weights::<F, S>(simd, terms.clone(), start, sums, column)
+    );
 }
 
-/// `sum += Σ d_y[t, w]`: the gradient of a weight whose input is always 1.
+/// `sums[p][0] += Σ d_y[t, p, w]`: the gradient of a weight whose input is always 1.
 #[inline(always)]
 pub(super) fn add_bias_gradients<'a, F: Float, S: Simd>(
     simd: S,
     terms: impl Iterator<Item = Terms<'a, F>>,
-    sum: &mut Row<F>,
+    sums: &mut [[Row<F>; BLOCK]],
 ) {
-    let sum = vectors_mut::<F, S>(std::slice::from_mut(sum));
     for Terms { d_y, d_stride, .. } in terms {
-        for d_y in d_y.chunks(d_stride).flat_map(|d_y| &d_y[..TILE]) {
-            for (sum, &d_y) in sum.iter_mut().zip(vectors::<F, S>(std::slice::from_ref(d_y))) {
-                *sum = F::plus(simd, *sum, d_y);
+        for d_y in d_y.chunks(d_stride) {
+            for (sums, d_y) in sums.iter_mut().zip(d_y.chunks_exact(TILE)) {
+                let sum = vectors_mut::<F, S>(&mut sums[..1]);
+                for d_y in vectors::<F, S>(d_y).chunks_exact(sum.len()) {
+                    for (sum, &d_y) in sum.iter_mut().zip(d_y) {
+                        *sum = F::plus(simd, *sum, d_y);
+                    }
+                }
             }
         }
     }
 }
 
+/// Rows from `start` on; `column` counts the vectors of all panels.
 #[inline(always)]
 fn add_block_of_weights<'a, F: Float, S: Simd, const ROWS: usize, const WIDTH: usize>(
     simd: S,
     terms: impl Iterator<Item = Terms<'a, F>>,
-    sums: &mut [Row<F>],
+    start: usize,
+    sums: &mut [[Row<F>; BLOCK]],
     column: usize,
 ) {
-    let mut block = load::<F, S, ROWS, WIDTH>(simd, sums, column);
+    let places: [(usize, usize); WIDTH] = std::array::from_fn(|v| {
+        let column = column + v;
+        (column / vectors_a_row::<F, S>(), column % vectors_a_row::<F, S>())
+    });
+    let mut block = [[F::splat(simd, F::ZERO); WIDTH]; ROWS];
+    for (row, block) in block.iter_mut().enumerate() {
+        *block = places.map(|(panel, column)| vector_at::<F, S>(&sums[panel][start + row], column));
+    }
     for Terms { x, stride, d_y, d_stride } in terms {
         for (t, d_y) in d_y.chunks(d_stride).enumerate() {
-            let d_y: &[Row<F>; TILE] = d_y[..TILE].try_into().expect("a slice of that length");
-            let x: &[Row<F>; ROWS] = x[t * stride..][..ROWS].try_into().expect("a slice of that length");
-            for (w, d_y) in d_y.iter().enumerate() {
-                let d_y = vectors_at::<F, S, WIDTH>(d_y, column);
+            let d_y: [&[Row<F>; TILE]; WIDTH] =
+                places.map(|(panel, _)| d_y[panel * TILE..].first_chunk().expect("a panel has so many"));
+            let x: &[Row<F>; ROWS] = x[t * stride + start..].first_chunk().expect("a block has so many");
+            for w in 0..TILE {
+                let d_y: [F::Vector<S>; WIDTH] = std::array::from_fn(|v| vector_at::<F, S>(&d_y[v][w], places[v].1));
                 for row in 0..ROWS {
                     add_scaled(simd, &mut block[row], x[row].0[w], d_y);
                 }
             }
         }
     }
-    store::<F, S, ROWS, WIDTH>(&block, sums, column);
+    for (row, block) in block.iter().enumerate() {
+        for (&(panel, column), &vector) in places.iter().zip(block) {
+            vectors_mut::<F, S>(std::slice::from_mut(&mut sums[panel][start + row]))[column] = vector;
+        }
+    }
 }
 
 /// `sum += a · x`.
@@ -220,6 +266,12 @@ fn add_scaled<F: Float, S: Simd, const WIDTH: usize>(
     for v in 0..WIDTH {
         sum[v] = F::mul_add(simd, a, x[v], sum[v]);
     }
+}
+
+/// One vector of a row.
+#[inline(always)]
+fn vector_at<F: Float, S: Simd>(row: &Row<F>, column: usize) -> F::Vector<S> {
+    vectors::<F, S>(std::slice::from_ref(row))[column]
 }
 
 /// `WIDTH` vectors of a row.
