@@ -32,6 +32,9 @@ impl<F: Float> Between<F> {
 }
 
 impl<'a> FirstBlock<'a> {
+    /// Stages that it takes the place of.
+    pub const N_STAGES: usize = 2;
+
     /// The first two stages, where they are a convolution and a pool.
     pub fn of(stages: &'a [Stage]) -> Option<Self> {
         match stages {

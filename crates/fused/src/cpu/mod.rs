@@ -21,6 +21,7 @@ mod row;
 mod sample_pass;
 mod scores;
 mod session;
+mod stage_times;
 mod team;
 #[cfg(test)]
 mod tests;
@@ -30,6 +31,7 @@ use std::marker::PhantomData;
 
 pub use float::Float;
 pub use gradients::{Stages, gradients};
+pub use stage_times::StageTime;
 use triax_engine::{Engine, EngineError, Member, Session, WindowSet, check_fleet};
 use triax_model::{Network, Weights};
 
