@@ -84,7 +84,7 @@ impl<'a> FirstBlock<'a> {
             affine.forward(simd, parameters, &x[affine.reads(t * pool.size)..], &mut between.y);
             pool.backward(simd, &between.y, y, d_y, &mut between.d_y);
             affine.relu_backward(simd, &between.y, &mut between.d_y);
-            affine.transpose(&between.d_y, transposed);
+            affine.transpose(simd, &between.d_y, transposed);
         }
     }
 }

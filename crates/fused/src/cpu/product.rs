@@ -11,9 +11,8 @@ use super::row::{Row, TILE, vectors, vectors_mut};
 /// Rows of the largest block that a processor's registers hold.
 pub(super) const BLOCK: usize = 12;
 
-/// Inputs that a block sums up before the next block takes its turn: their rows, 4 KiB, and the weights of 120 outputs,
-/// 30 KiB, stay in the first-level cache.
-const INPUTS_AT_ONCE: usize = 64;
+/// Weights that all blocks use before they go on to the next: 32 KiB at f32, which stay in the first-level cache.
+const WEIGHTS_AT_ONCE: usize = 8192;
 
 /// Vectors in a row.
 const fn vectors_a_row<F: Float, S: Simd>() -> usize {
@@ -35,17 +34,17 @@ fn next_block<S: Simd>(left: usize) -> usize {
     }
 }
 
-/// Calls `$product::<F, S, ROWS, WIDTH>($arguments..)` for each block of rows out of `$n`, and in it for each run of `WIDTH`
+/// Calls `$product::<F, S, ROWS, WIDTH>($arguments..)` for each block of up to `$most` rows out of `$n`, and in it for each run of `WIDTH`
 /// out of `$width` vectors. The arguments may name the block's first row, `$start`, and the run's first vector, `$column`.
 macro_rules! in_blocks {
     (
-        $start:ident in $n:expr, $column:ident in $width:expr,
+        $start:ident in $n:expr, by $most:expr, $column:ident in $width:expr,
         $product:ident::<$float:ident, $simd:ident>($($argument:expr),*)
     ) => {{
         let (n, width) = ($n, $width);
         let mut $start = 0;
         while $start < n {
-            let len = next_block::<$simd>(n - $start);
+            let len = next_block::<$simd>((n - $start).min($most));
             let mut $column = 0;
             while $column < width {
                 if width - $column == 1 {
@@ -71,13 +70,14 @@ macro_rules! in_blocks {
     };
 }
 
-/// `y[o] = bias[o] + Σ weights[i, o] · x[i]`, with a ReLU if asked for; weights (inputs, outputs).
+/// `y[o] = bias[o] + Σ weights[i, o] · x[i]`, with a ReLU if asked for; weights (inputs, outputs). `afresh` says that the
+/// weights were not used just before.
 #[inline(always)]
 pub(super) fn outputs<F: Float, S: Simd>(
     simd: S,
     weights: &[F],
     bias: &[F],
-    relu: bool,
+    [relu, afresh]: [bool; 2],
     x: &[Row<F>],
     y: &mut [Row<F>],
 ) {
@@ -85,13 +85,16 @@ pub(super) fn outputs<F: Float, S: Simd>(
     for (y, &bias) in y.iter_mut().zip(bias) {
         vectors_mut::<F, S>(std::slice::from_mut(y)).fill(F::splat(simd, bias));
     }
-    let n_chunks = x.len().div_ceil(INPUTS_AT_ONCE);
-    let chunks = weights.chunks(INPUTS_AT_ONCE * n).zip(x.chunks(INPUTS_AT_ONCE));
+    let at_once = (WEIGHTS_AT_ONCE / n).max(1);
+    let n_chunks = x.len().div_ceil(at_once);
+    let chunks = weights.chunks(at_once * n).zip(x.chunks(at_once));
     for (chunk, (weights, x)) in chunks.enumerate() {
-        fetch(weights);
+        if afresh {
+            fetch(weights);
+        }
         let relu = relu && chunk + 1 == n_chunks;
         in_blocks!(
-            start in n, column in vectors_a_row::<F, S>(),
+            start in n, by BLOCK, column in vectors_a_row::<F, S>(),
             add_outputs::<F, S>(simd, &weights[start..], n, relu, x, &mut y[start..], column)
         );
     }
@@ -117,9 +120,21 @@ fn add_outputs<F: Float, S: Simd, const ROWS: usize, const WIDTH: usize>(
     y: &mut [Row<F>],
     column: usize,
 ) {
+    const INPUTS: usize = 4;
     let mut sums = load::<F, S, ROWS, WIDTH>(simd, y, column);
-    for (weights, x) in weights.chunks(n).zip(x) {
-        let weights: &[F; ROWS] = weights[..ROWS].try_into().expect("a slice of that length");
+    // Several inputs a turn: what a turn costs beside the sums takes their place in the processor.
+    let (turns, rest) = x.as_chunks::<INPUTS>();
+    for (weights, x) in weights.chunks(INPUTS * n).zip(turns) {
+        for i in 0..INPUTS {
+            let weights = &weights[i * n..][..ROWS];
+            let x = vectors_at::<F, S, WIDTH>(&x[i], column);
+            for row in 0..ROWS {
+                add_scaled(simd, &mut sums[row], weights[row], x);
+            }
+        }
+    }
+    for (weights, x) in weights.chunks(n).skip(turns.len() * INPUTS).zip(rest) {
+        let weights = &weights[..ROWS];
         let x = vectors_at::<F, S, WIDTH>(x, column);
         for row in 0..ROWS {
             add_scaled(simd, &mut sums[row], weights[row], x);
@@ -138,9 +153,11 @@ fn add_outputs<F: Float, S: Simd, const ROWS: usize, const WIDTH: usize>(
 /// `d_x[i] += Σ weights[i, o] · d_y[o]`; weights (inputs, outputs).
 #[inline(always)]
 pub(super) fn add_input_gradients<F: Float, S: Simd>(simd: S, weights: &[F], d_y: &[Row<F>], d_x: &mut [Row<F>]) {
+    // Each row has its own place in the weights: with more of them the processor runs out of registers to point there.
+    const POINTERS: usize = 8;
     let n = d_y.len();
     in_blocks!(
-        start in d_x.len(), column in vectors_a_row::<F, S>(),
+        start in d_x.len(), by POINTERS, column in vectors_a_row::<F, S>(),
         add_block_of_inputs::<F, S>(simd, &weights[start * n..], d_y, &mut d_x[start..], column)
     );
 }
@@ -153,16 +170,27 @@ fn add_block_of_inputs<F: Float, S: Simd, const ROWS: usize, const WIDTH: usize>
     d_x: &mut [Row<F>],
     column: usize,
 ) {
+    // Outputs for which the weights are looked up at once.
+    const OUTPUTS: usize = 8;
     let n = d_y.len();
-    let mut of_rows: [&[F]; ROWS] = [&[]; ROWS];
-    for (row, weights) in of_rows.iter_mut().zip(weights.chunks(n)) {
-        *row = &weights[..n];
-    }
     let mut sums = load::<F, S, ROWS, WIDTH>(simd, d_x, column);
-    for (o, d_y) in d_y.iter().enumerate() {
+    let (eights, rest) = d_y.as_chunks::<OUTPUTS>();
+    for (start, d_y) in (0..n).step_by(OUTPUTS).zip(eights) {
+        let mut of_rows: [&[F]; ROWS] = [&[]; ROWS];
+        for (row, of_row) in of_rows.iter_mut().enumerate() {
+            *of_row = &weights[row * n + start..][..OUTPUTS];
+        }
+        for (o, d_y) in d_y.iter().enumerate() {
+            let d_y = vectors_at::<F, S, WIDTH>(d_y, column);
+            for row in 0..ROWS {
+                add_scaled(simd, &mut sums[row], of_rows[row][o], d_y);
+            }
+        }
+    }
+    for (o, d_y) in (eights.len() * OUTPUTS..n).zip(rest) {
         let d_y = vectors_at::<F, S, WIDTH>(d_y, column);
         for row in 0..ROWS {
-            add_scaled(simd, &mut sums[row], of_rows[row][o], d_y);
+            add_scaled(simd, &mut sums[row], weights[row * n + o], d_y);
         }
     }
     store::<F, S, ROWS, WIDTH>(&sums, d_x, column);
@@ -181,28 +209,33 @@ pub(super) struct Terms<'a, F> {
     pub d_stride: usize,
 }
 
-/// `sums[p][i] += Σ x[t·stride + i, w] · d_y[t, p, w]` over output positions t and windows w, for the first `n` rows i of each
-/// panel p of `sums`.
+/// `sums[p][i] = Σ x[t·stride + i, w] · d_y[t, p, w]` over output positions t and windows w, for the first `n` rows i of each
+/// panel p of `sums`; added to what is there if it `continues`.
 #[inline(always)]
-pub(super) fn add_weight_gradients<'a, F: Float, S: Simd>(
+pub(super) fn weight_gradients<'a, F: Float, S: Simd>(
     simd: S,
     terms: impl Iterator<Item = Terms<'a, F>> + Clone,
+    continues: bool,
     n: usize,
     sums: &mut [[Row<F>; BLOCK]],
 ) {
     in_blocks!(
-        start in n, column in sums.len() * vectors_a_row::<F, S>(),
-        add_block_of_weights::<F, S>(simd, terms.clone(), start, sums, column)
+        start in n, by BLOCK, column in sums.len() * vectors_a_row::<F, S>(),
+        block_of_weights::<F, S>(simd, terms.clone(), continues, start, sums, column)
     );
 }
 
-/// `sums[p][0] += Σ d_y[t, p, w]`: the gradient of a weight whose input is always 1.
+/// `sums[p][0] = Σ d_y[t, p, w]`: the gradient of a weight whose input is always 1; added to what is there if it `continues`.
 #[inline(always)]
-pub(super) fn add_bias_gradients<'a, F: Float, S: Simd>(
+pub(super) fn bias_gradients<'a, F: Float, S: Simd>(
     simd: S,
     terms: impl Iterator<Item = Terms<'a, F>>,
+    continues: bool,
     sums: &mut [[Row<F>; BLOCK]],
 ) {
+    if !continues {
+        sums.iter_mut().for_each(|sums| sums[0] = Row::ZERO);
+    }
     for Terms { d_y, d_stride, .. } in terms {
         for d_y in d_y.chunks(d_stride) {
             for (sums, d_y) in sums.iter_mut().zip(d_y.chunks_exact(TILE)) {
@@ -219,28 +252,38 @@ pub(super) fn add_bias_gradients<'a, F: Float, S: Simd>(
 
 /// Rows from `start` on; `column` counts the vectors of all panels.
 #[inline(always)]
-fn add_block_of_weights<'a, F: Float, S: Simd, const ROWS: usize, const WIDTH: usize>(
+fn block_of_weights<'a, F: Float, S: Simd, const ROWS: usize, const WIDTH: usize>(
     simd: S,
     terms: impl Iterator<Item = Terms<'a, F>>,
+    continues: bool,
     start: usize,
     sums: &mut [[Row<F>; BLOCK]],
     column: usize,
 ) {
-    let places: [(usize, usize); WIDTH] = std::array::from_fn(|v| {
-        let column = column + v;
-        (column / vectors_a_row::<F, S>(), column % vectors_a_row::<F, S>())
-    });
+    let mut places = [(0, 0); WIDTH];
+    for (place, column) in places.iter_mut().zip(column..) {
+        *place = (column / vectors_a_row::<F, S>(), column % vectors_a_row::<F, S>());
+    }
     let mut block = [[F::splat(simd, F::ZERO); WIDTH]; ROWS];
-    for (row, block) in block.iter_mut().enumerate() {
-        *block = places.map(|(panel, column)| vector_at::<F, S>(&sums[panel][start + row], column));
+    if continues {
+        for (row, block) in block.iter_mut().enumerate() {
+            for (vector, (panel, column)) in block.iter_mut().zip(places) {
+                *vector = vector_at::<F, S>(&sums[panel][start + row], column);
+            }
+        }
     }
     for Terms { x, stride, d_y, d_stride } in terms {
         for (t, d_y) in d_y.chunks(d_stride).enumerate() {
-            let d_y: [&[Row<F>; TILE]; WIDTH] =
-                places.map(|(panel, _)| d_y[panel * TILE..].first_chunk().expect("a panel has so many"));
+            let mut panels: [&[Row<F>]; WIDTH] = [&[]; WIDTH];
+            for (rows, (panel, _)) in panels.iter_mut().zip(places) {
+                *rows = &d_y[panel * TILE..][..TILE];
+            }
             let x: &[Row<F>; ROWS] = x[t * stride + start..].first_chunk().expect("a block has so many");
             for w in 0..TILE {
-                let d_y: [F::Vector<S>; WIDTH] = std::array::from_fn(|v| vector_at::<F, S>(&d_y[v][w], places[v].1));
+                let mut d_y = [F::splat(simd, F::ZERO); WIDTH];
+                for v in 0..WIDTH {
+                    d_y[v] = vector_at::<F, S>(&panels[v][w], places[v].1);
+                }
                 for row in 0..ROWS {
                     add_scaled(simd, &mut block[row], x[row].0[w], d_y);
                 }

@@ -66,13 +66,7 @@ impl<F: Float> Tile<F> {
 
     /// Through the stages of `part`, all of them from the input to the scores. `dropout` gives the mask and the tile's first
     /// window in its batch; none drops nothing.
-    pub fn forward(
-        &mut self,
-        stages: &[Stage],
-        part: Range<usize>,
-        parameters: &[F],
-        dropout: Option<(Mask, usize)>,
-    ) {
+    pub fn forward(&mut self, stages: &[Stage], part: Range<usize>, parameters: &[F], dropout: Option<(Mask, usize)>) {
         pulp::Arch::new().dispatch(Forward { stages, part, parameters, dropout, tile: self });
     }
 
@@ -158,7 +152,7 @@ impl<F: Float> WithSimd for Backward<'_, F> {
             let (d_x, d_y) = (before.last_mut(), &mut rest[0]);
             if let Stage::Affine(affine) = stage {
                 affine.relu_backward(simd, &tile.outputs[s], d_y);
-                affine.transpose(d_y, &mut tile.transposed[s]);
+                affine.transpose(simd, d_y, &mut tile.transposed[s]);
             }
             let Some(d_x) = d_x else { break };
             match stage {
