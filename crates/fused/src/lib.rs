@@ -3,5 +3,5 @@
 mod cpu;
 mod gpu;
 
-pub use cpu::{CpuEngine, Float, Stages, gradients};
+pub use cpu::{CpuEngine, Float, StageTime, Stages, gradients, stage_times};
 pub use gpu::GpuEngine;

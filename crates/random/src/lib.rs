@@ -34,19 +34,34 @@ pub fn philox4x32(counter: [u32; 4], key: [u32; 2]) -> [u32; 4] {
 pub fn philox4x32_lanes<const N: usize>(counter: [[u32; N]; 4], key: [u32; 2]) -> [[u32; N]; 4] {
     const MULTIPLIERS: [u32; 2] = [0xD251_1F53, 0xCD9E_8D57];
     const WEYL: [u32; 2] = [0x9E37_79B9, 0xBB67_AE85];
-    let [mut c0, mut c1, mut c2, mut c3] = counter;
+    // Words in lanes of 64 bits throughout, so that vectors need not be taken apart around each product. The upper halves
+    // hold what is left of products; nothing reads them.
+    const LOW: u64 = u32::MAX as u64;
+    let mut wide = [[0; N]; 4];
+    for i in 0..4 {
+        for n in 0..N {
+            wide[i][n] = u64::from(counter[i][n]);
+        }
+    }
+    let [mut c0, mut c1, mut c2, mut c3] = wide;
     let [mut k0, mut k1] = key;
     for _ in 0..10 {
         for n in 0..N {
-            let p0 = u64::from(MULTIPLIERS[0]) * u64::from(c0[n]);
-            let p1 = u64::from(MULTIPLIERS[1]) * u64::from(c2[n]);
-            (c0[n], c2[n]) = ((p1 >> 32) as u32 ^ c1[n] ^ k0, (p0 >> 32) as u32 ^ c3[n] ^ k1);
-            (c1[n], c3[n]) = (p1 as u32, p0 as u32);
+            let p0 = u64::from(MULTIPLIERS[0]) * (c0[n] & LOW);
+            let p1 = u64::from(MULTIPLIERS[1]) * (c2[n] & LOW);
+            (c0[n], c2[n]) = ((p1 >> 32) ^ c1[n] ^ u64::from(k0), (p0 >> 32) ^ c3[n] ^ u64::from(k1));
+            (c1[n], c3[n]) = (p1, p0);
         }
         k0 = k0.wrapping_add(WEYL[0]);
         k1 = k1.wrapping_add(WEYL[1]);
     }
-    [c0, c1, c2, c3]
+    let mut words = [[0; N]; 4];
+    for (words, wide) in words.iter_mut().zip([c0, c1, c2, c3]) {
+        for n in 0..N {
+            words[n] = wide[n] as u32;
+        }
+    }
+    words
 }
 
 /// A place to draw from: one seed, one purpose, one index. Reading it in order is an iterator over its elements.

@@ -9,7 +9,8 @@ use pulp::Simd;
 
 use super::Float;
 use super::product::{add_input_gradients, outputs};
-use super::row::{Row, TILE, transpose, vectors, vectors_mut};
+use super::row::{Row, TILE, vectors, vectors_mut};
+use super::transpose::transpose;
 
 /// Shape of a convolution, and where its parameters lie.
 #[derive(Clone, Debug)]
@@ -57,7 +58,7 @@ impl Affine {
     pub fn forward<F: Float, S: Simd>(&self, simd: S, parameters: &[F], x: &[Row<F>], y: &mut [Row<F>]) {
         let (kernel, bias) = self.split(parameters);
         for (t, y) in y.chunks_exact_mut(self.output.1).enumerate() {
-            outputs(simd, kernel, bias, self.relu, &x[self.reads(t)..][..self.n_inputs()], y);
+            outputs(simd, kernel, bias, [self.relu, t == 0], &x[self.reads(t)..][..self.n_inputs()], y);
         }
     }
 
@@ -94,14 +95,19 @@ impl Affine {
     /// Lays `d_y` (positions × filters) out as the parameter pass reads it: for each position, panel of filters and window
     /// a row of the panel's filters. Lanes beyond the last filter are 0.
     #[inline(always)]
-    pub fn transpose<F: Float>(&self, d_y: &[Row<F>], transposed: &mut [Row<F>]) {
+    pub fn transpose<F: Float, S: Simd>(&self, simd: S, d_y: &[Row<F>], transposed: &mut [Row<F>]) {
         let filters = self.output.1;
         let mut square = [Row::ZERO; TILE];
         for (d_y, transposed) in d_y.chunks_exact(filters).zip(transposed.chunks_exact_mut(self.n_panels() * TILE)) {
             for (d_y, transposed) in d_y.chunks(TILE).zip(transposed.chunks_exact_mut(TILE)) {
-                square[..d_y.len()].copy_from_slice(d_y);
-                square[d_y.len()..].fill(Row::ZERO);
-                transpose(&square, transposed.try_into().expect("a chunk of that length"));
+                let transposed = transposed.try_into().expect("a chunk of that length");
+                if let Ok(whole) = d_y.try_into() {
+                    transpose(simd, whole, transposed);
+                } else {
+                    square[..d_y.len()].copy_from_slice(d_y);
+                    square[d_y.len()..].fill(Row::ZERO);
+                    transpose(simd, &square, transposed);
+                }
             }
         }
     }

@@ -32,6 +32,9 @@ impl<F: Float> Between<F> {
 }
 
 impl<'a> FirstBlock<'a> {
+    /// Stages that it takes the place of.
+    pub const N_STAGES: usize = 2;
+
     /// The first two stages, where they are a convolution and a pool.
     pub fn of(stages: &'a [Stage]) -> Option<Self> {
         match stages {
@@ -81,7 +84,7 @@ impl<'a> FirstBlock<'a> {
             affine.forward(simd, parameters, &x[affine.reads(t * pool.size)..], &mut between.y);
             pool.backward(simd, &between.y, y, d_y, &mut between.d_y);
             affine.relu_backward(simd, &between.y, &mut between.d_y);
-            affine.transpose(&between.d_y, transposed);
+            affine.transpose(simd, &between.d_y, transposed);
         }
     }
 }

@@ -22,15 +22,18 @@ mod row;
 mod sample_pass;
 mod scores;
 mod session;
+mod stage_times;
 mod team;
 #[cfg(test)]
 mod tests;
+mod transpose;
 mod update;
 
 use std::marker::PhantomData;
 
 pub use float::Float;
 pub use gradients::{Stages, gradients};
+pub use stage_times::{StageTime, stage_times};
 use triax_engine::{Engine, EngineError, Member, Session, WindowSet, check_fleet};
 use triax_model::{Network, Weights};
 

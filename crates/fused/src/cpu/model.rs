@@ -63,7 +63,7 @@ pub(super) struct Workspace<F> {
     /// The gradient, kept where a batch takes several rounds or the norm is to be clipped; else empty.
     pub gradient: Vec<F>,
     /// `Σ g²` of each block.
-    squares: Vec<f64>,
+    pub squares: Vec<f64>,
     /// The blocks of each thread.
     shares: Vec<usize>,
 }
@@ -212,20 +212,35 @@ impl<F: Float> Model<F> {
 }
 
 /// The first pass over some windows of a batch.
-struct SamplePass<'a, F> {
-    shape: &'a Shape,
-    model: &'a Model<F>,
-    windows: &'a WindowSet,
+pub(super) struct SamplePass<'a, F> {
+    pub shape: &'a Shape,
+    pub model: &'a Model<F>,
+    pub windows: &'a WindowSet,
     /// Steps taken since the start of training.
-    counter: u64,
+    pub counter: u64,
     /// Windows in the whole batch.
-    batch: usize,
+    pub batch: usize,
 }
 
 impl<F: Float> SamplePass<'_, F> {
     /// Takes the first windows of `indices`, as many as fit, through `tile`. The first of them is window `first` of the
     /// batch.
     fn tile(&self, indices: &[u32], first: usize, tile: &mut Tile<F>) {
+        let (stages, parameters, dropout) = (&self.shape.stages[..], &self.model.parameters[..], self.dropout(first));
+        self.fill(indices, first, tile);
+        tile.forward(stages, 0..stages.len(), parameters, dropout);
+        tile.judge(self.model.plan.loss, self.batch);
+        tile.backward(stages, 0..stages.len(), parameters, dropout.is_some());
+    }
+
+    /// The mask of a tile whose first window is window `first` of the batch.
+    pub fn dropout(&self, first: usize) -> Option<(Mask, usize)> {
+        let mask = Mask { seed: self.model.plan.seed, step: self.counter, rate: self.model.dropout };
+        (mask.rate > 0.0).then_some((mask, first))
+    }
+
+    /// Fills `tile` with the first windows of `indices`, as many as fit. The first of them is window `first` of the batch.
+    pub fn fill(&self, indices: &[u32], first: usize, tile: &mut Tile<F>) {
         let Self { shape, model, windows, .. } = *self;
         let indices = &indices[..indices.len().min(TILE)];
         let judged = &mut tile.judged;
@@ -234,17 +249,12 @@ impl<F: Float> SamplePass<'_, F> {
             judged.labels[w] = windows.labels[idx as usize];
             judged.weights[w] = F::from_f32(windows.weight(idx as usize, model.plan.class_weights.as_deref()));
         }
-        let mask = Mask { seed: model.plan.seed, step: self.counter, rate: model.dropout };
-        let dropout = (model.dropout > 0.0).then_some((mask, first));
         let values = indices.iter().map(|&idx| shape.window(windows, idx));
         let (scaler, channels) = (model.scaler.as_ref(), shape.network.spec().channels);
         match Augment::of(&model.plan, self.counter) {
             Some(augment) => augment.gather(values, first, scaler, channels, &mut tile.input),
             None => gather(values, scaler, channels, &mut tile.input),
         }
-        let (stages, parameters, loss) = (&shape.stages[..], &model.parameters[..], model.plan.loss);
-        tile.forward(stages, parameters, dropout);
-        tile.backward(stages, parameters, dropout.is_some(), loss, self.batch);
     }
 }
 

@@ -8,8 +8,8 @@ use pulp::{Simd, WithSimd};
 use super::Float;
 use super::affine::Affine;
 use super::layers::Stage;
-use super::product::{self, BLOCK, Terms, add_bias_gradients, add_weight_gradients};
-use super::row::{Row, TILE, flat_mut, vectors_mut};
+use super::product::{BLOCK, Terms, bias_gradients, weight_gradients};
+use super::row::{Row, TILE, flat, flat_mut, vectors_mut};
 use super::sample_pass::Tile;
 use super::team::Team;
 use super::update::{Slots, Update};
@@ -25,7 +25,7 @@ pub(super) const MOST_SHARES: usize = 64;
 #[derive(Clone, Debug)]
 pub(super) struct Block {
     /// Index of the layer's stage.
-    stage: usize,
+    pub stage: usize,
     /// Inputs whose weights these are; empty for the bias.
     inputs: Range<usize>,
     /// Where they lie among all parameters. Blocks lie one behind the other.
@@ -43,9 +43,9 @@ pub(super) fn blocks(stages: &[Stage]) -> Vec<Block> {
     });
     for (stage, affine) in layers {
         let (n_inputs, filters) = (affine.n_inputs(), affine.output.1);
-        let bias = (n_inputs, 0);
-        for (first, n) in product::blocks(n_inputs).chain([bias]) {
-            let inputs = first..first + n;
+        let of_weights = (0..n_inputs).step_by(BLOCK).map(|first| first..n_inputs.min(first + BLOCK));
+        let bias = n_inputs..n_inputs;
+        for inputs in of_weights.chain([bias]) {
             let start = affine.parameters + inputs.start * filters;
             let before = blocks.last().map_or(0, |block| block.cost);
             blocks.push(Block {
@@ -82,7 +82,7 @@ pub(super) struct Target<'a, F> {
 
 impl<'a, F: Float> Target<'a, F> {
     /// The first `n_blocks` blocks with their `n` parameters, and the rest.
-    fn split(self, n_blocks: usize, n: usize) -> (Self, Self) {
+    pub fn split(self, n_blocks: usize, n: usize) -> (Self, Self) {
         let (slots, rest_slots) = self.slots.split(n);
         let (gradient, rest_gradient) = self.gradient.split_at_mut(n.min(self.gradient.len()));
         let (squares, rest_squares) = self.squares.split_at_mut(n_blocks);
@@ -141,14 +141,29 @@ impl<F: Float> WithSimd for Run<'_, F> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let Self { stages, blocks, tiles, ends, mut target } = self;
+        let mut scratch = Scratch::new();
         for block in blocks {
             let Stage::Affine(affine) = &stages[block.stage] else {
                 unreachable!("only affine layers have parameters")
             };
             let (here, rest) = target.split(1, block.parameters.len());
-            gradient(simd, affine, block, tiles, ends, here);
+            gradient(simd, affine, block, tiles, ends, here, &mut scratch);
             target = rest;
         }
+    }
+}
+
+/// Room for the gradients of a block, written anew by each.
+struct Scratch<F> {
+    /// (panel, row)
+    sums: [[Row<F>; BLOCK]; PANELS_AT_ONCE],
+    /// As the parameters lie.
+    runs: [Row<F>; BLOCK * PANELS_AT_ONCE],
+}
+
+impl<F: Float> Scratch<F> {
+    fn new() -> Self {
+        Self { sums: [[Row::ZERO; BLOCK]; PANELS_AT_ONCE], runs: [Row::ZERO; BLOCK * PANELS_AT_ONCE] }
     }
 }
 
@@ -161,6 +176,7 @@ fn gradient<F: Float, S: Simd>(
     tiles: &[Tile<F>],
     ends: Ends<F>,
     mut target: Target<'_, F>,
+    scratch: &mut Scratch<F>,
 ) {
     let filters = affine.output.1;
     // The bias is the weight of an input that is always 1.
@@ -168,33 +184,33 @@ fn gradient<F: Float, S: Simd>(
     let mut squares = F::ZERO;
     for first_panel in (0..affine.n_panels()).step_by(PANELS_AT_ONCE) {
         let columns = first_panel * TILE..filters.min((first_panel + PANELS_AT_ONCE) * TILE);
-        // (panel, row)
-        let mut sums = [[Row::<F>::ZERO; BLOCK]; PANELS_AT_ONCE];
-        let panels = first_panel..affine.n_panels().min(first_panel + PANELS_AT_ONCE);
-        for (panel, sums) in panels.zip(&mut sums) {
-            if !ends.is_first {
+        let sums = &mut scratch.sums[..PANELS_AT_ONCE.min(affine.n_panels() - first_panel)];
+        if !ends.is_first {
+            for (panel, sums) in (first_panel..).zip(&mut *sums) {
                 let columns = panel * TILE..filters.min((panel + 1) * TILE);
                 for (sum, gradient) in sums.iter_mut().zip(target.gradient.chunks(filters)) {
                     sum.0[..columns.len()].copy_from_slice(&gradient[columns.clone()]);
                 }
             }
-            let terms = tiles.iter().map(|tile| Terms {
-                x: &tile.input_of(block.stage)[block.inputs.start..],
-                stride: affine.reads(1),
-                d_y: &tile.transposed[block.stage][panel * TILE..],
-                d_stride: affine.n_panels() * TILE,
-            });
-            match block.inputs.len() {
-                0 => add_bias_gradients(simd, terms, &mut sums[0]),
-                n => add_weight_gradients(simd, terms, &mut sums[..n]),
-            }
         }
-        // One behind the other, as the parameters lie: all rows are one run where they are not cut into columns.
-        let mut runs = [Row::<F>::ZERO; BLOCK * PANELS_AT_ONCE];
-        let runs = flat_mut(&mut runs);
-        for (row, run) in runs.chunks_mut(columns.len()).take(n_rows).enumerate() {
-            for (run, sums) in run.chunks_mut(TILE).zip(&sums) {
-                run.copy_from_slice(&sums[row].0[..run.len()]);
+        let terms = tiles.iter().map(|tile| Terms {
+            x: &tile.input_of(block.stage)[block.inputs.start..],
+            stride: affine.reads(1),
+            d_y: &tile.transposed[block.stage][first_panel * TILE..],
+            d_stride: affine.n_panels() * TILE,
+        });
+        match block.inputs.len() {
+            0 => bias_gradients(simd, terms, !ends.is_first, sums),
+            n => weight_gradients(simd, terms, !ends.is_first, n, sums),
+        }
+        // One behind the other, as the parameters lie: all rows are one run where they are not cut into columns. What is
+        // too much of a panel is overwritten by what comes next, which is faster than to copy a part of it.
+        let runs = flat_mut(&mut scratch.runs);
+        for row in 0..n_rows {
+            for (panel, sums) in sums.iter().enumerate() {
+                let whole: &mut [F; TILE] =
+                    runs[row * columns.len() + panel * TILE..].first_chunk_mut().expect("there is room for all panels");
+                *whole = sums[row].0;
             }
         }
         let n_runs = if columns.len() == filters { 1 } else { n_rows };
@@ -215,15 +231,17 @@ fn gradient<F: Float, S: Simd>(
 
 #[inline(always)]
 fn sum_of_squares<F: Float, S: Simd>(simd: S, values: &[F]) -> F {
-    let (whole, rest) = values.split_at(values.len() / TILE * TILE);
-    let mut sums = Row::<F>::ZERO;
-    let sums_of_lanes = vectors_mut::<F, S>(std::slice::from_mut(&mut sums));
+    // Enough sums beside each other that none waits for the one before.
+    const ROWS: usize = 4;
+    let (whole, rest) = values.split_at(values.len() / (ROWS * TILE) * ROWS * TILE);
+    let mut sums = [Row::<F>::ZERO; ROWS];
+    let sums_of_lanes = vectors_mut::<F, S>(&mut sums);
     for values in F::vectors::<S>(whole).chunks_exact(sums_of_lanes.len()) {
         for (sum, &value) in sums_of_lanes.iter_mut().zip(values) {
             *sum = F::mul_add(simd, value, value, *sum);
         }
     }
-    sums.0.into_iter().chain(rest.iter().map(|&value| value * value)).sum()
+    flat(&sums).iter().copied().chain(rest.iter().map(|&value| value * value)).sum()
 }
 
 /// Applies `update` to a gradient that waited for its norm, scaled by `scale`.

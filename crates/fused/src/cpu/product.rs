@@ -8,55 +8,76 @@ use pulp::Simd;
 use super::Float;
 use super::row::{Row, TILE, vectors, vectors_mut};
 
-/// Rows that a block keeps in registers: six rows of two vectors are twelve of the sixteen registers of AVX2, enough to
-/// hide the latency of a multiply-add, with room for its operands.
-pub(super) const BLOCK: usize = 6;
+/// Rows of the largest block that a processor's registers hold.
+pub(super) const BLOCK: usize = 12;
 
-/// Inputs that a block sums up before the next block takes its turn: their rows, 8 KiB, stay in the first-level cache.
-const INPUTS_AT_ONCE: usize = 128;
-
-/// `0..n` cut into the fewest blocks, of nearly equal length: (start, length) of each.
-pub(super) fn blocks(n: usize) -> impl Iterator<Item = (usize, usize)> {
-    let n_blocks = n.div_ceil(BLOCK);
-    (0..n_blocks).map(move |i| (i * n / n_blocks, (i + 1) * n / n_blocks - i * n / n_blocks))
-}
+/// Weights that all blocks use before they go on to the next: 32 KiB at f32, which stay in the first-level cache.
+const WEIGHTS_AT_ONCE: usize = 8192;
 
 /// Vectors in a row.
 const fn vectors_a_row<F: Float, S: Simd>() -> usize {
     TILE * size_of::<F>() / size_of::<F::Vector<S>>()
 }
 
-/// Calls `$product::<F, S, ROWS, WIDTH>($arguments.., column)` for each run of `WIDTH` vectors of a row, where `ROWS` is
-/// `$n`, which lies in `1..=BLOCK`.
+/// Rows of the next block where `left` are left. A block is enough sums to hide the latency of a multiply-add, and leaves
+/// room for its operands: of AVX-512's 32 registers 12 hold one vector a row, or 24 two; of AVX2's 16 six rows of two
+/// vectors hold 12.
+#[inline(always)]
+fn next_block<S: Simd>(left: usize) -> usize {
+    match left {
+        BLOCK.. if S::REGISTER_COUNT >= 32 => BLOCK,
+        8.. if S::REGISTER_COUNT >= 32 => 8,
+        6.. if S::REGISTER_COUNT < 32 => 6,
+        4.. => 4,
+        2.. => 2,
+        _ => 1,
+    }
+}
+
+/// Calls `$product::<F, S, ROWS, WIDTH>($arguments..)` for each block of up to `$most` rows out of `$n`, and in it for each run of `WIDTH`
+/// out of `$width` vectors. The arguments may name the block's first row, `$start`, and the run's first vector, `$column`.
 macro_rules! in_blocks {
-    ($n:expr, $product:ident::<$float:ident, $simd:ident>($($argument:expr),*)) => {
-        match $n {
-            1 => in_blocks!(@ 1, $product::<$float, $simd>($($argument),*)),
-            2 => in_blocks!(@ 2, $product::<$float, $simd>($($argument),*)),
-            3 => in_blocks!(@ 3, $product::<$float, $simd>($($argument),*)),
-            4 => in_blocks!(@ 4, $product::<$float, $simd>($($argument),*)),
-            5 => in_blocks!(@ 5, $product::<$float, $simd>($($argument),*)),
-            _ => in_blocks!(@ 6, $product::<$float, $simd>($($argument),*)),
-        }
-    };
-    (@ $rows:literal, $product:ident::<$float:ident, $simd:ident>($($argument:expr),*)) => {
-        if vectors_a_row::<$float, $simd>() == 1 {
-            $product::<$float, $simd, $rows, 1>($($argument,)* 0);
-        } else {
-            for column in (0..vectors_a_row::<$float, $simd>()).step_by(2) {
-                $product::<$float, $simd, $rows, 2>($($argument,)* column);
+    (
+        $start:ident in $n:expr, by $most:expr, $column:ident in $width:expr,
+        $product:ident::<$float:ident, $simd:ident>($($argument:expr),*)
+    ) => {{
+        let (n, width) = ($n, $width);
+        let mut $start = 0;
+        while $start < n {
+            let len = next_block::<$simd>((n - $start).min($most));
+            let mut $column = 0;
+            while $column < width {
+                if width - $column == 1 {
+                    in_blocks!(@ len, 1, $product::<$float, $simd>($($argument),*));
+                    $column += 1;
+                } else {
+                    in_blocks!(@ len, 2, $product::<$float, $simd>($($argument),*));
+                    $column += 2;
+                }
             }
+            $start += len;
+        }
+    }};
+    (@ $len:ident, $width:literal, $product:ident::<$float:ident, $simd:ident>($($argument:expr),*)) => {
+        match $len {
+            1 => $product::<$float, $simd, 1, $width>($($argument),*),
+            2 => $product::<$float, $simd, 2, $width>($($argument),*),
+            4 => $product::<$float, $simd, 4, $width>($($argument),*),
+            6 => $product::<$float, $simd, 6, $width>($($argument),*),
+            8 => $product::<$float, $simd, 8, $width>($($argument),*),
+            _ => $product::<$float, $simd, BLOCK, $width>($($argument),*),
         }
     };
 }
 
-/// `y[o] = bias[o] + Σ weights[i, o] · x[i]`, with a ReLU if asked for; weights (inputs, outputs).
+/// `y[o] = bias[o] + Σ weights[i, o] · x[i]`, with a ReLU if asked for; weights (inputs, outputs). `afresh` says that the
+/// weights were not used just before.
 #[inline(always)]
 pub(super) fn outputs<F: Float, S: Simd>(
     simd: S,
     weights: &[F],
     bias: &[F],
-    relu: bool,
+    [relu, afresh]: [bool; 2],
     x: &[Row<F>],
     y: &mut [Row<F>],
 ) {
@@ -64,14 +85,18 @@ pub(super) fn outputs<F: Float, S: Simd>(
     for (y, &bias) in y.iter_mut().zip(bias) {
         vectors_mut::<F, S>(std::slice::from_mut(y)).fill(F::splat(simd, bias));
     }
-    let n_chunks = x.len().div_ceil(INPUTS_AT_ONCE);
-    let chunks = weights.chunks(INPUTS_AT_ONCE * n).zip(x.chunks(INPUTS_AT_ONCE));
+    let at_once = (WEIGHTS_AT_ONCE / n).max(1);
+    let n_chunks = x.len().div_ceil(at_once);
+    let chunks = weights.chunks(at_once * n).zip(x.chunks(at_once));
     for (chunk, (weights, x)) in chunks.enumerate() {
-        fetch(weights);
-        let relu = relu && chunk + 1 == n_chunks;
-        for (start, len) in blocks(n) {
-            in_blocks!(len, add_outputs::<F, S>(simd, &weights[start..], n, relu, x, &mut y[start..]));
+        if afresh {
+            fetch(weights);
         }
+        let relu = relu && chunk + 1 == n_chunks;
+        in_blocks!(
+            start in n, by BLOCK, column in vectors_a_row::<F, S>(),
+            add_outputs::<F, S>(simd, &weights[start..], n, relu, x, &mut y[start..], column)
+        );
     }
 }
 
@@ -95,9 +120,21 @@ fn add_outputs<F: Float, S: Simd, const ROWS: usize, const WIDTH: usize>(
     y: &mut [Row<F>],
     column: usize,
 ) {
+    const INPUTS: usize = 4;
     let mut sums = load::<F, S, ROWS, WIDTH>(simd, y, column);
-    for (weights, x) in weights.chunks(n).zip(x) {
-        let weights: &[F; ROWS] = weights[..ROWS].try_into().expect("a slice of that length");
+    // Several inputs a turn: what a turn costs beside the sums takes their place in the processor.
+    let (turns, rest) = x.as_chunks::<INPUTS>();
+    for (weights, x) in weights.chunks(INPUTS * n).zip(turns) {
+        for i in 0..INPUTS {
+            let weights = &weights[i * n..][..ROWS];
+            let x = vectors_at::<F, S, WIDTH>(&x[i], column);
+            for row in 0..ROWS {
+                add_scaled(simd, &mut sums[row], weights[row], x);
+            }
+        }
+    }
+    for (weights, x) in weights.chunks(n).skip(turns.len() * INPUTS).zip(rest) {
+        let weights = &weights[..ROWS];
         let x = vectors_at::<F, S, WIDTH>(x, column);
         for row in 0..ROWS {
             add_scaled(simd, &mut sums[row], weights[row], x);
@@ -116,10 +153,13 @@ fn add_outputs<F: Float, S: Simd, const ROWS: usize, const WIDTH: usize>(
 /// `d_x[i] += Σ weights[i, o] · d_y[o]`; weights (inputs, outputs).
 #[inline(always)]
 pub(super) fn add_input_gradients<F: Float, S: Simd>(simd: S, weights: &[F], d_y: &[Row<F>], d_x: &mut [Row<F>]) {
+    // Each row has its own place in the weights: with more of them the processor runs out of registers to point there.
+    const POINTERS: usize = 8;
     let n = d_y.len();
-    for (start, len) in blocks(d_x.len()) {
-        in_blocks!(len, add_block_of_inputs::<F, S>(simd, &weights[start * n..], d_y, &mut d_x[start..]));
-    }
+    in_blocks!(
+        start in d_x.len(), by POINTERS, column in vectors_a_row::<F, S>(),
+        add_block_of_inputs::<F, S>(simd, &weights[start * n..], d_y, &mut d_x[start..], column)
+    );
 }
 
 #[inline(always)]
@@ -130,16 +170,27 @@ fn add_block_of_inputs<F: Float, S: Simd, const ROWS: usize, const WIDTH: usize>
     d_x: &mut [Row<F>],
     column: usize,
 ) {
+    // Outputs for which the weights are looked up at once.
+    const OUTPUTS: usize = 8;
     let n = d_y.len();
-    let mut of_rows: [&[F]; ROWS] = [&[]; ROWS];
-    for (row, weights) in of_rows.iter_mut().zip(weights.chunks(n)) {
-        *row = &weights[..n];
-    }
     let mut sums = load::<F, S, ROWS, WIDTH>(simd, d_x, column);
-    for (o, d_y) in d_y.iter().enumerate() {
+    let (eights, rest) = d_y.as_chunks::<OUTPUTS>();
+    for (start, d_y) in (0..n).step_by(OUTPUTS).zip(eights) {
+        let mut of_rows: [&[F]; ROWS] = [&[]; ROWS];
+        for (row, of_row) in of_rows.iter_mut().enumerate() {
+            *of_row = &weights[row * n + start..][..OUTPUTS];
+        }
+        for (o, d_y) in d_y.iter().enumerate() {
+            let d_y = vectors_at::<F, S, WIDTH>(d_y, column);
+            for row in 0..ROWS {
+                add_scaled(simd, &mut sums[row], of_rows[row][o], d_y);
+            }
+        }
+    }
+    for (o, d_y) in (eights.len() * OUTPUTS..n).zip(rest) {
         let d_y = vectors_at::<F, S, WIDTH>(d_y, column);
         for row in 0..ROWS {
-            add_scaled(simd, &mut sums[row], of_rows[row][o], d_y);
+            add_scaled(simd, &mut sums[row], weights[row * n + o], d_y);
         }
     }
     store::<F, S, ROWS, WIDTH>(&sums, d_x, column);
@@ -152,60 +203,98 @@ pub(super) struct Terms<'a, F> {
     pub x: &'a [Row<F>],
     /// Rows from one output position to the next.
     pub stride: usize,
-    /// For each output position and window a row of output gradients.
+    /// For each output position, panel and window a row of output gradients, from the first of the panels on.
     pub d_y: &'a [Row<F>],
     /// Rows of `d_y` from one position to the next.
     pub d_stride: usize,
 }
 
-/// `sums[i] += Σ x[t·stride + i, w] · d_y[t, w]` over output positions t and windows w, for all rows of `sums`.
+/// `sums[p][i] = Σ x[t·stride + i, w] · d_y[t, p, w]` over output positions t and windows w, for the first `n` rows i of each
+/// panel p of `sums`; added to what is there if it `continues`.
 #[inline(always)]
-pub(super) fn add_weight_gradients<'a, F: Float, S: Simd>(
+pub(super) fn weight_gradients<'a, F: Float, S: Simd>(
     simd: S,
     terms: impl Iterator<Item = Terms<'a, F>> + Clone,
-    sums: &mut [Row<F>],
+    continues: bool,
+    n: usize,
+    sums: &mut [[Row<F>; BLOCK]],
 ) {
-    in_blocks!(sums.len(), add_block_of_weights::<F, S>(simd, terms.clone(), sums));
+    in_blocks!(
+        start in n, by BLOCK, column in sums.len() * vectors_a_row::<F, S>(),
+        block_of_weights::<F, S>(simd, terms.clone(), continues, start, sums, column)
+    );
 }
 
-/// `sum += Σ d_y[t, w]`: the gradient of a weight whose input is always 1.
+/// `sums[p][0] = Σ d_y[t, p, w]`: the gradient of a weight whose input is always 1; added to what is there if it `continues`.
 #[inline(always)]
-pub(super) fn add_bias_gradients<'a, F: Float, S: Simd>(
+pub(super) fn bias_gradients<'a, F: Float, S: Simd>(
     simd: S,
     terms: impl Iterator<Item = Terms<'a, F>>,
-    sum: &mut Row<F>,
+    continues: bool,
+    sums: &mut [[Row<F>; BLOCK]],
 ) {
-    let sum = vectors_mut::<F, S>(std::slice::from_mut(sum));
+    if !continues {
+        sums.iter_mut().for_each(|sums| sums[0] = Row::ZERO);
+    }
     for Terms { d_y, d_stride, .. } in terms {
-        for d_y in d_y.chunks(d_stride).flat_map(|d_y| &d_y[..TILE]) {
-            for (sum, &d_y) in sum.iter_mut().zip(vectors::<F, S>(std::slice::from_ref(d_y))) {
-                *sum = F::plus(simd, *sum, d_y);
+        for d_y in d_y.chunks(d_stride) {
+            for (sums, d_y) in sums.iter_mut().zip(d_y.chunks_exact(TILE)) {
+                let sum = vectors_mut::<F, S>(&mut sums[..1]);
+                for d_y in vectors::<F, S>(d_y).chunks_exact(sum.len()) {
+                    for (sum, &d_y) in sum.iter_mut().zip(d_y) {
+                        *sum = F::plus(simd, *sum, d_y);
+                    }
+                }
             }
         }
     }
 }
 
+/// Rows from `start` on; `column` counts the vectors of all panels.
 #[inline(always)]
-fn add_block_of_weights<'a, F: Float, S: Simd, const ROWS: usize, const WIDTH: usize>(
+fn block_of_weights<'a, F: Float, S: Simd, const ROWS: usize, const WIDTH: usize>(
     simd: S,
     terms: impl Iterator<Item = Terms<'a, F>>,
-    sums: &mut [Row<F>],
+    continues: bool,
+    start: usize,
+    sums: &mut [[Row<F>; BLOCK]],
     column: usize,
 ) {
-    let mut block = load::<F, S, ROWS, WIDTH>(simd, sums, column);
+    let mut places = [(0, 0); WIDTH];
+    for (place, column) in places.iter_mut().zip(column..) {
+        *place = (column / vectors_a_row::<F, S>(), column % vectors_a_row::<F, S>());
+    }
+    let mut block = [[F::splat(simd, F::ZERO); WIDTH]; ROWS];
+    if continues {
+        for (row, block) in block.iter_mut().enumerate() {
+            for (vector, (panel, column)) in block.iter_mut().zip(places) {
+                *vector = vector_at::<F, S>(&sums[panel][start + row], column);
+            }
+        }
+    }
     for Terms { x, stride, d_y, d_stride } in terms {
         for (t, d_y) in d_y.chunks(d_stride).enumerate() {
-            let d_y: &[Row<F>; TILE] = d_y[..TILE].try_into().expect("a slice of that length");
-            let x: &[Row<F>; ROWS] = x[t * stride..][..ROWS].try_into().expect("a slice of that length");
-            for (w, d_y) in d_y.iter().enumerate() {
-                let d_y = vectors_at::<F, S, WIDTH>(d_y, column);
+            let mut panels: [&[Row<F>]; WIDTH] = [&[]; WIDTH];
+            for (rows, (panel, _)) in panels.iter_mut().zip(places) {
+                *rows = &d_y[panel * TILE..][..TILE];
+            }
+            let x: &[Row<F>; ROWS] = x[t * stride + start..].first_chunk().expect("a block has so many");
+            for w in 0..TILE {
+                let mut d_y = [F::splat(simd, F::ZERO); WIDTH];
+                for v in 0..WIDTH {
+                    d_y[v] = vector_at::<F, S>(&panels[v][w], places[v].1);
+                }
                 for row in 0..ROWS {
                     add_scaled(simd, &mut block[row], x[row].0[w], d_y);
                 }
             }
         }
     }
-    store::<F, S, ROWS, WIDTH>(&block, sums, column);
+    for (row, block) in block.iter().enumerate() {
+        for (&(panel, column), &vector) in places.iter().zip(block) {
+            vectors_mut::<F, S>(std::slice::from_mut(&mut sums[panel][start + row]))[column] = vector;
+        }
+    }
 }
 
 /// `sum += a · x`.
@@ -220,6 +309,12 @@ fn add_scaled<F: Float, S: Simd, const WIDTH: usize>(
     for v in 0..WIDTH {
         sum[v] = F::mul_add(simd, a, x[v], sum[v]);
     }
+}
+
+/// One vector of a row.
+#[inline(always)]
+fn vector_at<F: Float, S: Simd>(row: &Row<F>, column: usize) -> F::Vector<S> {
+    vectors::<F, S>(std::slice::from_ref(row))[column]
 }
 
 /// `WIDTH` vectors of a row.

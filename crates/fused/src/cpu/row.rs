@@ -43,13 +43,3 @@ pub(super) fn vectors<F: Float, S: Simd>(rows: &[Row<F>]) -> &[F::Vector<S>] {
 pub(super) fn vectors_mut<F: Float, S: Simd>(rows: &mut [Row<F>]) -> &mut [F::Vector<S>] {
     F::vectors_mut::<S>(flat_mut(rows))
 }
-
-/// Transposes a square of rows.
-#[inline(always)]
-pub(super) fn transpose<F: Float>(from: &[Row<F>; TILE], to: &mut [Row<F>; TILE]) {
-    for (i, to) in to.iter_mut().enumerate() {
-        for (j, from) in from.iter().enumerate() {
-            to.0[j] = from.0[i];
-        }
-    }
-}

@@ -1,6 +1,8 @@
 //! The first pass of a step: each tile of windows through all layers, forward and backward. Tiles do not depend on each
 //! other.
 
+use std::ops::Range;
+
 use pulp::{Simd, WithSimd};
 use triax_losses::Loss;
 
@@ -62,23 +64,36 @@ impl<F: Float> Tile<F> {
         self.outputs.last().expect("a network has layers")
     }
 
-    /// From the input to the scores. `dropout` gives the mask and the tile's first window in its batch; none drops nothing.
-    pub fn forward(&mut self, stages: &[Stage], parameters: &[F], dropout: Option<(Mask, usize)>) {
-        pulp::Arch::new().dispatch(Forward { stages, parameters, dropout, tile: self });
+    /// Through the stages of `part`, all of them from the input to the scores. `dropout` gives the mask and the tile's first
+    /// window in its batch; none drops nothing.
+    pub fn forward(&mut self, stages: &[Stage], part: Range<usize>, parameters: &[F], dropout: Option<(Mask, usize)>) {
+        pulp::Arch::new().dispatch(Forward { stages, part, parameters, dropout, tile: self });
     }
 
-    /// From the scores back to the first layer, after [`Tile::forward`], whether something was `dropped` there or not.
-    /// `batch` is the number of windows in the whole batch.
-    pub fn backward(&mut self, stages: &[Stage], parameters: &[F], dropped: bool, loss: Loss, batch: usize) {
-        let last = stages.len() - 1;
+    /// What the loss says of the scores. `batch` is the number of windows in the whole batch.
+    pub fn judge(&mut self, loss: Loss, batch: usize) {
+        let last = self.outputs.len() - 1;
         self.judged.judge(loss, batch, &self.outputs[last], &mut self.d_outputs[last]);
-        pulp::Arch::new().dispatch(Backward { stages, parameters, dropped, tile: self });
     }
+
+    /// Back through the stages of `part`, all of them from the scores to the first layer, after [`Tile::judge`], whether
+    /// something was `dropped` on the way or not.
+    pub fn backward(&mut self, stages: &[Stage], part: Range<usize>, parameters: &[F], dropped: bool) {
+        pulp::Arch::new().dispatch(Backward { stages, part, parameters, dropped, tile: self });
+    }
+}
+
+/// The parts that a pass can be taken in: each stage by itself, and those of a [`FirstBlock`] together.
+pub(super) fn parts(stages: &[Stage]) -> impl DoubleEndedIterator<Item = Range<usize>> {
+    let in_block = FirstBlock::of(stages).map_or(0, |_| FirstBlock::N_STAGES);
+    let block = (in_block > 0).then_some(0..in_block);
+    block.into_iter().chain((in_block..stages.len()).map(|s| s..s + 1))
 }
 
 /// [`Tile::forward`] with the vectors of the processor.
 struct Forward<'a, F> {
     stages: &'a [Stage],
+    part: Range<usize>,
     parameters: &'a [F],
     dropout: Option<(Mask, usize)>,
     tile: &'a mut Tile<F>,
@@ -89,16 +104,17 @@ impl<F: Float> WithSimd for Forward<'_, F> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { stages, parameters, dropout, tile } = self;
-        let first_block = FirstBlock::of(stages);
-        if let Some(block) = first_block {
+        let Self { stages, mut part, parameters, dropout, tile } = self;
+        if let Some(block) = FirstBlock::of(stages)
+            && part.start == 0
+        {
             block.forward(simd, parameters, &tile.input, &mut tile.outputs[1], &mut tile.between);
+            part.start = FirstBlock::N_STAGES;
         }
-        let done = first_block.map_or(0, |_| 2);
-        for (s, stage) in stages.iter().enumerate().skip(done) {
+        for s in part {
             let (before, rest) = tile.outputs.split_at_mut(s);
             let (x, y) = (before.last().unwrap_or(&tile.input), &mut rest[0]);
-            match stage {
+            match &stages[s] {
                 Stage::Affine(affine) => affine.forward(simd, parameters, x, y),
                 Stage::MaxPool(pool) => pool.forward(simd, x, y),
                 Stage::Dropout { .. } => match dropout {
@@ -116,6 +132,7 @@ impl<F: Float> WithSimd for Forward<'_, F> {
 /// [`Tile::backward`] with the vectors of the processor.
 struct Backward<'a, F> {
     stages: &'a [Stage],
+    part: Range<usize>,
     parameters: &'a [F],
     dropped: bool,
     tile: &'a mut Tile<F>,
@@ -126,15 +143,16 @@ impl<F: Float> WithSimd for Backward<'_, F> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { stages, parameters, dropped, tile } = self;
-        let first_block = FirstBlock::of(stages);
-        let left = first_block.map_or(0, |_| 2);
-        for (s, stage) in stages.iter().enumerate().skip(left).rev() {
+        let Self { stages, part, parameters, dropped, tile } = self;
+        let first_block = FirstBlock::of(stages).filter(|_| part.start == 0);
+        let left = first_block.map_or(part.start, |_| FirstBlock::N_STAGES);
+        for s in (left..part.end).rev() {
+            let stage = &stages[s];
             let (before, rest) = tile.d_outputs.split_at_mut(s);
             let (d_x, d_y) = (before.last_mut(), &mut rest[0]);
             if let Stage::Affine(affine) = stage {
                 affine.relu_backward(simd, &tile.outputs[s], d_y);
-                affine.transpose(d_y, &mut tile.transposed[s]);
+                affine.transpose(simd, d_y, &mut tile.transposed[s]);
             }
             let Some(d_x) = d_x else { break };
             match stage {

@@ -26,7 +26,7 @@ pub(super) fn scores<'a, F: Float>(
     team.each_as_free(&mut parts, |thread, part, scores| {
         let mut tile = tiles[thread].lock().unwrap_or_else(PoisonError::into_inner);
         gather((part * TILE..n.min((part + 1) * TILE)).map(&window), scaler, channels, &mut tile.input);
-        tile.forward(&shape.stages, parameters, None);
+        tile.forward(&shape.stages, 0..shape.stages.len(), parameters, None);
         for (w, scores) in scores.chunks_exact_mut(classes).enumerate() {
             scores.iter_mut().zip(tile.scores()).for_each(|(score, row)| *score = row.0[w].to_f32());
         }

@@ -60,6 +60,9 @@ impl<'a> Group<'a> {
         }
         let weights = self.last_weights()?;
         let evaluations = self.session.validate()?;
+        if self.job.follows_validation {
+            self.courses.iter_mut().zip(&evaluations).for_each(|(course, evaluation)| course.follow(evaluation));
+        }
         let ends = self.courses.into_iter().zip(weights).zip(evaluations);
         let classes = self.job.classes;
         Ok(Some(ends.map(|((course, weights), evaluation)| course.end(weights, &evaluation, classes)).collect()))
@@ -113,9 +116,13 @@ impl<'a> Group<'a> {
             }
         }
         let last = epoch + 1 == self.courses[0].model.plan.epochs;
-        if !last && self.courses.iter().any(Course::watches_validation) {
+        let follows = self.job.follows_validation;
+        if !last && (follows || self.courses.iter().any(Course::watches_validation)) {
             for (course, evaluation) in self.courses.iter_mut().zip(self.session.validate()?) {
                 course.take_note_of_validation(epoch, &evaluation);
+                if follows {
+                    course.follow(&evaluation);
+                }
             }
         }
         Ok(ControlFlow::Continue(()))
@@ -157,7 +164,13 @@ impl<'a> Course<'a> {
             self.broken = Some(Breakdown { what: what.into(), epoch: epoch + 1, step: Some(step + 1) });
             return;
         }
-        self.history.push(FleetEpoch { loss: sums.mean_loss(), accuracy: sums.accuracy(), learning_rate });
+        self.history.push(FleetEpoch {
+            loss: sums.mean_loss(),
+            accuracy: sums.accuracy(),
+            val_loss: None,
+            val_accuracy: None,
+            learning_rate,
+        });
         if !self.watches_validation() {
             self.schedule.epoch_ended(&self.model.plan.schedule, sums.mean_loss());
         }
@@ -173,6 +186,16 @@ impl<'a> Course<'a> {
         } else {
             self.broken = Some(Breakdown { what: "the validation loss".into(), epoch: epoch + 1, step: None });
         }
+    }
+
+    /// Adds to the history how the epoch ended for the validation windows.
+    fn follow(&mut self, evaluation: &Evaluation) {
+        let n_windows: u64 = evaluation.confusion.iter().sum();
+        let Some(epoch) = self.history.last_mut().filter(|_| n_windows > 0 && self.broken.is_none()) else { return };
+        let n_classes = evaluation.confusion.len().isqrt();
+        let correct: u64 = evaluation.confusion.iter().step_by(n_classes + 1).sum();
+        epoch.val_loss = Some(evaluation.loss);
+        epoch.val_accuracy = Some(correct as f64 / n_windows as f64);
     }
 
     /// What became of it, having ended with `weights`. Moments are not looked at: on a GPU it would take longer to read those

@@ -227,7 +227,12 @@ fn whole_networks() {
                 for (i, indices) in case.order.chunks(TILE).enumerate() {
                     let values = indices.iter().map(|&idx| shape.window(&windows, idx));
                     gather(values, None, spec.channels, &mut tile.input);
-                    tile.forward(&shape.stages, parameters, (spec.dropout > 0.0).then_some((mask, i * TILE)));
+                    tile.forward(
+                        &shape.stages,
+                        0..shape.stages.len(),
+                        parameters,
+                        (spec.dropout > 0.0).then_some((mask, i * TILE)),
+                    );
                     for (w, &idx) in indices.iter().enumerate() {
                         let scores: Vec<f64> = tile.scores().iter().map(|row| row.0[w]).collect();
                         let label = windows.labels[idx as usize] as usize;

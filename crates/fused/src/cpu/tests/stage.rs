@@ -80,7 +80,8 @@ pub(super) fn gradient<F: Float>(affine: &Affine, x: &[f64], d_sums: &[f64], bat
     let tile = |(x, d_sums): (Vec<Row<F>>, Vec<Row<F>>)| {
         let mut tile = Tile::new(&stages, x.len(), 1);
         tile.input = x;
-        affine.transpose(&d_sums, &mut tile.transposed[0]);
+        let (d_y, transposed) = (&d_sums[..], &mut tile.transposed[0][..]);
+        pulp::Arch::new().dispatch(Call::Transpose { affine, d_y, transposed });
         tile
     };
     let tiles: Vec<Tile<F>> = rows(x, batch).into_iter().zip(rows(d_sums, batch)).map(tile).collect();
@@ -135,6 +136,11 @@ enum Call<'a, F> {
         d_y: &'a [Row<F>],
         d_x: &'a mut [Row<F>],
     },
+    Transpose {
+        affine: &'a Affine,
+        d_y: &'a [Row<F>],
+        transposed: &'a mut [Row<F>],
+    },
     Drop {
         mask: &'a [Row<F>],
         x: &'a [Row<F>],
@@ -155,6 +161,7 @@ impl<F: Float> WithSimd for Call<'_, F> {
             }
             Self::Backward { stage: Stage::MaxPool(pool), x, y, d_y, d_x, .. } => pool.backward(simd, x, y, d_y, d_x),
             Self::ReluBackward { affine, y, d_y } => affine.relu_backward(simd, y, d_y),
+            Self::Transpose { affine, d_y, transposed } => affine.transpose(simd, d_y, transposed),
             Self::Drop { mask, x, y } => dropout::apply(simd, mask, x, y),
             Self::Forward { stage: Stage::Dropout { .. }, .. }
             | Self::Backward { stage: Stage::Dropout { .. }, .. } => {
