@@ -38,3 +38,10 @@ impl Audit {
         self.findings.iter().any(|finding| finding.verdict == Verdict::Leak)
     }
 }
+
+impl Audit {
+    /// STAND-IN
+    pub fn of(_c: &crate::Corpus, _w: &crate::Windows, _window: usize, _folds: &[(&[u32], &[u32])]) -> Self {
+        Self::default()
+    }
+}
