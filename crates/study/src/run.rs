@@ -180,6 +180,20 @@ struct Ingredients {
     scaler: Option<Scaler>,
 }
 
+impl Ingredients {
+    fn model<'a>(&'a self, study: &'a Study) -> FleetModel<'a> {
+        let fold = &study.folds[self.training.fold];
+        FleetModel {
+            network: &study.settings[self.training.setting].network,
+            weights: &self.weights,
+            plan: &self.plan,
+            scaler: self.scaler.as_ref(),
+            train: &fold.train,
+            valid: &fold.valid,
+        }
+    }
+}
+
 fn train_group(
     study: &Study,
     device: &Device<'_>,
@@ -202,24 +216,14 @@ fn train_group(
             }
         })
         .collect();
-    let model = |of: &'_ Ingredients| -> FleetModel<'_> {
-        let fold = &study.folds[of.training.fold];
-        FleetModel {
-            network: &study.settings[of.training.setting].network,
-            weights: &of.weights,
-            plan: &of.plan,
-            scaler: of.scaler.as_ref(),
-            train: &fold.train,
-            valid: &fold.valid,
-        }
-    };
-    let models: Vec<FleetModel<'_>> = ingredients.iter().map(model).collect();
+    let models: Vec<FleetModel<'_>> = ingredients.iter().map(|of| of.model(study)).collect();
     let job = FleetJob {
         engine,
         windows: &study.settings[ingredients[0].training.setting].windows,
         classes: study.classes(),
         models: &models,
         at_once: Some(numbers.len()),
+        follows_validation: true,
     };
     let mut collector = Collector { shared, steps_done: 0, results: Vec::new() };
     if fit_fleet(&job, &mut collector)? != FleetOutcome::Finished {
