@@ -41,7 +41,9 @@ pub enum StudyError {
     #[error("{0}")]
     Device(String),
     /// Scores that are not those of its windows.
-    #[error("the scores of training {number} cannot be judged: {problem}; remove its file, and the study trains it again")]
+    #[error(
+        "the scores of training {number} cannot be judged: {problem}; remove its file, and the study trains it again"
+    )]
     Scores {
         /// Its number.
         number: usize,

@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 use triax_model::whole_file;
 
 use crate::StudyError;
+use crate::grid::Study;
 use crate::training_file::TrainingFile;
 
 /// The folder of a study, locked for this process.
@@ -28,12 +29,13 @@ pub struct StudyFolder {
 }
 
 impl StudyFolder {
-    /// Opens `path`, making it where it is not there. `study` is what the study is, as JSON text.
+    /// Opens `path`, making it where it is not there. `study` is what the study is, wherever its shares are trained; `here`
+    /// is kept beside it, and may differ.
     ///
     /// # Errors
     /// A folder that holds something else or another study, with the first difference; one in which another process is at
     /// work; whatever the system says.
-    pub fn open(path: &Path, study: &serde_json::Value) -> Result<Self, StudyError> {
+    pub fn open(path: &Path, study: &serde_json::Value, here: &serde_json::Value) -> Result<Self, StudyError> {
         fs::create_dir_all(path).map_err(StudyError::io("make", path))?;
         let file = path.join("study.json");
         if !file.exists() {
@@ -49,7 +51,7 @@ impl StudyFolder {
         let lock = lock(path)?;
         if file.exists() {
             let there = read_json(&file)?;
-            if let Some(difference) = difference("", &there, study) {
+            if let Some(difference) = difference("", &there["study"], study) {
                 let reason = io::Error::new(
                     io::ErrorKind::AlreadyExists,
                     format!("it holds another study: {difference}; name another --out"),
@@ -62,7 +64,8 @@ impl StudyFolder {
             fs::create_dir_all(path.join(name)).map_err(StudyError::io("make", &path.join(name)))?;
         }
         if !file.exists() {
-            let text = serde_json::to_string_pretty(study).expect("JSON can be written") + "\n";
+            let description = serde_json::json!({"study": study, "here": here});
+            let text = serde_json::to_string_pretty(&description).expect("JSON can be written") + "\n";
             folder.write("study.json", text.as_bytes())?;
         }
         Ok(folder)
@@ -117,6 +120,15 @@ impl StudyFolder {
             all.insert(file.trained.number, file);
         }
         Ok(all)
+    }
+
+    /// Numbers of the trainings of `study` that are not there.
+    ///
+    /// # Errors
+    /// A training that is damaged.
+    pub fn missing(&self, study: &Study) -> Result<Vec<usize>, StudyError> {
+        let there = self.trainings(study.classes().len())?;
+        Ok((0..study.n_trainings()).filter(|number| !there.contains_key(number)).collect())
     }
 
     /// Copies the trainings of the study in `part`, and their weights.
@@ -199,14 +211,14 @@ mod tests {
         let scratch = tempfile::tempdir().unwrap();
         let path = scratch.path().join("study");
         let one = json!({"folds": "loso", "settings": {"epochs": 3}});
-        let folder = StudyFolder::open(&path, &one).unwrap();
-        let busy = StudyFolder::open(&path, &one).unwrap_err().to_string();
+        let folder = StudyFolder::open(&path, &one, &json!({"data": "a"})).unwrap();
+        let busy = StudyFolder::open(&path, &one, &json!({})).unwrap_err().to_string();
         assert!(busy.contains("another process"), "{busy}");
         drop(folder);
-        drop(StudyFolder::open(&path, &one).unwrap());
-        assert_eq!(StudyFolder::description(&path).unwrap(), one);
+        drop(StudyFolder::open(&path, &one, &json!({"data": "b"})).unwrap());
+        assert_eq!(StudyFolder::description(&path).unwrap(), json!({"study": one, "here": {"data": "a"}}));
         let other = json!({"folds": "loso", "settings": {"epochs": 4}});
-        let refusal = StudyFolder::open(&path, &other).unwrap_err().to_string();
+        let refusal = StudyFolder::open(&path, &other, &json!({})).unwrap_err().to_string();
         assert!(refusal.contains("`settings.epochs` is 3 there, and 4 here"), "{refusal}");
     }
 
@@ -214,7 +226,7 @@ mod tests {
     fn a_folder_with_other_things_in_it_is_left_alone() {
         let scratch = tempfile::tempdir().unwrap();
         fs::write(scratch.path().join("thesis.txt"), "years of work").unwrap();
-        let refusal = StudyFolder::open(scratch.path(), &json!({})).unwrap_err().to_string();
+        let refusal = StudyFolder::open(scratch.path(), &json!({}), &json!({})).unwrap_err().to_string();
         assert!(refusal.contains("it holds files"), "{refusal}");
         assert_eq!(fs::read_dir(scratch.path()).unwrap().count(), 1);
     }

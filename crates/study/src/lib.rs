@@ -25,5 +25,6 @@ pub use judge::combined;
 pub use run::{Device, Options, Outcome, Watch, run};
 pub use summarise::{Facts, summarise};
 pub use summary::{Band, Comparison, Competitor, EpochBand, Kind, Summary};
+pub use tables::write as write_tables;
 pub use training_file::{Trained, TrainingFile};
 pub use triax_trainer::{Mistake, Reliability, SubjectFigures};

@@ -9,11 +9,11 @@ use triax_engine::{Engine, can_share};
 use triax_model::{Scaler, WeightFile, Weights};
 use triax_trainer::{FitPlan, FleetJob, FleetModel, FleetObserver, FleetOutcome, FleetResult, fit_fleet};
 
+use crate::StudyError;
 use crate::folder::StudyFolder;
 use crate::grid::{Setting, Share, Study, Training};
 use crate::tables;
 use crate::training_file::{Trained, TrainingFile};
-use crate::StudyError;
 
 /// A device to train on.
 pub struct Device<'a> {
@@ -84,7 +84,8 @@ pub fn run(
         wanted.len(),
         n_done,
     );
-    let shared = Mutex::new(Shared { study, folder, done: done.keys().copied().collect(), wanted: wanted.len(), watch });
+    let shared =
+        Mutex::new(Shared { study, folder, done: done.keys().copied().collect(), wanted: wanted.len(), watch });
     let work = |device_idx: usize| -> Result<ControlFlow<()>, StudyError> {
         let device = &devices[device_idx];
         let mut engine = None;

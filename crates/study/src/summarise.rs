@@ -6,6 +6,7 @@ use triax_data::{Audit, Folds};
 use triax_statistics::{Estimate, holm, signed_rank, words};
 use triax_trainer::{Mistake, Reliability, SubjectFigures, worst_mistakes};
 
+use crate::StudyError;
 use crate::baselines::{self, FoldOfBaseline};
 use crate::folder::StudyFolder;
 use crate::grid::{Setting, Study};
@@ -13,7 +14,6 @@ use crate::judge::{by_subject, combined, confusion, judge, predictions};
 use crate::summary::{Band, Comparison, Competitor, EpochBand, Kind, Summary};
 use crate::tables;
 use crate::training_file::TrainingFile;
-use crate::StudyError;
 
 /// Mistakes that are shown of a setting.
 const MISTAKES: usize = 6;
@@ -41,9 +41,8 @@ pub struct Facts {
 /// A training that is missing or damaged; a baseline that fails; a disk that is full.
 pub fn summarise(study: &Study, folder: &StudyFolder, facts: Facts) -> Result<Summary, StudyError> {
     let files = folder.trainings(study.classes().len())?;
-    let missing: Vec<usize> = (0..study.n_trainings()).filter(|number| !files.contains_key(number)).collect();
-    if let Some(first) = missing.first() {
-        let (n_missing, n_trainings, first) = (missing.len(), study.n_trainings(), *first);
+    if let Some(&first) = folder.missing(study)?.first() {
+        let (n_missing, n_trainings) = (study.n_trainings() - files.len(), study.n_trainings());
         return Err(StudyError::Incomplete { n_missing, n_trainings, first });
     }
     let per_setting = study.n_trainings() / study.settings.len();
@@ -105,9 +104,9 @@ pub fn summarise(study: &Study, folder: &StudyFolder, facts: Facts) -> Result<Su
 impl Summary {
     /// Whether the figures are about people that no network has seen.
     pub fn is_about_strangers(&self) -> bool {
-        self.folds.parse().is_ok_and(|folds| {
-            matches!(folds, Folds::LeaveOneSubjectOut | Folds::Groups(_) | Folds::HeldOut)
-        })
+        self.folds
+            .parse()
+            .is_ok_and(|folds| matches!(folds, Folds::LeaveOneSubjectOut | Folds::Groups(_) | Folds::HeldOut))
     }
 }
 

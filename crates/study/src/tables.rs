@@ -10,14 +10,20 @@ use crate::grid::Study;
 use crate::judge::judge;
 
 /// Writes `results.csv`, `subjects.csv`, `history.csv` and `timings.csv` of all trainings that `folder` holds.
-pub(crate) fn write(study: &Study, folder: &StudyFolder) -> Result<(), StudyError> {
+///
+/// # Errors
+/// A training that is damaged; a disk that is full.
+pub fn write(study: &Study, folder: &StudyFolder) -> Result<(), StudyError> {
     let varied: BTreeSet<&String> = study.settings.iter().flat_map(|setting| setting.values.keys()).collect();
     let mut results = Table::new(
         ["training", "setting"]
             .into_iter()
             .map(String::from)
             .chain(varied.iter().map(|name| (*name).clone()))
-            .chain(["fold", "subjects", "seed", "n_train", "n_valid", "epochs", "train_loss", "train_accuracy"].map(String::from))
+            .chain(
+                ["fold", "subjects", "seed", "n_train", "n_valid", "epochs", "train_loss", "train_accuracy"]
+                    .map(String::from),
+            )
             .chain(["loss", "accuracy", "macro_f1"].map(String::from))
             .chain(study.classes().iter().map(|class| format!("recall_{class}")))
             .chain(["device", "broken"].map(String::from)),

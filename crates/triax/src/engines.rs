@@ -103,7 +103,8 @@ pub fn check_built_in(engine: EngineChoice) -> Result<(), Usage> {
     Ok(())
 }
 
-fn open(engine: EngineChoice, device: &DeviceInfo) -> anyhow::Result<OnDevice> {
+/// Opens an engine on a device.
+pub fn open(engine: EngineChoice, device: &DeviceInfo) -> anyhow::Result<OnDevice> {
     let engine = match engine {
         EngineChoice::Fused => fused(device.index)?,
         EngineChoice::Burn => burn(device.index)?,

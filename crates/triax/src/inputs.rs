@@ -53,22 +53,22 @@ impl Inputs {
     pub fn train_labels(&self) -> &[u32] {
         &self.split.train.labels
     }
+}
 
-    /// What must travel with the weights for them to be used on other recordings.
-    pub fn weight_file_extra(&self, loss: Loss, step: usize) -> BTreeMap<String, String> {
-        let list = |names: &[String]| serde_json::json!(names).to_string();
-        let mut extra = BTreeMap::from([
-            ("loss".to_owned(), loss.to_string()),
-            ("channels".to_owned(), list(&self.corpus.channels)),
-            ("class_names".to_owned(), list(&self.corpus.class_names)),
-            ("step".to_owned(), step.to_string()),
-        ]);
-        extra.extend(self.corpus.rate_hz.map(|rate| ("rate_hz".to_owned(), rate.to_string())));
-        if self.corpus.synthetic {
-            extra.insert("synthetic".to_owned(), "true".to_owned());
-        }
-        extra
+/// What must travel with the weights for them to be used on other recordings.
+pub fn weight_file_extra(corpus: &Corpus, loss: Loss, step: usize) -> BTreeMap<String, String> {
+    let list = |names: &[String]| serde_json::json!(names).to_string();
+    let mut extra = BTreeMap::from([
+        ("loss".to_owned(), loss.to_string()),
+        ("channels".to_owned(), list(&corpus.channels)),
+        ("class_names".to_owned(), list(&corpus.class_names)),
+        ("step".to_owned(), step.to_string()),
+    ]);
+    extra.extend(corpus.rate_hz.map(|rate| ("rate_hz".to_owned(), rate.to_string())));
+    if corpus.synthetic {
+        extra.insert("synthetic".to_owned(), "true".to_owned());
     }
+    extra
 }
 
 /// Reads all recordings of a source.

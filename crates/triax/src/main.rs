@@ -13,12 +13,14 @@ mod evaluate;
 mod failure;
 mod inputs;
 mod model;
+mod plan;
 mod predict;
 mod progress;
 mod record;
 mod report;
 mod settings;
 mod stream;
+mod study;
 mod train;
 mod trained;
 mod values;
@@ -47,6 +49,7 @@ Exit codes: 0 done, 2 wrong usage, 1 anything else.";
 #[derive(Subcommand)]
 enum Command {
     Train(Box<train::Args>),
+    Study(Box<study::Args>),
     Evaluate(evaluate::Args),
     Predict(predict::Args),
     Model(model::Args),
@@ -64,6 +67,7 @@ fn main() -> ExitCode {
         let (_, matches) = matches.subcommand().expect("clap requires a subcommand");
         match cli.command {
             Command::Train(args) => train::run(*args, matches),
+            Command::Study(args) => study::run_command(*args, matches),
             Command::Evaluate(args) => evaluate::run(args),
             Command::Predict(args) => predict::run(args),
             Command::Model(args) => model::run(args, matches),

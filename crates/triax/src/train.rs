@@ -16,7 +16,7 @@ use triax_trainer::{FitPlan, Job, Metrics, Outcome, RunFolder, Sampling, Summary
 use crate::config;
 use crate::engines::{Place, Settled, Trial};
 use crate::failure::Usage;
-use crate::inputs::Inputs;
+use crate::inputs::{Inputs, weight_file_extra};
 use crate::progress::{Style, Watch, interruption};
 use crate::record::{Record, Run};
 use crate::report::{self, Judged, grouped, listed};
@@ -153,7 +153,7 @@ impl Prepared {
         train: impl FnOnce(&Job<'_>, &mut Watch) -> Result<Outcome, triax_trainer::FitError>,
     ) -> anyhow::Result<ExitCode> {
         self.announce(folder, style)?;
-        let extra = self.inputs.weight_file_extra(self.plan.training.loss, self.settings.data.step);
+        let extra = weight_file_extra(&self.inputs.corpus, self.plan.training.loss, self.settings.data.step);
         let job = Job {
             engine: self.at.on.engine.as_ref(),
             network: &self.network,

@@ -9,9 +9,7 @@ use std::str::FromStr;
 
 use triax_random::{Purpose, Stream};
 
-use super::{
-    SplitError, SplitPlan, check_parts, choose_subjects, is_predefined_valid, subjects_of,
-};
+use super::{SplitError, SplitPlan, check_parts, choose_subjects, is_predefined_valid, subjects_of};
 use crate::{Corpus, DataError, Origin, Windows};
 
 /// How to hold windows out, fold after fold.

@@ -73,7 +73,14 @@ fn train_at_once(
     let setup = Setup::new();
     let models: Vec<FleetModel<'_>> = models.iter().map(Model::borrow).collect();
     fit_fleet(
-        &FleetJob { engine, windows: &setup.windows, classes: &setup.classes, models: &models, at_once, follows_validation: false },
+        &FleetJob {
+            engine,
+            windows: &setup.windows,
+            classes: &setup.classes,
+            models: &models,
+            at_once,
+            follows_validation: false,
+        },
         observer,
     )
 }

@@ -1,0 +1,95 @@
+//! What a study found, as a person reads it in a terminal, within 80 columns.
+
+use std::io::{self, Write};
+
+use triax_statistics::Estimate;
+use triax_study::{Kind, Summary};
+
+/// Columns of a name.
+const NAME: usize = 34;
+
+/// Writes the verdict: competitors, comparisons, what leaks.
+pub fn write(out: &mut dyn Write, summary: &Summary) -> io::Result<()> {
+    writeln!(out)?;
+    if summary.audit.leaks() || !summary.is_about_strangers() {
+        writeln!(out, "These figures are no test on unseen people:")?;
+        writeln!(out, "{}", wrapped(&summary.folds_in_words, "  "))?;
+        for finding in summary.audit.findings.iter().filter(|finding| finding.verdict == triax_data::Verdict::Leak) {
+            writeln!(out, "{}", wrapped(&finding.words, "  "))?;
+        }
+        writeln!(out)?;
+    }
+    let n_subjects = summary.n_subjects;
+    writeln!(out, "mean over {n_subjects} subjects [95 % interval]{:3}macro-F1{:14}accuracy", "", "")?;
+    for one in &summary.competitors {
+        let mark = match one.kind {
+            Kind::Network => "",
+            Kind::Ensemble => " (as one)",
+            Kind::Baseline => " (baseline)",
+        };
+        let name = shortened(&one.name, NAME - mark.len());
+        writeln!(out, "{:NAME$} {}  {}", format!("{name}{mark}"), estimate(&one.macro_f1), estimate(&one.accuracy),)?;
+    }
+    let of_f1: Vec<_> = summary.comparisons.iter().filter(|one| one.figure == "macro_f1").collect();
+    if !of_f1.is_empty() {
+        writeln!(out)?;
+    }
+    for one in of_f1 {
+        writeln!(out, "{}", wrapped(&one.words, ""))?;
+    }
+    if summary.n_broken > 0 {
+        writeln!(out, "{} of {} trainings broke down: see results.csv", summary.n_broken, summary.n_trainings)?;
+    }
+    Ok(())
+}
+
+/// `0.712 [0.640, 0.781]`
+fn estimate(of: &Estimate) -> String {
+    format!("{:.3} [{:.3}, {:.3}]", of.mean, of.low, of.high)
+}
+
+/// The first columns of a name, with an ellipsis where some are left out.
+fn shortened(name: &str, width: usize) -> String {
+    match name.chars().count() > width {
+        true => name.chars().take(width - 1).chain(['…']).collect(),
+        false => name.to_owned(),
+    }
+}
+
+/// Lines of at most 80 columns.
+fn wrapped(text: &str, indent: &str) -> String {
+    let mut lines = vec![indent.to_owned()];
+    for word in text.split_whitespace() {
+        let line = lines.last_mut().expect("a line at least");
+        if line.chars().count() + 1 + word.chars().count() > 80 && line.len() > indent.len() {
+            lines.push(format!("{indent}{word}"));
+        } else {
+            if line.len() > indent.len() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+    }
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_wrapped_at_80_columns() {
+        let text = "word ".repeat(40);
+        let lines = wrapped(&text, "  ");
+        assert!(lines.lines().all(|line| line.len() <= 80 && line.starts_with("  word")));
+        assert_eq!(lines.split_whitespace().count(), 40);
+    }
+
+    #[test]
+    fn names_are_shortened_and_rows_fit() {
+        let of = Estimate { mean: 0.7125, deviation: 0.1, low: 0.64, high: 1.0 };
+        assert_eq!(NAME + 1 + 2 * estimate(&of).len() + 2, 79);
+        assert_eq!(shortened("abcdef", 4), "abc…");
+        assert_eq!(shortened("abcd", 4), "abcd");
+    }
+}
