@@ -22,6 +22,8 @@ pub enum Purpose {
     Synthesise = 5,
     /// How training windows are varied; the index is the step since the start of training.
     Augment = 6,
+    /// Resamples of a bootstrap.
+    Bootstrap = 7,
 }
 
 /// One block of Philox4x32-10: four 32-bit words from a 128-bit counter and a 64-bit key.
