@@ -215,6 +215,8 @@ fn measure_all(args: &Args) -> anyhow::Result<Report> {
 
     let reference = ReferenceJob::new();
     let (sgemm_gflops, stream_gbytes) = (sgemm::gflops(), stream::gbytes());
+    let batch_size = job::BATCH_SIZE;
+    let stage_times = job::stage_times(&reference, batch_size)?;
     let mut report = Report {
         version: env!("CARGO_PKG_VERSION"),
         job: reference.description(),
@@ -223,7 +225,7 @@ fn measure_all(args: &Args) -> anyhow::Result<Report> {
         stream_gbytes,
         repeats,
         rows: Vec::new(),
-        roofline: Roofline::new(&reference.network, job::BATCH_SIZE, sgemm_gflops, stream_gbytes),
+        roofline: Roofline::new(&reference.network, batch_size, sgemm_gflops, stream_gbytes, &stage_times),
         failures: Vec::new(),
     };
     for device in devices {

@@ -6,6 +6,9 @@ use triax_losses::Real;
 /// f32, the fast path, or f64, the reference. The functions that take `simd` are one instruction of a processor's vectors
 /// each.
 pub trait Float: Real {
+    /// The least positive normal number by 10⁸: 10⁻³⁰ at f32. What is smaller gives a subnormal product with a rate.
+    const TINY: Self;
+
     /// As many values as fit one of the processor's registers.
     type Vector<S: Simd>: Copy;
 
@@ -58,6 +61,8 @@ macro_rules! float {
         $div:ident, $mul_add:ident, $sqrt:ident, $le:ident, $eq:ident, $select:ident
     ) => {
         impl Float for $float {
+            const TINY: Self = $float::MIN_POSITIVE * 1e8;
+
             type Vector<S: Simd> = S::$vector;
 
             #[inline(always)]

@@ -15,6 +15,7 @@ mod gradients;
 mod layers;
 mod loss;
 mod max_pool;
+mod memory;
 mod model;
 mod parameter_pass;
 mod product;
@@ -90,6 +91,14 @@ impl<F: Float> CpuEngine<F> {
     }
 }
 
+/// What a model takes in a session, and beside it what a trainer keeps of it: its newest state and its best weights. The
+/// workspaces of the threads, a few MB each, do not grow with a fleet.
+fn bytes_of_a_model<F>(member: &Member<'_>) -> u64 {
+    let n_states = 1 + member.plan.optimizer.moment_names().len();
+    let a_parameter = n_states * size_of::<F>() + (n_states + 1) * size_of::<f32>();
+    (member.network.n_parameters() * a_parameter + size_of_val(member.validation)) as u64
+}
+
 /// An engine for each float, so that it is compiled in this crate: for a generic one, each crate that uses it would compile
 /// all instruction sets of all stages again, which takes minutes.
 macro_rules! engine {
@@ -99,9 +108,10 @@ macro_rules! engine {
                 "fused"
             }
 
-            /// Memory is the only limit, and the system's to give.
-            fn capacity(&self, _: &Member<'_>, _: &WindowSet) -> usize {
-                usize::MAX
+            /// As many as half of the memory holds that is there now.
+            fn capacity(&self, member: &Member<'_>, _: &WindowSet) -> usize {
+                let fitting = memory::for_a_fleet() / bytes_of_a_model::<$float>(member);
+                usize::try_from(fitting).unwrap_or(usize::MAX).max(1)
             }
 
             fn open(&self, fleet: &[Member<'_>], windows: &WindowSet) -> Result<Box<dyn Session>, EngineError> {

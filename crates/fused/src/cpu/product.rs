@@ -34,8 +34,9 @@ fn next_block<S: Simd>(left: usize) -> usize {
     }
 }
 
-/// Calls `$product::<F, S, ROWS, WIDTH>($arguments..)` for each block of up to `$most` rows out of `$n`, and in it for each run of `WIDTH`
-/// out of `$width` vectors. The arguments may name the block's first row, `$start`, and the run's first vector, `$column`.
+/// Calls `$product::<F, S, ROWS, WIDTH>($arguments..)` for each block of up to `$most` rows out of `$n`, and in it for each
+/// run of `WIDTH` out of `$width` vectors. The arguments may name the block's first row, `$start`, and the run's first
+/// vector, `$column`.
 macro_rules! in_blocks {
     (
         $start:ident in $n:expr, by $most:expr, $column:ident in $width:expr,
@@ -281,8 +282,8 @@ fn block_of_weights<'a, F: Float, S: Simd, const ROWS: usize, const WIDTH: usize
             let x: &[Row<F>; ROWS] = x[t * stride + start..].first_chunk().expect("a block has so many");
             for w in 0..TILE {
                 let mut d_y = [F::splat(simd, F::ZERO); WIDTH];
-                for v in 0..WIDTH {
-                    d_y[v] = vector_at::<F, S>(&panels[v][w], places[v].1);
+                for (d_y, (panel, (_, column))) in d_y.iter_mut().zip(panels.iter().zip(places)) {
+                    *d_y = vector_at::<F, S>(&panel[w], column);
                 }
                 for row in 0..ROWS {
                     add_scaled(simd, &mut block[row], x[row].0[w], d_y);

@@ -186,6 +186,7 @@ mod tests {
             batch_size: 20,
             clip_norm: None,
             class_weights: None,
+            augmentation: triax_engine::Augmentation::default(),
             seed: 1,
         };
         let weights = Weights::glorot_uniform(&network, 1);

@@ -58,8 +58,8 @@ mod avx512 {
             // SAFETY: both are 64 bytes of f32.
             to[row].0 = unsafe { std::mem::transmute::<__m512, [f32; TILE]>(vector) };
         };
-        for j in 0..4 {
-            let [a, b, c, d] = [columns[0][j], columns[1][j], columns[2][j], columns[3][j]];
+        let [first, second, third, fourth] = columns;
+        for (j, (((a, b), c), d)) in first.into_iter().zip(second).zip(third).zip(fourth).enumerate() {
             store(j, even(even(a, b), even(c, d)));
             store(4 + j, even(odd(a, b), odd(c, d)));
             store(8 + j, odd(even(a, b), even(c, d)));

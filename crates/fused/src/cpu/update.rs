@@ -1,4 +1,4 @@
-//! The optimizers, in Keras's form; see [`Optimizer`] for the formulas.
+//! The optimizers, in Keras's form; see [`Optimizer`] for the formulas. Moments of up to [`Float::TINY`] are 0.
 
 use pulp::Simd;
 use triax_engine::Optimizer;
@@ -102,13 +102,17 @@ impl<F: Float> Update<F> {
         let (m, v) = (F::vectors_mut::<S>(m), F::vectors_mut::<S>(v));
         let (splat, add, sub) = (|a| F::splat(simd, a), |a, b| F::plus(simd, a, b), |a, b| F::minus(simd, a, b));
         let (mul, div, sqrt) = (|a, b| F::times(simd, a, b), |a, b| F::over(simd, a, b), |a| F::sqrt(simd, a));
+        // A moment of a weight that no gradient reaches any more shrinks with every step until it is subnormal, and stays
+        // there: each vector that holds one then takes a hundred times as long. What is not a number stays.
+        let (zero, tiny, minus_tiny) = (splat(F::ZERO), splat(F::TINY), splat(F::ZERO - F::TINY));
+        let flushed = |a| F::if_le(simd, [minus_tiny, a], F::if_le(simd, [a, tiny], zero, a), a);
         match *self {
             Self::Adam { alpha, rate_1, rate_2, epsilon, decay } => {
                 let (alpha, rate_1, rate_2) = (splat(alpha), splat(rate_1), splat(rate_2));
                 let (epsilon, decay) = (splat(epsilon), splat(decay));
                 for (((p, m), v), &g) in p.iter_mut().zip(m).zip(v).zip(g) {
-                    *m = add(*m, mul(sub(g, *m), rate_1));
-                    *v = add(*v, mul(sub(mul(g, g), *v), rate_2));
+                    *m = flushed(add(*m, mul(sub(g, *m), rate_1)));
+                    *v = flushed(add(*v, mul(sub(mul(g, g), *v), rate_2)));
                     let step = div(mul(alpha, *m), add(sqrt(*v), epsilon));
                     *p = sub(sub(*p, mul(decay, *p)), step);
                 }
@@ -121,21 +125,21 @@ impl<F: Float> Update<F> {
                 let (lr, momentum) = (splat(lr), splat(momentum));
                 for ((p, v), &g) in p.iter_mut().zip(m).zip(g) {
                     let step = mul(lr, g);
-                    *v = sub(mul(momentum, *v), step);
+                    *v = flushed(sub(mul(momentum, *v), step));
                     *p = add(*p, if nesterov { sub(mul(momentum, *v), step) } else { *v });
                 }
             }
             Self::RmsProp { lr, rho, rate, epsilon, momentum } => {
                 let (lr, rho, rate, epsilon) = (splat(lr), splat(rho), splat(rate), splat(epsilon));
                 let step = |v: &mut F::Vector<S>, g| {
-                    *v = add(mul(rho, *v), mul(mul(rate, g), g));
+                    *v = flushed(add(mul(rho, *v), mul(mul(rate, g), g)));
                     div(mul(lr, g), sqrt(add(*v, epsilon)))
                 };
                 match momentum {
                     Some(momentum) => {
                         let momentum = splat(momentum);
                         for (((p, v), b), &g) in p.iter_mut().zip(m).zip(v).zip(g) {
-                            *b = add(mul(momentum, *b), step(v, g));
+                            *b = flushed(add(mul(momentum, *b), step(v, g)));
                             *p = sub(*p, *b);
                         }
                     }
@@ -152,4 +156,44 @@ fn padded<F: Float>(values: &[F]) -> Row<F> {
     let mut row = Row::ZERO;
     row.0[..values.len()].copy_from_slice(values);
     row
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::parameter_pass::update_pass;
+    use super::super::team::Team;
+    use super::*;
+
+    /// The moments of one weight after `gradients`, one an update.
+    fn moments<F: Float>(optimizer: Optimizer, gradients: impl Iterator<Item = f64>) -> [F; 2] {
+        let (mut p, mut m, mut v) = ([F::ONE], [F::ZERO], [F::ZERO]);
+        for (t, gradient) in (1..).zip(gradients) {
+            let slots = Slots { parameters: &mut p, moments: [&mut m, &mut v] };
+            let update = Update::new(optimizer, 1e-3, t);
+            update_pass(&Team::alone(), update, F::ONE, slots, &mut [F::from_f64(gradient)]);
+        }
+        [m[0], v[0]]
+    }
+
+    /// The moments of a dead unit's weights: without an end to it they would stay subnormal, and slow, for ever.
+    fn moments_end<F: Float>() {
+        for gradient in [1e-3, -1e-3] {
+            let dead = |n| [gradient].into_iter().chain(std::iter::repeat_n(0.0, n));
+            let adam = Optimizer::Adam { beta_1: 0.9, beta_2: 0.9, epsilon: 1e-7 };
+            assert!(moments::<F>(adam, dead(100)).iter().all(|&moment| moment != F::ZERO));
+            assert_eq!(moments::<F>(adam, dead(10_000)), [F::ZERO; 2]);
+            let momentum = Optimizer::Sgd { momentum: 0.9, nesterov: false };
+            assert_eq!(moments::<F>(momentum, dead(10_000))[0], F::ZERO);
+            let rms_prop = Optimizer::RmsProp { rho: 0.9, momentum: 0.9, epsilon: 1e-7 };
+            assert_eq!(moments::<F>(rms_prop, dead(10_000)), [F::ZERO; 2]);
+        }
+        let spoilt = moments::<F>(Optimizer::adam(), [f64::NAN, 0.0].into_iter());
+        assert!(spoilt.iter().all(|moment| moment.to_f64().is_nan()), "a NaN is to be noticed");
+    }
+
+    #[test]
+    fn moments_end_at_zero_and_never_as_subnormals() {
+        moments_end::<f32>();
+        moments_end::<f64>();
+    }
 }

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use sha2::{Digest, Sha256};
-use triax_engine::{Augmentation, Member, Optimizer, TrainingPlan, WindowSet};
+use triax_engine::{Augmentation, EngineError, Member, Optimizer, TrainingPlan, WindowSet};
+use triax_fused::StageTime;
 use triax_losses::Loss;
 use triax_model::{Layer, Network, NetworkSpec, Weights};
 use triax_random::{Purpose, Stream};
@@ -70,6 +71,12 @@ impl ReferenceJob {
             data_sha256: self.data_sha256(),
         }
     }
+}
+
+/// What each stage of the fused engine takes in the steps of an epoch of the job.
+pub fn stage_times(job: &ReferenceJob, batch_size: usize) -> Result<Vec<StageTime>, EngineError> {
+    let models = Models::new(&job.network, batch_size, &[0]);
+    triax_fused::stage_times(&models.fleet(&job.network)[0], &job.train)
 }
 
 /// The models of a fleet, each with its initial weights and its plan. They differ in their seeds, and the first is the

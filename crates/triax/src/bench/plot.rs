@@ -6,6 +6,7 @@ use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
+use super::roofline::Stage;
 use super::{Report, Row};
 
 type Drawn = Result<(), Box<dyn Error>>;
@@ -107,12 +108,15 @@ fn lines(area: &DrawingArea<SVGBackend<'_>, Shift>, title: &str, axes: (&str, &s
     Ok(())
 }
 
-/// The rate that each stage can reach at best, below the roof of arithmetic and memory.
+/// The rate that each stage can reach at best, below the roof of arithmetic and memory: a disc. A ring below it, or above
+/// where caches hold what it reads, is the rate that was measured.
 fn roofline(area: &DrawingArea<SVGBackend<'_>, Shift>, report: &Report) -> Drawn {
     let (stages, peak, stream) = (&report.roofline.stages, report.sgemm_gflops, report.stream_gbytes);
-    let title = format!("roofline of a step of {} on this CPU", report.roofline.batch_size);
+    let title = format!("roofline of a step of {} on this CPU, and what fused reaches", report.roofline.batch_size);
     let ridge = peak / stream;
+    let measured = |stage: &Stage| stage.measured.map(|measured| (stage.flop_per_byte, measured.gflops));
     let points = stages.iter().map(|stage| (stage.flop_per_byte, stage.gflops)).chain([(ridge, peak)]);
+    let points = points.chain(stages.iter().filter_map(measured));
     let Some([x, y]) = ranges(points) else {
         return empty(area, &title);
     };
@@ -140,6 +144,10 @@ fn roofline(area: &DrawingArea<SVGBackend<'_>, Shift>, report: &Report) -> Drawn
             + Circle::new((0, 0), 4, colour.filled())
             + Text::new(stage.name.clone(), (-6, offset), style);
         chart.draw_series([mark])?;
+        if let Some(reached) = measured(stage) {
+            chart.draw_series(LineSeries::new([at, reached], colour.mix(0.5)))?;
+            chart.draw_series([Circle::new(reached, 4, colour.stroke_width(2))])?;
+        }
     }
     Ok(())
 }

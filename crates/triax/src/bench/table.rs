@@ -17,7 +17,8 @@ pub fn of(report: &Report) -> String {
     for row in &report.rows {
         rows.add_row(cells(row));
     }
-    let mut stages = table(["stage", "", "MFLOP", "MB", "FLOP/byte", "GFLOP/s", "µs"], []);
+    let columns = ["stage", "", "MFLOP", "MB", "FLOP/byte", "GFLOP/s", "µs"];
+    let mut stages = table(columns, ["measured µs", "GFLOP/s", "of sgemm"]);
     for stage in &report.roofline.stages {
         stages.add_row([
             stage.name.clone(),
@@ -27,7 +28,16 @@ pub fn of(report: &Report) -> String {
             format!("{:.1}", stage.flop_per_byte),
             format!("{:.0}", stage.gflops),
             format!("{:.0}", stage.least_microseconds),
+            stage.measured.map_or_else(String::new, |measured| format!("{:.1}", measured.microseconds)),
+            stage.measured.map_or_else(String::new, |measured| format!("{:.0}", measured.gflops)),
+            stage.measured.map_or_else(String::new, |measured| format!("{:.0} %", 100.0 * measured.share_of_sgemm)),
         ]);
+    }
+    for other in &report.roofline.others {
+        let mut cells = [const { String::new() }; 10];
+        cells[0].clone_from(&other.name);
+        cells[7] = format!("{:.1}", other.microseconds);
+        stages.add_row(cells);
     }
     let mut text = format!("{}\n", rows.trim_fmt());
     let notes = footnotes(&mut text, report)
@@ -110,11 +120,16 @@ fn footnotes(text: &mut String, report: &Report) -> std::fmt::Result {
 }
 
 fn roofline_notes(text: &mut String, report: &Report) -> std::fmt::Result {
-    let Roofline { batch_size, least_microseconds, .. } = report.roofline;
+    let Roofline { batch_size, least_microseconds, measured_microseconds, .. } = report.roofline;
     writeln!(
         text,
         "\nAt best: arithmetic at {:.0} GFLOP/s, traffic at {:.1} GB/s (a = b + s·c on all threads), {:.0} µs in all.",
         report.sgemm_gflops, report.stream_gbytes, least_microseconds
+    )?;
+    writeln!(
+        text,
+        "Measured: the fused engine with a model on each thread, {measured_microseconds:.0} µs a step in all; the medians \
+         of an epoch, with a clock around each stage."
     )?;
     let on_cpu = |row: &&Row| row.device.kind == DeviceKind::Cpu && row.batch_size == batch_size && row.models == 1;
     for row in report.rows.iter().filter(on_cpu) {

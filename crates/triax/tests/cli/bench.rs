@@ -24,9 +24,20 @@ fn a_model_and_a_fleet_are_measured_and_drawn() {
     }
     // The first model of each fleet is the same one.
     assert_eq!(rows[0]["checked"]["first_loss"], rows[1]["checked"]["first_loss"]);
-    assert!(report["roofline"]["stages"].as_array().unwrap().len() > 5);
+    let stages = report["roofline"]["stages"].as_array().unwrap();
+    assert!(stages.len() > 5);
+    for stage in stages {
+        for figure in ["microseconds", "gflops", "share_of_sgemm"] {
+            assert!(stage["measured"][figure].as_f64().unwrap() > 0.0, "{figure} of {stage}");
+        }
+    }
+    let parts = stages.iter().map(|stage| &stage["measured"]["microseconds"]);
+    let others = report["roofline"]["others"].as_array().unwrap().iter().map(|other| &other["microseconds"]);
+    let sum: f64 = parts.chain(others).map(|microseconds| microseconds.as_f64().unwrap()).sum();
+    let whole = report["roofline"]["measured_microseconds"].as_f64().unwrap();
+    assert!((sum - whole).abs() < 1e-6 * whole, "{sum}, not {whole}");
     let svg = fs::read_to_string(folder.path().join("cost.svg")).unwrap();
-    for said in ["<svg", "</svg>", "fused on cpu", "models in the fleet", "dense1 backward"] {
+    for said in ["<svg", "</svg>", "fused on cpu", "models in the fleet", "dense1 backward", "what fused reaches"] {
         assert!(svg.contains(said), "`{said}` is not in the figures");
     }
 }
@@ -35,7 +46,9 @@ fn a_model_and_a_fleet_are_measured_and_drawn() {
 fn results_are_a_table_for_people() {
     let folder = tempfile::tempdir().unwrap();
     let answer = triax(folder.path(), [&SHORT[..], &["--batch-sizes", "256"]].concat()).done();
-    for said in ["a model", "of sgemm", "agree with the f64 reference", "roofline of a step of 32", "arithmetic"] {
+    for said in
+        ["a model", "of sgemm", "agree with the f64 reference", "roofline of a step of 32", "arithmetic", "measured µs"]
+    {
         assert!(answer.stdout.contains(said), "`{said}` is not in\n{}", answer.stdout);
     }
 }

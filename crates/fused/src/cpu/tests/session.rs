@@ -7,7 +7,7 @@ use triax_engine::{
     TrainingPlan, WindowSet,
 };
 use triax_losses::Loss;
-use triax_model::{Layer, Network, Scaler, Weights};
+use triax_model::{Layer, Network, NetworkSpec, Scaler, Weights};
 use triax_random::dropout_mask;
 
 use super::super::{CpuEngine, gradients};
@@ -411,4 +411,23 @@ fn weights_can_be_taken_and_given_without_the_moments() {
     for wrong in [vec![], vec![other.clone(), other], vec![misfit]] {
         assert!(matches!(session.set_weights(&wrong), Err(EngineError::Input(_))));
     }
+}
+
+#[test]
+fn a_fleet_is_as_large_as_memory_allows() {
+    let (network, train) = (small_network(0.0), windows(4));
+    let large = Network::new(NetworkSpec::default()).unwrap();
+    let (few, many) = (weights(&network, 1), weights(&large, 1));
+    let plan = plan(2);
+    let capacity = |engine: &dyn Engine, network, weights, validation| {
+        engine.capacity(&Member { network, weights, plan: &plan, scaler: None, validation }, &train)
+    };
+    let (single, double) = (CpuEngine::<f32>::new(), CpuEngine::<f64>::new());
+    let fitting = capacity(&single, &large, &many, &[]);
+    // 7 values of 4 bytes for each of 114,894 parameters: nobody has a machine for a hundred million of these.
+    assert!((1..100_000_000).contains(&fitting), "{fitting}");
+    // What is there changes while it is asked for, but not that fast.
+    assert!(capacity(&single, &network, &few, &[]) > 2 * fitting);
+    assert!(capacity(&double, &large, &many, &[]) < fitting);
+    assert!(capacity(&single, &large, &many, &vec![0; 1 << 20]) < fitting);
 }
