@@ -14,6 +14,7 @@ mod failure;
 mod inputs;
 mod model;
 mod predict;
+mod preset;
 mod progress;
 mod record;
 mod report;

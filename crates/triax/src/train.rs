@@ -9,9 +9,9 @@ use clap::ArgMatches;
 use serde_json::json;
 use triax_data::SplitPlan;
 use triax_device::DeviceInfo;
-use triax_engine::{Augmentation, TrainingPlan};
+use triax_engine::TrainingPlan;
 use triax_model::{Network, Weights, read_plain_weights};
-use triax_trainer::{FitPlan, Job, Metrics, Outcome, RunFolder, Sampling, Summary, fit, resume};
+use triax_trainer::{FitPlan, Job, Metrics, Outcome, RunFolder, Summary, fit, resume};
 
 use crate::config;
 use crate::engines::{Place, Settled, Trial};
@@ -27,6 +27,7 @@ const EXAMPLES: &str = "\
 Examples:
   triax train                                           the built-in synthetic set
   triax train --data WISDM/ --split subject             your recordings, judged on people it never saw
+  triax train --data WISDM/ --preset subject            trained for people it never saw
   triax train --data WISDM/ --activities A,B,C --step 40 --epochs 30 --early-stopping 5
   triax train --data X.npz --loss categorical_hinge --class-weights balanced
   triax train --config runs/NAME/config.json --seed 1   a run again, with another seed
@@ -76,7 +77,7 @@ pub fn run(args: Args, matches: &ArgMatches) -> anyhow::Result<ExitCode> {
     match (&args.run.resume, &args.run.config) {
         (Some(folder), _) => go_on(folder, matches, &args.settings, style),
         (None, Some(file)) => start(config::merged(file, matches, &args.settings)?, args.run.out, style),
-        (None, None) => start(args.settings, args.run.out, style),
+        (None, None) => start(config::with_preset(matches, args.settings)?, args.run.out, style),
     }
 }
 
@@ -117,19 +118,20 @@ impl Prepared {
                 batch_size: training.batch_size,
                 clip_norm: training.clip_norm,
                 class_weights,
-                augmentation: Augmentation::default(),
+                augmentation: settings.augmentation.augmentation(),
                 seed: training.seed,
             },
             epochs: training.epochs,
             shuffle: !training.no_shuffle,
-            sampling: Sampling::Shuffle,
+            sampling: training.sampling.sampling(),
             learning_rate: training.learning_rate,
             schedule: training.schedule(),
             early_stopping: training.early_stopping,
-            average_last: None,
+            average_last: training.average_last,
             log_steps: settings.machine.log_steps,
         };
         plan.check().map_err(Usage)?;
+        plan.training.augmentation.check(network.spec()).map_err(Usage)?;
         let at = place.settle(&Trial {
             network: &network,
             plan: &plan.training,
@@ -294,6 +296,15 @@ impl Prepared {
             self.plan.epochs,
             self.settings.training.seed,
         )?;
+        let varied = &self.plan.training.augmentation;
+        if !varied.is_none() {
+            let axes = if varied.permute_channels { ", axes in any order" } else { "" };
+            writeln!(
+                out,
+                "          windows turned by up to {}°, shifted by {}, warped by {}, scaled by {}, with noise of {}{axes}",
+                varied.rotation, varied.shift, varied.time_warp, varied.scaling, varied.jitter,
+            )?;
+        }
         let Settled { on, why, .. } = &self.at;
         writeln!(out, "device    {} (engine {})", on.device, on.engine.name())?;
         if let Some(why) = why {
