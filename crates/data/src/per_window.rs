@@ -112,7 +112,7 @@ mod tests {
     fn window(down: [f32; 3]) -> Vec<f32> {
         let row = |t: usize| {
             let sway = [0.7, -0.3, 0.2].map(|s: f32| s * (t as f32 * 0.9).sin());
-            let spin = if t % 2 == 0 { 0.5 } else { -0.5 };
+            let spin = if t.is_multiple_of(2) { 0.5 } else { -0.5 };
             [down[0] + sway[0], down[1] + sway[1], down[2] + sway[2], spin, -spin, 2.0 * spin]
         };
         (0..40).flat_map(row).collect()

@@ -67,7 +67,7 @@ mod tests {
     fn windows() -> (Vec<u32>, Vec<u32>) {
         let of_train = [0; 60].into_iter().chain([1; 3]).chain([3; 10]);
         let labels: Vec<u32> = of_train.flat_map(|label| [2, label]).collect();
-        ((0..labels.len() as u32).filter(|window| window % 2 == 1).collect(), labels)
+        ((0..labels.len() as u32).filter(|window| !window.is_multiple_of(2)).collect(), labels)
     }
 
     #[test]

@@ -9,11 +9,12 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use clap::parser::ValueSource;
-use clap::{ArgMatches, Args, Command, FromArgMatches};
+use clap::{ArgMatches, Args, Command, FromArgMatches, ValueEnum as _};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::failure::Usage;
+use crate::preset::Preset;
 use crate::settings::Settings;
 
 /// Entries of a config file.
@@ -21,6 +22,9 @@ pub type Entries = Map<String, Value>;
 
 /// The key under which `config.json` keeps what is not a setting: data, network, device, versions.
 pub const RECORDED: &str = "recorded";
+
+/// The setting that stands for others.
+const PRESET: &str = "preset";
 
 /// Reads the entries of a config file.
 pub fn read(path: &Path) -> anyhow::Result<Entries> {
@@ -32,8 +36,20 @@ pub fn read(path: &Path) -> anyhow::Result<Entries> {
     }
 }
 
-/// The settings that the entries of `path` give, with defaults for the rest.
+/// The settings that the entries of `path` give, with the defaults of their preset for the rest.
 pub fn settings(path: &Path, entries: &Entries) -> Result<Settings, Usage> {
+    let mut all = preset_of(entries).entries();
+    all.extend(entries.clone());
+    parsed(path, &all)
+}
+
+/// The preset that `entries` name; that of the reference where they name none, or none that there is.
+fn preset_of(entries: &Entries) -> Preset {
+    let name = entries.get(PRESET).and_then(Value::as_str);
+    name.and_then(|name| Preset::from_str(name, false).ok()).unwrap_or_default()
+}
+
+fn parsed(path: &Path, entries: &Entries) -> Result<Settings, Usage> {
     let refuse = |problem: String| Usage(format!("{}: {problem}", path.display()));
     let command = Settings::augment_args(Command::new("config").no_binary_name(true));
     let mut options = Vec::new();
@@ -52,8 +68,19 @@ pub fn merged(path: &Path, on_command_line: &ArgMatches, settings: &Settings) ->
     let mut entries = read(path)?;
     // The file must make sense by itself, also where an option hides what it says.
     self::settings(path, &entries)?;
-    entries.extend(given(on_command_line, settings));
+    let given = given(on_command_line, settings);
+    // A preset on the command line is worth what it stands for.
+    entries.extend(preset_of(&given).entries());
+    entries.extend(given);
     Ok(self::settings(path, &entries)?)
+}
+
+/// The settings of a command line without a config file, with what its preset stands for.
+pub fn with_preset(on_command_line: &ArgMatches, settings: Settings) -> Result<Settings, Usage> {
+    match settings.training.preset {
+        Preset::Reference => Ok(settings),
+        _ => self::settings("the command line".as_ref(), &given(on_command_line, &settings)),
+    }
 }
 
 /// The settings that a command line gives itself.
@@ -123,7 +150,8 @@ mod tests {
             "loss": "hinge", "class_weights": "1,2.5", "optimizer": "adamw", "learning_rate": 3e-7,
             "lr_schedule": "plateau", "momentum": 0.9, "weight_decay": 0.01, "clip_norm": 1.5, "epochs": 3,
             "batch_size": 8, "early_stopping": 4, "no_shuffle": true, "seed": u64::MAX, "device": "gpu:1",
-            "engine": "burn", "log_steps": true,
+            "engine": "burn", "log_steps": true, "preset": "reference", "average_last": 2, "sampling": "balanced",
+            "rotate": 20.0, "permute_channels": true, "scale_windows": 0.2, "shift": 4, "time_warp": 0.15, "jitter": 0.05,
         });
         for entries in [json!({}), unusual.clone()] {
             let once = entries_of(&parse(entries).unwrap());
@@ -154,6 +182,22 @@ mod tests {
             let refusal = parse(entries).expect_err(said).to_string();
             assert!(refusal.starts_with("run.json: ") && refusal.contains(said), "{refusal}");
         }
+    }
+
+    #[test]
+    fn a_preset_gives_way_to_what_is_given_and_is_resolved_once() {
+        let subject = Preset::Subject.entries();
+        assert!(subject.keys().all(|key| entries_of(&parse(json!({})).unwrap()).contains_key(key)));
+        let resolved = entries_of(&parse(json!({"preset": "subject", "epochs": 3})).unwrap());
+        assert_eq!((&resolved["epochs"], &resolved["preset"]), (&json!(3), &json!("subject")));
+        for (key, value) in subject.iter().filter(|(key, _)| *key != "epochs") {
+            assert_eq!(resolved[key], *value);
+        }
+        // What a run has recorded stays, whatever its preset stands for by then.
+        let recorded = json!({"preset": "subject", "epochs": 4, "rotate": 1.0, "lr_schedule": "constant"});
+        let read = entries_of(&parse(recorded.clone()).unwrap());
+        assert!(recorded.as_object().unwrap().iter().all(|(key, value)| read[key] == *value));
+        assert!(parse(json!({"preset": "none"})).unwrap_err().to_string().contains("reference"));
     }
 
     #[test]

@@ -94,7 +94,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let loss = trained.loss()?;
     let Chosen { corpus, mut windows, what } = choose(&args, &trained)?;
     let on = engines::open_for_scores(args.device)?;
-    let set = inputs::window_set(&mut windows, trained.file.scaler.as_ref());
+    let set = trained.window_set(&mut windows)?;
     let scores = on.engine.scores(&trained.network, &trained.file.weights, &set.windows)?;
     let metrics = Metrics::from_scores(&scores, &set.labels, loss, &trained.file.classes)?;
 

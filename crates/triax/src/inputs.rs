@@ -10,6 +10,9 @@ use triax_model::{NetworkSpec, Scaler};
 use crate::settings::{Normalize, Settings, SplitKind, SplitSettings};
 use crate::values::{DataSource, FormatChoice};
 
+/// Key in the metadata of a weight file: what is done to each window before the scaler. Absent where nothing is.
+pub const PER_WINDOW: &str = "per_window";
+
 /// Everything a run trains on.
 pub struct Inputs {
     /// The data, with the activities selected.
@@ -20,9 +23,11 @@ pub struct Inputs {
     pub plan: SplitPlan,
     /// Which windows are in which part; their values have moved to `windows`.
     pub split: Split,
+    /// How the windows have been, and are to be, normalised.
+    pub normalize: Normalize,
     /// How the windows are to be standardised.
     pub scaler: Option<Scaler>,
-    /// The windows of both parts, their values as the sensors gave them.
+    /// The windows of both parts; what is done to each by itself is done, and the scaler is left to the engine.
     pub windows: WindowSet,
     /// Those to train on.
     pub train: Vec<u32>,
@@ -41,12 +46,16 @@ impl Inputs {
         let window = settings.data.window.or(corpus.window).unwrap_or(NetworkSpec::default().window);
         let plan = split_plan(&settings.split, &corpus);
         let mut split = triax_data::split(&corpus, window, settings.data.step, &plan, settings.training.seed)?;
-        let scaler = match settings.data.normalize {
-            Normalize::Standard => Some(triax_data::fit_scaler(&split.train, corpus.channels.len())),
-            Normalize::None => None,
-        };
+        let (normalize, n_channels) = (settings.data.normalize, corpus.channels.len());
+        if let Some(per_window) = normalize.per_window() {
+            for part in [&mut split.train, &mut split.valid] {
+                let problem = per_window.apply(&mut part.values, window, n_channels);
+                problem.map_err(|problem| anyhow::anyhow!("{}: {problem}", corpus.name))?;
+            }
+        }
+        let scaler = normalize.has_scaler().then(|| triax_data::fit_scaler(&split.train, n_channels));
         let (windows, [train, valid]) = joined([&mut split.train, &mut split.valid])?;
-        Ok(Self { corpus, window, plan, split, scaler, windows, train, valid })
+        Ok(Self { corpus, window, plan, split, normalize, scaler, windows, train, valid })
     }
 
     /// Labels of the windows to train on.
@@ -56,7 +65,12 @@ impl Inputs {
 }
 
 /// What must travel with the weights for them to be used on other recordings.
-pub fn weight_file_extra(corpus: &Corpus, loss: Loss, step: usize) -> BTreeMap<String, String> {
+pub fn weight_file_extra(
+    corpus: &Corpus,
+    normalize: Normalize,
+    loss: Loss,
+    step: usize,
+) -> BTreeMap<String, String> {
     let list = |names: &[String]| serde_json::json!(names).to_string();
     let mut extra = BTreeMap::from([
         ("loss".to_owned(), loss.to_string()),
@@ -65,6 +79,7 @@ pub fn weight_file_extra(corpus: &Corpus, loss: Loss, step: usize) -> BTreeMap<S
         ("step".to_owned(), step.to_string()),
     ]);
     extra.extend(corpus.rate_hz.map(|rate| ("rate_hz".to_owned(), rate.to_string())));
+    extra.extend(normalize.per_window().map(|way| (PER_WINDOW.to_owned(), way.to_string())));
     if corpus.synthetic {
         extra.insert("synthetic".to_owned(), "true".to_owned());
     }
@@ -109,15 +124,6 @@ fn joined(parts: [&mut Windows; 2]) -> anyhow::Result<(WindowSet, [Vec<u32>; 2])
     values.extend(more);
     let windows = WindowSet { windows: values.into(), labels, sample_weights: None };
     Ok((windows, [(0..first).collect(), (first..all).collect()]))
-}
-
-/// Moves the values of `windows` to where engines take scores of them, standardised.
-pub fn window_set(windows: &mut Windows, scaler: Option<&Scaler>) -> WindowSet {
-    let mut values = std::mem::take(&mut windows.values);
-    if let Some(scaler) = scaler {
-        scaler.apply(&mut values);
-    }
-    WindowSet { windows: values.into(), labels: windows.labels.clone().into(), sample_weights: None }
 }
 
 /// How a corpus was fitted to the classes and channels of a trained network.

@@ -15,6 +15,7 @@ mod inputs;
 mod model;
 mod plan;
 mod predict;
+mod preset;
 mod progress;
 mod record;
 mod report;

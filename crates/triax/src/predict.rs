@@ -108,7 +108,7 @@ fn predict_corpus(
     let corpus = inputs::read_corpus(data, format, 0)?;
     trained.check(&corpus)?;
     let mut windows = triax_data::cut(&corpus, trained.file.spec.window, step)?;
-    let set = inputs::window_set(&mut windows, trained.file.scaler.as_ref());
+    let set = trained.window_set(&mut windows)?;
     let scores = engine.scores(&trained.network, &trained.file.weights, &set.windows)?;
     let mut table = Predictions::new(trained, Vec::new())?;
     for (origin, scores) in windows.origins.iter().zip(scores.chunks_exact(trained.file.classes.len())) {

@@ -5,13 +5,15 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
+use triax_data::PerWindow;
 use triax_device::DeviceChoice;
-use triax_engine::Optimizer;
+use triax_engine::{Augmentation, Optimizer};
 use triax_losses::Loss;
 use triax_model::{ConvSpec, NetworkSpec};
-use triax_trainer::Schedule;
+use triax_trainer::{Sampling, Schedule};
 
 use crate::failure::Usage;
+use crate::preset::Preset;
 use crate::values::{
     ClassWeights, ConvBlock, DataSource, FormatChoice, formats, fraction, not_negative, path, positive, positive_number,
 };
@@ -32,6 +34,9 @@ pub struct Settings {
     #[command(flatten)]
     #[serde(flatten)]
     pub training: TrainingSettings,
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub augmentation: AugmentationSettings,
     #[command(flatten)]
     #[serde(flatten)]
     pub machine: MachineSettings,
@@ -56,7 +61,8 @@ pub struct DataSettings {
     /// Samples from one window to the next
     #[arg(long, value_name = "SAMPLES", default_value_t = 60, value_parser = positive())]
     pub step: usize,
-    /// `standard` takes mean and deviation of each channel from the training part; `none` leaves the data as it is
+    /// `standard` takes mean and deviation of each channel from the training part; `window` from each window itself;
+    /// `gravity` turns each window upright before `standard`; `none` leaves the data as it is
     #[arg(long, value_enum, default_value_t = Normalize::Standard)]
     pub normalize: Normalize,
 }
@@ -95,6 +101,9 @@ pub struct NetworkSettings {
 #[derive(Args, Clone, Debug, Serialize)]
 #[command(next_help_heading = "Training")]
 pub struct TrainingSettings {
+    /// Defaults for other settings, which win where they are given
+    #[arg(long, value_enum, default_value_t = Preset::Reference)]
+    pub preset: Preset,
     /// Loss, as Keras defines it
     #[arg(long, default_value = "squared_hinge", value_parser = losses())]
     pub loss: Loss,
@@ -128,6 +137,12 @@ pub struct TrainingSettings {
     /// Stop when the validation loss has not improved for this many epochs, and keep the best weights
     #[arg(long, value_name = "PATIENCE", value_parser = positive())]
     pub early_stopping: Option<usize>,
+    /// End with the mean of the weights at the ends of this many last epochs
+    #[arg(long, value_name = "N", value_parser = positive())]
+    pub average_last: Option<usize>,
+    /// `shuffle` visits every window once an epoch, `balanced` each class equally often
+    #[arg(long, value_enum, default_value_t = SamplingChoice::Shuffle)]
+    pub sampling: SamplingChoice,
     /// Start from the weights of this safetensors file instead of drawing them from the seed
     #[arg(long, value_name = "FILE", value_parser = path)]
     pub init_weights: Option<PathBuf>,
@@ -137,6 +152,30 @@ pub struct TrainingSettings {
     /// Seed of the split, the initial weights, the order, dropout and the synthetic set
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
+}
+
+/// How training windows are varied, anew in every step. Validation windows never are.
+#[derive(Args, Clone, Debug, Serialize)]
+#[command(next_help_heading = "Augmentation")]
+pub struct AugmentationSettings {
+    /// Turn the axes of each window's sensors about a random axis, by up to this angle
+    #[arg(long, value_name = "DEGREES", default_value_t = 0.0, value_parser = not_negative)]
+    pub rotate: f32,
+    /// Put the three axes of the sensors in a random order
+    #[arg(long)]
+    pub permute_channels: bool,
+    /// Deviation of a random factor of each window around 1
+    #[arg(long, value_name = "DEVIATION", default_value_t = 0.0, value_parser = not_negative)]
+    pub scale_windows: f32,
+    /// Shift each window in time by up to so many samples, repeating its ends
+    #[arg(long, value_name = "SAMPLES", default_value_t = 0)]
+    pub shift: u32,
+    /// Change the speed within each window by up to this share
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = not_negative)]
+    pub time_warp: f32,
+    /// Deviation of the noise on each value, in deviations of its channel
+    #[arg(long, value_name = "DEVIATION", default_value_t = 0.0, value_parser = not_negative)]
+    pub jitter: f32,
 }
 
 /// What trains it.
@@ -159,7 +198,33 @@ pub struct MachineSettings {
 #[serde(rename_all = "snake_case")]
 pub enum Normalize {
     Standard,
+    Window,
+    Gravity,
     None,
+}
+
+impl Normalize {
+    /// What is done to each window by itself.
+    pub fn per_window(self) -> Option<PerWindow> {
+        match self {
+            Self::Standard | Self::None => None,
+            Self::Window => Some(PerWindow::Standardise),
+            Self::Gravity => Some(PerWindow::AlignGravity),
+        }
+    }
+
+    /// Whether the channels are then standardised by what the training part has.
+    pub fn has_scaler(self) -> bool {
+        matches!(self, Self::Standard | Self::Gravity)
+    }
+}
+
+/// Ways of drawing an epoch by name.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SamplingChoice {
+    Shuffle,
+    Balanced,
 }
 
 /// Kinds of split.
@@ -259,6 +324,24 @@ impl TrainingSettings {
             LrSchedule::Cosine => Schedule::Cosine,
             LrSchedule::Plateau => Schedule::PLATEAU,
         }
+    }
+}
+
+impl SamplingChoice {
+    /// What the trainer calls it.
+    pub fn sampling(self) -> Sampling {
+        match self {
+            Self::Shuffle => Sampling::Shuffle,
+            Self::Balanced => Sampling::Balanced,
+        }
+    }
+}
+
+impl AugmentationSettings {
+    /// What the engine calls it.
+    pub fn augmentation(&self) -> Augmentation {
+        let Self { rotate, permute_channels, scale_windows, shift, time_warp, jitter } = *self;
+        Augmentation { rotation: rotate, permute_channels, scaling: scale_windows, shift, time_warp, jitter }
     }
 }
 

@@ -43,9 +43,7 @@ pub fn predict<W: Write>(
         };
         let Some(window) = filling.push(&row, &columns) else { continue };
         let mut values = window.values.to_vec();
-        if let Some(scaler) = &trained.file.scaler {
-            scaler.apply(&mut values);
-        }
+        trained.prepare(&mut values)?;
         let scores = engine.scores(&trained.network, &trained.file.weights, &values)?;
         table.row(window.subject, window.start, window.end, &scores)?;
         table.flush()?;

@@ -9,14 +9,15 @@ use clap::ArgMatches;
 use serde_json::json;
 use triax_data::SplitPlan;
 use triax_device::DeviceInfo;
-use triax_engine::{Augmentation, TrainingPlan};
+use triax_engine::TrainingPlan;
 use triax_model::{Network, Weights, read_plain_weights};
-use triax_trainer::{FitPlan, Job, Metrics, Outcome, RunFolder, Sampling, Summary, fit, resume};
+use triax_trainer::{FitPlan, Job, Metrics, Outcome, RunFolder, Summary, fit, resume};
 
 use crate::config;
 use crate::engines::{Place, Settled, Trial};
 use crate::failure::Usage;
 use crate::inputs::{Inputs, weight_file_extra};
+use crate::plan::fit_plan;
 use crate::progress::{Style, Watch, interruption};
 use crate::record::{Record, Run};
 use crate::report::{self, Judged, grouped, listed};
@@ -27,6 +28,7 @@ const EXAMPLES: &str = "\
 Examples:
   triax train                                           the built-in synthetic set
   triax train --data WISDM/ --split subject             your recordings, judged on people it never saw
+  triax train --data WISDM/ --preset subject            trained for people it never saw
   triax train --data WISDM/ --activities A,B,C --step 40 --epochs 30 --early-stopping 5
   triax train --data X.npz --loss categorical_hinge --class-weights balanced
   triax train --config runs/NAME/config.json --seed 1   a run again, with another seed
@@ -76,7 +78,7 @@ pub fn run(args: Args, matches: &ArgMatches) -> anyhow::Result<ExitCode> {
     match (&args.run.resume, &args.run.config) {
         (Some(folder), _) => go_on(folder, matches, &args.settings, style),
         (None, Some(file)) => start(config::merged(file, matches, &args.settings)?, args.run.out, style),
-        (None, None) => start(args.settings, args.run.out, style),
+        (None, None) => start(config::with_preset(matches, args.settings)?, args.run.out, style),
     }
 }
 
@@ -99,37 +101,10 @@ impl Prepared {
         let n_classes = inputs.corpus.classes.len();
         let spec = settings.network.spec(inputs.window, inputs.corpus.channels.len(), n_classes);
         let network = Network::new(spec).context("this network cannot work")?;
-        let training = &settings.training;
-        let class_weights = match &training.class_weights {
-            ClassWeights::None => None,
-            ClassWeights::Balanced => Some(triax_losses::balanced_class_weights(inputs.train_labels(), n_classes)),
-            ClassWeights::Given(weights) if weights.len() == n_classes => Some(weights.clone()),
-            ClassWeights::Given(weights) => {
-                let classes = inputs.corpus.classes.join(", ");
-                let problem = format!("--class-weights gives {} numbers for the classes {classes}", weights.len());
-                return Err(Usage(problem).into());
-            }
-        };
-        let plan = FitPlan {
-            training: TrainingPlan {
-                loss: training.loss,
-                optimizer,
-                batch_size: training.batch_size,
-                clip_norm: training.clip_norm,
-                class_weights,
-                augmentation: Augmentation::default(),
-                seed: training.seed,
-            },
-            epochs: training.epochs,
-            shuffle: !training.no_shuffle,
-            sampling: Sampling::Shuffle,
-            learning_rate: training.learning_rate,
-            schedule: training.schedule(),
-            early_stopping: training.early_stopping,
-            average_last: None,
-            log_steps: settings.machine.log_steps,
-        };
-        plan.check().map_err(Usage)?;
+        let mut plan = fit_plan(&settings, &network, &inputs.corpus.classes)?;
+        if settings.training.class_weights == ClassWeights::Balanced {
+            plan.training.class_weights = Some(triax_losses::balanced_class_weights(inputs.train_labels(), n_classes));
+        }
         let at = place.settle(&Trial {
             network: &network,
             plan: &plan.training,
@@ -153,7 +128,12 @@ impl Prepared {
         train: impl FnOnce(&Job<'_>, &mut Watch) -> Result<Outcome, triax_trainer::FitError>,
     ) -> anyhow::Result<ExitCode> {
         self.announce(folder, style)?;
-        let extra = weight_file_extra(&self.inputs.corpus, self.plan.training.loss, self.settings.data.step);
+        let extra = weight_file_extra(
+            &self.inputs.corpus,
+            self.inputs.normalize,
+            self.plan.training.loss,
+            self.settings.data.step,
+        );
         let job = Job {
             engine: self.at.on.engine.as_ref(),
             network: &self.network,
@@ -294,6 +274,15 @@ impl Prepared {
             self.plan.epochs,
             self.settings.training.seed,
         )?;
+        let varied = &self.plan.training.augmentation;
+        if !varied.is_none() {
+            let axes = if varied.permute_channels { ", axes in any order" } else { "" };
+            writeln!(
+                out,
+                "          windows turned by up to {}°, shifted by {}, warped by {}, scaled by {}, with noise of {}{axes}",
+                varied.rotation, varied.shift, varied.time_warp, varied.scaling, varied.jitter,
+            )?;
+        }
         let Settled { on, why, .. } = &self.at;
         writeln!(out, "device    {} (engine {})", on.device, on.engine.name())?;
         if let Some(why) = why {

@@ -2,12 +2,14 @@
 
 use std::path::Path;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use clap::ValueEnum;
-use triax_data::Corpus;
+use triax_data::{Corpus, PerWindow, Windows};
+use triax_engine::WindowSet;
 use triax_losses::Loss;
 use triax_model::{Network, WeightFile};
 
+use crate::inputs::PER_WINDOW;
 use crate::record::Run;
 
 /// Which weights of a run.
@@ -31,6 +33,8 @@ pub struct Trained {
     pub class_names: Vec<String>,
     /// Rows from one window to the next in training, where the file says.
     pub step: Option<usize>,
+    /// What is done to each window before the scaler.
+    pub per_window: Option<PerWindow>,
     /// The run, where it is known.
     pub run: Option<Run>,
 }
@@ -63,7 +67,10 @@ impl Trained {
             let names: Option<Vec<String>> = file.extra.get(key).and_then(|names| serde_json::from_str(names).ok());
             names.filter(|names| names.len() == n)
         };
+        let per_window = file.extra.get(PER_WINDOW).map(|way| way.parse::<PerWindow>()).transpose();
+        let per_window = per_window.map_err(|problem| anyhow!("{}: {PER_WINDOW}: {problem}", path.display()))?;
         Ok(Self {
+            per_window,
             channels: list("channels", file.spec.channels),
             class_names: list("class_names", file.spec.classes).unwrap_or_else(|| file.classes.clone()),
             step: file.extra.get("step").and_then(|step| step.parse().ok()).filter(|step| *step > 0),
@@ -71,6 +78,25 @@ impl Trained {
             file,
             run,
         })
+    }
+
+    /// Makes raw windows (n_windows, window, channels) what the network reads: as in training.
+    pub fn prepare(&self, values: &mut [f32]) -> anyhow::Result<()> {
+        let spec = &self.file.spec;
+        if let Some(per_window) = self.per_window {
+            per_window.apply(values, spec.window, spec.channels).map_err(anyhow::Error::msg)?;
+        }
+        if let Some(scaler) = &self.file.scaler {
+            scaler.apply(values);
+        }
+        Ok(())
+    }
+
+    /// Moves the values of `windows` to where engines take scores of them, prepared.
+    pub fn window_set(&self, windows: &mut Windows) -> anyhow::Result<WindowSet> {
+        let mut values = std::mem::take(&mut windows.values);
+        self.prepare(&mut values)?;
+        Ok(WindowSet { windows: values.into(), labels: windows.labels.clone().into(), sample_weights: None })
     }
 
     /// The loss it was trained with.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use triax_engine::{Engine, EngineError, Member, WindowSet};
+use triax_engine::{Augmentation, Engine, EngineError, Member, TrainingPlan, WindowSet};
 use triax_model::{ConvSpec, Network, NetworkSpec, Weights};
 
 use crate::setup::{engines, open_session, plan, reference_network, small_network, windows};
@@ -57,5 +57,18 @@ fn a_fleet_is_left_to_the_fused_engine() {
         assert_eq!(engine.capacity(&member, &windows), 1, "{device}");
         let refused = engine.open(&[member; 3], &windows).map(|_| ()).unwrap_err().to_string();
         assert!(refused.contains("one model at a time, and not 3") && refused.contains("fused engine"), "{refused}");
+    }
+}
+
+#[test]
+fn augmentation_is_left_to_the_fused_engine() {
+    let network = small_network(0.0);
+    let weights = Weights::glorot_uniform(&network, 1);
+    let windows = windows(&network, 5);
+    let plan = TrainingPlan { augmentation: Augmentation { jitter: 0.1, ..Augmentation::default() }, ..plan() };
+    let member = Member { network: &network, weights: &weights, plan: &plan, scaler: None, validation: &[] };
+    for (device, engine) in engines("augmentation_is_left_to_the_fused_engine") {
+        let refused = engine.open(&[member], &windows).map(|_| ()).unwrap_err().to_string();
+        assert!(refused.contains("augmentation") && refused.contains("fused engine"), "{device}: {refused}");
     }
 }

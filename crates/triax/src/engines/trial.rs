@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
-use triax_engine::{Augmentation, Engine, EngineError, Member, MemberEpoch, Session, Stretch, TrainingPlan, WindowSet};
+use triax_engine::{Engine, EngineError, Member, MemberEpoch, Session, Stretch, TrainingPlan, WindowSet};
 use triax_model::{Network, Scaler, Weights};
 
 /// Windows that a trial goes through, over and over; more only where one batch has more.
@@ -80,7 +80,7 @@ impl Trial<'_> {
 
 #[cfg(test)]
 mod tests {
-    use triax_engine::Optimizer;
+    use triax_engine::{Augmentation, Optimizer};
     use triax_fused::CpuEngine;
     use triax_losses::Loss;
     use triax_model::{ConvSpec, NetworkSpec};

@@ -25,7 +25,7 @@ use crate::inputs;
 use crate::plan::fit_plan;
 use crate::progress::{Style, interruption};
 use crate::report::{grouped, listed};
-use crate::settings::{EngineChoice, MachineSettings, Settings, SplitSettings};
+use crate::settings::{EngineChoice, MachineSettings, Normalize, Settings, SplitSettings};
 use crate::values::{ClassWeights, positive};
 use description::Description;
 
@@ -257,7 +257,7 @@ fn prepare(description: &Description, points: Vec<(BTreeMap<String, String>, Set
     let held_out = SplitPlan::Subject { valid_fraction, valid_subjects };
     let folds = protocol.of(&corpus, &windows, window, &held_out, first.training.seed)?;
     let n_channels = corpus.channels.len();
-    let mut sets: Vec<(crate::settings::Normalize, WindowSet)> = Vec::new();
+    let mut sets: Vec<(Normalize, WindowSet)> = Vec::new();
     let mut settings = Vec::new();
     for (values, point) in &points {
         let normalize = point.data.normalize;
@@ -273,15 +273,15 @@ fn prepare(description: &Description, points: Vec<(BTreeMap<String, String>, Set
         let spec = point.network.spec(window, n_channels, corpus.classes.len());
         let network =
             Network::new(spec).with_context(|| format!("the network of {} cannot work", grid::name(values)))?;
-        let plan = fit_plan(point, &corpus.classes)?;
+        let plan = fit_plan(point, &network, &corpus.classes)?;
         settings.push(Setting {
             name: grid::name(values),
             values: values.clone(),
             network,
             balances_classes: point.training.class_weights == ClassWeights::Balanced,
-            standardises: normalize == crate::settings::Normalize::Standard,
+            standardises: normalize.has_scaler(),
             windows: set,
-            extra: inputs::weight_file_extra(&corpus, plan.training.loss, first.data.step),
+            extra: inputs::weight_file_extra(&corpus, normalize, plan.training.loss, first.data.step),
             plan,
         });
     }
@@ -291,13 +291,11 @@ fn prepare(description: &Description, points: Vec<(BTreeMap<String, String>, Set
 }
 
 /// The windows as a setting wants them.
-fn window_set(
-    windows: &Windows,
-    _normalize: crate::settings::Normalize,
-    _window: usize,
-    _channels: usize,
-) -> Result<WindowSet, String> {
-    let values = windows.values.clone();
+fn window_set(windows: &Windows, normalize: Normalize, window: usize, channels: usize) -> Result<WindowSet, String> {
+    let mut values = windows.values.clone();
+    if let Some(per_window) = normalize.per_window() {
+        per_window.apply(&mut values, window, channels)?;
+    }
     Ok(WindowSet { windows: values.into(), labels: windows.labels.clone().into(), sample_weights: None })
 }
 

@@ -34,6 +34,28 @@ fn the_config_of_a_run_starts_the_same_run() {
 }
 
 #[test]
+fn a_preset_stands_below_options_and_its_values_are_recorded() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("data.csv"), recordings::csv(2, 96)).unwrap();
+    train_small(folder.path(), "data.csv", "run", &["--preset", "subject", "--rotate", "7", "--quiet"]).done();
+    let run = read_json(folder.path().join("run/config.json"));
+    assert_eq!((&run["preset"], &run["rotate"], &run["epochs"]), (&json!("subject"), &json!(7.0), &json!(2)));
+    assert_eq!(run["lr_schedule"], "cosine");
+    // As a config file it is the same run; under a preset given now, another.
+    let again = |out: &str, more: &[&str]| {
+        let args = [&["train", "--config", "run/config.json", "--out", out, "--quiet"], more].concat();
+        triax(folder.path(), args).done();
+        read_json(folder.path().join(out).join("config.json"))
+    };
+    let weights = |run: &str| fs::read(folder.path().join(run).join("last.safetensors")).unwrap();
+    again("same", &[]);
+    assert_eq!(weights("run"), weights("same"));
+    let other = again("other", &["--preset", "subject", "--epochs", "2"]);
+    assert_ne!(other["rotate"], 7.0);
+    assert_eq!(other["epochs"], 2);
+}
+
+#[test]
 fn a_config_file_that_makes_no_sense_is_refused_by_name() {
     let folder = tempfile::tempdir().unwrap();
     for (text, said) in [
@@ -54,7 +76,7 @@ fn a_config_file_that_makes_no_sense_is_refused_by_name() {
 #[test]
 fn wrong_usage_is_exit_code_2() {
     let folder = tempfile::tempdir().unwrap();
-    let wrong: [&[&str]; 12] = [
+    let wrong: [&[&str]; 16] = [
         &["train", "--no-such-option"],
         &["train", "--epochs", "0"],
         &["train", "--loss", "mse"],
@@ -64,6 +86,10 @@ fn wrong_usage_is_exit_code_2() {
         &["train", "--weight-decay", "0.1"],
         &["train", "--momentum", "0.9"],
         &["train", "--class-weights", "1,2", "--step", "600"],
+        &["train", "--preset", "best"],
+        &["train", "--rotate", "181", "--step", "600"],
+        &["train", "--average-last", "11", "--step", "600"],
+        &["train", "--sampling", "balanced", "--no-shuffle", "--step", "600"],
         &["no-such-command"],
         &["predict", "run"],
         &["data", "fetch", "no-such-set"],
@@ -84,7 +110,15 @@ fn help_teaches() {
         assert!(answer.stdout.contains("Usage: triax "), "{}", answer.stdout);
     }
     let help = triax(folder.path(), ["train", "--help"]).done().stdout;
-    for said in ["[default: squared_hinge]", "[default: 0.001]", "Data:", "Validation:", "Training:", "Examples:"] {
+    for said in [
+        "[default: squared_hinge]",
+        "[default: 0.001]",
+        "Data:",
+        "Validation:",
+        "Training:",
+        "Augmentation:",
+        "Examples:",
+    ] {
         assert!(help.contains(said), "`{said}` is not in\n{help}");
     }
 }

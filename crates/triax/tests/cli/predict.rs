@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::Stdio;
 
-use crate::{command, recordings, trained, triax};
+use crate::{command, read_json, recordings, train_small, trained, triax};
 
 /// The fields of each line of a table, header first.
 fn table(text: &str) -> Vec<Vec<&str>> {
@@ -65,6 +65,25 @@ fn standard_input_gives_what_the_file_gives() {
     let of_file = triax(folder.path(), ["predict", "run", "--data", "data.csv", "--device", "cpu"]).done();
     let of_pipe = piped(folder.path(), &recordings::csv(4, 160)).done();
     assert_eq!(of_file.stdout, of_pipe.stdout);
+}
+
+#[test]
+fn windows_are_normalised_by_themselves_as_in_training() {
+    let folder = trained();
+    for normalize in ["window", "gravity"] {
+        let _ = fs::remove_dir_all(folder.path().join("run"));
+        train_small(folder.path(), "data.csv", "run", &["--normalize", normalize, "--quiet"]).done();
+        let of_file = triax(folder.path(), ["predict", "run", "--data", "data.csv", "--device", "cpu"]).done();
+        let of_pipe = piped(folder.path(), &recordings::csv(4, 160)).done();
+        assert_eq!(of_file.stdout, of_pipe.stdout);
+        // What training has found in its own validation part, evaluation finds again.
+        let metrics = read_json(folder.path().join("run/metrics.json"));
+        let answer = triax(folder.path(), ["evaluate", "run", "--json", "--device", "cpu"]).done();
+        let found = &answer.json_lines()[0]["metrics"];
+        assert_eq!(found["confusion"], metrics["last"]["validation"]["confusion"], "{normalize}");
+        let [loss, trained] = [&found["loss"], &metrics["last"]["validation"]["loss"]].map(|l| l.as_f64().unwrap());
+        assert!((loss - trained).abs() < 1e-5 * trained, "{normalize}: {loss}, in training {trained}");
+    }
 }
 
 #[test]
