@@ -17,7 +17,7 @@ pub fn matrix(counts: &[Vec<u64>], class_names: &[String], caption: &str) -> Mar
                 tr {
                     td { span.corner { "done ↓ taken for →" } }
                     @for name in class_names { th scope="col" { span { (name) } } }
-                    th.total scope="col" { span { "windows" } }
+                    th.total.minor scope="col" { span { "windows" } }
                 }
             }
             tbody {
@@ -26,7 +26,7 @@ pub fn matrix(counts: &[Vec<u64>], class_names: &[String], caption: &str) -> Mar
                     tr {
                         th scope="row" { (name) }
                         @for (prediction, &count) in row.iter().enumerate() { (cell(count, total, label == prediction)) }
-                        td.total { (grouped(total)) }
+                        td.total.minor { (grouped(total)) }
                     }
                 }
             }

@@ -8,6 +8,8 @@
 //!   whiskers) as a few percentages of its cell, so that it follows the width of the page.
 //! - `verdict` finds the words for a study, and claims no more than its statistics do.
 //!
+//! [`tensorboard`] writes the same curves for TensorBoard.
+//!
 //! Names of classes, subjects, files and settings are what a user wrote: maud escapes all that is put into a page.
 //!
 //! This crate must never know how a figure came about: it shows what it is handed.
@@ -23,6 +25,7 @@ mod run;
 mod samples;
 mod study;
 mod tables;
+pub mod tensorboard;
 mod verdict;
 
 pub use run::{Command, DataFacts, RunReport, run_html};

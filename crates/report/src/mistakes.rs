@@ -20,14 +20,15 @@ pub fn section(mistakes: &[Mistake], class_names: &[String], rate_hz: Option<f64
                     (signals::chart(mistake, rate_hz, &format!("A window of {done} that was taken for {taken}")))
                     figcaption {
                         strong { (done) } " taken for " strong { (taken) }
-                        span.where { "subject " (subject) ", " (mistake.source) ", by " (decimals(mistake.margin, 2)) }
+                        span.where { "subject " (subject) " · by " (decimals(mistake.margin, 2)) }
+                        span.where { (mistake.source) }
                     }
                 }
             }
         }
     };
     let lead = format!(
-        "Windows that {whose} was most wrong about: at most one of a recording, by how much the score of the answer exceeds \
+        "Windows that {whose} was most wrong about, at most one of a recording: by how much the score of its answer exceeds \
          that of the truth. Values are as the sensor gave them."
     );
     html! { @if !mistakes.is_empty() { (page::section("Most wrong", lead, &body)) } }

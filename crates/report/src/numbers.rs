@@ -17,7 +17,7 @@ pub fn decimals(value: f64, digits: usize) -> String {
 
 /// A fraction in percent.
 pub fn percent(fraction: f64) -> String {
-    if fraction.is_finite() { format!("{:.1} %", 100.0 * fraction) } else { NONE.to_owned() }
+    if fraction.is_finite() { format!("{:.1}\u{a0}%", 100.0 * fraction) } else { NONE.to_owned() }
 }
 
 /// The ends of an interval of fractions.
@@ -71,6 +71,6 @@ mod tests {
         assert_eq!([0.0004, 0.04, 1.0].map(p_value), ["< 0.001", "0.040", "1.000"]);
         assert_eq!([0.05, -0.05].map(signed), ["+0.050", "−0.050"]);
         assert_eq!([1, 1234].map(|count| counted(count, "window")), ["1 window", "1,234 windows"]);
-        assert_eq!(percent(0.7123), "71.2 %");
+        assert_eq!(percent(0.7123), "71.2\u{a0}%");
     }
 }

@@ -45,6 +45,23 @@ pub fn folded(summary: &str, body: &Markup) -> Markup {
     html! { details { summary { (summary) } (body) } }
 }
 
+/// The same of each of the other competitors, by name; nothing without any.
+pub fn others<'a>(all: impl Iterator<Item = (&'a str, Markup)>) -> Markup {
+    let all: Vec<_> = all.collect();
+    let body = html! { @for (name, body) in &all { div.other { h3 { (name) } (body) } } };
+    html! { @if !all.is_empty() { (folded("The others", &body)) } }
+}
+
+/// A verdict: its first sentence, and what there is to know besides.
+pub fn verdict(sentences: &[String]) -> Markup {
+    html! {
+        @if let [first, rest @ ..] = sentences {
+            p.verdict { (first) }
+            ul.points { @for sentence in rest { li { (sentence) } } }
+        }
+    }
+}
+
 /// Something wide, which scrolls by itself on a narrow screen; `label` names it to who cannot see it.
 pub fn scrolling(label: &str, body: &Markup) -> Markup {
     html! { div.scroll role="region" aria-label=(label) tabindex="0" { (body) } }

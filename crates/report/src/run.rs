@@ -143,7 +143,7 @@ fn opening(run: &RunReport, validation: Option<&Metrics>) -> Markup {
         header {
             p.kicker { "Run " (run.name) " · " (run.data.name) @if run.data.synthetic { " (synthetic)" } }
             h1 { (headline) }
-            p.verdict { @for sentence in sentences(run, validation) { (sentence) " " } }
+            (page::verdict(&sentences(run, validation)))
             (page::headline_figures(&figures))
         }
     }

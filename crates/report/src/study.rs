@@ -51,7 +51,7 @@ fn opening(summary: &Summary, best: Option<&Competitor>) -> Markup {
         header {
             p.kicker { "Study · " (summary.data) @if summary.synthetic { " (synthetic)" } " · " (summary.folds) }
             h1 { (verdict.headline) }
-            p.verdict { @for sentence in &verdict.sentences { (sentence) " " } }
+            (page::verdict(&verdict.sentences))
             @if let Some(figures) = figures { (page::headline_figures(&figures)) }
         }
     }
@@ -63,7 +63,11 @@ fn shape(summary: &Summary, n_settings: u64) -> String {
 }
 
 fn competitors(summary: &Summary) -> Markup {
-    let axis = Axis::around(summary.competitors.iter().map(|competitor| &competitor.macro_f1));
+    // A floor far below everything would leave the rest no room: it has a sign at the edge instead.
+    let networks = || summary.competitors.iter().filter(|competitor| competitor.kind != Kind::Baseline);
+    let worst = networks().map(|network| network.macro_f1.low).fold(1.0, f64::min);
+    let near = |competitor: &&Competitor| competitor.macro_f1.low > worst - 0.2;
+    let axis = Axis::around(summary.competitors.iter().filter(near).map(|competitor| &competitor.macro_f1));
     let kinds =
         [(Kind::Network, "networks"), (Kind::Ensemble, "ensembles of all seeds"), (Kind::Baseline, "baselines")];
     let body = html! {
@@ -108,17 +112,24 @@ fn competitor_row(competitor: &Competitor, axis: Axis) -> Markup {
 }
 
 fn comparisons(summary: &Summary) -> Markup {
-    let of = |name: &'static str| {
-        let found: Vec<_> = summary.comparisons.iter().filter(|comparison| comparison.figure == name).collect();
-        found
+    let best = verdict::best(summary).map_or("", |best| best.name.as_str());
+    let pairs = |figure: &str, with_best: bool| {
+        let wanted = |it: &&Comparison| it.figure == figure && (it.a == best || it.b == best) == with_best;
+        summary.comparisons.iter().filter(wanted).collect::<Vec<_>>()
     };
-    let (f1, accuracy) = (of("macro_f1"), of("accuracy"));
-    let lead = "Settings in pairs, over the same subjects: Wilcoxon's signed-rank test, corrected by Holm for all pairs. \
+    let lead = "Settings in pairs, over the same subjects: Wilcoxon’s signed-rank test, corrected by Holm for all pairs. \
                 The effect is the rank-biserial correlation: 1 where every subject does better with the first, 0 where \
                 none is ahead. A difference that is not shown is not shown to be absent either.";
+    let folded = [
+        ("Macro-F1 of all other pairs", "Macro-F1", pairs("macro_f1", false)),
+        ("Accuracy of the same pairs", "Accuracy", pairs("accuracy", true)),
+        ("Accuracy of all other pairs", "Accuracy", pairs("accuracy", false)),
+    ];
     let body = html! {
-        (comparison_table(&f1, "Macro-F1"))
-        @if !accuracy.is_empty() { (page::folded("The same for accuracy", &comparison_table(&accuracy, "Accuracy"))) }
+        (comparison_table(&pairs("macro_f1", true), "Macro-F1"))
+        @for (heading, name, pairs) in folded {
+            @if !pairs.is_empty() { (page::folded(heading, &comparison_table(&pairs, name))) }
+        }
     };
     html! { @if !summary.comparisons.is_empty() { (page::section("Are the differences real?", lead, &body)) } }
 }
@@ -161,7 +172,7 @@ fn learning(summary: &Summary, best: &Competitor) -> Markup {
     let others: Vec<_> = networks.iter().filter(with_curves).collect();
     let body = html! {
         (curves::figures(curves_of(best), &caption))
-        @for other in others { (page::folded(&other.name, &curves::figures(curves_of(other), &caption))) }
+        (page::others(others.iter().map(|one| (one.name.as_str(), curves::figures(curves_of(one), &caption)))))
     };
     let lead = format!("How {} learned.", best.name);
     html! { @if !best.curves.is_empty() { (page::section("Learning curves", lead, &body)) } }
@@ -198,7 +209,7 @@ fn confusions(summary: &Summary, best: &Competitor) -> Markup {
     let others = || summary.competitors.iter().filter(|other| other.name != best.name);
     let body = html! {
         (matrix(best))
-        @for other in others() { (page::folded(&other.name, &matrix(other))) }
+        (page::others(others().map(|one| (one.name.as_str(), matrix(one)))))
     };
     page::section("What is taken for what", "Rows are what was done, columns what it was taken for.", &body)
 }
@@ -235,7 +246,7 @@ fn subjects(summary: &Summary, best: &Competitor) -> Markup {
     let others = || summary.competitors.iter().filter(|one| one.name != best.name && !one.subjects.is_empty());
     let body = html! {
         (each(best))
-        @for other in others() { (page::folded(&other.name, &each(other))) }
+        (page::others(others().map(|one| (one.name.as_str(), each(one)))))
     };
     let lead = if verdict::is_random(summary) {
         "Each subject, by networks that know it."

@@ -54,6 +54,18 @@ impl Inputs {
         &self.split.train.labels
     }
 
+    /// Values of the windows to validate with, standardised as the network reads them.
+    pub fn valid_values(&self) -> Vec<f32> {
+        // They are the last of all.
+        let all = &self.windows.windows;
+        let n_values = all.len() / self.windows.len().max(1);
+        let mut values = all[all.len() - self.valid.len() * n_values..].to_vec();
+        if let Some(scaler) = &self.scaler {
+            scaler.apply(&mut values);
+        }
+        values
+    }
+
     /// What must travel with the weights for them to be used on other recordings.
     pub fn weight_file_extra(&self, loss: Loss, step: usize) -> BTreeMap<String, String> {
         let list = |names: &[String]| serde_json::json!(names).to_string();

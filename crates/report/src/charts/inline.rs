@@ -3,6 +3,8 @@
 use maud::{Markup, html};
 use triax_statistics::Estimate;
 
+use crate::numbers::figure;
+
 /// The part of an axis that whiskers are drawn on.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Axis {
@@ -40,6 +42,14 @@ impl Axis {
 /// The mean as a dot, its interval as a line, and a lighter line at each of `marks`.
 pub fn whisker(estimate: &Estimate, axis: Axis, marks: &[f64], title: &str) -> Markup {
     let at = |value: f64| axis.place(value);
+    if estimate.high < axis.low {
+        return html! {
+            svg.whisker role="img" aria-label=(title) {
+                title { (title) }
+                text.beyond x="0" y="50%" dy="0.35em" { "‹ " (figure(estimate.mean)) }
+            }
+        };
+    }
     html! {
         svg.whisker role="img" aria-label=(title) {
             title { (title) }
@@ -76,6 +86,12 @@ mod tests {
         assert_eq!(Axis::around(&[estimate(1.0, 1.0, 1.0)]), Axis { low: 0.9, high: 1.0 });
         assert_eq!(Axis::around(&[estimate(0.0, 0.0, 0.0)]), Axis { low: 0.0, high: 0.1 });
         assert_eq!(Axis::both_sides(&[estimate(-0.05, 0.01, 0.03)]), Axis { low: -0.06, high: 0.06 });
+    }
+
+    #[test]
+    fn what_lies_below_the_axis_has_a_sign_at_its_edge() {
+        let html = whisker(&estimate(0.03, 0.05, 0.07), Axis { low: 0.6, high: 0.8 }, &[], "t").into_string();
+        assert!(html.contains("‹ 0.050") && !html.contains("<circle"), "{html}");
     }
 
     #[test]
