@@ -15,6 +15,8 @@
 //! This crate must never know how a figure came about: it shows what it is handed.
 
 mod audit;
+#[cfg(test)]
+mod browser;
 mod charts;
 mod confusion;
 mod mistakes;

@@ -185,7 +185,7 @@ fn sentences(run: &RunReport, validation: Option<&Metrics>) -> Vec<String> {
     if run.data.synthetic {
         sentences.push("The data was made by a program, not measured: this says nothing about people.".to_owned());
     }
-    sentences.push("It is one training on one split; `triax study` says how sure such a figure is.".to_owned());
+    sentences.push("It is one training on one split; “triax study” says how sure such a figure is.".to_owned());
     sentences
 }
 

@@ -15,8 +15,7 @@ pub fn classes(classes: &[ClassMetrics], class_names: &[String], caption: &str) 
             thead {
                 tr {
                     th scope="col" { "class" }
-                    th.graph scope="col" { "recall" }
-                    th.number scope="col" { "" }
+                    th scope="colgroup" colspan="2" { "recall" }
                     th.number scope="col" { "precision" }
                     th.number scope="col" { "F1" }
                     th.number.minor scope="col" { "windows" }
@@ -48,8 +47,7 @@ pub fn subjects(subjects: &[SubjectFigures], caption: &str) -> Markup {
             thead {
                 tr {
                     th scope="col" { "subject" }
-                    th.graph scope="col" { "macro-F1" }
-                    th.number scope="col" { "" }
+                    th scope="colgroup" colspan="2" { "macro-F1" }
                     th.number scope="col" { "accuracy" }
                     th.number scope="col" { "windows" }
                 }

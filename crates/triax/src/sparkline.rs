@@ -10,7 +10,7 @@ const WIDTH: usize = 48;
 const LEVELS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
 /// Writes loss and accuracy over the epochs, those of validation on the same scale as those of training. A single epoch
-/// is no curve, and nothing is written.
+/// is no curve, and nothing is written. A line without anything follows.
 pub fn curves(out: &mut dyn Write, history: &[EpochRecord]) -> io::Result<()> {
     if history.len() < 2 {
         return Ok(());
@@ -28,7 +28,7 @@ pub fn curves(out: &mut dyn Write, history: &[EpochRecord]) -> io::Result<()> {
             writeln!(out, "{name:12}  {first:.4}  {}  {last:.4}", line(values, low, high))?;
         }
     }
-    Ok(())
+    writeln!(out)
 }
 
 /// `values` between `low` and `high`, a character each or for the mean of some neighbours.
@@ -75,7 +75,7 @@ mod tests {
         assert!(written(0).is_empty() && written(1).is_empty());
         for n in [2, 10, 47, 48, 49, 1000] {
             let lines = written(n);
-            assert_eq!(lines.len(), 3, "loss, its validation, and accuracy: {lines:?}");
+            assert_eq!(lines.len(), 4, "loss, its validation, accuracy, and a line without anything: {lines:?}");
             assert!(lines.iter().all(|line| line.chars().count() <= 80), "{lines:?}");
         }
     }

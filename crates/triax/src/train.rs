@@ -356,6 +356,7 @@ impl Prepared {
             (false, true) => writeln!(out, "after epoch {epochs}")?,
             (false, false) => writeln!(out, "after epoch {epochs}, with the weights of epoch {}", last.epoch)?,
         }
+        writeln!(out)?;
         sparkline::curves(out, history)?;
         match &last.validation {
             Some(validation) => {

@@ -108,7 +108,12 @@ fn axes<'a>(
     let thin = Ink::Grid.mark().stroke_width(UNIT);
     let mut mesh = chart.configure_mesh();
     mesh.disable_x_mesh().light_line_style(TRANSPARENT).bold_line_style(thin).axis_style(thin);
-    mesh.label_style(letters()).axis_desc_style(letters()).x_labels(n_labels.0).y_labels(n_labels.1);
+    // Marks of the colour of the grid keep the numbers off the axis.
+    mesh.set_all_tick_mark_size(5 * UNIT as i32)
+        .label_style(letters())
+        .axis_desc_style(letters())
+        .x_labels(n_labels.0)
+        .y_labels(n_labels.1);
     if let Some((x, y)) = names {
         mesh.x_desc(x).y_desc(y);
     }
