@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use triax_trainer::EpochRecord;
 
 /// Characters of a curve; of more epochs, neighbours share one.
-const WIDTH: usize = 48;
+const WIDTH: usize = 44;
 /// From the least to the most.
 const LEVELS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
@@ -25,10 +25,15 @@ pub fn curves(out: &mut dyn Write, history: &[EpochRecord]) -> io::Result<()> {
         let (low, high) = both.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), x| (low.min(x), high.max(x)));
         for (name, values) in pair.iter().filter(|(_, values)| values.len() > 1) {
             let (first, last) = (values[0], values[values.len() - 1]);
-            writeln!(out, "{name:12}  {first:.4}  {}  {last:.4}", line(values, low, high))?;
+            writeln!(out, "{name:12}  {:>8}  {}  {}", figure(first), line(values, low, high), figure(last))?;
         }
     }
     writeln!(out)
+}
+
+/// In eight characters.
+fn figure(value: f64) -> String {
+    if value.abs() < 1000.0 { format!("{value:.4}") } else { format!("{value:.2e}") }
 }
 
 /// `values` between `low` and `high`, a character each or for the mean of some neighbours.
@@ -73,7 +78,7 @@ mod tests {
     #[test]
     fn curves_of_any_length_keep_within_80_columns() {
         assert!(written(0).is_empty() && written(1).is_empty());
-        for n in [2, 10, 47, 48, 49, 1000] {
+        for n in [2, 10, WIDTH - 1, WIDTH, WIDTH + 1, 1000] {
             let lines = written(n);
             assert_eq!(lines.len(), 4, "loss, its validation, accuracy, and a line without anything: {lines:?}");
             assert!(lines.iter().all(|line| line.chars().count() <= 80), "{lines:?}");
@@ -84,7 +89,7 @@ mod tests {
     fn a_curve_rises_from_the_least_to_the_most() {
         assert_eq!(line(&[0.0, 0.5, 1.0], 0.0, 1.0), "▁▅█");
         assert_eq!(line(&[2.0, 2.0], 2.0, 2.0), "▅▅");
-        let long = line(&(0..480).map(f64::from).collect::<Vec<_>>(), 0.0, 479.0);
+        let long = line(&(0..440).map(f64::from).collect::<Vec<_>>(), 0.0, 439.0);
         assert_eq!((long.chars().next(), long.chars().last(), long.chars().count()), (Some('▁'), Some('█'), WIDTH));
     }
 }
