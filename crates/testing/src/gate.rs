@@ -1,14 +1,16 @@
-//! Tests that need a GPU or real data: they skip by name where there is none, and fail instead where it is required.
+//! Tests that need a GPU, real data or TensorBoard: they skip by name where there is none, and fail instead where it is required.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// Whether tests must find a GPU: the environment variable `TRIAX_REQUIRE_GPU` is set to something other than `0`.
 pub fn require_gpu() -> bool {
     is_set("TRIAX_REQUIRE_GPU")
 }
 
-fn is_set(variable: &str) -> bool {
+/// Whether `variable` is in the environment, and neither empty nor `0`.
+pub(crate) fn is_set(variable: &str) -> bool {
     std::env::var_os(variable).is_some_and(|value| !value.is_empty() && value != "0")
 }
 
@@ -38,7 +40,20 @@ pub fn wisdm2_or_skip(test: &str) -> Option<PathBuf> {
     gate(test, "WISDM v2 data in ../shared/data/wisdm2 or $TRIAX_WISDM2_DIR", found, is_set("TRIAX_REQUIRE_DATA"))
 }
 
-fn gate<D>(test: &str, needed: &str, found: Option<D>, required: bool) -> Option<D> {
+/// A Python that has TensorBoard, for `test`: the one in `TRIAX_PYTHON`, or `python3` on the path. Without it, names the
+/// test that is skipped and why, and returns `None`.
+///
+/// # Panics
+/// If there is none and the environment variable `TRIAX_REQUIRE_TENSORBOARD` is set.
+pub fn tensorboard_or_skip(test: &str) -> Option<PathBuf> {
+    let python = std::env::var_os("TRIAX_PYTHON").map_or_else(|| PathBuf::from("python3"), PathBuf::from);
+    let imports = Command::new(&python).args(["-c", "import tensorboard"]).output();
+    let found = imports.is_ok_and(|output| output.status.success()).then_some(python);
+    gate(test, "Python with TensorBoard in $TRIAX_PYTHON", found, is_set("TRIAX_REQUIRE_TENSORBOARD"))
+}
+
+/// Hands on what was `found`; without it names `test`, which is skipped, or fails where it is `required`.
+pub(crate) fn gate<D>(test: &str, needed: &str, found: Option<D>, required: bool) -> Option<D> {
     if found.is_none() {
         assert!(!required, "{test} found no {needed}, and it is required here");
         // Not `eprintln!`, which the test harness hides when a test passes. One write, so that lines do not mix.

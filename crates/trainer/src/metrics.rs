@@ -73,8 +73,7 @@ impl Metrics {
         let n_classes = classes.len();
         assert_eq!(evaluation.confusion.len(), n_classes * n_classes, "a count for each pair of classes");
         let confusion: Vec<Vec<u64>> = evaluation.confusion.chunks_exact(n_classes).map(<[u64]>::to_vec).collect();
-        let per_class: Vec<_> =
-            (0..n_classes).map(|class| ClassMetrics::of(class, &classes[class], &confusion)).collect();
+        let per_class = ClassMetrics::of_confusion(&confusion, classes);
         let n_correct = (0..n_classes).map(|class| confusion[class][class]).sum();
         Self {
             loss: evaluation.loss,
@@ -87,6 +86,15 @@ impl Metrics {
 }
 
 impl ClassMetrics {
+    /// Each of `classes` by a matrix (classes, classes) of windows by label and prediction.
+    ///
+    /// # Panics
+    /// If the matrix is of other classes.
+    pub fn of_confusion(confusion: &[Vec<u64>], classes: &[String]) -> Vec<Self> {
+        assert!(confusion.len() == classes.len() && confusion.iter().all(|row| row.len() == classes.len()));
+        classes.iter().enumerate().map(|(class, name)| Self::of(class, name, confusion)).collect()
+    }
+
     fn of(class: usize, name: &str, confusion: &[Vec<u64>]) -> Self {
         let hits = confusion[class][class];
         let support: u64 = confusion[class].iter().sum();

@@ -58,6 +58,18 @@ impl Inputs {
         Ok(Self { corpus, window, plan, split, normalize, scaler, windows, train, valid })
     }
 
+    /// Values of the windows to validate with, standardised as the network reads them.
+    pub fn valid_values(&self) -> Vec<f32> {
+        // They are the last of all.
+        let all = &self.windows.windows;
+        let n_values = all.len() / self.windows.len().max(1);
+        let mut values = all[all.len() - self.valid.len() * n_values..].to_vec();
+        if let Some(scaler) = &self.scaler {
+            scaler.apply(&mut values);
+        }
+        values
+    }
+
     /// Labels of the windows to train on.
     pub fn train_labels(&self) -> &[u32] {
         &self.split.train.labels
@@ -65,12 +77,7 @@ impl Inputs {
 }
 
 /// What must travel with the weights for them to be used on other recordings.
-pub fn weight_file_extra(
-    corpus: &Corpus,
-    normalize: Normalize,
-    loss: Loss,
-    step: usize,
-) -> BTreeMap<String, String> {
+pub fn weight_file_extra(corpus: &Corpus, normalize: Normalize, loss: Loss, step: usize) -> BTreeMap<String, String> {
     let list = |names: &[String]| serde_json::json!(names).to_string();
     let mut extra = BTreeMap::from([
         ("loss".to_owned(), loss.to_string()),

@@ -12,6 +12,7 @@ use triax_engine::StepResult;
 use triax_trainer::{EpochRecord, Metrics, Observer, RunShape};
 
 use crate::config;
+use crate::events::Events;
 
 /// What a run prints while it goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +33,7 @@ pub struct Watch {
     shape: Option<RunShape>,
     epoch: usize,
     batch_size: usize,
+    events: Option<Events>,
     /// What the epoch's steps have shown so far.
     seen: Seen,
 }
@@ -45,9 +47,14 @@ struct Seen {
 }
 
 impl Watch {
-    /// A watch over steps of `batch_size` windows that prints in `style`.
-    pub fn new(style: Style, batch_size: usize, interrupted: Arc<AtomicBool>) -> Self {
-        Self { style, interrupted, bar: None, shape: None, epoch: 0, batch_size, seen: Seen::default() }
+    /// A watch over steps of `batch_size` windows that prints in `style`, and has `events` written where there are any.
+    pub fn new(style: Style, batch_size: usize, interrupted: Arc<AtomicBool>, events: Option<Events>) -> Self {
+        Self { style, interrupted, bar: None, shape: None, epoch: 0, batch_size, events, seen: Seen::default() }
+    }
+
+    /// Ends the watch, and gives back what was logged.
+    pub fn end(mut self) -> Option<Events> {
+        self.events.take()
     }
 
     /// Prints a line without disturbing the bar. A standard output that is gone or full does not end a run: what it
@@ -64,6 +71,9 @@ impl Watch {
 impl Observer for Watch {
     fn run_started(&mut self, shape: &RunShape) {
         self.shape = Some(*shape);
+        if let Some(events) = &mut self.events {
+            events.begin(shape.epochs_done);
+        }
         if self.style == Style::Human && io::stdout().is_terminal() {
             let n_steps = (shape.epochs * shape.steps_per_epoch) as u64;
             let bar = ProgressBar::with_draw_target(Some(n_steps), ProgressDrawTarget::stdout());
@@ -102,6 +112,9 @@ impl Observer for Watch {
     }
 
     fn epoch_ended(&mut self, record: &EpochRecord, _validation: Option<&Metrics>) {
+        if let Some(events) = &mut self.events {
+            events.append(record);
+        }
         match self.style {
             Style::Human => {
                 let epochs = self.shape.map_or(0, |shape| shape.epochs);

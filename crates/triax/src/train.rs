@@ -9,19 +9,21 @@ use clap::ArgMatches;
 use serde_json::json;
 use triax_data::SplitPlan;
 use triax_device::DeviceInfo;
-use triax_engine::TrainingPlan;
 use triax_model::{Network, Weights, read_plain_weights};
-use triax_trainer::{FitPlan, Job, Metrics, Outcome, RunFolder, Summary, fit, resume};
+use triax_trainer::{EpochRecord, FitPlan, Job, Metrics, Outcome, RunFolder, Summary, fit, resume};
 
 use crate::config;
 use crate::engines::{Place, Settled, Trial};
+use crate::events::Events;
 use crate::failure::Usage;
 use crate::inputs::{Inputs, weight_file_extra};
 use crate::plan::fit_plan;
 use crate::progress::{Style, Watch, interruption};
 use crate::record::{Record, Run};
 use crate::report::{self, Judged, grouped, listed};
+use crate::run_report::Finished;
 use crate::settings::{MachineSettings, Settings};
+use crate::sparkline;
 use crate::values::ClassWeights;
 
 const EXAMPLES: &str = "\
@@ -34,7 +36,8 @@ Examples:
   triax train --config runs/NAME/config.json --seed 1   a run again, with another seed
   triax train --resume runs/NAME                        go on where a run was stopped
 
-A run folder gets config.json, history.jsonl, metrics.json, best.safetensors, last.safetensors and a checkpoint.
+A run folder gets report.html, config.json, history.jsonl, metrics.json, best.safetensors, last.safetensors and a
+checkpoint.
 Ctrl-C finishes the batch, saves, and says how to resume.";
 
 /// Train a network and write a run folder
@@ -60,6 +63,9 @@ struct RunArgs {
     /// Go on with the run in this folder, with its own settings
     #[arg(long, value_name = "DIR", conflicts_with_all = ["config", "out"])]
     resume: Option<PathBuf>,
+    /// Write the scalars of each epoch for TensorBoard too, into tensorboard/ of the run folder
+    #[arg(long)]
+    tensorboard: bool,
     /// Print a JSON object a line instead of text
     #[arg(long)]
     json: bool,
@@ -75,11 +81,19 @@ pub fn run(args: Args, matches: &ArgMatches) -> anyhow::Result<ExitCode> {
         (_, true) => Style::Quiet,
         _ => Style::Human,
     };
+    let show = Show { style, tensorboard: args.run.tensorboard };
     match (&args.run.resume, &args.run.config) {
-        (Some(folder), _) => go_on(folder, matches, &args.settings, style),
-        (None, Some(file)) => start(config::merged(file, matches, &args.settings)?, args.run.out, style),
-        (None, None) => start(config::with_preset(matches, args.settings)?, args.run.out, style),
+        (Some(folder), _) => go_on(folder, matches, &args.settings, show),
+        (None, Some(file)) => start(config::merged(file, matches, &args.settings)?, args.run.out, show),
+        (None, None) => start(config::with_preset(matches, args.settings)?, args.run.out, show),
     }
+}
+
+/// What a run shows of itself.
+#[derive(Clone, Copy)]
+struct Show {
+    style: Style,
+    tensorboard: bool,
 }
 
 /// Everything a run needs, ready to train.
@@ -94,7 +108,7 @@ struct Prepared {
 impl Prepared {
     fn new(mut settings: Settings) -> anyhow::Result<Self> {
         // What makes no sense whatever the data, and a device that is not there, are refused before a long read.
-        let optimizer = settings.training.optimizer()?;
+        settings.training.optimizer()?;
         let place = Place::find(&settings.machine)?;
         let inputs = Inputs::read(&settings)?;
         settings.data.window = Some(inputs.window);
@@ -124,7 +138,7 @@ impl Prepared {
     fn train(
         &self,
         folder: &RunFolder,
-        style: Style,
+        Show { style, tensorboard }: Show,
         train: impl FnOnce(&Job<'_>, &mut Watch) -> Result<Outcome, triax_trainer::FitError>,
     ) -> anyhow::Result<ExitCode> {
         self.announce(folder, style)?;
@@ -145,12 +159,21 @@ impl Prepared {
             scaler: self.inputs.scaler.as_ref(),
             extra: &extra,
         };
-        let mut watch = Watch::new(style, self.plan.training.batch_size, interruption()?);
+        let events = Events::of(folder, tensorboard)?;
+        let mut watch = Watch::new(style, self.plan.training.batch_size, interruption()?, events);
         let outcome = train(&job, &mut watch);
-        drop(watch);
-        match outcome? {
+        let events = watch.end();
+        let outcome = outcome?;
+        // Neither a report nor an event file that cannot be written is a reason to keep back the figures.
+        let logged = events.map_or(Ok(()), Events::finish);
+        match outcome {
             Outcome::Finished(summary) => {
-                self.conclude(&summary, folder.path(), style)?;
+                let Self { settings, inputs, network, at, .. } = self;
+                let finished = Finished { settings, inputs, network, at, summary: &summary, folder };
+                let report = finished.write_report();
+                self.conclude(&finished, report.as_deref().ok(), style)?;
+                report?;
+                logged?;
                 Ok(ExitCode::SUCCESS)
             }
             Outcome::Interrupted { epoch, step } => {
@@ -161,6 +184,7 @@ impl Prepared {
                 }
                 eprintln!("stopped in epoch {epoch} after step {step}, and saved; go on with:");
                 eprintln!("  triax train --resume {path}");
+                logged?;
                 Ok(ExitCode::FAILURE)
             }
         }
@@ -292,18 +316,29 @@ impl Prepared {
         writeln!(out)
     }
 
-    fn conclude(&self, summary: &Summary, folder: &Path, style: Style) -> io::Result<()> {
+    fn conclude(&self, finished: &Finished<'_>, report: Option<&Path>, style: Style) -> anyhow::Result<()> {
+        let Finished { summary, folder, .. } = finished;
         let mut out = io::stdout().lock();
         match style {
             Style::Quiet => Ok(()),
             Style::Json => {
-                writeln!(out, "{}", json!({"event": "end", "run": folder, "metrics": summary}))
+                let line = json!({"event": "end", "run": folder.path(), "report": report, "metrics": summary});
+                Ok(writeln!(out, "{line}")?)
             }
-            Style::Human => self.results(&mut out, summary, folder),
+            Style::Human => {
+                self.results(&mut out, summary, &folder.history()?)?;
+                let run = folder.path().display();
+                writeln!(out, "run folder: {run}")?;
+                if let Some(report) = report {
+                    writeln!(out, "report:     {}", report.display())?;
+                }
+                writeln!(out, "  triax evaluate {run}")?;
+                Ok(writeln!(out, "  triax predict {run} --data PATH --out predictions.csv")?)
+            }
         }
     }
 
-    fn results(&self, out: &mut dyn Write, summary: &Summary, folder: &Path) -> io::Result<()> {
+    fn results(&self, out: &mut dyn Write, summary: &Summary, history: &[EpochRecord]) -> io::Result<()> {
         let corpus = &self.inputs.corpus;
         let Summary { epochs, stopped_early, best, last } = summary;
         writeln!(out)?;
@@ -312,6 +347,8 @@ impl Prepared {
             (false, true) => writeln!(out, "after epoch {epochs}")?,
             (false, false) => writeln!(out, "after epoch {epochs}, with the weights of epoch {}", last.epoch)?,
         }
+        writeln!(out)?;
+        sparkline::curves(out, history)?;
         match &last.validation {
             Some(validation) => {
                 let judged = Judged { class_names: &corpus.class_names, synthetic: corpus.synthetic };
@@ -327,11 +364,7 @@ impl Prepared {
             writeln!(out, "lowest validation loss: epoch {} (best.safetensors)", best.epoch)?;
             writeln!(out, "accuracy {accuracy:.4}  macro-F1 {macro_f1:.4}  loss {loss:.4}")?;
         }
-        writeln!(out)?;
-        let run = folder.display();
-        writeln!(out, "run folder: {run}")?;
-        writeln!(out, "  triax evaluate {run}")?;
-        writeln!(out, "  triax predict {run} --data PATH --out predictions.csv")
+        writeln!(out)
     }
 }
 
@@ -340,7 +373,7 @@ fn when_gone(error: io::Error) -> io::Result<()> {
     if error.kind() == io::ErrorKind::BrokenPipe { Ok(()) } else { Err(error) }
 }
 
-fn start(settings: Settings, out: Option<PathBuf>, style: Style) -> anyhow::Result<ExitCode> {
+fn start(settings: Settings, out: Option<PathBuf>, show: Show) -> anyhow::Result<ExitCode> {
     let prepared = Prepared::new(settings)?;
     let Prepared { settings, network, .. } = &prepared;
     let weights = match &settings.training.init_weights {
@@ -352,10 +385,10 @@ fn start(settings: Settings, out: Option<PathBuf>, style: Style) -> anyhow::Resu
         Path::new("runs").join(format!("{now}-{}", settings.training.loss))
     });
     let folder = RunFolder::create(&out, &prepared.record().with_settings(settings)?)?;
-    prepared.train(&folder, style, |job, watch| fit(job, &weights, &folder, watch))
+    prepared.train(&folder, show, |job, watch| fit(job, &weights, &folder, watch))
 }
 
-fn go_on(path: &Path, matches: &ArgMatches, given: &Settings, style: Style) -> anyhow::Result<ExitCode> {
+fn go_on(path: &Path, matches: &ArgMatches, given: &Settings, show: Show) -> anyhow::Result<ExitCode> {
     let run = Run::open(path)?;
     let before = config::entries_of(&run.settings);
     let given_now = config::given(matches, given);
@@ -400,5 +433,5 @@ fn go_on(path: &Path, matches: &ArgMatches, given: &Settings, style: Style) -> a
             before.device, before.engine, now.device, now.engine
         );
     }
-    prepared.train(&run.folder, style, |job, watch| resume(job, &run.folder, watch))
+    prepared.train(&run.folder, show, |job, watch| resume(job, &run.folder, watch))
 }

@@ -10,6 +10,7 @@ mod predict;
 mod readers;
 mod real_data;
 mod recordings;
+mod report;
 mod resume;
 mod train;
 

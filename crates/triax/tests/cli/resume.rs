@@ -12,7 +12,8 @@ use crate::{SMALL, command, read_json, recordings, train_small, trained, triax};
 /// Long enough that it is still going on when it is stopped after its third epoch.
 const LONG: [&str; 6] = ["--epochs", "120", "--batch-size", "4", "--lr-schedule", "cosine"];
 
-fn data() -> TempDir {
+/// A folder with `data.csv`.
+pub fn data() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("data.csv"), recordings::csv(4, 160)).unwrap();
     folder
@@ -32,7 +33,8 @@ fn train_for(folder: &Path, args: &[&str], n_epochs: usize) -> Child {
     child
 }
 
-fn start_long(folder: &Path, n_epochs: usize) -> Child {
+/// A run of 120 epochs into the folder `stopped`, of which `n_epochs` have ended.
+pub fn start_long(folder: &Path, n_epochs: usize) -> Child {
     let mut args = vec!["train", "--data", "data.csv", "--out", "stopped"];
     args.extend(SMALL.chunks(2).filter(|pair| pair[0] != "--epochs").flatten());
     args.extend(LONG);

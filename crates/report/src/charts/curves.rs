@@ -1,0 +1,133 @@
+//! Learning curves: a figure by epoch, of training and of validation, with the band of folds and seeds.
+
+use maud::{Markup, html};
+use plotters::prelude::*;
+
+use super::{Area, Drawn, Ink, Scale, axes};
+
+/// Width and height in CSS pixels.
+const SIZE: (u32, u32) = (440, 270);
+/// Up to so many epochs each one has a dot.
+const DOTTED: usize = 12;
+
+/// A figure after an epoch: its mean, and the ends of its band (the mean itself where there is one training only).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Point {
+    /// The epoch, from 1.
+    pub epoch: usize,
+    /// Mean.
+    pub mean: f64,
+    /// Lower end of the band.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+}
+
+impl Point {
+    fn is_finite(&self) -> bool {
+        [self.mean, self.low, self.high].iter().all(|value| value.is_finite())
+    }
+}
+
+/// The curves of one figure.
+pub struct Curves {
+    /// What the figure is called.
+    pub name: &'static str,
+    /// Whether it is a fraction, which cannot exceed 1; a loss begins at 0 instead.
+    pub is_fraction: bool,
+    /// Over the training windows.
+    pub train: Vec<Point>,
+    /// Over the validation windows; empty where they were not followed.
+    pub valid: Vec<Point>,
+}
+
+/// Loss and accuracy side by side, with their key.
+pub fn figures(both: [Curves; 2], caption: &str) -> Markup {
+    let has_valid = both.iter().any(|curves| !curves.valid.is_empty());
+    html! {
+        p.key {
+            span { i style={ "--key:" (Ink::Muted.css()) } {} "training" }
+            @if has_valid { span { i style={ "--key:" (Ink::Accent.css()) } {} "validation" } }
+        }
+        div.grid.halves {
+            @for curves in both {
+                @let name = curves.name;
+                figure {
+                    figcaption { strong { (name) } " by epoch" }
+                    (chart(curves, &format!("{name} by epoch. {caption}")))
+                }
+            }
+        }
+        p.caption { (caption) }
+    }
+}
+
+fn chart(curves: Curves, title: &str) -> Markup {
+    let keep = |points: Vec<Point>| points.into_iter().filter(Point::is_finite).collect::<Vec<_>>();
+    let curves = Curves { train: keep(curves.train), valid: keep(curves.valid), ..curves };
+    super::chart(SIZE, title, |area| draw(area, &curves))
+}
+
+fn draw(area: &Area<'_>, curves: &Curves) -> Drawn {
+    let points = || curves.train.iter().chain(&curves.valid);
+    let last = points().map(|point| point.epoch).max().unwrap_or(1).max(2) as f64;
+    let (least, most) =
+        points().fold((f64::INFINITY, 0.0_f64), |(least, most), point| (least.min(point.low), most.max(point.high)));
+    let (low, high) = match curves.is_fraction {
+        // Down to the next tenth below the worst.
+        true => (((least.min(0.9) * 10.0 - 0.2).floor() / 10.0).clamp(0.0, 0.8), 1.0),
+        false => (0.0, if most > 0.0 { most * 1.05 } else { 1.0 }),
+    };
+    let scales = (Scale::of_counts(1.0, last, 8.0), Scale::new(low, high, 5.0));
+    let mut chart = axes(area, scales, (42, 26), None)?;
+    for (points, ink, width) in [(&curves.train, Ink::Muted, 6), (&curves.valid, Ink::Accent, 10)] {
+        let at = |point: &Point, value: f64| (point.epoch as f64, value.clamp(low, high));
+        if points.iter().any(|point| point.low < point.high) {
+            let there = points.iter().map(|point| at(point, point.high));
+            let back = points.iter().rev().map(|point| at(point, point.low));
+            let band: Vec<_> = there.chain(back).collect();
+            chart.draw_series([Polygon::new(band, ink.mark().mix(0.16))])?;
+        }
+        let line = || points.iter().map(|point| at(point, point.mean));
+        chart.draw_series(LineSeries::new(line(), ink.mark().stroke_width(width)))?;
+        if points.len() <= DOTTED {
+            chart.draw_series(line().map(|at| Circle::new(at, width + 2, ink.mark().filled())))?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn point(epoch: usize, mean: f64) -> Point {
+        Point { epoch, mean, low: mean, high: mean }
+    }
+
+    fn drawn(train: Vec<Point>, is_fraction: bool) -> String {
+        chart(Curves { name: "loss", is_fraction, train, valid: Vec::new() }, "loss").into_string()
+    }
+
+    #[test]
+    fn curves_of_any_length_are_drawn() {
+        for is_fraction in [false, true] {
+            drawn(Vec::new(), is_fraction);
+            assert!(drawn(vec![point(1, 0.0)], is_fraction).contains("<circle"));
+            assert!(drawn(vec![point(1, 1.0), point(2, 1.0)], is_fraction).contains("<polyline"));
+            assert!(!drawn((1..=500).map(|epoch| point(epoch, 0.5)).collect(), is_fraction).contains("<circle"));
+        }
+    }
+
+    #[test]
+    fn only_several_trainings_have_a_band() {
+        let band = |low| vec![Point { low, ..point(1, 0.5) }, Point { low, ..point(2, 0.4) }];
+        assert!(drawn(band(0.3), false).contains("<polygon"));
+        assert!(!drawn(vec![point(1, 0.5), point(2, 0.4)], false).contains("<polygon"));
+    }
+
+    #[test]
+    fn what_is_not_finite_is_left_out() {
+        assert!(!drawn(vec![point(1, 1.0), point(2, f64::NAN), point(3, f64::INFINITY)], false).contains("NaN"));
+    }
+}

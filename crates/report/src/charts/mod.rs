@@ -1,0 +1,142 @@
+//! Charts as SVG, in the colours of the page: they follow it into the dark and onto paper.
+//!
+//! plotters draws with fixed colours in whole units. So each colour here is a mark that stands for a variable of
+//! `style.css`, put in its place when the drawing is done; and a drawing has four units a CSS pixel.
+
+pub mod curves;
+pub mod inline;
+pub mod reliability;
+mod scale;
+pub mod signals;
+
+use std::error::Error;
+
+use maud::{Markup, PreEscaped, Render as _};
+use plotters::coord::Shift;
+use plotters::coord::cartesian::Cartesian2d;
+use plotters::prelude::*;
+use plotters::style::TextStyle;
+
+use scale::Scale;
+
+/// What plotters draws on here.
+type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+/// How a drawing ends. In memory nothing can go wrong.
+type Drawn = Result<(), Box<dyn Error>>;
+
+/// Units a CSS pixel.
+const UNIT: u32 = 4;
+/// Size of letters, in CSS pixels at the chart's own width.
+const LETTERS: u32 = 13;
+
+/// A colour of the page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ink {
+    /// Lines of the grid.
+    Grid,
+    /// What labels and lesser lines are drawn in.
+    Muted,
+    /// What matters.
+    Accent,
+    /// A second series beside the accent.
+    Second,
+    /// A third one.
+    Third,
+    /// The background.
+    Page,
+}
+
+/// Colours of a signal's channels, again and again.
+pub const CHANNELS: [Ink; 4] = [Ink::Accent, Ink::Second, Ink::Third, Ink::Muted];
+
+impl Ink {
+    const ALL: [Self; 6] = [Self::Grid, Self::Muted, Self::Accent, Self::Second, Self::Third, Self::Page];
+
+    /// The mark that stands for it in a drawing.
+    const fn mark(self) -> RGBColor {
+        RGBColor(1, 2, self as u8)
+    }
+
+    /// The variable of the style sheet.
+    pub const fn css(self) -> &'static str {
+        match self {
+            Self::Grid => "var(--grid)",
+            Self::Muted => "var(--muted)",
+            Self::Accent => "var(--accent)",
+            Self::Second => "var(--second)",
+            Self::Third => "var(--third)",
+            Self::Page => "var(--page)",
+        }
+    }
+}
+
+/// What `draw` draws on an area of `size` CSS pixels, named `title` to who cannot see it.
+fn chart(size: (u32, u32), title: &str, draw: impl FnOnce(&Area<'_>) -> Drawn) -> Markup {
+    let (width, height) = (size.0 * UNIT, size.1 * UNIT);
+    let mut svg = String::new();
+    {
+        let area = SVGBackend::with_string(&mut svg, (width, height)).into_drawing_area();
+        draw(&area).and_then(|()| Ok(area.present()?)).expect("a drawing in memory");
+    }
+    for ink in Ink::ALL {
+        let RGBColor(r, g, b) = ink.mark();
+        svg = svg.replace(&format!("\"#{r:02X}{g:02X}{b:02X}\""), &format!("\"{}\"", ink.css()));
+    }
+    // The size is that of the page's column, the title what a reader of the screen says.
+    let body = svg.split_once('>').map_or("", |(_, body)| body);
+    let title = title.render().into_string();
+    PreEscaped(format!(
+        "<svg class=\"chart\" role=\"img\" viewBox=\"0 0 {width} {height}\" aria-label=\"{title}\"><title>{title}</title>{body}"
+    ))
+}
+
+/// The axes of every chart: lines of the grid across, numbers at round places, room below and to the left of `size` CSS
+/// pixels, and what the axes show, where they say so.
+fn axes<'a>(
+    area: &Area<'a>,
+    (x, y): (Scale, Scale),
+    size: (u32, u32),
+    names: Option<(&str, &str)>,
+) -> Result<ChartContext<'a, SVGBackend<'a>, Cartesian2d<Scale, Scale>>, Box<dyn Error>> {
+    let n_labels = (x.ticks().len(), y.ticks().len());
+    let mut chart = ChartBuilder::on(area)
+        .margin_top(8 * UNIT)
+        .margin_right(14 * UNIT)
+        .x_label_area_size(size.1 * UNIT)
+        .y_label_area_size(size.0 * UNIT)
+        .build_cartesian_2d(x, y)?;
+    let thin = Ink::Grid.mark().stroke_width(UNIT);
+    let mut mesh = chart.configure_mesh();
+    mesh.disable_x_mesh().light_line_style(TRANSPARENT).bold_line_style(thin).axis_style(thin);
+    // Marks of the colour of the grid keep the numbers off the axis.
+    mesh.set_all_tick_mark_size(5 * UNIT as i32)
+        .label_style(letters())
+        .axis_desc_style(letters())
+        .x_labels(n_labels.0)
+        .y_labels(n_labels.1);
+    if let Some((x, y)) = names {
+        mesh.x_desc(x).y_desc(y);
+    }
+    mesh.draw()?;
+    Ok(chart)
+}
+
+/// How numbers on axes are written.
+fn letters() -> TextStyle<'static> {
+    ("inherit", f64::from(LETTERS * UNIT) * 1.24).into_font().color(&Ink::Muted.mark())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chart_has_the_colours_of_the_page_and_a_title_that_is_escaped() {
+        let line = [(0, 0), (9, 9)];
+        let draw = |area: &Area<'_>| Ok(area.draw(&PathElement::new(line, Ink::Accent.mark()))?);
+        let svg = chart((10, 10), "<script>", draw).into_string();
+        assert!(svg.contains("stroke=\"var(--accent)\"") && !svg.contains('#'), "{svg}");
+        assert!(svg.contains("<title>&lt;script&gt;</title>") && !svg.contains("<script"), "{svg}");
+        assert!(svg.trim_end().ends_with("</svg>"), "{svg}");
+    }
+}

@@ -1,0 +1,104 @@
+//! Pages in a real browser, headless: how wide they are, and what they complain about.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::gate::{gate, is_set};
+
+/// A Chromium.
+pub struct Browser(PathBuf);
+
+/// What a page was like on a screen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Looked {
+    /// Width of all that it holds, in CSS pixels: more than the screen's where something sticks out.
+    pub content_width: u32,
+    /// What stands on its console: errors, warnings, whatever was blocked.
+    pub console: Vec<String>,
+}
+
+/// The browser for `test`: where `TRIAX_BROWSER` points, or a Chromium on the path. Without one, names the test that is
+/// skipped and why, and returns `None`.
+///
+/// # Panics
+/// If there is none and the environment variable `TRIAX_REQUIRE_BROWSER` is set.
+pub fn browser_or_skip(test: &str) -> Option<Browser> {
+    let named = std::env::var_os("TRIAX_BROWSER").map(PathBuf::from);
+    let known = ["chromium", "chromium-browser", "google-chrome", "chrome"].map(PathBuf::from);
+    let runs =
+        |program: &PathBuf| Command::new(program).arg("--version").output().is_ok_and(|out| out.status.success());
+    let found = named.into_iter().chain(known).find(runs).map(Browser);
+    gate(test, "Chromium on the path or in $TRIAX_BROWSER", found, is_set("TRIAX_REQUIRE_BROWSER"))
+}
+
+impl Browser {
+    /// Opens `html` on a screen of `width` CSS pixels, light or dark.
+    ///
+    /// # Panics
+    /// If the browser does not come up with the page.
+    pub fn look(&self, html: &str, width: u32, dark: bool) -> Looked {
+        // A window of Chromium is never narrower than 500 pixels, a frame can be; and the page itself, which may run no
+        // script, is measured by the one around it.
+        let frame = html.replace('&', "&amp;").replace('"', "&quot;");
+        let measure = "const page = document.querySelector('iframe').contentDocument.documentElement;\
+                       document.title = 'width ' + page.scrollWidth;";
+        let around = format!(
+            "<!DOCTYPE html><html style=\"color-scheme: light dark\"><meta charset=utf-8><title></title>\
+             <iframe style=\"width:{width}px;height:900px;border:0\" srcdoc=\"{frame}\"></iframe>\
+             <script>addEventListener('load', () => {{ {measure} }})</script></html>"
+        );
+        let folder = tempfile::tempdir().expect("a folder for the page");
+        let page = folder.path().join("page.html");
+        fs::write(&page, around).expect("the page is written");
+        let output = Command::new(&self.0)
+            .args([
+                "--headless",
+                "--no-sandbox",
+                "--disable-gpu",
+                "--hide-scrollbars",
+                "--enable-logging=stderr",
+                "--dump-dom",
+            ])
+            .arg(format!("--user-data-dir={}", folder.path().join("profile").display()))
+            .arg(format!("--blink-settings=preferredColorScheme={}", u8::from(!dark)))
+            .arg(format!("file://{}", page.display()))
+            .output()
+            .expect("the browser starts");
+        let (dom, log) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        let title = dom.split_once("<title>width ").and_then(|(_, rest)| rest.split_once('<'));
+        let content_width = title.and_then(|(width, _)| width.parse().ok());
+        Looked {
+            content_width: content_width.unwrap_or_else(|| panic!("the browser shows no page:\n{log}")),
+            console: log.lines().filter(|line| line.contains("CONSOLE")).map(str::to_owned).collect(),
+        }
+    }
+
+    /// Opens `html` on a phone (390 pixels) and on a desktop (1280), light and dark, and checks that nothing sticks out
+    /// or stands on the console.
+    ///
+    /// # Panics
+    /// If something does.
+    #[track_caller]
+    pub fn check(&self, html: &str) {
+        for (width, dark) in [(390, false), (1280, true)] {
+            let looked = self.look(html, width, dark);
+            assert_eq!(looked, Looked { content_width: width, console: Vec::new() }, "at {width} pixels");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_sticks_out_and_what_is_blocked_is_seen() {
+        let Some(browser) = browser_or_skip("what_sticks_out_and_what_is_blocked_is_seen") else { return };
+        let wide = "<!DOCTYPE html><body style=\"margin:0\"><div style=\"width:700px\">\"&amp;\"</div>";
+        assert_eq!(browser.look(wide, 390, false), Looked { content_width: 700, console: Vec::new() });
+        let policy = "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'\">";
+        let blocked = format!("<!DOCTYPE html>{policy}<script>1</script>");
+        assert_eq!(browser.look(&blocked, 390, true).console.len(), 1);
+    }
+}
