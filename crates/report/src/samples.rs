@@ -43,7 +43,7 @@ pub fn study() -> Summary {
         step: 40,
         rate_hz: Some(20.0),
         folds: "loso".into(),
-        folds_in_words: "Each subject once, judged by networks trained on all others.".into(),
+        folds_in_words: "each subject once, judged by networks trained on all others".into(),
         n_folds: 16,
         n_seeds: 5,
         shared_settings: settings.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),

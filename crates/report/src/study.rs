@@ -94,8 +94,14 @@ fn competitors(summary: &Summary) -> Markup {
             }
         }
     };
-    let lead = format!("{} Each subject counts once, whatever it has of windows.", summary.folds_in_words);
+    let lead = format!("{} Each subject counts once, whatever it has of windows.", sentence(&summary.folds_in_words));
     page::section("What was compared", lead, &body)
+}
+
+/// A phrase as a sentence of its own.
+fn sentence(phrase: &str) -> String {
+    let mut letters = phrase.chars();
+    letters.next().map_or_else(String::new, |first| format!("{}{}.", first.to_uppercase(), letters.as_str()))
 }
 
 fn competitor_row(competitor: &Competitor, axis: Axis) -> Markup {
