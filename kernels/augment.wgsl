@@ -1,22 +1,26 @@
 // Gathers the windows of a tile as gather.wgsl does, each varied as triax_engine::Augmentation says:
 //     x = (factor · R · P · value(t + shift + d(t)) − mean) / scale + jitter · normal
 // of the value between samples by linear interpolation, P an order of the axes of each triple of channels, R a rotation.
+// Where a fleet mixes windows (PARTS = 2), each is blended with its partner, another window of the batch that is varied by
+// its own draws, before the scaler: x = own + share · (partner − own). loss.wgsl judges by the labels of both.
 //
 // What is drawn for a window is drawn once, by four words of Philox a layer: key = the model's seed, counter = (block,
 // step (two words), AUGMENT | layer · 256). Layers: 0 shift, warp, phase, factor; 1 angle, height and azimuth of the axis,
-// order; in both, block = window in the batch. 2 noise: block = window in the batch · ⌈values / 4⌉ + value / 4.
+// order; 3 how far behind a window its partner is, share; in these, block = window in the batch. 2 noise: block = window in
+// the batch · ⌈values / 4⌉ + value / 4.
 //
 // Sine, cosine and logarithm are series, as WGSL allows a driver's own an error in the fourth digit.
 //
 // Twin: crates/fused/src/cpu/augment.rs
 //
-// windows (n_windows, WINDOW_VALUES) f32; writes the window's rows with `=`; workgroup bytes: 384; barriers: 1
+// windows (n_windows, WINDOW_VALUES) f32; writes the window's rows with `=`; workgroup bytes: 384 · PARTS; barriers: 1
 
 // Purpose::Augment of crates/random.
 const PURPOSE_AUGMENT: u32 = 6u;
 const TIME_AND_FACTOR: u32 = 0u;
 const AXES: u32 = 1u;
 const NOISE: u32 = 2u;
+const MIX: u32 = 3u;
 
 const PI: f32 = 3.14159265358979;
 const LN_2: f32 = 0.693147180559945;
@@ -26,6 +30,8 @@ const SAMPLES: u32 = WINDOW_VALUES / CHANNELS;
 
 // What was drawn for one window.
 struct Drawn {
+    window_idx: u32, // which window of the data set it is
+    share: f32,      // what it contributes as a partner
     shift: f32,
     sway: f32,   // amplitude of the way through time, in samples
     phase: f32,  // in turns
@@ -35,12 +41,19 @@ struct Drawn {
     turn: mat3x3<f32>, // row after row
 }
 
-var<workgroup> drawn: array<Drawn, TILE>;
+var<workgroup> drawn: array<Drawn, PARTS * TILE>; // the windows of the tile, then their partners
 
 fn augment(at: At) {
     let n_windows = steps[at.step + STEP_N_WINDOWS];
-    if at.local_idx < TILE {
-        drawn[at.local_idx] = draw(at, at.window + at.local_idx);
+    if at.local_idx < PARTS * TILE {
+        let window = at.window + at.local_idx % TILE;
+        if at.local_idx < TILE {
+            drawn[at.local_idx] = draw(at, window, 0.0);
+        } else {
+            let words = augment_words(at, window, MIX);
+            let partner = (window + 1u + multiply_high(words.x, n_windows - 1u)) % n_windows;
+            drawn[at.local_idx] = draw(at, partner, member_f32(at, MEMBER_MIX) * unit_f32(words.y));
+        }
     }
     workgroupBarrier();
     // Four values at a time, which share their noise.
@@ -57,7 +70,10 @@ fn augment(at: At) {
             var row = vec4(0.0);
             for (var s = 0u; s < TILE; s++) {
                 if at.window + s < n_windows {
-                    row[s] = varied(window_idx(at, s) * WINDOW_VALUES, s, i);
+                    row[s] = varied(s, i);
+                    if PARTS > 1u {
+                        row[s] += drawn[TILE + s].share * (varied(TILE + s, i) - row[s]);
+                    }
                 }
             }
             row = standardised(at, i, row);
@@ -75,7 +91,13 @@ fn augment_words(at: At, block: u32, layer: u32) -> vec4<u32> {
     return philox(vec4(block, counter, PURPOSE_AUGMENT | layer << 8u), key);
 }
 
-fn draw(at: At, window: u32) -> Drawn {
+// A window that sample `s` is made of: itself, or its partner.
+fn mixed_part(s: u32, part: u32) -> Part {
+    let share = drawn[TILE + s].share;
+    return Part(drawn[part * TILE + s].window_idx, select(1.0 - share, share, part == 1u));
+}
+
+fn draw(at: At, window: u32, share: f32) -> Drawn {
     let time = augment_words(at, window, TIME_AND_FACTOR);
     let axes = augment_words(at, window, AXES);
     let shift = members[at.member + MEMBER_SHIFT];
@@ -84,6 +106,8 @@ fn draw(at: At, window: u32) -> Drawn {
     let order = select(0u, multiply_high(axes.w, 6u), permutes);
     let turn = member_f32(at, MEMBER_TURN) * symmetric(axes.x);
     return Drawn(
+        steps[at.step + STEP_WINDOWS + window],
+        share,
         f32(multiply_high(time.x, 2u * shift + 1u)) - f32(shift),
         member_f32(at, MEMBER_WARP) * symmetric(time.y) * f32(SAMPLES) / PI,
         phase,
@@ -94,8 +118,9 @@ fn draw(at: At, window: u32) -> Drawn {
     );
 }
 
-// Value `i` of the window whose values begin at `start`, sample `s` of the tile.
-fn varied(start: u32, s: u32, i: u32) -> f32 {
+// Value `i` of the window that `drawn[s]` is of.
+fn varied(s: u32, i: u32) -> f32 {
+    let start = drawn[s].window_idx * WINDOW_VALUES;
     let t = i / CHANNELS;
     let c = i % CHANNELS;
     var time = f32(t);

@@ -48,16 +48,16 @@ fn main(
     gather(at);
     storageBarrier();
     forward(at);
-    see_scores(SCORES, at);
+    see_scores(SCORES, 0u, at);
     if local_idx < TILE && is_sample(at, local_idx) {
         let predicted = seen[local_idx * LOSS_LANES].best_class;
-        atomicAdd(&confusion[(model * CLASSES + label_of(at, local_idx)) * CLASSES + predicted], 1u);
+        atomicAdd(&confusion[(model * CLASSES + label_of(at, local_idx, 0u)) * CLASSES + predicted], 1u);
     }
     if local_idx == 0u {
         var result = vec2(0.0);
         for (var s = 0u; s < TILE; s++) {
             if is_sample(at, s) {
-                let is_hit = seen[s * LOSS_LANES].best_class == label_of(at, s);
+                let is_hit = seen[s * LOSS_LANES].best_class == label_of(at, s, 0u);
                 result += vec2(loss_of(at, s, 1.0), select(0.0, 1.0, is_hit));
             }
         }

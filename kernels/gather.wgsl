@@ -33,3 +33,13 @@ fn standardised(at: At, i: u32, row: vec4<f32>) -> vec4<f32> {
 fn window_idx(at: At, s: u32) -> u32 {
     return steps[at.step + STEP_WINDOWS + at.window + s];
 }
+
+// A window that a sample is made of. Each has one, itself; where windows are mixed, it has PARTS.
+struct Part {
+    window_idx: u32, // which window of the data set
+    share: f32,      // its share in the loss
+}
+
+fn only_part(at: At, s: u32) -> Part {
+    return Part(window_idx(at, s), 1.0);
+}

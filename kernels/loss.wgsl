@@ -2,15 +2,19 @@
 //
 //     loss = w · l(scores, label)      d_scores = w / n_windows · ∂l/∂scores      w = weight of the window · of its class
 //
+// Where windows are mixed, a sample is judged by the label of each of its parts in turn, w times the part's share, and these
+// are added up.
+//
 // A sample with a score that is not finite gets NaN for its loss and its gradient; one beyond the end of the batch gets 0.
 //
 // LOSS_LANES invocations (a power of two) share the classes of a sample. What they saw is folded as a tree.
 //
-// reads score rows; writes their gradient's rows with `=`
+// reads score rows; writes their gradient's rows with `=`, of a second part with `+=`
 // memory    128 · size of Seen: at most 7,168 bytes where a fleet has all four losses
 // barriers  1 + log2(LOSS_LANES)
 //
-// Composed in front: the losses of the fleet from loss/, with loss_*(which, …) choosing among them by `which`.
+// Composed in front: the losses of the fleet from loss/, with loss_*(which, …) choosing among them by `which`; and
+// part_of(…), which tells the window and the share of a part.
 
 // What is known of a sample's scores.
 struct Seen {
@@ -33,13 +37,13 @@ fn fold(which: u32, a: Seen, b: Seen) -> Seen {
     return both;
 }
 
-// Looks at all scores of the tile, from row `scores` on.
-fn see_scores(scores: u32, at: At) {
+// Looks at all scores of the tile, from row `scores` on, with the labels of `part`.
+fn see_scores(scores: u32, part: u32, at: At) {
     let which = members[at.member + MEMBER_LOSS];
     let s = at.local_idx / LOSS_LANES;
     let lane = at.local_idx % LOSS_LANES;
     if s < TILE {
-        let label = label_of(at, s);
+        let label = label_of(at, s, part);
         var all = Seen(loss_identity(), 0u, 0.0, CLASSES);
         for (var class_idx = lane; class_idx < CLASSES; class_idx += LOSS_LANES) {
             let score = activations[at.rows + scores + class_idx][s];
@@ -61,21 +65,22 @@ fn is_sample(at: At, s: u32) -> bool {
     return at.window + s < steps[at.step + STEP_N_WINDOWS];
 }
 
-// Class of sample `s`; 0 beyond the end of the batch.
-fn label_of(at: At, s: u32) -> u32 {
+// Class of a part of sample `s`; 0 beyond the end of the batch.
+fn label_of(at: At, s: u32, part: u32) -> u32 {
     if !is_sample(at, s) {
         return 0u;
     }
-    return facts[window_idx(at, s)].x;
+    return facts[part_of(at, s, part).window_idx].x;
 }
 
-// Weight of sample `s` in the loss; 0 beyond the end of the batch.
-fn weight_of(at: At, s: u32) -> f32 {
+// Weight of a part of sample `s` in the loss; 0 beyond the end of the batch.
+fn weight_of(at: At, s: u32, part: u32) -> f32 {
     if !is_sample(at, s) {
         return 0.0;
     }
-    let fact = facts[window_idx(at, s)];
-    return bitcast<f32>(fact.y) * member_f32(at, MEMBER_CHANNELS + 2u * CHANNELS + fact.x);
+    let its = part_of(at, s, part);
+    let fact = facts[its.window_idx];
+    return its.share * bitcast<f32>(fact.y) * member_f32(at, MEMBER_CHANNELS + 2u * CHANNELS + fact.x);
 }
 
 // The loss of sample `s`, times `weight`.
@@ -88,7 +93,7 @@ fn loss_of(at: At, s: u32, weight: f32) -> f32 {
 }
 
 // The gradient of the mean loss of the batch, to the rows from `d_scores` on.
-fn loss_backward(scores: u32, d_scores: u32, at: At) {
+fn loss_backward(scores: u32, d_scores: u32, part: u32, at: At) {
     let which = members[at.member + MEMBER_LOSS];
     let n_windows = f32(steps[at.step + STEP_N_WINDOWS]);
     for (var class_idx = at.local_idx; class_idx < CLASSES; class_idx += WORKGROUP) {
@@ -97,9 +102,13 @@ fn loss_backward(scores: u32, d_scores: u32, at: At) {
         for (var s = 0u; s < TILE; s++) {
             if is_sample(at, s) {
                 let all = seen[s * LOSS_LANES];
-                d[s] = weight_of(at, s) * loss_gradient(which, all.row, row[s], class_idx == label_of(at, s), CLASSES);
+                let is_true = class_idx == label_of(at, s, part);
+                d[s] = weight_of(at, s, part) * loss_gradient(which, all.row, row[s], is_true, CLASSES);
                 d[s] = select(d[s] / n_windows, not_a_number(all.bits), all.bits >= NOT_FINITE);
             }
+        }
+        if part > 0u {
+            d += activations[at.rows + d_scores + class_idx];
         }
         activations[at.rows + d_scores + class_idx] = d;
     }

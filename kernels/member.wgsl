@@ -15,7 +15,8 @@ const MEMBER_SCALING: u32 = 12u;  // f32: most by which a factor differs from 1
 const MEMBER_SHIFT: u32 = 13u;    // largest shift, in samples
 const MEMBER_WARP: u32 = 14u;     // f32: largest relative change of speed
 const MEMBER_JITTER: u32 = 15u;   // f32: deviation of the noise
-const MEMBER_CHANNELS: u32 = 16u; // from here on: mean of each channel, scale of each channel, weight of each class
+const MEMBER_MIX: u32 = 16u;      // f32: largest share of another window
+const MEMBER_CHANNELS: u32 = 17u; // from here on: mean of each channel, scale of each channel, weight of each class
 
 fn member_f32(at: At, word: u32) -> f32 {
     return bitcast<f32>(members[at.member + word]);

@@ -45,18 +45,23 @@ fn main(
     take_windows(at);
     storageBarrier();
     forward(at);
-    see_scores(SCORES, at);
-    if local_idx == 0u {
-        var result = vec2(0.0);
-        for (var s = 0u; s < TILE; s++) {
+    var result = vec2(0.0);
+    for (var part = 0u; part < PARTS; part++) {
+        if part > 0u {
+            workgroupBarrier();
+        }
+        see_scores(SCORES, part, at);
+        for (var s = 0u; local_idx == 0u && s < TILE; s++) {
             if is_sample(at, s) {
-                let is_hit = seen[s * LOSS_LANES].best_class == label_of(at, s);
-                result += vec2(loss_of(at, s, weight_of(at, s)), select(0.0, 1.0, is_hit));
+                let is_hit = part == 0u && seen[s * LOSS_LANES].best_class == label_of(at, s, part);
+                result += vec2(loss_of(at, s, weight_of(at, s, part)), select(0.0, 1.0, is_hit));
             }
         }
+        loss_backward(SCORES, D_SCORES, part, at);
+    }
+    if local_idx == 0u {
         tile_results[step * TILES + tile] = result;
     }
-    loss_backward(SCORES, D_SCORES, at);
     storageBarrier();
     backward(at);
 }

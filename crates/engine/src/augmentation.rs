@@ -14,8 +14,17 @@ use triax_model::NetworkSpec;
 /// 2. `permute_channels`, then `rotation`: the axes of each group of three channels are put in another order, and turned.
 ///    All groups of a window alike, as the sensors of a device turn together.
 /// 3. `scaling`: one factor for the whole window, so that directions stay; uniform around 1.
+/// 4. `mix` (mixup; Zhang et al., 2018): `x = x_own + share · (x_partner − x_own)`, where the partner is another window of
+///    the batch, each as likely, as the steps before have left it (a batch of one window is its own partner), and the share
+///    is uniform in [0, `mix`). The loss is what it would be on average if the label were the partner's with the chance
+///    `share`: `(1 − share) · w_own · l(scores, own label) + share · w_partner · l(scores, partner's label)`, each `w` the
+///    weight of a window times that of its class. Hits are of the own label, whose share is always the larger.
 ///
-/// After the scaler: 4. `jitter`.
+/// After the scaler: 5. `jitter`.
+///
+/// `mix` goes with every loss. Categorical cross-entropy is linear in the label, so that this is its value for the blended
+/// label. A squared hinge pulls a score, within the margin, to the blend of the targets ±1; a hinge and a categorical hinge
+/// ask for the own label, with a slope that is less by what the partner's asks against it.
 ///
 /// All draws are functions of (seed, step, window in the batch), so that they depend neither on tiles and threads nor on
 /// the rest of a fleet. They are made in f32 whatever an engine computes in; executors agree on every integer drawn, and
@@ -34,6 +43,9 @@ pub struct Augmentation {
     pub shift: u32,
     /// Largest relative change of speed, below 1: 0.2 for 0.8 to 1.2 of the speed.
     pub time_warp: f32,
+    /// Largest share that another window of the batch has in each, at most 0.5: the mixup of Zhang et al. with α = 1, as a
+    /// share beyond a half is that of the same two windows the other way around.
+    pub mix: f32,
     /// Whether the axes of each group of three channels are put in a random order. That may mirror them.
     pub permute_channels: bool,
 }
@@ -85,6 +97,9 @@ impl Augmentation {
         if !within(self.time_warp, 1.0) {
             return Err(format!("the time warp is {}; it must be at least 0 and below 1", self.time_warp));
         }
+        if !(0.0..=0.5).contains(&self.mix) {
+            return Err(format!("the share of another window in the mix is {}; it must be from 0 to 0.5", self.mix));
+        }
         if self.shift as usize >= spec.window {
             return Err(format!("windows of {} samples cannot be shifted by {}", spec.window, self.shift));
         }
@@ -117,7 +132,9 @@ mod tests {
             refused(Augmentation { jitter: bad, ..none }, 3, "jitter");
             refused(Augmentation { scaling: bad, ..none }, 3, "scaling");
             refused(Augmentation { time_warp: bad, ..none }, 3, "time warp");
+            refused(Augmentation { mix: bad, ..none }, 3, "mix");
         }
+        refused(Augmentation { mix: 0.51, ..none }, 3, "0.51");
         refused(Augmentation { scaling: 0.57, ..none }, 3, "0.57");
         refused(Augmentation { time_warp: 1.0, ..none }, 3, "time warp");
         refused(Augmentation { shift: 120, ..none }, 3, "120");
@@ -129,6 +146,7 @@ mod tests {
             scaling: 0.5,
             shift: 119,
             time_warp: 0.9,
+            mix: 0.5,
             permute_channels: true,
         };
         assert_eq!(all.check(&NetworkSpec { channels: 6, ..NetworkSpec::default() }), Ok(()));

@@ -7,13 +7,20 @@ use std::f64::consts::{PI, TAU};
 use gpu::{Case, gpu};
 use triax_engine::{Augmentation, Engine, Evaluation, Member, MemberEpoch, Stretch};
 use triax_fused::{CpuEngine, Stages};
-use triax_losses::Loss;
+use triax_losses::{Loss, predicted_class};
 use triax_model::{ConvSpec, NetworkSpec};
 use triax_random::{augment_address, philox4x32, word_below};
 use triax_testing::{Tolerance, assert_close};
 
-const NONE: Augmentation =
-    Augmentation { rotation: 0.0, jitter: 0.0, scaling: 0.0, shift: 0, time_warp: 0.0, permute_channels: false };
+const NONE: Augmentation = Augmentation {
+    rotation: 0.0,
+    jitter: 0.0,
+    scaling: 0.0,
+    shift: 0,
+    time_warp: 0.0,
+    mix: 0.0,
+    permute_channels: false,
+};
 
 /// Each kind by itself, and all together.
 fn kinds() -> Vec<Augmentation> {
@@ -24,8 +31,14 @@ fn kinds() -> Vec<Augmentation> {
         Augmentation { shift: 7, ..NONE },
         Augmentation { time_warp: 0.4, ..NONE },
         Augmentation { jitter: 0.2, ..NONE },
-        Augmentation { rotation: 25.0, jitter: 0.1, scaling: 0.2, shift: 29, time_warp: 0.2, permute_channels: true },
+        Augmentation { mix: 0.5, ..NONE },
+        all(29),
     ]
+}
+
+/// All kinds, and so large a shift.
+fn all(shift: u32) -> Augmentation {
+    Augmentation { rotation: 25.0, jitter: 0.1, scaling: 0.2, shift, time_warp: 0.2, mix: 0.4, permute_channels: true }
 }
 
 /// A network whose first layer hands its input on: each value, and its negative, so that the ReLU loses neither.
@@ -50,18 +63,56 @@ fn seen(case: &Case, stages: &Stages) -> Vec<f64> {
     rows.flat_map(|row| (0..channels).map(|c| row[c] - row[c + channels])).collect()
 }
 
-/// The window that the formulas of [`Augmentation`] make of window `window` of the batch of `step`.
-fn varied(case: &Case, values: &[f32], window: usize, step: u64) -> Vec<f64> {
-    let (a, seed, channels) = (case.plan.augmentation, case.plan.seed, case.network.spec().channels);
+/// Four words that `step` draws.
+fn draw(case: &Case, step: u64, layer: u32, block: usize) -> [u32; 4] {
+    let (key, [x, y, z]) = augment_address(case.plan.seed, step, layer);
+    philox4x32([block as u32, x, y, z], key)
+}
+
+fn unit(word: u32) -> f64 {
+    f64::from(word >> 8) / f64::from(1 << 24)
+}
+
+/// Which window of the batch window `window` is mixed with, and that one's share.
+fn partner(case: &Case, batch: usize, window: usize, step: u64) -> (usize, f64) {
+    let [behind, share, ..] = draw(case, step, 3, window);
+    let behind = 1 + word_below(behind, batch as u32 - 1) as usize;
+    ((window + behind) % batch, f64::from(case.plan.augmentation.mix) * unit(share))
+}
+
+/// What the formulas of [`Augmentation`] make of the windows `indices` as the batch of `step`.
+fn varied(case: &Case, indices: &[u32], step: u64) -> Vec<f64> {
+    let len = case.network.spec().window * case.network.spec().channels;
+    let moved =
+        |(window, &idx): (usize, &u32)| moved(case, &case.set.windows[idx as usize * len..][..len], window, step);
+    let windows: Vec<Vec<f64>> = indices.iter().enumerate().map(moved).collect();
+    let mut batch = Vec::new();
+    for (window, own) in windows.iter().enumerate() {
+        let (other, share) = partner(case, windows.len(), window, step);
+        batch.extend(own.iter().zip(&windows[other]).map(|(own, other)| (1.0 - share) * own + share * other));
+    }
+    let quads = len.div_ceil(4);
+    for (window, values) in batch.chunks_mut(len).enumerate() {
+        for (quad, values) in values.chunks_mut(4).enumerate() {
+            let words = draw(case, step, 2, window * quads + quad);
+            for (i, value) in values.iter_mut().enumerate() {
+                let radius = (-2.0 * (1.0 - unit(words[i / 2 * 2])).ln()).sqrt();
+                let angle = TAU * unit(words[i / 2 * 2 + 1]);
+                let normal = radius * if i % 2 == 0 { angle.cos() } else { angle.sin() };
+                *value += f64::from(case.plan.augmentation.jitter) * normal;
+            }
+        }
+    }
+    batch
+}
+
+/// Window `window` of the batch, before it is mixed.
+fn moved(case: &Case, values: &[f32], window: usize, step: u64) -> Vec<f64> {
+    let (a, channels) = (case.plan.augmentation, case.network.spec().channels);
     let samples = values.len() / channels;
-    let draw = |layer: u32, block: usize| {
-        let (key, [x, y, z]) = augment_address(seed, step, layer);
-        philox4x32([block as u32, x, y, z], key)
-    };
-    let unit = |word: u32| f64::from(word >> 8) / f64::from(1 << 24);
     let symmetric = |word: u32| 2.0 * unit(word) - 1.0;
-    let [moved, warped, phase, scaled] = draw(0, window);
-    let [angle, height, azimuth, order] = draw(1, window);
+    let [moved, warped, phase, scaled] = draw(case, step, 0, window);
+    let [angle, height, azimuth, order] = draw(case, step, 1, window);
 
     let shift = f64::from(word_below(moved, 2 * a.shift + 1)) - f64::from(a.shift);
     let (l, w, phi) = (samples as f64, f64::from(a.time_warp) * symmetric(warped), TAU * unit(phase));
@@ -99,15 +150,6 @@ fn varied(case: &Case, values: &[f32], window: usize, step: u64) -> Vec<f64> {
             window_values.extend((0..channels).map(|c| factor * read(t, c)));
         }
     }
-    let quads = values.len().div_ceil(4);
-    for (quad, values) in window_values.chunks_mut(4).enumerate() {
-        let words = draw(2, window * quads + quad);
-        for (i, value) in values.iter_mut().enumerate() {
-            let radius = (-2.0 * (1.0 - unit(words[i / 2 * 2])).ln()).sqrt();
-            let angle = TAU * unit(words[i / 2 * 2 + 1]);
-            *value += f64::from(a.jitter) * radius * if i % 2 == 0 { angle.cos() } else { angle.sin() };
-        }
-    }
     window_values
 }
 
@@ -124,8 +166,7 @@ fn assert_formulas(name: &str, augmentations: Vec<Augmentation>, of: impl Fn(&Ca
         let (indices, step) = (case.indices(batch), [3, 1 << 33][n % 2]);
         let found = seen(&case, &of(&case, &indices, step));
         let len = 97 * channels;
-        let windows = indices.iter().map(|&idx| &case.set.windows[idx as usize * len..][..len]);
-        let truth: Vec<f64> = windows.enumerate().flat_map(|(w, values)| varied(&case, values, w, step)).collect();
+        let truth = varied(&case, &indices, step);
         let what = format!("{name} {augmentation:?}");
         assert_close(&what, &found, &truth, Tolerance::Absolute(BOUND));
         let as_they_were = indices.iter().flat_map(|&idx| &case.set.windows[idx as usize * len..][..len]);
@@ -150,6 +191,57 @@ fn the_gpu_follows_the_formulas() {
     assert_formulas("GPU", kinds(), |case, indices, step| case.gradients(&engine, indices, step));
 }
 
+/// Engines by name, each as what it computes of a batch.
+type Computes = Box<dyn Fn(&Case, &[u32], u64) -> Stages>;
+
+#[test]
+fn mixed_windows_are_judged_by_both_labels_and_counted_by_their_own() {
+    let test = "mixed_windows_are_judged_by_both_labels_and_counted_by_their_own";
+    let mut engines: Vec<(&str, f64, Computes)> =
+        vec![("f32", 2e-6, Box::new(on_cpu)), ("f64", 1e-14, Box::new(gpu::truth))];
+    if let Some(engine) = gpu(test) {
+        let compute = move |case: &Case, indices: &[u32], step| case.gradients(&engine, indices, step);
+        engines.push(("GPU", 2e-6, Box::new(compute)));
+    }
+    let spec = NetworkSpec { dropout: 0.0, ..beside(NONE)[0].network.spec().clone() };
+    for (loss, batch) in Loss::ALL.into_iter().zip([1, 2, 5, 33]) {
+        let mut case = Case::new(&spec, loss, batch);
+        case.plan.augmentation.mix = 0.5;
+        let (indices, step) = (case.indices(batch), 7);
+        let fact = |window: usize| {
+            let idx = indices[window] as usize;
+            (case.set.labels[idx], f64::from(case.set.weight(idx, case.plan.class_weights.as_deref())))
+        };
+        for (name, bound, compute) in &engines {
+            let found = compute(&case, &indices, step);
+            let (mut value, mut correct, mut d_scores) = (0.0, 0, Vec::new());
+            for (window, scores) in found.scores().chunks_exact(3).enumerate() {
+                let (other, share) = partner(&case, batch, window, step);
+                assert!(batch == 1 || other != window);
+                let mut d_row = [0.0; 3];
+                for (part, of) in [(1.0 - share, window), (share, other)] {
+                    let ((label, weight), mut d_part) = (fact(of), [0.0; 3]);
+                    value += part * weight * loss.row(scores, label as usize, &mut d_part) / batch as f64;
+                    d_row.iter_mut().zip(d_part).for_each(|(d, by)| *d += part * weight * by / batch as f64);
+                }
+                d_scores.extend(d_row);
+                correct += u32::from(predicted_class(scores) == fact(window).0 as usize);
+            }
+            let what = format!("{name}: {loss}, batch of {batch}");
+            assert_close(&what, &[found.loss], &[value], Tolerance::Relative(*bound));
+            assert_close(&what, found.d_outputs.last().unwrap(), &d_scores, Tolerance::Absolute(*bound));
+            assert_eq!(found.correct, correct, "{what}");
+        }
+    }
+}
+
+#[test]
+fn a_batch_of_one_has_nothing_to_be_mixed_with() {
+    let [plain, mixed] = [0.0, 0.5].map(|mix| transparent(30, 3, 1, Augmentation { mix, ..NONE }));
+    let [was, is] = [&plain, &mixed].map(|case| seen(case, &on_cpu(case, &[1], 4)));
+    assert_eq!(was, is);
+}
+
 #[test]
 fn rotation_and_permutation_keep_the_length_of_vectors() {
     let augmentation = Augmentation { rotation: 180.0, permute_channels: true, ..NONE };
@@ -165,7 +257,8 @@ fn rotation_and_permutation_keep_the_length_of_vectors() {
 
 #[test]
 fn steps_seeds_and_windows_are_varied_differently() {
-    for augmentation in kinds() {
+    // A window mixed with itself stays as it is.
+    for augmentation in kinds().into_iter().filter(|kind| *kind != Augmentation { mix: kind.mix, ..NONE }) {
         let mut case = transparent(30, 3, 2, augmentation);
         // The same window twice.
         let mut draws = Vec::new();
@@ -215,7 +308,7 @@ fn beside(all: Augmentation) -> [Case; 2] {
 
 #[test]
 fn who_is_not_varied_does_not_notice_who_is() {
-    let [plain, varied] = beside(Augmentation { shift: 3, ..kinds()[6] });
+    let [plain, varied] = beside(all(3));
     let engine = CpuEngine::<f32>::new();
     let together = train(&engine, &[&plain, &varied]);
     assert_eq!(together[0], train(&engine, &[&plain])[0]);
@@ -235,7 +328,7 @@ fn who_is_not_varied_does_not_notice_who_is() {
 
 #[test]
 fn validation_windows_are_never_varied() {
-    let [plain, varied] = beside(Augmentation { shift: 3, ..kinds()[6] });
+    let [plain, varied] = beside(all(3));
     let validated = |engine: &dyn Engine, case: &Case| engine.open(&[case.member()], &case.set).unwrap().validate();
     let mut engines: Vec<Box<dyn Engine>> = vec![Box::new(CpuEngine::<f32>::new())];
     engines.extend(gpu("validation_windows_are_never_varied").map(|engine| Box::new(engine) as Box<dyn Engine>));

@@ -63,14 +63,14 @@ fn thirty_steps_allocate_no_more_than_three() {
         sample_weights: None,
     };
     let order: Vec<u32> = (0..n_windows as u32).collect();
-    for clip_norm in [None, Some(0.1)] {
+    for (clip_norm, mix) in [(None, 0.0), (Some(0.1), 0.5)] {
         let plan = TrainingPlan {
             loss: Loss::SquaredHinge,
             optimizer: Optimizer::adam(),
             batch_size: BATCH_SIZE,
             clip_norm,
             class_weights: None,
-            augmentation: Augmentation::default(),
+            augmentation: Augmentation { mix, ..Augmentation::default() },
             seed: 1,
         };
         let member = Member { network: &network, weights: &weights, plan: &plan, scaler: None, validation: &[] };

@@ -139,6 +139,7 @@ fn fleet() -> (Vec<Case>, Vec<Vec<u32>>) {
             scaling: 0.1 * (m % 4) as f32,
             shift: (m / 2) as u32,
             time_warp: 0.15 * (m % 3) as f32,
+            mix: [0.0, 0.3][m % 2],
             permute_channels: m == 4,
         };
         case
@@ -185,7 +186,12 @@ fn a_member_does_not_depend_on_its_fleet_nor_on_where_stretches_are_cut() {
         let seeds = (case.plan.seed, case.weights.clone());
         *case = Case::new(&spec(0.1 + 0.05 * m as f32), Loss::SquaredHinge, 5);
         case.set = case.random_windows(60);
-        case.plan.augmentation = Augmentation { rotation: 10.0 + m as f32, jitter: 0.1, ..Augmentation::default() };
+        case.plan.augmentation = Augmentation {
+            rotation: 10.0 + m as f32,
+            jitter: 0.1,
+            mix: 0.05 * (m + 1) as f32,
+            ..Augmentation::default()
+        };
         (case.plan.seed, case.weights) = seeds;
         case.plan.clip_norm = Some(0.1 + m as f32);
         case.scaler = Some(Scaler { mean: vec![0.1, -0.2, 0.1 * m as f32], scale: vec![0.5, 2.0, 1.5] });

@@ -173,6 +173,9 @@ pub struct AugmentationSettings {
     /// Change the speed within each window by up to this share
     #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = not_negative)]
     pub time_warp: f32,
+    /// Blend each window and its label with another of its batch, by up to this share (mixup)
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = not_negative)]
+    pub mix: f32,
     /// Deviation of the noise on each value, in deviations of its channel
     #[arg(long, value_name = "DEVIATION", default_value_t = 0.0, value_parser = not_negative)]
     pub jitter: f32,
@@ -340,8 +343,8 @@ impl SamplingChoice {
 impl AugmentationSettings {
     /// What the engine calls it.
     pub fn augmentation(&self) -> Augmentation {
-        let Self { rotate, permute_channels, scale_windows, shift, time_warp, jitter } = *self;
-        Augmentation { rotation: rotate, permute_channels, scaling: scale_windows, shift, time_warp, jitter }
+        let Self { rotate, permute_channels, scale_windows, shift, time_warp, mix, jitter } = *self;
+        Augmentation { rotation: rotate, permute_channels, scaling: scale_windows, shift, time_warp, mix, jitter }
     }
 }
 

@@ -303,8 +303,8 @@ impl Prepared {
             let axes = if varied.permute_channels { ", axes in any order" } else { "" };
             writeln!(
                 out,
-                "          windows turned by up to {}°, shifted by {}, warped by {}, scaled by {}, with noise of {}{axes}",
-                varied.rotation, varied.shift, varied.time_warp, varied.scaling, varied.jitter,
+                "          windows turned by up to {}°, shifted by {}, warped by {}, scaled by {}, mixed by {}, with noise of {}{axes}",
+                varied.rotation, varied.shift, varied.time_warp, varied.scaling, varied.mix, varied.jitter,
             )?;
         }
         let Settled { on, why, .. } = &self.at;

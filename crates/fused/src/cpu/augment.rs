@@ -5,6 +5,7 @@
 
 use std::array;
 use std::f32::consts::{LN_2, PI, SQRT_2, TAU};
+use std::ops::Range;
 
 use triax_engine::{Augmentation, TrainingPlan};
 use triax_model::Scaler;
@@ -18,6 +19,7 @@ use super::row::{Row, TILE};
 const TIME_AND_FACTOR: u32 = 0;
 const AXES: u32 = 1;
 const NOISE: u32 = 2;
+const MIX: u32 = 3;
 
 /// How the windows of one training step of one model are varied.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +28,17 @@ pub(super) struct Augment {
     seed: u64,
     /// Steps taken since the start of training.
     step: u64,
+    /// Windows in the batch.
+    batch: usize,
+}
+
+/// Whom a window is mixed with.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Partner {
+    /// Window of the batch.
+    pub window: usize,
+    /// What it contributes; the rest is the window's own.
+    pub share: f32,
 }
 
 /// What was drawn for one window.
@@ -43,25 +56,44 @@ struct Drawn {
 }
 
 impl Augment {
-    /// What a step of `plan` does to its windows; none where it leaves them as they are.
-    pub fn of(plan: &TrainingPlan, step: u64) -> Option<Self> {
+    /// What a step of `plan` does to its `batch` windows; none where it leaves them as they are.
+    pub fn of(plan: &TrainingPlan, step: u64, batch: usize) -> Option<Self> {
         let strengths = plan.augmentation;
-        (!strengths.is_none()).then_some(Self { strengths, seed: plan.seed, step })
+        (!strengths.is_none()).then_some(Self { strengths, seed: plan.seed, step, batch })
     }
 
-    /// As [`super::gather::gather`], the first window being window `first` of its batch.
+    /// Whether windows are mixed with one another.
+    pub fn mixes(&self) -> bool {
+        self.strengths.mix > 0.0
+    }
+
+    /// Whom window `window` of the batch is mixed with: another one, each as likely; itself where there is no other.
+    pub fn partner(&self, window: usize) -> Partner {
+        let [distance, share, ..] = self.words(window, MIX);
+        let distance = 1 + word_below(distance, self.batch as u32 - 1) as usize;
+        Partner { window: (window + distance) % self.batch, share: self.strengths.mix * unit_f32(share) }
+    }
+
+    /// As [`super::gather::gather`], of up to [`TILE`] windows of the batch, of which `window` gives the values.
     pub fn gather<'a, F: Float>(
         &self,
-        windows: impl Iterator<Item = &'a [f32]>,
-        first: usize,
+        window: impl Fn(usize) -> &'a [f32],
+        windows: Range<usize>,
         scaler: Option<&Scaler>,
         channels: usize,
         x: &mut [Row<F>],
     ) {
+        let first = windows.start;
         x.fill(Row::ZERO);
-        for (w, values) in windows.enumerate().take(TILE) {
-            let drawn = self.draw(first + w, values.len() / channels);
-            self.vary(values, channels, &drawn, |i, value| x[i].0[w] = F::from_f32(value));
+        for (w, own) in windows.enumerate().take(TILE) {
+            self.vary(own, window(own), channels, |i, value| x[i].0[w] = F::from_f32(value));
+            if self.mixes() {
+                let Partner { window: other, share } = self.partner(own);
+                self.vary(other, window(other), channels, |i, value| {
+                    let own = x[i].0[w].to_f32();
+                    x[i].0[w] = F::from_f32(own + share * (value - own));
+                });
+            }
         }
         standardise(scaler, channels, x);
         if self.strengths.jitter > 0.0 {
@@ -69,15 +101,17 @@ impl Augment {
         }
     }
 
+    /// Four words for window `window` of the batch.
+    fn words(&self, window: usize, layer: u32) -> [u32; 4] {
+        let (key, [a, b, c]) = augment_address(self.seed, self.step, layer);
+        philox4x32([window as u32, a, b, c], key)
+    }
+
     /// What window `window` of the batch is given, which has so many `samples`.
     fn draw(&self, window: usize, samples: usize) -> Drawn {
-        let words = |layer| {
-            let (key, [a, b, c]) = augment_address(self.seed, self.step, layer);
-            philox4x32([window as u32, a, b, c], key)
-        };
         let Augmentation { shift, time_warp, permute_channels, .. } = self.strengths;
-        let [moved, warped, phase, scaled] = words(TIME_AND_FACTOR);
-        let [angle, height, azimuth, order] = words(AXES);
+        let [moved, warped, phase, scaled] = self.words(window, TIME_AND_FACTOR);
+        let [angle, height, azimuth, order] = self.words(window, AXES);
         let phase = unit_f32(phase);
         let order = if permute_channels { word_below(order, 6) as usize } else { 0 };
         let turn = self.strengths.largest_turn() * symmetric(angle);
@@ -92,10 +126,12 @@ impl Augment {
         }
     }
 
-    /// Calls `put` with the index and the value of each value of a window, before the scaler and without noise.
+    /// Calls `put` with the index and the value of each value of window `window` of the batch, before it is mixed and the
+    /// scaler, and without noise.
     #[inline(always)]
-    fn vary(&self, values: &[f32], channels: usize, drawn: &Drawn, mut put: impl FnMut(usize, f32)) {
+    fn vary(&self, window: usize, values: &[f32], channels: usize, mut put: impl FnMut(usize, f32)) {
         let samples = values.len() / channels;
+        let drawn = self.draw(window, samples);
         let (resamples, turns) = (self.strengths.resamples(), self.strengths.turns());
         for t in 0..samples {
             let at = if resamples { drawn.time(t, samples) } else { t as f32 };
@@ -230,11 +266,11 @@ mod tests {
     #[test]
     fn noise_comes_after_the_scaler_and_is_normal() {
         let augmentation = Augmentation { jitter: 0.5, ..Augmentation::default() };
-        let augment = Augment { strengths: augmentation, seed: 3, step: 9 };
+        let augment = Augment { strengths: augmentation, seed: 3, step: 9, batch: 48 };
         let values: Vec<f32> = (0..600).map(|i| (i % 17) as f32).collect();
         let gathered = |scaler: Option<&Scaler>| {
             let mut x = vec![Row::<f64>::ZERO; 600];
-            augment.gather((0..TILE).map(|_| &values[..]), 32, scaler, 3, &mut x);
+            augment.gather(|_| &values[..], 32..48, scaler, 3, &mut x);
             x
         };
         let scaler = Scaler { mean: vec![1.0, 2.0, 3.0], scale: vec![2.0, 4.0, 8.0] };
@@ -251,6 +287,34 @@ mod tests {
         let deviation = (squares / (600 * TILE) as f64).sqrt();
         // Five standard errors of a deviation over 9 600 draws.
         assert!((deviation - 0.5).abs() < 5.0 * 0.5 / (2.0 * 9_600.0_f64).sqrt(), "{deviation}");
+    }
+
+    /// Nine windows have eight others each.
+    #[test]
+    fn partners_and_shares_are_uniform() {
+        let strengths = Augmentation { mix: 0.4, ..Augmentation::default() };
+        let (mut counts, mut shares) = ([[0_u32; 9]; 9], Vec::new());
+        for step in 0..4_000 {
+            let augment = Augment { strengths, seed: 5, step, batch: 9 };
+            for (window, counts) in counts.iter_mut().enumerate() {
+                let partner = augment.partner(window);
+                counts[partner.window] += 1;
+                shares.push(f64::from(partner.share));
+            }
+        }
+        for (window, counts) in counts.iter().enumerate() {
+            for (other, &count) in counts.iter().enumerate() {
+                // Five standard deviations of a binomial(4 000, 1/8).
+                let is_near = (f64::from(count) - 500.0).abs() < 105.0;
+                assert!(if other == window { count == 0 } else { is_near }, "{window} with {other}: {count} times");
+            }
+        }
+        let mean = shares.iter().sum::<f64>() / shares.len() as f64;
+        let least_and_most = shares.iter().fold((1.0_f64, 0.0_f64), |(a, b), &share| (a.min(share), b.max(share)));
+        // Five standard errors of the mean of 36 000 numbers that are uniform over 0.4; they come near both ends.
+        assert!((mean - 0.2).abs() < 5.0 * 0.4 / (12.0 * 36_000.0_f64).sqrt(), "{mean}");
+        assert!(least_and_most.0 < 0.001 && (0.399..0.4).contains(&least_and_most.1), "{least_and_most:?}");
+        assert_eq!(Augment { strengths, seed: 5, step: 0, batch: 1 }.partner(0).window, 0);
     }
 
     #[test]

@@ -14,12 +14,23 @@ pub(super) struct Judged<F> {
     pub labels: [u32; TILE],
     /// Weight of each.
     pub weights: [F; TILE],
-    /// `w·l` of each.
+    /// What else they are judged by, where windows are mixed.
+    pub partners: Option<Partners<F>>,
+    /// `w·l` of each, with that by the partner's label.
     pub losses: [F; TILE],
     /// How many have their first largest score at their label.
     pub correct: u32,
     /// Scores and derivatives of one window.
     row: (Vec<F>, Vec<F>),
+}
+
+/// The windows that those of a tile are mixed with, as the loss sees them.
+#[derive(Clone, Debug)]
+pub(super) struct Partners<F> {
+    /// Class index of each.
+    pub labels: [u32; TILE],
+    /// Weight of each, times its share.
+    pub weights: [F; TILE],
 }
 
 impl<F: Float> Judged<F> {
@@ -28,6 +39,7 @@ impl<F: Float> Judged<F> {
             n_windows: 0,
             labels: [0; TILE],
             weights: [F::ZERO; TILE],
+            partners: None,
             losses: [F::ZERO; TILE],
             correct: 0,
             row: (vec![F::ZERO; classes], vec![F::ZERO; classes]),
@@ -47,6 +59,11 @@ impl<F: Float> Judged<F> {
             self.correct += u32::from(predicted_class(row) == label);
             for (d_scores, &d) in d_scores.iter_mut().zip(&*d_row) {
                 d_scores.0[w] = self.weights[w] * d / batch;
+            }
+            let Some(Partners { labels, weights }) = &self.partners else { continue };
+            self.losses[w] = self.losses[w] + weights[w] * loss.row(row, labels[w] as usize, d_row);
+            for (d_scores, &d) in d_scores.iter_mut().zip(&*d_row) {
+                d_scores.0[w] = d_scores.0[w] + weights[w] * d / batch;
             }
         }
     }

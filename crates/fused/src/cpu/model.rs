@@ -4,10 +4,11 @@ use triax_engine::{Member, MemberEpoch, SessionState, StepResult, TrainingPlan, 
 use triax_model::{Network, Scaler, Tensor, Weights};
 
 use super::Float;
-use super::augment::Augment;
+use super::augment::{Augment, Partner};
 use super::dropout::Mask;
 use super::gather::gather;
 use super::layers::{Stage, stages};
+use super::loss::{Judged, Partners};
 use super::parameter_pass::{Block, Ends, MOST_SHARES, Target, blocks, parameter_pass, shares, update_pass};
 use super::row::TILE;
 use super::sample_pass::Tile;
@@ -166,8 +167,8 @@ impl<F: Float> Model<F> {
         for (round, indices) in batch.chunks(in_round).enumerate() {
             let tiles = &mut tiles[..indices.len().div_ceil(TILE)];
             let first = round * in_round;
-            let pass = SamplePass { shape, model: self, windows, counter, batch: batch.len() };
-            team.each(tiles, |i, tile| pass.tile(&indices[i * TILE..], first + i * TILE, tile));
+            let pass = SamplePass { shape, model: self, windows, counter, batch };
+            team.each(tiles, |i, tile| pass.tile(first + i * TILE, tile));
             for judged in tiles.iter().map(|tile| &tile.judged) {
                 loss += judged.losses[..judged.n_windows].iter().map(|loss| loss.to_f64()).sum::<f64>();
                 correct += judged.correct;
@@ -211,25 +212,24 @@ impl<F: Float> Model<F> {
     }
 }
 
-/// The first pass over some windows of a batch.
+/// The first pass over a batch.
 pub(super) struct SamplePass<'a, F> {
     pub shape: &'a Shape,
     pub model: &'a Model<F>,
     pub windows: &'a WindowSet,
     /// Steps taken since the start of training.
     pub counter: u64,
-    /// Windows in the whole batch.
-    pub batch: usize,
+    /// Windows of the data set.
+    pub batch: &'a [u32],
 }
 
 impl<F: Float> SamplePass<'_, F> {
-    /// Takes the first windows of `indices`, as many as fit, through `tile`. The first of them is window `first` of the
-    /// batch.
-    fn tile(&self, indices: &[u32], first: usize, tile: &mut Tile<F>) {
+    /// Takes the windows of the batch from window `first` on, as many as fit, through `tile`.
+    fn tile(&self, first: usize, tile: &mut Tile<F>) {
         let (stages, parameters, dropout) = (&self.shape.stages[..], &self.model.parameters[..], self.dropout(first));
-        self.fill(indices, first, tile);
+        self.fill(first, tile);
         tile.forward(stages, 0..stages.len(), parameters, dropout);
-        tile.judge(self.model.plan.loss, self.batch);
+        tile.judge(self.model.plan.loss, self.batch.len());
         tile.backward(stages, 0..stages.len(), parameters, dropout.is_some());
     }
 
@@ -239,21 +239,43 @@ impl<F: Float> SamplePass<'_, F> {
         (mask.rate > 0.0).then_some((mask, first))
     }
 
-    /// Fills `tile` with the first windows of `indices`, as many as fit. The first of them is window `first` of the batch.
-    pub fn fill(&self, indices: &[u32], first: usize, tile: &mut Tile<F>) {
-        let Self { shape, model, windows, .. } = *self;
-        let indices = &indices[..indices.len().min(TILE)];
+    /// Fills `tile` with the windows of the batch from window `first` on, as many as fit.
+    pub fn fill(&self, first: usize, tile: &mut Tile<F>) {
+        let Self { shape, model, windows, counter, batch } = *self;
+        let here = first..batch.len().min(first + TILE);
         let judged = &mut tile.judged;
-        judged.n_windows = indices.len();
-        for (w, &idx) in indices.iter().enumerate() {
-            judged.labels[w] = windows.labels[idx as usize];
-            judged.weights[w] = F::from_f32(windows.weight(idx as usize, model.plan.class_weights.as_deref()));
+        judged.n_windows = here.len();
+        // A model before this one may have mixed.
+        judged.partners = None;
+        for (w, own) in here.clone().enumerate() {
+            (judged.labels[w], judged.weights[w]) = self.label_and_weight(own);
         }
-        let values = indices.iter().map(|&idx| shape.window(windows, idx));
+        let window = |n: usize| shape.window(windows, batch[n]);
         let (scaler, channels) = (model.scaler.as_ref(), shape.network.spec().channels);
-        match Augment::of(&model.plan, self.counter) {
-            Some(augment) => augment.gather(values, first, scaler, channels, &mut tile.input),
-            None => gather(values, scaler, channels, &mut tile.input),
+        let Some(augment) = Augment::of(&model.plan, counter, batch.len()) else {
+            return gather(here.map(window), scaler, channels, &mut tile.input);
+        };
+        if augment.mixes() {
+            self.share_weights(&augment, first, judged);
+        }
+        augment.gather(window, here, scaler, channels, &mut tile.input);
+    }
+
+    /// Class of window `n` of the batch, and its weight in the loss.
+    fn label_and_weight(&self, n: usize) -> (u32, F) {
+        let idx = self.batch[n] as usize;
+        let weight = self.windows.weight(idx, self.model.plan.class_weights.as_deref());
+        (self.windows.labels[idx], F::from_f32(weight))
+    }
+
+    /// Has the windows of a tile, whose first is window `first` of the batch, judged by the labels of their partners too.
+    fn share_weights(&self, augment: &Augment, first: usize, judged: &mut Judged<F>) {
+        let partners = judged.partners.insert(Partners { labels: [0; TILE], weights: [F::ZERO; TILE] });
+        for w in 0..judged.n_windows {
+            let Partner { window, share } = augment.partner(first + w);
+            let (share, (label, weight)) = (F::from_f32(share), self.label_and_weight(window));
+            judged.weights[w] = (F::ONE - share) * judged.weights[w];
+            (partners.labels[w], partners.weights[w]) = (label, share * weight);
         }
     }
 }

@@ -114,10 +114,10 @@ fn timed_step<F: Float>(
     let (in_round, team) = (workspace.tiles.len() * TILE, Team::alone());
     for (round, indices) in batch.chunks(in_round).enumerate() {
         let first = round * in_round;
-        let pass = SamplePass { shape, model, windows, counter: model.updates, batch: batch.len() };
+        let pass = SamplePass { shape, model, windows, counter: model.updates, batch };
         let tiles = &mut workspace.tiles[..indices.len().div_ceil(TILE)];
         for (i, tile) in tiles.iter_mut().enumerate() {
-            timed_tile(&mut clock, names, &pass, &indices[i * TILE..], first + i * TILE, tile);
+            timed_tile(&mut clock, names, &pass, first + i * TILE, tile);
         }
         let ends = Ends { is_first: round == 0, is_last: first + indices.len() == batch.len(), update: None };
         let [m, v] = &mut model.moments;
@@ -148,16 +148,15 @@ fn timed_tile<F: Float>(
     clock: &mut Clock,
     names: &[String],
     pass: &SamplePass<'_, F>,
-    indices: &[u32],
     first: usize,
     tile: &mut Tile<F>,
 ) {
     let (stages, parameters, dropout) = (&pass.shape.stages[..], &pass.model.parameters[..], pass.dropout(first));
-    clock.time("gather", || pass.fill(indices, first, tile));
+    clock.time("gather", || pass.fill(first, tile));
     for part in parts(stages) {
         clock.time(format!("{} forward", names[part.start]), || tile.forward(stages, part, parameters, dropout));
     }
-    clock.time("loss", || tile.judge(pass.model.plan.loss, pass.batch));
+    clock.time("loss", || tile.judge(pass.model.plan.loss, pass.batch.len()));
     for part in parts(stages).rev() {
         let name = format!("{} backward", names[part.start]);
         clock.time(name, || tile.backward(stages, part, parameters, dropout.is_some()));

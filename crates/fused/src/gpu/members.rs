@@ -29,6 +29,7 @@ pub(super) fn member_words(member: &Member<'_>, losses: &[Loss]) -> Vec<u32> {
         varied.shift,
         varied.time_warp.to_bits(),
         varied.jitter.to_bits(),
+        varied.mix.to_bits(),
     ]);
     debug_assert_eq!(words.len(), MEMBER_HEAD);
     let (mean, scale) = match member.scaler {

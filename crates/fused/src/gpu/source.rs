@@ -17,7 +17,7 @@ const MOST_GRADIENT_GROUPS: usize = 4_096;
 
 /// Words of a model before its scaler and its class weights, and of a step before the indices of its windows:
 /// MEMBER_CHANNELS and STEP_WINDOWS of `kernels/tile.wgsl`.
-pub(super) const MEMBER_HEAD: usize = 16;
+pub(super) const MEMBER_HEAD: usize = 17;
 pub(super) const STEP_HEAD: usize = 8;
 
 /// The form of an optimizer: all of it that is not data.
@@ -69,6 +69,7 @@ pub(super) struct Varied {
     pub resamples: bool,
     pub turns: bool,
     pub scales: bool,
+    pub mixes: bool,
     pub jitters: bool,
 }
 
@@ -79,6 +80,7 @@ impl Varied {
             resamples: all.resamples || one.resamples(),
             turns: all.turns || one.turns(),
             scales: all.scales || one.scaling > 0.0,
+            mixes: all.mixes || one.mix > 0.0,
             jitters: all.jitters || one.jitter > 0.0,
         })
     }
@@ -137,6 +139,9 @@ impl Pass {
     }
 }
 
+/// [`FleetKey::part_of`] where windows are not mixed.
+const ONLY_PART: &str = "fn part_of(at: At, s: u32, part: u32) -> Part {\n    return only_part(at, s);\n}\n";
+
 macro_rules! kernel {
     ($name:literal) => {
         include_str!(concat!("../../../../kernels/", $name, ".wgsl"))
@@ -185,10 +190,11 @@ impl FleetKey {
         let (files, composed) = match pass {
             Pass::Sample => (
                 [&FORWARD[..], self.take_windows().0, &[kernel!("affine_backward"), kernel!("sample_pass")]].concat(),
-                [self.losses(), self.take_windows().1.to_owned(), self.forward(true), self.backward()].concat(),
+                [&self.losses(), self.take_windows().1, self.part_of(), &self.forward(true), &self.backward()].concat(),
             ),
             Pass::Evaluation => {
-                ([&FORWARD[..], &[kernel!("evaluation_pass")]].concat(), [self.losses(), self.forward(false)].concat())
+                let composed = [&self.losses(), ONLY_PART, &self.forward(false)].concat();
+                ([&FORWARD[..], &[kernel!("evaluation_pass")]].concat(), composed)
             }
             Pass::Parameter => {
                 ([&GRADIENT[..], &[kernel!("member"), optimizer, kernel!("parameter_pass")]].concat(), self.gradients())
@@ -231,6 +237,7 @@ impl FleetKey {
         declare("MEMBER_WORDS", self.member_words());
         declare("GRADIENT_BLOCKS", self.gradient_blocks());
         declare("GRADIENT_GROUPS", self.gradient_groups());
+        declare("PARTS", 1 + usize::from(self.varied.mixes));
         // A lane for about eight classes, as loss_rows has it.
         declare("LOSS_LANES", 1 << (layout.classes / 8).clamp(1, 32).ilog2());
         let mut decide = |name: &str, value: bool| writeln!(text, "const {name}: bool = {value};").expect("a string");
@@ -332,6 +339,14 @@ fn loss_gradient(which: u32, row: LossRow, score: f32, is_true: bool, n_classes:
         match self.varied.is_any() {
             true => (&[kernel!("augment")], "fn take_windows(at: At) {\n    augment(at);\n}\n"),
             false => (&[], "fn take_windows(at: At) {\n    gather(at);\n}\n"),
+        }
+    }
+
+    /// Which windows a sample of a training step is made of, as the loss asks.
+    fn part_of(&self) -> &'static str {
+        match self.varied.mixes {
+            true => "fn part_of(at: At, s: u32, part: u32) -> Part {\n    return mixed_part(s, part);\n}\n",
+            false => ONLY_PART,
         }
     }
 
@@ -492,7 +507,7 @@ mod tests {
                 let (scaled, drops) = (n % 2 == 0, n % 3 == 0);
                 let (layout, looped) = (layout.clone(), n >= 4);
                 let (resamples, turns) = (n % 5 == 1, n % 5 == 2 && layout.channels.is_multiple_of(3));
-                let varied = Varied { resamples, turns, scales: n == 3, jitters: n > 3 };
+                let varied = Varied { resamples, turns, scales: n == 3, mixes: n % 3 == 2, jitters: n > 3 };
                 let varied = if n == 6 { Varied { resamples: true, turns: true, ..varied } } else { varied };
                 keys.push(FleetKey { layout, losses, optimizer, scaled, drops, varied, training, evaluation, looped });
             }

@@ -76,7 +76,7 @@ fn a_config_file_that_makes_no_sense_is_refused_by_name() {
 #[test]
 fn wrong_usage_is_exit_code_2() {
     let folder = tempfile::tempdir().unwrap();
-    let wrong: [&[&str]; 16] = [
+    let wrong: [&[&str]; 17] = [
         &["train", "--no-such-option"],
         &["train", "--epochs", "0"],
         &["train", "--loss", "mse"],
@@ -88,6 +88,7 @@ fn wrong_usage_is_exit_code_2() {
         &["train", "--class-weights", "1,2", "--step", "600"],
         &["train", "--preset", "best"],
         &["train", "--rotate", "181", "--step", "600"],
+        &["train", "--mix", "0.6", "--step", "600"],
         &["train", "--average-last", "11", "--step", "600"],
         &["train", "--sampling", "balanced", "--no-shuffle", "--step", "600"],
         &["no-such-command"],

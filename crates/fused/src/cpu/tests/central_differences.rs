@@ -1,13 +1,17 @@
 //! Every gradient against central differences of the value it is the gradient of, at f64.
 
+use std::array;
+
+use triax_engine::{Augmentation, TrainingPlan};
 use triax_losses::Loss;
 use triax_model::Network;
 
 use super::super::affine::Affine;
+use super::super::augment::{Augment, Partner};
 use super::super::dropout::Mask;
 use super::super::gather::gather;
 use super::super::layers::Stage;
-use super::super::loss::Judged;
+use super::super::loss::{Judged, Partners};
 use super::super::max_pool::MaxPool;
 use super::super::model::{Model, Place, Shape, Workspace};
 use super::super::row::{Row, TILE};
@@ -175,6 +179,11 @@ fn losses() {
                 judged.labels[row] = (row * 5 % classes) as u32;
                 judged.weights[row] = weight + 1.5;
             }
+            // With labels of partners, which are the own ones for some.
+            judged.partners = (batch % 2 == 0 || batch == 5).then(|| Partners {
+                labels: array::from_fn(|row| ((row * 3 + 1) % classes) as u32),
+                weights: array::from_fn(|row| 0.25 + 0.1 * row as f64),
+            });
             // The mean and its derivatives (batch, classes), of scores (batch, classes).
             let mut judge = |scores: &[f64]| {
                 let row = |c: usize| {
@@ -196,6 +205,15 @@ fn losses() {
 
 #[test]
 fn whole_networks() {
+    assert_whole_networks(0.0);
+}
+
+#[test]
+fn whole_networks_with_mixed_windows() {
+    assert_whole_networks(0.5);
+}
+
+fn assert_whole_networks(mix: f32) {
     // Two tiles where there are few units. Of many windows in many units some would switch within the step.
     for (spec, batch) in family().into_iter().zip([3, 19, 19, 3]) {
         for loss in Loss::ALL {
@@ -203,7 +221,9 @@ fn whole_networks() {
             let shape = Shape::new(&network);
             let mut windows = window_set(&spec, batch);
             windows.sample_weights = Some((0..batch).map(|n| [0.5, 2.0, 1.0][n % 3]).collect());
-            let case = Case::new(network.clone(), plan(loss, batch), batch);
+            let plan =
+                TrainingPlan { augmentation: Augmentation { mix, ..Augmentation::default() }, ..plan(loss, batch) };
+            let case = Case::new(network.clone(), plan, batch);
             let mut model = Model::<f64>::new(&case.member());
             let parameters: Vec<f64> = (network.parameters().iter().enumerate())
                 .flat_map(|(k, parameter)| {
@@ -222,22 +242,35 @@ fn whole_networks() {
             // The forward pass alone, tile after tile.
             let mut tile = shape.tile::<f64>();
             let mask = Mask { seed: case.plan.seed, step, rate: spec.dropout };
+            let augment = Augment::of(&case.plan, step, batch);
+            let alone = |window| Partner { window, share: 0.0 };
+            let partner = |window| augment.map_or(alone(window), |augment| augment.partner(window));
+            let partners: Vec<Partner> = (0..batch).map(partner).collect();
+            let blended: Vec<Vec<f32>> = (case.order.iter().zip(&partners))
+                .map(|(&idx, &Partner { window: other, share })| {
+                    let values = [idx, case.order[other]].map(|idx| shape.window(&windows, idx));
+                    values[0].iter().zip(values[1]).map(|(own, other)| own + share * (other - own)).collect()
+                })
+                .collect();
             let mut loss_at = |parameters: &[f64]| {
                 let mut total = 0.0;
-                for (i, indices) in case.order.chunks(TILE).enumerate() {
-                    let values = indices.iter().map(|&idx| shape.window(&windows, idx));
-                    gather(values, None, spec.channels, &mut tile.input);
+                for (i, values) in blended.chunks(TILE).enumerate() {
+                    gather(values.iter().map(Vec::as_slice), None, spec.channels, &mut tile.input);
                     tile.forward(
                         &shape.stages,
                         0..shape.stages.len(),
                         parameters,
                         (spec.dropout > 0.0).then_some((mask, i * TILE)),
                     );
-                    for (w, &idx) in indices.iter().enumerate() {
+                    for w in 0..values.len() {
                         let scores: Vec<f64> = tile.scores().iter().map(|row| row.0[w]).collect();
-                        let label = windows.labels[idx as usize] as usize;
-                        let weight = f64::from(windows.weight(idx as usize, None));
-                        total += weight * loss.row(&scores, label, &mut vec![0.0; spec.classes]);
+                        let Partner { window: other, share } = partners[i * TILE + w];
+                        for (part, window) in [(1.0 - f64::from(share), i * TILE + w), (f64::from(share), other)] {
+                            let idx = case.order[window] as usize;
+                            let weight = part * f64::from(windows.weight(idx, None));
+                            let label = windows.labels[idx] as usize;
+                            total += weight * loss.row(&scores, label, &mut vec![0.0; spec.classes]);
+                        }
                     }
                 }
                 total / batch as f64

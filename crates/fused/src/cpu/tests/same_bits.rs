@@ -69,6 +69,7 @@ fn augmentation(m: usize) -> Augmentation {
         scaling: 0.1 * (m % 2) as f32,
         shift: (m / 2) as u32,
         time_warp: 0.15 * (m % 3) as f32,
+        mix: [0.0, 0.3, 0.5][m % 3],
         permute_channels: m == 5,
     }
 }
