@@ -1,10 +1,11 @@
 // Gathers the windows of a tile as gather.wgsl does, each varied as triax_engine::Augmentation says:
-//     x = (factor · R · P · value(t + shift + d(t)) − mean) / scale + jitter · normal
-// of the value between samples by linear interpolation, P an order of the axes of each triple of channels, R a rotation.
+//     x = (factor · R · S · P · value(t + shift + d(t)) − mean) / scale + jitter · normal
+// of the value between samples by linear interpolation, P an order of the axes of each triple of channels, S their signs,
+// R a rotation.
 //
 // What is drawn for a window is drawn once, by four words of Philox a layer: key = the model's seed, counter = (block,
-// step (two words), AUGMENT | layer · 256). Layers: 0 shift, warp, phase, factor; 1 angle, height and azimuth of the axis,
-// order; in both, block = window in the batch. 2 noise: block = window in the batch · ⌈values / 4⌉ + value / 4.
+// step (two words), AUGMENT | layer · 256). Layers: 0 shift, warp, phase, factor; 1 angle, height and azimuth of the axis
+// (and, in their lowest bits, signs), order; in both, block = window in the batch. 2 noise: block = window in the batch · ⌈values / 4⌉ + value / 4.
 //
 // Sine, cosine and logarithm are series, as WGSL allows a driver's own an error in the fourth digit.
 //
@@ -80,9 +81,11 @@ fn draw(at: At, window: u32) -> Drawn {
     let axes = augment_words(at, window, AXES);
     let shift = members[at.member + MEMBER_SHIFT];
     let phase = unit_f32(time.z);
-    let permutes = members[at.member + MEMBER_PERMUTES] != 0u;
-    let order = select(0u, multiply_high(axes.w, 6u), permutes);
-    let turn = member_f32(at, MEMBER_TURN) * symmetric(axes.x);
+    let kinds = members[at.member + MEMBER_AXES];
+    let order = select(0u, multiply_high(axes.w, 6u), (kinds & 1u) != 0u);
+    // By bits that the fractions drawn from these words leave out.
+    let signs = select(vec3(1.0), vec3(-1.0), (axes.xyz & vec3((kinds & 2u) >> 1u)) == vec3(1u));
+    let turn = rotation(member_f32(at, MEMBER_TURN) * symmetric(axes.x), symmetric(axes.y), unit_f32(axes.z));
     return Drawn(
         f32(multiply_high(time.x, 2u * shift + 1u)) - f32(shift),
         member_f32(at, MEMBER_WARP) * symmetric(time.y) * f32(SAMPLES) / PI,
@@ -90,7 +93,7 @@ fn draw(at: At, window: u32) -> Drawn {
         sine_and_cosine(phase + 0.25).x,
         1.0 + member_f32(at, MEMBER_SCALING) * symmetric(time.w),
         vec3(order / 2u, (order / 2u + 1u + order % 2u) % 3u, (order / 2u + 2u - order % 2u) % 3u),
-        rotation(turn, symmetric(axes.y), unit_f32(axes.z)),
+        mat3x3(turn[0] * signs, turn[1] * signs, turn[2] * signs),
     );
 }
 

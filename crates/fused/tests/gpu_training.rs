@@ -140,6 +140,7 @@ fn fleet() -> (Vec<Case>, Vec<Vec<u32>>) {
             shift: (m / 2) as u32,
             time_warp: 0.15 * (m % 3) as f32,
             permute_channels: m == 4,
+            flip_axes: m == 5,
         };
         case
     };

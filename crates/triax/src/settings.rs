@@ -164,6 +164,9 @@ pub struct AugmentationSettings {
     /// Put the three axes of the sensors in a random order
     #[arg(long)]
     pub permute_channels: bool,
+    /// Turn each axis of the sensors around at random, as if they were worn upside down or on the other side
+    #[arg(long)]
+    pub flip_axes: bool,
     /// Deviation of a random factor of each window around 1
     #[arg(long, value_name = "DEVIATION", default_value_t = 0.0, value_parser = not_negative)]
     pub scale_windows: f32,
@@ -340,8 +343,8 @@ impl SamplingChoice {
 impl AugmentationSettings {
     /// What the engine calls it.
     pub fn augmentation(&self) -> Augmentation {
-        let Self { rotate, permute_channels, scale_windows, shift, time_warp, jitter } = *self;
-        Augmentation { rotation: rotate, permute_channels, scaling: scale_windows, shift, time_warp, jitter }
+        let Self { rotate, permute_channels, flip_axes, scale_windows, shift, time_warp, jitter } = *self;
+        Augmentation { rotation: rotate, permute_channels, flip_axes, scaling: scale_windows, shift, time_warp, jitter }
     }
 }
 

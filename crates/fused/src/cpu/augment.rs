@@ -75,12 +75,15 @@ impl Augment {
             let (key, [a, b, c]) = augment_address(self.seed, self.step, layer);
             philox4x32([window as u32, a, b, c], key)
         };
-        let Augmentation { shift, time_warp, permute_channels, .. } = self.strengths;
+        let Augmentation { shift, time_warp, permute_channels, flip_axes, .. } = self.strengths;
         let [moved, warped, phase, scaled] = words(TIME_AND_FACTOR);
         let [angle, height, azimuth, order] = words(AXES);
         let phase = unit_f32(phase);
         let order = if permute_channels { word_below(order, 6) as usize } else { 0 };
         let turn = self.strengths.largest_turn() * symmetric(angle);
+        // Bits that the fractions drawn from these words leave out.
+        let signs = [angle, height, azimuth].map(|word| if flip_axes && word & 1 == 1 { -1.0 } else { 1.0 });
+        let turn = rotation(turn, symmetric(height), unit_f32(azimuth));
         Drawn {
             shift: word_below(moved, 2 * shift + 1) as f32 - shift as f32,
             sway: time_warp * symmetric(warped) * samples as f32 / PI,
@@ -88,7 +91,7 @@ impl Augment {
             middle: sine_and_cosine(phase + 0.25)[0],
             factor: 1.0 + self.strengths.largest_scaling() * symmetric(scaled),
             order: [order / 2, (order / 2 + 1 + order % 2) % 3, (order / 2 + 2 - order % 2) % 3],
-            turn: rotation(turn, symmetric(height), unit_f32(azimuth)),
+            turn: turn.map(|row| array::from_fn(|axis| row[axis] * signs[axis])),
         }
     }
 

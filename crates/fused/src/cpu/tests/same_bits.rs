@@ -70,6 +70,7 @@ fn augmentation(m: usize) -> Augmentation {
         shift: (m / 2) as u32,
         time_warp: 0.15 * (m % 3) as f32,
         permute_channels: m == 5,
+        flip_axes: m == 4,
     }
 }
 
