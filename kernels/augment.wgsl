@@ -1,13 +1,14 @@
 // Gathers the windows of a tile as gather.wgsl does, each varied as triax_engine::Augmentation says:
-//     x = (factor · R · P · value(t + shift + d(t)) − mean) / scale + jitter · normal
-// of the value between samples by linear interpolation, P an order of the axes of each triple of channels, R a rotation.
+//     x = (factor · R · S · P · value(t + shift + d(t)) − mean) / scale + jitter · normal
+// of the value between samples by linear interpolation, P an order of the axes of each triple of channels, S their signs,
+// R a rotation.
 // Where a fleet mixes windows (PARTS = 2), each is blended with its partner, another window of the batch that is varied by
 // its own draws, before the scaler: x = own + share · (partner − own). loss.wgsl judges by the labels of both.
 //
 // What is drawn for a window is drawn once, by four words of Philox a layer: key = the model's seed, counter = (block,
-// step (two words), AUGMENT | layer · 256). Layers: 0 shift, warp, phase, factor; 1 angle, height and azimuth of the axis,
-// order; 3 how far behind a window its partner is, share; in these, block = window in the batch. 2 noise: block = window in
-// the batch · ⌈values / 4⌉ + value / 4.
+// step (two words), AUGMENT | layer · 256). Layers: 0 shift, warp, phase, factor; 1 angle, height and azimuth of the axis
+// (and, by their lowest bits, signs), order; 3 how far behind a window its partner is, share; in these, block = window in
+// the batch. 2 noise: block = window in the batch · ⌈values / 4⌉ + value / 4.
 //
 // Sine, cosine and logarithm are series, as WGSL allows a driver's own an error in the fourth digit.
 //
@@ -102,9 +103,11 @@ fn draw(at: At, window: u32, share: f32) -> Drawn {
     let axes = augment_words(at, window, AXES);
     let shift = members[at.member + MEMBER_SHIFT];
     let phase = unit_f32(time.z);
-    let permutes = members[at.member + MEMBER_PERMUTES] != 0u;
-    let order = select(0u, multiply_high(axes.w, 6u), permutes);
-    let turn = member_f32(at, MEMBER_TURN) * symmetric(axes.x);
+    let kinds = members[at.member + MEMBER_AXES];
+    let order = select(0u, multiply_high(axes.w, 6u), (kinds & 1u) != 0u);
+    // By bits that the fractions drawn from these words leave out.
+    let signs = select(vec3(1.0), vec3(-1.0), (axes.xyz & vec3((kinds & 2u) >> 1u)) == vec3(1u));
+    let turn = rotation(member_f32(at, MEMBER_TURN) * symmetric(axes.x), symmetric(axes.y), unit_f32(axes.z));
     return Drawn(
         steps[at.step + STEP_WINDOWS + window],
         share,
@@ -114,7 +117,7 @@ fn draw(at: At, window: u32, share: f32) -> Drawn {
         sine_and_cosine(phase + 0.25).x,
         1.0 + member_f32(at, MEMBER_SCALING) * symmetric(time.w),
         vec3(order / 2u, (order / 2u + 1u + order % 2u) % 3u, (order / 2u + 2u - order % 2u) % 3u),
-        rotation(turn, symmetric(axes.y), unit_f32(axes.z)),
+        mat3x3(turn[0] * signs, turn[1] * signs, turn[2] * signs),
     );
 }
 

@@ -10,7 +10,7 @@ const MEMBER_CLIP: u32 = 5u;     // f32: bound of the gradient's norm
 const MEMBER_SETTINGS: u32 = 6u; // four f32: the optimizer's settings, as its file names them
 // Strengths of augmentation; 0 for none.
 const MEMBER_TURN: u32 = 10u;     // f32: largest rotation, in whole turns
-const MEMBER_PERMUTES: u32 = 11u; // whether axes change places
+const MEMBER_AXES: u32 = 11u;     // 1 where axes change places, plus 2 where they are turned around
 const MEMBER_SCALING: u32 = 12u;  // f32: most by which a factor differs from 1
 const MEMBER_SHIFT: u32 = 13u;    // largest shift, in samples
 const MEMBER_WARP: u32 = 14u;     // f32: largest relative change of speed

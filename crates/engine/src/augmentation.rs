@@ -11,8 +11,8 @@ use triax_model::NetworkSpec;
 /// 1. `shift` and `time_warp`: sample `t` is read at `t + shift + d(t)`, by linear interpolation; beyond the ends the
 ///    first or last sample is repeated. `d(t) = w·L/π · (sin(π·t/L + φ) − sin(π/2 + φ))` in a window of `L` samples, so
 ///    that the speed `1 + w·cos(π·t/L + φ)` changes smoothly; `w` is uniform in ± `time_warp`, `φ` in a whole turn.
-/// 2. `permute_channels`, then `rotation`: the axes of each group of three channels are put in another order, and turned.
-///    All groups of a window alike, as the sensors of a device turn together.
+/// 2. `permute_channels`, `flip_axes`, then `rotation`: the axes of each group of three channels are put in another order,
+///    turned around, and turned. All groups of a window alike, as the sensors of a device turn together.
 /// 3. `scaling`: one factor for the whole window, so that directions stay; uniform around 1.
 /// 4. `mix` (mixup; Zhang et al., 2018): `x = x_own + share · (x_partner − x_own)`, where the partner is another window of
 ///    the batch, each as likely, as the steps before have left it (a batch of one window is its own partner), and the share
@@ -48,6 +48,9 @@ pub struct Augmentation {
     pub mix: f32,
     /// Whether the axes of each group of three channels are put in a random order. That may mirror them.
     pub permute_channels: bool,
+    /// Whether each axis of each group of three channels is turned around or not, as likely as not: the sensor may be worn
+    /// upside down, with its back to the front, or on the other side of the body, which is the mirror image.
+    pub flip_axes: bool,
 }
 
 impl Augmentation {
@@ -63,7 +66,7 @@ impl Augmentation {
 
     /// Whether axes are mixed.
     pub fn turns(&self) -> bool {
-        self.rotation > 0.0 || self.permute_channels
+        self.rotation > 0.0 || self.permute_channels || self.flip_axes
     }
 
     /// `rotation` in whole turns, as executors use it.
@@ -148,6 +151,7 @@ mod tests {
             time_warp: 0.9,
             mix: 0.5,
             permute_channels: true,
+            flip_axes: true,
         };
         assert_eq!(all.check(&NetworkSpec { channels: 6, ..NetworkSpec::default() }), Ok(()));
     }

@@ -20,6 +20,7 @@ const NONE: Augmentation = Augmentation {
     time_warp: 0.0,
     mix: 0.0,
     permute_channels: false,
+    flip_axes: false,
 };
 
 /// Each kind by itself, and all together.
@@ -27,6 +28,7 @@ fn kinds() -> Vec<Augmentation> {
     vec![
         Augmentation { rotation: 180.0, ..NONE },
         Augmentation { permute_channels: true, ..NONE },
+        Augmentation { flip_axes: true, ..NONE },
         Augmentation { scaling: 0.3, ..NONE },
         Augmentation { shift: 7, ..NONE },
         Augmentation { time_warp: 0.4, ..NONE },
@@ -38,7 +40,16 @@ fn kinds() -> Vec<Augmentation> {
 
 /// All kinds, and so large a shift.
 fn all(shift: u32) -> Augmentation {
-    Augmentation { rotation: 25.0, jitter: 0.1, scaling: 0.2, shift, time_warp: 0.2, mix: 0.4, permute_channels: true }
+    Augmentation {
+        rotation: 25.0,
+        jitter: 0.1,
+        scaling: 0.2,
+        shift,
+        time_warp: 0.2,
+        mix: 0.4,
+        permute_channels: true,
+        flip_axes: true,
+    }
 }
 
 /// A network whose first layer hands its input on: each value, and its negative, so that the ReLU loses neither.
@@ -126,6 +137,7 @@ fn moved(case: &Case, values: &[f32], window: usize, step: u64) -> Vec<f64> {
 
     const ORDERS: [[usize; 3]; 6] = [[0, 1, 2], [0, 2, 1], [1, 2, 0], [1, 0, 2], [2, 0, 1], [2, 1, 0]];
     let order = if a.permute_channels { ORDERS[word_below(order, 6) as usize] } else { ORDERS[0] };
+    let signs = [angle, height, azimuth].map(|word| if a.flip_axes && word % 2 == 1 { -1.0 } else { 1.0 });
     let (angle, z) = (f64::from(a.rotation).to_radians() * symmetric(angle), symmetric(height));
     let (level, azimuth) = ((1.0 - z * z).sqrt(), TAU * unit(azimuth));
     let axis = [level * azimuth.cos(), level * azimuth.sin(), z];
@@ -142,9 +154,10 @@ fn moved(case: &Case, values: &[f32], window: usize, step: u64) -> Vec<f64> {
 
     let mut window_values = Vec::new();
     for t in 0..samples {
-        if a.rotation > 0.0 || a.permute_channels {
+        if a.turns() {
             for triple in (0..channels).step_by(3) {
-                window_values.extend(turned(order.map(|axis| read(t, triple + axis))).map(|value| factor * value));
+                let axes: [f64; 3] = std::array::from_fn(|i| signs[i] * read(t, triple + order[i]));
+                window_values.extend(turned(axes).map(|value| factor * value));
             }
         } else {
             window_values.extend((0..channels).map(|c| factor * read(t, c)));
@@ -159,8 +172,7 @@ const BOUND: f64 = 3e-5;
 /// Holds what `of` computes against the formulas, in tiles that are full and not, early and late in training.
 fn assert_formulas(name: &str, augmentations: Vec<Augmentation>, of: impl Fn(&Case, &[u32], u64) -> Stages) {
     for (n, augmentation) in augmentations.into_iter().enumerate() {
-        let turns = augmentation.rotation > 0.0 || augmentation.permute_channels;
-        let channels = if turns { [3, 6][n % 2] } else { [2, 5][n % 2] };
+        let channels = if augmentation.turns() { [3, 6][n % 2] } else { [2, 5][n % 2] };
         let batch = [5, 33][n % 2];
         let case = transparent(97, channels, batch, augmentation);
         let (indices, step) = (case.indices(batch), [3, 1 << 33][n % 2]);
@@ -244,7 +256,7 @@ fn a_batch_of_one_has_nothing_to_be_mixed_with() {
 
 #[test]
 fn rotation_and_permutation_keep_the_length_of_vectors() {
-    let augmentation = Augmentation { rotation: 180.0, permute_channels: true, ..NONE };
+    let augmentation = Augmentation { rotation: 180.0, permute_channels: true, flip_axes: true, ..NONE };
     let case = transparent(40, 6, 20, augmentation);
     let indices = case.indices(20);
     let found = seen(&case, &on_cpu(&case, &indices, 11));

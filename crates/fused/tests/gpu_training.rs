@@ -141,6 +141,7 @@ fn fleet() -> (Vec<Case>, Vec<Vec<u32>>) {
             time_warp: 0.15 * (m % 3) as f32,
             mix: [0.0, 0.3][m % 2],
             permute_channels: m == 4,
+            flip_axes: m == 5,
         };
         case
     };

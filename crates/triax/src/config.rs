@@ -151,8 +151,8 @@ mod tests {
             "lr_schedule": "plateau", "momentum": 0.9, "weight_decay": 0.01, "clip_norm": 1.5, "epochs": 3,
             "batch_size": 8, "early_stopping": 4, "no_shuffle": true, "seed": u64::MAX, "device": "gpu:1",
             "engine": "burn", "log_steps": true, "preset": "reference", "average_last": 2, "sampling": "balanced",
-            "rotate": 20.0, "permute_channels": true, "scale_windows": 0.2, "shift": 4, "time_warp": 0.15, "mix": 0.3,
-            "jitter": 0.05,
+            "rotate": 20.0, "permute_channels": true, "flip_axes": true, "scale_windows": 0.2, "shift": 4, "time_warp": 0.15,
+            "mix": 0.3, "jitter": 0.05,
         });
         for entries in [json!({}), unusual.clone()] {
             let once = entries_of(&parse(entries).unwrap());

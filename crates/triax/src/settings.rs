@@ -164,6 +164,9 @@ pub struct AugmentationSettings {
     /// Put the three axes of the sensors in a random order
     #[arg(long)]
     pub permute_channels: bool,
+    /// Turn each axis of the sensors around at random, as if they were worn upside down or on the other side
+    #[arg(long)]
+    pub flip_axes: bool,
     /// Deviation of a random factor of each window around 1
     #[arg(long, value_name = "DEVIATION", default_value_t = 0.0, value_parser = not_negative)]
     pub scale_windows: f32,
@@ -343,8 +346,9 @@ impl SamplingChoice {
 impl AugmentationSettings {
     /// What the engine calls it.
     pub fn augmentation(&self) -> Augmentation {
-        let Self { rotate, permute_channels, scale_windows, shift, time_warp, mix, jitter } = *self;
-        Augmentation { rotation: rotate, permute_channels, scaling: scale_windows, shift, time_warp, mix, jitter }
+        let Self { rotate, permute_channels, flip_axes, scale_windows, shift, time_warp, mix, jitter } = *self;
+        let (rotation, scaling) = (rotate, scale_windows);
+        Augmentation { rotation, permute_channels, flip_axes, scaling, shift, time_warp, mix, jitter }
     }
 }
 

@@ -109,12 +109,15 @@ impl Augment {
 
     /// What window `window` of the batch is given, which has so many `samples`.
     fn draw(&self, window: usize, samples: usize) -> Drawn {
-        let Augmentation { shift, time_warp, permute_channels, .. } = self.strengths;
+        let Augmentation { shift, time_warp, permute_channels, flip_axes, .. } = self.strengths;
         let [moved, warped, phase, scaled] = self.words(window, TIME_AND_FACTOR);
         let [angle, height, azimuth, order] = self.words(window, AXES);
         let phase = unit_f32(phase);
         let order = if permute_channels { word_below(order, 6) as usize } else { 0 };
         let turn = self.strengths.largest_turn() * symmetric(angle);
+        // Bits that the fractions drawn from these words leave out.
+        let signs = [angle, height, azimuth].map(|word| if flip_axes && word & 1 == 1 { -1.0 } else { 1.0 });
+        let turn = rotation(turn, symmetric(height), unit_f32(azimuth));
         Drawn {
             shift: word_below(moved, 2 * shift + 1) as f32 - shift as f32,
             sway: time_warp * symmetric(warped) * samples as f32 / PI,
@@ -122,7 +125,7 @@ impl Augment {
             middle: sine_and_cosine(phase + 0.25)[0],
             factor: 1.0 + self.strengths.largest_scaling() * symmetric(scaled),
             order: [order / 2, (order / 2 + 1 + order % 2) % 3, (order / 2 + 2 - order % 2) % 3],
-            turn: rotation(turn, symmetric(height), unit_f32(azimuth)),
+            turn: turn.map(|row| array::from_fn(|axis| row[axis] * signs[axis])),
         }
     }
 

@@ -24,7 +24,7 @@ pub(super) fn member_words(member: &Member<'_>, losses: &[Loss]) -> Vec<u32> {
     let varied = &plan.augmentation;
     words.extend([
         varied.largest_turn().to_bits(),
-        varied.permute_channels.into(),
+        u32::from(varied.permute_channels) + 2 * u32::from(varied.flip_axes),
         varied.largest_scaling().to_bits(),
         varied.shift,
         varied.time_warp.to_bits(),

@@ -71,6 +71,7 @@ fn augmentation(m: usize) -> Augmentation {
         time_warp: 0.15 * (m % 3) as f32,
         mix: [0.0, 0.3, 0.5][m % 3],
         permute_channels: m == 5,
+        flip_axes: m == 4,
     }
 }
 
