@@ -129,8 +129,8 @@ impl Augment {
         }
     }
 
-    /// Calls `put` with the index and the value of each value of window `window` of the batch, before it is mixed and the
-    /// scaler, and without noise.
+    /// Calls `put` with the index and the value of each value of window `window` of the batch, before the mix, the scaler and
+    /// the noise.
     #[inline(always)]
     fn vary(&self, window: usize, values: &[f32], channels: usize, mut put: impl FnMut(usize, f32)) {
         let samples = values.len() / channels;
