@@ -216,9 +216,9 @@ fn train_group(
         let training = study.training(number);
         let setting = &study.settings[training.setting];
         // The seeds of a setting and fold follow each other, and share their scaler.
-        let before = ingredients.last().filter(|before| {
-            (before.training.setting, before.training.fold) == (training.setting, training.fold)
-        });
+        let before = ingredients
+            .last()
+            .filter(|before| (before.training.setting, before.training.fold) == (training.setting, training.fold));
         let scaler = match before {
             Some(before) => before.scaler.clone(),
             None => study.scaler(setting, &study.folds[training.fold]),

@@ -303,8 +303,8 @@ fn comparisons(competitors: &[Competitor]) -> Vec<Comparison> {
         _ => (1..n_networks).map(|b| (0, b)).collect(),
     };
     pairs.extend((n_networks..competitors.len()).map(|b| (0, b)));
-    let figures: [(&str, fn(&SubjectFigures) -> f64); 2] =
-        [("macro_f1", |one| one.macro_f1), ("accuracy", |one| one.accuracy)];
+    type Figure = fn(&SubjectFigures) -> f64;
+    let figures: [(&str, Figure); 2] = [("macro_f1", |one| one.macro_f1), ("accuracy", |one| one.accuracy)];
     let mut comparisons = Vec::new();
     for (figure, of) in figures {
         let mut of_figure: Vec<Comparison> = pairs

@@ -16,6 +16,7 @@ mod inputs;
 mod model;
 mod plan;
 mod predict;
+mod predictor;
 mod preset;
 mod progress;
 mod record;
@@ -26,7 +27,6 @@ mod sparkline;
 mod stream;
 mod study;
 mod train;
-mod trained;
 mod values;
 
 use std::process::ExitCode;

@@ -160,7 +160,9 @@ impl Prepared {
             extra: &extra,
         };
         let events = Events::of(folder, tensorboard)?;
-        let mut watch = Watch::new(style, self.plan.training.batch_size, interruption()?, events);
+        let interrupted =
+            interruption("finishing the batch and saving", "the run resumes from its last complete epoch")?;
+        let mut watch = Watch::new(style, self.plan.training.batch_size, interrupted, events);
         let outcome = train(&job, &mut watch);
         let events = watch.end();
         let outcome = outcome?;
