@@ -241,8 +241,8 @@ impl Description {
             .collect())
     }
 
-    /// The command that repeats it.
-    pub fn command(&self) -> String {
+    /// The command that repeats it, with the folds that it has: left open, they would be chosen again.
+    pub fn command(&self, folds: Folds) -> String {
         let mut command = "triax study".to_owned();
         let quoted = |word: &str| match word.chars().all(|c| c.is_alphanumeric() || "-_=.,:/+%@".contains(c)) {
             true => word.to_owned(),
@@ -268,7 +268,7 @@ impl Description {
             let devices: Vec<String> = self.conduct.devices.iter().map(ToString::to_string).collect();
             add(format!("--devices {}", devices.join(",")));
         }
-        self.folds.iter().for_each(|folds| add(format!("--folds {folds}")));
+        add(format!("--folds {folds}"));
         add(format!("--seeds {}", self.seeds));
         if !self.baselines {
             add("--no-baselines".to_owned());

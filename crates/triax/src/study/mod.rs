@@ -252,7 +252,7 @@ fn start(
 fn conclude(study: &Study, folder: &StudyFolder, description: &Description, style: Style) -> anyhow::Result<Summary> {
     let facts = Facts {
         shared_settings: description.shared()?,
-        command: description.command(),
+        command: description.command(study.protocol),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         baselines: description.baselines,
     };

@@ -79,13 +79,13 @@ impl Watch for Bar {
                 let line = json!({"event": "progress", "trainings": done, "of": n_trainings, "seconds_left": left});
                 drop(writeln!(io::stdout(), "{line}"));
             }
-            (None, Style::Human) if self.told.elapsed() >= BETWEEN_LINES || done == n_trainings => {
+            (None, Style::Human) if done == n_trainings => {
+                drop(writeln!(io::stdout(), "{done}/{n_trainings} trainings"))
+            }
+            (None, Style::Human) if self.told.elapsed() >= BETWEEN_LINES => {
                 self.told = Instant::now();
-                drop(writeln!(
-                    io::stdout(),
-                    "{done}/{n_trainings} trainings, {} left",
-                    HumanDuration(self.time_left())
-                ));
+                let left = HumanDuration(self.time_left());
+                drop(writeln!(io::stdout(), "{done}/{n_trainings} trainings, {left} left"));
             }
             _ => {}
         }
