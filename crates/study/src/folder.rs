@@ -2,10 +2,10 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `study.json` | what the study is: settings, folds, seeds, data; whoever resumes or joins must agree with it |
+//! | `study.json` | what the study is: settings, folds, seeds, data; whoever resumes or joins must agree with it. And how it is trained here |
 //! | `trainings/NNNNN.safetensors` | one training each, written whole as it ends |
 //! | `weights/NNNNN.safetensors` | its weights, where they are kept: a weight file as `triax train` writes it |
-//! | `results.csv`, `subjects.csv`, `history.csv`, `baselines.csv` | tables of all that is there, in the order of the numbers |
+//! | `results.csv`, `subjects.csv`, `history.csv`, `baselines.csv` | tables of all that is there; in the end, in the order of the numbers |
 //! | `timings.csv` | when and how long: the one table that differs between two runs of the same study |
 //! | `summary.json`, `report.html` | what was found, once all trainings are there |
 
@@ -40,7 +40,9 @@ impl StudyFolder {
         let file = path.join("study.json");
         if !file.exists() {
             let mut there = fs::read_dir(path).map_err(StudyError::io("read", path))?;
-            if there.any(|entry| entry.is_ok_and(|entry| entry.file_name() != ".lock")) {
+            // A lock, and what a process that was killed has written half, have names with a dot.
+            let is_hidden = |entry: &fs::DirEntry| entry.file_name().as_encoded_bytes().starts_with(b".");
+            if there.any(|entry| entry.is_ok_and(|entry| !is_hidden(&entry))) {
                 let reason = io::Error::new(
                     io::ErrorKind::AlreadyExists,
                     "it holds files, and no study.json: name a folder that is new or empty, or that of this study",
@@ -60,13 +62,13 @@ impl StudyFolder {
             }
         }
         let folder = Self { path: path.to_owned(), _lock: lock };
-        for name in ["trainings", "weights"] {
-            fs::create_dir_all(path.join(name)).map_err(StudyError::io("make", &path.join(name)))?;
-        }
         if !file.exists() {
             let description = serde_json::json!({"study": study, "here": here});
             let text = serde_json::to_string_pretty(&description).expect("JSON can be written") + "\n";
             folder.write("study.json", text.as_bytes())?;
+        }
+        for name in ["trainings", "weights"] {
+            fs::create_dir_all(path.join(name)).map_err(StudyError::io("make", &path.join(name)))?;
         }
         Ok(folder)
     }
@@ -252,5 +254,14 @@ mod tests {
         let refusal = StudyFolder::open(scratch.path(), &json!({}), &json!({})).unwrap_err().to_string();
         assert!(refusal.contains("it holds files"), "{refusal}");
         assert_eq!(fs::read_dir(scratch.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_folder_whose_process_was_killed_at_once_is_a_new_one() {
+        let scratch = tempfile::tempdir().unwrap();
+        for name in [".lock", ".triax-x.partial"] {
+            fs::write(scratch.path().join(name), "").unwrap();
+        }
+        StudyFolder::open(scratch.path(), &json!({}), &json!({})).unwrap();
     }
 }

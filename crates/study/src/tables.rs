@@ -58,12 +58,13 @@ fn headers(study: &Study) -> [Table; 4] {
     let mut tables = NAMES.map(|_| Table::new());
     let [results, subjects, history, timings] = &mut tables;
     let recalls: Vec<String> = study.classes().iter().map(|class| format!("recall_{class}")).collect();
+    // None of these is the name of a setting that may vary.
     results.row(
         ["training", "setting"]
             .into_iter()
             .chain(varied(study))
-            .chain(["fold", "subjects", "seed", "n_train", "n_valid", "epochs", "train_loss", "train_accuracy"])
-            .chain(["loss", "accuracy", "macro_f1"])
+            .chain(["fold", "subjects", "seed", "n_train", "n_valid", "n_epochs", "train_loss", "train_accuracy"])
+            .chain(["valid_loss", "accuracy", "macro_f1"])
             .chain(recalls.iter().map(String::as_str))
             .chain(["device", "broken"]),
     );

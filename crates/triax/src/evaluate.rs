@@ -185,7 +185,7 @@ fn choose(args: &Args, predictor: &Predictor) -> anyhow::Result<Chosen> {
         activities => corpus.select_activities(activities).is_ok_and(|chosen| chosen.fingerprint == fingerprint),
     };
     let own = match &predictor.origin {
-        Origin::Study(study) if is_data_of(&study.summary.fingerprint) => return fold_by_fold(args, study),
+        Origin::Study(study) if is_data_of(&study.summary.fingerprint) => return fold_by_fold(args, study, corpus),
         Origin::Run(run) => Some(run).filter(|run| is_data_of(&run.record.data.fingerprint)),
         Origin::Study(_) | Origin::File => None,
     };
@@ -256,12 +256,12 @@ fn choose(args: &Args, predictor: &Predictor) -> anyhow::Result<Chosen> {
 }
 
 /// The data of a study, each fold's windows for the networks of that fold.
-fn fold_by_fold(args: &Args, of: &OfStudy) -> anyhow::Result<Chosen> {
+fn fold_by_fold(args: &Args, of: &OfStudy, corpus: Corpus) -> anyhow::Result<Chosen> {
     if args.part.is_some() || args.split.is_some() || args.step.is_some() {
         let problem = "a study's own data is judged fold by fold: leave --part, --split and --step out";
         return Err(Usage(problem.to_owned()).into());
     }
-    let study = study::made_again(&of.path, args.data.as_ref())?;
+    let study = study::made_again(&of.path, corpus)?;
     let len = study.window * study.channels();
     let judging = |fold: &triax_data::Fold| Judging {
         windows: fold

@@ -209,7 +209,6 @@ impl Description {
             "settings": settings,
             "vary": self.vary,
             "data": {
-                "name": study.corpus.name,
                 "fingerprint": study.corpus.fingerprint,
                 "window": study.window,
                 "step": study.step,

@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use triax_study::{StudyFolder, difference};
 
 use super::description::{Conduct, Description};
-use super::{again, conclude};
+use super::{again, conclude, read_corpus};
 use crate::failure::Usage;
 use crate::progress::Style;
 
@@ -62,7 +62,8 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     if let Some(data) = &args.data {
         description = description.with_data(data)?;
     }
-    let study = again(&description, &described["study"], first)?;
+    let corpus = read_corpus(&description.settings()?[0].settings)?;
+    let study = again(&description, first, corpus)?;
     let folder = StudyFolder::open(&args.out, &description.compared(&study), &description.here())?;
     for part in &args.parts {
         folder.take_over(part, &study).with_context(|| format!("cannot join {}", part.display()))?;

@@ -23,12 +23,12 @@ use triax_study::{
 };
 
 use crate::engines::{self, OnDevice, Place, Trial};
-use crate::inputs;
 use crate::plan::fit_plan;
 use crate::progress::{Style, interruption};
 use crate::report::{grouped, listed};
 use crate::settings::{EngineChoice, MachineSettings, Normalize, Settings, SplitSettings};
-use crate::values::{ClassWeights, DataSource, positive};
+use crate::values::{ClassWeights, positive};
+use crate::{config, inputs};
 use description::Conduct;
 pub use description::Description;
 use grid::Point;
@@ -269,7 +269,10 @@ fn conclude(study: &Study, folder: &StudyFolder, description: &Description, styl
             writeln!(out, "report    {}", folder.path().join("report.html").display())?;
             writeln!(out, "results   {}", folder.path().join("results.csv").display())?;
         }
-        Style::Json => writeln!(out, "{}", json!({"event": "end", "study": folder.path(), "summary": summary}))?,
+        Style::Json => {
+            let summary = config::as_written(&summary)?;
+            writeln!(out, "{}", json!({"event": "end", "study": folder.path(), "summary": summary}))?;
+        }
         Style::Quiet => {}
     }
     Ok(summary)
@@ -277,31 +280,21 @@ fn conclude(study: &Study, folder: &StudyFolder, description: &Description, styl
 
 /// Reads the data that all settings share.
 fn read_corpus(settings: &Settings) -> anyhow::Result<Corpus> {
-    let corpus = inputs::read_corpus(&settings.data.data, settings.data.format, settings.training.seed)?;
-    Ok(match settings.data.activities.as_slice() {
-        [] => corpus,
-        activities => corpus.select_activities(activities)?,
-    })
+    inputs::read_corpus(&settings.data.data, settings.data.format, settings.training.seed)
 }
 
-/// The study in `path` as it was made, of the data at `data` where it is not where it was.
+/// The study in the folder `path` as it was made of `corpus`, all that was read of its data.
 ///
 /// # Errors
 /// Other data, or another version of Triax.
-pub fn made_again(path: &Path, data: Option<&DataSource>) -> anyhow::Result<Study> {
-    let mut description = Description::read(path)?;
-    if let Some(DataSource::Path(data)) = data {
-        description = description.with_data(data)?;
-    }
-    again(&description, &StudyFolder::description(path)?["study"], path)
+pub fn made_again(path: &Path, corpus: Corpus) -> anyhow::Result<Study> {
+    again(&Description::read(path)?, path, corpus)
 }
 
-/// The study of `description`, which must be the one that the folder `path` describes as `there`.
-fn again(description: &Description, there: &serde_json::Value, path: &Path) -> anyhow::Result<Study> {
-    let points = description.settings()?;
-    let corpus = read_corpus(&points[0].settings)?;
-    let study = prepare(description, points, corpus)?;
-    match difference("", there, &description.compared(&study)) {
+/// As [`made_again`], by a description of it that may have its data elsewhere.
+fn again(description: &Description, path: &Path, corpus: Corpus) -> anyhow::Result<Study> {
+    let study = prepare(description, description.settings()?, corpus)?;
+    match difference("", &StudyFolder::description(path)?["study"], &description.compared(&study)) {
         None => Ok(study),
         Some(difference) => {
             anyhow::bail!("this is not the data or the Triax that {} was made with: {difference}", path.display())
@@ -312,6 +305,10 @@ fn again(description: &Description, there: &serde_json::Value, path: &Path) -> a
 /// Makes windows, folds and settings of the data.
 fn prepare(description: &Description, points: Vec<Point>, corpus: Corpus) -> anyhow::Result<Study> {
     let first = &points[0].settings;
+    let corpus = match first.data.activities.as_slice() {
+        [] => corpus,
+        activities => corpus.select_activities(activities)?,
+    };
     let window = first.data.window.or(corpus.window).unwrap_or(NetworkSpec::default().window);
     let windows = triax_data::cut(&corpus, window, first.data.step)?;
     let protocol = description.folds.unwrap_or(if corpus.subjects().len() > 1 {
