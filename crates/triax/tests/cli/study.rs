@@ -48,11 +48,17 @@ fn table(path: &Path) -> Vec<Vec<String>> {
     rows.records().map(|row| row.unwrap().iter().map(String::from).collect()).collect()
 }
 
-/// A study of many trainings into the folder `out`, some of which have ended.
+/// The files of the trainings that have ended.
+fn n_ended(folder: &Path, study: &str) -> usize {
+    let entries = fs::read_dir(folder.join(study).join("trainings")).into_iter().flatten();
+    entries.filter(|entry| entry.as_ref().unwrap().path().extension().is_some_and(|e| e == "safetensors")).count()
+}
+
+/// A study of many trainings into the folder `out`, some more of which have ended.
 fn begin(folder: &Path, args: &[&str], out: &str) -> Child {
+    let n_before = n_ended(folder, out);
     let mut child = command(folder, args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("triax starts");
-    let first = folder.join(out).join("trainings/00000.safetensors");
-    while !first.exists() {
+    while n_ended(folder, out) <= n_before {
         assert!(child.try_wait().unwrap().is_none(), "the study ended by itself");
         std::thread::yield_now();
     }
@@ -153,7 +159,7 @@ fn a_grid_is_the_same_by_options_and_by_file() {
 fn a_killed_study_goes_on_and_repeats_nothing() {
     let folder = data();
     let args = arguments("stopped", &LONG);
-    // SIGKILL, after the first training has ended, and as soon as it goes on.
+    // SIGKILL, wherever it happens to be; twice.
     for _ in 0..2 {
         let mut child = begin(folder.path(), &args, "stopped");
         child.kill().unwrap();
@@ -294,6 +300,20 @@ fn a_study_that_goes_on_keeps_its_settings() {
     fs::write(folder.path().join("data.csv"), recordings::csv(4, 161)).unwrap();
     let message = triax(folder.path(), ["study", "--resume", "study"]).refused(1);
     assert!(message.contains("`data.fingerprint`"), "{message}");
+}
+
+#[test]
+fn results_come_while_a_study_goes_on() {
+    let folder = data();
+    let mut child = begin(folder.path(), &arguments("study", &LONG), "study");
+    let n_lines = || fs::read_to_string(folder.path().join("study/results.csv")).unwrap().lines().count();
+    while n_lines() == 1 {
+        assert!(child.try_wait().unwrap().is_none(), "the study ended by itself");
+        std::thread::yield_now();
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(!is_over(folder.path(), "study"), "there were no results before all of them");
 }
 
 #[test]
