@@ -37,7 +37,7 @@ pub fn matrix(counts: &[Vec<u64>], class_names: &[String], caption: &str) -> Mar
 
 /// `count` of the `total` windows of its row, in percent.
 fn cell(count: u64, total: u64, is_hit: bool) -> Markup {
-    let percent = if total == 0 { 0 } else { (100 * count + total / 2) / total };
+    let percent = (100 * count + total / 2).checked_div(total).unwrap_or(0);
     let class = match (percent >= DARK, is_hit) {
         (true, true) => "hit dark",
         (false, true) => "hit",

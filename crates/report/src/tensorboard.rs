@@ -119,7 +119,7 @@ mod tests {
         assert_eq!(&record[12..21], b"123456789");
         // CRC-32C of these nine digits is 0xE3069283, the check value of its definition.
         let crc: u32 = 0xE306_9283;
-        let masked = ((crc >> 15) | (crc << 17)).wrapping_add(0xa282_ead8);
+        let masked = crc.rotate_right(15).wrapping_add(0xa282_ead8);
         assert_eq!(record[21..], masked.to_le_bytes());
     }
 

@@ -21,7 +21,7 @@ pub enum StudyError {
         reason: io::Error,
     },
     /// A file that is not what a study writes.
-    #[error("{} is not what a study writes there: {problem}; remove it, and the study trains it again", path.display())]
+    #[error("{} is not what a study writes there: {problem}; remove it, and run the study again", path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -41,9 +41,7 @@ pub enum StudyError {
     #[error("{0}")]
     Device(String),
     /// Scores that are not those of its windows.
-    #[error(
-        "the scores of training {number} cannot be judged: {problem}; remove its file, and the study trains it again"
-    )]
+    #[error("the scores of training {number} cannot be judged: {problem}; remove its file, and run the study again")]
     Scores {
         /// Its number.
         number: usize,
@@ -59,6 +57,28 @@ pub enum StudyError {
         n_trainings: usize,
         /// The first of them.
         first: usize,
+    },
+    /// A study that has not been summed up.
+    #[error("the study in {} is not finished; go on with triax study --resume {}", path.display(), path.display())]
+    Unfinished {
+        /// Its folder.
+        path: PathBuf,
+    },
+    /// Weights that a study has not kept.
+    #[error(
+        "{} has kept the weights of {n_kept} of {n_networks} networks of {setting}: make the study again in another \
+         folder, with --keep-weights true",
+        path.display()
+    )]
+    NoWeights {
+        /// Its folder.
+        path: PathBuf,
+        /// The setting.
+        setting: String,
+        /// Networks with weights.
+        n_kept: usize,
+        /// Networks that did not break down.
+        n_networks: usize,
     },
     /// A baseline failed.
     #[error("the baseline {name} failed in fold {fold}: {problem}")]

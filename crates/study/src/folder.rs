@@ -2,10 +2,10 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `study.json` | what the study is: settings, folds, seeds, data; whoever resumes or joins must agree with it |
+//! | `study.json` | what the study is: settings, folds, seeds, data; whoever resumes or joins must agree with it. And how it is trained here |
 //! | `trainings/NNNNN.safetensors` | one training each, written whole as it ends |
 //! | `weights/NNNNN.safetensors` | its weights, where they are kept: a weight file as `triax train` writes it |
-//! | `results.csv`, `subjects.csv`, `history.csv`, `baselines.csv` | tables of all that is there, in the order of the numbers |
+//! | `results.csv`, `subjects.csv`, `history.csv`, `baselines.csv` | tables of all that is there; in the end, in the order of the numbers |
 //! | `timings.csv` | when and how long: the one table that differs between two runs of the same study |
 //! | `summary.json`, `report.html` | what was found, once all trainings are there |
 
@@ -40,7 +40,9 @@ impl StudyFolder {
         let file = path.join("study.json");
         if !file.exists() {
             let mut there = fs::read_dir(path).map_err(StudyError::io("read", path))?;
-            if there.any(|entry| entry.is_ok_and(|entry| entry.file_name() != ".lock")) {
+            // A lock, and what a process that was killed has written half, have names with a dot.
+            let is_hidden = |entry: &fs::DirEntry| entry.file_name().as_encoded_bytes().starts_with(b".");
+            if there.any(|entry| entry.is_ok_and(|entry| !is_hidden(&entry))) {
                 let reason = io::Error::new(
                     io::ErrorKind::AlreadyExists,
                     "it holds files, and no study.json: name a folder that is new or empty, or that of this study",
@@ -60,13 +62,13 @@ impl StudyFolder {
             }
         }
         let folder = Self { path: path.to_owned(), _lock: lock };
-        for name in ["trainings", "weights"] {
-            fs::create_dir_all(path.join(name)).map_err(StudyError::io("make", &path.join(name)))?;
-        }
         if !file.exists() {
             let description = serde_json::json!({"study": study, "here": here});
             let text = serde_json::to_string_pretty(&description).expect("JSON can be written") + "\n";
             folder.write("study.json", text.as_bytes())?;
+        }
+        for name in ["trainings", "weights"] {
+            fs::create_dir_all(path.join(name)).map_err(StudyError::io("make", &path.join(name)))?;
         }
         Ok(folder)
     }
@@ -99,21 +101,16 @@ impl StudyFolder {
     }
 
     /// The weights of a training.
-    pub fn weights_path(&self, number: usize) -> PathBuf {
-        self.path.join("weights").join(format!("{number:05}.safetensors"))
+    pub(crate) fn weights_path(&self, number: usize) -> PathBuf {
+        weights_in(&self.path, number)
     }
 
-    /// All trainings that are there, by number.
-    pub(crate) fn trainings(&self, classes: usize) -> Result<BTreeMap<usize, TrainingFile>, StudyError> {
-        let folder = self.path.join("trainings");
+    /// All trainings of `study` that are there, by number.
+    pub(crate) fn trainings(&self, study: &Study) -> Result<BTreeMap<usize, TrainingFile>, StudyError> {
         let mut all = BTreeMap::new();
-        for entry in fs::read_dir(&folder).map_err(StudyError::io("read", &folder))? {
-            let path = entry.map_err(StudyError::io("read", &folder))?.path();
-            // A process that was killed leaves its half-written file under another name.
-            if path.extension().is_none_or(|extension| extension != "safetensors") {
-                continue;
-            }
-            let file = TrainingFile::read(&path, classes)?;
+        for path in files(&self.path.join("trainings"))? {
+            let file = TrainingFile::read(&path, study.classes().len())?;
+            file.check(study).map_err(|problem| StudyError::damaged(&path, problem))?;
             if self.training_path(file.trained.number) != path {
                 return Err(StudyError::damaged(&path, format!("it is training {}", file.trained.number)));
             }
@@ -127,54 +124,82 @@ impl StudyFolder {
     /// # Errors
     /// A training that is damaged.
     pub fn missing(&self, study: &Study) -> Result<Vec<usize>, StudyError> {
-        let there = self.trainings(study.classes().len())?;
+        let there = self.trainings(study)?;
         Ok((0..study.n_trainings()).filter(|number| !there.contains_key(number)).collect())
     }
 
-    /// Copies the trainings of the study in `part`, and their weights.
+    /// Copies the trainings of the share of `study` in `part`, and their weights. What is here already stays, where it
+    /// came out the same.
     ///
     /// # Errors
-    /// A training that is here already; whatever the system says.
-    pub fn take_over(&self, part: &Path) -> Result<usize, StudyError> {
-        let mut n_taken = 0;
-        for name in ["trainings", "weights"] {
-            let from = part.join(name);
-            for entry in fs::read_dir(&from).map_err(StudyError::io("read", &from))? {
-                let source = entry.map_err(StudyError::io("read", &from))?.path();
-                let Some(file) = source.file_name().filter(|_| source.extension().is_some_and(|e| e == "safetensors"))
-                else {
-                    continue;
-                };
-                let target = self.path.join(name).join(file);
-                let bytes = fs::read(&source).map_err(StudyError::io("read", &source))?;
-                if target.exists() {
-                    if fs::read(&target).map_err(StudyError::io("read", &target))? == bytes {
-                        continue;
-                    }
-                    let reason = io::Error::new(
-                        io::ErrorKind::AlreadyExists,
-                        format!("{} is there already, and differs: the parts overlap", target.display()),
-                    );
-                    return Err(StudyError::Io { action: "join", path: source, reason });
+    /// A training that is here already, and came out otherwise; a damaged one; another process at work in `part`;
+    /// whatever the system says.
+    pub fn take_over(&self, part: &Path, study: &Study) -> Result<(), StudyError> {
+        let _lock = lock_for_reading(part)?;
+        for source in files(&part.join("trainings"))? {
+            let file = TrainingFile::read(&source, study.classes().len())?;
+            file.check(study).map_err(|problem| StudyError::damaged(&source, problem))?;
+            let number = file.trained.number;
+            let target = self.training_path(number);
+            if target.exists() && !TrainingFile::read(&target, study.classes().len())?.agrees_with(&file) {
+                let reason = io::Error::new(
+                    io::ErrorKind::AlreadyExists,
+                    format!("the shares overlap, and training {number} came out otherwise in another one"),
+                );
+                return Err(StudyError::Io { action: "join", path: source, reason });
+            }
+            // Weights first: a training that is there has all that it left behind.
+            for (source, target) in [(weights_in(part, number), self.weights_path(number)), (source, target)] {
+                if source.exists() && !target.exists() {
+                    let bytes = fs::read(&source).map_err(StudyError::io("read", &source))?;
+                    whole_file::write(&target, &bytes).map_err(StudyError::io("write", &target))?;
                 }
-                whole_file::write(&target, &bytes).map_err(StudyError::io("write", &target))?;
-                n_taken += usize::from(name == "trainings");
             }
         }
-        Ok(n_taken)
+        Ok(())
     }
+}
+
+/// The weights of a training of the study in `folder`.
+pub(crate) fn weights_in(folder: &Path, number: usize) -> PathBuf {
+    folder.join("weights").join(format!("{number:05}.safetensors"))
+}
+
+/// The safetensors files in `folder`. What a process that was killed has written half has another name.
+pub(crate) fn files(folder: &Path) -> Result<Vec<PathBuf>, StudyError> {
+    let entries = fs::read_dir(folder).map_err(StudyError::io("read", folder))?;
+    let paths: Result<Vec<PathBuf>, _> = entries.map(|entry| entry.map(|entry| entry.path())).collect();
+    let mut paths = paths.map_err(StudyError::io("read", folder))?;
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "safetensors"));
+    paths.sort();
+    Ok(paths)
 }
 
 fn lock(path: &Path) -> Result<File, StudyError> {
     let file = path.join(".lock");
     let lock = File::create(&file).map_err(StudyError::io("write", &file))?;
-    match lock.try_lock() {
-        Ok(()) => Ok(lock),
+    held(lock.try_lock(), path)?;
+    Ok(lock)
+}
+
+/// Keeps others from changing the study in `path`, as long as the file is held. A folder that cannot be written needs no
+/// such thing.
+fn lock_for_reading(path: &Path) -> Result<Option<File>, StudyError> {
+    let Ok(lock) = File::open(path.join(".lock")) else { return Ok(None) };
+    held(lock.try_lock_shared(), path)?;
+    Ok(Some(lock))
+}
+
+fn held(locked: Result<(), fs::TryLockError>, path: &Path) -> Result<(), StudyError> {
+    match locked {
+        Ok(()) => Ok(()),
         Err(fs::TryLockError::WouldBlock) => {
             let reason = io::Error::new(io::ErrorKind::ResourceBusy, "another process is at work there");
             Err(StudyError::Io { action: "go on in", path: path.to_owned(), reason })
         }
-        Err(fs::TryLockError::Error(reason)) => Err(StudyError::Io { action: "lock", path: file, reason }),
+        // Some network file systems have no locks: there a study must do without.
+        Err(fs::TryLockError::Error(reason)) if reason.kind() == io::ErrorKind::Unsupported => Ok(()),
+        Err(fs::TryLockError::Error(reason)) => Err(StudyError::Io { action: "lock", path: path.to_owned(), reason }),
     }
 }
 
@@ -229,5 +254,14 @@ mod tests {
         let refusal = StudyFolder::open(scratch.path(), &json!({}), &json!({})).unwrap_err().to_string();
         assert!(refusal.contains("it holds files"), "{refusal}");
         assert_eq!(fs::read_dir(scratch.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_folder_whose_process_was_killed_at_once_is_a_new_one() {
+        let scratch = tempfile::tempdir().unwrap();
+        for name in [".lock", ".triax-x.partial"] {
+            fs::write(scratch.path().join(name), "").unwrap();
+        }
+        StudyFolder::open(scratch.path(), &json!({}), &json!({})).unwrap();
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
 use triax_data::{Corpus, Fold, Folds, Windows, fit_scaler_to};
 use triax_engine::WindowSet;
 use triax_losses::balanced_class_weights;
@@ -65,8 +66,9 @@ pub struct Training {
     pub seed: u64,
 }
 
-/// A share of a study, for one of several machines: every so many trainings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A share of a study, for one of several machines: every so many trainings. In JSON it is the text `I/N`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub struct Share {
     /// Which, from 1.
     pub part: usize,
@@ -143,6 +145,20 @@ impl Share {
 impl fmt::Display for Share {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.part, self.of)
+    }
+}
+
+impl From<Share> for String {
+    fn from(share: Share) -> Self {
+        share.to_string()
+    }
+}
+
+impl TryFrom<String> for Share {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
     }
 }
 

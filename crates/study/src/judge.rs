@@ -49,15 +49,35 @@ pub(crate) fn confusion(labels: &[u32], predictions: &[u32], classes: usize) -> 
     counts
 }
 
-/// The scores of several networks for the same windows as those of one predictor (n_windows, classes): the mean of their
-/// probabilities where scores are logits, the mean of the scores themselves where they are margins, which have a scale of
-/// their own (1 is what a hinge asks for).
-pub fn combined(of_members: &[&[f32]], loss: Loss, classes: usize) -> Vec<f32> {
-    let n = of_members.len() as f32;
-    let mut sum = vec![0.0; of_members.first().map_or(0, |scores| scores.len())];
-    for scores in of_members {
-        for (sum, row) in sum.chunks_exact_mut(classes).zip(scores.chunks_exact(classes)) {
-            match loss {
+/// The scores of several networks for the same windows, as those of one predictor: the mean of their probabilities where
+/// scores are logits, the mean of the scores themselves where they are margins, which have a scale of their own (1 is what
+/// a hinge asks for).
+pub struct Combined {
+    loss: Loss,
+    classes: usize,
+    /// (n_windows, classes)
+    sum: Vec<f32>,
+    n_networks: usize,
+}
+
+impl Combined {
+    /// Of no network yet. `loss` is that of their training.
+    pub fn new(loss: Loss, classes: usize) -> Self {
+        Self { loss, classes, sum: Vec::new(), n_networks: 0 }
+    }
+
+    /// Adds the scores of a network (n_windows, classes).
+    ///
+    /// # Panics
+    /// If they are of another number of windows than those before.
+    pub fn add(&mut self, scores: &[f32]) {
+        if self.n_networks == 0 {
+            self.sum = vec![0.0; scores.len()];
+        }
+        assert_eq!(scores.len(), self.sum.len(), "scores of the same windows");
+        self.n_networks += 1;
+        for (sum, row) in self.sum.chunks_exact_mut(self.classes).zip(scores.chunks_exact(self.classes)) {
+            match self.loss {
                 Loss::CategoricalCrossentropy => {
                     let largest = row[predicted_class(row)];
                     let total: f32 = row.iter().map(|score| (score - largest).exp()).sum();
@@ -69,17 +89,28 @@ pub fn combined(of_members: &[&[f32]], loss: Loss, classes: usize) -> Vec<f32> {
             }
         }
     }
-    sum.iter_mut().for_each(|sum| *sum /= n);
-    if loss == Loss::CategoricalCrossentropy {
-        // Back to logits, so that whoever takes a softmax of them has the mean probabilities.
-        sum.iter_mut().for_each(|sum| *sum = sum.max(f32::MIN_POSITIVE).ln());
+
+    /// The scores of all together (n_windows, classes). Of probabilities they are logarithms, so that whoever takes a
+    /// softmax of them has the mean probabilities.
+    pub fn scores(mut self) -> Vec<f32> {
+        let n = self.n_networks as f32;
+        self.sum.iter_mut().for_each(|sum| *sum /= n);
+        if self.loss == Loss::CategoricalCrossentropy {
+            self.sum.iter_mut().for_each(|sum| *sum = sum.max(f32::MIN_POSITIVE).ln());
+        }
+        self.sum
     }
-    sum
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn combined(of_networks: &[&[f32]], loss: Loss, classes: usize) -> Vec<f32> {
+        let mut all = Combined::new(loss, classes);
+        of_networks.iter().for_each(|scores| all.add(scores));
+        all.scores()
+    }
 
     #[test]
     fn logits_are_combined_as_probabilities_and_margins_as_they_are() {

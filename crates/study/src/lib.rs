@@ -2,8 +2,8 @@
 //!
 //! A [`Study`] numbers its trainings: setting by setting, fold by fold, seed by seed. [`run`] trains those of a share that
 //! a [`StudyFolder`] does not hold yet, and puts each into a file of its own as it ends; so a study that was killed goes on
-//! where it was, and shares that were trained apart are joined by collecting their files. All tables are made anew from
-//! these files, in the order of the numbers, and do not depend on how they came about.
+//! where it was, and shares that were trained apart are joined by collecting their files. In the end all tables are made
+//! anew from these files, in the order of the numbers, and do not depend on how they came about.
 //!
 //! This crate must never know the command line, nor how a report looks.
 
@@ -12,6 +12,7 @@ mod error;
 mod folder;
 mod grid;
 mod judge;
+mod networks;
 mod run;
 mod summarise;
 mod summary;
@@ -21,10 +22,10 @@ mod training_file;
 pub use error::StudyError;
 pub use folder::{StudyFolder, difference};
 pub use grid::{Setting, Share, Study, Training};
-pub use judge::combined;
+pub use judge::Combined;
+pub use networks::{KeptNetwork, kept_networks};
 pub use run::{Device, Options, Outcome, Watch, run};
 pub use summarise::{Facts, summarise};
 pub use summary::{Band, Comparison, Competitor, EpochBand, Kind, Summary};
-pub use tables::write as write_tables;
 pub use training_file::{Trained, TrainingFile};
 pub use triax_trainer::{Mistake, Reliability, SubjectFigures};

@@ -58,8 +58,13 @@ impl Watch for () {}
 pub enum Outcome {
     /// The folder holds all trainings of the share.
     Finished,
-    /// The watch asked to stop; so many trainings are there.
-    Interrupted(usize),
+    /// The watch asked to stop.
+    Interrupted {
+        /// Trainings of the share that are there.
+        n_done: usize,
+        /// Trainings of the share.
+        n_trainings: usize,
+    },
 }
 
 /// Trains what `folder` does not hold yet. Which device trains what is settled beforehand, so that a study that was
@@ -74,23 +79,24 @@ pub fn run(
     folder: &StudyFolder,
     watch: &mut dyn Watch,
 ) -> Result<Outcome, StudyError> {
-    let done = folder.trainings(study.classes().len())?;
+    let files = folder.trainings(study)?;
+    tables::write(study, folder, &files)?;
+    let done: BTreeSet<usize> = files.into_keys().collect();
     let (groups, wanted) = (groups(study, devices, options.share), wanted(study, options.share));
     let n_steps = |numbers: &mut dyn Iterator<Item = usize>| numbers.map(|n| n_steps(study, study.training(n))).sum();
-    let n_done = wanted.iter().filter(|number| done.contains_key(number)).count();
+    let n_done = wanted.iter().filter(|number| done.contains(number)).count();
     watch.started(
         n_steps(&mut wanted.iter().copied()),
-        n_steps(&mut wanted.iter().copied().filter(|number| done.contains_key(number))),
+        n_steps(&mut wanted.iter().copied().filter(|number| done.contains(number))),
         wanted.len(),
         n_done,
     );
-    let shared =
-        Mutex::new(Shared { study, folder, done: done.keys().copied().collect(), wanted: wanted.len(), watch });
+    let shared = Mutex::new(Shared { study, folder, n_done, watch });
     let work = |device_idx: usize| -> Result<ControlFlow<()>, StudyError> {
         let device = &devices[device_idx];
         let mut engine = None;
         for group in groups.iter().filter(|group| group.device == device_idx) {
-            let missing: Vec<usize> = group.trainings.iter().copied().filter(|n| !done.contains_key(n)).collect();
+            let missing: Vec<usize> = group.trainings.iter().copied().filter(|n| !done.contains(n)).collect();
             if missing.is_empty() {
                 continue;
             }
@@ -112,14 +118,15 @@ pub fn run(
         });
         std::iter::once(own).chain(others.collect::<Vec<_>>()).collect()
     });
-    let shared = shared.into_inner().unwrap_or_else(PoisonError::into_inner);
-    // What was trained is in the tables, whatever came in between.
-    tables::write(study, folder)?;
+    let n_done = shared.into_inner().unwrap_or_else(PoisonError::into_inner).n_done;
+    // Rows were added as they came; whatever came in between, they end in the order of the numbers.
+    let sorted = folder.trainings(study).and_then(|files| tables::write(study, folder, &files));
     let mut stopped = false;
     for end in ends {
         stopped |= end?.is_break();
     }
-    Ok(if stopped { Outcome::Interrupted(shared.done.len()) } else { Outcome::Finished })
+    sorted?;
+    Ok(if stopped { Outcome::Interrupted { n_done, n_trainings: wanted.len() } } else { Outcome::Finished })
 }
 
 /// The numbers of a share.
@@ -168,8 +175,8 @@ fn fleet_of(first: &Setting, other: &Setting) -> bool {
 struct Shared<'a> {
     study: &'a Study,
     folder: &'a StudyFolder,
-    done: BTreeSet<usize>,
-    wanted: usize,
+    /// Trainings of the share that are there.
+    n_done: usize,
     watch: &'a mut dyn Watch,
 }
 
@@ -204,19 +211,21 @@ fn train_group(
     shared: &Mutex<Shared<'_>>,
 ) -> Result<ControlFlow<()>, StudyError> {
     let (begun, clock) = (SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs(), Instant::now());
-    let ingredients: Vec<Ingredients> = numbers
-        .iter()
-        .map(|&number| {
-            let training = study.training(number);
-            let setting = &study.settings[training.setting];
-            Ingredients {
-                training,
-                plan: study.plan(training),
-                weights: Weights::glorot_uniform(&setting.network, training.seed),
-                scaler: study.scaler(setting, &study.folds[training.fold]),
-            }
-        })
-        .collect();
+    let mut ingredients: Vec<Ingredients> = Vec::with_capacity(numbers.len());
+    for &number in numbers {
+        let training = study.training(number);
+        let setting = &study.settings[training.setting];
+        // The seeds of a setting and fold follow each other, and share their scaler.
+        let before = ingredients
+            .last()
+            .filter(|before| (before.training.setting, before.training.fold) == (training.setting, training.fold));
+        let scaler = match before {
+            Some(before) => before.scaler.clone(),
+            None => study.scaler(setting, &study.folds[training.fold]),
+        };
+        let weights = Weights::glorot_uniform(&setting.network, training.seed);
+        ingredients.push(Ingredients { training, plan: study.plan(training), weights, scaler });
+    }
     let models: Vec<FleetModel<'_>> = ingredients.iter().map(|of| of.model(study)).collect();
     let job = FleetJob {
         engine,
@@ -231,16 +240,17 @@ fn train_group(
         return Ok(ControlFlow::Break(()));
     }
     let seconds = clock.elapsed().as_secs_f64() / numbers.len() as f64;
-    let results = collector.results;
-    for (of, result) in ingredients.iter().zip(results) {
+    let mut files = Vec::with_capacity(numbers.len());
+    for (of, result) in ingredients.iter().zip(collector.results) {
         let file = end(study, device, engine, of, result, options, shared, (begun, seconds))?;
         let shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
         file.write(&shared.folder.training_path(of.training.number), study.classes().len())?;
+        files.push(file);
     }
     let mut shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
-    shared.done.extend(numbers);
-    tables::write(shared.study, shared.folder)?;
-    let n_done = shared.done.len().min(shared.wanted);
+    tables::append(shared.study, shared.folder, &files)?;
+    shared.n_done += files.len();
+    let n_done = shared.n_done;
     shared.watch.trainings_done(n_done);
     Ok(ControlFlow::Continue(()))
 }

@@ -10,7 +10,7 @@ use crate::StudyError;
 use crate::baselines::{self, FoldOfBaseline};
 use crate::folder::StudyFolder;
 use crate::grid::{Setting, Study};
-use crate::judge::{by_subject, combined, confusion, judge, predictions};
+use crate::judge::{Combined, by_subject, confusion, judge, predictions};
 use crate::summary::{Band, Comparison, Competitor, EpochBand, Kind, Summary};
 use crate::tables;
 use crate::training_file::TrainingFile;
@@ -35,16 +35,17 @@ pub struct Facts {
     pub baselines: bool,
 }
 
-/// Sums up what `folder` holds, and writes `baselines.csv` and `summary.json`.
+/// Sums up what `folder` holds, and writes all its tables and `summary.json`.
 ///
 /// # Errors
 /// A training that is missing or damaged; a baseline that fails; a disk that is full.
 pub fn summarise(study: &Study, folder: &StudyFolder, facts: Facts) -> Result<Summary, StudyError> {
-    let files = folder.trainings(study.classes().len())?;
-    if let Some(&first) = folder.missing(study)?.first() {
+    let files = folder.trainings(study)?;
+    if let Some(first) = (0..study.n_trainings()).find(|number| !files.contains_key(number)) {
         let (n_missing, n_trainings) = (study.n_trainings() - files.len(), study.n_trainings());
         return Err(StudyError::Incomplete { n_missing, n_trainings, first });
     }
+    tables::write(study, folder, &files)?;
     let per_setting = study.n_trainings() / study.settings.len();
     let (mut networks, mut ensembles) = (Vec::new(), Vec::new());
     for (idx, setting) in study.settings.iter().enumerate() {
@@ -159,7 +160,9 @@ fn ensemble(study: &Study, setting: &Setting, files: &[&TrainingFile]) -> OutOfF
             of_fold.iter().filter(|file| file.trained.broken.is_none()).map(|file| &*file.scores).collect();
         if !sound.is_empty() {
             all.indices.extend(&fold.valid);
-            all.scores.extend(combined(&sound, setting.plan.training.loss, study.classes().len()));
+            let mut together = Combined::new(setting.plan.training.loss, study.classes().len());
+            sound.iter().for_each(|scores| together.add(scores));
+            all.scores.extend(together.scores());
         }
     }
     all
@@ -300,8 +303,8 @@ fn comparisons(competitors: &[Competitor]) -> Vec<Comparison> {
         _ => (1..n_networks).map(|b| (0, b)).collect(),
     };
     pairs.extend((n_networks..competitors.len()).map(|b| (0, b)));
-    let figures: [(&str, fn(&SubjectFigures) -> f64); 2] =
-        [("macro_f1", |one| one.macro_f1), ("accuracy", |one| one.accuracy)];
+    type Figure = fn(&SubjectFigures) -> f64;
+    let figures: [(&str, Figure); 2] = [("macro_f1", |one| one.macro_f1), ("accuracy", |one| one.accuracy)];
     let mut comparisons = Vec::new();
     for (figure, of) in figures {
         let mut of_figure: Vec<Comparison> = pairs

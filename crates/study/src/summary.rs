@@ -1,11 +1,14 @@
 //! What a study found: everything that a report shows, and `summary.json`.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use triax_data::Audit;
 use triax_statistics::Estimate;
 use triax_trainer::{Mistake, Reliability, SubjectFigures};
+
+use crate::StudyError;
 
 /// What a study found.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -54,6 +57,21 @@ pub struct Summary {
     pub version: String,
     /// The command that repeats the study.
     pub command: String,
+}
+
+impl Summary {
+    /// The summary of the study in `folder`.
+    ///
+    /// # Errors
+    /// A study that is not finished; a file that cannot be read.
+    pub fn read(folder: &Path) -> Result<Self, StudyError> {
+        let path = folder.join("summary.json");
+        if !path.exists() {
+            return Err(StudyError::Unfinished { path: folder.to_owned() });
+        }
+        let text = std::fs::read_to_string(&path).map_err(StudyError::io("read", &path))?;
+        serde_json::from_str(&text).map_err(|error| StudyError::damaged(&path, error.to_string()))
+    }
 }
 
 /// What sort of classifier.

@@ -1,90 +1,133 @@
-//! The tables of a study. Each is made anew from the files of the trainings, in the order of their numbers, so that it
-//! does not depend on how these came about.
+//! The tables of a study. Rows are added as trainings end; at the end, and when a study goes on, each table is made anew
+//! from the files of the trainings, in the order of their numbers, so that it does not depend on how these came about.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::OpenOptions;
+use std::io::Write as _;
 
 use crate::StudyError;
 use crate::baselines::FoldOfBaseline;
 use crate::folder::StudyFolder;
 use crate::grid::Study;
 use crate::judge::judge;
+use crate::training_file::TrainingFile;
 
-/// Writes `results.csv`, `subjects.csv`, `history.csv` and `timings.csv` of all trainings that `folder` holds.
+/// The tables that have rows of each training.
+const NAMES: [&str; 4] = ["results.csv", "subjects.csv", "history.csv", "timings.csv"];
+
+/// Writes the tables of the trainings in `files`, whole.
 ///
 /// # Errors
-/// A training that is damaged; a disk that is full.
-pub fn write(study: &Study, folder: &StudyFolder) -> Result<(), StudyError> {
-    let varied: BTreeSet<&String> = study.settings.iter().flat_map(|setting| setting.values.keys()).collect();
-    let mut results = Table::new(
+/// Scores that cannot be judged; a disk that is full.
+pub(crate) fn write(
+    study: &Study,
+    folder: &StudyFolder,
+    files: &BTreeMap<usize, TrainingFile>,
+) -> Result<(), StudyError> {
+    let mut tables = headers(study);
+    for file in files.values() {
+        add(study, file, &mut tables)?;
+    }
+    NAMES.into_iter().zip(tables).try_for_each(|(name, table)| folder.write(name, &table.bytes()))
+}
+
+/// Adds the rows of `files` below the others, so that a study can be looked at while it goes on.
+///
+/// # Errors
+/// As [`write`].
+pub(crate) fn append(study: &Study, folder: &StudyFolder, files: &[TrainingFile]) -> Result<(), StudyError> {
+    let mut tables = NAMES.map(|_| Table::new());
+    for file in files {
+        add(study, file, &mut tables)?;
+    }
+    for (name, table) in NAMES.into_iter().zip(tables) {
+        let path = folder.path().join(name);
+        let mut end = OpenOptions::new().append(true).open(&path).map_err(StudyError::io("write", &path))?;
+        end.write_all(&table.bytes()).map_err(StudyError::io("write", &path))?;
+    }
+    Ok(())
+}
+
+/// Names of the settings that vary.
+fn varied(study: &Study) -> BTreeSet<&str> {
+    study.settings.iter().flat_map(|setting| setting.values.keys()).map(String::as_str).collect()
+}
+
+/// The tables without a row.
+fn headers(study: &Study) -> [Table; 4] {
+    let mut tables = NAMES.map(|_| Table::new());
+    let [results, subjects, history, timings] = &mut tables;
+    let recalls: Vec<String> = study.classes().iter().map(|class| format!("recall_{class}")).collect();
+    // None of these is the name of a setting that may vary.
+    results.row(
         ["training", "setting"]
             .into_iter()
-            .map(String::from)
-            .chain(varied.iter().map(|name| (*name).clone()))
-            .chain(
-                ["fold", "subjects", "seed", "n_train", "n_valid", "epochs", "train_loss", "train_accuracy"]
-                    .map(String::from),
-            )
-            .chain(["loss", "accuracy", "macro_f1"].map(String::from))
-            .chain(study.classes().iter().map(|class| format!("recall_{class}")))
-            .chain(["device", "broken"].map(String::from)),
+            .chain(varied(study))
+            .chain(["fold", "subjects", "seed", "n_train", "n_valid", "n_epochs", "train_loss", "train_accuracy"])
+            .chain(["valid_loss", "accuracy", "macro_f1"])
+            .chain(recalls.iter().map(String::as_str))
+            .chain(["device", "broken"]),
     );
-    let mut subjects = Table::new(["training", "subject", "n_windows", "accuracy", "macro_f1"]);
-    let mut history = Table::new(["training", "epoch", "loss", "accuracy", "val_loss", "val_accuracy"]);
-    let mut timings = Table::new(["training", "started", "seconds"]);
-    for (number, file) in folder.trainings(study.classes().len())? {
-        let training = study.training(number);
-        let (setting, fold) = (&study.settings[training.setting], &study.folds[training.fold]);
-        let (trained, judged) = (&file.trained, judge(study, training, &file)?);
-        let number = number.to_string();
-        let last = trained.history.last();
-        let figures = judged.as_ref().map(|judged| &judged.metrics);
-        let optional = |value: Option<f64>| value.map(|value| value.to_string()).unwrap_or_default();
-        let recall = |class: usize| optional(figures.map(|metrics| metrics.per_class[class].recall));
-        results.row(
-            [number.clone(), setting.name.clone()]
-                .into_iter()
-                .chain(varied.iter().map(|name| setting.values.get(*name).cloned().unwrap_or_default()))
-                .chain([
-                    fold.name.clone(),
-                    fold.valid_subjects.join(" "),
-                    training.seed.to_string(),
-                    fold.train.len().to_string(),
-                    fold.valid.len().to_string(),
-                    trained.history.len().to_string(),
-                    optional(last.map(|epoch| epoch.loss)),
-                    optional(last.map(|epoch| epoch.accuracy)),
-                    optional(figures.map(|metrics| metrics.loss)),
-                    optional(figures.map(|metrics| metrics.accuracy)),
-                    optional(figures.map(|metrics| metrics.macro_f1)),
-                ])
-                .chain((0..study.classes().len()).map(recall))
-                .chain([trained.device.clone(), trained.broken.clone().unwrap_or_default()]),
-        );
-        for one in judged.iter().flat_map(|judged| &judged.subjects) {
-            let figures = [one.accuracy.to_string(), one.macro_f1.to_string()];
-            subjects.row([number.clone(), one.subject.clone(), one.n_windows.to_string()].into_iter().chain(figures));
-        }
-        for (epoch, figures) in (1..).zip(&trained.history) {
-            history.row([
-                number.clone(),
-                epoch.to_string(),
-                figures.loss.to_string(),
-                figures.accuracy.to_string(),
-                optional(figures.val_loss),
-                optional(figures.val_accuracy),
-            ]);
-        }
-        timings.row([number, trained.started.to_string(), format!("{:.3}", trained.seconds)]);
+    subjects.row(["training", "subject", "n_windows", "accuracy", "macro_f1"]);
+    history.row(["training", "epoch", "loss", "accuracy", "val_loss", "val_accuracy"]);
+    timings.row(["training", "started", "seconds"]);
+    tables
+}
+
+/// Adds the rows of one training.
+fn add(study: &Study, file: &TrainingFile, tables: &mut [Table; 4]) -> Result<(), StudyError> {
+    let [results, subjects, history, timings] = tables;
+    let trained = &file.trained;
+    let training = study.training(trained.number);
+    let (setting, fold) = (&study.settings[training.setting], &study.folds[training.fold]);
+    let judged = judge(study, training, file)?;
+    let number = trained.number.to_string();
+    let last = trained.history.last();
+    let figures = judged.as_ref().map(|judged| &judged.metrics);
+    let optional = |value: Option<f64>| value.map(|value| value.to_string()).unwrap_or_default();
+    let recall = |class: usize| optional(figures.map(|metrics| metrics.per_class[class].recall));
+    results.row(
+        [number.clone(), setting.name.clone()]
+            .into_iter()
+            .chain(varied(study).into_iter().map(|name| setting.values.get(name).cloned().unwrap_or_default()))
+            .chain([
+                fold.name.clone(),
+                fold.valid_subjects.join(" "),
+                training.seed.to_string(),
+                fold.train.len().to_string(),
+                fold.valid.len().to_string(),
+                trained.history.len().to_string(),
+                optional(last.map(|epoch| epoch.loss)),
+                optional(last.map(|epoch| epoch.accuracy)),
+                optional(figures.map(|metrics| metrics.loss)),
+                optional(figures.map(|metrics| metrics.accuracy)),
+                optional(figures.map(|metrics| metrics.macro_f1)),
+            ])
+            .chain((0..study.classes().len()).map(recall))
+            .chain([trained.device.clone(), trained.broken.clone().unwrap_or_default()]),
+    );
+    for one in judged.iter().flat_map(|judged| &judged.subjects) {
+        let figures = [one.accuracy.to_string(), one.macro_f1.to_string()];
+        subjects.row([number.clone(), one.subject.clone(), one.n_windows.to_string()].into_iter().chain(figures));
     }
-    for (name, table) in [("subjects", subjects), ("history", history), ("timings", timings), ("results", results)] {
-        folder.write(&format!("{name}.csv"), &table.bytes())?;
+    for (epoch, figures) in (1..).zip(&trained.history) {
+        history.row([
+            number.clone(),
+            epoch.to_string(),
+            figures.loss.to_string(),
+            figures.accuracy.to_string(),
+            optional(figures.val_loss),
+            optional(figures.val_accuracy),
+        ]);
     }
+    timings.row([number, trained.started.to_string(), format!("{:.3}", trained.seconds)]);
     Ok(())
 }
 
 /// Writes `baselines.csv`.
 pub(crate) fn write_baselines(folds: &[FoldOfBaseline], folder: &StudyFolder) -> Result<(), StudyError> {
-    let mut table = Table::new(["baseline", "fold", "subject", "n_windows", "accuracy", "macro_f1"]);
+    let mut table = Table::new();
+    table.row(["baseline", "fold", "subject", "n_windows", "accuracy", "macro_f1"]);
     for fold in folds {
         for one in &fold.subjects {
             let names = [fold.baseline.to_owned(), fold.fold.clone(), one.subject.clone(), one.n_windows.to_string()];
@@ -98,10 +141,8 @@ pub(crate) fn write_baselines(folds: &[FoldOfBaseline], folder: &StudyFolder) ->
 struct Table(csv::Writer<Vec<u8>>);
 
 impl Table {
-    fn new(columns: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Self {
-        let mut table = Self(csv::Writer::from_writer(Vec::new()));
-        table.row(columns);
-        table
+    fn new() -> Self {
+        Self(csv::Writer::from_writer(Vec::new()))
     }
 
     fn row(&mut self, cells: impl IntoIterator<Item = impl AsRef<[u8]>>) {

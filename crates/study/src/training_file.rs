@@ -13,6 +13,7 @@ use triax_model::whole_file;
 use triax_trainer::FleetEpoch;
 
 use crate::StudyError;
+use crate::grid::Study;
 
 /// Key of the metadata.
 const KEY: &str = "training";
@@ -62,6 +63,39 @@ impl TrainingFile {
         let view = TensorView::new(Dtype::F32, shape, &bytes).expect("as many bytes as the shape says");
         let file = safetensors::serialize([("scores", view)], Some(metadata)).expect("one tensor can be serialised");
         whole_file::write(path, &file).map_err(StudyError::io("write", path))
+    }
+
+    /// Whether it is what `study` has under its number.
+    ///
+    /// # Errors
+    /// What is wrong with it, as a sentence.
+    pub(crate) fn check(&self, study: &Study) -> Result<(), String> {
+        let Trained { number, setting, fold, seed, fingerprint, broken, .. } = &self.trained;
+        if *number >= study.n_trainings() {
+            return Err(format!("it is training {number} of a study of {}", study.n_trainings()));
+        }
+        let wanted = study.training(*number);
+        let (own_setting, own_fold) = (&study.settings[wanted.setting].name, &study.folds[wanted.fold]);
+        if (setting, fold, *seed) != (own_setting, &own_fold.name, wanted.seed) {
+            return Err(format!(
+                "it is of {setting}, fold {fold}, seed {seed}, and the study has {own_setting}, fold {}, seed {} there",
+                own_fold.name, wanted.seed
+            ));
+        }
+        if *fingerprint != study.corpus.fingerprint {
+            return Err("it was trained on other data".to_owned());
+        }
+        let n_scores = own_fold.valid.len() * study.classes().len();
+        if broken.is_none() && self.scores.len() != n_scores {
+            return Err(format!("it has {} scores, and its fold {n_scores}", self.scores.len()));
+        }
+        Ok(())
+    }
+
+    /// Whether `other` is the same training with the same end, whenever and however fast it was trained.
+    pub(crate) fn agrees_with(&self, other: &Self) -> bool {
+        let untimed = |trained: &Trained| Trained { started: 0, seconds: 0.0, ..trained.clone() };
+        self.scores == other.scores && untimed(&self.trained) == untimed(&other.trained)
     }
 
     /// Reads what [`TrainingFile::write`] has written.

@@ -54,13 +54,20 @@ fn parsed(path: &Path, entries: &Entries) -> Result<Settings, Usage> {
     let command = Settings::augment_args(Command::new("config").no_binary_name(true));
     let mut options = Vec::new();
     for (key, value) in entries.iter().filter(|(key, _)| *key != RECORDED) {
-        if !command.get_arguments().any(|option| option.get_id() == key) {
-            return Err(refuse(format!("there is no setting called `{key}`; `triax train --help` lists them")));
-        }
+        check_name(key).map_err(refuse)?;
         options.extend(option(key, value).map_err(refuse)?);
     }
     let matches = command.try_get_matches_from(options).map_err(|error| refuse(first_paragraph(&error)))?;
     Settings::from_arg_matches(&matches).map_err(|error| refuse(first_paragraph(&error)))
+}
+
+/// Refuses what is not the name of a setting.
+pub fn check_name(key: &str) -> Result<(), String> {
+    let command = Settings::augment_args(Command::new("config"));
+    match command.get_arguments().any(|option| option.get_id() == key) {
+        true => Ok(()),
+        false => Err(format!("there is no setting called `{key}`; `triax train --help` lists them")),
+    }
 }
 
 /// The settings of a command line over those of the config file `path`.

@@ -16,6 +16,7 @@ mod inputs;
 mod model;
 mod plan;
 mod predict;
+mod predictor;
 mod preset;
 mod progress;
 mod record;
@@ -26,7 +27,6 @@ mod sparkline;
 mod stream;
 mod study;
 mod train;
-mod trained;
 mod values;
 
 use std::process::ExitCode;
@@ -45,6 +45,7 @@ const EXAMPLES: &str = "\
 Examples:
   triax train                                  train on the built-in synthetic set
   triax train --data wisdm/ --split subject    train on your own recordings
+  triax study losses --data wisdm/             compare the losses on people a network has never seen
   triax evaluate runs/NAME                     measure a trained network
   triax data inspect wisdm/                    see what is in a data set, and what is wrong with it
 

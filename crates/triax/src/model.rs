@@ -1,7 +1,7 @@
 //! `triax model`: the layers of a network, without training it.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::ArgMatches;
@@ -10,8 +10,8 @@ use serde_json::json;
 use triax_model::{Network, NetworkSpec};
 
 use crate::config;
+use crate::predictor::{Predictor, Which, is_study};
 use crate::settings::NetworkSettings;
-use crate::trained::{Trained, Which};
 use crate::values::positive;
 
 const EXAMPLES: &str = "\
@@ -19,7 +19,7 @@ Examples:
   triax model                                   the network that triax train trains by default
   triax model --window 200 --channels 6 --convs 16:5:2:2,32:3:1,32:3:1:2 --hidden 64
   triax model --config settings.json --classes 18
-  triax model runs/NAME                         the network of a run, or of a weight file";
+  triax model runs/NAME                         the network of a run, of a weight file, or of a study";
 
 /// The options that describe a network.
 const SHAPE: [&str; 7] = ["config", "window", "channels", "classes", "convs", "hidden", "dropout"];
@@ -28,7 +28,7 @@ const SHAPE: [&str; 7] = ["config", "window", "channels", "classes", "convs", "h
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// Show the network of this run folder or weight file
+    /// Show the network of this run folder, weight file or study
     #[arg(value_name = "RUN", conflicts_with_all = SHAPE)]
     trained: Option<PathBuf>,
     /// Read the network's shape from a config file of `triax train`; options given here win
@@ -52,9 +52,9 @@ pub struct Args {
 
 /// Runs the subcommand.
 pub fn run(args: Args, matches: &ArgMatches) -> anyhow::Result<ExitCode> {
-    let trained = args.trained.as_deref().map(|path| Trained::read(path, Which::Best)).transpose()?;
+    let trained = args.trained.as_deref().map(read).transpose()?;
     let network = match &trained {
-        Some(trained) => trained.network.clone(),
+        Some(predictor) => predictor.members()[0].network.clone(),
         None => Network::new(spec(&args, matches)?)?,
     };
     let mut out = io::stdout().lock();
@@ -68,23 +68,33 @@ pub fn run(args: Args, matches: &ArgMatches) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     writeln!(out, "{}", network.summary().trim_end())?;
-    if let Some(trained) = trained {
+    if let Some(predictor) = trained {
         writeln!(out)?;
-        writeln!(out, "classes   {}", trained.class_names.join(", "))?;
-        for (channel, name) in trained.channels.iter().flatten().enumerate() {
-            let scale = match &trained.file.scaler {
-                Some(scaler) => format!("mean {:.4}, deviation {:.4}", scaler.mean[channel], scaler.scale[channel]),
-                None => "as it is".to_owned(),
+        writeln!(out, "classes   {}", predictor.class_names.join(", "))?;
+        for (channel, name) in predictor.channels.iter().flatten().enumerate() {
+            let scale = match (predictor.members(), &predictor.members()[0].file.scaler) {
+                (_, None) => "as it is".to_owned(),
+                ([_], Some(scaler)) => {
+                    format!("mean {:.4}, deviation {:.4}", scaler.mean[channel], scaler.scale[channel])
+                }
+                (several, Some(_)) => format!("standardised by each of the {} networks for itself", several.len()),
             };
             writeln!(out, "channel   {name}: {scale}")?;
         }
         for key in ["loss", "rate_hz", "synthetic"] {
-            if let Some(value) = trained.file.extra.get(key) {
+            if let Some(value) = predictor.extra(key) {
                 writeln!(out, "{key:<9} {value}")?;
             }
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What is in a run folder, in a weight file or in a study's folder.
+fn read(path: &Path) -> anyhow::Result<Predictor> {
+    // A run has best weights as soon as an epoch is complete; a study knows none.
+    let which = if is_study(path) { Which::Last } else { Which::Best };
+    Predictor::read(path, which, None)
 }
 
 /// The specification that options and config file describe.

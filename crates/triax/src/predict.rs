@@ -11,7 +11,7 @@ use triax_device::DeviceChoice;
 use triax_engine::Engine;
 use triax_model::whole_file;
 
-use crate::trained::{Trained, Which};
+use crate::predictor::{Origin, Predictor, Which};
 use crate::values::{DataSource, FormatChoice, formats, positive};
 use crate::{engines, inputs, stream};
 
@@ -20,6 +20,7 @@ Examples:
   triax predict runs/NAME --data recordings.csv --out predictions.csv
   triax predict runs/NAME --data recordings.csv | head
   sensor | triax predict runs/NAME -                    a line a window, as soon as it is full
+  triax predict runs/STUDY --data recordings.csv        all networks of the study's best setting, as one
 
 Output: CSV with the columns subject, start, end, predicted, and a score for each class (the network's output; the
 largest one is predicted). Start and end are the times of a window's first and last sample, or their row numbers from
@@ -27,14 +28,17 @@ largest one is predicted). Start and end are the times of a window's first and l
 
 Standard input (`-`) and CSV files are read row by row, below a header that names the network's channels. `subject`,
 `activity` and `timestamp` may be among the columns: a window begins anew where subject or activity changes or time
-jumps. Times are shown as they came; in other formats, in seconds.";
+jumps. Times are shown as they came; in other formats, in seconds.
+
+Of a study all networks of one setting predict together, those of every fold and seed: a score is the mean of theirs, or
+the logarithm of the mean probability where the loss is categorical_crossentropy.";
 
 /// Predict the activity of each window
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// A run folder, or a .safetensors file of one
-    #[arg(value_name = "RUN")]
+    /// A run folder, a .safetensors file of one, or a study's folder
+    #[arg(value_name = "RUN|STUDY")]
     run: PathBuf,
     /// `-` reads CSV rows from standard input as they come
     #[arg(value_name = "-", value_parser = ["-"], required_unless_present = "data", conflicts_with = "data")]
@@ -54,6 +58,9 @@ pub struct Args {
     /// Which weights of a run folder
     #[arg(long, value_enum, default_value_t = Which::Last)]
     weights: Which,
+    /// Setting of a study whose networks predict, by its name in the report [default: the best by macro-F1]
+    #[arg(long, value_name = "NAME")]
+    setting: Option<String>,
     /// Device to compute on
     #[arg(long, value_name = "auto|cpu|gpu|gpu:N", default_value = "auto")]
     device: DeviceChoice,
@@ -61,8 +68,11 @@ pub struct Args {
 
 /// Runs the subcommand.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let trained = Trained::read(&args.run, args.weights)?;
-    let step = args.step.or(trained.step).unwrap_or(trained.file.spec.window);
+    let predictor = Predictor::read(&args.run, args.weights, args.setting.as_deref())?;
+    if let (Origin::Study(study), None) = (&predictor.origin, &args.setting) {
+        eprintln!("note: predicting with the {} networks of `{}`.", predictor.members().len(), study.setting);
+    }
+    let step = args.step.or(predictor.step).unwrap_or(predictor.spec().window);
     let engine = engines::open_for_scores(args.device)?.engine;
     let engine = engine.as_ref();
     let Some(data) = &args.data else {
@@ -70,15 +80,15 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
             Some(path) => Box::new(create(path)?),
             None => Box::new(io::stdout()),
         };
-        stream::predict(&trained, engine, step, io::stdin().lock(), "standard input", out)?;
+        stream::predict(&predictor, engine, step, io::stdin().lock(), "standard input", out)?;
         return Ok(ExitCode::SUCCESS);
     };
     let text = match csv_file(data, args.format) {
         Some(path) => {
             let file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
-            stream::predict(&trained, engine, step, BufReader::new(file), &path.display().to_string(), Vec::new())?
+            stream::predict(&predictor, engine, step, BufReader::new(file), &path.display().to_string(), Vec::new())?
         }
-        None => predict_corpus(&trained, engine, step, data, args.format)?,
+        None => predict_corpus(&predictor, engine, step, data, args.format)?,
     };
     match &args.out {
         Some(path) => write(path, &text)?,
@@ -99,22 +109,21 @@ fn csv_file(data: &DataSource, format: FormatChoice) -> Option<&Path> {
 
 /// The table of predictions for whole recordings.
 fn predict_corpus(
-    trained: &Trained,
+    predictor: &Predictor,
     engine: &dyn Engine,
     step: usize,
     data: &DataSource,
     format: FormatChoice,
 ) -> anyhow::Result<Vec<u8>> {
     let corpus = inputs::read_corpus(data, format, 0)?;
-    trained.check(&corpus)?;
-    let mut windows = triax_data::cut(&corpus, trained.file.spec.window, step)?;
-    let set = trained.window_set(&mut windows)?;
-    let scores = engine.scores(&trained.network, &trained.file.weights, &set.windows)?;
-    let mut table = Predictions::new(trained, Vec::new())?;
-    for (origin, scores) in windows.origins.iter().zip(scores.chunks_exact(trained.file.classes.len())) {
+    predictor.check(&corpus)?;
+    let windows = triax_data::cut(&corpus, predictor.spec().window, step)?;
+    let scores = predictor.scores(engine, &windows.values)?;
+    let mut table = Predictions::new(predictor, Vec::new())?;
+    for (origin, scores) in windows.origins.iter().zip(scores.chunks_exact(predictor.classes().len())) {
         let recording = &corpus.recordings[origin.recording as usize];
         let first = origin.start as usize;
-        let last = first + trained.file.spec.window - 1;
+        let last = first + predictor.spec().window - 1;
         let at = |row: usize| recording.times.get(row).map_or_else(|| row.to_string(), f64::to_string);
         table.row(&recording.subject, &at(first), &at(last), scores)?;
     }
@@ -142,8 +151,8 @@ pub struct Predictions<'a, W: Write> {
 
 impl<'a, W: Write> Predictions<'a, W> {
     /// A table with its header.
-    pub fn new(trained: &'a Trained, out: W) -> anyhow::Result<Self> {
-        let classes = &trained.file.classes;
+    pub fn new(predictor: &'a Predictor, out: W) -> anyhow::Result<Self> {
+        let classes = predictor.classes();
         let mut csv = csv::Writer::from_writer(out);
         let scores = classes.iter().map(|class| format!("score {class}"));
         csv.write_record(["subject", "start", "end", "predicted"].map(str::to_owned).into_iter().chain(scores))?;

@@ -169,16 +169,17 @@ fn epoch_line(record: &EpochRecord, epochs: usize) -> String {
     line
 }
 
-/// A flag that Ctrl-C (or a request of the system to end) raises. The second time ends the process at once.
-pub fn interruption() -> anyhow::Result<Arc<AtomicBool>> {
+/// A flag that Ctrl-C (or a request of the system to end) raises. The second time ends the process at once. `first` says
+/// what happens the first time, and `kept` from where it will go on after the second.
+pub fn interruption(first: &'static str, kept: &'static str) -> anyhow::Result<Arc<AtomicBool>> {
     let interrupted = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&interrupted);
     ctrlc::set_handler(move || {
         if flag.swap(true, Ordering::Relaxed) {
-            eprintln!("error: interrupted again; the run resumes from its last complete epoch");
+            eprintln!("error: interrupted again; {kept}");
             std::process::exit(1);
         }
-        eprintln!("\nfinishing the batch and saving; press Ctrl-C again to stop at once");
+        eprintln!("\n{first}; press Ctrl-C again to stop at once");
     })
     .context("cannot listen for Ctrl-C")?;
     Ok(interrupted)

@@ -7,7 +7,7 @@ use triax_data::{CsvRow, CsvRows, DataError};
 use triax_engine::Engine;
 
 use crate::predict::Predictions;
-use crate::trained::Trained;
+use crate::predictor::Predictor;
 
 /// A step in time of more than this many mean steps begins a new recording; when whole files are read, it is as many
 /// median steps.
@@ -16,7 +16,7 @@ const GAP: f64 = 10.0;
 /// Reads CSV rows from `input`, which messages call `name`, until it ends, and writes predictions to `output`, a line a
 /// window. Rows that cannot be used are dropped and counted.
 pub fn predict<W: Write>(
-    trained: &Trained,
+    predictor: &Predictor,
     engine: &dyn Engine,
     step: usize,
     input: impl BufRead,
@@ -24,10 +24,10 @@ pub fn predict<W: Write>(
     output: W,
 ) -> anyhow::Result<W> {
     let rows = CsvRows::new(input, name)?;
-    let columns = columns(trained, name, rows.channels())?;
-    let mut table = Predictions::new(trained, output)?;
+    let columns = columns(predictor, name, rows.channels())?;
+    let mut table = Predictions::new(predictor, output)?;
     table.flush()?;
-    let mut filling = Filling::new(trained.file.spec.window, step);
+    let mut filling = Filling::new(predictor.spec().window, step);
     let (mut n_windows, mut n_dropped) = (0usize, 0usize);
     for row in rows {
         let row = match row {
@@ -42,9 +42,7 @@ pub fn predict<W: Write>(
             }
         };
         let Some(window) = filling.push(&row, &columns) else { continue };
-        let mut values = window.values.to_vec();
-        trained.prepare(&mut values)?;
-        let scores = engine.scores(&trained.network, &trained.file.weights, &values)?;
+        let scores = predictor.scores(engine, window.values)?;
         table.row(window.subject, window.start, window.end, &scores)?;
         table.flush()?;
         filling.advance();
@@ -56,21 +54,21 @@ pub fn predict<W: Write>(
     ensure!(
         n_windows > 0,
         "{name} ended before a window of {} rows was full: its longest unbroken recording has {}",
-        trained.file.spec.window,
+        predictor.spec().window,
         filling.longest,
     );
     table.finish()
 }
 
 /// For each of the network's channels, its place among the channels of the stream.
-fn columns(trained: &Trained, name: &str, channels: &[String]) -> anyhow::Result<Vec<usize>> {
-    let by_name = trained.channels.as_ref().and_then(|names| {
+fn columns(predictor: &Predictor, name: &str, channels: &[String]) -> anyhow::Result<Vec<usize>> {
+    let by_name = predictor.channels.as_ref().and_then(|names| {
         names.iter().map(|name| channels.iter().position(|channel| channel == name)).collect::<Option<Vec<_>>>()
     });
     match by_name {
         Some(columns) => Ok(columns),
         None => {
-            trained.check_channels(name, channels)?;
+            predictor.check_channels(name, channels)?;
             Ok((0..channels.len()).collect())
         }
     }

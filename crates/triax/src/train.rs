@@ -160,7 +160,9 @@ impl Prepared {
             extra: &extra,
         };
         let events = Events::of(folder, tensorboard)?;
-        let mut watch = Watch::new(style, self.plan.training.batch_size, interruption()?, events);
+        let interrupted =
+            interruption("finishing the batch and saving", "the run resumes from its last complete epoch")?;
+        let mut watch = Watch::new(style, self.plan.training.batch_size, interrupted, events);
         let outcome = train(&job, &mut watch);
         let events = watch.end();
         let outcome = outcome?;
@@ -300,10 +302,11 @@ impl Prepared {
         )?;
         let varied = &self.plan.training.augmentation;
         if !varied.is_none() {
-            let axes = if varied.permute_channels { ", axes in any order" } else { "" };
+            let ordered = if varied.permute_channels { ", axes in any order" } else { "" };
+            let flipped = if varied.flip_axes { ", axes turned around" } else { "" };
             writeln!(
                 out,
-                "          windows turned by up to {}°, shifted by {}, warped by {}, scaled by {}, mixed by {}, with noise of {}{axes}",
+                "          windows turned by up to {}°, shifted by {}, warped by {}, scaled by {}, mixed by {}, with noise of {}{ordered}{flipped}",
                 varied.rotation, varied.shift, varied.time_warp, varied.scaling, varied.mix, varied.jitter,
             )?;
         }

@@ -8,17 +8,23 @@ use clap::ArgMatches;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use triax_data::Folds;
-use triax_study::{Study, StudyFolder};
+use triax_device::DeviceChoice;
+use triax_study::{Share, Study, StudyFolder};
 
-use super::{GridArgs, grid};
+use super::GridArgs;
+use super::grid::{self, Point};
 use crate::config::{self, Entries};
 use crate::failure::Usage;
 use crate::settings::Settings;
 
 /// Seeds of each setting and fold, where nobody says.
 const SEEDS: usize = 5;
+/// Key under which `study.json` keeps a [`Conduct`].
+const CONDUCT: &str = "conduct";
 /// Settings that say where something is, or where it is computed, and not what.
 const OF_THIS_PLACE: [&str; 4] = ["data", "format", "device", "engine"];
+/// What a study without a file is called in messages about its settings.
+const NO_FILE: &str = "the study";
 
 /// What a study is.
 #[derive(Clone, Debug)]
@@ -33,10 +39,24 @@ pub struct Description {
     given: Entries,
     /// Settings that vary, with their values.
     vary: BTreeMap<String, Vec<String>>,
+    /// How it is trained in this folder.
+    pub conduct: Conduct,
+}
+
+/// How a study, or a share of it, is trained in one folder.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Conduct {
+    /// Several devices instead of the setting `device`.
+    pub devices: Vec<DeviceChoice>,
+    /// The share that is trained.
+    pub shard: Option<Share>,
+    /// Whether weights are kept; as many as are not too many where absent.
+    pub keep_weights: Option<bool>,
 }
 
 /// A study file.
-#[derive(Default, Deserialize, Serialize)]
+#[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
     folds: Option<String>,
@@ -60,36 +80,52 @@ impl Description {
             Some(path) => read(path)?,
             None => File::default(),
         };
-        let refuse = |problem: String| {
-            Usage(match &args.file {
-                Some(path) => format!("{}: {problem}", path.display()),
-                None => problem,
-            })
-        };
+        let source = args.file.as_deref().unwrap_or(NO_FILE.as_ref());
+        let refuse = |problem: String| Usage(format!("{}: {problem}", source.display()));
+        let underscored = |name: &str| name.replace('-', "_");
         let mut vary = ready_made.clone();
         for (name, values) in file.vary {
-            let values: Vec<String> = values.iter().map(text).collect::<Result<_, _>>().map_err(refuse)?;
-            vary.insert(name.replace('-', "_"), values);
+            let values: Vec<String> = values.iter().map(grid::text).collect::<Result<_, _>>().map_err(refuse)?;
+            vary.insert(underscored(&name), values);
         }
         for option in &args.vary {
             let (name, values) = grid::parsed(option)?;
+            config::check_name(&name).map_err(|problem| Usage(format!("--vary {option}: {problem}")))?;
             vary.insert(name, values);
         }
-        let mut given = file.settings;
+        let mut given: Entries = file.settings.into_iter().map(|(name, value)| (underscored(&name), value)).collect();
         given.extend(config::given(matches, settings));
+        for name in vary.keys().chain(given.keys()) {
+            config::check_name(name).map_err(refuse)?;
+        }
         for name in vary.keys() {
             if let Some(value) = given.remove(name) {
                 return Err(Usage(format!("`{name}` varies and is {value} at the same time: leave one out")).into());
             }
         }
-        grid::check(&given, &vary)?;
         let folds = file.folds.map(|name| name.parse().map_err(|hint: String| refuse(format!("`folds`: {hint}"))));
+        let folds = args.folds.or(folds.transpose()?);
+        grid::check(&given, &vary)?;
+        if folds != Some(Folds::HeldOut)
+            && let Some(name) = ["valid_fraction", "valid_subjects"].iter().find(|name| given.contains_key(**name))
+        {
+            return Err(Usage(format!("`{name}` belongs to --folds held-out")).into());
+        }
+        let seeds = args.seeds.or(file.seeds).unwrap_or(SEEDS);
+        if seeds == 0 {
+            return Err(refuse("`seeds` is 0: there is nothing to train".to_owned()).into());
+        }
+        let vary = grid::normalised(source, &given, &vary)?;
+        // As the parser has understood them: numbers are written in one way, and paths are absolute.
+        let understood = config::entries_of(&config::settings(source, &given)?);
+        given.iter_mut().for_each(|(name, value)| value.clone_from(&understood[name]));
         Ok(Self {
-            folds: args.folds.or(folds.transpose()?),
-            seeds: args.seeds.or(file.seeds).unwrap_or(SEEDS),
+            folds,
+            seeds,
             baselines: !args.no_baselines && file.baselines.unwrap_or(true),
             given,
             vary,
+            conduct: Conduct::default(),
         })
     }
 
@@ -98,11 +134,12 @@ impl Description {
         let found = StudyFolder::description(path)
             .with_context(|| format!("{} holds no study to go on with", path.display()))?;
         let file = path.join("study.json");
-        let of_place = found["here"].as_object().cloned().unwrap_or_default();
-        let study = &found["study"];
-        let mut given = study["settings"].as_object().cloned().unwrap_or_default();
-        given.extend(of_place);
         let broken = || format!("{} is not what a study writes there", file.display());
+        let mut of_place = found["here"].as_object().cloned().with_context(broken)?;
+        let conduct = of_place.remove(CONDUCT).with_context(broken)?;
+        let study = &found["study"];
+        let mut given = study["settings"].as_object().cloned().with_context(broken)?;
+        given.extend(of_place);
         Ok(Self {
             folds: study["folds"]
                 .as_str()
@@ -114,13 +151,37 @@ impl Description {
             baselines: study["baselines"].as_bool().with_context(broken)?,
             given,
             vary: serde_json::from_value(study["vary"].clone()).with_context(broken)?,
+            conduct: serde_json::from_value(conduct).with_context(broken)?,
         })
     }
 
-    /// The same study on the device and the engine that a command line names, where it does.
-    pub fn with_machine(mut self, matches: &ArgMatches, settings: &Settings) -> Self {
-        let given = config::given(matches, settings);
-        self.given.extend(given.into_iter().filter(|(name, _)| OF_THIS_PLACE.contains(&name.as_str())));
+    /// The same study where a command line says that its data is, and on the device and the engine that it names.
+    ///
+    /// # Errors
+    /// A setting that is another one in the study.
+    pub fn with_place(mut self, matches: &ArgMatches, settings: &Settings) -> Result<Self, Usage> {
+        for (name, value) in config::given(matches, settings) {
+            if OF_THIS_PLACE.contains(&name.as_str()) {
+                if name == "device" {
+                    self.conduct.devices.clear();
+                }
+                self.given.insert(name, value);
+            } else if self.given.get(&name) != Some(&value) {
+                return Err(Usage(format!(
+                    "a study that goes on keeps its settings: leave `{name}` out, or make another study of it"
+                )));
+            }
+        }
+        Ok(self)
+    }
+
+    /// The same study, trained in the way that `conduct` says where it says something.
+    pub fn conducted(mut self, conduct: Conduct) -> Self {
+        if !conduct.devices.is_empty() {
+            self.conduct.devices = conduct.devices;
+        }
+        self.conduct.shard = conduct.shard.or(self.conduct.shard);
+        self.conduct.keep_weights = conduct.keep_weights.or(self.conduct.keep_weights);
         self
     }
 
@@ -132,8 +193,8 @@ impl Description {
     }
 
     /// Every point of the grid.
-    pub fn settings(&self) -> Result<Vec<(BTreeMap<String, String>, Settings)>, Usage> {
-        grid::points(&self.given, &self.vary)
+    pub fn settings(&self) -> Result<Vec<Point>, Usage> {
+        grid::points(NO_FILE.as_ref(), &self.given, &self.vary)
     }
 
     /// What must agree wherever shares of it are trained, as JSON.
@@ -148,7 +209,6 @@ impl Description {
             "settings": settings,
             "vary": self.vary,
             "data": {
-                "name": study.corpus.name,
                 "fingerprint": study.corpus.fingerprint,
                 "window": study.window,
                 "step": study.step,
@@ -158,20 +218,21 @@ impl Description {
         })
     }
 
-    /// Where its data is, and where it is computed, as JSON.
+    /// Where its data is, and how and where it is trained, as JSON.
     pub fn here(&self) -> Value {
-        let here: Entries =
+        let mut here: Entries =
             self.given.iter().filter(|(name, _)| OF_THIS_PLACE.contains(&name.as_str())).map(own).collect();
+        here.insert(CONDUCT.to_owned(), json!(self.conduct));
         Value::Object(here)
     }
 
     /// The settings that all trainings share, by name.
     pub fn shared(&self) -> anyhow::Result<BTreeMap<String, String>> {
-        let mut entries = config::entries_of(&self.settings()?[0].1);
+        let mut entries = config::entries_of(&self.settings()?[0].settings);
         entries.retain(|name, _| {
             !self.vary.contains_key(name) && !["device", "engine", "split", "log_steps"].contains(&name.as_str())
         });
-        let told = |value: &Value| text(value).unwrap_or_default();
+        let told = |value: &Value| grid::text(value).unwrap_or_default();
         Ok(entries
             .iter()
             .filter(|(_, value)| !value.is_null())
@@ -179,8 +240,8 @@ impl Description {
             .collect())
     }
 
-    /// The command that repeats it.
-    pub fn command(&self) -> String {
+    /// The command that repeats it, with the folds that it has: left open, they would be chosen again.
+    pub fn command(&self, folds: Folds) -> String {
         let mut command = "triax study".to_owned();
         let quoted = |word: &str| match word.chars().all(|c| c.is_alphanumeric() || "-_=.,:/+%@".contains(c)) {
             true => word.to_owned(),
@@ -195,14 +256,18 @@ impl Description {
             match value {
                 Value::Bool(true) => add(option),
                 Value::Bool(false) | Value::Null => {}
-                value => add(format!("{option} {}", quoted(&text(value).unwrap_or_default()))),
+                value => add(format!("{option} {}", quoted(&grid::text(value).unwrap_or_default()))),
             }
         }
         for (name, values) in &self.vary {
             let between = if values.iter().any(|value| value.contains(',')) { "|" } else { "," };
             add(format!("--vary {}", quoted(&format!("{name}={}", values.join(between)))));
         }
-        self.folds.iter().for_each(|folds| add(format!("--folds {folds}")));
+        if !self.conduct.devices.is_empty() {
+            let devices: Vec<String> = self.conduct.devices.iter().map(ToString::to_string).collect();
+            add(format!("--devices {}", devices.join(",")));
+        }
+        add(format!("--folds {folds}"));
         add(format!("--seeds {}", self.seeds));
         if !self.baselines {
             add("--no-baselines".to_owned());
@@ -214,16 +279,6 @@ impl Description {
 /// An entry as one's own.
 fn own((name, value): (&String, &Value)) -> (String, Value) {
     (name.clone(), value.clone())
-}
-
-/// A value as an option has it.
-fn text(value: &Value) -> Result<String, String> {
-    match value {
-        Value::String(text) => Ok(text.clone()),
-        Value::Number(_) | Value::Bool(_) => Ok(value.to_string()),
-        Value::Array(items) => Ok(items.iter().map(text).collect::<Result<Vec<_>, _>>()?.join(",")),
-        other => Err(format!("{other} is no value of a setting; a number, a text or a list of them is needed")),
-    }
 }
 
 fn read(path: &Path) -> anyhow::Result<File> {

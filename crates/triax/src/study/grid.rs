@@ -1,6 +1,7 @@
 //! From what varies to the points of a grid.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use serde_json::Value;
 
@@ -31,6 +32,14 @@ const REFUSED: [(&str, &str); 4] = [
     ("init_weights", "each training of a study draws its own initial weights from its seed"),
 ];
 
+/// A point of the grid.
+pub struct Point {
+    /// What varies, with its values here.
+    pub values: BTreeMap<String, String>,
+    /// All settings.
+    pub settings: Settings,
+}
+
 /// `loss=hinge,squared_hinge` as a name and values.
 pub fn parsed(vary: &str) -> Result<(String, Vec<String>), Usage> {
     let refuse = |problem: &str| Usage(format!("--vary {vary}: {problem}"));
@@ -45,14 +54,46 @@ pub fn parsed(vary: &str) -> Result<(String, Vec<String>), Usage> {
     Ok((name.trim().replace('-', "_"), values))
 }
 
+/// What varies, each value written as the parser of its option has understood it: in one way, however it came.
+pub fn normalised(
+    source: &Path,
+    given: &Entries,
+    vary: &BTreeMap<String, Vec<String>>,
+) -> Result<BTreeMap<String, Vec<String>>, Usage> {
+    let mut normalised = BTreeMap::new();
+    for (name, values) in vary {
+        let understood = |value: &String| {
+            let point = BTreeMap::from([(name.clone(), value.clone())]);
+            let settings = settings(source, given, &point)?;
+            text(&config::entries_of(&settings)[name]).map_err(Usage)
+        };
+        let values: Vec<String> = values.iter().map(understood).collect::<Result<_, _>>()?;
+        if let Some((n, value)) = values.iter().enumerate().find(|(n, value)| values[..*n].contains(value)) {
+            return Err(Usage(format!("{}: value {} of `{name}` is {value} again", source.display(), n + 1)));
+        }
+        normalised.insert(name.clone(), values);
+    }
+    Ok(normalised)
+}
+
+/// A value as an option has it.
+pub fn text(value: &Value) -> Result<String, String> {
+    match value {
+        Value::String(text) => Ok(text.clone()),
+        Value::Number(_) | Value::Bool(_) => Ok(value.to_string()),
+        Value::Array(items) => Ok(items.iter().map(text).collect::<Result<Vec<_>, _>>()?.join(",")),
+        other => Err(format!("{other} is no value of a setting; a number, a text or a list of them is needed")),
+    }
+}
+
 /// Refuses what cannot vary, and what a study cannot do.
 pub fn check(given: &Entries, vary: &BTreeMap<String, Vec<String>>) -> Result<(), Usage> {
     for (name, values) in vary {
         if let Some((_, why)) = SHARED.iter().chain(&REFUSED).find(|(shared, _)| shared == name) {
-            return Err(Usage(format!("--vary {name}: the setting cannot vary within a study: {why}")));
+            return Err(Usage(format!("the setting `{name}` cannot vary within a study: {why}")));
         }
-        if let Some((n, value)) = values.iter().enumerate().find(|(n, value)| values[..*n].contains(value)) {
-            return Err(Usage(format!("--vary {name}: value {} is {value} again", n + 1)));
+        if values.is_empty() {
+            return Err(Usage(format!("`{name}` varies, and has no values")));
         }
     }
     match REFUSED.iter().find(|(name, _)| given.contains_key(*name)) {
@@ -61,12 +102,8 @@ pub fn check(given: &Entries, vary: &BTreeMap<String, Vec<String>>) -> Result<()
     }
 }
 
-/// Every point of the grid: what varies with its values there, and all settings. The setting that comes first in the
-/// alphabet varies the slowest.
-pub fn points(
-    given: &Entries,
-    vary: &BTreeMap<String, Vec<String>>,
-) -> Result<Vec<(BTreeMap<String, String>, Settings)>, Usage> {
+/// Every point of the grid. The setting that comes first in the alphabet varies the slowest.
+pub fn points(source: &Path, given: &Entries, vary: &BTreeMap<String, Vec<String>>) -> Result<Vec<Point>, Usage> {
     let mut points = vec![BTreeMap::new()];
     for (name, values) in vary {
         let with = |point: &BTreeMap<String, String>, value: &String| {
@@ -76,24 +113,27 @@ pub fn points(
         };
         points = points.iter().flat_map(|point| values.iter().map(move |value| with(point, value))).collect();
     }
-    let resolved = |values: BTreeMap<String, String>| {
-        let mut entries = given.clone();
-        entries.extend(values.iter().map(|(name, value)| {
-            // What an option without a value is on the command line, `true` and `false` are here.
-            let value = value.parse().map_or_else(|_| Value::String(value.clone()), Value::Bool);
-            (name.clone(), value)
-        }));
-        let settings = config::settings("the study".as_ref(), &entries)?;
-        Ok((values, settings))
-    };
-    points.into_iter().map(resolved).collect()
+    points
+        .into_iter()
+        .map(|values| settings(source, given, &values).map(|settings| Point { values, settings }))
+        .collect()
+}
+
+/// All settings of a point of the grid.
+fn settings(source: &Path, given: &Entries, values: &BTreeMap<String, String>) -> Result<Settings, Usage> {
+    let mut entries = given.clone();
+    entries.extend(values.iter().map(|(name, value)| {
+        // What an option without a value is on the command line, `true` and `false` are here.
+        let value = value.parse().map_or_else(|_| Value::String(value.clone()), Value::Bool);
+        (name.clone(), value)
+    }));
+    config::settings(source, &entries)
 }
 
 /// What a point is called: what tells it from the others.
 pub fn name(values: &BTreeMap<String, String>) -> String {
     match values.len() {
         0 => "the network".to_owned(),
-        // One thing varies: its value says it all, unless it is a bare number or word of many meanings.
         _ => values.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(", "),
     }
 }
@@ -108,6 +148,10 @@ mod tests {
         value.as_object().unwrap().clone()
     }
 
+    fn points(given: &Entries, vary: &BTreeMap<String, Vec<String>>) -> Vec<Point> {
+        super::points("study.toml".as_ref(), given, vary).unwrap()
+    }
+
     fn vary(pairs: &[&str]) -> BTreeMap<String, Vec<String>> {
         pairs.iter().map(|pair| parsed(pair).unwrap()).collect()
     }
@@ -115,20 +159,24 @@ mod tests {
     #[test]
     fn a_grid_has_every_combination() {
         let grid = vary(&["loss=hinge,squared_hinge", "dropout=0.1, 0.5", "convs=32:3:2:2,64:3:2|16:5:2"]);
-        let points = points(&entries(json!({"epochs": 3})), &grid).unwrap();
+        let points = points(&entries(json!({"epochs": 3})), &grid);
         assert_eq!(points.len(), 8);
-        assert_eq!(name(&points[0].0), "convs=32:3:2:2,64:3:2, dropout=0.1, loss=hinge");
-        assert_eq!(name(&points[7].0), "convs=16:5:2, dropout=0.5, loss=squared_hinge");
+        assert_eq!(name(&points[0].values), "convs=32:3:2:2,64:3:2, dropout=0.1, loss=hinge");
+        assert_eq!(name(&points[7].values), "convs=16:5:2, dropout=0.5, loss=squared_hinge");
         assert_eq!(
-            (points[7].1.network.convs.len(), points[7].1.network.dropout, points[7].1.training.epochs),
+            (
+                points[7].settings.network.convs.len(),
+                points[7].settings.network.dropout,
+                points[7].settings.training.epochs
+            ),
             (1, 0.5, 3)
         );
     }
 
     #[test]
     fn flags_vary_as_true_and_false() {
-        let points = points(&Entries::new(), &vary(&["no-shuffle=true,false"])).unwrap();
-        assert_eq!(points.iter().map(|point| point.1.training.no_shuffle).collect::<Vec<_>>(), [true, false]);
+        let points = points(&Entries::new(), &vary(&["no-shuffle=true,false"]));
+        assert_eq!(points.iter().map(|point| point.settings.training.no_shuffle).collect::<Vec<_>>(), [true, false]);
     }
 
     #[test]
@@ -138,7 +186,7 @@ mod tests {
         let refused = |given: Value, pairs: &[&str]| {
             let (given, vary) = (entries(given), vary(pairs));
             match check(&given, &vary) {
-                Ok(()) => points(&given, &vary).unwrap_err().to_string(),
+                Ok(()) => normalised("study.toml".as_ref(), &given, &vary).unwrap_err().to_string(),
                 Err(refusal) => refusal.to_string(),
             }
         };
@@ -146,6 +194,7 @@ mod tests {
         assert!(refused(json!({}), &["step=20,40"]).contains("a study of each"));
         assert!(refused(json!({}), &["loss=hinge,hinge"]).contains("hinge again"));
         assert!(refused(json!({"early_stopping": 3}), &[]).contains("--epochs"));
+        assert!(refused(json!({}), &["dropout=0.1,0.10"]).contains("0.1 again"));
         assert!(refused(json!({}), &["dropuot=0.1,0.2"]).contains("no setting called `dropuot`"));
         assert!(refused(json!({}), &["loss=hinge,mse"]).contains("invalid value 'mse'"));
     }

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use triax_study::{StudyFolder, difference, write_tables};
+use triax_study::{StudyFolder, difference};
 
-use super::description::Description;
-use super::{conclude, prepare};
+use super::description::{Conduct, Description};
+use super::{again, conclude, read_corpus};
 use crate::failure::Usage;
 use crate::progress::Style;
 
@@ -17,7 +17,9 @@ Examples:
   triax study losses --data WISDM/ --shard 2/2 --out part-2     on another
   triax study merge part-1 part-2 --out whole
 
-The data is read again, from where the first share had it or from --data, to sum the study up.";
+The data is read again, from where the first share had it or from --data, to sum the study up. Shares of another
+study, of other data or of another version of Triax are refused, and so is a study of which a share is missing. Where
+shares overlap, their trainings must have come out the same.";
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -51,18 +53,20 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
             .into());
         }
     }
+    let out = std::path::absolute(&args.out)?;
+    if args.parts.iter().any(|part| part.canonicalize().is_ok_and(|part| Some(part) == out.canonicalize().ok())) {
+        return Err(Usage(format!("{} is one of the shares: name another --out", args.out.display())).into());
+    }
     let mut description = Description::read(first)?;
+    description.conduct = Conduct::default();
     if let Some(data) = &args.data {
         description = description.with_data(data)?;
     }
-    let study = prepare(&description, description.settings()?)?;
-    let compared = description.compared(&study);
-    if let Some(difference) = difference("", &described["study"], &compared) {
-        anyhow::bail!("this is not the data or the Triax that the shares were trained with: {difference}");
-    }
-    let folder = StudyFolder::open(&args.out, &compared, &description.here())?;
+    let corpus = read_corpus(&description.settings()?[0].settings)?;
+    let study = again(&description, first, corpus)?;
+    let folder = StudyFolder::open(&args.out, &description.compared(&study), &description.here())?;
     for part in &args.parts {
-        folder.take_over(part).with_context(|| format!("cannot join {}", part.display()))?;
+        folder.take_over(part, &study).with_context(|| format!("cannot join {}", part.display()))?;
     }
     let missing = folder.missing(&study)?;
     anyhow::ensure!(
@@ -72,7 +76,6 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         study.n_trainings(),
         crate::report::listed(&missing.iter().map(ToString::to_string).collect::<Vec<_>>(), 10),
     );
-    write_tables(&study, &folder)?;
     conclude(&study, &folder, &description, if args.json { Style::Json } else { Style::Human })?;
     Ok(ExitCode::SUCCESS)
 }

@@ -14,22 +14,26 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::{ArgMatches, Subcommand};
 use serde_json::json;
-use triax_data::{Folds, SplitPlan, Windows};
+use triax_data::{Corpus, Folds, SplitPlan, Windows};
 use triax_device::{DeviceChoice, DeviceKind};
 use triax_engine::WindowSet;
 use triax_model::{Network, NetworkSpec};
-use triax_study::{Device, Facts, Options, Outcome, Setting, Share, Study, StudyFolder, Summary, run, summarise};
+use triax_study::{
+    Device, Facts, Options, Outcome, Setting, Share, Study, StudyFolder, Summary, difference, run, summarise,
+};
 
 use crate::engines::{self, OnDevice, Place, Trial};
-use crate::inputs;
 use crate::plan::fit_plan;
 use crate::progress::{Style, interruption};
 use crate::report::{grouped, listed};
 use crate::settings::{EngineChoice, MachineSettings, Normalize, Settings, SplitSettings};
 use crate::values::{ClassWeights, positive};
-use description::Description;
+use crate::{config, inputs};
+use description::Conduct;
+pub use description::Description;
+use grid::Point;
 
-/// Models that a CPU trains in one go: results come every few seconds, and no thread waits long for another.
+/// Models that a CPU trains in one go, at least: results come every few seconds, and no thread waits long for another.
 const AT_ONCE_ON_CPU: usize = 16;
 /// Models that a GPU trains in one go.
 const AT_ONCE_ON_GPU: usize = 256;
@@ -49,6 +53,8 @@ Examples:
 A study gets results.csv (a row a training), subjects.csv, history.csv, baselines.csv, timings.csv, summary.json and
 report.html. A study that is run again in the same folder trains what is missing. A study with kept weights can be
 evaluated and used as one predictor: triax evaluate DIR, triax predict DIR.
+
+A share trains every N-th training by itself, and knows nothing of the others; what it needs is the same command.
 
 A study file:
   folds = \"loso\"
@@ -91,7 +97,7 @@ struct StudyArgs {
 /// What is compared, and on what.
 #[derive(clap::Args)]
 #[command(next_help_heading = "Study")]
-struct GridArgs {
+pub struct GridArgs {
     /// Values of a setting to compare, by its name as an option has it; `|` between values that have commas
     #[arg(long, value_name = "SETTING=V1,V2,…")]
     vary: Vec<String>,
@@ -157,13 +163,14 @@ fn start(
     ready_made: &BTreeMap<String, Vec<String>>,
 ) -> anyhow::Result<ExitCode> {
     let RunArgs { out, resume, shard, devices, keep_weights, json, quiet } = args.run;
+    let conduct = Conduct { devices, shard, keep_weights };
     let style = match (json, quiet) {
         (true, _) => Style::Json,
         (_, true) => Style::Quiet,
         _ => Style::Human,
     };
     let (description, path) = match resume {
-        Some(path) => (Description::read(&path)?.with_machine(matches, &args.settings), path),
+        Some(path) => (Description::read(&path)?.with_place(matches, &args.settings)?, path),
         None => {
             let description = Description::of(&args.grid, ready_made, matches, &args.settings)?;
             let path = out.unwrap_or_else(|| {
@@ -173,24 +180,49 @@ fn start(
             (description, path)
         }
     };
-    let settings = description.settings()?;
-    let machine = settings[0].1.machine.clone();
+    let description = description.conducted(conduct);
+    let points = description.settings()?;
+    let machine = points[0].settings.machine.clone();
     // Devices that are not there are refused before a long read.
-    let places = places(&machine, &devices)?;
-    let study = prepare(&description, settings)?;
+    let places = places(&machine, &description.conduct.devices)?;
+    let corpus = read_corpus(&points[0].settings)?;
+    let study = prepare(&description, points, corpus)?;
     let devices = settle(places, &study)?;
     let folder = StudyFolder::open(&path, &description.compared(&study), &description.here())?;
+    let Conduct { shard, keep_weights, .. } = description.conduct;
     let share = shard.unwrap_or(Share::WHOLE);
     let keeps_weights = keep_weights.unwrap_or(study.n_trainings() <= MOST_KEPT);
-    if style == Style::Human {
-        header(&mut io::stdout().lock(), &study, &devices, share, folder.path())?;
+    if let Folds::Random(_) = study.protocol {
+        eprintln!("warning: these folds are no test on unseen people: {}.", study.protocol.in_words());
     }
-    let mut watch = watch::Bar::new(style, interruption()?);
+    match style {
+        Style::Human => header(&mut io::stdout().lock(), &study, &devices, share, folder.path())?,
+        Style::Json => {
+            let names: Vec<&str> = devices.iter().map(|device| device.name.as_str()).collect();
+            let line = json!({
+                "event": "start", "study": folder.path(), "share": share, "devices": names,
+                "n_trainings": study.n_trainings(),
+            });
+            writeln!(io::stdout(), "{line}")?;
+        }
+        Style::Quiet => {}
+    }
+    let interrupted = interruption(
+        "stopping; trainings that have ended are kept",
+        "the study goes on with the trainings that have not ended",
+    )?;
+    let mut watch = watch::Bar::new(style, interrupted);
     let outcome = run(&study, &devices, Options { share, keeps_weights }, &folder, &mut watch);
     drop(watch);
     match outcome? {
-        Outcome::Interrupted(n_done) => {
-            eprintln!("stopped after {n_done} of {} trainings; go on with:", study.n_trainings());
+        Outcome::Interrupted { n_done, n_trainings } => {
+            if style == Style::Json {
+                let line = json!({
+                    "event": "interrupted", "study": folder.path(), "trainings": n_done, "of": n_trainings,
+                });
+                writeln!(io::stdout(), "{line}")?;
+            }
+            eprintln!("stopped after {n_done} of {n_trainings} trainings; go on with:");
             let shard = shard.map(|shard| format!(" --shard {shard}")).unwrap_or_default();
             eprintln!("  triax study --resume {}{shard}", folder.path().display());
             Ok(ExitCode::FAILURE)
@@ -200,9 +232,16 @@ fn start(
             Ok(ExitCode::SUCCESS)
         }
         Outcome::Finished => {
-            if style == Style::Human {
-                println!("share {share} is done; when all are, join them:");
-                println!("  triax study merge PART… --out WHOLE");
+            let mut out = io::stdout().lock();
+            match style {
+                Style::Human => {
+                    writeln!(out, "share {share} is done; when all are, join them:")?;
+                    writeln!(out, "  triax study merge PART… --out WHOLE")?;
+                }
+                Style::Json => {
+                    writeln!(out, "{}", json!({"event": "end", "study": folder.path(), "share": share}))?;
+                }
+                Style::Quiet => {}
             }
             Ok(ExitCode::SUCCESS)
         }
@@ -213,7 +252,7 @@ fn start(
 fn conclude(study: &Study, folder: &StudyFolder, description: &Description, style: Style) -> anyhow::Result<Summary> {
     let facts = Facts {
         shared_settings: description.shared()?,
-        command: description.command(),
+        command: description.command(study.protocol),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         baselines: description.baselines,
     };
@@ -230,16 +269,42 @@ fn conclude(study: &Study, folder: &StudyFolder, description: &Description, styl
             writeln!(out, "report    {}", folder.path().join("report.html").display())?;
             writeln!(out, "results   {}", folder.path().join("results.csv").display())?;
         }
-        Style::Json => writeln!(out, "{}", json!({"event": "end", "study": folder.path(), "summary": summary}))?,
+        Style::Json => {
+            let summary = config::as_written(&summary)?;
+            writeln!(out, "{}", json!({"event": "end", "study": folder.path(), "summary": summary}))?;
+        }
         Style::Quiet => {}
     }
     Ok(summary)
 }
 
-/// Reads the data, and makes folds and settings of it.
-fn prepare(description: &Description, points: Vec<(BTreeMap<String, String>, Settings)>) -> anyhow::Result<Study> {
-    let first = &points[0].1;
-    let corpus = inputs::read_corpus(&first.data.data, first.data.format, first.training.seed)?;
+/// Reads the data that all settings share.
+fn read_corpus(settings: &Settings) -> anyhow::Result<Corpus> {
+    inputs::read_corpus(&settings.data.data, settings.data.format, settings.training.seed)
+}
+
+/// The study in the folder `path` as it was made of `corpus`, all that was read of its data.
+///
+/// # Errors
+/// Other data, or another version of Triax.
+pub fn made_again(path: &Path, corpus: Corpus) -> anyhow::Result<Study> {
+    again(&Description::read(path)?, path, corpus)
+}
+
+/// As [`made_again`], by a description of it that may have its data elsewhere.
+fn again(description: &Description, path: &Path, corpus: Corpus) -> anyhow::Result<Study> {
+    let study = prepare(description, description.settings()?, corpus)?;
+    match difference("", &StudyFolder::description(path)?["study"], &description.compared(&study)) {
+        None => Ok(study),
+        Some(difference) => {
+            anyhow::bail!("this is not the data or the Triax that {} was made with: {difference}", path.display())
+        }
+    }
+}
+
+/// Makes windows, folds and settings of the data.
+fn prepare(description: &Description, points: Vec<Point>, corpus: Corpus) -> anyhow::Result<Study> {
+    let first = &points[0].settings;
     let corpus = match first.data.activities.as_slice() {
         [] => corpus,
         activities => corpus.select_activities(activities)?,
@@ -259,7 +324,7 @@ fn prepare(description: &Description, points: Vec<(BTreeMap<String, String>, Set
     let n_channels = corpus.channels.len();
     let mut sets: Vec<(Normalize, WindowSet)> = Vec::new();
     let mut settings = Vec::new();
-    for (values, point) in &points {
+    for Point { values, settings: point } in &points {
         let normalize = point.data.normalize;
         let set = match sets.iter().find(|(known, _)| *known == normalize) {
             Some((_, set)) => set.clone(),
@@ -326,8 +391,10 @@ fn settle(places: Vec<Place>, study: &Study) -> anyhow::Result<Vec<Device<'stati
         let name = format!("{} ({})", device.name, engine.name());
         let is_gpu = device.kind != DeviceKind::Cpu && device.kind != DeviceKind::Software;
         let choice = if engine.name() == EngineChoice::Burn.name() { EngineChoice::Burn } else { EngineChoice::Fused };
+        // Each thread of a CPU takes whole models: none shall be left without one.
+        let threads = device.threads.unwrap_or(1);
         let open = move || engines::open(choice, &device).map(|on| on.engine).map_err(|error| format!("{error:#}"));
-        let at_once = if is_gpu { AT_ONCE_ON_GPU } else { AT_ONCE_ON_CPU };
+        let at_once = if is_gpu { AT_ONCE_ON_GPU } else { AT_ONCE_ON_CPU.next_multiple_of(threads) };
         devices.push(Device { name, open: Box::new(open), at_once });
     }
     Ok(devices)

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use triax_statistics::Estimate;
-use triax_study::{Kind, Summary};
+use triax_study::{Comparison, Kind, Summary};
 
 /// Columns of a name.
 const NAME: usize = 34;
@@ -19,8 +19,9 @@ pub fn write(out: &mut dyn Write, summary: &Summary) -> io::Result<()> {
         }
         writeln!(out)?;
     }
-    let n_subjects = summary.n_subjects;
-    writeln!(out, "mean over {n_subjects} subjects [95 % interval]{:3}macro-F1{:14}accuracy", "", "")?;
+    let subjects = if summary.n_subjects == 1 { "subject" } else { "subjects" };
+    let head = format!("mean over {} {subjects} [95 % interval]", summary.n_subjects);
+    writeln!(out, "{head:<39} macro-F1{:14}accuracy", "")?;
     for one in &summary.competitors {
         let mark = match one.kind {
             Kind::Network => "",
@@ -30,17 +31,34 @@ pub fn write(out: &mut dyn Write, summary: &Summary) -> io::Result<()> {
         let name = shortened(&one.name, NAME - mark.len());
         writeln!(out, "{:NAME$} {}  {}", format!("{name}{mark}"), estimate(&one.macro_f1), estimate(&one.accuracy),)?;
     }
-    let of_f1: Vec<_> = summary.comparisons.iter().filter(|one| one.figure == "macro_f1").collect();
-    if !of_f1.is_empty() {
+    let told = told(summary);
+    if !told.is_empty() {
         writeln!(out)?;
     }
-    for one in of_f1 {
+    for one in &told {
         writeln!(out, "{}", wrapped(&one.words, ""))?;
+    }
+    let n_more = summary.comparisons.len() - told.len();
+    if n_more > 0 {
+        writeln!(out, "({n_more} more comparisons are in report.html)")?;
     }
     if summary.n_broken > 0 {
         writeln!(out, "{} of {} trainings broke down: see results.csv", summary.n_broken, summary.n_trainings)?;
     }
     Ok(())
+}
+
+/// The comparisons that matter most: of the best setting with the other settings and with the best baseline, by macro-F1.
+fn told(summary: &Summary) -> Vec<&Comparison> {
+    let names = |kind: Kind| {
+        let of_kind = summary.competitors.iter().filter(move |one| one.kind == kind);
+        of_kind.map(|one| one.name.as_str())
+    };
+    let Some(best) = names(Kind::Network).next() else { return Vec::new() };
+    // Competitors of a kind are sorted, the best first.
+    let others: Vec<&str> = names(Kind::Network).skip(1).chain(names(Kind::Baseline).take(1)).collect();
+    let matters = |one: &&Comparison| one.figure == "macro_f1" && one.a == best && others.contains(&one.b.as_str());
+    summary.comparisons.iter().filter(matters).collect()
 }
 
 /// `0.712 [0.640, 0.781]`

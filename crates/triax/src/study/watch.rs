@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
 use triax_study::Watch;
 
@@ -20,6 +20,10 @@ pub struct Bar {
     interrupted: Arc<AtomicBool>,
     bar: Option<ProgressBar>,
     n_trainings: usize,
+    /// When training began, the steps that it has then, and those taken since.
+    begun: Instant,
+    n_steps: u64,
+    steps_done: u64,
     /// When a line was printed last.
     told: Instant,
 }
@@ -27,13 +31,22 @@ pub struct Bar {
 impl Bar {
     /// A watch that prints in `style`.
     pub fn new(style: Style, interrupted: Arc<AtomicBool>) -> Self {
-        Self { style, interrupted, bar: None, n_trainings: 0, told: Instant::now() }
+        let now = Instant::now();
+        Self { style, interrupted, bar: None, n_trainings: 0, begun: now, n_steps: 0, steps_done: 0, told: now }
+    }
+
+    /// What the steps that are left will take, by those that were taken.
+    fn time_left(&self) -> Duration {
+        let left = self.n_steps.saturating_sub(self.steps_done) as f64 / self.steps_done.max(1) as f64;
+        Duration::from_secs_f64(left * self.begun.elapsed().as_secs_f64())
     }
 }
 
 impl Watch for Bar {
     fn started(&mut self, n_steps: u64, done: u64, n_trainings: usize, n_done: usize) {
         self.n_trainings = n_trainings;
+        self.n_steps = n_steps - done;
+        self.begun = Instant::now();
         if self.style == Style::Human && n_done > 0 {
             println!("{n_done} of {n_trainings} trainings are there already");
         }
@@ -50,6 +63,7 @@ impl Watch for Bar {
     }
 
     fn steps_done(&mut self, steps: u64) {
+        self.steps_done += steps;
         if let Some(bar) = &self.bar {
             bar.inc(steps);
         }
@@ -61,12 +75,17 @@ impl Watch for Bar {
             (Some(bar), _) => bar.set_message(format!("{done}/{n_trainings} trainings")),
             // A standard output that is gone or full does not end a study.
             (None, Style::Json) => {
-                let line = json!({"event": "progress", "trainings": done, "of": n_trainings});
+                let left = self.time_left().as_secs_f64().round();
+                let line = json!({"event": "progress", "trainings": done, "of": n_trainings, "seconds_left": left});
                 drop(writeln!(io::stdout(), "{line}"));
             }
-            (None, Style::Human) if self.told.elapsed() >= BETWEEN_LINES || done == n_trainings => {
+            (None, Style::Human) if done == n_trainings => {
+                drop(writeln!(io::stdout(), "{done}/{n_trainings} trainings"))
+            }
+            (None, Style::Human) if self.told.elapsed() >= BETWEEN_LINES => {
                 self.told = Instant::now();
-                drop(writeln!(io::stdout(), "{done}/{n_trainings} trainings"));
+                let left = HumanDuration(self.time_left());
+                drop(writeln!(io::stdout(), "{done}/{n_trainings} trainings, {left} left"));
             }
             _ => {}
         }

@@ -12,6 +12,7 @@ mod real_data;
 mod recordings;
 mod report;
 mod resume;
+mod study;
 mod train;
 
 use std::ffi::OsStr;
