@@ -14,10 +14,10 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use triax_model::whole_file;
+use triax_model::{Scaler, WeightFile, whole_file};
 
 use crate::StudyError;
-use crate::grid::Study;
+use crate::grid::{Study, Training};
 use crate::training_file::TrainingFile;
 
 /// The folder of a study, locked for this process.
@@ -79,6 +79,29 @@ impl StudyFolder {
         read_json(&path.join("study.json"))
     }
 
+    /// The scalers in the weights that the folder `path` has kept of `study`; of several seeds only one, where theirs are the
+    /// same.
+    ///
+    /// # Errors
+    /// A weight file that cannot be read.
+    pub fn kept_scalers(path: &Path, study: &Study) -> Result<Vec<(Training, Scaler)>, StudyError> {
+        let mut kept: Vec<(Training, Scaler)> = Vec::new();
+        for number in 0..study.n_trainings() {
+            let file = weights_path(path, number);
+            if !file.exists() {
+                continue;
+            }
+            let (training, scaler) = (study.training(number), WeightFile::read(file)?.scaler);
+            let is_same = |(other, known): &(Training, Scaler)| {
+                (other.setting, other.fold) == (training.setting, training.fold) && Some(known) == scaler.as_ref()
+            };
+            if !kept.iter().any(is_same) {
+                kept.extend(scaler.map(|scaler| (training, scaler)));
+            }
+        }
+        Ok(kept)
+    }
+
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path
@@ -100,7 +123,7 @@ impl StudyFolder {
 
     /// The weights of a training.
     pub fn weights_path(&self, number: usize) -> PathBuf {
-        self.path.join("weights").join(format!("{number:05}.safetensors"))
+        weights_path(&self.path, number)
     }
 
     /// All trainings that are there, by number.
@@ -176,6 +199,10 @@ fn lock(path: &Path) -> Result<File, StudyError> {
         }
         Err(fs::TryLockError::Error(reason)) => Err(StudyError::Io { action: "lock", path: file, reason }),
     }
+}
+
+fn weights_path(study: &Path, number: usize) -> PathBuf {
+    study.join("weights").join(format!("{number:05}.safetensors"))
 }
 
 fn read_json(path: &Path) -> Result<serde_json::Value, StudyError> {

@@ -10,6 +10,7 @@
 mod baselines;
 mod error;
 mod folder;
+mod gap;
 mod grid;
 mod judge;
 mod run;
@@ -20,6 +21,7 @@ mod training_file;
 
 pub use error::StudyError;
 pub use folder::{StudyFolder, difference};
+pub use gap::{Gap, GapFigures};
 pub use grid::{Setting, Share, Study, Training};
 pub use judge::combined;
 pub use run::{Device, Options, Outcome, Watch, run};

@@ -47,6 +47,7 @@ Examples:
   triax train --data wisdm/ --split subject    train on your own recordings
   triax evaluate runs/NAME                     measure a trained network
   triax data inspect wisdm/                    see what is in a data set, and what is wrong with it
+  triax data audit wisdm/                      see what validation would know from training
 
 Exit codes: 0 done, 2 wrong usage, 1 anything else.";
 
@@ -77,7 +78,7 @@ fn main() -> ExitCode {
             Command::Model(args) => model::run(args, matches),
             Command::Devices(args) => devices::run(args),
             Command::Bench(args) => bench::run(args),
-            Command::Data(args) => data::run(args),
+            Command::Data(args) => data::run(args, matches),
         }
     });
     match run {

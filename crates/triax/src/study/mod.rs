@@ -17,8 +17,10 @@ use serde_json::json;
 use triax_data::{Folds, SplitPlan, Windows};
 use triax_device::{DeviceChoice, DeviceKind};
 use triax_engine::WindowSet;
-use triax_model::{Network, NetworkSpec};
-use triax_study::{Device, Facts, Options, Outcome, Setting, Share, Study, StudyFolder, Summary, run, summarise};
+use triax_model::Network;
+use triax_study::{
+    Device, Facts, Options, Outcome, Setting, Share, Study, StudyFolder, Summary, difference, run, summarise,
+};
 
 use crate::engines::{self, OnDevice, Place, Trial};
 use crate::inputs;
@@ -236,15 +238,21 @@ fn conclude(study: &Study, folder: &StudyFolder, description: &Description, styl
     Ok(summary)
 }
 
+/// The study in the folder `path`, with its data read again.
+pub fn read_again(path: &Path) -> anyhow::Result<Study> {
+    let description = Description::read(path)?;
+    let study = prepare(&description, description.settings()?)?;
+    let there = &StudyFolder::description(path)?["study"];
+    if let Some(difference) = difference("", there, &description.compared(&study)) {
+        anyhow::bail!("this is not the data or the Triax that {} was trained with: {difference}", path.display());
+    }
+    Ok(study)
+}
+
 /// Reads the data, and makes folds and settings of it.
 fn prepare(description: &Description, points: Vec<(BTreeMap<String, String>, Settings)>) -> anyhow::Result<Study> {
     let first = &points[0].1;
-    let corpus = inputs::read_corpus(&first.data.data, first.data.format, first.training.seed)?;
-    let corpus = match first.data.activities.as_slice() {
-        [] => corpus,
-        activities => corpus.select_activities(activities)?,
-    };
-    let window = first.data.window.or(corpus.window).unwrap_or(NetworkSpec::default().window);
+    let (corpus, window) = inputs::read_selected(&first.data, first.training.seed)?;
     let windows = triax_data::cut(&corpus, window, first.data.step)?;
     let protocol = description.folds.unwrap_or(if corpus.subjects().len() > 1 {
         Folds::LeaveOneSubjectOut
