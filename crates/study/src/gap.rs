@@ -2,19 +2,23 @@
 //! strangers.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 use triax_baselines::{Baseline, Features};
 use triax_data::{Audit, Corpus, Finding, Fold, Folds, SplitPlan, Verdict, Windows};
+use triax_engine::Engine;
 use triax_statistics::Estimate;
-use triax_trainer::SubjectFigures;
+use triax_trainer::{FleetJob, FleetModel, FleetObserver, FleetResult, SubjectFigures, fit_fleet};
 
 use crate::baselines::FoldOfBaseline;
 use crate::grid::Study;
+use crate::judge::predictions;
+use crate::run::Ingredients;
 use crate::summarise::BOOTSTRAP_SEED;
 
-/// What is trained: it needs no device, and takes seconds.
-const METHOD: Baseline = Baseline::LogisticRegression;
+/// The baseline by which a study measures it.
+const BASELINE: Baseline = Baseline::LogisticRegression;
 /// Folds of each kind, where nothing else asks for more.
 const FOLDS: usize = 5;
 /// Random folds at most, beside a study's folds by subject: with more, the training parts grow by less than a tenth.
@@ -25,7 +29,7 @@ const CHECK: &str = "gap";
 /// The measured gap between random and subject-wise folds of the same windows.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Gap {
-    /// What was trained, by its name among the baselines.
+    /// What was trained: `network`, or a baseline by its name.
     pub method: String,
     /// The random folds, by their name (`random-5`).
     pub random_folds: String,
@@ -51,33 +55,31 @@ pub struct GapFigures {
 }
 
 impl Gap {
-    /// Trains a logistic regression on five random folds and on five groups of subjects (as many as there are, where there
-    /// are fewer) of `windows`, of `window` rows each, all that were cut from `corpus`.
+    /// Trains the network of the first setting of `study`, with its first seed, on five random folds and on five groups of
+    /// subjects (as many as there are, where there are fewer) of its windows. The study's own folds do not matter.
     ///
     /// # Errors
     /// Why it cannot be measured: fewer than two subjects, or recordings of unknown ones; a class that a fold could not
-    /// learn.
-    pub fn measure(corpus: &Corpus, windows: &Windows, window: usize, seed: u64) -> Result<Self, String> {
-        let n_folds = n_subjects(corpus, windows)?.min(FOLDS);
+    /// learn; a training that broke down; a device that failed.
+    pub fn measure(mut study: Study, engine: &dyn Engine) -> Result<Self, String> {
+        let n_folds = n_subjects(&study.corpus, &study.windows)?.min(FOLDS);
         let [random, unseen] = [Folds::Random(n_folds), Folds::Groups(n_folds)];
-        let folds = |which: Folds| folds(which, corpus, windows, window, seed);
-        let (of_random, of_unseen) = (folds(random)?, folds(unseen)?);
-        let features = Features::of(&windows.values, window, corpus.channels.len(), corpus.rate_hz);
-        let judged = |folds: &[Fold]| OutOfFold::train(&features, corpus, windows, folds);
-        // The two have nothing to do with each other, and a baseline uses one thread.
-        let (of_random, of_unseen) = std::thread::scope(|scope| {
-            let other = scope.spawn(|| judged(&of_random));
-            let of_unseen = judged(&of_unseen);
-            (other.join().unwrap_or_else(|_| Err("a thread panicked".to_owned())), of_unseen)
-        });
-        let figures = |judged: OutOfFold| judged.by_subject(corpus, windows);
-        Ok(Self::between((random, &figures(of_random?)), (unseen, &figures(of_unseen?))))
+        study.folds = [folds(random, &study)?, folds(unseen, &study)?].concat();
+        study.settings.truncate(1);
+        study.seeds.truncate(1);
+        let predictions = train_networks(&study, engine)?;
+        let figures = |of: Range<usize>| {
+            let judged = OutOfFold::of(&study.folds[of.clone()], predictions[of].iter().map(Vec::as_slice));
+            judged.by_subject(&study.corpus, &study.windows)
+        };
+        let (of_random, of_unseen) = (figures(0..n_folds), figures(n_folds..2 * n_folds));
+        Ok(Self::between("network", (random, &of_random), (unseen, &of_unseen)))
     }
 
     /// The gap of a study's windows: the folds by subject that its baselines were trained on beside as many random ones, or
     /// the other way round.
     pub(crate) fn of_study(study: &Study, baselines: &[FoldOfBaseline]) -> Result<Self, String> {
-        let Study { corpus, windows, window, .. } = study;
+        let Study { corpus, windows, .. } = study;
         let n_subjects = n_subjects(corpus, windows)?;
         let n_folds = study.folds.len();
         let other = match study.protocol {
@@ -87,22 +89,22 @@ impl Gap {
                 return Err("the study has one fold only, and `triax data audit` makes folds of its own".to_owned());
             }
         };
-        let of_method = baselines.iter().filter(|fold| fold.baseline == METHOD.name());
-        let own = OutOfFold {
-            indices: study.folds.iter().flat_map(|fold| fold.valid.iter().copied()).collect(),
-            predictions: of_method.flat_map(|fold| fold.predictions.iter().copied()).collect(),
-        };
-        let folds = folds(other, corpus, windows, *window, study.seeds.first().copied().unwrap_or_default())?;
-        let features = Features::of(&windows.values, *window, study.channels(), corpus.rate_hz);
-        let made = OutOfFold::train(&features, corpus, windows, &folds)?;
+        let own = baselines.iter().filter(|fold| fold.baseline == BASELINE.name());
+        let own = OutOfFold::of(&study.folds, own.map(|fold| fold.predictions.as_slice()));
+        let features = Features::of(&windows.values, study.window, study.channels(), corpus.rate_hz);
+        let made = folds(other, study)?;
+        let predict =
+            |fold: &Fold| BASELINE.predict(&features, &windows.labels, &fold.train, &fold.valid, study.classes().len());
+        let predictions = made.iter().map(predict).collect::<Result<Vec<_>, _>>()?;
+        let made = OutOfFold::of(&made, predictions.iter().map(Vec::as_slice));
         let (own, made) = (own.by_subject(corpus, windows), made.by_subject(corpus, windows));
         Ok(match other {
-            Folds::Random(_) => Self::between((other, &made), (study.protocol, &own)),
-            _ => Self::between((study.protocol, &own), (other, &made)),
+            Folds::Random(_) => Self::between(BASELINE.name(), (other, &made), (study.protocol, &own)),
+            _ => Self::between(BASELINE.name(), (study.protocol, &own), (other, &made)),
         })
     }
 
-    fn between(random: (Folds, &[SubjectFigures]), unseen: (Folds, &[SubjectFigures])) -> Self {
+    fn between(method: &str, random: (Folds, &[SubjectFigures]), unseen: (Folds, &[SubjectFigures])) -> Self {
         let pairs: Vec<(&SubjectFigures, &SubjectFigures)> = unseen
             .1
             .iter()
@@ -119,7 +121,7 @@ impl Gap {
             }
         };
         Self {
-            method: METHOD.name().to_owned(),
+            method: method.to_owned(),
             random_folds: random.0.to_string(),
             unseen_folds: unseen.0.to_string(),
             n_subjects: pairs.len(),
@@ -180,10 +182,47 @@ fn n_subjects(corpus: &Corpus, windows: &Windows) -> Result<usize, String> {
     }
 }
 
-fn folds(which: Folds, corpus: &Corpus, windows: &Windows, window: usize, seed: u64) -> Result<Vec<Fold>, String> {
+fn folds(which: Folds, study: &Study) -> Result<Vec<Fold>, String> {
+    let seed = study.seeds.first().copied().unwrap_or_default();
     // Of subjects that are held out, neither kind wants to know.
-    let folds = which.of(corpus, windows, window, &SplitPlan::Predefined, seed);
+    let folds = which.of(&study.corpus, &study.windows, study.window, &SplitPlan::Predefined, seed);
     folds.map_err(|error| format!("{which}: {error}"))
+}
+
+/// Trains every training of `study`, and gives the class of each validation window of each.
+fn train_networks(study: &Study, engine: &dyn Engine) -> Result<Vec<Vec<u32>>, String> {
+    let mut all: Vec<Ingredients> = (0..study.n_trainings()).map(|number| Ingredients::new(study, number)).collect();
+    for of in &mut all {
+        // What validates may not decide when to stop: it is the same for both kinds of folds, and nobody's choice.
+        of.plan.early_stopping = None;
+        of.plan.log_steps = false;
+    }
+    let models: Vec<FleetModel<'_>> = all.iter().map(|of| of.model(study)).collect();
+    let job = FleetJob {
+        engine,
+        windows: &study.settings[0].windows,
+        classes: study.classes(),
+        models: &models,
+        at_once: None,
+        follows_validation: false,
+    };
+    let mut results = Results(Vec::new());
+    fit_fleet(&job, &mut results).map_err(|error| error.to_string())?;
+    let predictions = |(of, result): (&Ingredients, FleetResult)| {
+        let weights = result.end.map_err(|breakdown| breakdown.to_string())?.weights;
+        let scores = of.scores(study, engine, &weights).map_err(|error| error.to_string())?;
+        Ok(predictions(&scores, study.classes().len()))
+    };
+    all.iter().zip(results.0).map(predictions).collect()
+}
+
+/// Keeps what a fleet hands over.
+struct Results(Vec<FleetResult>);
+
+impl FleetObserver for Results {
+    fn group_ended(&mut self, results: Vec<FleetResult>) {
+        self.0.extend(results);
+    }
 }
 
 /// What was made of each window while it was held out.
@@ -194,13 +233,12 @@ struct OutOfFold {
 }
 
 impl OutOfFold {
-    fn train(features: &Features, corpus: &Corpus, windows: &Windows, folds: &[Fold]) -> Result<Self, String> {
-        let mut all = Self { indices: Vec::new(), predictions: Vec::new() };
-        for Fold { train, valid, .. } in folds {
-            all.predictions.extend(METHOD.predict(features, &windows.labels, train, valid, corpus.classes.len())?);
-            all.indices.extend(valid);
+    /// Of folds, and what was predicted of the validation windows of each.
+    fn of<'a>(folds: &[Fold], predictions: impl Iterator<Item = &'a [u32]>) -> Self {
+        Self {
+            indices: folds.iter().flat_map(|fold| fold.valid.iter().copied()).collect(),
+            predictions: predictions.flatten().copied().collect(),
         }
-        Ok(all)
     }
 
     fn by_subject(&self, corpus: &Corpus, windows: &Windows) -> Vec<SubjectFigures> {
@@ -250,23 +288,44 @@ mod tests {
         }
     }
 
-    fn measured(corpus: &Corpus) -> Result<Gap, String> {
-        Gap::measure(corpus, &cut(corpus, 16, 8).unwrap(), 16, 0)
+    /// A study of `corpus` by its subjects, or with `protocol`.
+    fn study(corpus: &Corpus, protocol: Folds) -> Study {
+        let mut study = Study {
+            windows: cut(corpus, 16, 8).unwrap(),
+            corpus: corpus.clone(),
+            window: 16,
+            step: 8,
+            protocol,
+            folds: Vec::new(),
+            settings: Vec::new(),
+            seeds: vec![0],
+        };
+        study.folds = folds(protocol, &study).unwrap_or_default();
+        study
+    }
+
+    fn measured(corpus: &Corpus, protocol: Folds) -> Result<Gap, String> {
+        let study = study(corpus, protocol);
+        Gap::of_study(&study, &crate::baselines::train(&study).unwrap())
     }
 
     #[test]
     fn what_only_the_known_share_is_the_gap() {
-        let gap = measured(&corpus(4, false)).unwrap();
-        assert_eq!((gap.random_folds.as_str(), gap.unseen_folds.as_str(), gap.n_subjects), ("random-4", "group-4", 4));
-        assert!(gap.macro_f1.random.mean > 0.95, "{gap:?}");
-        assert!(gap.macro_f1.unseen.mean < 0.75 && gap.is_shown(), "{gap:?}");
-        assert!(gap.words().contains("a random split flatters by 0."), "{}", gap.words());
-        assert_eq!(gap, measured(&corpus(4, false)).unwrap(), "not the same twice");
+        for (protocol, names) in
+            [(Folds::LeaveOneSubjectOut, ("random-4", "loso")), (Folds::Random(3), ("random-3", "group-3"))]
+        {
+            let gap = measured(&corpus(4, false), protocol).unwrap();
+            assert_eq!((gap.random_folds.as_str(), gap.unseen_folds.as_str(), gap.n_subjects), (names.0, names.1, 4));
+            assert!(gap.macro_f1.random.mean > 0.95, "{gap:?}");
+            assert!(gap.macro_f1.unseen.mean < 0.75 && gap.is_shown(), "{gap:?}");
+            assert!(gap.words().contains("a random split flatters by 0."), "{}", gap.words());
+            assert_eq!(gap, measured(&corpus(4, false), protocol).unwrap(), "not the same twice");
+        }
     }
 
     #[test]
     fn where_everybody_is_alike_there_is_no_gap() {
-        let gap = measured(&corpus(4, true)).unwrap();
+        let gap = measured(&corpus(4, true), Folds::Groups(2)).unwrap();
         assert!(gap.macro_f1.unseen.mean > 0.95 && !gap.is_shown(), "{gap:?}");
         assert!(gap.words().contains("does not show that a random split flatters"), "{}", gap.words());
     }
@@ -274,24 +333,25 @@ mod tests {
     #[test]
     fn a_gap_counts_as_a_leak_where_the_split_shares_subjects() {
         let corpus = corpus(4, false);
-        let (gap, windows) = (measured(&corpus).unwrap(), cut(&corpus, 16, 8).unwrap());
+        let gap = measured(&corpus, Folds::LeaveOneSubjectOut).unwrap();
         for (which, verdict) in [(Folds::Random(2), Verdict::Leak), (Folds::LeaveOneSubjectOut, Verdict::Note)] {
-            let folds = folds(which, &corpus, &windows, 16, 0).unwrap();
-            let folds: Vec<(&[u32], &[u32])> = folds.iter().map(|fold| (&*fold.train, &*fold.valid)).collect();
-            assert_eq!(gap.finding(&Audit::of(&corpus, &windows.origins, 16, &folds)).verdict, verdict, "{which}");
+            assert_eq!(gap.finding(&study(&corpus, which).audit(&[])).verdict, verdict, "{which}");
         }
     }
 
     #[test]
     fn what_cannot_be_measured_says_why() {
-        assert!(measured(&corpus(1, true)).unwrap_err().contains("one subject only"));
+        let why = |corpus: &Corpus| measured(corpus, Folds::Random(2)).unwrap_err();
+        assert!(why(&corpus(1, true)).contains("one subject only"));
         let mut unknown = corpus(3, true);
         unknown.recordings[0].subject.clear();
-        assert!(measured(&unknown).unwrap_err().contains("not say of every recording"));
+        assert!(why(&unknown).contains("not say of every recording"));
         unknown.recordings.iter_mut().for_each(|recording| recording.subject.clear());
-        assert!(measured(&unknown).unwrap_err().contains("does not say who"));
+        assert!(why(&unknown).contains("does not say who"));
         let mut apart = corpus(2, true);
         apart.recordings[0].class = 1;
-        assert!(measured(&apart).unwrap_err().starts_with("group-2: "));
+        assert!(why(&apart).starts_with("group-2: "));
+        let one_fold = Study { protocol: Folds::HeldOut, ..study(&corpus(2, true), Folds::Groups(2)) };
+        assert!(Gap::of_study(&one_fold, &[]).unwrap_err().contains("one fold only"));
     }
 }

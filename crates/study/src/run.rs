@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use triax_engine::{Engine, can_share};
+use triax_engine::{Engine, EngineError, can_share};
 use triax_model::{Scaler, WeightFile, Weights};
 use triax_trainer::{FitPlan, FleetJob, FleetModel, FleetObserver, FleetOutcome, FleetResult, fit_fleet};
 
@@ -174,15 +174,40 @@ struct Shared<'a> {
 }
 
 /// What a member of a fleet is made of.
-struct Ingredients {
-    training: Training,
-    plan: FitPlan,
+pub(crate) struct Ingredients {
+    pub training: Training,
+    pub plan: FitPlan,
     weights: Weights,
     scaler: Option<Scaler>,
 }
 
 impl Ingredients {
-    fn model<'a>(&'a self, study: &'a Study) -> FleetModel<'a> {
+    /// Those of the training of this number.
+    pub fn new(study: &Study, number: usize) -> Self {
+        let training = study.training(number);
+        let setting = &study.settings[training.setting];
+        Self {
+            training,
+            plan: study.plan(training),
+            weights: Weights::glorot_uniform(&setting.network, training.seed),
+            scaler: study.scaler(setting, &study.folds[training.fold]),
+        }
+    }
+
+    /// The scores of the fold's validation windows, once trained to `weights`.
+    pub fn scores(&self, study: &Study, engine: &dyn Engine, weights: &Weights) -> Result<Vec<f32>, EngineError> {
+        let (setting, fold) = (&study.settings[self.training.setting], &study.folds[self.training.fold]);
+        let len = study.window * study.channels();
+        let values = &setting.windows.windows;
+        let mut judged: Vec<f32> =
+            fold.valid.iter().flat_map(|&idx| &values[idx as usize * len..][..len]).copied().collect();
+        if let Some(scaler) = &self.scaler {
+            scaler.apply(&mut judged);
+        }
+        engine.scores(&setting.network, weights, &judged)
+    }
+
+    pub fn model<'a>(&'a self, study: &'a Study) -> FleetModel<'a> {
         let fold = &study.folds[self.training.fold];
         FleetModel {
             network: &study.settings[self.training.setting].network,
@@ -204,19 +229,7 @@ fn train_group(
     shared: &Mutex<Shared<'_>>,
 ) -> Result<ControlFlow<()>, StudyError> {
     let (begun, clock) = (SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs(), Instant::now());
-    let ingredients: Vec<Ingredients> = numbers
-        .iter()
-        .map(|&number| {
-            let training = study.training(number);
-            let setting = &study.settings[training.setting];
-            Ingredients {
-                training,
-                plan: study.plan(training),
-                weights: Weights::glorot_uniform(&setting.network, training.seed),
-                scaler: study.scaler(setting, &study.folds[training.fold]),
-            }
-        })
-        .collect();
+    let ingredients: Vec<Ingredients> = numbers.iter().map(|&number| Ingredients::new(study, number)).collect();
     let models: Vec<FleetModel<'_>> = ingredients.iter().map(|of| of.model(study)).collect();
     let job = FleetJob {
         engine,
@@ -278,14 +291,7 @@ fn end(
             return Ok(TrainingFile { trained, scores: Vec::new() });
         }
     };
-    let len = study.window * study.channels();
-    let values = &setting.windows.windows;
-    let mut judged: Vec<f32> =
-        fold.valid.iter().flat_map(|&idx| &values[idx as usize * len..][..len]).copied().collect();
-    if let Some(scaler) = &of.scaler {
-        scaler.apply(&mut judged);
-    }
-    let scores = engine.scores(&setting.network, &weights, &judged)?;
+    let scores = of.scores(study, engine, &weights)?;
     if options.keeps_weights {
         let file = WeightFile {
             weights,

@@ -1,6 +1,7 @@
 //! `triax data audit`: what validation would know from training, and how much a random split flatters.
 
-use std::io::{self, Write};
+use std::collections::BTreeMap;
+use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -8,19 +9,20 @@ use anyhow::ensure;
 use clap::ArgMatches;
 use clap::parser::ValueSource;
 use serde_json::json;
-use triax_data::{Audit, Corpus, Finding, Folds, ScalerInUse, SplitPlan, Verdict, fit_scaler_to};
+use triax_data::{Audit, Corpus, Finding, Folds, Verdict};
+use triax_device::DeviceChoice;
 use triax_model::WeightFile;
-use triax_study::{Gap, StudyFolder};
+use triax_study::{Gap, Study, StudyFolder};
 
-use crate::config::{self, RECORDED};
+use crate::config::{self, Entries, RECORDED};
 use crate::failure::Usage;
-use crate::inputs::{self, Inputs};
+use crate::inputs::Inputs;
 use crate::record::Run;
 use crate::report::{estimate, grouped, wrapped};
 use crate::run_report::split_in_words;
-use crate::settings::{DataSettings, SplitSettings};
-use crate::study;
+use crate::settings::{DataSettings, Settings, SplitSettings};
 use crate::values::DataSource;
+use crate::{engines, study};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -31,8 +33,8 @@ Examples:
   triax data audit runs/NAME                     the split and the scaler that a run or a study has used
 
 Looked for: samples, subjects and recordings on both sides, duplicate windows, a scaler or a standardisation of the data
-that knows what validates, classes that nobody trains on. Then the gap: logistic regression, judged on random windows
-and on unseen subjects (--no-gap leaves it out).
+that knows what validates, classes that nobody trains on. Then the gap: the network of a run, or that of `triax train`,
+judged on random windows and on unseen subjects. That takes up to ten trainings on the CPU; --no-gap leaves it out.
 
 What each check means, and what to do about it: docs/audit.md.";
 
@@ -92,10 +94,10 @@ struct Audited {
     how: String,
     corpus: Corpus,
     window: usize,
-    step: usize,
-    seed: u64,
     n_windows: usize,
     n_folds: usize,
+    /// What is trained, or would be.
+    settings: Settings,
     audit: Audit,
 }
 
@@ -106,13 +108,18 @@ pub fn run(args: Args, matches: &ArgMatches) -> anyhow::Result<ExitCode> {
     if !args.json {
         audited.write(&mut out)?;
     }
+    let (leaks, found) = (audited.audit.leaks(), audited.as_json());
     let gap = match args.no_gap {
         true => Err("--no-gap was given".to_owned()),
-        false => audited.measure_gap()?,
+        false => {
+            if io::stderr().is_terminal() {
+                eprintln!("\ntraining networks on random windows and for unseen subjects; --no-gap leaves that out …");
+            }
+            audited.measure_gap()
+        }
     };
-    let leaks = audited.audit.leaks();
     if args.json {
-        writeln!(out, "{}", serde_json::to_string_pretty(&audited.as_json(gap))?)?;
+        writeln!(out, "{}", serde_json::to_string_pretty(&with_gap(found, gap))?)?;
     } else {
         match &gap {
             Ok(gap) => write_gap(&mut out, gap)?,
@@ -152,52 +159,24 @@ impl Audited {
 
     /// What a training, or a study with these folds, would use.
     fn of_data(args: &Args) -> anyhow::Result<Self> {
-        let Args { data, split, seed, .. } = args;
-        let Some(folds) = args.folds else {
-            let inputs = Inputs::read(data, split, *seed)?;
-            let audit = inputs.audit(inputs.scaler.as_ref());
-            let how = format!("the split of a training: {}", split_in_words(&inputs));
-            return Ok(Self::of_inputs(how, inputs, data.step, *seed, audit));
-        };
-        let (corpus, window) = inputs::read_selected(data, *seed)?;
-        let mut windows = triax_data::cut(&corpus, window, data.step)?;
-        let held_out =
-            SplitPlan::Subject { valid_fraction: split.valid_fraction, valid_subjects: split.valid_subjects.clone() };
-        let made = folds.of(&corpus, &windows, window, &held_out, *seed)?;
-        let channels = corpus.channels.len();
-        if let Some(per_window) = data.normalize.per_window() {
-            let problem = per_window.apply(&mut windows.values, window, channels);
-            problem.map_err(|problem| anyhow::anyhow!("{}: {problem}", corpus.name))?;
+        let mut settings = config::settings("".as_ref(), &Entries::new())?;
+        settings.data = args.data.clone();
+        settings.split = args.split.clone();
+        settings.training.seed = args.seed;
+        if let Some(folds) = args.folds {
+            let study = study::prepare(Some(folds), 1, vec![(BTreeMap::new(), settings.clone())])?;
+            let audit = study.audit(&study.scalers());
+            return Ok(Self::of_folds("the folds of a study", study, settings, audit));
         }
-        let values = &windows.values;
-        let fitted = made.iter().filter(|_| data.normalize.has_scaler());
-        let scalers: Vec<_> = fitted.map(|fold| fit_scaler_to(values, &fold.train, window, channels)).collect();
-        let used = made.iter().zip(&scalers).map(|(fold, scaler)| ScalerInUse {
-            scaler,
-            values,
-            train: &fold.train,
-            valid: &fold.valid,
-        });
-        let parts: Vec<(&[u32], &[u32])> = made.iter().map(|fold| (&*fold.train, &*fold.valid)).collect();
-        let audit = Audit::of(&corpus, &windows.origins, window, &parts);
-        let audit = audit.with_scalers(window, channels, &used.collect::<Vec<_>>());
-        Ok(Self {
-            how: format!("the folds of a study: {}", folds.in_words()),
-            window,
-            step: data.step,
-            seed: *seed,
-            n_windows: windows.len(),
-            n_folds: made.len(),
-            audit,
-            corpus,
-        })
+        let inputs = Inputs::read(&settings.data, &settings.split, args.seed)?;
+        let audit = inputs.audit(inputs.scaler.as_ref());
+        Ok(Self::of_split("the split of a training", inputs, settings, audit))
     }
 
     /// The split and the scaler of a run.
     fn of_run(path: &Path) -> anyhow::Result<Self> {
         let Run { folder, settings, record } = Run::open(path)?;
-        let seed = settings.training.seed;
-        let inputs = Inputs::read(&settings.data, &settings.split, seed)?;
+        let inputs = Inputs::read(&settings.data, &settings.split, settings.training.seed)?;
         ensure!(
             inputs.corpus.fingerprint == record.data.fingerprint,
             "{} cannot be audited: its data has changed (it had the fingerprint {}, now {}); restore the data",
@@ -211,45 +190,53 @@ impl Audited {
             Some(file) => file.scaler.as_ref(),
             None => inputs.scaler.as_ref(),
         });
-        let how = format!("the split of the run: {}", split_in_words(&inputs));
-        Ok(Self::of_inputs(how, inputs, settings.data.step, seed, audit))
+        Ok(Self::of_split("the split of the run", inputs, settings, audit))
     }
 
     /// The folds of a study, and the scalers in the weights that it has kept.
     fn of_study(path: &Path) -> anyhow::Result<Self> {
-        let study = study::read_again(path)?;
+        let (study, first) = study::read_again(path)?;
         let audit = study.audit(&match StudyFolder::kept_scalers(path, &study)? {
             kept if kept.is_empty() => study.scalers(),
             kept => kept,
         });
-        Ok(Self {
-            how: format!("the folds of the study: {}", study.protocol.in_words()),
-            window: study.window,
-            step: study.step,
-            seed: study.seeds.first().copied().unwrap_or_default(),
-            n_windows: study.windows.len(),
-            n_folds: study.folds.len(),
-            audit,
-            corpus: study.corpus,
-        })
+        Ok(Self::of_folds("the folds of the study", study, first, audit))
     }
 
-    fn of_inputs(how: String, inputs: Inputs, step: usize, seed: u64, audit: Audit) -> Self {
-        let n_windows = inputs.windows.len();
-        Self { how, window: inputs.window, step, seed, n_windows, n_folds: 1, audit, corpus: inputs.corpus }
+    fn of_split(what: &str, inputs: Inputs, settings: Settings, audit: Audit) -> Self {
+        Self {
+            how: format!("{what}: {}", split_in_words(&inputs)),
+            window: inputs.window,
+            n_windows: inputs.windows.len(),
+            n_folds: 1,
+            corpus: inputs.corpus,
+            settings,
+            audit,
+        }
+    }
+
+    fn of_folds(what: &str, study: Study, settings: Settings, audit: Audit) -> Self {
+        Self {
+            how: format!("{what}: {}", study.protocol.in_words()),
+            window: study.window,
+            n_windows: study.windows.len(),
+            n_folds: study.folds.len(),
+            corpus: study.corpus,
+            settings,
+            audit,
+        }
     }
 
     /// The gap on the same windows, or why there is none.
-    fn measure_gap(&self) -> anyhow::Result<Result<Gap, String>> {
-        let windows = triax_data::cut(&self.corpus, self.window, self.step)?;
-        Ok(Gap::measure(&self.corpus, &windows, self.window, self.seed))
+    fn measure_gap(self) -> Result<Gap, String> {
+        let why = |error: anyhow::Error| format!("{error:#}");
+        // Folds are made anew there, and these only have to be some.
+        let study = study::prepare(Some(Folds::Random(2)), 1, vec![(BTreeMap::new(), self.settings)]).map_err(why)?;
+        let on = engines::open_for_scores(DeviceChoice::Cpu).map_err(why)?;
+        Gap::measure(study, on.engine.as_ref())
     }
 
-    fn as_json(&self, gap: Result<Gap, String>) -> serde_json::Value {
-        let (gap, no_gap) = match gap {
-            Ok(gap) => (Some(gap), None),
-            Err(why) => (None, Some(why)),
-        };
+    fn as_json(&self) -> serde_json::Value {
         json!({
             "data": self.corpus.name,
             "synthetic": self.corpus.synthetic,
@@ -261,8 +248,6 @@ impl Audited {
             "n_folds": self.n_folds,
             "leaks": self.audit.leaks(),
             "findings": self.audit.findings,
-            "gap": gap,
-            "no_gap": no_gap,
         })
     }
 
@@ -289,6 +274,17 @@ impl Audited {
         }
         out.flush()
     }
+}
+
+/// `found`, with the gap or why there is none.
+fn with_gap(mut found: serde_json::Value, gap: Result<Gap, String>) -> serde_json::Value {
+    let (gap, why) = match gap {
+        Ok(gap) => (Some(gap), None),
+        Err(why) => (None, Some(why)),
+    };
+    found["gap"] = json!(gap);
+    found["no_gap"] = json!(why);
+    found
 }
 
 fn write_gap(out: &mut dyn Write, gap: &Gap) -> io::Result<()> {

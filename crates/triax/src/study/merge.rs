@@ -55,7 +55,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     if let Some(data) = &args.data {
         description = description.with_data(data)?;
     }
-    let study = prepare(&description, description.settings()?)?;
+    let study = prepare(description.folds, description.seeds, description.settings()?)?;
     let compared = description.compared(&study);
     if let Some(difference) = difference("", &described["study"], &compared) {
         anyhow::bail!("this is not the data or the Triax that the shares were trained with: {difference}");

@@ -179,7 +179,7 @@ fn start(
     let machine = settings[0].1.machine.clone();
     // Devices that are not there are refused before a long read.
     let places = places(&machine, &devices)?;
-    let study = prepare(&description, settings)?;
+    let study = prepare(description.folds, description.seeds, settings)?;
     let devices = settle(places, &study)?;
     let folder = StudyFolder::open(&path, &description.compared(&study), &description.here())?;
     let share = shard.unwrap_or(Share::WHOLE);
@@ -238,23 +238,29 @@ fn conclude(study: &Study, folder: &StudyFolder, description: &Description, styl
     Ok(summary)
 }
 
-/// The study in the folder `path`, with its data read again.
-pub fn read_again(path: &Path) -> anyhow::Result<Study> {
+/// The study in the folder `path`, with its data read again; and the settings of its first point.
+pub fn read_again(path: &Path) -> anyhow::Result<(Study, Settings)> {
     let description = Description::read(path)?;
-    let study = prepare(&description, description.settings()?)?;
+    let points = description.settings()?;
+    let first = points[0].1.clone();
+    let study = prepare(description.folds, description.seeds, points)?;
     let there = &StudyFolder::description(path)?["study"];
     if let Some(difference) = difference("", there, &description.compared(&study)) {
         anyhow::bail!("this is not the data or the Triax that {} was trained with: {difference}", path.display());
     }
-    Ok(study)
+    Ok((study, first))
 }
 
-/// Reads the data, and makes folds and settings of it.
-fn prepare(description: &Description, points: Vec<(BTreeMap<String, String>, Settings)>) -> anyhow::Result<Study> {
+/// Reads the data, and makes `folds` (where absent, the most honest ones that it allows) and settings of it.
+pub fn prepare(
+    folds: Option<Folds>,
+    n_seeds: usize,
+    points: Vec<(BTreeMap<String, String>, Settings)>,
+) -> anyhow::Result<Study> {
     let first = &points[0].1;
     let (corpus, window) = inputs::read_selected(&first.data, first.training.seed)?;
     let windows = triax_data::cut(&corpus, window, first.data.step)?;
-    let protocol = description.folds.unwrap_or(if corpus.subjects().len() > 1 {
+    let protocol = folds.unwrap_or(if corpus.subjects().len() > 1 {
         Folds::LeaveOneSubjectOut
     } else if corpus.recordings.iter().all(|recording| recording.part.is_some()) {
         Folds::Predefined
@@ -293,7 +299,7 @@ fn prepare(description: &Description, points: Vec<(BTreeMap<String, String>, Set
             plan,
         });
     }
-    let seeds = (0..description.seeds as u64).map(|n| first.training.seed.wrapping_add(n)).collect();
+    let seeds = (0..n_seeds as u64).map(|n| first.training.seed.wrapping_add(n)).collect();
     let step = if corpus.window.is_some() { window } else { first.data.step };
     Ok(Study { corpus, windows, window, step, protocol, folds, settings, seeds })
 }

@@ -258,7 +258,7 @@ fn json_has_every_figure() {
     for key in ["data", "fingerprint", "audited", "window", "n_windows", "n_subjects", "n_folds", "synthetic"] {
         assert!(!found[key].is_null(), "{key} is missing: {found}");
     }
-    assert_eq!((&found["gap"]["method"], &found["gap"]["n_subjects"]), (&"logistic_regression".into(), &4.into()));
+    assert_eq!((&found["gap"]["method"], &found["gap"]["n_subjects"]), (&"network".into(), &4.into()));
     for figure in ["macro_f1", "accuracy"] {
         let mean = |of: &str| found["gap"][figure][of]["mean"].as_f64().unwrap();
         assert!((mean("random") - mean("unseen") - mean("difference")).abs() < 1e-9, "{found}");
@@ -269,11 +269,11 @@ fn json_has_every_figure() {
 
 #[test]
 fn without_subjects_there_is_no_gap_to_measure() {
-    let folder = csv();
-    let text: String =
-        recordings::csv(1, 400).lines().map(|line| line.split_once(',').unwrap().1.to_owned() + "\n").collect();
-    fs::write(folder.path().join("nobody.csv"), text).unwrap();
-    let answer = audit(folder.path(), "nobody.csv", &[]).done();
+    let folder = arrays(&windows(&[0, 1], 32), &windows(&[2], 32));
+    for part in ["train", "test"] {
+        fs::remove_file(folder.path().join(format!("arrays/subjects_{part}.npy"))).unwrap();
+    }
+    let answer = audit(folder.path(), "arrays", &["--strict"]).done();
     assert!(answer.stdout.contains("note   subjects"), "{}", answer.stdout);
     assert!(answer.stdout.contains("was not measured: the data does not say who"), "{}", answer.stdout);
 }
