@@ -1,11 +1,13 @@
 //! The leakage audit: what validation could know from training that it would not know of a stranger.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 use triax_model::Scaler;
 
-use crate::{Corpus, Origin, Windows, fit_scaler_to};
+use crate::scale::{fit_scaler_to, fit_to_recordings};
+use crate::split::count_shared;
+use crate::{Corpus, Origin, Recording};
 
 /// What an audit found.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -37,54 +39,75 @@ pub enum Verdict {
     Leak,
 }
 
+/// A scaler that a training reads its windows with, and the windows of that training.
+#[derive(Clone, Copy, Debug)]
+pub struct ScalerInUse<'a> {
+    /// The scaler.
+    pub scaler: &'a Scaler,
+    /// All windows (n_windows, window, channels), as the scaler is given them.
+    pub values: &'a [f32],
+    /// Those that are trained on.
+    pub train: &'a [u32],
+    /// Those that validate.
+    pub valid: &'a [u32],
+}
+
 /// Names that a finding lists at most.
 const MOST_NAMED: usize = 6;
+/// How far means and deviations may be off, in deviations, and still count as the same: what a library that sums a
+/// million rows in f32 leaves, and far less than one window more or less makes.
+const ROUNDING: f32 = 1e-3;
+/// How much farther off another part has to be for the difference not to be rounding, and what counts as no distance.
+const CLEARLY: f32 = 10.0;
+/// See `CLEARLY`.
+const NOTHING: f32 = 1e-6;
 
 impl Audit {
-    /// Audits folds of `windows`, all that were cut from `corpus`, of `window` rows each: of every fold the windows that it
-    /// trains on and those that it validates on, by index.
-    pub fn of(corpus: &Corpus, windows: &Windows, window: usize, folds: &[(&[u32], &[u32])]) -> Self {
-        let mut findings = vec![
-            shared_samples(corpus, windows, window, folds),
-            shared_subjects(corpus, windows, folds),
-            shared_recordings(corpus, windows, folds),
-            duplicates(corpus, windows, window, folds),
-            classes_without_training(corpus, windows, folds),
+    /// Audits folds of the windows, of `window` rows each, that were cut from `corpus` at `origins`: of every fold the
+    /// windows that it trains on and those that it validates on, by index into `origins`.
+    pub fn of(corpus: &Corpus, origins: &[Origin], window: usize, folds: &[(&[u32], &[u32])]) -> Self {
+        let audited = Audited { corpus, origins, window, folds };
+        let findings = vec![
+            audited.shared_samples(),
+            audited.shared_subjects(),
+            audited.shared_recordings(),
+            audited.duplicates(),
+            audited.preprocessing(),
+            audited.classes_without_training(),
         ];
-        findings.sort_by_key(|finding| std::cmp::Reverse(finding.verdict));
-        Self { findings }
+        Self { findings }.sorted()
     }
 
-    /// Adds whether the scaler of each fold was fitted to that fold's training windows and no others.
-    pub fn with_scalers(
-        mut self,
-        corpus: &Corpus,
-        windows: &Windows,
-        window: usize,
-        folds: &[(&[u32], &[u32])],
-        scalers: &[&Scaler],
-    ) -> Self {
-        let n_channels = corpus.channels.len();
-        let differ =
-            |fold: &[u32], scaler: &Scaler| fit_scaler_to(&windows.values, fold, window, n_channels) != *scaler;
-        let n_foreign = folds.iter().zip(scalers).filter(|((train, _), scaler)| differ(train, scaler)).count();
-        let check = "scaler";
-        self.findings.push(match n_foreign {
-            0 => sound(check, "Each fold's scaler was fitted to its training windows alone."),
-            n => leak(
-                check,
-                format!("The scaler of {n} of {} folds was fitted to other windows than it trains on.", folds.len()),
-            ),
-        });
-        self.findings.sort_by_key(|finding| std::cmp::Reverse(finding.verdict));
-        self
+    /// Adds whether each scaler was fitted to the training windows of its fold and no others. `window` and `channels` are
+    /// those of its windows.
+    pub fn with_scalers(self, window: usize, channels: usize, scalers: &[ScalerInUse<'_>]) -> Self {
+        self.with(scaler(window, channels, scalers))
+    }
+
+    /// Adds a finding that is made elsewhere.
+    pub fn with(mut self, finding: Finding) -> Self {
+        self.findings.push(finding);
+        self.sorted()
     }
 
     /// Whether figures over this split are too good.
     pub fn leaks(&self) -> bool {
         self.findings.iter().any(|finding| finding.verdict == Verdict::Leak)
     }
+
+    /// Whether somebody is known to be on both sides.
+    pub fn shares_subjects(&self) -> bool {
+        self.findings.iter().any(|finding| finding.check == SUBJECTS && finding.verdict == Verdict::Leak)
+    }
+
+    fn sorted(mut self) -> Self {
+        self.findings.sort_by_key(|finding| std::cmp::Reverse(finding.verdict));
+        self
+    }
 }
+
+/// The check for shared subjects.
+const SUBJECTS: &str = "subjects";
 
 fn finding(check: &str, verdict: Verdict, words: impl Into<String>) -> Finding {
     Finding { check: check.to_owned(), verdict, words: words.into() }
@@ -102,68 +125,243 @@ fn leak(check: &str, words: impl Into<String>) -> Finding {
     finding(check, Verdict::Leak, words)
 }
 
-/// Validation windows that have rows in common with a training window.
-fn shared_samples(corpus: &Corpus, windows: &Windows, window: usize, folds: &[(&[u32], &[u32])]) -> Finding {
-    let check = "samples";
-    let (mut n_shared, mut n_valid) = (0, 0);
-    for (train, valid) in folds {
-        let mut starts: BTreeMap<u32, BTreeSet<u32>> = BTreeMap::new();
-        for &idx in *train {
-            let Origin { recording, start } = windows.origins[idx as usize];
-            starts.entry(recording).or_default().insert(start);
-        }
-        let reach = u32::try_from(window.saturating_sub(1)).unwrap_or(u32::MAX);
-        let shares = |idx: &&u32| {
-            let Origin { recording, start } = windows.origins[**idx as usize];
-            let near = start.saturating_sub(reach)..=start.saturating_add(reach);
-            starts.get(&recording).is_some_and(|starts| starts.range(near).next().is_some())
-        };
-        n_shared += valid.iter().filter(shares).count();
-        n_valid += valid.len();
+/// What an audit looks at.
+struct Audited<'a> {
+    corpus: &'a Corpus,
+    origins: &'a [Origin],
+    window: usize,
+    folds: &'a [(&'a [u32], &'a [u32])],
+}
+
+impl<'a> Audited<'a> {
+    fn origin(&self, idx: u32) -> Origin {
+        self.origins[idx as usize]
     }
-    let across = repeated_runs(corpus, windows, window, folds);
-    match (n_shared, across) {
-        (0, None) => sound(check, "No validation window shares samples with a training window."),
-        (0, Some((0, _))) => {
-            sound(check, "The source came as windows; none for validation repeats a half of one for training.")
+
+    fn recording(&self, idx: u32) -> &'a Recording {
+        &self.corpus.recordings[self.origin(idx).recording as usize]
+    }
+
+    /// The window (window, channels), as it was read.
+    fn values(&self, idx: u32) -> &'a [f32] {
+        self.corpus.values_at(self.origin(idx), self.window)
+    }
+
+    fn n_valid(&self) -> usize {
+        self.folds.iter().map(|(_, valid)| valid.len()).sum()
+    }
+
+    /// What `of` gives for windows of both sides of a fold, over all folds.
+    fn on_both_sides<T: Ord>(&self, of: impl Fn(u32) -> T) -> BTreeSet<T> {
+        let mut both = BTreeSet::new();
+        for (train, valid) in self.folds {
+            let trained: BTreeSet<T> = train.iter().map(|&idx| of(idx)).collect();
+            both.extend(valid.iter().map(|&idx| of(idx)).filter(|one| trained.contains(one)));
         }
-        (0, Some((n_across, n_valid))) => leak(
-            check,
-            format!(
-                "The source came as windows, and {n_across} of {n_valid} validation windows repeat a half of a training \
-                 window."
+        both
+    }
+
+    /// Validation windows that have rows in common with a training window.
+    fn shared_samples(&self) -> Finding {
+        let check = "samples";
+        let n_valid = self.n_valid();
+        let origins = |indices: &[u32]| indices.iter().map(|&idx| self.origin(idx)).collect::<Vec<_>>();
+        let shared = |(train, valid): &(&[u32], &[u32])| count_shared(&origins(train), &origins(valid), self.window);
+        let n_shared: usize = self.folds.iter().map(shared).sum();
+        match (n_shared, self.repeated_halves()) {
+            (0, None) => sound(check, "No validation window shares samples with a training window."),
+            (0, Some(0)) => {
+                sound(check, "The source came as windows; none for validation repeats a half of one for training.")
+            }
+            (0, Some(n_repeated)) => leak(
+                check,
+                format!(
+                    "The source came as windows, and {n_repeated} of {n_valid} validation windows repeat a half of a \
+                     training window."
+                ),
             ),
-        ),
-        (n_shared, _) => {
-            leak(check, format!("{n_shared} of {n_valid} validation windows share samples with training windows."))
+            (n_shared, _) => {
+                leak(check, format!("{n_shared} of {n_valid} validation windows share samples with training windows."))
+            }
+        }
+    }
+
+    /// Of a source that came as windows: validation windows whose first or last half is half of a training window, which
+    /// is how windows with the usual overlap look.
+    fn repeated_halves(&self) -> Option<usize> {
+        self.corpus.window?;
+        let half = self.window / 2 * self.corpus.channels.len();
+        if half == 0 {
+            return Some(0);
+        }
+        let halves = |idx: u32| {
+            let values = self.values(idx);
+            [bits(&values[..half]), bits(&values[values.len() - half..])]
+        };
+        let repeated = |(train, valid): &(&[u32], &[u32])| {
+            let known: BTreeSet<Vec<u32>> =
+                train.iter().flat_map(|&idx| halves(idx)).filter(|half| varies(half)).collect();
+            valid.iter().filter(|&&idx| halves(idx).iter().any(|half| known.contains(half))).count()
+        };
+        Some(self.folds.iter().map(repeated).sum())
+    }
+
+    fn shared_subjects(&self) -> Finding {
+        if self.corpus.recordings.iter().all(|recording| recording.subject.is_empty()) {
+            let words = "The data does not say who was recorded, so nobody can say whether subjects are shared.";
+            return note(SUBJECTS, words);
+        }
+        let both = self.on_both_sides(|idx| self.recording(idx).subject.as_str());
+        if both.contains("") {
+            return leak(SUBJECTS, "Recordings of unknown subjects are in training and in validation.");
+        }
+        match both.len() {
+            0 => sound(SUBJECTS, "No subject is in training and in validation."),
+            1 => leak(SUBJECTS, format!("1 subject is in training and in validation: {}.", listed(&both))),
+            n => leak(SUBJECTS, format!("{n} subjects are in training and in validation: {}.", listed(&both))),
+        }
+    }
+
+    fn shared_recordings(&self) -> Finding {
+        let check = "recordings";
+        let both = self.on_both_sides(|idx| self.origin(idx).recording);
+        match both.first() {
+            None => sound(check, "No recording is in training and in validation."),
+            Some(&first) => leak(
+                check,
+                format!(
+                    "{} of {} recordings are in training and in validation, {} the first of them.",
+                    both.len(),
+                    self.corpus.recordings.len(),
+                    self.corpus.recordings[first as usize].source
+                ),
+            ),
+        }
+    }
+
+    /// Windows that hold the same values to the bit, though they were cut elsewhere.
+    fn duplicates(&self) -> Finding {
+        let check = "duplicates";
+        let mut alike: HashMap<Vec<u32>, Vec<u32>> = HashMap::new();
+        for idx in 0..self.origins.len() as u32 {
+            alike.entry(bits(self.values(idx))).or_default().push(idx);
+        }
+        let groups: Vec<Vec<u32>> =
+            alike.into_iter().filter(|(values, of)| of.len() > 1 && varies(values)).map(|(_, of)| of).collect();
+        // The group of each window that is not the only one of its kind.
+        let group_of: HashMap<u32, usize> =
+            groups.iter().enumerate().flat_map(|(group, of)| of.iter().map(move |&idx| (idx, group))).collect();
+        let across = |(train, valid): &(&[u32], &[u32])| {
+            let trained: BTreeSet<usize> = train.iter().filter_map(|idx| group_of.get(idx).copied()).collect();
+            valid.iter().filter(|idx| group_of.get(idx).is_some_and(|group| trained.contains(group))).count()
+        };
+        let n_across: usize = self.folds.iter().map(across).sum();
+        match (n_across, group_of.len()) {
+            (0, 0) => sound(check, "No two windows hold the same values."),
+            (0, n) => note(check, format!("{n} windows hold the same values as another, but never across a split.")),
+            (n, _) => leak(
+                check,
+                format!("{n} of {} validation windows hold the same values as a training window.", self.n_valid()),
+            ),
+        }
+    }
+
+    /// Whether the values came standardised over training and validation together, which nothing in them says but their
+    /// means and deviations: those of all recordings are 0 and 1 to rounding, those of the training part are not.
+    fn preprocessing(&self) -> Finding {
+        let check = "preprocessing";
+        let recordings: Vec<&Recording> = self.corpus.recordings.iter().collect();
+        // Of each channel by itself; or of all values together, as `(X - X.mean()) / X.std()` does.
+        for (channels, each) in [(self.corpus.channels.len(), "Each channel has"), (1, "All values together have")] {
+            let of_all = off_standard(&fit_to_recordings(&recordings, channels));
+            if of_all > ROUNDING {
+                continue;
+            }
+            let of_train = |(train, _): &(&[u32], &[u32])| {
+                let trained: BTreeSet<u32> = train.iter().map(|&idx| self.origin(idx).recording).collect();
+                let trained: Vec<&Recording> = trained.into_iter().map(|idx| recordings[idx as usize]).collect();
+                off_standard(&fit_to_recordings(&trained, channels))
+            };
+            let of_train = self.folds.iter().map(of_train).fold(0.0, f32::max);
+            return match of_train > CLEARLY * of_all.max(NOTHING) {
+                true => leak(
+                    check,
+                    format!(
+                        "{each} mean 0 and deviation 1 over all of the data, and not over the training part, which is off \
+                         by up to {of_train:.4}: whoever standardised the data used what validates."
+                    ),
+                ),
+                false => note(
+                    check,
+                    "The values came standardised, over the training part or each by itself: the two look alike here.",
+                ),
+            };
+        }
+        sound(check, "The values did not come standardised over training and validation together.")
+    }
+
+    fn classes_without_training(&self) -> Finding {
+        let check = "classes";
+        let mut unknown = BTreeSet::new();
+        for (train, valid) in self.folds {
+            let of =
+                |indices: &[u32]| -> BTreeSet<u32> { indices.iter().map(|&idx| self.recording(idx).class).collect() };
+            let (train, valid) = (of(train), of(valid));
+            unknown.extend(valid.difference(&train).map(|&class| self.corpus.class_names[class as usize].as_str()));
+        }
+        match unknown.len() {
+            0 => sound(check, "Every class that validates is trained on."),
+            _ => note(check, format!("Validated without being trained on: {}.", listed(&unknown))),
         }
     }
 }
 
-/// Of a source that came as windows: validation windows whose first or last half is half of a training window, which is
-/// how windows with the usual overlap look; and all validation windows.
-fn repeated_runs(
-    corpus: &Corpus,
-    windows: &Windows,
-    window: usize,
-    folds: &[(&[u32], &[u32])],
-) -> Option<(usize, usize)> {
-    corpus.window?;
-    let (len, half) = (window * corpus.channels.len(), window / 2 * corpus.channels.len());
-    if half == 0 {
-        return Some((0, 0));
+fn scaler(window: usize, channels: usize, scalers: &[ScalerInUse<'_>]) -> Finding {
+    let check = "scaler";
+    let (mut n_of_all, mut n_foreign) = (0, 0);
+    for used in scalers {
+        let is_of = |windows: &[u32]| is_same(used.scaler, &fit_scaler_to(used.values, windows, window, channels));
+        if is_of(used.train) {
+            continue;
+        }
+        if is_of(&[used.train, used.valid].concat()) {
+            n_of_all += 1;
+        } else {
+            n_foreign += 1;
+        }
     }
-    let halves = |idx: u32| {
-        let values = &windows.values[idx as usize * len..][..len];
-        [bits(&values[..half]), bits(&values[len - half..])]
+    match (n_of_all, n_foreign) {
+        (0, 0) if scalers.is_empty() => sound(check, "No scaler is fitted."),
+        (0, 0) => sound(check, "Each scaler was fitted to the training windows alone."),
+        (n, 0) => leak(check, format!("{} fitted to training and validation together.", of_scalers(n, scalers.len()))),
+        (_, _) => leak(
+            check,
+            format!(
+                "{} fitted to other windows than those trained on.",
+                of_scalers(n_of_all + n_foreign, scalers.len())
+            ),
+        ),
+    }
+}
+
+fn of_scalers(n: usize, all: usize) -> String {
+    if all == 1 { "The scaler was".to_owned() } else { format!("{n} of {all} scalers were") }
+}
+
+/// Whether two scalers were fitted to the same rows, as far as rounding lets that be known: one window more or less in ten
+/// thousand makes a larger difference.
+fn is_same(a: &Scaler, b: &Scaler) -> bool {
+    let near = |c: usize| {
+        let bound = 1e-5 * (b.scale[c] + b.mean[c].abs());
+        (a.mean[c] - b.mean[c]).abs() <= bound && (a.scale[c] - b.scale[c]).abs() <= bound
     };
-    let (mut n_repeated, mut n_valid) = (0, 0);
-    for (train, valid) in folds {
-        let known: BTreeSet<Vec<u32>> = train.iter().flat_map(|&idx| halves(idx)).filter(|run| varies(run)).collect();
-        n_repeated += valid.iter().filter(|&&idx| halves(idx).iter().any(|run| known.contains(run))).count();
-        n_valid += valid.len();
-    }
-    Some((n_repeated, n_valid))
+    a.fits(b.mean.len()).is_ok() && (0..b.mean.len()).all(near)
+}
+
+/// How far a scaler is from doing nothing: the farthest of its means from 0 and of its scales from 1.
+fn off_standard(scaler: &Scaler) -> f32 {
+    let means = scaler.mean.iter().map(|mean| mean.abs());
+    means.chain(scaler.scale.iter().map(|scale| (scale - 1.0).abs())).fold(0.0, f32::max)
 }
 
 /// Values by their bits, to be compared exactly.
@@ -174,99 +372,6 @@ fn bits(values: &[f32]) -> Vec<u32> {
 /// Whether these are not all the same: a sensor at rest repeats itself without being copied.
 fn varies(run: &[u32]) -> bool {
     run.iter().any(|value| *value != run[0])
-}
-
-fn shared_subjects(corpus: &Corpus, windows: &Windows, folds: &[(&[u32], &[u32])]) -> Finding {
-    let check = "subjects";
-    let subjects_of = |indices: &[u32]| -> BTreeSet<&str> {
-        indices.iter().map(|&idx| corpus.subject_of(windows.origins[idx as usize])).collect()
-    };
-    let mut both = BTreeSet::new();
-    for (train, valid) in folds {
-        let (train, valid) = (subjects_of(train), subjects_of(valid));
-        both.extend(train.intersection(&valid).copied());
-    }
-    if corpus.recordings.iter().all(|recording| recording.subject.is_empty()) {
-        return note(check, "The data does not say who was recorded, so nobody can say whether subjects are shared.");
-    }
-    if both.remove("") {
-        return leak(check, "Recordings of unknown subjects are in training and in validation.");
-    }
-    match both.len() {
-        0 => sound(check, "No subject is in training and in validation."),
-        n => leak(check, format!("{n} subjects are in training and in validation: {}.", listed(&both))),
-    }
-}
-
-fn shared_recordings(corpus: &Corpus, windows: &Windows, folds: &[(&[u32], &[u32])]) -> Finding {
-    let check = "recordings";
-    let of = |indices: &[u32]| -> BTreeSet<u32> {
-        indices.iter().map(|&idx| windows.origins[idx as usize].recording).collect()
-    };
-    let mut both = BTreeSet::new();
-    for (train, valid) in folds {
-        both.extend(of(train).intersection(&of(valid)).copied());
-    }
-    match both.first() {
-        None => sound(check, "No recording is in training and in validation."),
-        Some(&first) => leak(
-            check,
-            format!(
-                "{} of {} recordings are in training and in validation, {} the first of them.",
-                both.len(),
-                corpus.recordings.len(),
-                corpus.recordings[first as usize].source
-            ),
-        ),
-    }
-}
-
-/// Windows that hold the same values to the bit, though they were cut elsewhere.
-fn duplicates(corpus: &Corpus, windows: &Windows, window: usize, folds: &[(&[u32], &[u32])]) -> Finding {
-    let check = "duplicates";
-    let len = window * corpus.channels.len();
-    let values = |idx: u32| &windows.values[idx as usize * len..][..len];
-    let mut alike: HashMap<Vec<u32>, Vec<u32>> = HashMap::new();
-    for idx in 0..windows.len() as u32 {
-        alike.entry(bits(values(idx))).or_default().push(idx);
-    }
-    // The group of each window that is not the only one of its kind.
-    let mut group_of: HashMap<u32, usize> = HashMap::new();
-    let mut groups: Vec<&Vec<u32>> =
-        alike.iter().filter(|(run, of)| of.len() > 1 && varies(run)).map(|(_, of)| of).collect();
-    groups.sort();
-    for (group, of) in groups.iter().enumerate() {
-        group_of.extend(of.iter().map(|&idx| (idx, group)));
-    }
-    let (mut n_across, mut n_valid) = (0, 0);
-    for (train, valid) in folds {
-        let trained: BTreeSet<usize> = train.iter().filter_map(|idx| group_of.get(idx).copied()).collect();
-        n_across += valid.iter().filter(|idx| group_of.get(idx).is_some_and(|group| trained.contains(group))).count();
-        n_valid += valid.len();
-    }
-    let n_alike: usize = groups.iter().map(|of| of.len()).sum();
-    match (n_across, n_alike) {
-        (0, 0) => sound(check, "No two windows hold the same values."),
-        (0, n) => note(check, format!("{n} windows hold the same values as another, but never across a split.")),
-        (n, _) => {
-            leak(check, format!("{n} of {n_valid} validation windows hold the same values as a training window."))
-        }
-    }
-}
-
-fn classes_without_training(corpus: &Corpus, windows: &Windows, folds: &[(&[u32], &[u32])]) -> Finding {
-    let check = "classes";
-    let mut unknown = BTreeSet::new();
-    for (train, valid) in folds {
-        let of =
-            |indices: &[u32]| -> BTreeSet<u32> { indices.iter().map(|&idx| windows.labels[idx as usize]).collect() };
-        let (train, valid) = (of(train), of(valid));
-        unknown.extend(valid.difference(&train).map(|&class| corpus.class_names[class as usize].as_str()));
-    }
-    match unknown.len() {
-        0 => sound(check, "Every class that validates is trained on."),
-        _ => note(check, format!("Validated without being trained on: {}.", listed(&unknown))),
-    }
 }
 
 /// The first few names.
@@ -282,7 +387,7 @@ fn listed(names: &BTreeSet<&str>) -> String {
 mod tests {
     use super::*;
     use crate::test_corpora::corpus_of;
-    use crate::{Folds, SplitPlan, cut, fit_scaler};
+    use crate::{Folds, SplitPlan, Windows, cut, fit_scaler};
 
     fn two() -> (Corpus, Windows) {
         let corpus = corpus_of(&[("ann", 0, 20), ("ann", 1, 20), ("bob", 0, 20), ("bob", 1, 20)], 3);
@@ -302,7 +407,7 @@ mod tests {
 
     fn audit(corpus: &Corpus, windows: &Windows, folds: &[(Vec<u32>, Vec<u32>)]) -> Audit {
         let folds: Vec<(&[u32], &[u32])> = folds.iter().map(|(train, valid)| (&train[..], &valid[..])).collect();
-        Audit::of(corpus, windows, 4, &folds)
+        Audit::of(corpus, &windows.origins, 4, &folds)
     }
 
     #[test]
@@ -361,17 +466,61 @@ mod tests {
     }
 
     #[test]
-    fn a_scaler_of_all_windows_is_found() {
+    fn a_scaler_of_other_windows_is_found() {
         let (corpus, windows) = two();
         let apart = folds(&corpus, &windows, Folds::LeaveOneSubjectOut);
-        let apart: Vec<(&[u32], &[u32])> = apart.iter().map(|(train, valid)| (&train[..], &valid[..])).collect();
+        let audited = |scalers: [&Scaler; 2]| {
+            let used = apart.iter().zip(scalers).map(|((train, valid), scaler)| ScalerInUse {
+                scaler,
+                values: &windows.values,
+                train,
+                valid,
+            });
+            let found = Audit::default().with_scalers(4, 3, &used.collect::<Vec<_>>());
+            (found.findings[0].verdict, found.findings[0].words.clone())
+        };
         let own: Vec<Scaler> = apart.iter().map(|(train, _)| fit_scaler_to(&windows.values, train, 4, 3)).collect();
         let of_all = fit_scaler(&windows, 3);
-        let audited = |scalers: &[&Scaler]| {
-            verdict(&Audit::default().with_scalers(&corpus, &windows, 4, &apart, scalers), "scaler")
-        };
-        assert_eq!(audited(&own.iter().collect::<Vec<_>>()), Verdict::Sound);
-        assert_eq!(audited(&[&own[0], &of_all]), Verdict::Leak);
+        assert_eq!(audited([&own[0], &own[1]]).0, Verdict::Sound);
+        let (verdict, words) = audited([&own[0], &of_all]);
+        assert_eq!(verdict, Verdict::Leak);
+        assert!(words.starts_with("1 of 2 scalers were fitted to training and validation together"), "{words}");
+        let (verdict, words) = audited([&own[1], &own[0]]);
+        assert_eq!(verdict, Verdict::Leak);
+        assert!(words.contains("to other windows"), "{words}");
+        // What another program computed of the same rows differs by rounding.
+        let mut rounded = own[0].clone();
+        rounded.mean[0] *= 1.0 + 2.0 * f32::EPSILON;
+        assert_eq!(audited([&rounded, &own[1]]).0, Verdict::Sound);
+        assert_eq!(audited([&Scaler { mean: vec![0.0], scale: vec![1.0] }, &own[1]]).0, Verdict::Leak);
+        assert_eq!(Audit::default().with_scalers(4, 3, &[]).findings[0].verdict, Verdict::Sound);
+    }
+
+    /// `corpus`, each group of `channels` columns of it standardised by what `of` keeps of the recordings.
+    fn standardised(corpus: &Corpus, channels: usize, of: impl Fn(&Recording) -> bool) -> Corpus {
+        let mut corpus = corpus.clone();
+        let fitted_to: Vec<&Recording> = corpus.recordings.iter().filter(|recording| of(recording)).collect();
+        let scaler = fit_to_recordings(&fitted_to, channels);
+        corpus.recordings.iter_mut().for_each(|recording| scaler.apply(&mut recording.values));
+        corpus
+    }
+
+    #[test]
+    fn data_that_was_standardised_with_what_validates_is_found() {
+        let (raw, windows) = two();
+        let apart = folds(&raw, &windows, Folds::HeldOut);
+        let audited = |corpus: &Corpus| verdict(&audit(corpus, &windows, &apart), "preprocessing");
+        assert_eq!(audited(&raw), Verdict::Sound);
+        assert_eq!(audited(&standardised(&raw, 3, |_| true)), Verdict::Leak);
+        assert_eq!(audited(&standardised(&raw, 1, |_| true)), Verdict::Leak, "one mean for all channels");
+        let held_out = &raw.subject_of(windows.origins[apart[0].1[0] as usize]);
+        assert_eq!(audited(&standardised(&raw, 3, |recording| recording.subject != *held_out)), Verdict::Sound);
+        // Each recording by itself: nobody's mean knows of anybody else's.
+        let mut each = raw.clone();
+        for recording in &mut each.recordings {
+            fit_to_recordings(&[&*recording], 3).apply(&mut recording.values);
+        }
+        assert_eq!(audited(&each), Verdict::Note);
     }
 
     #[test]

@@ -71,6 +71,16 @@ impl Corpus {
         known.filter(|subject| !subject.is_empty() && seen.insert(*subject)).map(String::from).collect()
     }
 
+    /// The window of `window` rows at `origin`, (window, channels).
+    ///
+    /// # Panics
+    /// If there is none.
+    pub fn values_at(&self, origin: Origin, window: usize) -> &[f32] {
+        let channels = self.channels.len();
+        let values = &self.recordings[origin.recording as usize].values;
+        &values[origin.start as usize * channels..][..window * channels]
+    }
+
     /// Whose the window at `origin` is; empty when the source does not say.
     pub fn subject_of(&self, origin: Origin) -> &str {
         &self.recordings[origin.recording as usize].subject

@@ -19,7 +19,7 @@ mod synthetic;
 mod test_corpora;
 mod windows;
 
-pub use audit::{Audit, Finding, Verdict};
+pub use audit::{Audit, Finding, ScalerInUse, Verdict};
 pub use corpus::{Corpus, Part, Recording};
 pub use error::DataError;
 pub use fetch::{DATA_SETS, DataSet, FetchError, FetchOptions, FetchProgress, Fetched, Outcome, fetch};

@@ -1,6 +1,6 @@
 //! Standardisation: the mean and spread of each channel, fitted on training windows only.
 
-use crate::Windows;
+use crate::{Recording, Windows};
 use triax_model::Scaler;
 
 /// Mean and population standard deviation of each channel over all rows of all `train` windows, as scikit-learn's
@@ -18,6 +18,11 @@ pub fn fit_scaler(train: &Windows, channels: usize) -> Scaler {
 pub fn fit_scaler_to(values: &[f32], indices: &[u32], window: usize, channels: usize) -> Scaler {
     let len = window * channels;
     fit(|| indices.iter().flat_map(|&idx| values[idx as usize * len..][..len].chunks_exact(channels)), channels)
+}
+
+/// As [`fit_scaler`], over all rows of recordings.
+pub(crate) fn fit_to_recordings(recordings: &[&Recording], channels: usize) -> Scaler {
+    fit(|| recordings.iter().flat_map(|recording| recording.values.chunks_exact(channels)), channels)
 }
 
 /// The scaler of `rows`, which are walked through several times.

@@ -206,14 +206,14 @@ fn check_parts(
 }
 
 /// Validation windows that overlap a training window of the same recording.
-fn count_shared(train: &[Origin], valid: &[Origin], window: usize) -> usize {
+pub(crate) fn count_shared(train: &[Origin], valid: &[Origin], window: usize) -> usize {
     let mut starts: BTreeMap<u32, BTreeSet<u32>> = BTreeMap::new();
     for origin in train {
         starts.entry(origin.recording).or_default().insert(origin.start);
     }
     let shares = |origin: &&Origin| {
         let Some(starts) = starts.get(&origin.recording) else { return false };
-        let reach = u32::try_from(window - 1).unwrap_or(u32::MAX);
+        let reach = u32::try_from(window.saturating_sub(1)).unwrap_or(u32::MAX);
         let first = origin.start.saturating_sub(reach);
         let last = origin.start.saturating_add(reach);
         starts.range(first..=last).next().is_some()

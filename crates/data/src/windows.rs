@@ -47,11 +47,9 @@ impl Windows {
         let channels = corpus.channels.len();
         let mut values = Vec::with_capacity(origins.len() * window * channels);
         let mut labels = Vec::with_capacity(origins.len());
-        for origin in &origins {
-            let recording = &corpus.recordings[origin.recording as usize];
-            let first = origin.start as usize * channels;
-            values.extend_from_slice(&recording.values[first..first + window * channels]);
-            labels.push(recording.class);
+        for &origin in &origins {
+            values.extend_from_slice(corpus.values_at(origin, window));
+            labels.push(corpus.recordings[origin.recording as usize].class);
         }
         Self { values, labels, origins }
     }

@@ -50,6 +50,7 @@ pub fn study() -> Summary {
         competitors,
         comparisons,
         audit: audit(),
+        gap: None,
         n_trainings: 320,
         n_broken: 0,
         devices: vec!["AMD EPYC, 2 cores".into()],

@@ -14,10 +14,10 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use triax_model::whole_file;
+use triax_model::{Scaler, WeightFile, whole_file};
 
 use crate::StudyError;
-use crate::grid::Study;
+use crate::grid::{Study, Training};
 use crate::training_file::TrainingFile;
 
 /// The folder of a study, locked for this process.
@@ -79,6 +79,29 @@ impl StudyFolder {
     /// No study there, or one whose `study.json` cannot be read.
     pub fn description(path: &Path) -> Result<serde_json::Value, StudyError> {
         read_json(&path.join("study.json"))
+    }
+
+    /// The scalers in the weights that the folder `path` has kept of `study`; of several seeds only one, where theirs are the
+    /// same.
+    ///
+    /// # Errors
+    /// A weight file that cannot be read.
+    pub fn kept_scalers(path: &Path, study: &Study) -> Result<Vec<(Training, Scaler)>, StudyError> {
+        let mut kept: Vec<(Training, Scaler)> = Vec::new();
+        for number in 0..study.n_trainings() {
+            let file = weights_in(path, number);
+            if !file.exists() {
+                continue;
+            }
+            let (training, scaler) = (study.training(number), WeightFile::read(file)?.scaler);
+            let is_same = |(other, known): &(Training, Scaler)| {
+                (other.setting, other.fold) == (training.setting, training.fold) && Some(known) == scaler.as_ref()
+            };
+            if !kept.iter().any(is_same) {
+                kept.extend(scaler.map(|scaler| (training, scaler)));
+            }
+        }
+        Ok(kept)
     }
 
     /// Where it is.

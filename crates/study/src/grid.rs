@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use triax_data::{Corpus, Fold, Folds, Windows, fit_scaler_to};
+use triax_data::{Audit, Corpus, Fold, Folds, ScalerInUse, Windows, fit_scaler_to};
 use triax_engine::WindowSet;
 use triax_losses::balanced_class_weights;
 use triax_model::{Network, Scaler};
@@ -117,6 +118,40 @@ impl Study {
     pub fn scaler(&self, setting: &Setting, fold: &Fold) -> Option<Scaler> {
         let values = &setting.windows.windows;
         setting.standardises.then(|| fit_scaler_to(values, &fold.train, self.window, self.channels()))
+    }
+
+    /// The scalers that its trainings read windows with: of each fold, one for each way in which settings have prepared the
+    /// windows.
+    pub fn scalers(&self) -> Vec<(Training, Scaler)> {
+        let mut scalers = Vec::new();
+        for (idx, setting) in self.settings.iter().enumerate() {
+            let is_same =
+                |other: &Setting| other.standardises && Arc::ptr_eq(&other.windows.windows, &setting.windows.windows);
+            if self.settings[..idx].iter().any(is_same) {
+                continue;
+            }
+            let first = idx * self.folds.len() * self.seeds.len();
+            let numbers = (0..self.folds.len()).map(|fold| first + fold * self.seeds.len());
+            let trainings = numbers.map(|number| self.training(number));
+            scalers.extend(trainings.filter_map(|training| {
+                self.scaler(setting, &self.folds[training.fold]).map(|scaler| (training, scaler))
+            }));
+        }
+        scalers
+    }
+
+    /// Audits its folds, and `scalers` that trainings of it read their windows with.
+    pub fn audit(&self, scalers: &[(Training, Scaler)]) -> Audit {
+        let folds: Vec<(&[u32], &[u32])> = self.folds.iter().map(|fold| (&*fold.train, &*fold.valid)).collect();
+        let used = scalers.iter().map(|(training, scaler)| {
+            let (train, valid) = folds[training.fold];
+            ScalerInUse { scaler, values: &self.settings[training.setting].windows.windows, train, valid }
+        });
+        Audit::of(&self.corpus, &self.windows.origins, self.window, &folds).with_scalers(
+            self.window,
+            self.channels(),
+            &used.collect::<Vec<_>>(),
+        )
     }
 
     /// What one training does.

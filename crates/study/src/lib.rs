@@ -10,6 +10,7 @@
 mod baselines;
 mod error;
 mod folder;
+mod gap;
 mod grid;
 mod judge;
 mod networks;
@@ -21,6 +22,7 @@ mod training_file;
 
 pub use error::StudyError;
 pub use folder::{StudyFolder, difference};
+pub use gap::{Gap, GapFigures};
 pub use grid::{Setting, Share, Study, Training};
 pub use judge::Combined;
 pub use networks::{KeptNetwork, kept_networks};

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use triax_engine::{Engine, can_share};
+use triax_engine::{Engine, EngineError, can_share};
 use triax_model::{Scaler, WeightFile, Weights};
 use triax_trainer::{FitPlan, FleetJob, FleetModel, FleetObserver, FleetOutcome, FleetResult, fit_fleet};
 
@@ -181,15 +181,46 @@ struct Shared<'a> {
 }
 
 /// What a member of a fleet is made of.
-struct Ingredients {
-    training: Training,
-    plan: FitPlan,
+pub(crate) struct Ingredients {
+    pub training: Training,
+    pub plan: FitPlan,
     weights: Weights,
     scaler: Option<Scaler>,
 }
 
 impl Ingredients {
-    fn model<'a>(&'a self, study: &'a Study) -> FleetModel<'a> {
+    /// Those of the trainings of these numbers.
+    pub fn of(study: &Study, numbers: impl Iterator<Item = usize>) -> Vec<Self> {
+        let mut all: Vec<Self> = Vec::new();
+        for number in numbers {
+            let training = study.training(number);
+            let setting = &study.settings[training.setting];
+            // The seeds of a setting and fold follow each other, and share their scaler.
+            let shares = |of: &&Self| (of.training.setting, of.training.fold) == (training.setting, training.fold);
+            let scaler = match all.last().filter(shares) {
+                Some(before) => before.scaler.clone(),
+                None => study.scaler(setting, &study.folds[training.fold]),
+            };
+            let weights = Weights::glorot_uniform(&setting.network, training.seed);
+            all.push(Self { training, plan: study.plan(training), weights, scaler });
+        }
+        all
+    }
+
+    /// The scores of the fold's validation windows, once trained to `weights`.
+    pub fn scores(&self, study: &Study, engine: &dyn Engine, weights: &Weights) -> Result<Vec<f32>, EngineError> {
+        let (setting, fold) = (&study.settings[self.training.setting], &study.folds[self.training.fold]);
+        let len = study.window * study.channels();
+        let values = &setting.windows.windows;
+        let mut judged: Vec<f32> =
+            fold.valid.iter().flat_map(|&idx| &values[idx as usize * len..][..len]).copied().collect();
+        if let Some(scaler) = &self.scaler {
+            scaler.apply(&mut judged);
+        }
+        engine.scores(&setting.network, weights, &judged)
+    }
+
+    pub fn model<'a>(&'a self, study: &'a Study) -> FleetModel<'a> {
         let fold = &study.folds[self.training.fold];
         FleetModel {
             network: &study.settings[self.training.setting].network,
@@ -211,21 +242,7 @@ fn train_group(
     shared: &Mutex<Shared<'_>>,
 ) -> Result<ControlFlow<()>, StudyError> {
     let (begun, clock) = (SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs(), Instant::now());
-    let mut ingredients: Vec<Ingredients> = Vec::with_capacity(numbers.len());
-    for &number in numbers {
-        let training = study.training(number);
-        let setting = &study.settings[training.setting];
-        // The seeds of a setting and fold follow each other, and share their scaler.
-        let before = ingredients
-            .last()
-            .filter(|before| (before.training.setting, before.training.fold) == (training.setting, training.fold));
-        let scaler = match before {
-            Some(before) => before.scaler.clone(),
-            None => study.scaler(setting, &study.folds[training.fold]),
-        };
-        let weights = Weights::glorot_uniform(&setting.network, training.seed);
-        ingredients.push(Ingredients { training, plan: study.plan(training), weights, scaler });
-    }
+    let ingredients = Ingredients::of(study, numbers.iter().copied());
     let models: Vec<FleetModel<'_>> = ingredients.iter().map(|of| of.model(study)).collect();
     let job = FleetJob {
         engine,
@@ -288,14 +305,7 @@ fn end(
             return Ok(TrainingFile { trained, scores: Vec::new() });
         }
     };
-    let len = study.window * study.channels();
-    let values = &setting.windows.windows;
-    let mut judged: Vec<f32> =
-        fold.valid.iter().flat_map(|&idx| &values[idx as usize * len..][..len]).copied().collect();
-    if let Some(scaler) = &of.scaler {
-        scaler.apply(&mut judged);
-    }
-    let scores = engine.scores(&setting.network, &weights, &judged)?;
+    let scores = of.scores(study, engine, &weights)?;
     if options.keeps_weights {
         let file = WeightFile {
             weights,

@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use triax_data::{Audit, Folds};
+use triax_data::Folds;
 use triax_statistics::{Estimate, holm, signed_rank, words};
 use triax_trainer::{Mistake, Reliability, SubjectFigures, worst_mistakes};
 
-use crate::StudyError;
 use crate::baselines::{self, FoldOfBaseline};
 use crate::folder::StudyFolder;
 use crate::grid::{Setting, Study};
@@ -14,13 +13,14 @@ use crate::judge::{Combined, by_subject, confusion, judge, predictions};
 use crate::summary::{Band, Comparison, Competitor, EpochBand, Kind, Summary};
 use crate::tables;
 use crate::training_file::TrainingFile;
+use crate::{Gap, StudyError};
 
 /// Mistakes that are shown of a setting.
 const MISTAKES: usize = 6;
 /// Settings up to which every pair is compared; of more, the best one with every other.
 const MOST_FOR_PAIRS: usize = 8;
 /// Key of the bootstrap's draws. An interval is a property of the data, not of a seed that somebody chose.
-const BOOTSTRAP_SEED: u64 = 0;
+pub(crate) const BOOTSTRAP_SEED: u64 = 0;
 
 /// What only the caller knows.
 #[derive(Clone, Debug)]
@@ -72,7 +72,15 @@ pub fn summarise(study: &Study, folder: &StudyFolder, facts: Facts) -> Result<Su
     let mut subjects: Vec<&str> = (0..study.windows.len() as u32).map(|idx| study.subject(idx)).collect();
     subjects.sort_unstable();
     subjects.dedup();
-    let folds: Vec<(&[u32], &[u32])> = study.folds.iter().map(|fold| (&*fold.train, &*fold.valid)).collect();
+    let audit = study.audit(&match StudyFolder::kept_scalers(folder.path(), study)? {
+        kept if kept.is_empty() => study.scalers(),
+        kept => kept,
+    });
+    let gap = match facts.baselines {
+        true => Gap::of_study(study, &of_baselines),
+        false => Err("it takes the baselines, which were left out; `triax data audit` trains its own".to_owned()),
+    };
+    let about_gap = gap.as_ref().map_or_else(|why| Gap::not_measured(why), |gap| gap.finding(&audit));
     let summary = Summary {
         data: corpus.name.clone(),
         synthetic: corpus.synthetic,
@@ -90,7 +98,8 @@ pub fn summarise(study: &Study, folder: &StudyFolder, facts: Facts) -> Result<Su
         shared_settings: facts.shared_settings,
         comparisons: comparisons(&competitors),
         competitors,
-        audit: Audit::of(corpus, &study.windows, study.window, &folds),
+        audit: audit.with(about_gap),
+        gap: gap.ok(),
         n_trainings: files.len(),
         n_broken: files.values().filter(|file| file.trained.broken.is_some()).count(),
         devices,

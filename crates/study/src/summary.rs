@@ -8,7 +8,7 @@ use triax_data::Audit;
 use triax_statistics::Estimate;
 use triax_trainer::{Mistake, Reliability, SubjectFigures};
 
-use crate::StudyError;
+use crate::{Gap, StudyError};
 
 /// What a study found.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -47,6 +47,8 @@ pub struct Summary {
     pub comparisons: Vec<Comparison>,
     /// Whether something leaks.
     pub audit: Audit,
+    /// How much a random split of these windows flatters, where it was measured.
+    pub gap: Option<Gap>,
     /// Trainings done, and trainings that broke down (a loss that was no longer finite).
     pub n_trainings: usize,
     /// See `n_trainings`.

@@ -1,9 +1,12 @@
-//! `triax data`: what is in a data set, and fetching the public ones.
+//! `triax data`: what is in a data set, what leaks in a split of it, and fetching the public ones.
+
+mod audit;
 
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::ArgMatches;
 use clap::builder::PossibleValuesParser;
 use indicatif::{ProgressBar, ProgressStyle};
 use triax_data::{DATA_SETS, FetchOptions, Inspection};
@@ -11,7 +14,7 @@ use triax_data::{DATA_SETS, FetchOptions, Inspection};
 use crate::inputs;
 use crate::values::{DataSource, FormatChoice, formats};
 
-/// Look into data sets, and fetch public ones
+/// Look into data sets, audit splits of them, and fetch public ones
 #[derive(clap::Args)]
 pub struct Args {
     #[command(subcommand)]
@@ -21,6 +24,7 @@ pub struct Args {
 #[derive(clap::Subcommand)]
 enum Command {
     Inspect(InspectArgs),
+    Audit(audit::Args),
     Fetch(FetchArgs),
 }
 
@@ -65,9 +69,11 @@ struct FetchArgs {
 }
 
 /// Runs the subcommand.
-pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+pub fn run(args: Args, matches: &ArgMatches) -> anyhow::Result<ExitCode> {
+    let (_, matches) = matches.subcommand().expect("a subcommand was parsed");
     match args.command {
         Command::Inspect(args) => inspect(args),
+        Command::Audit(args) => audit::run(args, matches),
         Command::Fetch(args) => fetch(args),
     }
 }

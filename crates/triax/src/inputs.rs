@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use triax_data::{Corpus, Split, SplitPlan, Windows};
+use triax_data::{Audit, Corpus, ScalerInUse, Split, SplitPlan, Windows};
 use triax_engine::WindowSet;
 use triax_losses::Loss;
 use triax_model::{NetworkSpec, Scaler};
 
-use crate::settings::{Normalize, Settings, SplitKind, SplitSettings};
+use crate::settings::{DataSettings, Normalize, SplitKind, SplitSettings};
 use crate::values::{DataSource, FormatChoice};
 
 /// Key in the metadata of a weight file: what is done to each window before the scaler. Absent where nothing is.
@@ -36,17 +36,12 @@ pub struct Inputs {
 }
 
 impl Inputs {
-    /// Reads and prepares what `settings` ask for.
-    pub fn read(settings: &Settings) -> anyhow::Result<Self> {
-        let corpus = read_corpus(&settings.data.data, settings.data.format, settings.training.seed)?;
-        let corpus = match settings.data.activities.as_slice() {
-            [] => corpus,
-            activities => corpus.select_activities(activities)?,
-        };
-        let window = settings.data.window.or(corpus.window).unwrap_or(NetworkSpec::default().window);
-        let plan = split_plan(&settings.split, &corpus);
-        let mut split = triax_data::split(&corpus, window, settings.data.step, &plan, settings.training.seed)?;
-        let (normalize, n_channels) = (settings.data.normalize, corpus.channels.len());
+    /// Reads and prepares what the settings ask for.
+    pub fn read(data: &DataSettings, split: &SplitSettings, seed: u64) -> anyhow::Result<Self> {
+        let (corpus, window) = selected(read_corpus(&data.data, data.format, seed)?, data)?;
+        let plan = split_plan(split, &corpus);
+        let mut split = triax_data::split(&corpus, window, data.step, &plan, seed)?;
+        let (normalize, n_channels) = (data.normalize, corpus.channels.len());
         if let Some(per_window) = normalize.per_window() {
             for part in [&mut split.train, &mut split.valid] {
                 let problem = per_window.apply(&mut part.values, window, n_channels);
@@ -56,6 +51,15 @@ impl Inputs {
         let scaler = normalize.has_scaler().then(|| triax_data::fit_scaler(&split.train, n_channels));
         let (windows, [train, valid]) = joined([&mut split.train, &mut split.valid])?;
         Ok(Self { corpus, window, plan, split, normalize, scaler, windows, train, valid })
+    }
+
+    /// Audits the split, and the scaler that its windows are read with, if any.
+    pub fn audit(&self, scaler: Option<&Scaler>) -> Audit {
+        let Self { corpus, window, split, windows, train, valid, .. } = self;
+        let origins = [&split.train, &split.valid].map(|part| part.origins.as_slice()).concat();
+        let used = scaler.map(|scaler| ScalerInUse { scaler, values: &windows.windows, train, valid });
+        let audit = Audit::of(corpus, &origins, *window, &[(train, valid)]);
+        audit.with_scalers(*window, corpus.channels.len(), used.as_slice())
     }
 
     /// Values of the windows to validate with, standardised as the network reads them.
@@ -91,6 +95,16 @@ pub fn weight_file_extra(corpus: &Corpus, normalize: Normalize, loss: Loss, step
         extra.insert("synthetic".to_owned(), "true".to_owned());
     }
     extra
+}
+
+/// Of all recordings of a source those of the activities that the settings select; and how many samples a window has.
+pub fn selected(corpus: Corpus, data: &DataSettings) -> anyhow::Result<(Corpus, usize)> {
+    let corpus = match data.activities.as_slice() {
+        [] => corpus,
+        activities => corpus.select_activities(activities)?,
+    };
+    let window = data.window.or(corpus.window).unwrap_or(NetworkSpec::default().window);
+    Ok((corpus, window))
 }
 
 /// Reads all recordings of a source.

@@ -48,6 +48,7 @@ Examples:
   triax study losses --data wisdm/             compare the losses on people a network has never seen
   triax evaluate runs/NAME                     measure a trained network
   triax data inspect wisdm/                    see what is in a data set, and what is wrong with it
+  triax data audit wisdm/                      see what validation would know from training
 
 Exit codes: 0 done, 2 wrong usage, 1 anything else.";
 
@@ -78,7 +79,7 @@ fn main() -> ExitCode {
             Command::Model(args) => model::run(args, matches),
             Command::Devices(args) => devices::run(args),
             Command::Bench(args) => bench::run(args),
-            Command::Data(args) => data::run(args),
+            Command::Data(args) => data::run(args, matches),
         }
     });
     match run {

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use triax_statistics::Estimate;
 use triax_trainer::Metrics;
 
 /// Columns that everything keeps within.
@@ -129,6 +130,28 @@ pub fn listed(items: &[String], most: usize) -> String {
     }
 }
 
+/// `0.712 [0.640, 0.781]`
+pub fn estimate(of: &Estimate) -> String {
+    format!("{:.3} [{:.3}, {:.3}]", of.mean, of.low, of.high)
+}
+
+/// Text in lines of at most 80 columns, each after `indent`.
+pub fn wrapped(text: &str, indent: &str) -> String {
+    let mut lines = vec![indent.to_owned()];
+    for word in text.split_whitespace() {
+        let line = lines.last_mut().expect("a line at least");
+        if line.chars().count() + 1 + word.chars().count() > WIDTH && line.len() > indent.len() {
+            lines.push(format!("{indent}{word}"));
+        } else {
+            if line.len() > indent.len() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+    }
+    lines.join("\n")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -186,5 +209,13 @@ mod tests {
     #[test]
     fn numbers_are_grouped() {
         assert_eq!([0, 999, 1000, 114_894, 1_000_000].map(grouped), ["0", "999", "1,000", "114,894", "1,000,000"]);
+    }
+
+    #[test]
+    fn text_is_wrapped_at_80_columns() {
+        let text = "word ".repeat(40);
+        let lines = wrapped(&text, "  ");
+        assert!(lines.lines().all(|line| line.len() <= 80 && line.starts_with("  word")));
+        assert_eq!(lines.split_whitespace().count(), 40);
     }
 }

@@ -4,11 +4,12 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, ensure};
 use serde_json::Value;
-use triax_data::{Audit, Finding, SplitPlan, Verdict};
+use triax_data::{Audit, SplitPlan};
 use triax_engine::NotFinite;
 use triax_losses::predicted_class;
 use triax_model::{Network, WeightFile, whole_file};
 use triax_report::{Command, DataFacts, RunReport, run_html};
+use triax_study::Gap;
 use triax_trainer::{Mistake, Reliability, RunFolder, SubjectFigures, Summary, worst_mistakes};
 
 use crate::config;
@@ -62,7 +63,7 @@ impl Finished<'_> {
             subjects: Vec::new(),
             reliability: None,
             mistakes: Vec::new(),
-            audit: audit(self.inputs),
+            audit: audit(self.inputs, &run.to_string()),
             data: DataFacts {
                 name: corpus.name.clone(),
                 synthetic: corpus.synthetic,
@@ -140,47 +141,19 @@ impl Finished<'_> {
     }
 }
 
-/// The audit of the run's split. THE ONE CALL SITE: `Audit::of(corpus, windows, window, &[(train, valid)])` goes here.
-fn audit(inputs: &Inputs) -> Audit {
-    let split = &inputs.split;
-    let finding = |check: &str, verdict, words: String| Finding { check: check.to_owned(), verdict, words };
-    let samples = match (split.shared_windows, split.overlap_known) {
-        (0, true) => finding(
-            "shared samples",
-            Verdict::Sound,
-            "No validation window shares a sample with a training window.".to_owned(),
-        ),
-        (0, false) => finding(
-            "shared samples",
-            Verdict::Note,
-            "The data came as windows, so nobody knows how many samples they share.".to_owned(),
-        ),
-        (n, _) => finding(
-            "shared samples",
-            Verdict::Leak,
-            format!(
-                "{} of {} validation windows share samples with training windows.",
-                grouped(n),
-                grouped(inputs.valid.len())
-            ),
-        ),
-    };
-    let both: Vec<String> =
-        split.valid_subjects.iter().filter(|subject| split.train_subjects.contains(subject)).cloned().collect();
-    let subjects = match both.len() {
-        0 => finding("shared subjects", Verdict::Sound, "No subject is in training and in validation.".to_owned()),
-        n => finding(
-            "shared subjects",
-            Verdict::Leak,
-            format!("{n} subjects are in training and in validation ({}).", listed(&both, 6)),
-        ),
-    };
-    let mut findings = vec![samples, subjects];
-    findings.sort_by_key(|finding| std::cmp::Reverse(finding.verdict));
-    Audit { findings }
+/// The audit of the run's split. What a random one flatters by takes trainings of its own, and is left to who asks for it.
+fn audit(inputs: &Inputs, run: &str) -> Audit {
+    let audit = inputs.audit(inputs.scaler.as_ref());
+    match inputs.plan {
+        SplitPlan::Random { .. } => {
+            audit.with(Gap::not_measured(&format!("a run does not train for that; `triax data audit {run}` does")))
+        }
+        _ => audit,
+    }
 }
 
-fn split_in_words(inputs: &Inputs) -> String {
+/// How windows were held out.
+pub fn split_in_words(inputs: &Inputs) -> String {
     let held_out = &inputs.split.valid_subjects;
     match &inputs.plan {
         SplitPlan::Subject { .. } => format!("by subject: {} held out ({})", held_out.len(), listed(held_out, 20)),

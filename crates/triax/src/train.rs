@@ -110,7 +110,7 @@ impl Prepared {
         // What makes no sense whatever the data, and a device that is not there, are refused before a long read.
         settings.training.optimizer()?;
         let place = Place::find(&settings.machine)?;
-        let inputs = Inputs::read(&settings)?;
+        let inputs = Inputs::read(&settings.data, &settings.split, settings.training.seed)?;
         settings.data.window = Some(inputs.window);
         let n_classes = inputs.corpus.classes.len();
         let spec = settings.network.spec(inputs.window, inputs.corpus.channels.len(), n_classes);

@@ -17,7 +17,7 @@ use serde_json::json;
 use triax_data::{Corpus, Folds, SplitPlan, Windows};
 use triax_device::{DeviceChoice, DeviceKind};
 use triax_engine::WindowSet;
-use triax_model::{Network, NetworkSpec};
+use triax_model::Network;
 use triax_study::{
     Device, Facts, Options, Outcome, Setting, Share, Study, StudyFolder, Summary, difference, run, summarise,
 };
@@ -186,7 +186,7 @@ fn start(
     // Devices that are not there are refused before a long read.
     let places = places(&machine, &description.conduct.devices)?;
     let corpus = read_corpus(&points[0].settings)?;
-    let study = prepare(&description, points, corpus)?;
+    let study = prepare(description.folds, description.seeds, points, corpus)?;
     let devices = settle(places, &study)?;
     let folder = StudyFolder::open(&path, &description.compared(&study), &description.here())?;
     let Conduct { shard, keep_weights, .. } = description.conduct;
@@ -291,9 +291,19 @@ pub fn made_again(path: &Path, corpus: Corpus) -> anyhow::Result<Study> {
     again(&Description::read(path)?, path, corpus)
 }
 
+/// The study in the folder `path`, with its data read again; and the settings of its first point.
+///
+/// # Errors
+/// As [`made_again`].
+pub fn read_again(path: &Path) -> anyhow::Result<(Study, Settings)> {
+    let description = Description::read(path)?;
+    let first = description.settings()?.swap_remove(0).settings;
+    Ok((again(&description, path, read_corpus(&first)?)?, first))
+}
+
 /// As [`made_again`], by a description of it that may have its data elsewhere.
 fn again(description: &Description, path: &Path, corpus: Corpus) -> anyhow::Result<Study> {
-    let study = prepare(description, description.settings()?, corpus)?;
+    let study = prepare(description.folds, description.seeds, description.settings()?, corpus)?;
     match difference("", &StudyFolder::description(path)?["study"], &description.compared(&study)) {
         None => Ok(study),
         Some(difference) => {
@@ -302,16 +312,18 @@ fn again(description: &Description, path: &Path, corpus: Corpus) -> anyhow::Resu
     }
 }
 
-/// Makes windows, folds and settings of the data.
-fn prepare(description: &Description, points: Vec<Point>, corpus: Corpus) -> anyhow::Result<Study> {
+/// A study of these settings alone, with one seed.
+pub fn of_one_setting(folds: Folds, settings: Settings) -> anyhow::Result<Study> {
+    let corpus = read_corpus(&settings)?;
+    prepare(Some(folds), 1, vec![Point { values: BTreeMap::new(), settings }], corpus)
+}
+
+/// Makes windows, `folds` (where absent, the most honest ones that it allows) and settings of the data.
+fn prepare(folds: Option<Folds>, n_seeds: usize, points: Vec<Point>, corpus: Corpus) -> anyhow::Result<Study> {
     let first = &points[0].settings;
-    let corpus = match first.data.activities.as_slice() {
-        [] => corpus,
-        activities => corpus.select_activities(activities)?,
-    };
-    let window = first.data.window.or(corpus.window).unwrap_or(NetworkSpec::default().window);
+    let (corpus, window) = inputs::selected(corpus, &first.data)?;
     let windows = triax_data::cut(&corpus, window, first.data.step)?;
-    let protocol = description.folds.unwrap_or(if corpus.subjects().len() > 1 {
+    let protocol = folds.unwrap_or(if corpus.subjects().len() > 1 {
         Folds::LeaveOneSubjectOut
     } else if corpus.recordings.iter().all(|recording| recording.part.is_some()) {
         Folds::Predefined
@@ -350,7 +362,7 @@ fn prepare(description: &Description, points: Vec<Point>, corpus: Corpus) -> any
             plan,
         });
     }
-    let seeds = (0..description.seeds as u64).map(|n| first.training.seed.wrapping_add(n)).collect();
+    let seeds = (0..n_seeds as u64).map(|n| first.training.seed.wrapping_add(n)).collect();
     let step = if corpus.window.is_some() { window } else { first.data.step };
     Ok(Study { corpus, windows, window, step, protocol, folds, settings, seeds })
 }

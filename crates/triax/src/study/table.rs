@@ -2,8 +2,9 @@
 
 use std::io::{self, Write};
 
-use triax_statistics::Estimate;
 use triax_study::{Comparison, Kind, Summary};
+
+use crate::report::{estimate, wrapped};
 
 /// Columns of a name.
 const NAME: usize = 34;
@@ -61,11 +62,6 @@ fn told(summary: &Summary) -> Vec<&Comparison> {
     summary.comparisons.iter().filter(matters).collect()
 }
 
-/// `0.712 [0.640, 0.781]`
-fn estimate(of: &Estimate) -> String {
-    format!("{:.3} [{:.3}, {:.3}]", of.mean, of.low, of.high)
-}
-
 /// The first columns of a name, with an ellipsis where some are left out.
 fn shortened(name: &str, width: usize) -> String {
     match name.chars().count() > width {
@@ -74,34 +70,11 @@ fn shortened(name: &str, width: usize) -> String {
     }
 }
 
-/// Lines of at most 80 columns.
-fn wrapped(text: &str, indent: &str) -> String {
-    let mut lines = vec![indent.to_owned()];
-    for word in text.split_whitespace() {
-        let line = lines.last_mut().expect("a line at least");
-        if line.chars().count() + 1 + word.chars().count() > 80 && line.len() > indent.len() {
-            lines.push(format!("{indent}{word}"));
-        } else {
-            if line.len() > indent.len() {
-                line.push(' ');
-            }
-            line.push_str(word);
-        }
-    }
-    lines.join("\n")
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use triax_statistics::Estimate;
 
-    #[test]
-    fn text_is_wrapped_at_80_columns() {
-        let text = "word ".repeat(40);
-        let lines = wrapped(&text, "  ");
-        assert!(lines.lines().all(|line| line.len() <= 80 && line.starts_with("  word")));
-        assert_eq!(lines.split_whitespace().count(), 40);
-    }
+    use super::*;
 
     #[test]
     fn names_are_shortened_and_rows_fit() {

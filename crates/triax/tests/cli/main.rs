@@ -1,5 +1,6 @@
 //! Drives the binary as a user would: every test starts processes and looks at what they print, leave and answer.
 
+mod audit;
 mod bad_input;
 mod bench;
 mod config;

@@ -1,0 +1,357 @@
+//! How much a random split flatters: the same windows, judged by the same method, once with the people known and once with
+//! strangers.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use serde::{Deserialize, Serialize};
+use triax_baselines::{Baseline, Features};
+use triax_data::{Audit, Corpus, Finding, Fold, Folds, SplitPlan, Verdict, Windows};
+use triax_engine::Engine;
+use triax_statistics::Estimate;
+use triax_trainer::{FleetJob, FleetModel, FleetObserver, FleetResult, SubjectFigures, fit_fleet};
+
+use crate::baselines::FoldOfBaseline;
+use crate::grid::Study;
+use crate::judge::predictions;
+use crate::run::Ingredients;
+use crate::summarise::BOOTSTRAP_SEED;
+
+/// The baseline by which a study measures it.
+const BASELINE: Baseline = Baseline::LogisticRegression;
+/// Folds of each kind, where nothing else asks for more.
+const FOLDS: usize = 5;
+/// Random folds at most, beside a study's folds by subject: with more, the training parts grow by less than a tenth.
+const MOST_RANDOM: usize = 10;
+/// What a finding about the gap is called.
+const CHECK: &str = "gap";
+
+/// The measured gap between random and subject-wise folds of the same windows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Gap {
+    /// What was trained: `network`, or a baseline by its name.
+    pub method: String,
+    /// The random folds, by their name (`random-5`).
+    pub random_folds: String,
+    /// The folds by subject, by their name (`group-5`, `loso`).
+    pub unseen_folds: String,
+    /// Subjects that both were judged by.
+    pub n_subjects: usize,
+    /// Macro-F1 of a subject, over the classes that it has.
+    pub macro_f1: GapFigures,
+    /// Share of a subject's windows classified correctly.
+    pub accuracy: GapFigures,
+}
+
+/// One figure, over subjects.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GapFigures {
+    /// Where windows are held out at random.
+    pub random: Estimate,
+    /// Where whole subjects are.
+    pub unseen: Estimate,
+    /// What the first is more than the second, subject by subject.
+    pub difference: Estimate,
+}
+
+impl Gap {
+    /// Trains the network of the first setting of `study`, with its first seed, on five random folds and on five groups of
+    /// subjects (as many as there are, where there are fewer) of its windows. The study's own folds do not matter.
+    ///
+    /// # Errors
+    /// Why it cannot be measured: fewer than two subjects, or recordings of unknown ones; a class that a fold could not
+    /// learn; a training that broke down; a device that failed.
+    pub fn measure(mut study: Study, engine: &dyn Engine) -> Result<Self, String> {
+        let n_folds = n_subjects(&study.corpus, &study.windows)?.min(FOLDS);
+        let [random, unseen] = [Folds::Random(n_folds), Folds::Groups(n_folds)];
+        study.folds = [folds(random, &study)?, folds(unseen, &study)?].concat();
+        study.settings.truncate(1);
+        study.seeds.truncate(1);
+        let predictions = train_networks(&study, engine)?;
+        let figures = |of: Range<usize>| {
+            let judged = OutOfFold::of(&study.folds[of.clone()], predictions[of].iter().map(Vec::as_slice));
+            judged.by_subject(&study.corpus, &study.windows)
+        };
+        let (of_random, of_unseen) = (figures(0..n_folds), figures(n_folds..2 * n_folds));
+        Ok(Self::between("network", (random, &of_random), (unseen, &of_unseen)))
+    }
+
+    /// The gap of a study's windows: the folds by subject that its baselines were trained on beside as many random ones, or
+    /// the other way round.
+    pub(crate) fn of_study(study: &Study, baselines: &[FoldOfBaseline]) -> Result<Self, String> {
+        let Study { corpus, windows, .. } = study;
+        let n_subjects = n_subjects(corpus, windows)?;
+        let n_folds = study.folds.len();
+        let other = match study.protocol {
+            Folds::LeaveOneSubjectOut | Folds::Groups(_) => Folds::Random(n_folds.min(MOST_RANDOM)),
+            Folds::Random(_) => Folds::Groups(n_folds.min(n_subjects)),
+            Folds::HeldOut | Folds::Predefined => {
+                return Err("the study has one fold only, and `triax data audit` makes folds of its own".to_owned());
+            }
+        };
+        let own = baselines.iter().filter(|fold| fold.baseline == BASELINE.name());
+        let own = OutOfFold::of(&study.folds, own.map(|fold| fold.predictions.as_slice()));
+        let features = Features::of(&windows.values, study.window, study.channels(), corpus.rate_hz);
+        let made = folds(other, study)?;
+        let predict =
+            |fold: &Fold| BASELINE.predict(&features, &windows.labels, &fold.train, &fold.valid, study.classes().len());
+        let predictions = made.iter().map(predict).collect::<Result<Vec<_>, _>>()?;
+        let made = OutOfFold::of(&made, predictions.iter().map(Vec::as_slice));
+        let (own, made) = (own.by_subject(corpus, windows), made.by_subject(corpus, windows));
+        Ok(match other {
+            Folds::Random(_) => Self::between(BASELINE.name(), (other, &made), (study.protocol, &own)),
+            _ => Self::between(BASELINE.name(), (study.protocol, &own), (other, &made)),
+        })
+    }
+
+    fn between(method: &str, random: (Folds, &[SubjectFigures]), unseen: (Folds, &[SubjectFigures])) -> Self {
+        let pairs: Vec<(&SubjectFigures, &SubjectFigures)> = unseen
+            .1
+            .iter()
+            .filter_map(|one| Some((random.1.iter().find(|other| other.subject == one.subject)?, one)))
+            .collect();
+        let over = |figure: fn(&SubjectFigures) -> f64| {
+            let estimate = |of: &dyn Fn(&(&SubjectFigures, &SubjectFigures)) -> f64| {
+                Estimate::over(&pairs.iter().map(of).collect::<Vec<_>>(), BOOTSTRAP_SEED)
+            };
+            GapFigures {
+                random: estimate(&|(random, _)| figure(random)),
+                unseen: estimate(&|(_, unseen)| figure(unseen)),
+                difference: estimate(&|(random, unseen)| figure(random) - figure(unseen)),
+            }
+        };
+        Self {
+            method: method.to_owned(),
+            random_folds: random.0.to_string(),
+            unseen_folds: unseen.0.to_string(),
+            n_subjects: pairs.len(),
+            macro_f1: over(|one| one.macro_f1),
+            accuracy: over(|one| one.accuracy),
+        }
+    }
+
+    /// Whether that a random split flatters is more than the scatter of subjects.
+    pub fn is_shown(&self) -> bool {
+        self.macro_f1.difference.low > 0.0
+    }
+
+    /// The gap in a sentence.
+    pub fn words(&self) -> String {
+        let GapFigures { random, unseen, difference } = self.macro_f1;
+        let how = format!(
+            "{}, {} against {}, means over {} subjects, 95 % interval of the difference {:.3} to {:.3}",
+            self.method.replace('_', " "),
+            self.random_folds,
+            self.unseen_folds,
+            self.n_subjects,
+            difference.low,
+            difference.high
+        );
+        let verdict = match self.is_shown() {
+            true => format!("a random split flatters by {:.3} here", difference.mean),
+            false => {
+                format!("the difference of {:.3} does not show that a random split flatters here", difference.mean)
+            }
+        };
+        format!("Random windows: macro-F1 {:.3}; unseen subjects: {:.3}; {verdict} ({how}).", random.mean, unseen.mean)
+    }
+
+    /// The gap as a finding about a split that `audit` has looked at: figures over subjects that were trained on are too good
+    /// by it.
+    pub fn finding(&self, audit: &Audit) -> Finding {
+        let verdict = if self.is_shown() && audit.shares_subjects() { Verdict::Leak } else { Verdict::Note };
+        Finding { check: CHECK.to_owned(), verdict, words: self.words() }
+    }
+
+    /// The finding where nothing was measured, and why.
+    pub fn not_measured(why: &str) -> Finding {
+        let why = why.trim_end_matches('.');
+        let words = format!("How much a random split flatters was not measured: {why}.");
+        Finding { check: CHECK.to_owned(), verdict: Verdict::Note, words }
+    }
+}
+
+/// Subjects that have a window.
+fn n_subjects(corpus: &Corpus, windows: &Windows) -> Result<usize, String> {
+    let subjects: BTreeSet<&str> = windows.origins.iter().map(|&origin| corpus.subject_of(origin)).collect();
+    match subjects.iter().filter(|subject| !subject.is_empty()).count() {
+        0 => Err("the data does not say who was recorded".to_owned()),
+        _ if subjects.contains("") => Err("the data does not say of every recording who it is of".to_owned()),
+        1 => Err("there is one subject only".to_owned()),
+        n => Ok(n),
+    }
+}
+
+fn folds(which: Folds, study: &Study) -> Result<Vec<Fold>, String> {
+    let seed = study.seeds.first().copied().unwrap_or_default();
+    // Of subjects that are held out, neither kind wants to know.
+    let folds = which.of(&study.corpus, &study.windows, study.window, &SplitPlan::Predefined, seed);
+    folds.map_err(|error| format!("{which}: {error}"))
+}
+
+/// Trains every training of `study`, and gives the class of each validation window of each.
+fn train_networks(study: &Study, engine: &dyn Engine) -> Result<Vec<Vec<u32>>, String> {
+    let mut all = Ingredients::of(study, 0..study.n_trainings());
+    for of in &mut all {
+        // What validates may not decide when to stop: it is the same for both kinds of folds, and nobody's choice.
+        of.plan.early_stopping = None;
+        of.plan.log_steps = false;
+    }
+    let models: Vec<FleetModel<'_>> = all.iter().map(|of| of.model(study)).collect();
+    let job = FleetJob {
+        engine,
+        windows: &study.settings[0].windows,
+        classes: study.classes(),
+        models: &models,
+        at_once: None,
+        follows_validation: false,
+    };
+    let mut results = Results(Vec::new());
+    fit_fleet(&job, &mut results).map_err(|error| error.to_string())?;
+    let predictions = |(of, result): (&Ingredients, FleetResult)| {
+        let weights = result.end.map_err(|breakdown| breakdown.to_string())?.weights;
+        let scores = of.scores(study, engine, &weights).map_err(|error| error.to_string())?;
+        Ok(predictions(&scores, study.classes().len()))
+    };
+    all.iter().zip(results.0).map(predictions).collect()
+}
+
+/// Keeps what a fleet hands over.
+struct Results(Vec<FleetResult>);
+
+impl FleetObserver for Results {
+    fn group_ended(&mut self, results: Vec<FleetResult>) {
+        self.0.extend(results);
+    }
+}
+
+/// What was made of each window while it was held out.
+struct OutOfFold {
+    indices: Vec<u32>,
+    /// Class of each of them.
+    predictions: Vec<u32>,
+}
+
+impl OutOfFold {
+    /// Of folds, and what was predicted of the validation windows of each.
+    fn of<'a>(folds: &[Fold], predictions: impl Iterator<Item = &'a [u32]>) -> Self {
+        Self {
+            indices: folds.iter().flat_map(|fold| fold.valid.iter().copied()).collect(),
+            predictions: predictions.flatten().copied().collect(),
+        }
+    }
+
+    fn by_subject(&self, corpus: &Corpus, windows: &Windows) -> Vec<SubjectFigures> {
+        let at = |&idx: &u32| idx as usize;
+        let labels: Vec<u32> = self.indices.iter().map(|idx| windows.labels[at(idx)]).collect();
+        let subjects: Vec<&str> = self.indices.iter().map(|idx| corpus.subject_of(windows.origins[at(idx)])).collect();
+        SubjectFigures::of_each(&self.predictions, &labels, &subjects)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use triax_data::{Recording, RepairLog, cut};
+
+    use super::*;
+
+    /// Subjects who do one of two things in opposite directions, each on an axis that is nobody else's (`alike`: all on the
+    /// same).
+    fn corpus(n_subjects: usize, alike: bool) -> Corpus {
+        let recording = |subject: usize, class: u32| {
+            let axis = if alike { 0 } else { subject };
+            let value = |row: usize, channel: usize| {
+                let noise = ((row * 7 + channel * 3 + subject) % 11) as f32 * 0.02;
+                let level = if class == 0 { 1.0 } else { -1.0 };
+                if channel == axis { level + noise } else { noise }
+            };
+            Recording {
+                subject: format!("s{subject}"),
+                class,
+                times: Vec::new(),
+                values: (0..80).flat_map(|row| (0..4).map(move |channel| value(row, channel))).collect(),
+                part: None,
+                source: format!("test:{subject}"),
+            }
+        };
+        Corpus {
+            name: "test".into(),
+            synthetic: true,
+            channels: (0..4).map(|channel| channel.to_string()).collect(),
+            classes: vec!["up".into(), "down".into()],
+            class_names: vec!["up".into(), "down".into()],
+            rate_hz: Some(20.0),
+            recordings: (0..n_subjects).flat_map(|subject| [0, 1].map(|class| recording(subject, class))).collect(),
+            repairs: RepairLog::default(),
+            window: None,
+            fingerprint: String::new(),
+        }
+    }
+
+    /// A study of `corpus` by its subjects, or with `protocol`.
+    fn study(corpus: &Corpus, protocol: Folds) -> Study {
+        let mut study = Study {
+            windows: cut(corpus, 16, 8).unwrap(),
+            corpus: corpus.clone(),
+            window: 16,
+            step: 8,
+            protocol,
+            folds: Vec::new(),
+            settings: Vec::new(),
+            seeds: vec![0],
+        };
+        study.folds = folds(protocol, &study).unwrap_or_default();
+        study
+    }
+
+    fn measured(corpus: &Corpus, protocol: Folds) -> Result<Gap, String> {
+        let study = study(corpus, protocol);
+        Gap::of_study(&study, &crate::baselines::train(&study).unwrap())
+    }
+
+    #[test]
+    fn what_only_the_known_share_is_the_gap() {
+        for (protocol, names) in
+            [(Folds::LeaveOneSubjectOut, ("random-4", "loso")), (Folds::Random(3), ("random-3", "group-3"))]
+        {
+            let gap = measured(&corpus(4, false), protocol).unwrap();
+            assert_eq!((gap.random_folds.as_str(), gap.unseen_folds.as_str(), gap.n_subjects), (names.0, names.1, 4));
+            assert!(gap.macro_f1.random.mean > 0.95, "{gap:?}");
+            assert!(gap.macro_f1.unseen.mean < 0.75 && gap.is_shown(), "{gap:?}");
+            assert!(gap.words().contains("a random split flatters by 0."), "{}", gap.words());
+            assert_eq!(gap, measured(&corpus(4, false), protocol).unwrap(), "not the same twice");
+        }
+    }
+
+    #[test]
+    fn where_everybody_is_alike_there_is_no_gap() {
+        let gap = measured(&corpus(4, true), Folds::Groups(2)).unwrap();
+        assert!(gap.macro_f1.unseen.mean > 0.95 && !gap.is_shown(), "{gap:?}");
+        assert!(gap.words().contains("does not show that a random split flatters"), "{}", gap.words());
+    }
+
+    #[test]
+    fn a_gap_counts_as_a_leak_where_the_split_shares_subjects() {
+        let corpus = corpus(4, false);
+        let gap = measured(&corpus, Folds::LeaveOneSubjectOut).unwrap();
+        for (which, verdict) in [(Folds::Random(2), Verdict::Leak), (Folds::LeaveOneSubjectOut, Verdict::Note)] {
+            assert_eq!(gap.finding(&study(&corpus, which).audit(&[])).verdict, verdict, "{which}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_measured_says_why() {
+        let why = |corpus: &Corpus| measured(corpus, Folds::Random(2)).unwrap_err();
+        assert!(why(&corpus(1, true)).contains("one subject only"));
+        let mut unknown = corpus(3, true);
+        unknown.recordings[0].subject.clear();
+        assert!(why(&unknown).contains("not say of every recording"));
+        unknown.recordings.iter_mut().for_each(|recording| recording.subject.clear());
+        assert!(why(&unknown).contains("does not say who"));
+        let mut apart = corpus(2, true);
+        apart.recordings[0].class = 1;
+        assert!(why(&apart).starts_with("group-2: "));
+        let one_fold = Study { protocol: Folds::HeldOut, ..study(&corpus(2, true), Folds::Groups(2)) };
+        assert!(Gap::of_study(&one_fold, &[]).unwrap_err().contains("one fold only"));
+    }
+}
