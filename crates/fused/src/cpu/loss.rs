@@ -61,9 +61,9 @@ impl<F: Float> Judged<F> {
                 d_scores.0[w] = self.weights[w] * d / batch;
             }
             let Some(Partners { labels, weights }) = &self.partners else { continue };
-            self.losses[w] = self.losses[w] + weights[w] * loss.row(row, labels[w] as usize, d_row);
+            self.losses[w] += weights[w] * loss.row(row, labels[w] as usize, d_row);
             for (d_scores, &d) in d_scores.iter_mut().zip(&*d_row) {
-                d_scores.0[w] = d_scores.0[w] + weights[w] * d / batch;
+                d_scores.0[w] += weights[w] * d / batch;
             }
         }
     }
