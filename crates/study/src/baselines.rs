@@ -1,5 +1,6 @@
 //! Classical methods on the folds of a study.
 
+use rayon::prelude::*;
 use triax_baselines::{Baseline, Features};
 use triax_trainer::SubjectFigures;
 
@@ -20,15 +21,14 @@ pub(crate) struct FoldOfBaseline {
 pub(crate) fn train(study: &Study) -> Result<Vec<FoldOfBaseline>, StudyError> {
     let features = Features::of(&study.windows.values, study.window, study.channels(), study.corpus.rate_hz);
     let labels = &study.windows.labels;
-    let mut folds = Vec::new();
-    for baseline in Baseline::ALL {
-        for fold in &study.folds {
+    let work: Vec<_> = Baseline::ALL.iter().flat_map(|&one| study.folds.iter().map(move |fold| (one, fold))).collect();
+    work.into_par_iter()
+        .map(|(baseline, fold)| {
             let predictions = baseline
                 .predict(&features, labels, &fold.train, &fold.valid, study.classes().len())
                 .map_err(|problem| StudyError::Baseline { name: baseline.name(), fold: fold.name.clone(), problem })?;
             let subjects = by_subject(study, &fold.valid, &predictions);
-            folds.push(FoldOfBaseline { baseline: baseline.name(), fold: fold.name.clone(), predictions, subjects });
-        }
-    }
-    Ok(folds)
+            Ok(FoldOfBaseline { baseline: baseline.name(), fold: fold.name.clone(), predictions, subjects })
+        })
+        .collect()
 }

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use triax_baselines::{Baseline, Features};
 use triax_data::{Audit, Corpus, Finding, Fold, Folds, SplitPlan, Verdict, Windows};
@@ -19,10 +20,8 @@ use crate::summarise::BOOTSTRAP_SEED;
 
 /// The baseline by which a study measures it.
 const BASELINE: Baseline = Baseline::LogisticRegression;
-/// Folds of each kind, where nothing else asks for more.
+/// Folds of each kind, at most, where a study has not trained on more anyway.
 const FOLDS: usize = 5;
-/// Random folds at most, beside a study's folds by subject: with more, the training parts grow by less than a tenth.
-const MOST_RANDOM: usize = 10;
 /// What a finding about the gap is called.
 const CHECK: &str = "gap";
 
@@ -83,7 +82,7 @@ impl Gap {
         let n_subjects = n_subjects(corpus, windows)?;
         let n_folds = study.folds.len();
         let other = match study.protocol {
-            Folds::LeaveOneSubjectOut | Folds::Groups(_) => Folds::Random(n_folds.min(MOST_RANDOM)),
+            Folds::LeaveOneSubjectOut | Folds::Groups(_) => Folds::Random(n_folds.min(FOLDS)),
             Folds::Random(_) => Folds::Groups(n_folds.min(n_subjects)),
             Folds::HeldOut | Folds::Predefined => {
                 return Err("the study has one fold only, and `triax data audit` makes folds of its own".to_owned());
@@ -95,7 +94,7 @@ impl Gap {
         let made = folds(other, study)?;
         let predict =
             |fold: &Fold| BASELINE.predict(&features, &windows.labels, &fold.train, &fold.valid, study.classes().len());
-        let predictions = made.iter().map(predict).collect::<Result<Vec<_>, _>>()?;
+        let predictions = made.par_iter().map(predict).collect::<Result<Vec<_>, _>>()?;
         let made = OutOfFold::of(&made, predictions.iter().map(Vec::as_slice));
         let (own, made) = (own.by_subject(corpus, windows), made.by_subject(corpus, windows));
         Ok(match other {
