@@ -27,10 +27,10 @@ fn affine_gradient(layer: Affine, block: u32, at: At) -> f32 {
             let t = term % layer.positions;
             let x = rows + layer.x + t * layer.stride * layer.channels + k;
             let d_y = four_d_y(layer, rows, t, 4u * quad);
-            sum[0] += select(activations[x], vec4(1.0), is_one.x) * d_y;
-            sum[1] += select(activations[x + 1u], vec4(1.0), is_one.y) * d_y;
-            sum[2] += select(activations[x + 2u], vec4(1.0), is_one.z) * d_y;
-            sum[3] += select(activations[x + 3u], vec4(1.0), is_one.w) * d_y;
+            sum[0] += select(read_activations(x), vec4(1.0), is_one.x) * d_y;
+            sum[1] += select(read_activations(x + 1u), vec4(1.0), is_one.y) * d_y;
+            sum[2] += select(read_activations(x + 2u), vec4(1.0), is_one.z) * d_y;
+            sum[3] += select(read_activations(x + 3u), vec4(1.0), is_one.w) * d_y;
         }
     }
     if layer.gradient_lanes > 1u {

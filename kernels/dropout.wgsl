@@ -33,7 +33,7 @@ fn dropout(layer: Dropout, at: At) {
         let by_feature = transpose(masks);
         let x = at.rows + layer.x + 4u * quad;
         for (var i = 0u; i < 4u && 4u * quad + i < layer.features; i++) {
-            activations[x + i] *= by_feature[i];
+            write_activations(x + i, read_activations(x + i) * by_feature[i]);
         }
     }
 }

@@ -11,8 +11,6 @@
 // grid       (GRADIENT_GROUPS, models)
 
 @group(0) @binding(0) var<storage, read> steps: array<u32>;
-@group(0) @binding(1) var<storage, read> activations: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read_write> gradients: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read_write> squares: array<f32>;
 @group(0) @binding(4) var<uniform> index: vec4<u32>;
 
@@ -39,5 +37,5 @@ fn main(
 }
 
 fn take(w: u32, gradient: vec4<f32>, at: At) {
-    gradients[at.weights + w] = gradient;
+    write_gradients(at.weights + w, gradient);
 }

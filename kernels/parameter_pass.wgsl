@@ -13,9 +13,6 @@
 
 @group(0) @binding(0) var<storage, read> steps: array<u32>;
 @group(0) @binding(1) var<storage, read> members: array<u32>;
-@group(0) @binding(2) var<storage, read> activations: array<vec4<f32>>;
-@group(0) @binding(3) var<storage, read_write> weights: array<vec4<f32>>;
-@group(0) @binding(4) var<storage, read_write> moments: array<vec4<f32>>;
 @group(0) @binding(5) var<storage, read_write> squares: array<f32>;
 @group(0) @binding(6) var<uniform> index: vec4<u32>;
 

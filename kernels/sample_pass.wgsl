@@ -17,8 +17,6 @@
 @group(0) @binding(1) var<storage, read> facts: array<vec2<u32>>;
 @group(0) @binding(2) var<storage, read> steps: array<u32>;
 @group(0) @binding(3) var<storage, read> members: array<u32>;
-@group(0) @binding(4) var<storage, read> weights: array<vec4<f32>>;
-@group(0) @binding(5) var<storage, read_write> activations: array<vec4<f32>>;
 @group(0) @binding(6) var<storage, read_write> tile_results: array<vec2<f32>>;
 @group(0) @binding(7) var<uniform> index: vec4<u32>;
 
@@ -43,7 +41,7 @@ fn main(
         local_idx,
     );
     take_windows(at);
-    storageBarrier();
+    vectors_barrier();
     forward(at);
     see_scores(SCORES, at);
     if local_idx == 0u {
@@ -57,6 +55,6 @@ fn main(
         tile_results[step * TILES + tile] = result;
     }
     loss_backward(SCORES, D_SCORES, at);
-    storageBarrier();
+    vectors_barrier();
     backward(at);
 }

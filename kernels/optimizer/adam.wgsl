@@ -7,15 +7,16 @@
 
 fn update(w: u32, gradient: vec4<f32>, at: At) {
     let first = at.weights * MOMENTS + w;
-    let m = moments[first] + (gradient - moments[first]) * member_f32(at, MEMBER_SETTINGS);
-    let old_v = moments[first + WEIGHTS];
+    let old_m = read_moments(first);
+    let m = old_m + (gradient - old_m) * member_f32(at, MEMBER_SETTINGS);
+    let old_v = read_moments(first + WEIGHTS);
     let v = old_v + (gradient * gradient - old_v) * member_f32(at, MEMBER_SETTINGS + 1u);
-    moments[first] = m;
-    moments[first + WEIGHTS] = v;
-    var p = weights[at.weights + w];
+    write_moments(first, m);
+    write_moments(first + WEIGHTS, v);
+    var p = read_weights(at.weights + w);
     if DECAYS {
         p -= step_f32(at, STEP_DECAY) * p;
     }
-    weights[at.weights + w] =
-        p - step_f32(at, STEP_RATE) * m / (sqrt(v) + vec4(member_f32(at, MEMBER_SETTINGS + 2u)));
+    p -= step_f32(at, STEP_RATE) * m / (sqrt(v) + vec4(member_f32(at, MEMBER_SETTINGS + 2u)));
+    write_weights(at.weights + w, p);
 }

@@ -10,6 +10,7 @@ use triax_losses::Loss;
 use triax_losses::wgsl::{FINITE, loss_functions};
 
 use super::layout::{Affine, Layout, MaxPool, Stage};
+use super::vectors::TEXTURE_WIDTH;
 
 /// Most workgroups a model has in a parameter pass; a network with more blocks of parameters than that has each workgroup
 /// take several. Bounds the sums of squares that every workgroup of an update pass adds up.
@@ -103,9 +104,12 @@ pub(super) struct FleetKey {
     pub varied: Varied,
     pub training: Batch,
     pub evaluation: Batch,
-    /// Whether each stage stands in a kernel once, and learns its layer as it runs, instead of once for each layer, with
-    /// the layer's numbers compiled in. A software device takes seconds to compile the latter, and gains little.
-    pub looped: bool,
+    /// Whether the kernels are for a device that computes on the CPU. Each stage then stands in a kernel once, and learns
+    /// its layer as it runs, instead of once for each layer, with the layer's numbers compiled in: a software device takes
+    /// seconds to compile the latter, and gains little.
+    pub software: bool,
+    /// Whether arrays of vectors are in textures; [`super::vectors`] says why they may be.
+    pub in_textures: bool,
 }
 
 /// A kernel: one dispatch.
@@ -133,6 +137,17 @@ impl Pass {
             Self::Update => "update_pass",
             Self::StepResults => "step_results",
             Self::Evaluation => "evaluation_pass",
+        }
+    }
+
+    /// The arrays of vectors it works on, with their bindings, and whether it writes them.
+    fn vectors(self) -> &'static [(&'static str, u32, bool)] {
+        match self {
+            Self::Sample | Self::Evaluation => &[("weights", 4, false), ("activations", 5, true)],
+            Self::Parameter => &[("activations", 2, false), ("weights", 3, true), ("moments", 4, true)],
+            Self::Gradient => &[("activations", 1, false), ("gradients", 2, true)],
+            Self::Update => &[("gradients", 2, false), ("weights", 4, true), ("moments", 5, true)],
+            Self::StepResults => &[],
         }
     }
 }
@@ -208,7 +223,38 @@ impl FleetKey {
                 (vec![kernel!("tile"), kernel!("sum_over_workgroup"), kernel!("step_results")], String::new())
             }
         };
-        [self.constants(pass), self.layers(pass), files.join("\n"), composed].join("\n")
+        [self.constants(pass), self.vectors(pass), self.layers(pass), files.join("\n"), composed].join("\n")
+    }
+
+    /// The arrays of vectors that a pass works on: what it is bound to, `read_x(i)`, and where it writes them
+    /// `write_x(i, value)`; and `vectors_barrier()`, after which a workgroup sees what it wrote before.
+    fn vectors(&self, pass: Pass) -> String {
+        let barrier = if self.in_textures { "textureBarrier" } else { "storageBarrier" };
+        let mut text = format!("fn vectors_barrier() {{\n    {barrier}();\n}}\n");
+        for &(name, binding, is_written) in pass.vectors() {
+            let access = if is_written { "read_write" } else { "read" };
+            let (declared, read, write) = if self.in_textures {
+                let texel = format!("vec2(i % {TEXTURE_WIDTH}u, i / {TEXTURE_WIDTH}u)");
+                (
+                    format!("var {name}: texture_storage_2d<rgba32float, {access}>"),
+                    format!("return textureLoad({name}, {texel})"),
+                    format!("textureStore({name}, {texel}, value)"),
+                )
+            } else {
+                (
+                    format!("var<storage, {access}> {name}: array<vec4<f32>>"),
+                    format!("return {name}[i]"),
+                    format!("{name}[i] = value"),
+                )
+            };
+            text += &format!(
+                "@group(0) @binding({binding}) {declared};\nfn read_{name}(i: u32) -> vec4<f32> {{\n    {read};\n}}\n"
+            );
+            if is_written {
+                text += &format!("fn write_{name}(i: u32, value: vec4<f32>) {{\n    {write};\n}}\n");
+            }
+        }
+        text
     }
 
     fn constants(&self, pass: Pass) -> String {
@@ -359,8 +405,8 @@ fn loss_gradient(which: u32, row: LossRow, score: f32, is_true: bool, n_classes:
     fn in_order(&self, name: &str, calls: Vec<(&str, String)>) -> String {
         let mut text = format!("fn {name}(at: At) {{\n");
         let mut add = |line: String| text += &line;
-        if !self.looped {
-            calls.iter().for_each(|(stage, layer)| add(format!("    {stage}({layer}, at);\n    storageBarrier();\n")));
+        if !self.software {
+            calls.iter().for_each(|(stage, layer)| add(format!("    {stage}({layer}, at);\n    vectors_barrier();\n")));
             return text + "}\n";
         }
         add(format!("    for (var n = 0u; n < {}u; n++) {{\n        switch n {{\n", calls.len()));
@@ -375,7 +421,7 @@ fn loss_gradient(which: u32, row: LossRow, score: f32, is_true: bool, n_classes:
             let of = of_stage().map(|(n, (_, layer))| (n, layer.as_str()));
             layers += &chosen(&format!("{name}_{stage}"), structure(stage), of);
         }
-        add("            default: {}\n        }\n        storageBarrier();\n    }\n}\n".to_owned());
+        add("            default: {}\n        }\n        vectors_barrier();\n    }\n}\n".to_owned());
         text + &layers
     }
 
@@ -386,7 +432,7 @@ fn loss_gradient(which: u32, row: LossRow, score: f32, is_true: bool, n_classes:
             let first = ends.last().map_or(0, |(_, _, end)| *end);
             ends.push((affine.name.to_uppercase(), first, first + affine.gradient_blocks(self.training.tiles)));
         }
-        if !self.looped {
+        if !self.software {
             let call = |(name, first, end): &(String, usize, usize)| {
                 format!(
                     "    if block < {end}u {{\n        return affine_gradient({name}, block - {first}u, at);\n    }}\n"
@@ -490,11 +536,11 @@ mod tests {
                 let training = Batch { tiles: [1, 8, 2, 256, 16_384, 3, 8][n] };
                 let evaluation = Batch { tiles: [512, 1][n % 2] };
                 let (scaled, drops) = (n % 2 == 0, n % 3 == 0);
-                let (layout, looped) = (layout.clone(), n >= 4);
+                let (layout, software, in_textures) = (layout.clone(), n >= 4, n >= 5);
                 let (resamples, turns) = (n % 5 == 1, n % 5 == 2 && layout.channels.is_multiple_of(3));
                 let varied = Varied { resamples, turns, scales: n == 3, jitters: n > 3 };
                 let varied = if n == 6 { Varied { resamples: true, turns: true, ..varied } } else { varied };
-                keys.push(FleetKey { layout, losses, optimizer, scaled, drops, varied, training, evaluation, looped });
+                keys.push(FleetKey { layout, losses, optimizer, scaled, drops, varied, training, evaluation, software, in_textures });
             }
         }
         keys
@@ -536,9 +582,17 @@ mod tests {
                 .global_variables
                 .iter()
                 .filter_map(|(_, variable)| {
+                    let of_access = |access: naga::StorageAccess| {
+                        if access.contains(naga::StorageAccess::STORE) { 'w' } else { 'r' }
+                    };
                     let kind = match variable.space {
-                        AddressSpace::Storage { access } if access.contains(naga::StorageAccess::STORE) => 'w',
-                        AddressSpace::Storage { .. } => 'r',
+                        AddressSpace::Storage { access } => of_access(access),
+                        AddressSpace::Handle => match module.types[variable.ty].inner {
+                            naga::TypeInner::Image { class: naga::ImageClass::Storage { access, .. }, .. } => {
+                                of_access(access)
+                            }
+                            ref other => panic!("{other:?}"),
+                        },
                         AddressSpace::Uniform => {
                             assert_eq!(variable.name.as_deref(), Some("index"));
                             'u'
