@@ -45,7 +45,7 @@ fn affine_forward(layer: Affine, at: At) {
                 sum[3] += row * weight.w;
             }
         }
-        if layer.lanes > 1u {
+        if SHARED && layer.lanes > 1u {
             sum = sum_over_lanes(sum, layer.lanes, at.local_idx);
         }
         if task < n_tasks && lane == 0u {

@@ -28,14 +28,14 @@ fn main(
     let at = At(model * TILES * ROWS, model * WEIGHTS, 0u, step * STEP_WORDS, 0u, local_idx);
     var sum = 0.0;
     for (var block = group.x; block < GRADIENT_BLOCKS; block += GRADIENT_GROUPS) {
-        sum += gradient_block(block, at);
+        let gradient = gradient_block(block, at);
+        for (var i = 0u; i < gradient.n; i++) {
+            write_gradients(at.weights + gradient.w + i * gradient.stride, gradient.vectors[i]);
+        }
+        sum += sum_of_squares(gradient);
     }
     sum = sum_over_workgroup(sum, local_idx);
     if local_idx == 0u {
         squares[step * GRADIENT_GROUPS + group.x] = sum;
     }
-}
-
-fn take(w: u32, gradient: vec4<f32>, at: At) {
-    write_gradients(at.weights + w, gradient);
 }

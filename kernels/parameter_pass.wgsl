@@ -24,6 +24,7 @@ fn main(
 ) {
     let model = group.y;
     let step = index.x * n_groups.y + model;
+    let rule = rule_of(model * MEMBER_WORDS, step * STEP_WORDS);
     if steps[step * STEP_WORDS + STEP_N_WINDOWS] == 0u {
         return;
     }
@@ -37,15 +38,14 @@ fn main(
     );
     var sum = 0.0;
     for (var block = group.x; block < GRADIENT_BLOCKS; block += GRADIENT_GROUPS) {
-        sum += gradient_block(block, at);
+        let gradient = gradient_block(block, at);
+        for (var i = 0u; i < gradient.n; i++) {
+            update(gradient.w + i * gradient.stride, gradient.vectors[i], at, rule);
+        }
+        sum += sum_of_squares(gradient);
     }
     sum = sum_over_workgroup(sum, local_idx);
     if local_idx == 0u {
         squares[step * GRADIENT_GROUPS + group.x] = sum;
     }
-}
-
-// Moves the weights at `w` of the model by their gradient.
-fn take(w: u32, gradient: vec4<f32>, at: At) {
-    update(w, gradient, at);
 }

@@ -1,9 +1,10 @@
 // The sum of one number of each invocation, in a fixed order.
 //
-// memory    1,024 bytes of workgroup memory
+// memory    1,028 bytes of workgroup memory
 // barriers  4
 
-var<workgroup> workgroup_sums: array<f32, WORKGROUP>;
+// One for each invocation, and their sum.
+var<workgroup> workgroup_sums: array<f32, WORKGROUP + 1u>;
 
 // The sum of `value` over the whole workgroup, in every invocation.
 fn sum_over_workgroup(value: f32, local_idx: u32) -> f32 {
@@ -20,11 +21,13 @@ fn sum_over_workgroup(value: f32, local_idx: u32) -> f32 {
         workgroup_sums[local_idx] = sum;
     }
     workgroupBarrier();
-    sum = 0.0;
-    for (var i = 0u; i < 16u; i++) {
-        sum += workgroup_sums[i];
+    if local_idx == 0u {
+        sum = 0.0;
+        for (var i = 0u; i < 16u; i++) {
+            sum += workgroup_sums[i];
+        }
+        workgroup_sums[WORKGROUP] = sum;
     }
-    // Whoever calls this again must not overwrite what others still read.
     workgroupBarrier();
-    return sum;
+    return workgroup_sums[WORKGROUP];
 }

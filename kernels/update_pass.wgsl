@@ -26,6 +26,7 @@ fn main(
 ) {
     let model = group.y;
     let step = index.x * n_groups.y + model;
+    let rule = rule_of(model * MEMBER_WORDS, step * STEP_WORDS);
     if steps[step * STEP_WORDS + STEP_N_WINDOWS] == 0u {
         return;
     }
@@ -39,6 +40,6 @@ fn main(
     let bound = member_f32(at, MEMBER_CLIP);
     let factor = select(1.0, bound / norm, norm > bound);
     for (var w = group.x * WORKGROUP + local_idx; w < WEIGHTS; w += n_groups.x * WORKGROUP) {
-        update(w, read_gradients(at.weights + w) * factor, at);
+        update(w, read_gradients(at.weights + w) * factor, at, rule);
     }
 }

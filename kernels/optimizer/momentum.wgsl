@@ -4,9 +4,9 @@
 //
 // settings: momentum; moments: v
 
-fn update(w: u32, gradient: vec4<f32>, at: At) {
-    let momentum = member_f32(at, MEMBER_SETTINGS);
-    let move_by = step_f32(at, STEP_RATE) * gradient;
+fn update(w: u32, gradient: vec4<f32>, at: At, rule: Rule) {
+    let momentum = rule.settings.x;
+    let move_by = rule.rate * gradient;
     let p = at.weights + w;
     let v = momentum * read_moments(p) - move_by;
     write_moments(p, v);

@@ -137,13 +137,14 @@ impl Device {
 
     /// A storage texture of zeros, of so many vectors a row. `what` it is for stands in the error where it cannot be.
     pub fn texture(&self, what: &str, width: usize, rows: usize) -> Result<Texture, EngineError> {
-        let limit = u64::from(self.opened.device.limits().max_texture_dimension_2d);
-        if rows as u64 > limit {
+        let row_bytes = 16 * width as u64;
+        let most_rows = u64::from(self.opened.device.limits().max_texture_dimension_2d);
+        if rows as u64 > most_rows {
             return Err(EngineError::TooLarge {
                 device: self.name(),
-                what: format!("the texture of the {what}, in rows of {width} vectors,"),
-                needed: rows as u64,
-                limit,
+                what: format!("the texture of the {what}"),
+                needed: rows as u64 * row_bytes,
+                limit: most_rows * row_bytes,
             });
         }
         let descriptor = TextureDescriptor {
@@ -157,7 +158,7 @@ impl Device {
             view_formats: &[],
         };
         self.checked(|device| device.create_texture(&descriptor))
-            .map_err(|error| self.error(format!("no room for the {what} ({rows} rows of {width} vectors): {error}")))
+            .map_err(|error| self.error(format!("no room for the {what} ({} bytes): {error}", rows as u64 * row_bytes)))
     }
 
     /// Puts `data` into a part of a texture, before whatever is submitted next.

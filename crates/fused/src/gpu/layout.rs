@@ -56,9 +56,9 @@ impl Affine {
         power_of_two(wanted).min(WORKGROUP / 2)
     }
 
-    /// Workgroups' worth of gradients, in batches of so many tiles.
-    pub fn gradient_blocks(&self, tiles: usize) -> usize {
-        self.gradient_tasks().div_ceil(WORKGROUP / self.gradient_lanes(tiles))
+    /// Workgroups' worth of gradients, of which so many invocations share each.
+    pub fn gradient_blocks(&self, lanes: usize) -> usize {
+        self.gradient_tasks().div_ceil(WORKGROUP / lanes)
     }
 
     /// Where weight (`k`, `unit`) lies among the values of a model; `k` = inputs for the bias.

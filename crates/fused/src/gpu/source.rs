@@ -106,7 +106,8 @@ pub(super) struct FleetKey {
     pub evaluation: Batch,
     /// Whether the kernels are for a device that computes on the CPU. Each stage then stands in a kernel once, and learns
     /// its layer as it runs, instead of once for each layer, with the layer's numbers compiled in: a software device takes
-    /// seconds to compile the latter, and gains little.
+    /// seconds to compile the latter, and gains little. And no two invocations share a sum: they take turns on one
+    /// processor.
     pub software: bool,
     /// Whether arrays of vectors are in textures; [`super::vectors`] says why they may be.
     pub in_textures: bool,
@@ -164,9 +165,19 @@ impl FleetKey {
         MEMBER_HEAD + 2 * self.layout.channels + self.layout.classes
     }
 
+    /// Invocations that share an output of `affine`.
+    fn lanes(&self, affine: &Affine) -> usize {
+        if self.software { 1 } else { affine.lanes() }
+    }
+
+    /// Invocations that share a gradient of `affine`.
+    fn gradient_lanes(&self, affine: &Affine) -> usize {
+        if self.software { 1 } else { affine.gradient_lanes(self.training.tiles) }
+    }
+
     /// Workgroups' worth of parameters.
     fn gradient_blocks(&self) -> usize {
-        self.layout.affine().map(|affine| affine.gradient_blocks(self.training.tiles)).sum()
+        self.layout.affine().map(|affine| affine.gradient_blocks(self.gradient_lanes(affine))).sum()
     }
 
     /// Workgroups of a model in a parameter or gradient pass.
@@ -206,7 +217,7 @@ impl FleetKey {
                 ([&FORWARD[..], &[kernel!("evaluation_pass")]].concat(), [self.losses(), self.forward(false)].concat())
             }
             Pass::Parameter => {
-                ([&GRADIENT[..], &[kernel!("member"), optimizer, kernel!("parameter_pass")]].concat(), self.gradients())
+                ([&GRADIENT[..], &[kernel!("member"), kernel!("optimizer/rule"), optimizer, kernel!("parameter_pass")]].concat(), self.gradients())
             }
             Pass::Gradient => ([&GRADIENT[..], &[kernel!("gradient_pass")]].concat(), self.gradients()),
             Pass::Update => (
@@ -214,6 +225,7 @@ impl FleetKey {
                     kernel!("tile"),
                     kernel!("member"),
                     kernel!("sum_over_workgroup"),
+                    kernel!("optimizer/rule"),
                     optimizer,
                     kernel!("update_pass"),
                 ],
@@ -281,6 +293,7 @@ impl FleetKey {
         declare("LOSS_LANES", 1 << (layout.classes / 8).clamp(1, 32).ilog2());
         let mut decide = |name: &str, value: bool| writeln!(text, "const {name}: bool = {value};").expect("a string");
         decide("SCALED", self.scaled);
+        decide("SHARED", !self.software);
         decide("RESAMPLES", self.varied.resamples);
         decide("TURNS", self.varied.turns);
         decide("JITTERS", self.varied.jitters);
@@ -306,7 +319,7 @@ impl FleetKey {
             affine;
         let (inputs, quads, relu, dropped) =
             (affine.inputs(), affine.quads(), affine.relu, affine.dropped && self.drops);
-        let (lanes, gradient_lanes) = (affine.lanes(), affine.gradient_lanes(self.training.tiles));
+        let (lanes, gradient_lanes) = (self.lanes(affine), self.gradient_lanes(affine));
         format!(
             "const {name} = Affine({x}u, {y}u, {d_x}u, {d_y}u, {weights}u, {channels}u, {kernel}u, {stride}u, {inputs}u, \
              {positions_in}u, {positions}u, {units}u, {quads}u, {relu}, {dropped}, {lanes}u, {gradient_lanes}u);\n",
@@ -430,7 +443,7 @@ fn loss_gradient(which: u32, row: LossRow, score: f32, is_true: bool, n_classes:
         let mut ends = Vec::new();
         for affine in self.layout.affine() {
             let first = ends.last().map_or(0, |(_, _, end)| *end);
-            ends.push((affine.name.to_uppercase(), first, first + affine.gradient_blocks(self.training.tiles)));
+            ends.push((affine.name.to_uppercase(), first, first + affine.gradient_blocks(self.gradient_lanes(affine))));
         }
         if !self.software {
             let call = |(name, first, end): &(String, usize, usize)| {
@@ -439,7 +452,7 @@ fn loss_gradient(which: u32, row: LossRow, score: f32, is_true: bool, n_classes:
                 )
             };
             let calls: String = ends.iter().map(call).collect();
-            return format!("fn gradient_block(block: u32, at: At) -> f32 {{\n{calls}    return 0.0;\n}}\n");
+            return format!("fn gradient_block(block: u32, at: At) -> Gradient {{\n{calls}    return Gradient();\n}}\n");
         }
         let find = |(n, (_, first, _)): (usize, &(String, usize, usize))| {
             format!("    if block >= {first}u {{\n        n = {n}u;\n        first = {first}u;\n    }}\n")
@@ -447,7 +460,7 @@ fn loss_gradient(which: u32, row: LossRow, score: f32, is_true: bool, n_classes:
         let found: String = ends.iter().enumerate().map(find).collect();
         let layers = ends.iter().enumerate().map(|(n, (name, _, _))| (n, name.as_str()));
         format!(
-            "fn gradient_block(block: u32, at: At) -> f32 {{\n    var n = 0u;\n    var first = 0u;\n{found}    return \
+            "fn gradient_block(block: u32, at: At) -> Gradient {{\n    var n = 0u;\n    var first = 0u;\n{found}    return \
              affine_gradient(gradient_layer(n), block - first, at);\n}}\n{}",
             chosen("gradient_layer", "Affine", layers),
         )
