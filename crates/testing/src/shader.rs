@@ -86,7 +86,8 @@ fn footprint(module: &Module) -> Footprint {
         panic!("a kernel has one entry point, not {}", module.entry_points.len())
     };
     assert_eq!((main.name.as_str(), main.stage), ("main", ShaderStage::Compute));
-    let mut found = Footprint { workgroup: main.workgroup_size, storage_buffers: 0, storage_textures: 0, workgroup_bytes: 0 };
+    let mut found =
+        Footprint { workgroup: main.workgroup_size, storage_buffers: 0, storage_textures: 0, workgroup_bytes: 0 };
     for (_, variable) in module.global_variables.iter() {
         match variable.space {
             AddressSpace::Storage { .. } => found.storage_buffers += 1,
@@ -118,7 +119,10 @@ mod tests {
         let source = kernel(64, 128);
         assert_translates(&source, "doubling");
         let found = assert_within_limits(&source, "doubling");
-        assert_eq!(found, Footprint { workgroup: [64, 1, 1], storage_buffers: 1, storage_textures: 0, workgroup_bytes: 512 });
+        assert_eq!(
+            found,
+            Footprint { workgroup: [64, 1, 1], storage_buffers: 1, storage_textures: 0, workgroup_bytes: 512 }
+        );
     }
 
     #[test]

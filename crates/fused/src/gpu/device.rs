@@ -293,11 +293,8 @@ impl Bound<'_> {
             has_dynamic_offset: false,
             min_binding_size: None,
         };
-        let texture = |access| BindingType::StorageTexture {
-            access,
-            format: VECTORS,
-            view_dimension: TextureViewDimension::D2,
-        };
+        let texture =
+            |access| BindingType::StorageTexture { access, format: VECTORS, view_dimension: TextureViewDimension::D2 };
         let ty = match self {
             Self::ReadTexture(_) => texture(StorageTextureAccess::ReadOnly),
             Self::WriteTexture(_) => texture(StorageTextureAccess::ReadWrite),
@@ -314,11 +311,9 @@ impl Bound<'_> {
         let resource = match self {
             Self::Read(buffer) | Self::Write(buffer) => buffer.as_entire_binding(),
             Self::ReadTexture(view) | Self::WriteTexture(view) => BindingResource::TextureView(view),
-            Self::Uniform(buffer) => BindingResource::Buffer(wgpu::BufferBinding {
-                buffer,
-                offset: 0,
-                size: wgpu::BufferSize::new(16),
-            }),
+            Self::Uniform(buffer) => {
+                BindingResource::Buffer(wgpu::BufferBinding { buffer, offset: 0, size: wgpu::BufferSize::new(16) })
+            }
         };
         BindGroupEntry { binding, resource }
     }

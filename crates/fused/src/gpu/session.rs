@@ -483,8 +483,7 @@ fn kernels(
             read.into_iter().chain(vectors).chain([Write(tile_results), Uniform(index)]).collect()
         })
         .collect();
-    let parameter =
-        [Read(steps), Read(members), activations.read(), weights.write(), moments.write(), Write(squares)];
+    let parameter = [Read(steps), Read(members), activations.read(), weights.write(), moments.write(), Write(squares)];
     let gradient = [Read(steps), activations.read(), gradients.write(), Write(squares)];
     let update = [Read(steps), Read(members), gradients.read(), Read(squares), weights.write(), moments.write()];
     // The results buffer is another for every stretch; only the layout matters here.
@@ -544,7 +543,8 @@ impl Session for GpuSession {
 
     fn weights(&mut self) -> Result<Vec<Weights>, EngineError> {
         let n_values = 4 * self.key.layout.weights;
-        let values: Vec<f32> = self.buffers.weights.download(&self.device, self.models.len() * self.key.layout.weights)?;
+        let values: Vec<f32> =
+            self.buffers.weights.download(&self.device, self.models.len() * self.key.layout.weights)?;
         let models = self.models.iter().zip(values.chunks_exact(n_values));
         Ok(models.map(|(model, values)| self.key.layout.unpack(&model.network, values)).collect())
     }
@@ -558,7 +558,8 @@ impl Session for GpuSession {
         let weights = self.weights()?;
         let (layout, n_moments) = (&self.key.layout, self.key.optimizer.moments());
         let n_values = 4 * layout.weights;
-        let moments: Vec<f32> = self.buffers.moments.download(&self.device, self.models.len() * n_moments * layout.weights)?;
+        let moments: Vec<f32> =
+            self.buffers.moments.download(&self.device, self.models.len() * n_moments * layout.weights)?;
         let state = |((m, model), weights): ((usize, &Model), Weights)| SessionState {
             weights,
             moments: (0..n_moments)

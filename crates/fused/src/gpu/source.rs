@@ -216,9 +216,11 @@ impl FleetKey {
             Pass::Evaluation => {
                 ([&FORWARD[..], &[kernel!("evaluation_pass")]].concat(), [self.losses(), self.forward(false)].concat())
             }
-            Pass::Parameter => {
-                ([&GRADIENT[..], &[kernel!("member"), kernel!("optimizer/rule"), optimizer, kernel!("parameter_pass")]].concat(), self.gradients())
-            }
+            Pass::Parameter => (
+                [&GRADIENT[..], &[kernel!("member"), kernel!("optimizer/rule"), optimizer, kernel!("parameter_pass")]]
+                    .concat(),
+                self.gradients(),
+            ),
             Pass::Gradient => ([&GRADIENT[..], &[kernel!("gradient_pass")]].concat(), self.gradients()),
             Pass::Update => (
                 vec![
@@ -452,7 +454,9 @@ fn loss_gradient(which: u32, row: LossRow, score: f32, is_true: bool, n_classes:
                 )
             };
             let calls: String = ends.iter().map(call).collect();
-            return format!("fn gradient_block(block: u32, at: At) -> Gradient {{\n{calls}    return Gradient();\n}}\n");
+            return format!(
+                "fn gradient_block(block: u32, at: At) -> Gradient {{\n{calls}    return Gradient();\n}}\n"
+            );
         }
         let find = |(n, (_, first, _)): (usize, &(String, usize, usize))| {
             format!("    if block >= {first}u {{\n        n = {n}u;\n        first = {first}u;\n    }}\n")
@@ -553,7 +557,18 @@ mod tests {
                 let (resamples, turns) = (n % 5 == 1, n % 5 == 2 && layout.channels.is_multiple_of(3));
                 let varied = Varied { resamples, turns, scales: n == 3, jitters: n > 3 };
                 let varied = if n == 6 { Varied { resamples: true, turns: true, ..varied } } else { varied };
-                keys.push(FleetKey { layout, losses, optimizer, scaled, drops, varied, training, evaluation, software, in_textures });
+                keys.push(FleetKey {
+                    layout,
+                    losses,
+                    optimizer,
+                    scaled,
+                    drops,
+                    varied,
+                    training,
+                    evaluation,
+                    software,
+                    in_textures,
+                });
             }
         }
         keys
