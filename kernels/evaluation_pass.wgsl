@@ -11,7 +11,7 @@
 //     6  tile_results  (steps, models, TILES)       loss, hits of each tile: written with `=`
 //     7  confusion     (models, label, CLASSES)     counts     added to, atomically: integers, so in any order
 //     8  index         which of `steps`                        uniform
-// workgroup  256 invocations for a tile
+// workgroup  WORKGROUP invocations for a tile
 // grid       (tiles, models)
 // barriers   one between stages, and those of the stages
 

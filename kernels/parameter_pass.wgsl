@@ -8,7 +8,7 @@
 //     4  moments      (models, MOMENTS, WEIGHTS)       vec4<f32>  updated
 //     5  squares      (steps, models, GRADIENT_GROUPS) f32        written with `=`: sums of squared gradients
 //     6  index        which of `steps`                            uniform
-// workgroup  256 invocations for a block of a layer's parameters, or several blocks in turn
+// workgroup  WORKGROUP invocations for a block of a layer's parameters, or several blocks in turn
 // grid       (GRADIENT_GROUPS, models)
 
 @group(0) @binding(0) var<storage, read> steps: array<u32>;

@@ -9,7 +9,7 @@
 //     5  activations   (models, TILES, ROWS)             vec4<f32>  written with `=`
 //     6  tile_results  (steps, models, TILES)            loss, hits of each tile: written with `=`
 //     7  index         which of `steps`                             uniform
-// workgroup  256 invocations for a tile
+// workgroup  WORKGROUP invocations for a tile
 // grid       (tiles, models)
 // barriers   one between stages, and those of the stages
 

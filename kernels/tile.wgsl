@@ -7,8 +7,6 @@
 // The constants that these files share, and the buffers, are declared by the pass and its key
 // (crates/fused/src/gpu/source.rs).
 
-const WORKGROUP: u32 = 256u;
-
 // Samples of a tile.
 const TILE: u32 = 4u;
 

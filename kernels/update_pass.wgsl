@@ -10,7 +10,7 @@
 //     4  weights    (models, WEIGHTS)                vec4<f32>  updated
 //     5  moments    (models, MOMENTS, WEIGHTS)       vec4<f32>  updated
 //     6  index      which of `steps`                            uniform
-// workgroup  256 invocations, each for every so many vectors of parameters
+// workgroup  WORKGROUP invocations, each for every so many vectors of parameters
 // grid       (any number, models)
 
 @group(0) @binding(0) var<storage, read> steps: array<u32>;

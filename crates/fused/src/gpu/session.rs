@@ -9,7 +9,7 @@ use triax_losses::Loss;
 use triax_model::{Network, Weights};
 
 use super::device::{Bound, Device, Kernel, MOST_GROUPS};
-use super::layout::{Layout, TILE, WORKGROUP};
+use super::layout::{Layout, TILE};
 use super::members::{Step, dropout, member_words};
 use super::pace::Pace;
 use super::source::{Batch, FleetKey, OptimizerForm, Pass, Varied};
@@ -496,7 +496,7 @@ fn kernels(
     std::thread::scope(|scope| {
         let sample = scope.spawn(move || ready(device, key, Pass::Sample, &sample));
         let parameter_passes = if clips {
-            let groups = (key.layout.weights.div_ceil(WORKGROUP)).min(key.gradient_groups());
+            let groups = (key.layout.weights.div_ceil(key.workgroup())).min(key.gradient_groups());
             vec![
                 (ready(device, key, Pass::Gradient, &[indexed(&gradient, index)])?, key.gradient_groups()),
                 (ready(device, key, Pass::Update, &[indexed(&update, index)])?, groups),

@@ -9,12 +9,19 @@ use triax_engine::{Augmentation, Optimizer};
 use triax_losses::Loss;
 use triax_losses::wgsl::{FINITE, loss_functions};
 
-use super::layout::{Affine, Layout, MaxPool, Stage};
+use super::layout::{Affine, Layout, MaxPool, Stage, WORKGROUP};
 use super::vectors::TEXTURE_WIDTH;
 
 /// Most workgroups a model has in a parameter pass; a network with more blocks of parameters than that has each workgroup
 /// take several. Bounds the sums of squares that every workgroup of an update pass adds up.
 const MOST_GRADIENT_GROUPS: usize = 4_096;
+
+/// The same on a software device, which has few processors, and pays for each vector's worth of invocations, whether they
+/// have something to do or not.
+const SOFTWARE_GRADIENT_GROUPS: usize = 16;
+
+/// Invocations of a workgroup on a software device, for the same reason: a few vectors' worth.
+const SOFTWARE_WORKGROUP: usize = 32;
 
 /// Words of a model before its scaler and its class weights, and of a step before the indices of its windows:
 /// MEMBER_CHANNELS and STEP_WINDOWS of `kernels/tile.wgsl`.
@@ -106,8 +113,8 @@ pub(super) struct FleetKey {
     pub evaluation: Batch,
     /// Whether the kernels are for a device that computes on the CPU. Each stage then stands in a kernel once, and learns
     /// its layer as it runs, instead of once for each layer, with the layer's numbers compiled in: a software device takes
-    /// seconds to compile the latter, and gains little. And no two invocations share a sum: they take turns on one
-    /// processor.
+    /// seconds to compile the latter, and gains little. And its workgroups are small, and no two
+    /// invocations share a sum: they take turns on one processor.
     pub software: bool,
     /// Whether arrays of vectors are in textures; [`super::vectors`] says why they may be.
     pub in_textures: bool,
@@ -175,14 +182,24 @@ impl FleetKey {
         if self.software { 1 } else { affine.gradient_lanes(self.training.tiles) }
     }
 
+    /// Invocations of a workgroup.
+    pub fn workgroup(&self) -> usize {
+        if self.software { SOFTWARE_WORKGROUP } else { WORKGROUP }
+    }
+
+    /// Workgroups' worth of gradients of `affine`.
+    fn blocks_of(&self, affine: &Affine) -> usize {
+        affine.gradient_blocks(self.workgroup() / self.gradient_lanes(affine))
+    }
+
     /// Workgroups' worth of parameters.
     fn gradient_blocks(&self) -> usize {
-        self.layout.affine().map(|affine| affine.gradient_blocks(self.gradient_lanes(affine))).sum()
+        self.layout.affine().map(|affine| self.blocks_of(affine)).sum()
     }
 
     /// Workgroups of a model in a parameter or gradient pass.
     pub fn gradient_groups(&self) -> usize {
-        self.gradient_blocks().min(MOST_GRADIENT_GROUPS)
+        self.gradient_blocks().min(if self.software { SOFTWARE_GRADIENT_GROUPS } else { MOST_GRADIENT_GROUPS })
     }
 
     /// The whole source of `pass`, entry point `main`.
@@ -277,6 +294,7 @@ impl FleetKey {
         let (scores, d_scores) = layout.scores();
         let mut text = String::new();
         let mut declare = |name: &str, value: usize| writeln!(text, "const {name}: u32 = {value}u;").expect("a string");
+        declare("WORKGROUP", self.workgroup());
         declare("WINDOW_VALUES", layout.window_values);
         declare("INPUT_ROWS", layout.input_rows);
         declare("CHANNELS", layout.channels);
@@ -292,7 +310,8 @@ impl FleetKey {
         declare("GRADIENT_BLOCKS", self.gradient_blocks());
         declare("GRADIENT_GROUPS", self.gradient_groups());
         // A lane for about eight classes, as loss_rows has it.
-        declare("LOSS_LANES", 1 << (layout.classes / 8).clamp(1, 32).ilog2());
+        let most_lanes = if self.software { 1 } else { 32 };
+        declare("LOSS_LANES", 1 << (layout.classes / 8).clamp(1, most_lanes).ilog2());
         let mut decide = |name: &str, value: bool| writeln!(text, "const {name}: bool = {value};").expect("a string");
         decide("SCALED", self.scaled);
         decide("SHARED", !self.software);
@@ -445,7 +464,7 @@ fn loss_gradient(which: u32, row: LossRow, score: f32, is_true: bool, n_classes:
         let mut ends = Vec::new();
         for affine in self.layout.affine() {
             let first = ends.last().map_or(0, |(_, _, end)| *end);
-            ends.push((affine.name.to_uppercase(), first, first + affine.gradient_blocks(self.gradient_lanes(affine))));
+            ends.push((affine.name.to_uppercase(), first, first + self.blocks_of(affine)));
         }
         if !self.software {
             let call = |(name, first, end): &(String, usize, usize)| {
@@ -510,7 +529,6 @@ mod tests {
     use triax_model::{ConvSpec, Network, NetworkSpec};
     use triax_testing::{assert_translates, assert_within_limits, parse_shader};
 
-    use super::super::layout::WORKGROUP;
     use super::*;
 
     /// The corners of the family.
@@ -589,7 +607,7 @@ mod tests {
     fn every_kernel_stays_within_the_default_limits() {
         for (key, pass, source) in kernels() {
             let found = assert_within_limits(&source, &format!("{pass:?} of {key:?}"));
-            assert_eq!(found.workgroup, [WORKGROUP as u32, 1, 1]);
+            assert_eq!(found.workgroup, [key.workgroup() as u32, 1, 1]);
         }
     }
 
