@@ -33,9 +33,9 @@ fn four_d_y(layer: Affine, rows: u32, t: u32, unit: u32) -> mat4x4<f32> {
     let first = rows + layer.d_y + t * layer.units + unit;
     let n = layer.units - unit;
     return mat4x4<f32>(
-        activations[first],
-        select(vec4(0.0), activations[first + 1u], n > 1u),
-        select(vec4(0.0), activations[first + 2u], n > 2u),
-        select(vec4(0.0), activations[first + 3u], n > 3u),
+        read_activations(first),
+        select(vec4(0.0), read_activations(first + 1u), n > 1u),
+        select(vec4(0.0), read_activations(first + 2u), n > 2u),
+        select(vec4(0.0), read_activations(first + 3u), n > 3u),
     );
 }

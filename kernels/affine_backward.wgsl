@@ -26,20 +26,20 @@ fn affine_backward(layer: Affine, at: At) {
             let w = at.weights + layer.weights + k * layer.quads;
             for (var quad = 0u; quad < layer.quads; quad++) {
                 let d_y = four_d_y(layer, at.rows, t, 4u * quad);
-                sum[0] += d_y * weights[w + quad];
-                sum[1] += d_y * weights[w + quad + stride];
-                sum[2] += d_y * weights[w + quad + 2u * stride];
-                sum[3] += d_y * weights[w + quad + 3u * stride];
+                sum[0] += d_y * read_weights(w + quad);
+                sum[1] += d_y * read_weights(w + quad + stride);
+                sum[2] += d_y * read_weights(w + quad + 2u * stride);
+                sum[3] += d_y * read_weights(w + quad + 3u * stride);
             }
         }
         // Where this quad has fewer than four channels, the rest was computed with weights of others, and is not kept.
         let factor = select(1.0, member_f32(at, MEMBER_KEPT), layer.dropped);
         let x = at.rows + layer.x + p * layer.channels + c;
         let d_x = at.rows + layer.d_x + p * layer.channels + c;
-        activations[d_x] = passed(activations[x], sum[0] * factor);
-        if c + 1u < layer.channels { activations[d_x + 1u] = passed(activations[x + 1u], sum[1] * factor); }
-        if c + 2u < layer.channels { activations[d_x + 2u] = passed(activations[x + 2u], sum[2] * factor); }
-        if c + 3u < layer.channels { activations[d_x + 3u] = passed(activations[x + 3u], sum[3] * factor); }
+        write_activations(d_x, passed(read_activations(x), sum[0] * factor));
+        if c + 1u < layer.channels { write_activations(d_x + 1u, passed(read_activations(x + 1u), sum[1] * factor)); }
+        if c + 2u < layer.channels { write_activations(d_x + 2u, passed(read_activations(x + 2u), sum[2] * factor)); }
+        if c + 3u < layer.channels { write_activations(d_x + 3u, passed(read_activations(x + 3u), sum[3] * factor)); }
     }
 }
 

@@ -21,42 +21,52 @@ fn affine_forward(layer: Affine, at: At) {
             let x = at.rows + layer.x + t * layer.stride * layer.channels;
             let w = at.weights + layer.weights + quad;
             if lane == 0u {
-                let bias = weights[w + layer.inputs * layer.quads];
+                let bias = read_weights(w + layer.inputs * layer.quads);
                 sum = mat4x4<f32>(vec4(bias.x), vec4(bias.y), vec4(bias.z), vec4(bias.w));
             }
             // Four inputs at a time, then those left over.
             let whole = layer.inputs / 4u * 4u;
             for (var k = 4u * lane; k < whole; k += 4u * layer.lanes) {
                 let row = x + k;
-                let rows = mat4x4<f32>(activations[row], activations[row + 1u], activations[row + 2u], activations[row + 3u]);
+                let rows = mat4x4<f32>(
+                    read_activations(row),
+                    read_activations(row + 1u),
+                    read_activations(row + 2u),
+                    read_activations(row + 3u),
+                );
                 sum += rows * four_inputs(w + k * layer.quads, layer.quads);
             }
             for (var k = whole + lane; k < layer.inputs; k += layer.lanes) {
-                let row = activations[x + k];
-                let weight = weights[w + k * layer.quads];
+                let row = read_activations(x + k);
+                let weight = read_weights(w + k * layer.quads);
                 sum[0] += row * weight.x;
                 sum[1] += row * weight.y;
                 sum[2] += row * weight.z;
                 sum[3] += row * weight.w;
             }
         }
-        if layer.lanes > 1u {
+        if SHARED && layer.lanes > 1u {
             sum = sum_over_lanes(sum, layer.lanes, at.local_idx);
         }
         if task < n_tasks && lane == 0u {
             let unit = 4u * quad;
             let y = at.rows + layer.y + t * layer.units + unit;
-            activations[y] = rectified(layer.relu, sum[0]);
-            if unit + 1u < layer.units { activations[y + 1u] = rectified(layer.relu, sum[1]); }
-            if unit + 2u < layer.units { activations[y + 2u] = rectified(layer.relu, sum[2]); }
-            if unit + 3u < layer.units { activations[y + 3u] = rectified(layer.relu, sum[3]); }
+            write_activations(y, rectified(layer.relu, sum[0]));
+            if unit + 1u < layer.units { write_activations(y + 1u, rectified(layer.relu, sum[1])); }
+            if unit + 2u < layer.units { write_activations(y + 2u, rectified(layer.relu, sum[2])); }
+            if unit + 3u < layer.units { write_activations(y + 3u, rectified(layer.relu, sum[3])); }
         }
     }
 }
 
 // The weights of four inputs, from the vector at `w` on: a column for each of four units.
 fn four_inputs(w: u32, quads: u32) -> mat4x4<f32> {
-    return transpose(mat4x4<f32>(weights[w], weights[w + quads], weights[w + 2u * quads], weights[w + 3u * quads]));
+    return transpose(mat4x4<f32>(
+        read_weights(w),
+        read_weights(w + quads),
+        read_weights(w + 2u * quads),
+        read_weights(w + 3u * quads),
+    ));
 }
 
 // max(row, 0), except that NaN stays NaN, so that it is noticed.

@@ -81,7 +81,7 @@ fn augment(at: At) {
             if JITTERS {
                 row += noise[n];
             }
-            activations[at.rows + i] = row;
+            write_activations(at.rows + i, row);
         }
     }
 }

@@ -23,17 +23,20 @@ fn dropout(layer: Dropout, at: At) {
     let counter = vec2(steps[at.step + STEP_COUNTER], steps[at.step + STEP_COUNTER + 1u]);
     let quads = (layer.features + 3u) / 4u;
     for (var quad = at.local_idx; quad < quads; quad += WORKGROUP) {
-        // Rows of the mask by window, then by feature.
-        var masks = mat4x4<f32>();
-        for (var s = 0u; s < TILE; s++) {
-            let words = philox(vec4((at.window + s) * quads + quad, counter, PURPOSE_DROPOUT), key);
-            let uniform_draw = vec4<f32>(words >> vec4(8u)) * (1.0 / 16777216.0);
-            masks[s] = select(vec4(kept), vec4(0.0), uniform_draw < vec4(rate));
-        }
-        let by_feature = transpose(masks);
+        let blocks = (vec4(at.window) + vec4(0u, 1u, 2u, 3u)) * quads + quad;
+        let counters = FourByFour(blocks, vec4(counter.x), vec4(counter.y), vec4(PURPOSE_DROPOUT));
+        let words = four_philox(counters, key);
         let x = at.rows + layer.x + 4u * quad;
-        for (var i = 0u; i < 4u && 4u * quad + i < layer.features; i++) {
-            activations[x + i] *= by_feature[i];
-        }
+        let n = layer.features - 4u * quad;
+        drop(x, words.x, rate, kept);
+        if n > 1u { drop(x + 1u, words.y, rate, kept); }
+        if n > 2u { drop(x + 2u, words.z, rate, kept); }
+        if n > 3u { drop(x + 3u, words.w, rate, kept); }
     }
+}
+
+// Drops what a row's words say, and scales the rest.
+fn drop(x: u32, words: vec4<u32>, rate: f32, kept: f32) {
+    let uniform_draw = vec4<f32>(words >> vec4(8u)) * (1.0 / 16777216.0);
+    write_activations(x, read_activations(x) * select(vec4(kept), vec4(0.0), uniform_draw < vec4(rate)));
 }

@@ -11,7 +11,7 @@
 //     6  tile_results  (steps, models, TILES)       loss, hits of each tile: written with `=`
 //     7  confusion     (models, label, CLASSES)     counts     added to, atomically: integers, so in any order
 //     8  index         which of `steps`                        uniform
-// workgroup  256 invocations for a tile
+// workgroup  WORKGROUP invocations for a tile
 // grid       (tiles, models)
 // barriers   one between stages, and those of the stages
 
@@ -19,8 +19,6 @@
 @group(0) @binding(1) var<storage, read> facts: array<vec2<u32>>;
 @group(0) @binding(2) var<storage, read> steps: array<u32>;
 @group(0) @binding(3) var<storage, read> members: array<u32>;
-@group(0) @binding(4) var<storage, read> weights: array<vec4<f32>>;
-@group(0) @binding(5) var<storage, read_write> activations: array<vec4<f32>>;
 @group(0) @binding(6) var<storage, read_write> tile_results: array<vec2<f32>>;
 @group(0) @binding(7) var<storage, read_write> confusion: array<atomic<u32>>;
 @group(0) @binding(8) var<uniform> index: vec4<u32>;
@@ -46,7 +44,7 @@ fn main(
         local_idx,
     );
     gather(at);
-    storageBarrier();
+    vectors_barrier();
     forward(at);
     see_scores(SCORES, 0u, at);
     if local_idx < TILE && is_sample(at, local_idx) {

@@ -14,7 +14,7 @@ fn gather(at: At) {
                 row[s] = windows[window_idx(at, s) * WINDOW_VALUES + i];
             }
         }
-        activations[at.rows + i] = standardised(at, i, row);
+        write_activations(at.rows + i, standardised(at, i, row));
     }
 }
 

@@ -7,12 +7,10 @@
 //     2  gradients    (models, WEIGHTS)                vec4<f32>  written with `=`
 //     3  squares      (steps, models, GRADIENT_GROUPS) f32        written with `=`: sums of squared gradients
 //     4  index        which of `steps`                            uniform
-// workgroup  256 invocations for a block of a layer's parameters, or several blocks in turn
+// workgroup  WORKGROUP invocations for a block of a layer's parameters, or several blocks in turn
 // grid       (GRADIENT_GROUPS, models)
 
 @group(0) @binding(0) var<storage, read> steps: array<u32>;
-@group(0) @binding(1) var<storage, read> activations: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read_write> gradients: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read_write> squares: array<f32>;
 @group(0) @binding(4) var<uniform> index: vec4<u32>;
 
@@ -30,14 +28,14 @@ fn main(
     let at = At(model * TILES * ROWS, model * WEIGHTS, 0u, step * STEP_WORDS, 0u, local_idx);
     var sum = 0.0;
     for (var block = group.x; block < GRADIENT_BLOCKS; block += GRADIENT_GROUPS) {
-        sum += gradient_block(block, at);
+        let gradient = gradient_block(block, at);
+        for (var i = 0u; i < gradient.n; i++) {
+            write_gradients(at.weights + gradient.w + i * gradient.stride, gradient.vectors[i]);
+        }
+        sum += sum_of_squares(gradient);
     }
     sum = sum_over_workgroup(sum, local_idx);
     if local_idx == 0u {
         squares[step * GRADIENT_GROUPS + group.x] = sum;
     }
-}
-
-fn take(w: u32, gradient: vec4<f32>, at: At) {
-    gradients[at.weights + w] = gradient;
 }

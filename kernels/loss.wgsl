@@ -46,7 +46,7 @@ fn see_scores(scores: u32, part: u32, at: At) {
         let label = label_of(at, s, part);
         var all = Seen(loss_identity(), 0u, 0.0, CLASSES);
         for (var class_idx = lane; class_idx < CLASSES; class_idx += LOSS_LANES) {
-            let score = activations[at.rows + scores + class_idx][s];
+            let score = read_activations(at.rows + scores + class_idx)[s];
             let term = loss_term(which, score, class_idx == label);
             all = fold(which, all, Seen(term, magnitude_bits(score), score, class_idx));
         }
@@ -97,7 +97,7 @@ fn loss_backward(scores: u32, d_scores: u32, part: u32, at: At) {
     let which = members[at.member + MEMBER_LOSS];
     let n_windows = f32(steps[at.step + STEP_N_WINDOWS]);
     for (var class_idx = at.local_idx; class_idx < CLASSES; class_idx += WORKGROUP) {
-        let row = activations[at.rows + scores + class_idx];
+        let row = read_activations(at.rows + scores + class_idx);
         var d = vec4(0.0);
         for (var s = 0u; s < TILE; s++) {
             if is_sample(at, s) {
@@ -108,8 +108,8 @@ fn loss_backward(scores: u32, d_scores: u32, part: u32, at: At) {
             }
         }
         if part > 0u {
-            d += activations[at.rows + d_scores + class_idx];
+            d += read_activations(at.rows + d_scores + class_idx);
         }
-        activations[at.rows + d_scores + class_idx] = d;
+        write_activations(at.rows + d_scores + class_idx, d);
     }
 }

@@ -8,14 +8,11 @@
 //     4  moments      (models, MOMENTS, WEIGHTS)       vec4<f32>  updated
 //     5  squares      (steps, models, GRADIENT_GROUPS) f32        written with `=`: sums of squared gradients
 //     6  index        which of `steps`                            uniform
-// workgroup  256 invocations for a block of a layer's parameters, or several blocks in turn
+// workgroup  WORKGROUP invocations for a block of a layer's parameters, or several blocks in turn
 // grid       (GRADIENT_GROUPS, models)
 
 @group(0) @binding(0) var<storage, read> steps: array<u32>;
 @group(0) @binding(1) var<storage, read> members: array<u32>;
-@group(0) @binding(2) var<storage, read> activations: array<vec4<f32>>;
-@group(0) @binding(3) var<storage, read_write> weights: array<vec4<f32>>;
-@group(0) @binding(4) var<storage, read_write> moments: array<vec4<f32>>;
 @group(0) @binding(5) var<storage, read_write> squares: array<f32>;
 @group(0) @binding(6) var<uniform> index: vec4<u32>;
 
@@ -27,6 +24,7 @@ fn main(
 ) {
     let model = group.y;
     let step = index.x * n_groups.y + model;
+    let rule = rule_of(model * MEMBER_WORDS, step * STEP_WORDS);
     if steps[step * STEP_WORDS + STEP_N_WINDOWS] == 0u {
         return;
     }
@@ -40,15 +38,14 @@ fn main(
     );
     var sum = 0.0;
     for (var block = group.x; block < GRADIENT_BLOCKS; block += GRADIENT_GROUPS) {
-        sum += gradient_block(block, at);
+        let gradient = gradient_block(block, at);
+        for (var i = 0u; i < gradient.n; i++) {
+            update(gradient.w + i * gradient.stride, gradient.vectors[i], at, rule);
+        }
+        sum += sum_of_squares(gradient);
     }
     sum = sum_over_workgroup(sum, local_idx);
     if local_idx == 0u {
         squares[step * GRADIENT_GROUPS + group.x] = sum;
     }
-}
-
-// Moves the weights at `w` of the model by their gradient.
-fn take(w: u32, gradient: vec4<f32>, at: At) {
-    update(w, gradient, at);
 }

@@ -9,7 +9,7 @@
 //     5  activations   (models, TILES, ROWS)             vec4<f32>  written with `=`
 //     6  tile_results  (steps, models, TILES)            loss, hits of each tile: written with `=`
 //     7  index         which of `steps`                             uniform
-// workgroup  256 invocations for a tile
+// workgroup  WORKGROUP invocations for a tile
 // grid       (tiles, models)
 // barriers   one between stages, and those of the stages
 
@@ -17,8 +17,6 @@
 @group(0) @binding(1) var<storage, read> facts: array<vec2<u32>>;
 @group(0) @binding(2) var<storage, read> steps: array<u32>;
 @group(0) @binding(3) var<storage, read> members: array<u32>;
-@group(0) @binding(4) var<storage, read> weights: array<vec4<f32>>;
-@group(0) @binding(5) var<storage, read_write> activations: array<vec4<f32>>;
 @group(0) @binding(6) var<storage, read_write> tile_results: array<vec2<f32>>;
 @group(0) @binding(7) var<uniform> index: vec4<u32>;
 
@@ -43,7 +41,7 @@ fn main(
         local_idx,
     );
     take_windows(at);
-    storageBarrier();
+    vectors_barrier();
     forward(at);
     var result = vec2(0.0);
     for (var part = 0u; part < PARTS; part++) {
@@ -62,6 +60,6 @@ fn main(
     if local_idx == 0u {
         tile_results[step * TILES + tile] = result;
     }
-    storageBarrier();
+    vectors_barrier();
     backward(at);
 }

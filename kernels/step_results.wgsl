@@ -7,7 +7,7 @@
 //     1  tile_results  (steps, models, TILES)           loss, hits of each tile: read
 //     2  squares       (steps, models, GRADIENT_GROUPS) f32    read
 //     3  results       (results, models)                f32 loss, hits, f32 norm, n_windows    written with `=`
-// workgroup  256 invocations for one step of one model
+// workgroup  WORKGROUP invocations for one step of one model
 // grid       (steps, models)
 
 @group(0) @binding(0) var<storage, read> steps: array<u32>;

@@ -1,30 +1,33 @@
-// The sum of one number of each invocation, in a fixed order.
+// The sum of one number of each invocation, of which there are a multiple of 16, in a fixed order.
 //
-// memory    1,024 bytes of workgroup memory
+// memory    4 bytes of workgroup memory for each invocation, and 4
 // barriers  4
 
-var<workgroup> workgroup_sums: array<f32, WORKGROUP>;
+// One for each invocation, and their sum.
+var<workgroup> workgroup_sums: array<f32, WORKGROUP + 1u>;
 
 // The sum of `value` over the whole workgroup, in every invocation.
 fn sum_over_workgroup(value: f32, local_idx: u32) -> f32 {
     workgroup_sums[local_idx] = value;
     workgroupBarrier();
     var sum = 0.0;
-    if local_idx < 16u {
+    if local_idx < WORKGROUP / 16u {
         for (var i = 0u; i < 16u; i++) {
             sum += workgroup_sums[16u * local_idx + i];
         }
     }
     workgroupBarrier();
-    if local_idx < 16u {
+    if local_idx < WORKGROUP / 16u {
         workgroup_sums[local_idx] = sum;
     }
     workgroupBarrier();
-    sum = 0.0;
-    for (var i = 0u; i < 16u; i++) {
-        sum += workgroup_sums[i];
+    if local_idx == 0u {
+        sum = 0.0;
+        for (var i = 0u; i < WORKGROUP / 16u; i++) {
+            sum += workgroup_sums[i];
+        }
+        workgroup_sums[WORKGROUP] = sum;
     }
-    // Whoever calls this again must not overwrite what others still read.
     workgroupBarrier();
-    return sum;
+    return workgroup_sums[WORKGROUP];
 }

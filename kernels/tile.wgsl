@@ -7,8 +7,6 @@
 // The constants that these files share, and the buffers, are declared by the pass and its key
 // (crates/fused/src/gpu/source.rs).
 
-const WORKGROUP: u32 = 256u;
-
 // Samples of a tile.
 const TILE: u32 = 4u;
 
@@ -29,7 +27,3 @@ const STEP_RATE: u32 = 3u;      // f32: learning rate, for Adam α
 const STEP_DECAY: u32 = 4u;     // f32: learning rate · weight decay
 const STEP_RESULT: u32 = 5u;    // which of the model's results this step writes
 const STEP_WINDOWS: u32 = 8u;   // from here on: index of each window
-
-fn step_f32(at: At, word: u32) -> f32 {
-    return bitcast<f32>(steps[at.step + word]);
-}

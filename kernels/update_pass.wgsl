@@ -10,15 +10,12 @@
 //     4  weights    (models, WEIGHTS)                vec4<f32>  updated
 //     5  moments    (models, MOMENTS, WEIGHTS)       vec4<f32>  updated
 //     6  index      which of `steps`                            uniform
-// workgroup  256 invocations, each for every so many vectors of parameters
+// workgroup  WORKGROUP invocations, each for every so many vectors of parameters
 // grid       (any number, models)
 
 @group(0) @binding(0) var<storage, read> steps: array<u32>;
 @group(0) @binding(1) var<storage, read> members: array<u32>;
-@group(0) @binding(2) var<storage, read> gradients: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read> squares: array<f32>;
-@group(0) @binding(4) var<storage, read_write> weights: array<vec4<f32>>;
-@group(0) @binding(5) var<storage, read_write> moments: array<vec4<f32>>;
 @group(0) @binding(6) var<uniform> index: vec4<u32>;
 
 @compute @workgroup_size(WORKGROUP)
@@ -29,6 +26,7 @@ fn main(
 ) {
     let model = group.y;
     let step = index.x * n_groups.y + model;
+    let rule = rule_of(model * MEMBER_WORDS, step * STEP_WORDS);
     if steps[step * STEP_WORDS + STEP_N_WINDOWS] == 0u {
         return;
     }
@@ -42,6 +40,6 @@ fn main(
     let bound = member_f32(at, MEMBER_CLIP);
     let factor = select(1.0, bound / norm, norm > bound);
     for (var w = group.x * WORKGROUP + local_idx; w < WEIGHTS; w += n_groups.x * WORKGROUP) {
-        update(w, gradients[at.weights + w] * factor, at);
+        update(w, read_gradients(at.weights + w) * factor, at, rule);
     }
 }

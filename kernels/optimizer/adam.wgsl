@@ -5,17 +5,18 @@
 // settings: 1 − β₁, 1 − β₂, ε. The rate of a step is α, computed in f64 by whoever queues the step.
 // moments: m, v
 
-fn update(w: u32, gradient: vec4<f32>, at: At) {
+fn update(w: u32, gradient: vec4<f32>, at: At, rule: Rule) {
     let first = at.weights * MOMENTS + w;
-    let m = moments[first] + (gradient - moments[first]) * member_f32(at, MEMBER_SETTINGS);
-    let old_v = moments[first + WEIGHTS];
-    let v = old_v + (gradient * gradient - old_v) * member_f32(at, MEMBER_SETTINGS + 1u);
-    moments[first] = m;
-    moments[first + WEIGHTS] = v;
-    var p = weights[at.weights + w];
+    let old_m = read_moments(first);
+    let m = old_m + (gradient - old_m) * rule.settings.x;
+    let old_v = read_moments(first + WEIGHTS);
+    let v = old_v + (gradient * gradient - old_v) * rule.settings.y;
+    write_moments(first, m);
+    write_moments(first + WEIGHTS, v);
+    var p = read_weights(at.weights + w);
     if DECAYS {
-        p -= step_f32(at, STEP_DECAY) * p;
+        p -= rule.decay * p;
     }
-    weights[at.weights + w] =
-        p - step_f32(at, STEP_RATE) * m / (sqrt(v) + vec4(member_f32(at, MEMBER_SETTINGS + 2u)));
+    p -= rule.rate * m / (sqrt(v) + vec4(rule.settings.z));
+    write_weights(at.weights + w, p);
 }

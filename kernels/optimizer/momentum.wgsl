@@ -4,10 +4,11 @@
 //
 // settings: momentum; moments: v
 
-fn update(w: u32, gradient: vec4<f32>, at: At) {
-    let momentum = member_f32(at, MEMBER_SETTINGS);
-    let move_by = step_f32(at, STEP_RATE) * gradient;
-    let v = momentum * moments[at.weights + w] - move_by;
-    moments[at.weights + w] = v;
-    weights[at.weights + w] += select(v, momentum * v - move_by, NESTEROV);
+fn update(w: u32, gradient: vec4<f32>, at: At, rule: Rule) {
+    let momentum = rule.settings.x;
+    let move_by = rule.rate * gradient;
+    let p = at.weights + w;
+    let v = momentum * read_moments(p) - move_by;
+    write_moments(p, v);
+    write_weights(p, read_weights(p) + select(v, momentum * v - move_by, NESTEROV));
 }

@@ -4,15 +4,16 @@
 //
 // settings: ρ, 1 − ρ, ε, momentum; moments: v, and b where MOMENTS is 2
 
-fn update(w: u32, gradient: vec4<f32>, at: At) {
+fn update(w: u32, gradient: vec4<f32>, at: At, rule: Rule) {
     let first = at.weights * MOMENTS + w;
-    let v = member_f32(at, MEMBER_SETTINGS) * moments[first]
-        + member_f32(at, MEMBER_SETTINGS + 1u) * gradient * gradient;
-    moments[first] = v;
-    var d = step_f32(at, STEP_RATE) * gradient / sqrt(v + vec4(member_f32(at, MEMBER_SETTINGS + 2u)));
+    let v = rule.settings.x * read_moments(first)
+        + rule.settings.y * gradient * gradient;
+    write_moments(first, v);
+    var d = rule.rate * gradient / sqrt(v + vec4(rule.settings.z));
     if MOMENTS == 2u {
-        d += member_f32(at, MEMBER_SETTINGS + 3u) * moments[first + WEIGHTS];
-        moments[first + WEIGHTS] = d;
+        d += rule.settings.w * read_moments(first + WEIGHTS);
+        write_moments(first + WEIGHTS, d);
     }
-    weights[at.weights + w] -= d;
+    let p = at.weights + w;
+    write_weights(p, read_weights(p) - d);
 }

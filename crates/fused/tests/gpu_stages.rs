@@ -58,12 +58,12 @@ fn stages_agree_with_the_truth() {
 }
 
 #[test]
-fn kernels_with_and_without_their_layers_compiled_in_agree_with_the_truth() {
-    let Some(engine) = gpu("kernels_with_and_without_their_layers_compiled_in_agree_with_the_truth") else { return };
+fn kernels_for_silicon_and_for_software_agree_with_the_truth() {
+    let Some(engine) = gpu("kernels_for_silicon_and_for_software_agree_with_the_truth") else { return };
     for spec in specs() {
         let case = Case::new(&spec, Loss::SquaredHinge, 9);
-        for compiled_in in [false, true] {
-            let engine = engine.clone().with_layers_compiled_in(compiled_in);
+        for software in [false, true] {
+            let engine = engine.clone().with_kernels_for_software(software);
             let found = case.gradients(&engine, &case.indices(9), 6);
             assert_stages(&case, &found, &truth(&case, &case.indices(9), 6));
         }

@@ -94,18 +94,23 @@ fn a_hundred_steps_stay_with_the_truth() {
             let results = train(session.as_mut(), &case, &[&order], &[], lr).remove(0);
             (results, session.validate().unwrap().remove(0), session.state().unwrap().remove(0))
         };
-        let (found, evaluation, state) = run(&engine);
         let (truth, true_evaluation, true_state) = run(&CpuEngine::<f64>::new());
-        let what = format!("{:?} {}", case.plan.optimizer, case.plan.loss);
-        assert_eq!(found.len(), 100);
-        assert_steps(&what, &found, &truth);
-        assert_close(&what, &[evaluation.loss], &[true_evaluation.loss], Tolerance::Relative(1e-5));
-        assert_eq!(evaluation.confusion, true_evaluation.confusion, "{what}");
-        assert_eq!(state.updates, true_state.updates);
-        assert_eq!(state.moments.len(), optimizer.moment_names().len());
-        let pairs = [(&state.weights, &true_state.weights)].into_iter();
-        for (found, truth) in pairs.chain(state.moments.iter().zip(&true_state.moments)) {
-            assert_tensors(&what, found, truth);
+        // All of them with the kernels of this device; the first two, of which one clips, with those of any other.
+        for engine in
+            [engine.clone()].into_iter().chain((n < 2).then(|| engine.clone().with_kernels_for_software(false)))
+        {
+            let (found, evaluation, state) = run(&engine);
+            let what = format!("{:?} {} {engine:?}", case.plan.optimizer, case.plan.loss);
+            assert_eq!(found.len(), 100);
+            assert_steps(&what, &found, &truth);
+            assert_close(&what, &[evaluation.loss], &[true_evaluation.loss], Tolerance::Relative(1e-5));
+            assert_eq!(evaluation.confusion, true_evaluation.confusion, "{what}");
+            assert_eq!(state.updates, true_state.updates);
+            assert_eq!(state.moments.len(), optimizer.moment_names().len());
+            let pairs = [(&state.weights, &true_state.weights)].into_iter();
+            for (found, truth) in pairs.chain(state.moments.iter().zip(&true_state.moments)) {
+                assert_tensors(&what, found, truth);
+            }
         }
     }
 }
@@ -203,6 +208,35 @@ fn a_member_does_not_depend_on_its_fleet_nor_on_where_stretches_are_cut() {
     for m in [0, 1, 4, 5] {
         let alone = train_fleet(&engine, &cases[m..=m], &orders[m..=m], &[]);
         assert_eq!((&alone.0[0], &alone.1[0], &alone.2[0]), (&whole.0[m], &whole.1[m], &whole.2[m]), "member {m}");
+    }
+}
+
+#[test]
+fn members_of_a_large_fleet_have_the_bits_they_have_in_groups_and_alone() {
+    let Some(engine) = gpu("members_of_a_large_fleet_have_the_bits_they_have_in_groups_and_alone") else { return };
+    let convs = vec![ConvSpec { filters: 4, kernel: 3, stride: 2, pool: None }];
+    let tiny = NetworkSpec { window: 8, channels: 1, convs, dropout: 0.2, hidden: vec![], classes: 2 };
+    let member = |m: usize| {
+        let mut case = Case::new(&tiny, Loss::CategoricalCrossentropy, 5);
+        case.set = case.random_windows(20);
+        case.weights = Weights::glorot_uniform(&case.network, m as u64);
+        case.plan.seed = m as u64;
+        case.validation = (0..20 - m as u32 % 7).collect();
+        case
+    };
+    let cases: Vec<Case> = (0..64).map(member).collect();
+    let orders: Vec<Vec<u32>> = (0..64).map(|m| epoch_order(m, 0, 20)[..20 - m as usize % 13].to_vec()).collect();
+    let whole = train_fleet(&engine, &cases, &orders, &[]);
+    assert!((1..64).all(|m| whole.2[m].weights != whole.2[0].weights), "models that differ in nothing");
+    // The groups of 50 are those of a device that has room for so many.
+    for (size, groups) in [(50, vec![0, 50]), (1, vec![0, 33, 63]), (3, vec![7])] {
+        for first in groups {
+            let group = first..(first + size).min(64);
+            let found = train_fleet(&engine, &cases[group.clone()], &orders[group.clone()], &[]);
+            assert_eq!(found.0, whole.0[group.clone()], "{group:?}");
+            assert_eq!(found.1, whole.1[group.clone()], "{group:?}");
+            assert_eq!(found.2, whole.2[group.clone()], "{group:?}");
+        }
     }
 }
 
@@ -313,6 +347,26 @@ fn what_a_device_cannot_hold_is_refused_with_the_limit() {
 }
 
 #[test]
+fn what_one_allocation_cannot_hold_is_refused_with_its_size_and_the_limit() {
+    let test = "what_one_allocation_cannot_hold_is_refused_with_its_size_and_the_limit";
+    let Some(engine) = gpu(test) else { return };
+    let case = Case::new(&NetworkSpec::default(), Loss::Hinge, 5);
+    // Their weights take 27 GB.
+    let fleet = vec![case.member(); 60_000];
+    for software in [false, true] {
+        let engine = engine.clone().with_kernels_for_software(software);
+        let error = engine.open(&fleet, &case.set).err().expect("no device holds so much in one piece");
+        let EngineError::TooLarge { ref what, needed, limit, .. } = error else { panic!("{error}") };
+        assert!(what.ends_with("of the weights"), "{what}");
+        assert!(needed > limit && needed >= 4 * 114_894 * 60_000, "{error}");
+        let message = error.to_string();
+        assert!(message.contains(&needed.to_string()) && message.contains(&limit.to_string()), "{message}");
+        // The device is still of use.
+        assert!(engine.open(&fleet[..1], &case.set).is_ok());
+    }
+}
+
+#[test]
 fn weights_that_are_not_finite_are_noticed() {
     let Some(engine) = gpu("weights_that_are_not_finite_are_noticed") else { return };
     for bad in [f32::NAN, f32::INFINITY] {
@@ -348,5 +402,28 @@ fn a_device_that_is_lost_is_an_error_and_no_panic() {
         let error = error.expect_err("the device is gone");
         assert!(matches!(error, EngineError::Device { .. }), "{error}");
         assert!(error.to_string().contains("it was lost"), "{error}");
+    }
+}
+
+#[test]
+fn a_device_that_is_lost_in_the_middle_of_a_run_ends_it_with_an_error() {
+    let test = "a_device_that_is_lost_in_the_middle_of_a_run_ends_it_with_an_error";
+    let Some(opened) = triax_testing::gpu_or_skip(test, triax_device::open(0).ok()) else { return };
+    let engine = GpuEngine::new(&opened).unwrap();
+    let case = Case::new(&spec(0.1), Loss::Hinge, 5);
+    let mut session = engine.open(&[case.member()], &case.set).unwrap();
+    let order: Vec<u32> = (0..200).flat_map(|_| case.indices(5)).collect();
+    let epoch = MemberEpoch { order: &order, first_step: 0, learning_rates: &[0.01; 200] };
+    let stretch = Stretch { steps: 0..200, members: &[epoch] };
+    // Steps are on their way to the device when it goes.
+    let trained = session.train(&stretch, &mut |progress| {
+        if progress.steps == 20 {
+            opened.device.destroy();
+        }
+        ControlFlow::Continue(())
+    });
+    for error in [trained.map(|_| ()), session.state().map(|_| ())] {
+        let error = error.expect_err("the device is gone").to_string();
+        assert!(error.contains("it was lost") && error.contains("resume from the last checkpoint"), "{error}");
     }
 }

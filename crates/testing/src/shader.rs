@@ -6,6 +6,7 @@ use naga::{AddressSpace, Module, ShaderStage};
 
 /// The default limits of WebGPU: <https://www.w3.org/TR/webgpu/#limits>.
 const MOST_STORAGE_BUFFERS: usize = 8;
+const MOST_STORAGE_TEXTURES: usize = 4;
 const MOST_WORKGROUP_BYTES: u32 = 16_384;
 const MOST_INVOCATIONS: u32 = 256;
 
@@ -16,6 +17,8 @@ pub struct Footprint {
     pub workgroup: [u32; 3],
     /// Storage buffers that it binds.
     pub storage_buffers: usize,
+    /// Storage textures that it binds.
+    pub storage_textures: usize,
     /// Bytes of workgroup memory.
     pub workgroup_bytes: u32,
 }
@@ -68,11 +71,12 @@ pub fn assert_translates(source: &str, what: &str) {
 /// Holds that a kernel keeps within the default limits of WebGPU, and tells what it takes.
 ///
 /// # Panics
-/// If it does not, or if it keeps a variable elsewhere than in storage, workgroup memory or a uniform.
+/// If it does not, or if it keeps a variable elsewhere than in storage, workgroup memory, a texture or a uniform.
 pub fn assert_within_limits(source: &str, what: &str) -> Footprint {
     let found = footprint(&parse_shader(source).0);
     assert!(found.workgroup.iter().product::<u32>() <= MOST_INVOCATIONS, "{what}: {found:?}");
     assert!(found.storage_buffers <= MOST_STORAGE_BUFFERS, "{what}: {found:?}");
+    assert!(found.storage_textures <= MOST_STORAGE_TEXTURES, "{what}: {found:?}");
     assert!(found.workgroup_bytes <= MOST_WORKGROUP_BYTES, "{what}: {found:?}");
     found
 }
@@ -82,11 +86,13 @@ fn footprint(module: &Module) -> Footprint {
         panic!("a kernel has one entry point, not {}", module.entry_points.len())
     };
     assert_eq!((main.name.as_str(), main.stage), ("main", ShaderStage::Compute));
-    let mut found = Footprint { workgroup: main.workgroup_size, storage_buffers: 0, workgroup_bytes: 0 };
+    let mut found =
+        Footprint { workgroup: main.workgroup_size, storage_buffers: 0, storage_textures: 0, workgroup_bytes: 0 };
     for (_, variable) in module.global_variables.iter() {
         match variable.space {
             AddressSpace::Storage { .. } => found.storage_buffers += 1,
             AddressSpace::WorkGroup => found.workgroup_bytes += module.types[variable.ty].inner.size(module.to_ctx()),
+            AddressSpace::Handle => found.storage_textures += 1,
             AddressSpace::Uniform => {}
             space => panic!("a kernel keeps {:?} in {space:?}", variable.name),
         }
@@ -113,7 +119,10 @@ mod tests {
         let source = kernel(64, 128);
         assert_translates(&source, "doubling");
         let found = assert_within_limits(&source, "doubling");
-        assert_eq!(found, Footprint { workgroup: [64, 1, 1], storage_buffers: 1, workgroup_bytes: 512 });
+        assert_eq!(
+            found,
+            Footprint { workgroup: [64, 1, 1], storage_buffers: 1, storage_textures: 0, workgroup_bytes: 512 }
+        );
     }
 
     #[test]

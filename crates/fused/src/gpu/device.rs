@@ -7,15 +7,20 @@ use std::task::{Context, Poll, Waker};
 
 use triax_device::wgpu::{
     self, BindGroup, BindGroupDescriptor, BindGroupEntry, BindGroupLayout, BindGroupLayoutDescriptor,
-    BindGroupLayoutEntry, BindingType, Buffer, BufferBindingType, BufferDescriptor, BufferUsages, CommandEncoder,
-    ComputePipeline, ComputePipelineDescriptor, ErrorFilter, MapMode, PipelineLayoutDescriptor, PollType,
-    ShaderModuleDescriptor, ShaderSource, ShaderStages, SubmissionIndex,
+    BindGroupLayoutEntry, BindingResource, BindingType, Buffer, BufferBindingType, BufferDescriptor, BufferUsages,
+    CommandEncoder, ComputePipeline, ComputePipelineDescriptor, ErrorFilter, Extent3d, Features, MapMode,
+    PipelineLayoutDescriptor, PollType, ShaderModuleDescriptor, ShaderSource, ShaderStages, StorageTextureAccess,
+    SubmissionIndex, TexelCopyBufferLayout, TexelCopyTextureInfo, Texture, TextureDescriptor, TextureDimension,
+    TextureFormat, TextureFormatFeatureFlags, TextureUsages, TextureView, TextureViewDimension,
 };
 use triax_device::{DeviceKind, Opened};
 use triax_engine::EngineError;
 
 /// Most workgroups of a grid in one dimension; the default limit of WebGPU.
 pub(super) const MOST_GROUPS: usize = 65_535;
+
+/// A texture of vectors.
+const VECTORS: TextureFormat = TextureFormat::Rgba32Float;
 
 /// A device that is open, and what has gone wrong with it.
 #[derive(Clone, Debug)]
@@ -67,10 +72,22 @@ impl Device {
         self.opened.info.kind == DeviceKind::Software
     }
 
+    /// Whether kernels may read and write textures of vectors, which WebGPU does not promise.
+    pub fn has_vector_textures(&self) -> bool {
+        let needed = TextureFormatFeatureFlags::STORAGE_READ_ONLY | TextureFormatFeatureFlags::STORAGE_READ_WRITE;
+        self.opened.device.features().contains(Features::TEXTURE_ADAPTER_SPECIFIC_FORMAT_FEATURES)
+            && self.opened.adapter.get_texture_format_features(VECTORS).flags.contains(needed)
+    }
+
     /// Bytes of the largest storage buffer.
     pub fn most_bytes(&self) -> u64 {
         let limits = self.opened.device.limits();
         limits.max_buffer_size.min(limits.max_storage_buffer_binding_size)
+    }
+
+    /// Rows of the largest texture.
+    pub fn most_texture_rows(&self) -> u64 {
+        self.opened.device.limits().max_texture_dimension_2d.into()
     }
 
     pub fn error(&self, reason: impl Into<String>) -> EngineError {
@@ -121,6 +138,43 @@ impl Device {
         let descriptor = BufferDescriptor { label: Some(what), size, usage, mapped_at_creation: false };
         self.checked(|device| device.create_buffer(&descriptor))
             .map_err(|error| self.error(format!("no room for the {what} ({size} bytes): {error}")))
+    }
+
+    /// A storage texture of zeros, of so many vectors a row. `what` it is for stands in the error where it cannot be.
+    pub fn texture(&self, what: &str, width: usize, rows: usize) -> Result<Texture, EngineError> {
+        let row_bytes = 16 * width as u64;
+        let most_rows = self.most_texture_rows();
+        if rows as u64 > most_rows {
+            return Err(EngineError::TooLarge {
+                device: self.name(),
+                what: format!("the texture of the {what}"),
+                needed: rows as u64 * row_bytes,
+                limit: most_rows * row_bytes,
+            });
+        }
+        let descriptor = TextureDescriptor {
+            label: Some(what),
+            size: Extent3d { width: width as u32, height: rows as u32, depth_or_array_layers: 1 },
+            mip_level_count: 1,
+            sample_count: 1,
+            dimension: TextureDimension::D2,
+            format: VECTORS,
+            usage: TextureUsages::STORAGE_BINDING | TextureUsages::COPY_DST | TextureUsages::COPY_SRC,
+            view_formats: &[],
+        };
+        self.checked(|device| device.create_texture(&descriptor))
+            .map_err(|error| self.error(format!("no room for the {what} ({} bytes): {error}", rows as u64 * row_bytes)))
+    }
+
+    /// Puts `data` into a part of a texture, before whatever is submitted next.
+    pub fn write_texture(
+        &self,
+        place: TexelCopyTextureInfo<'_>,
+        data: &[u8],
+        layout: TexelCopyBufferLayout,
+        size: Extent3d,
+    ) -> Result<(), EngineError> {
+        self.checked(|_| self.opened.queue.write_texture(place, data, layout, size))
     }
 
     /// Puts `data` at the start of `buffer`, before whatever is submitted next.
@@ -189,11 +243,21 @@ impl Device {
     /// The first `n` values of `buffer`, once all that was submitted is done.
     pub fn read<T: bytemuck::Pod>(&self, buffer: &Buffer, n: usize) -> Result<Vec<T>, EngineError> {
         let bytes = (n * size_of::<T>()) as u64;
+        self.read_copy(n, |encoder, staging| encoder.copy_buffer_to_buffer(buffer, 0, staging, 0, bytes))
+    }
+
+    /// `n` values that `copy` records a copy of, once all that was submitted is done.
+    pub fn read_copy<T: bytemuck::Pod>(
+        &self,
+        n: usize,
+        copy: impl FnOnce(&mut CommandEncoder, &Buffer),
+    ) -> Result<Vec<T>, EngineError> {
+        let bytes = (n * size_of::<T>()) as u64;
         if bytes == 0 {
             return Ok(Vec::new());
         }
         let staging = self.buffer("values to read back", bytes, BufferUsages::COPY_DST | BufferUsages::MAP_READ)?;
-        let submission = self.submit(|encoder| encoder.copy_buffer_to_buffer(buffer, 0, &staging, 0, bytes))?;
+        let submission = self.submit(|encoder| copy(encoder, &staging))?;
         let (sender, receiver) = mpsc::channel();
         self.checked(|_| {
             staging.map_async(MapMode::Read, .., move |result| {
@@ -216,11 +280,13 @@ pub(super) struct Kernel {
     layout: BindGroupLayout,
 }
 
-/// What a kernel may do with a buffer that is bound to it.
+/// What a kernel may do with a buffer or a texture that is bound to it.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Bound<'a> {
     Read(&'a Buffer),
     Write(&'a Buffer),
+    ReadTexture(&'a TextureView),
+    WriteTexture(&'a TextureView),
     /// One vector, at an offset that each dispatch names.
     Uniform(&'a Buffer),
 }
@@ -232,7 +298,11 @@ impl Bound<'_> {
             has_dynamic_offset: false,
             min_binding_size: None,
         };
+        let texture =
+            |access| BindingType::StorageTexture { access, format: VECTORS, view_dimension: TextureViewDimension::D2 };
         let ty = match self {
+            Self::ReadTexture(_) => texture(StorageTextureAccess::ReadOnly),
+            Self::WriteTexture(_) => texture(StorageTextureAccess::ReadWrite),
             Self::Read(_) => storage(true),
             Self::Write(_) => storage(false),
             Self::Uniform(_) => {
@@ -245,11 +315,10 @@ impl Bound<'_> {
     fn resource(&self, binding: u32) -> BindGroupEntry<'_> {
         let resource = match self {
             Self::Read(buffer) | Self::Write(buffer) => buffer.as_entire_binding(),
-            Self::Uniform(buffer) => wgpu::BindingResource::Buffer(wgpu::BufferBinding {
-                buffer,
-                offset: 0,
-                size: wgpu::BufferSize::new(16),
-            }),
+            Self::ReadTexture(view) | Self::WriteTexture(view) => BindingResource::TextureView(view),
+            Self::Uniform(buffer) => {
+                BindingResource::Buffer(wgpu::BufferBinding { buffer, offset: 0, size: wgpu::BufferSize::new(16) })
+            }
         };
         BindGroupEntry { binding, resource }
     }

@@ -5,7 +5,7 @@ use triax_model::{Layer, Network, Tensor, Weights};
 /// Samples of a tile: the lanes of a vector.
 pub(super) const TILE: usize = 4;
 
-/// Invocations of every workgroup; the default limit of WebGPU.
+/// Most invocations of a workgroup; the default limit of WebGPU.
 pub(super) const WORKGROUP: usize = 256;
 
 /// A dense layer or a convolution; `kernels/affine.wgsl` says what the fields are.
@@ -56,9 +56,9 @@ impl Affine {
         power_of_two(wanted).min(WORKGROUP / 2)
     }
 
-    /// Workgroups' worth of gradients, in batches of so many tiles.
-    pub fn gradient_blocks(&self, tiles: usize) -> usize {
-        self.gradient_tasks().div_ceil(WORKGROUP / self.gradient_lanes(tiles))
+    /// Workgroups' worth of gradients, where a workgroup computes so many.
+    pub fn gradient_blocks(&self, slots: usize) -> usize {
+        self.gradient_tasks().div_ceil(slots)
     }
 
     /// Where weight (`k`, `unit`) lies among the values of a model; `k` = inputs for the bias.

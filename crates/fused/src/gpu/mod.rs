@@ -12,6 +12,7 @@ mod scores;
 mod session;
 mod source;
 mod stages;
+mod vectors;
 mod windows;
 
 use triax_device::Opened;
@@ -35,7 +36,9 @@ impl GpuEngine {
     /// A device that cannot compute.
     pub fn new(opened: &Opened) -> Result<Self, EngineError> {
         let device = Device::new(opened)?;
-        let options = Options { most_window_bytes: device.most_bytes(), looped: device.is_software() };
+        let software = device.is_software();
+        let in_textures = software && device.has_vector_textures();
+        let options = Options { most_window_bytes: device.most_bytes(), software, in_textures };
         Ok(Self { device, options })
     }
 
@@ -46,11 +49,11 @@ impl GpuEngine {
         self
     }
 
-    /// The same with kernels in which each stage stands once for each of its layers, with the layer's numbers compiled
-    /// in, or once for all. By default the former on GPUs of silicon, the latter on software devices, which take seconds
-    /// to compile.
-    pub fn with_layers_compiled_in(mut self, compiled_in: bool) -> Self {
-        self.options.looped = !compiled_in;
+    /// The same with the kernels that GPUs of silicon get by default, or with those of software devices, as far as this
+    /// device can run them.
+    pub fn with_kernels_for_software(mut self, software: bool) -> Self {
+        self.options.software = software;
+        self.options.in_textures = software && self.device.has_vector_textures();
         self
     }
 }

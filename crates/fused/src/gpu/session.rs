@@ -9,10 +9,11 @@ use triax_losses::Loss;
 use triax_model::{Network, Weights};
 
 use super::device::{Bound, Device, Kernel, MOST_GROUPS};
-use super::layout::{Layout, TILE, WORKGROUP};
+use super::layout::{Layout, TILE};
 use super::members::{Step, dropout, member_words};
 use super::pace::Pace;
 use super::source::{Batch, FleetKey, OptimizerForm, Pass, Varied};
+use super::vectors::Vectors;
 use super::windows::Windows;
 
 /// Bytes that the steps of one submission may take in all.
@@ -32,8 +33,10 @@ const INDEX_STRIDE: usize = 256;
 pub(super) struct Options {
     /// Bytes of a buffer of windows.
     pub most_window_bytes: u64,
-    /// [`FleetKey::looped`].
-    pub looped: bool,
+    /// [`FleetKey::software`].
+    pub software: bool,
+    /// [`FleetKey::in_textures`].
+    pub in_textures: bool,
 }
 
 /// One model on the host.
@@ -67,10 +70,10 @@ impl Ready {
 pub(super) struct Buffers {
     steps: Buffer,
     members: Buffer,
-    weights: Buffer,
-    moments: Buffer,
-    pub activations: Buffer,
-    pub gradients: Buffer,
+    weights: Vectors,
+    moments: Vectors,
+    pub activations: Vectors,
+    pub gradients: Vectors,
     tile_results: Buffer,
     squares: Buffer,
     index: Buffer,
@@ -143,7 +146,8 @@ fn key_of(fleet: &[Member<'_>], options: &Options, room: Option<usize>) -> (Flee
         varied: Varied::of(fleet.iter().map(|member| &member.plan.augmentation)),
         training: Batch { tiles: first.plan.batch_size.div_ceil(TILE) },
         evaluation: Batch { tiles: evaluated.max(1) },
-        looped: options.looped,
+        software: options.software,
+        in_textures: options.in_textures,
     };
     (key, fleet.iter().any(|member| member.plan.clip_norm.is_some()))
 }
@@ -153,7 +157,8 @@ pub(super) fn capacity(device: &Device, member: &Member<'_>, options: &Options) 
     let (key, clips) = key_of(&[*member], options, None);
     let bytes: u64 = bytes_of_model(&key, clips).into_iter().map(|(_, bytes)| bytes).sum();
     // No device says how much memory it has. Most have several times what one buffer may take.
-    ((device.most_bytes() / bytes.max(1)) as usize).clamp(1, MOST_GROUPS)
+    let most_bytes = device.most_bytes().min(Vectors::most_bytes(device, options.in_textures));
+    ((most_bytes / bytes.max(1)) as usize).clamp(1, MOST_GROUPS)
 }
 
 impl GpuSession {
@@ -192,7 +197,7 @@ impl GpuSession {
         let per_model = bytes_of_model(&key, clips);
         let of_models = |n: usize| {
             let (what, bytes) = per_model[n];
-            device.buffer(what, bytes * n_models as u64, storage | BufferUsages::COPY_SRC)
+            Vectors::new(device, what, bytes as usize / 16 * n_models, key.in_textures)
         };
         let of_steps = |what: &str, bytes: usize| device.buffer(what, (most_steps * n_models * bytes) as u64, storage);
         let n_chunks = most_validated.div_ceil(TILE * key.evaluation.tiles);
@@ -245,7 +250,7 @@ impl GpuSession {
     /// Packs and uploads `tensors`, so many for each model.
     fn write_weights<'a>(
         &self,
-        buffer: &Buffer,
+        vectors: &Vectors,
         n: usize,
         tensors: impl Iterator<Item = &'a Weights>,
     ) -> Result<(), EngineError> {
@@ -254,7 +259,7 @@ impl GpuSession {
         values.chunks_exact_mut(n_values).zip(tensors).for_each(|(values, weights)| {
             self.key.layout.pack(weights, values);
         });
-        self.device.write(buffer, &values)
+        vectors.upload(&self.device, &values)
     }
 
     /// Runs the steps of `stretch`, as many as `results` has room for, and returns how many that were.
@@ -363,9 +368,10 @@ impl GpuSession {
         let confusion = self.device.buffer("confusion counts", (4 * n_models * classes * classes) as u64, storage)?;
         let Buffers { members, weights, activations, index, .. } = &self.buffers;
         let bindings = self.windows.buffers.iter().map(|[values, facts]| {
-            let read = [values, facts, &steps, members, weights].map(Bound::Read);
-            let written = [activations, &tile_results, &confusion].map(Bound::Write);
-            read.into_iter().chain(written).chain([Bound::Uniform(index)]).collect()
+            let read = [values, facts, &steps, members].map(Bound::Read);
+            let written = [&tile_results, &confusion].map(Bound::Write);
+            let vectors = [weights.read(), activations.write()];
+            read.into_iter().chain(vectors).chain(written).chain([Bound::Uniform(index)]).collect()
         });
         let bindings: Vec<Vec<Bound<'_>>> = bindings.collect();
         let evaluation_pass = ready(&self.device, &self.key, Pass::Evaluation, &bindings)?;
@@ -421,9 +427,7 @@ impl GpuSession {
         let activations = self.buffers.activations.clone();
         self.evaluate_chunks(&validation, |encoder, chunk| {
             for tile in chunk * tiles..((chunk + 1) * tiles).min(n_tiles) {
-                let (from, to) = (tile % tiles * rows + first, tile * classes);
-                let [from, to, n] = [from, to, classes].map(bytes_of_rows);
-                encoder.copy_buffer_to_buffer(&activations, from, &scores, to, n);
+                activations.copy(encoder, tile % tiles * rows + first, &scores, tile * classes, classes);
             }
         })?;
         let by_tile: Vec<[f32; TILE]> = self.device.read(&scores, n_tiles * classes)?;
@@ -475,15 +479,16 @@ fn kernels(
         .buffers
         .iter()
         .map(|[values, facts]| {
-            let read = [values, facts, steps, members, weights].map(Read);
-            read.into_iter().chain([Write(activations), Write(tile_results), Uniform(index)]).collect()
+            let read = [values, facts, steps, members].map(Read);
+            let vectors = [weights.read(), activations.write()];
+            read.into_iter().chain(vectors).chain([Write(tile_results), Uniform(index)]).collect()
         })
         .collect();
-    let parameter = [Read(steps), Read(members), Read(activations), Write(weights), Write(moments), Write(squares)];
-    let gradient = [Read(steps), Read(activations), Write(gradients), Write(squares)];
-    let update = [Read(steps), Read(members), Read(gradients), Read(squares), Write(weights), Write(moments)];
+    let parameter = [Read(steps), Read(members), activations.read(), weights.write(), moments.write(), Write(squares)];
+    let gradient = [Read(steps), activations.read(), gradients.write(), Write(squares)];
+    let update = [Read(steps), Read(members), gradients.read(), Read(squares), weights.write(), moments.write()];
     // The results buffer is another for every stretch; only the layout matters here.
-    let results = [Read(steps), Read(tile_results), Read(squares), Write(gradients)];
+    let results = [Read(steps), Read(tile_results), Read(squares), Write(squares)];
     fn indexed<'a>(bindings: &[Bound<'a>], index: &'a Buffer) -> Vec<Bound<'a>> {
         bindings.iter().copied().chain([Uniform(index)]).collect()
     }
@@ -492,7 +497,7 @@ fn kernels(
     std::thread::scope(|scope| {
         let sample = scope.spawn(move || ready(device, key, Pass::Sample, &sample));
         let parameter_passes = if clips {
-            let groups = (key.layout.weights.div_ceil(WORKGROUP)).min(key.gradient_groups());
+            let groups = (key.layout.weights.div_ceil(key.workgroup())).min(key.gradient_groups());
             vec![
                 (ready(device, key, Pass::Gradient, &[indexed(&gradient, index)])?, key.gradient_groups()),
                 (ready(device, key, Pass::Update, &[indexed(&update, index)])?, groups),
@@ -539,7 +544,8 @@ impl Session for GpuSession {
 
     fn weights(&mut self) -> Result<Vec<Weights>, EngineError> {
         let n_values = 4 * self.key.layout.weights;
-        let values: Vec<f32> = self.device.read(&self.buffers.weights, self.models.len() * n_values)?;
+        let values: Vec<f32> =
+            self.buffers.weights.download(&self.device, self.models.len() * self.key.layout.weights)?;
         let models = self.models.iter().zip(values.chunks_exact(n_values));
         Ok(models.map(|(model, values)| self.key.layout.unpack(&model.network, values)).collect())
     }
@@ -553,7 +559,8 @@ impl Session for GpuSession {
         let weights = self.weights()?;
         let (layout, n_moments) = (&self.key.layout, self.key.optimizer.moments());
         let n_values = 4 * layout.weights;
-        let moments: Vec<f32> = self.device.read(&self.buffers.moments, self.models.len() * n_moments * n_values)?;
+        let moments: Vec<f32> =
+            self.buffers.moments.download(&self.device, self.models.len() * n_moments * layout.weights)?;
         let state = |((m, model), weights): ((usize, &Model), Weights)| SessionState {
             weights,
             moments: (0..n_moments)

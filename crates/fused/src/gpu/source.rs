@@ -9,11 +9,19 @@ use triax_engine::{Augmentation, Optimizer};
 use triax_losses::Loss;
 use triax_losses::wgsl::{FINITE, loss_functions};
 
-use super::layout::{Affine, Layout, MaxPool, Stage};
+use super::layout::{Affine, Layout, MaxPool, Stage, WORKGROUP};
+use super::vectors::TEXTURE_WIDTH;
 
 /// Most workgroups a model has in a parameter pass; a network with more blocks of parameters than that has each workgroup
 /// take several. Bounds the sums of squares that every workgroup of an update pass adds up.
 const MOST_GRADIENT_GROUPS: usize = 4_096;
+
+/// The same on a software device, which has few processors, and pays for each vector's worth of invocations, whether they
+/// have something to do or not.
+const SOFTWARE_GRADIENT_GROUPS: usize = 16;
+
+/// Invocations of a workgroup on a software device, for the same reason: a few vectors' worth.
+const SOFTWARE_WORKGROUP: usize = 32;
 
 /// Words of a model before its scaler and its class weights, and of a step before the indices of its windows:
 /// MEMBER_CHANNELS and STEP_WINDOWS of `kernels/tile.wgsl`.
@@ -105,9 +113,13 @@ pub(super) struct FleetKey {
     pub varied: Varied,
     pub training: Batch,
     pub evaluation: Batch,
-    /// Whether each stage stands in a kernel once, and learns its layer as it runs, instead of once for each layer, with
-    /// the layer's numbers compiled in. A software device takes seconds to compile the latter, and gains little.
-    pub looped: bool,
+    /// Whether the kernels are for a device that computes on the CPU. Each stage then stands in a kernel once, and learns
+    /// its layer as it runs, instead of once for each layer, with the layer's numbers compiled in: a software device takes
+    /// seconds to compile the latter, and gains little. And its workgroups are small, and no two
+    /// invocations share a sum: they take turns on one processor.
+    pub software: bool,
+    /// Whether arrays of vectors are in textures; [`super::vectors`] says why they may be.
+    pub in_textures: bool,
 }
 
 /// A kernel: one dispatch.
@@ -137,6 +149,17 @@ impl Pass {
             Self::Evaluation => "evaluation_pass",
         }
     }
+
+    /// The arrays of vectors it works on, with their bindings, and whether it writes them.
+    fn vectors(self) -> &'static [(&'static str, u32, bool)] {
+        match self {
+            Self::Sample | Self::Evaluation => &[("weights", 4, false), ("activations", 5, true)],
+            Self::Parameter => &[("activations", 2, false), ("weights", 3, true), ("moments", 4, true)],
+            Self::Gradient => &[("activations", 1, false), ("gradients", 2, true)],
+            Self::Update => &[("gradients", 2, false), ("weights", 4, true), ("moments", 5, true)],
+            Self::StepResults => &[],
+        }
+    }
 }
 
 /// [`FleetKey::part_of`] where windows are not mixed.
@@ -154,14 +177,34 @@ impl FleetKey {
         MEMBER_HEAD + 2 * self.layout.channels + self.layout.classes
     }
 
+    /// Invocations that share an output of `affine`.
+    fn lanes(&self, affine: &Affine) -> usize {
+        if self.software { 1 } else { affine.lanes() }
+    }
+
+    /// Invocations that share a gradient of `affine`.
+    fn gradient_lanes(&self, affine: &Affine) -> usize {
+        if self.software { 1 } else { affine.gradient_lanes(self.training.tiles) }
+    }
+
+    /// Invocations of a workgroup.
+    pub fn workgroup(&self) -> usize {
+        if self.software { SOFTWARE_WORKGROUP } else { WORKGROUP }
+    }
+
+    /// Workgroups' worth of gradients of `affine`.
+    fn blocks_of(&self, affine: &Affine) -> usize {
+        affine.gradient_blocks(self.workgroup() / self.gradient_lanes(affine))
+    }
+
     /// Workgroups' worth of parameters.
     fn gradient_blocks(&self) -> usize {
-        self.layout.affine().map(|affine| affine.gradient_blocks(self.training.tiles)).sum()
+        self.layout.affine().map(|affine| self.blocks_of(affine)).sum()
     }
 
     /// Workgroups of a model in a parameter or gradient pass.
     pub fn gradient_groups(&self) -> usize {
-        self.gradient_blocks().min(MOST_GRADIENT_GROUPS)
+        self.gradient_blocks().min(if self.software { SOFTWARE_GRADIENT_GROUPS } else { MOST_GRADIENT_GROUPS })
     }
 
     /// The whole source of `pass`, entry point `main`.
@@ -196,15 +239,18 @@ impl FleetKey {
                 let composed = [&self.losses(), ONLY_PART, &self.forward(false)].concat();
                 ([&FORWARD[..], &[kernel!("evaluation_pass")]].concat(), composed)
             }
-            Pass::Parameter => {
-                ([&GRADIENT[..], &[kernel!("member"), optimizer, kernel!("parameter_pass")]].concat(), self.gradients())
-            }
+            Pass::Parameter => (
+                [&GRADIENT[..], &[kernel!("member"), kernel!("optimizer/rule"), optimizer, kernel!("parameter_pass")]]
+                    .concat(),
+                self.gradients(),
+            ),
             Pass::Gradient => ([&GRADIENT[..], &[kernel!("gradient_pass")]].concat(), self.gradients()),
             Pass::Update => (
                 vec![
                     kernel!("tile"),
                     kernel!("member"),
                     kernel!("sum_over_workgroup"),
+                    kernel!("optimizer/rule"),
                     optimizer,
                     kernel!("update_pass"),
                 ],
@@ -214,7 +260,38 @@ impl FleetKey {
                 (vec![kernel!("tile"), kernel!("sum_over_workgroup"), kernel!("step_results")], String::new())
             }
         };
-        [self.constants(pass), self.layers(pass), files.join("\n"), composed].join("\n")
+        [self.constants(pass), self.vectors(pass), self.layers(pass), files.join("\n"), composed].join("\n")
+    }
+
+    /// The arrays of vectors that a pass works on: what it is bound to, `read_x(i)`, and where it writes them
+    /// `write_x(i, value)`; and `vectors_barrier()`, after which a workgroup sees what it wrote before.
+    fn vectors(&self, pass: Pass) -> String {
+        let barrier = if self.in_textures { "textureBarrier" } else { "storageBarrier" };
+        let mut text = format!("fn vectors_barrier() {{\n    {barrier}();\n}}\n");
+        for &(name, binding, is_written) in pass.vectors() {
+            let access = if is_written { "read_write" } else { "read" };
+            let (declared, read, write) = if self.in_textures {
+                let texel = format!("vec2(i % {TEXTURE_WIDTH}u, i / {TEXTURE_WIDTH}u)");
+                (
+                    format!("var {name}: texture_storage_2d<rgba32float, {access}>"),
+                    format!("return textureLoad({name}, {texel})"),
+                    format!("textureStore({name}, {texel}, value)"),
+                )
+            } else {
+                (
+                    format!("var<storage, {access}> {name}: array<vec4<f32>>"),
+                    format!("return {name}[i]"),
+                    format!("{name}[i] = value"),
+                )
+            };
+            text += &format!(
+                "@group(0) @binding({binding}) {declared};\nfn read_{name}(i: u32) -> vec4<f32> {{\n    {read};\n}}\n"
+            );
+            if is_written {
+                text += &format!("fn write_{name}(i: u32, value: vec4<f32>) {{\n    {write};\n}}\n");
+            }
+        }
+        text
     }
 
     fn constants(&self, pass: Pass) -> String {
@@ -223,6 +300,7 @@ impl FleetKey {
         let (scores, d_scores) = layout.scores();
         let mut text = String::new();
         let mut declare = |name: &str, value: usize| writeln!(text, "const {name}: u32 = {value}u;").expect("a string");
+        declare("WORKGROUP", self.workgroup());
         declare("WINDOW_VALUES", layout.window_values);
         declare("INPUT_ROWS", layout.input_rows);
         declare("CHANNELS", layout.channels);
@@ -239,9 +317,11 @@ impl FleetKey {
         declare("GRADIENT_GROUPS", self.gradient_groups());
         declare("PARTS", 1 + usize::from(self.varied.mixes));
         // A lane for about eight classes, as loss_rows has it.
-        declare("LOSS_LANES", 1 << (layout.classes / 8).clamp(1, 32).ilog2());
+        let most_lanes = if self.software { 1 } else { 32 };
+        declare("LOSS_LANES", 1 << (layout.classes / 8).clamp(1, most_lanes).ilog2());
         let mut decide = |name: &str, value: bool| writeln!(text, "const {name}: bool = {value};").expect("a string");
         decide("SCALED", self.scaled);
+        decide("SHARED", !self.software);
         decide("RESAMPLES", self.varied.resamples);
         decide("TURNS", self.varied.turns);
         decide("JITTERS", self.varied.jitters);
@@ -267,7 +347,7 @@ impl FleetKey {
             affine;
         let (inputs, quads, relu, dropped) =
             (affine.inputs(), affine.quads(), affine.relu, affine.dropped && self.drops);
-        let (lanes, gradient_lanes) = (affine.lanes(), affine.gradient_lanes(self.training.tiles));
+        let (lanes, gradient_lanes) = (self.lanes(affine), self.gradient_lanes(affine));
         format!(
             "const {name} = Affine({x}u, {y}u, {d_x}u, {d_y}u, {weights}u, {channels}u, {kernel}u, {stride}u, {inputs}u, \
              {positions_in}u, {positions}u, {units}u, {quads}u, {relu}, {dropped}, {lanes}u, {gradient_lanes}u);\n",
@@ -374,8 +454,8 @@ fn loss_gradient(which: u32, row: LossRow, score: f32, is_true: bool, n_classes:
     fn in_order(&self, name: &str, calls: Vec<(&str, String)>) -> String {
         let mut text = format!("fn {name}(at: At) {{\n");
         let mut add = |line: String| text += &line;
-        if !self.looped {
-            calls.iter().for_each(|(stage, layer)| add(format!("    {stage}({layer}, at);\n    storageBarrier();\n")));
+        if !self.software {
+            calls.iter().for_each(|(stage, layer)| add(format!("    {stage}({layer}, at);\n    vectors_barrier();\n")));
             return text + "}\n";
         }
         add(format!("    for (var n = 0u; n < {}u; n++) {{\n        switch n {{\n", calls.len()));
@@ -390,7 +470,7 @@ fn loss_gradient(which: u32, row: LossRow, score: f32, is_true: bool, n_classes:
             let of = of_stage().map(|(n, (_, layer))| (n, layer.as_str()));
             layers += &chosen(&format!("{name}_{stage}"), structure(stage), of);
         }
-        add("            default: {}\n        }\n        storageBarrier();\n    }\n}\n".to_owned());
+        add("            default: {}\n        }\n        vectors_barrier();\n    }\n}\n".to_owned());
         text + &layers
     }
 
@@ -399,16 +479,18 @@ fn loss_gradient(which: u32, row: LossRow, score: f32, is_true: bool, n_classes:
         let mut ends = Vec::new();
         for affine in self.layout.affine() {
             let first = ends.last().map_or(0, |(_, _, end)| *end);
-            ends.push((affine.name.to_uppercase(), first, first + affine.gradient_blocks(self.training.tiles)));
+            ends.push((affine.name.to_uppercase(), first, first + self.blocks_of(affine)));
         }
-        if !self.looped {
+        if !self.software {
             let call = |(name, first, end): &(String, usize, usize)| {
                 format!(
                     "    if block < {end}u {{\n        return affine_gradient({name}, block - {first}u, at);\n    }}\n"
                 )
             };
             let calls: String = ends.iter().map(call).collect();
-            return format!("fn gradient_block(block: u32, at: At) -> f32 {{\n{calls}    return 0.0;\n}}\n");
+            return format!(
+                "fn gradient_block(block: u32, at: At) -> Gradient {{\n{calls}    return Gradient();\n}}\n"
+            );
         }
         let find = |(n, (_, first, _)): (usize, &(String, usize, usize))| {
             format!("    if block >= {first}u {{\n        n = {n}u;\n        first = {first}u;\n    }}\n")
@@ -416,7 +498,7 @@ fn loss_gradient(which: u32, row: LossRow, score: f32, is_true: bool, n_classes:
         let found: String = ends.iter().enumerate().map(find).collect();
         let layers = ends.iter().enumerate().map(|(n, (name, _, _))| (n, name.as_str()));
         format!(
-            "fn gradient_block(block: u32, at: At) -> f32 {{\n    var n = 0u;\n    var first = 0u;\n{found}    return \
+            "fn gradient_block(block: u32, at: At) -> Gradient {{\n    var n = 0u;\n    var first = 0u;\n{found}    return \
              affine_gradient(gradient_layer(n), block - first, at);\n}}\n{}",
             chosen("gradient_layer", "Affine", layers),
         )
@@ -462,7 +544,6 @@ mod tests {
     use triax_model::{ConvSpec, Network, NetworkSpec};
     use triax_testing::{assert_translates, assert_within_limits, parse_shader};
 
-    use super::super::layout::WORKGROUP;
     use super::*;
 
     /// The corners of the family.
@@ -505,11 +586,22 @@ mod tests {
                 let training = Batch { tiles: [1, 8, 2, 256, 16_384, 3, 8][n] };
                 let evaluation = Batch { tiles: [512, 1][n % 2] };
                 let (scaled, drops) = (n % 2 == 0, n % 3 == 0);
-                let (layout, looped) = (layout.clone(), n >= 4);
+                let (layout, software, in_textures) = (layout.clone(), n >= 4, n >= 5);
                 let (resamples, turns) = (n % 5 == 1, n % 5 == 2 && layout.channels.is_multiple_of(3));
                 let varied = Varied { resamples, turns, scales: n == 3, mixes: n % 3 == 2, jitters: n > 3 };
                 let varied = if n == 6 { Varied { resamples: true, turns: true, ..varied } } else { varied };
-                keys.push(FleetKey { layout, losses, optimizer, scaled, drops, varied, training, evaluation, looped });
+                keys.push(FleetKey {
+                    layout,
+                    losses,
+                    optimizer,
+                    scaled,
+                    drops,
+                    varied,
+                    training,
+                    evaluation,
+                    software,
+                    in_textures,
+                });
             }
         }
         keys
@@ -530,7 +622,7 @@ mod tests {
     fn every_kernel_stays_within_the_default_limits() {
         for (key, pass, source) in kernels() {
             let found = assert_within_limits(&source, &format!("{pass:?} of {key:?}"));
-            assert_eq!(found.workgroup, [WORKGROUP as u32, 1, 1]);
+            assert_eq!(found.workgroup, [key.workgroup() as u32, 1, 1]);
         }
     }
 
@@ -551,9 +643,17 @@ mod tests {
                 .global_variables
                 .iter()
                 .filter_map(|(_, variable)| {
+                    let of_access = |access: naga::StorageAccess| {
+                        if access.contains(naga::StorageAccess::STORE) { 'w' } else { 'r' }
+                    };
                     let kind = match variable.space {
-                        AddressSpace::Storage { access } if access.contains(naga::StorageAccess::STORE) => 'w',
-                        AddressSpace::Storage { .. } => 'r',
+                        AddressSpace::Storage { access } => of_access(access),
+                        AddressSpace::Handle => match module.types[variable.ty].inner {
+                            naga::TypeInner::Image { class: naga::ImageClass::Storage { access, .. }, .. } => {
+                                of_access(access)
+                            }
+                            ref other => panic!("{other:?}"),
+                        },
                         AddressSpace::Uniform => {
                             assert_eq!(variable.name.as_deref(), Some("index"));
                             'u'

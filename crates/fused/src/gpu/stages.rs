@@ -41,14 +41,14 @@ impl GpuEngine {
         let n_tiles = indices.len().div_ceil(TILE);
         // So that what is not written, or read before it is written, is noticed.
         let n_rows = n_tiles * layout.rows;
-        device.write(&session.buffers.activations, &vec![f32::NAN; 4 * n_rows])?;
-        device.write(&session.buffers.gradients, &vec![f32::NAN; 4 * layout.weights])?;
+        session.buffers.activations.upload(device, &vec![f32::NAN; 4 * n_rows])?;
+        session.buffers.gradients.upload(device, &vec![f32::NAN; 4 * layout.weights])?;
 
         let epoch = MemberEpoch { order: indices, first_step: step, learning_rates: &[0.0] };
         let stretch = Stretch { steps: 0..1, members: &[epoch] };
         let result = session.train(&stretch, &mut |_| ControlFlow::Continue(()))?[0][0];
-        let rows: Vec<[f32; TILE]> = device.read(&session.buffers.activations, n_rows)?;
-        let gradients: Vec<f32> = device.read(&session.buffers.gradients, 4 * layout.weights)?;
+        let rows: Vec<[f32; TILE]> = session.buffers.activations.download(device, n_rows)?;
+        let gradients: Vec<f32> = session.buffers.gradients.download(device, layout.weights)?;
 
         let values = |first: usize, n: usize| -> Vec<f64> {
             let sample =
