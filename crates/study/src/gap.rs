@@ -268,7 +268,7 @@ mod tests {
                 subject: format!("s{subject}"),
                 class,
                 times: Vec::new(),
-                values: (0..80).flat_map(|row| (0..4).map(move |channel| value(row, channel))).collect(),
+                values: (0..80).flat_map(|row| (0..n_subjects).map(move |channel| value(row, channel))).collect(),
                 part: None,
                 source: format!("test:{subject}"),
             }
@@ -276,7 +276,7 @@ mod tests {
         Corpus {
             name: "test".into(),
             synthetic: true,
-            channels: (0..4).map(|channel| channel.to_string()).collect(),
+            channels: (0..n_subjects).map(|channel| channel.to_string()).collect(),
             classes: vec!["up".into(), "down".into()],
             class_names: vec!["up".into(), "down".into()],
             rate_hz: Some(20.0),
@@ -311,14 +311,14 @@ mod tests {
     #[test]
     fn what_only_the_known_share_is_the_gap() {
         for (protocol, names) in
-            [(Folds::LeaveOneSubjectOut, ("random-4", "loso")), (Folds::Random(3), ("random-3", "group-3"))]
+            [(Folds::Groups(4), ("random-4", "group-4")), (Folds::Random(3), ("random-3", "group-3"))]
         {
-            let gap = measured(&corpus(4, false), protocol).unwrap();
-            assert_eq!((gap.random_folds.as_str(), gap.unseen_folds.as_str(), gap.n_subjects), (names.0, names.1, 4));
+            let gap = measured(&corpus(8, false), protocol).unwrap();
+            assert_eq!((gap.random_folds.as_str(), gap.unseen_folds.as_str(), gap.n_subjects), (names.0, names.1, 8));
             assert!(gap.macro_f1.random.mean > 0.95, "{gap:?}");
-            assert!(gap.macro_f1.unseen.mean < 0.75 && gap.is_shown(), "{gap:?}");
+            assert!(gap.macro_f1.unseen.mean < 0.9 && gap.is_shown(), "{gap:?}");
             assert!(gap.words().contains("a random split flatters by 0."), "{}", gap.words());
-            assert_eq!(gap, measured(&corpus(4, false), protocol).unwrap(), "not the same twice");
+            assert_eq!(gap, measured(&corpus(8, false), protocol).unwrap(), "not the same twice");
         }
     }
 

@@ -226,9 +226,14 @@ impl Description {
         Value::Object(here)
     }
 
-    /// The settings that all trainings share, by name.
+    /// The settings that all trainings share, by name. A preset that varies takes others with it.
     pub fn shared(&self) -> anyhow::Result<BTreeMap<String, String>> {
-        let mut entries = config::entries_of(&self.settings()?[0].settings);
+        let all = self.settings()?;
+        let mut entries = config::entries_of(&all[0].settings);
+        for other in &all[1..] {
+            let other = config::entries_of(&other.settings);
+            entries.retain(|name, value| other.get(name) == Some(value));
+        }
         entries.retain(|name, _| {
             !self.vary.contains_key(name) && !["device", "engine", "split", "log_steps"].contains(&name.as_str())
         });

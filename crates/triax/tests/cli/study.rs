@@ -156,6 +156,18 @@ fn a_grid_is_the_same_by_options_and_by_file() {
 }
 
 #[test]
+fn what_a_preset_sets_is_not_said_of_those_without_it() {
+    let folder = data();
+    let varied = ["--vary", "preset=reference,subject", "--folds", "held-out", "--seeds", "1"];
+    study(folder.path(), "study", &varied).done();
+    let shared = &read_json(folder.path().join("study/summary.json"))["shared_settings"];
+    assert_eq!(shared["normalize"], "standard");
+    for differs in ["preset", "rotate", "flip_axes"] {
+        assert!(shared[differs].is_null(), "{differs}: {}", shared[differs]);
+    }
+}
+
+#[test]
 fn a_killed_study_goes_on_and_repeats_nothing() {
     let folder = data();
     let args = arguments("stopped", &LONG);
