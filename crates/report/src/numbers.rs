@@ -25,6 +25,11 @@ pub fn interval(estimate: &Estimate) -> String {
     format!("{} to {}", figure(estimate.low), figure(estimate.high))
 }
 
+/// The same in percent.
+pub fn interval_in_percent(estimate: &Estimate) -> String {
+    format!("{} to {}", decimals(100.0 * estimate.low, 1), percent(estimate.high))
+}
+
 /// A p-value.
 pub fn p_value(p: f64) -> String {
     match p {

@@ -23,7 +23,11 @@ pub fn study() -> Summary {
     competitors.push(competitor("loss=squared_hinge, 5 seeds as one", Kind::Ensemble, 0.701));
     competitors.push(competitor("logistic regression", Kind::Baseline, 0.612));
     competitors.push(competitor("majority class", Kind::Baseline, 0.048));
-    let mut comparisons = Vec::new();
+    let best = &competitors[0];
+    let others = competitors.iter().filter(|one| one.kind != Kind::Network);
+    let mut comparisons: Vec<Comparison> = others
+        .map(|other| comparison(&best.name, &other.name, "macro_f1", best.macro_f1.mean - other.macro_f1.mean))
+        .collect();
     for (i, (a, f1)) in LOSSES.iter().enumerate() {
         for (b, other) in &LOSSES[i + 1..] {
             for figure in ["macro_f1", "accuracy"] {

@@ -7,7 +7,7 @@ use triax_trainer::ClassMetrics;
 use crate::charts::curves::{self, Curves, Point};
 use crate::charts::inline::{Axis, whisker};
 use crate::charts::reliability;
-use crate::numbers::{counted, decimals, figure, grouped, interval, p_value, percent, signed};
+use crate::numbers::{counted, decimals, figure, grouped, interval, interval_in_percent, p_value, percent, signed};
 use crate::{audit, confusion, mistakes, page, tables, verdict};
 
 /// The whole `report.html` of a study.
@@ -42,7 +42,7 @@ fn opening(summary: &Summary, best: Option<&Competitor>) -> Markup {
     let figures = best.map(|best| {
         [
             ("macro-F1", figure(best.macro_f1.mean), interval(&best.macro_f1)),
-            ("accuracy", percent(best.accuracy.mean), interval(&best.accuracy)),
+            ("accuracy", percent(best.accuracy.mean), interval_in_percent(&best.accuracy)),
             ("trainings", grouped(summary.n_trainings as u64), shape(summary, n_settings)),
             ("judged by", counted(best.subjects.len() as u64, "subject"), counted(summary.n_windows as u64, "window")),
         ]
@@ -112,7 +112,7 @@ fn competitor_row(competitor: &Competitor, axis: Axis) -> Markup {
             th scope="row" { (competitor.name) }
             td.number { (figure(estimate.mean)) small { (interval(estimate)) } }
             td.graph { (whisker(estimate, axis, &[], &title)) }
-            td.number { (percent(competitor.accuracy.mean)) small { (interval(&competitor.accuracy)) } }
+            td.number { (percent(competitor.accuracy.mean)) small { (interval_in_percent(&competitor.accuracy)) } }
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use triax_study::{Comparison, Competitor, Kind, Summary};
 
-use crate::numbers::{figure, interval, percent};
+use crate::numbers::{figure, interval, interval_in_percent, percent};
 
 /// A difference with a corrected p-value below this is called shown.
 const LEVEL: f64 = 0.05;
@@ -52,7 +52,7 @@ pub fn of(summary: &Summary) -> Verdict {
         interval(&best.macro_f1),
         best.subjects.len(),
         percent(best.accuracy.mean),
-        interval(&best.accuracy),
+        interval_in_percent(&best.accuracy),
     )];
     sentences.extend(lead(&beaten, &open));
     sentences.extend(other_kinds(summary, best));
@@ -79,17 +79,23 @@ fn on_whom(summary: &Summary) -> &'static str {
     }
 }
 
-/// The other settings that `best` is shown to be better than, and those where that is open, by the comparison.
+/// The comparison of `best` with `other` by macro-F1, and how far `best` is ahead in it.
+fn compared<'a>(summary: &'a Summary, best: &Competitor, other: &Competitor) -> Option<(&'a Comparison, f64)> {
+    summary.comparisons.iter().filter(|it| it.figure == "macro_f1").find_map(|it| match (&it.a, &it.b) {
+        (a, b) if *a == best.name && *b == other.name => Some((it, it.difference.mean)),
+        (a, b) if *a == other.name && *b == best.name => Some((it, -it.difference.mean)),
+        _ => None,
+    })
+}
+
+/// The other settings that `best` is shown to be better than, and those where that is open.
 fn against<'a>(summary: &'a Summary, best: &Competitor) -> (Vec<&'a str>, Vec<&'a str>) {
-    let of_best = |it: &&Comparison| it.figure == "macro_f1" && (it.a == best.name || it.b == best.name);
     let (mut beaten, mut open) = (Vec::new(), Vec::new());
-    for comparison in summary.comparisons.iter().filter(of_best) {
-        let (other, ahead) = match comparison.a == best.name {
-            true => (&comparison.b, comparison.difference.mean),
-            false => (&comparison.a, -comparison.difference.mean),
-        };
-        let list = if comparison.p_holm < LEVEL && ahead > 0.0 { &mut beaten } else { &mut open };
-        list.push(other.as_str());
+    for other in ranked(summary, Kind::Network) {
+        if let Some((comparison, ahead)) = compared(summary, best, other) {
+            let list = if comparison.p_holm < LEVEL && ahead > 0.0 { &mut beaten } else { &mut open };
+            list.push(other.name.as_str());
+        }
     }
     (beaten, open)
 }
@@ -116,27 +122,26 @@ fn lead(beaten: &[&str], open: &[&str]) -> Option<String> {
     }
 }
 
-/// What an ensemble and the baselines make of the same folds. No test was made between these, and none is claimed.
+/// What the best ensemble and the best baseline make of the same folds, and whether the difference is shown.
 fn other_kinds(summary: &Summary, best: &Competitor) -> Vec<String> {
     let mut sentences = Vec::new();
     if best.kind != Kind::Network {
         sentences.push("No network was trained to the end.".to_owned());
         return sentences;
     }
+    let told =
+        |other: &Competitor| compared(summary, best, other).map_or("", |(comparison, _)| comparison.words.as_str());
     if let Some(ensemble) = ranked(summary, Kind::Ensemble).first() {
-        sentences.push(format!(
-            "Its best ensemble, {}, reaches {} ({}).",
-            ensemble.name,
-            figure(ensemble.macro_f1.mean),
-            interval(&ensemble.macro_f1)
-        ));
+        let (reached, sure) = (figure(ensemble.macro_f1.mean), interval(&ensemble.macro_f1));
+        sentences.push(format!("The best ensemble is {}: {reached} ({sure}). {}", ensemble.name, told(ensemble)));
     }
     if let Some(baseline) = ranked(summary, Kind::Baseline).first() {
         let beside = match baseline.macro_f1.mean > best.macro_f1.mean {
-            true => "The best baseline does better than every network here",
+            true => "The best baseline is ahead of every network",
             false => "The best baseline stays behind",
         };
-        sentences.push(format!("{beside}: {}, {}.", baseline.name, figure(baseline.macro_f1.mean)));
+        let reached = figure(baseline.macro_f1.mean);
+        sentences.push(format!("{beside}: {}, {reached}. {}", baseline.name, told(baseline)));
     }
     sentences
 }
@@ -190,7 +195,20 @@ mod tests {
         let mut summary = samples::study();
         let baseline = summary.competitors.iter_mut().find(|one| one.kind == Kind::Baseline).unwrap();
         baseline.macro_f1.mean = 0.99;
-        assert!(of(&summary).sentences.iter().any(|words| words.contains("better than every network")));
+        assert!(of(&summary).sentences.iter().any(|words| words.contains("ahead of every network")));
+    }
+
+    #[test]
+    fn what_is_no_setting_takes_no_part_in_which_setting_is_best() {
+        let mut summary = samples::study();
+        let settings: Vec<String> = ranked(&summary, Kind::Network).iter().map(|one| one.name.clone()).collect();
+        for comparison in &mut summary.comparisons {
+            let of_settings = settings.contains(&comparison.a) && settings.contains(&comparison.b);
+            comparison.p_holm = if of_settings { 0.001 } else { 0.5 };
+        }
+        assert!(of(&summary).headline.contains("does best"));
+        summary.comparisons.iter_mut().for_each(|comparison| comparison.p_holm = 0.501 - comparison.p_holm);
+        assert!(of(&summary).headline.contains("not shown to be best"));
     }
 
     #[test]

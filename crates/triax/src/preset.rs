@@ -13,8 +13,7 @@ pub enum Preset {
     /// The reference job, exactly as Keras trains it
     #[default]
     Reference,
-    /// For people the network has never seen: axes turned around and windows turned at random, more dropout, a longer
-    /// training
+    /// For people the network has never seen: axes turned around and windows turned at random, a longer training
     Subject,
 }
 
@@ -29,8 +28,6 @@ impl Preset {
             Self::Subject => json!({
                 "flip_axes": true,
                 "rotate": 45.0,
-                "dropout": 0.5,
-                "lr_schedule": "cosine",
                 "epochs": 40,
             }),
         };
