@@ -40,7 +40,7 @@ fn a_preset_stands_below_options_and_its_values_are_recorded() {
     train_small(folder.path(), "data.csv", "run", &["--preset", "subject", "--rotate", "7", "--quiet"]).done();
     let run = read_json(folder.path().join("run/config.json"));
     assert_eq!((&run["preset"], &run["rotate"], &run["epochs"]), (&json!("subject"), &json!(7.0), &json!(2)));
-    assert_eq!(run["lr_schedule"], "cosine");
+    assert_eq!(run["flip_axes"], true);
     // As a config file it is the same run; under a preset given now, another.
     let again = |out: &str, more: &[&str]| {
         let args = [&["train", "--config", "run/config.json", "--out", out, "--quiet"], more].concat();
