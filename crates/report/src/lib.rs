@@ -30,5 +30,6 @@ mod tables;
 pub mod tensorboard;
 mod verdict;
 
+pub use numbers::grouped;
 pub use run::{Command, DataFacts, RunReport, run_html};
 pub use study::study_html;

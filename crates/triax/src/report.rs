@@ -101,7 +101,7 @@ fn name_width(names: &[String], most: usize) -> usize {
 }
 
 /// `name`, cut to `width` characters with a sign that it was.
-fn shortened(name: &str, width: usize) -> String {
+pub fn shortened(name: &str, width: usize) -> String {
     if name.chars().count() <= width {
         return name.to_owned();
     }
@@ -110,15 +110,7 @@ fn shortened(name: &str, width: usize) -> String {
 
 /// 1234567 as `1,234,567`.
 pub fn grouped(number: usize) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
+    triax_report::grouped(number as u64)
 }
 
 /// The first few of a list, and how many more there are.

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use triax_study::{Comparison, Kind, Summary};
 
-use crate::report::{estimate, wrapped};
+use crate::report::{estimate, shortened, wrapped};
 
 /// Columns of a name.
 const NAME: usize = 34;
@@ -60,14 +60,6 @@ fn told(summary: &Summary) -> Vec<&Comparison> {
     let others: Vec<&str> = names(Kind::Network).skip(1).chain(names(Kind::Baseline).take(1)).collect();
     let matters = |one: &&Comparison| one.figure == "macro_f1" && one.a == best && others.contains(&one.b.as_str());
     summary.comparisons.iter().filter(matters).collect()
-}
-
-/// The first columns of a name, with an ellipsis where some are left out.
-fn shortened(name: &str, width: usize) -> String {
-    match name.chars().count() > width {
-        true => name.chars().take(width - 1).chain(['…']).collect(),
-        false => name.to_owned(),
-    }
 }
 
 #[cfg(test)]
