@@ -403,7 +403,7 @@ fn weights_can_be_taken_and_given_without_the_moments() {
     let epoch = MemberEpoch { order: &order, first_step: 0, learning_rates: &[0.01; 5] };
     session.train(&Stretch { steps: 0..5, members: &[epoch] }, &mut go_on).unwrap();
     let before = state(session.as_mut());
-    assert_eq!(session.weights().unwrap(), [before.weights.clone()]);
+    assert_eq!(session.weights().unwrap(), std::slice::from_ref(&before.weights));
     let other = weights(&network, 9);
     session.set_weights(std::slice::from_ref(&other)).unwrap();
     assert_eq!(state(session.as_mut()), SessionState { weights: other.clone(), ..before });
