@@ -34,7 +34,7 @@ pub(crate) fn write(
 /// Adds the rows of `files` below the others, so that a study can be looked at while it goes on.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub(crate) fn append(study: &Study, folder: &StudyFolder, files: &[TrainingFile]) -> Result<(), StudyError> {
     let mut tables = NAMES.map(|_| Table::new());
     for file in files {
