@@ -1,10 +1,10 @@
 //! Classical baselines that keep a network honest: features that the field has used for decades, and linear classifiers on
 //! them. A network that does not beat these has learnt nothing that was worth a network.
 //!
-//! `argmin` minimises the loss of [`logistic`]. `linfa`, which has both methods, was tried: its logistic regression takes the
+//! `argmin` minimises the loss of `logistic`. `linfa`, which has both methods, was tried: its logistic regression takes the
 //! logarithm of sums of exponentials relative to the largest score of all windows, and ended 40 % above the minimum on
 //! recordings; its support vector machine works on a kernel matrix of all pairs of windows, which takes too long for
-//! thousands of windows in each of dozens of folds, and a linear one ([`svm`]) does not need.
+//! thousands of windows in each of dozens of folds, and a linear one (`svm`) does not need.
 //!
 //! This crate must never know a GPU or a training step.
 
