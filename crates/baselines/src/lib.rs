@@ -9,6 +9,7 @@
 //! This crate must never know a GPU or a training step.
 
 mod features;
+mod linear;
 mod logistic;
 mod svm;
 
@@ -83,7 +84,7 @@ impl Baseline {
             }
         };
         let class_of = |row: &Vec<f64>| {
-            let scores: Vec<f64> = weights.iter().map(|weights| svm::margin(weights, row)).collect();
+            let scores: Vec<f64> = weights.iter().map(|weights| linear::score(weights, row)).collect();
             let better = |best: usize, other: usize| if scores[other] > scores[best] { other } else { best };
             known[(1..known.len()).fold(0, better)]
         };

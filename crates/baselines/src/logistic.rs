@@ -8,7 +8,7 @@ use argmin::core::{CostFunction, Error, Executor, Gradient, State};
 use argmin::solver::linesearch::MoreThuenteLineSearch;
 use argmin::solver::quasinewton::LBFGS;
 
-use crate::svm::margin;
+use crate::linear::{self, add_scaled};
 
 /// Iterations, at most.
 const MOST_ITERATIONS: u64 = 200;
@@ -51,7 +51,7 @@ impl Regression<'_> {
         let mut scores = vec![0.0; self.classes];
         for (x, &y) in self.x.iter().zip(self.y) {
             for (score, weights) in scores.iter_mut().zip(weights.chunks_exact(n_weights)) {
-                *score = margin(weights, x);
+                *score = linear::score(weights, x);
             }
             let largest = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
             value += largest - scores[y as usize];
@@ -60,9 +60,7 @@ impl Regression<'_> {
             value += sum.ln();
             for (class, (score, gradient)) in scores.iter().zip(gradient.chunks_exact_mut(n_weights)).enumerate() {
                 let d = score / sum - if class == y as usize { 1.0 } else { 0.0 };
-                let (bias, gradient) = gradient.split_last_mut().expect("a bias at least");
-                gradient.iter_mut().zip(x).for_each(|(gradient, value)| *gradient += d * value);
-                *bias += d;
+                add_scaled(gradient, d, x);
             }
         }
         for (weights, gradient) in weights.chunks_exact(n_weights).zip(gradient.chunks_exact_mut(n_weights)) {

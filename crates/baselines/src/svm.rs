@@ -5,6 +5,8 @@
 
 use triax_random::{Purpose, Stream};
 
+use crate::linear::{add_scaled, score};
+
 /// Rounds over all windows, at most.
 const MOST_ROUNDS: u64 = 300;
 /// Spread of the projected gradients at which the machine is done; LIBLINEAR's default for this problem is 0.1.
@@ -20,7 +22,7 @@ pub(crate) fn train(x: &[Vec<f64>], y: &[f64], c: f64) -> Vec<f64> {
         Stream::new(0, Purpose::Shuffle, round).shuffle(&mut order);
         let (mut largest, mut smallest) = (f64::NEG_INFINITY, f64::INFINITY);
         for &i in &order {
-            let gradient = y[i] * margin(&w, &x[i]) - 1.0;
+            let gradient = y[i] * score(&w, &x[i]) - 1.0;
             // At a bound, only what leads away from it counts.
             let projected = if alpha[i] == 0.0 {
                 gradient.min(0.0)
@@ -35,9 +37,7 @@ pub(crate) fn train(x: &[Vec<f64>], y: &[f64], c: f64) -> Vec<f64> {
                 let moved = (alpha[i] - gradient / curvature[i]).clamp(0.0, c);
                 let by = (moved - alpha[i]) * y[i];
                 alpha[i] = moved;
-                let (bias, weights) = w.split_last_mut().expect("a bias at least");
-                weights.iter_mut().zip(&x[i]).for_each(|(w, value)| *w += by * value);
-                *bias += by;
+                add_scaled(&mut w, by, &x[i]);
             }
         }
         if largest - smallest < TOLERANCE {
@@ -47,25 +47,12 @@ pub(crate) fn train(x: &[Vec<f64>], y: &[f64], c: f64) -> Vec<f64> {
     w
 }
 
-/// `w·x`, with the bias.
-pub(crate) fn margin(w: &[f64], x: &[f64]) -> f64 {
-    let (bias, weights) = w.split_last().expect("a bias at least");
-    // In lanes, so that one sum does not wait for the other.
-    let mut lanes = [0.0; 8];
-    let (whole, rest) = (weights.chunks_exact(8), weights.chunks_exact(8).remainder());
-    for (weights, x) in whole.zip(x.chunks_exact(8)) {
-        lanes.iter_mut().zip(weights.iter().zip(x)).for_each(|(lane, (w, value))| *lane += w * value);
-    }
-    let last = rest.iter().zip(x.chunks_exact(8).remainder()).map(|(w, value)| w * value);
-    bias + lanes.iter().sum::<f64>() + last.sum::<f64>()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn objective(w: &[f64], x: &[Vec<f64>], y: &[f64], c: f64) -> f64 {
-        let losses = x.iter().zip(y).map(|(row, y)| (1.0 - y * margin(w, row)).max(0.0));
+        let losses = x.iter().zip(y).map(|(row, y)| (1.0 - y * score(w, row)).max(0.0));
         w.iter().map(|w| w * w).sum::<f64>() / 2.0 + c * losses.sum::<f64>()
     }
 

@@ -17,15 +17,19 @@ pub(crate) struct FoldOfBaseline {
     pub subjects: Vec<SubjectFigures>,
 }
 
+/// What the methods see of each window.
+pub(crate) fn features(study: &Study) -> Features {
+    Features::of(&study.windows.values, study.window, study.channels(), study.corpus.rate_hz)
+}
+
 /// Trains every method in every fold; method by method.
-pub(crate) fn train(study: &Study) -> Result<Vec<FoldOfBaseline>, StudyError> {
-    let features = Features::of(&study.windows.values, study.window, study.channels(), study.corpus.rate_hz);
+pub(crate) fn train(study: &Study, features: &Features) -> Result<Vec<FoldOfBaseline>, StudyError> {
     let labels = &study.windows.labels;
     let work: Vec<_> = Baseline::ALL.iter().flat_map(|&one| study.folds.iter().map(move |fold| (one, fold))).collect();
     work.into_par_iter()
         .map(|(baseline, fold)| {
             let predictions = baseline
-                .predict(&features, labels, &fold.train, &fold.valid, study.classes().len())
+                .predict(features, labels, &fold.train, &fold.valid, study.classes().len())
                 .map_err(|problem| StudyError::Baseline { name: baseline.name(), fold: fold.name.clone(), problem })?;
             let subjects = by_subject(study, &fold.valid, &predictions);
             Ok(FoldOfBaseline { baseline: baseline.name(), fold: fold.name.clone(), predictions, subjects })

@@ -14,6 +14,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use triax_data::Audit;
 use triax_model::{Scaler, WeightFile, whole_file};
 
 use crate::StudyError;
@@ -81,12 +82,19 @@ impl StudyFolder {
         read_json(&path.join("study.json"))
     }
 
-    /// The scalers in the weights that the folder `path` has kept of `study`; of several seeds only one, where theirs are the
-    /// same.
+    /// Audits the folds of `study`, and the scalers in the weights that the folder `path` has kept of it; where it has kept
+    /// none, those that its trainings make.
     ///
     /// # Errors
     /// A weight file that cannot be read.
-    pub fn kept_scalers(path: &Path, study: &Study) -> Result<Vec<(Training, Scaler)>, StudyError> {
+    pub fn audit(path: &Path, study: &Study) -> Result<Audit, StudyError> {
+        let kept = Self::kept_scalers(path, study)?;
+        Ok(study.audit(&if kept.is_empty() { study.scalers() } else { kept }))
+    }
+
+    /// The scalers in the weights that the folder `path` has kept of `study`; of several seeds only one, where theirs are the
+    /// same.
+    fn kept_scalers(path: &Path, study: &Study) -> Result<Vec<(Training, Scaler)>, StudyError> {
         let mut kept: Vec<(Training, Scaler)> = Vec::new();
         for number in 0..study.n_trainings() {
             let file = weights_in(path, number);

@@ -77,7 +77,7 @@ impl Gap {
 
     /// The gap of a study's windows: the folds by subject that its baselines were trained on beside as many random ones, or
     /// the other way round.
-    pub(crate) fn of_study(study: &Study, baselines: &[FoldOfBaseline]) -> Result<Self, String> {
+    pub(crate) fn of_study(study: &Study, features: &Features, baselines: &[FoldOfBaseline]) -> Result<Self, String> {
         let Study { corpus, windows, .. } = study;
         let n_subjects = n_subjects(corpus, windows)?;
         let n_folds = study.folds.len();
@@ -90,10 +90,9 @@ impl Gap {
         };
         let own = baselines.iter().filter(|fold| fold.baseline == BASELINE.name());
         let own = OutOfFold::of(&study.folds, own.map(|fold| fold.predictions.as_slice()));
-        let features = Features::of(&windows.values, study.window, study.channels(), corpus.rate_hz);
         let made = folds(other, study)?;
         let predict =
-            |fold: &Fold| BASELINE.predict(&features, &windows.labels, &fold.train, &fold.valid, study.classes().len());
+            |fold: &Fold| BASELINE.predict(features, &windows.labels, &fold.train, &fold.valid, study.classes().len());
         let predictions = made.par_iter().map(predict).collect::<Result<Vec<_>, _>>()?;
         let made = OutOfFold::of(&made, predictions.iter().map(Vec::as_slice));
         let (own, made) = (own.by_subject(corpus, windows), made.by_subject(corpus, windows));
@@ -253,6 +252,7 @@ mod tests {
     use triax_data::{Recording, RepairLog, cut};
 
     use super::*;
+    use crate::baselines;
 
     /// Subjects who do one of two things in opposite directions, each on an axis that is nobody else's (`alike`: all on the
     /// same).
@@ -305,20 +305,21 @@ mod tests {
 
     fn measured(corpus: &Corpus, protocol: Folds) -> Result<Gap, String> {
         let study = study(corpus, protocol);
-        Gap::of_study(&study, &crate::baselines::train(&study).unwrap())
+        let features = baselines::features(&study);
+        Gap::of_study(&study, &features, &baselines::train(&study, &features).unwrap())
     }
 
     #[test]
     fn what_only_the_known_share_is_the_gap() {
-        for (protocol, names) in
-            [(Folds::Groups(4), ("random-4", "group-4")), (Folds::Random(3), ("random-3", "group-3"))]
+        for (n, protocol, names) in
+            [(4, Folds::LeaveOneSubjectOut, ("random-4", "loso")), (6, Folds::Random(3), ("random-3", "group-3"))]
         {
-            let gap = measured(&corpus(8, false), protocol).unwrap();
-            assert_eq!((gap.random_folds.as_str(), gap.unseen_folds.as_str(), gap.n_subjects), (names.0, names.1, 8));
+            let gap = measured(&corpus(n, false), protocol).unwrap();
+            assert_eq!((gap.random_folds.as_str(), gap.unseen_folds.as_str(), gap.n_subjects), (names.0, names.1, n));
             assert!(gap.macro_f1.random.mean > 0.95, "{gap:?}");
-            assert!(gap.macro_f1.unseen.mean < 0.9 && gap.is_shown(), "{gap:?}");
+            assert!(gap.macro_f1.unseen.mean < 0.75 && gap.is_shown(), "{gap:?}");
             assert!(gap.words().contains("a random split flatters by 0."), "{}", gap.words());
-            assert_eq!(gap, measured(&corpus(8, false), protocol).unwrap(), "not the same twice");
+            assert_eq!(gap, measured(&corpus(n, false), protocol).unwrap(), "not the same twice");
         }
     }
 
@@ -351,6 +352,6 @@ mod tests {
         apart.recordings[0].class = 1;
         assert!(why(&apart).starts_with("group-2: "));
         let one_fold = Study { protocol: Folds::HeldOut, ..study(&corpus(2, true), Folds::Groups(2)) };
-        assert!(Gap::of_study(&one_fold, &[]).unwrap_err().contains("one fold only"));
+        assert!(Gap::of_study(&one_fold, &baselines::features(&one_fold), &[]).unwrap_err().contains("one fold only"));
     }
 }

@@ -120,6 +120,12 @@ impl Study {
         setting.standardises.then(|| fit_scaler_to(values, &fold.train, self.window, self.channels()))
     }
 
+    /// Of `values` (n_windows, window, channels), those of the windows at `indices`.
+    pub fn windows_at(&self, values: &[f32], indices: &[u32]) -> Vec<f32> {
+        let len = self.window * self.channels();
+        indices.iter().flat_map(|&idx| &values[idx as usize * len..][..len]).copied().collect()
+    }
+
     /// The scalers that its trainings read windows with: of each fold, one for each way in which settings have prepared the
     /// windows.
     pub fn scalers(&self) -> Vec<(Training, Scaler)> {

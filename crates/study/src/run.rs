@@ -210,10 +210,7 @@ impl Ingredients {
     /// The scores of the fold's validation windows, once trained to `weights`.
     pub fn scores(&self, study: &Study, engine: &dyn Engine, weights: &Weights) -> Result<Vec<f32>, EngineError> {
         let (setting, fold) = (&study.settings[self.training.setting], &study.folds[self.training.fold]);
-        let len = study.window * study.channels();
-        let values = &setting.windows.windows;
-        let mut judged: Vec<f32> =
-            fold.valid.iter().flat_map(|&idx| &values[idx as usize * len..][..len]).copied().collect();
+        let mut judged = study.windows_at(&setting.windows.windows, &fold.valid);
         if let Some(scaler) = &self.scaler {
             scaler.apply(&mut judged);
         }

@@ -56,10 +56,15 @@ pub fn summarise(study: &Study, folder: &StudyFolder, facts: Facts) -> Result<Su
             ensembles.extend(ensemble.competitor(study, setting));
         }
     }
-    let of_baselines = if facts.baselines { baselines::train(study)? } else { Vec::new() };
-    if facts.baselines {
+    let (of_baselines, gap) = if facts.baselines {
+        let features = baselines::features(study);
+        let of_baselines = baselines::train(study, &features)?;
         tables::write_baselines(&of_baselines, folder)?;
-    }
+        let gap = Gap::of_study(study, &features, &of_baselines);
+        (of_baselines, gap)
+    } else {
+        (Vec::new(), Err("it takes the baselines, which were left out; `triax data audit` trains its own".to_owned()))
+    };
     let mut competitors = Vec::new();
     for mut kind in [networks, ensembles, classical(study, &of_baselines)] {
         kind.sort_by(|a, b| b.macro_f1.mean.total_cmp(&a.macro_f1.mean));
@@ -72,14 +77,7 @@ pub fn summarise(study: &Study, folder: &StudyFolder, facts: Facts) -> Result<Su
     let mut subjects: Vec<&str> = (0..study.windows.len() as u32).map(|idx| study.subject(idx)).collect();
     subjects.sort_unstable();
     subjects.dedup();
-    let audit = study.audit(&match StudyFolder::kept_scalers(folder.path(), study)? {
-        kept if kept.is_empty() => study.scalers(),
-        kept => kept,
-    });
-    let gap = match facts.baselines {
-        true => Gap::of_study(study, &of_baselines),
-        false => Err("it takes the baselines, which were left out; `triax data audit` trains its own".to_owned()),
-    };
+    let audit = StudyFolder::audit(folder.path(), study)?;
     let about_gap = gap.as_ref().map_or_else(|why| Gap::not_measured(why), |gap| gap.finding(&audit));
     let summary = Summary {
         data: corpus.name.clone(),

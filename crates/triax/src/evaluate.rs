@@ -262,14 +262,8 @@ fn fold_by_fold(args: &Args, of: &OfStudy, corpus: Corpus) -> anyhow::Result<Cho
         return Err(Usage(problem.to_owned()).into());
     }
     let study = study::made_again(&of.path, corpus)?;
-    let len = study.window * study.channels();
     let judging = |fold: &triax_data::Fold| Judging {
-        windows: fold
-            .valid
-            .iter()
-            .flat_map(|&idx| &study.windows.values[idx as usize * len..][..len])
-            .copied()
-            .collect(),
+        windows: study.windows_at(&study.windows.values, &fold.valid),
         labels: study.labels(&fold.valid),
         fold: Some(fold.name.clone()),
     };

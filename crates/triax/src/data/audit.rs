@@ -16,6 +16,7 @@ use triax_study::{Gap, Study, StudyFolder};
 use crate::config::{self, Entries, RECORDED};
 use crate::failure::Usage;
 use crate::inputs::Inputs;
+use crate::predictor::is_study;
 use crate::record::Run;
 use crate::report::{estimate, grouped, wrapped};
 use crate::run_report::split_in_words;
@@ -138,7 +139,7 @@ impl Audited {
     /// Finds out what the path is, and audits it.
     fn of(args: &Args, matches: &ArgMatches) -> anyhow::Result<Self> {
         let DataSource::Path(path) = &args.data.data else { return Self::of_data(args) };
-        let is_study = path.join("study.json").is_file();
+        let is_study = is_study(path);
         let is_run = config::read(&path.join("config.json")).is_ok_and(|entries| entries.contains_key(RECORDED));
         if !is_study && !is_run {
             return Self::of_data(args);
@@ -195,10 +196,7 @@ impl Audited {
     /// The folds of a study, and the scalers in the weights that it has kept.
     fn of_study(path: &Path) -> anyhow::Result<Self> {
         let (study, first) = study::read_again(path)?;
-        let audit = study.audit(&match StudyFolder::kept_scalers(path, &study)? {
-            kept if kept.is_empty() => study.scalers(),
-            kept => kept,
-        });
+        let audit = StudyFolder::audit(path, &study)?;
         Ok(Self::of_folds("the folds of the study", study, first, audit))
     }
 
