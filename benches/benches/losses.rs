@@ -60,7 +60,7 @@ impl Batch {
 
 /// The first GPU and its name.
 fn gpu() -> Option<(Device, String)> {
-    let opened = match triax_device::open(0) {
+    let opened = match triax_engine::device::open(0) {
         Ok(opened) => opened,
         Err(reason) => {
             eprintln!("CPU only: {reason}");

@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use triax_burn::BurnEngine;
+use triax_engine::CpuEngine;
 use triax_engine::{Augmentation, Engine, Member, MemberEpoch, Optimizer, Session, Stretch, TrainingPlan, WindowSet};
-use triax_fused::CpuEngine;
 use triax_losses::Loss;
+use triax_model::random::{Purpose, Stream};
 use triax_model::{Network, NetworkSpec, Weights};
-use triax_random::{Purpose, Stream};
 
 const BATCH: usize = 32;
 /// Steps that run without waiting for the device: an eighth of an epoch of the reference job.
@@ -78,15 +78,15 @@ fn noise(n: usize, spec: &NetworkSpec) -> WindowSet {
 
 fn reference_step(criterion: &mut Criterion) {
     let expected = Walk::new(&CpuEngine::<f64>::new()).run(4);
-    let cpu = triax_device::DeviceInfo::cpu();
+    let cpu = triax_engine::device::DeviceInfo::cpu();
     let mut engines: Vec<(&str, String, Box<dyn Engine>)> = vec![
         ("fused, f32", cpu.to_string(), Box::new(CpuEngine::<f32>::new())),
         ("fused, f64", cpu.to_string(), Box::new(CpuEngine::<f64>::new())),
         ("burn", cpu.to_string(), Box::new(BurnEngine::cpu())),
     ];
-    match triax_device::list().into_iter().find_map(|device| device.index) {
+    match triax_engine::device::list().into_iter().find_map(|device| device.index) {
         Some(index) => {
-            let opened = triax_device::open(index).expect("the GPU opens");
+            let opened = triax_engine::device::open(index).expect("the GPU opens");
             let burn = BurnEngine::gpu(&opened).expect("Burn runs on the GPU");
             engines.push(("burn", opened.info.to_string(), Box::new(burn)));
         }

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use burn::tensor::wgpu::WgpuSetup;
 use burn::tensor::{Device, ExecutionError, Tensor, TensorData};
-use triax_device::{DeviceInfo, Opened};
+use triax_engine::device::{DeviceInfo, Opened};
 use triax_engine::{Engine, EngineError, Member, Session, WindowSet, check_fleet};
 use triax_model::{Layer, Network, Weights};
 

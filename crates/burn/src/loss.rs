@@ -246,7 +246,7 @@ impl<B: Backend> Backward<B, 1> for LossBackward {
 mod tests {
     use burn::tensor::wgpu::WgpuSetup;
     use cubecl::client::Client;
-    use triax_device::DeviceError;
+    use triax_engine::device::DeviceError;
     use triax_testing::{SENTINEL, Tolerance, assert_close, gpu_or_skip};
 
     use super::*;
@@ -269,7 +269,7 @@ mod tests {
 
     /// The device of the first GPU, a software one too.
     fn gpu(test: &str) -> Option<cubecl::Device> {
-        let opened = match triax_device::open(0) {
+        let opened = match triax_engine::device::open(0) {
             Err(DeviceError::NotFound { .. }) => None,
             opened => Some(opened.expect("a GPU that is listed can be opened")),
         };

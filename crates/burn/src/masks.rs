@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use burn::tensor::{Device, Tensor, TensorData};
-use triax_random::dropout_mask;
+use triax_model::random::dropout_mask;
 
 /// Bytes of masks that are copied at once: a copy ends a GPU's submission, so that one copy a step would leave it
 /// little to batch.

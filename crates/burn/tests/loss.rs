@@ -5,16 +5,16 @@ use std::sync::OnceLock;
 use burn::tensor::wgpu::WgpuSetup;
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use triax_burn::loss::{LossRowsError, check_size, loss_rows, try_loss_rows};
-use triax_device::DeviceError;
+use triax_engine::device::DeviceError;
 use triax_losses::Loss;
-use triax_random::{Purpose, Stream};
+use triax_model::random::{Purpose, Stream};
 use triax_testing::{SENTINEL, Tolerance, assert_close, gpu_or_skip};
 
 /// The first GPU, a software one too. Burn keeps what it is given, so it is opened once.
 fn gpu(test: &str) -> Option<Device> {
     static GPU: OnceLock<Option<Device>> = OnceLock::new();
     let open = || {
-        let opened = match triax_device::open(0) {
+        let opened = match triax_engine::device::open(0) {
             Err(DeviceError::NotFound { .. }) => return None,
             opened => opened.expect("a GPU that is listed can be opened"),
         };

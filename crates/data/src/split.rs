@@ -11,7 +11,7 @@ mod folds;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
-use triax_random::{Purpose, Stream};
+use triax_model::random::{Purpose, Stream};
 
 use crate::windows::{n_short_recordings, origins};
 use crate::{Corpus, DataError, Origin, Part, Windows};

@@ -30,7 +30,7 @@
 mod body;
 mod rotation;
 
-use triax_random::{Purpose, Stream};
+use triax_model::random::{Purpose, Stream};
 
 use crate::{Corpus, Recording, RepairLog};
 use body::{ACTIVITIES, Body, Wander};

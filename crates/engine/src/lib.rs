@@ -1,14 +1,20 @@
-//! What trains networks: the interface that every engine implements.
+//! What trains networks: the interface of an engine, the devices of a machine, and the fused engine on both kinds of them.
 //!
 //! An [`Engine`] is a device that can train. It takes a fleet, which is one or more models of one shape, and the windows
 //! that they learn from, and opens a [`Session`]: the state of their training, resident on that device. The trainer
 //! drives the session a stretch of steps at a time, and reads back what it needs at the end of the stretch.
 //!
+//! [`device`] finds the GPUs of this machine and opens them. [`CpuEngine`] and [`GpuEngine`] are the two halves of the fused
+//! engine: a training step in two passes, a fleet of models at once.
+//!
 //! This crate must never know files, progress bars or what a subject is.
 
 mod augmentation;
+mod cpu;
+pub mod device;
 mod evaluation;
 mod fleet;
+mod gpu;
 mod plan;
 mod state;
 mod stretch;
@@ -17,8 +23,10 @@ mod windows;
 use std::ops::ControlFlow;
 
 pub use augmentation::Augmentation;
+pub use cpu::{CpuEngine, Float, StageTime, Stages, gradients, stage_times};
 pub use evaluation::{Evaluation, NotFinite};
 pub use fleet::{Member, can_share, check_fleet, check_weights};
+pub use gpu::GpuEngine;
 pub use plan::{Optimizer, TrainingPlan};
 pub use state::SessionState;
 pub use stretch::{MemberEpoch, Progress, StepResult, Stretch};

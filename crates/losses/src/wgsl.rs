@@ -1,5 +1,7 @@
 //! The WGSL sources of `kernels/`, put together by a typed key.
 
+use triax_kernels::Kernel;
+
 use crate::Loss;
 
 /// Invocations of a workgroup of every loss kernel; the default limit of WebGPU.
@@ -42,31 +44,66 @@ impl LossKernelKey {
     }
 }
 
-/// Names of a loss in its WGSL file: the prefix of its functions, that of its structure, and the source.
-fn functions(loss: Loss) -> (&'static str, &'static str, &'static str) {
+/// Names of a loss in its WGSL file: the prefix of its functions and that of its structure; and the file.
+fn functions(loss: Loss) -> (&'static str, &'static str, &'static Kernel) {
     match loss {
-        Loss::Hinge => ("hinge", "Hinge", include_str!("../../../kernels/loss/hinge.wgsl")),
-        Loss::SquaredHinge => {
-            ("squared_hinge", "SquaredHinge", include_str!("../../../kernels/loss/squared_hinge.wgsl"))
+        Loss::Hinge => ("hinge", "Hinge", &triax_kernels::HINGE),
+        Loss::SquaredHinge => ("squared_hinge", "SquaredHinge", &triax_kernels::SQUARED_HINGE),
+        Loss::CategoricalHinge => ("categorical_hinge", "CategoricalHinge", &triax_kernels::CATEGORICAL_HINGE),
+        Loss::CategoricalCrossentropy => {
+            ("categorical_crossentropy", "CategoricalCrossentropy", &triax_kernels::CATEGORICAL_CROSSENTROPY)
         }
-        Loss::CategoricalHinge => {
-            ("categorical_hinge", "CategoricalHinge", include_str!("../../../kernels/loss/categorical_hinge.wgsl"))
-        }
-        Loss::CategoricalCrossentropy => (
-            "categorical_crossentropy",
-            "CategoricalCrossentropy",
-            include_str!("../../../kernels/loss/categorical_crossentropy.wgsl"),
-        ),
     }
 }
 
-/// Functions that notice what is not finite.
-pub const FINITE: &str = include_str!("../../../kernels/finite.wgsl");
-
-/// Functions of one loss (`kernels/README.md` says which), for a kernel of one's own. Those of several losses may stand
-/// in one source.
-pub fn loss_functions(loss: Loss) -> &'static str {
-    functions(loss).2
+/// The losses `losses`, and functions that choose among them by `which`, the place of a loss in the list: `loss_identity`,
+/// `loss_term`, `loss_combine`, `loss_value` and `loss_gradient`, over a `LossRow` that holds a row of each.
+pub fn chosen_losses(losses: &[Loss]) -> String {
+    let mut text: String = losses.iter().map(|&loss| functions(loss).2.source).collect();
+    let each =
+        |of: &dyn Fn(&str) -> String| -> Vec<String> { losses.iter().map(|&loss| of(functions(loss).0)).collect() };
+    // Which row, value or gradient a loss gives, by its place; the last one is the default.
+    let choose = |cases: &[String]| -> String {
+        let place = |i: usize| if i + 1 < cases.len() { format!("case {i}u") } else { "default".to_owned() };
+        cases.iter().enumerate().map(|(i, case)| format!("        {}: {{ {case} }}\n", place(i))).collect()
+    };
+    let field = |&loss: &Loss| format!("    {}: {}Row,\n", functions(loss).0, functions(loss).1);
+    let fields: String = losses.iter().map(field).collect();
+    let identities = each(&|x| format!("{x}_identity()")).join(", ");
+    let terms = choose(&each(&|x| format!("row.{x} = {x}_term(score, is_true);")));
+    let combined = choose(&each(&|x| format!("row.{x} = {x}_combine(a.{x}, b.{x});")));
+    let values = choose(&each(&|x| format!("return {x}_value(row.{x}, n_classes);")));
+    let gradients = choose(&each(&|x| format!("return {x}_gradient(row.{x}, score, is_true, n_classes);")));
+    text += &format!(
+        "
+struct LossRow {{
+{fields}}}
+fn loss_identity() -> LossRow {{
+    return LossRow({identities});
+}}
+fn loss_term(which: u32, score: f32, is_true: bool) -> LossRow {{
+    var row = loss_identity();
+    switch which {{
+{terms}    }}
+    return row;
+}}
+fn loss_combine(which: u32, a: LossRow, b: LossRow) -> LossRow {{
+    var row = a;
+    switch which {{
+{combined}    }}
+    return row;
+}}
+fn loss_value(which: u32, row: LossRow, n_classes: u32) -> f32 {{
+    switch which {{
+{values}    }}
+}}
+fn loss_gradient(which: u32, row: LossRow, score: f32, is_true: bool, n_classes: u32) -> f32 {{
+    switch which {{
+{gradients}    }}
+}}
+"
+    );
+    text
 }
 
 /// The whole source of the kernel `loss_rows`, entry point `main`.
@@ -84,7 +121,7 @@ fn loss_gradient(row: LossRow, score: f32, is_true: bool, n_classes: u32) -> f32
 }}",
         lanes = key.lanes,
     );
-    [FINITE, source, &bound, include_str!("../../../kernels/loss_rows.wgsl")].join("\n")
+    [source.source, &bound, &triax_kernels::with_needs(&[&triax_kernels::LOSS_ROWS])].join("\n")
 }
 
 #[cfg(test)]
@@ -142,8 +179,7 @@ mod tests {
 
     #[test]
     fn the_losses_can_stand_in_one_source() {
-        let all: Vec<&str> = Loss::ALL.into_iter().map(loss_functions).collect();
-        let (module, _) = parse_shader(&all.join("\n"));
+        let (module, _) = parse_shader(&chosen_losses(&Loss::ALL));
         for loss in Loss::ALL {
             for function in ["identity", "term", "combine", "value", "gradient"] {
                 let name = format!("{loss}_{function}");

@@ -1,8 +1,9 @@
-//! What a network is: its specification, parameters, initialisation and weight files.
+//! What a network is: its specification, parameters, initialisation and weight files; and the random numbers of all engines.
 //!
 //! This crate must never know how a network is trained, nor where its data comes from.
 
 mod network;
+pub mod random;
 mod scaler;
 mod summary;
 mod weight_file;

@@ -1,6 +1,6 @@
 //! The values of a network's parameters.
 
-use triax_random::{Purpose, Stream};
+use crate::random::{Purpose, Stream};
 
 use crate::network::Network;
 

@@ -4,12 +4,12 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
+use crate::baselines::{Baseline, Features};
+use crate::statistics::Estimate;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
-use triax_baselines::{Baseline, Features};
 use triax_data::{Audit, Corpus, Finding, Fold, Folds, SplitPlan, Verdict, Windows};
 use triax_engine::Engine;
-use triax_statistics::Estimate;
 use triax_trainer::{FleetJob, FleetModel, FleetObserver, FleetResult, SubjectFigures, fit_fleet};
 
 use crate::baselines::FoldOfBaseline;

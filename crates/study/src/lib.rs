@@ -7,7 +7,7 @@
 //!
 //! This crate must never know the command line, nor how a report looks.
 
-mod baselines;
+pub mod baselines;
 mod error;
 mod folder;
 mod gap;
@@ -15,6 +15,7 @@ mod grid;
 mod judge;
 mod networks;
 mod run;
+pub mod statistics;
 mod summarise;
 mod summary;
 mod tables;

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::statistics::{Estimate, holm, signed_rank, words};
 use triax_data::Folds;
-use triax_statistics::{Estimate, holm, signed_rank, words};
 use triax_trainer::{Mistake, Reliability, SubjectFigures, worst_mistakes};
 
 use crate::baselines::{self, FoldOfBaseline};

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use crate::statistics::Estimate;
 use serde::{Deserialize, Serialize};
 use triax_data::Audit;
-use triax_statistics::Estimate;
 use triax_trainer::{Mistake, Reliability, SubjectFigures};
 
 use crate::{Gap, StudyError};

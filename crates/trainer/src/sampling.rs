@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use triax_random::{Purpose, Stream, epoch_order};
+use triax_model::random::{Purpose, Stream, epoch_order};
 
 /// How an epoch draws its windows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,9 +4,9 @@ mod auto;
 mod cache;
 mod trial;
 
-use triax_device::{DeviceChoice, DeviceInfo, DeviceKind};
+use triax_engine::device::{DeviceChoice, DeviceInfo, DeviceKind};
 use triax_engine::Engine;
-use triax_fused::{CpuEngine, GpuEngine};
+use triax_engine::{CpuEngine, GpuEngine};
 
 use crate::failure::Usage;
 use crate::settings::{EngineChoice, MachineSettings};
@@ -46,7 +46,7 @@ impl Place {
             let on = open_choice(machine.engine, machine.device)?;
             return Ok(Self::Settled(Box::new(Settled { on, why: None, measured: Vec::new() })));
         }
-        let devices = triax_device::list();
+        let devices = triax_engine::device::list();
         let candidates = auto::candidates(&devices);
         if candidates.len() > 1 {
             return Ok(Self::Open(machine.engine, candidates));
@@ -78,9 +78,9 @@ pub fn open_choice(engine: EngineChoice, choice: DeviceChoice) -> anyhow::Result
     let devices = match choice {
         // Looking for GPUs takes a while, and drivers may print.
         DeviceChoice::Cpu => vec![DeviceInfo::cpu()],
-        _ => triax_device::list(),
+        _ => triax_engine::device::list(),
     };
-    let chosen = triax_device::choose(choice, &devices)?;
+    let chosen = triax_engine::device::choose(choice, &devices)?;
     if let Some(notice) = chosen.notice {
         eprintln!("note: {notice}");
     }
@@ -116,7 +116,7 @@ pub fn open(engine: EngineChoice, device: &DeviceInfo) -> anyhow::Result<OnDevic
 fn fused(gpu: Option<usize>) -> anyhow::Result<Box<dyn Engine>> {
     Ok(match gpu {
         None => Box::new(CpuEngine::<f32>::new()),
-        Some(index) => Box::new(GpuEngine::new(&triax_device::open(index)?)?),
+        Some(index) => Box::new(GpuEngine::new(&triax_engine::device::open(index)?)?),
     })
 }
 
@@ -125,7 +125,7 @@ fn fused(gpu: Option<usize>) -> anyhow::Result<Box<dyn Engine>> {
 fn burn(gpu: Option<usize>) -> anyhow::Result<Box<dyn Engine>> {
     Ok(Box::new(match gpu {
         None => triax_burn::BurnEngine::cpu(),
-        Some(index) => triax_burn::BurnEngine::gpu(&triax_device::open(index)?)?,
+        Some(index) => triax_burn::BurnEngine::gpu(&triax_engine::device::open(index)?)?,
     }))
 }
 

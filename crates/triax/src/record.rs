@@ -6,7 +6,7 @@ use anyhow::{Context as _, anyhow};
 use clap::ValueEnum as _;
 use serde::{Deserialize, Serialize};
 use triax_data::{RepairLog, SplitPlan};
-use triax_device::{DeviceChoice, DeviceInfo, DeviceKind};
+use triax_engine::device::{DeviceChoice, DeviceInfo, DeviceKind};
 use triax_model::{Network, NetworkSpec};
 use triax_trainer::RunFolder;
 
@@ -148,7 +148,7 @@ impl Run {
             return DeviceChoice::Cpu;
         }
         let is_same = |now: &DeviceInfo| now.kind == before.kind && now.name == before.name && now.api == before.api;
-        let same = triax_device::list().into_iter().find(is_same);
+        let same = triax_engine::device::list().into_iter().find(is_same);
         same.map_or(asked, |now| DeviceChoice::Gpu(now.index))
     }
 }

@@ -6,7 +6,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 use triax_data::PerWindow;
-use triax_device::DeviceChoice;
+use triax_engine::device::DeviceChoice;
 use triax_engine::{Augmentation, Optimizer};
 use triax_losses::Loss;
 use triax_model::{ConvSpec, NetworkSpec};

@@ -1,7 +1,7 @@
 //! The same weights, windows, order and masks give what the f64 reference gives.
 
+use triax_engine::{CpuEngine, gradients};
 use triax_engine::{Engine, Member, Optimizer, StepResult, TrainingPlan, WindowSet};
-use triax_fused::{CpuEngine, gradients};
 use triax_losses::Loss;
 use triax_model::{ConvSpec, Network, NetworkSpec, Scaler, Weights};
 use triax_testing::{Tolerance, assert_close};

@@ -4,14 +4,14 @@ use std::ops::ControlFlow;
 use std::sync::OnceLock;
 
 use triax_burn::BurnEngine;
-use triax_device::{DeviceChoice, choose, list, open};
+use triax_engine::device::{DeviceChoice, choose, list, open};
 use triax_engine::{
     Augmentation, Engine, EngineError, Member, MemberEpoch, Optimizer, Progress, Session, StepResult, Stretch,
     TrainingPlan, WindowSet,
 };
 use triax_losses::Loss;
+use triax_model::random::{Purpose, Stream, epoch_order};
 use triax_model::{ConvSpec, Network, NetworkSpec, Weights};
-use triax_random::{Purpose, Stream, epoch_order};
 
 /// The CPU, and a GPU where there is one. `test` is named where it must go without.
 pub fn engines(test: &str) -> Vec<(&'static str, BurnEngine)> {

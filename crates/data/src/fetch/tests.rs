@@ -113,7 +113,7 @@ fn zip_of(entries: &[(&str, &[u8])]) -> Vec<u8> {
 
 /// Numbers that do not compress, so that the archive is long enough to break in the middle.
 fn noise(n: usize) -> Vec<u8> {
-    let mut stream = triax_random::Stream::new(0, triax_random::Purpose::Synthesise, 0);
+    let mut stream = triax_model::random::Stream::new(0, triax_model::random::Purpose::Synthesise, 0);
     (0..n).map(|_| stream.next_u32() as u8).collect()
 }
 

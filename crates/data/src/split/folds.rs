@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
-use triax_random::{Purpose, Stream};
+use triax_model::random::{Purpose, Stream};
 
 use super::{SplitError, SplitPlan, check_parts, choose_subjects, is_predefined_valid, subjects_of};
 use crate::{Corpus, DataError, Origin, Windows};

@@ -2,7 +2,7 @@
 
 use std::f64::consts::{PI, TAU};
 
-use triax_random::Stream;
+use triax_model::random::Stream;
 
 use super::RATE_HZ;
 

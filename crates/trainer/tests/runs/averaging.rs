@@ -1,7 +1,7 @@
 //! Runs that end with the mean of their last epochs' weights.
 
+use triax_engine::CpuEngine;
 use triax_engine::Engine;
-use triax_fused::CpuEngine;
 use triax_model::{WeightFile, Weights};
 use triax_trainer::{FitError, RunFolder, Sampling};
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use triax_fused::CpuEngine;
+use triax_engine::CpuEngine;
 use triax_model::WeightFile;
 use triax_trainer::{
     Breakdown, EpochRecord, FitError, Metrics, Observer, Outcome, RunFolder, RunShape, Schedule, StepRecord, Summary,

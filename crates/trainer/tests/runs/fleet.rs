@@ -1,7 +1,7 @@
 //! Fleets: what becomes of a model does not depend on who else is trained.
 
+use triax_engine::CpuEngine;
 use triax_engine::Engine;
-use triax_fused::CpuEngine;
 use triax_losses::Loss;
 use triax_model::{Network, Scaler, WeightFile, Weights};
 use triax_trainer::{

@@ -5,8 +5,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use triax_engine::CpuEngine;
 use triax_engine::{Engine, StepResult};
-use triax_fused::CpuEngine;
 use triax_trainer::{
     EpochRecord, FitError, Metrics, Observer, Outcome, RunFolder, RunShape, Sampling, Schedule, resume,
 };

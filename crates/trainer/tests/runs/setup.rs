@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use triax_engine::{Augmentation, Engine, Optimizer, TrainingPlan, WindowSet};
 use triax_losses::Loss;
+use triax_model::random::{Purpose, Stream};
 use triax_model::{ConvSpec, Network, NetworkSpec, Scaler, Weights};
-use triax_random::{Purpose, Stream};
 use triax_trainer::{FitError, FitPlan, Job, Observer, Outcome, RunFolder, Sampling, Schedule, Summary, fit, resume};
 
 /// Everything a [`Job`] borrows.

@@ -10,8 +10,8 @@ use triax_engine::{
     Engine, EngineError, Evaluation, Member, Progress, Session, SessionState, StepResult, Stretch, TrainingPlan, Watch,
     WindowSet, check_fleet, check_weights,
 };
+use triax_model::random::{Purpose, Stream};
 use triax_model::{Network, Scaler, Weights};
-use triax_random::{Purpose, Stream};
 
 /// What goes wrong, and in which step of the run (from 0).
 #[derive(Clone, Copy, Debug)]

@@ -1,7 +1,7 @@
 //! `--device auto`: the device on which this job's own steps take the least time.
 
 use serde::{Deserialize, Serialize};
-use triax_device::{DeviceInfo, DeviceKind};
+use triax_engine::device::{DeviceInfo, DeviceKind};
 
 use super::cache::{Cache, Key};
 use super::{OnDevice, Settled, Trial, open};

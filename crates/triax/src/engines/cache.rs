@@ -6,7 +6,7 @@ use std::env;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use triax_device::DeviceInfo;
+use triax_engine::device::DeviceInfo;
 use triax_model::{NetworkSpec, whole_file};
 
 /// Measurements kept: the newest.

@@ -8,7 +8,7 @@ use clap::ArgMatches;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use triax_data::Folds;
-use triax_device::DeviceChoice;
+use triax_engine::device::DeviceChoice;
 use triax_study::{Share, Study, StudyFolder};
 
 use super::GridArgs;

@@ -1,0 +1,127 @@
+//! The CPU executor, generic over the float. At f32 it is the fast path, at f64 the reference that everything else is held
+//! against.
+//!
+//! A step is two passes: [`sample_pass`] takes each tile of 16 windows through all layers and back, [`parameter_pass`] sums
+//! up the gradient of each parameter over the batch and updates it. Arithmetic is on rows of 16 values, and compiled once
+//! for each set of vector instructions; which one runs is decided when it runs.
+
+mod affine;
+mod augment;
+mod dropout;
+mod first_block;
+mod float;
+mod gather;
+mod gradients;
+mod layers;
+mod loss;
+mod max_pool;
+mod memory;
+mod model;
+mod parameter_pass;
+mod product;
+mod row;
+mod sample_pass;
+mod scores;
+mod session;
+mod stage_times;
+mod team;
+#[cfg(test)]
+mod tests;
+mod transpose;
+mod update;
+
+use std::marker::PhantomData;
+
+use crate::{Engine, EngineError, Member, Session, WindowSet, check_fleet};
+pub use float::Float;
+pub use gradients::{Stages, gradients};
+pub use stage_times::{StageTime, stage_times};
+use triax_model::{Network, Weights};
+
+use model::Shape;
+use scores::scores;
+use session::CpuSession;
+use team::Team;
+
+/// The fused engine on the CPU.
+#[derive(Clone, Copy, Debug)]
+pub struct CpuEngine<F = f32> {
+    n_threads: usize,
+    float: PhantomData<F>,
+}
+
+impl<F: Float> CpuEngine<F> {
+    /// On as many threads as this process may use processors.
+    pub fn new() -> Self {
+        Self::with_threads(std::thread::available_parallelism().map_or(1, usize::from))
+    }
+
+    /// On `n_threads` threads, at least one. The results do not depend on their number.
+    pub fn with_threads(n_threads: usize) -> Self {
+        Self { n_threads: n_threads.max(1), float: PhantomData }
+    }
+}
+
+impl<F: Float> Default for CpuEngine<F> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<F: Float> CpuEngine<F> {
+    fn session(&self, fleet: &[Member<'_>], windows: &WindowSet) -> Result<Box<dyn Session>, EngineError> {
+        check_fleet(fleet, windows)?;
+        Ok(Box::new(CpuSession::<F>::new(self.n_threads, fleet, windows)))
+    }
+
+    fn scores_of(&self, network: &Network, weights: &Weights, windows: &[f32]) -> Result<Vec<f32>, EngineError> {
+        weights.fits(network).map_err(|problem| EngineError::Input(format!("the weights do not fit: {problem}")))?;
+        let (window, channels) = (network.spec().window, network.spec().channels);
+        let window_len = window * channels;
+        if !windows.len().is_multiple_of(window_len) {
+            return Err(EngineError::Input(format!(
+                "{} values are no whole number of windows of {window} samples in {channels} channels",
+                windows.len()
+            )));
+        }
+        let (shape, parameters) = (Shape::new(network), model::flat::<F>(weights));
+        let window = |i: usize| &windows[i * window_len..][..window_len];
+        let n = windows.len() / window_len;
+        Ok(Team::of(self.n_threads, |team| scores(team, &shape, &parameters, None, n, window)))
+    }
+}
+
+/// What a model takes in a session, and beside it what a trainer keeps of it: its newest state and its best weights. The
+/// workspaces of the threads, a few MB each, do not grow with a fleet.
+fn bytes_of_a_model<F>(member: &Member<'_>) -> u64 {
+    let n_states = 1 + member.plan.optimizer.moment_names().len();
+    let a_parameter = n_states * size_of::<F>() + (n_states + 1) * size_of::<f32>();
+    (member.network.n_parameters() * a_parameter + size_of_val(member.validation)) as u64
+}
+
+/// An engine for each float, so that it is compiled in this crate: for a generic one, each crate that uses it would compile
+/// all instruction sets of all stages again, which takes minutes.
+macro_rules! engine {
+    ($($float:ident),*) => {$(
+        impl Engine for CpuEngine<$float> {
+            fn name(&self) -> &'static str {
+                "fused"
+            }
+
+            /// As many as half of the memory holds that is there now.
+            fn capacity(&self, member: &Member<'_>, _: &WindowSet) -> usize {
+                let fitting = memory::for_a_fleet() / bytes_of_a_model::<$float>(member);
+                usize::try_from(fitting).unwrap_or(usize::MAX).max(1)
+            }
+
+            fn open(&self, fleet: &[Member<'_>], windows: &WindowSet) -> Result<Box<dyn Session>, EngineError> {
+                self.session(fleet, windows)
+            }
+
+            fn scores(&self, network: &Network, weights: &Weights, windows: &[f32]) -> Result<Vec<f32>, EngineError> {
+                self.scores_of(network, weights, windows)
+            }
+        }
+    )*};
+}
+engine!(f32, f64);

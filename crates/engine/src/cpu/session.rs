@@ -1,0 +1,155 @@
+//! A fleet in training on the CPU. One model shares its passes among all threads; of several, each thread takes whole ones.
+
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
+
+use crate::{
+    EngineError, Evaluation, Member, Progress, Session, SessionState, StepResult, Stretch, Watch, WindowSet,
+    check_weights,
+};
+use triax_model::Weights;
+
+use super::Float;
+use super::model::{Model, Place, Shape, Workspace};
+use super::scores::scores;
+use super::team::Team;
+
+/// A session of [`super::CpuEngine`].
+pub(super) struct CpuSession<F> {
+    n_threads: usize,
+    shape: Shape,
+    windows: WindowSet,
+    batch_size: usize,
+    models: Vec<Model<F>>,
+    /// One for a model by itself; for a fleet one a thread.
+    workspaces: Vec<Mutex<Workspace<F>>>,
+}
+
+impl<F: Float> CpuSession<F> {
+    /// Takes a fleet that has been checked.
+    pub fn new(n_threads: usize, fleet: &[Member<'_>], windows: &WindowSet) -> Self {
+        let shape = Shape::new(fleet[0].network);
+        let batch_size = fleet[0].plan.batch_size;
+        let clips = fleet.iter().any(|member| member.plan.clip_norm.is_some());
+        let (n_workspaces, n_sharing) = match fleet {
+            [_] => (1, n_threads),
+            _ => (n_threads, 1),
+        };
+        // Not bounded by the number of windows: an order may name a window more than once.
+        let workspace = || Mutex::new(Workspace::new(&shape, batch_size, clips, n_sharing));
+        Self {
+            workspaces: (0..n_workspaces).map(|_| workspace()).collect(),
+            models: fleet.iter().map(Model::new).collect(),
+            windows: windows.clone(),
+            batch_size,
+            shape,
+            n_threads,
+        }
+    }
+
+    /// Takes the steps of one member, as long as `after_step` lets it.
+    fn train_member(
+        &self,
+        member: usize,
+        model: &mut Model<F>,
+        stretch: &Stretch<'_>,
+        workspace: &mut Workspace<F>,
+        team: &Team<'_>,
+        mut after_step: impl FnMut(StepResult) -> ControlFlow<()>,
+    ) -> Vec<StepResult> {
+        let steps = stretch.steps_of(member, self.batch_size);
+        let epoch = &stretch.members[member];
+        let place = Place { shape: &self.shape, windows: &self.windows, team };
+        let mut results = Vec::with_capacity(steps.len());
+        for (step, &learning_rate) in steps.zip(epoch.learning_rates) {
+            let result = model.step(place, epoch, step, learning_rate, workspace).into();
+            results.push(result);
+            if after_step(result).is_break() {
+                break;
+            }
+        }
+        results
+    }
+
+    fn train_all(
+        &self,
+        team: &Team<'_>,
+        models: &mut [Model<F>],
+        stretch: &Stretch<'_>,
+        watch: &mut Watch<'_>,
+    ) -> Vec<Vec<StepResult>> {
+        let workspace = |i: usize| self.workspaces[i].lock().unwrap_or_else(PoisonError::into_inner);
+        if let [model] = models {
+            let mut steps = 0;
+            return vec![self.train_member(0, model, stretch, &mut workspace(0), team, |result| {
+                steps += 1;
+                watch(Progress { steps, newest: Some(result) })
+            })];
+        }
+        let (steps, stopped, watch) = (AtomicUsize::new(0), AtomicBool::new(false), Mutex::new(watch));
+        let mut members: Vec<_> = models.iter_mut().map(|model| (model, Vec::new())).collect();
+        team.each_as_free(&mut members, |thread, member, (model, results)| {
+            *results = self.train_member(member, model, stretch, &mut workspace(thread), &Team::alone(), |_| {
+                let progress = Progress { steps: steps.fetch_add(1, Relaxed) + 1, newest: None };
+                // Whoever is busy telling has told enough.
+                if let Ok(mut watch) = watch.try_lock()
+                    && watch(progress).is_break()
+                {
+                    stopped.store(true, Relaxed);
+                }
+                if stopped.load(Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            });
+        });
+        members.into_iter().map(|(_, results)| results).collect()
+    }
+}
+
+impl<F: Float> Session for CpuSession<F> {
+    fn train(&mut self, stretch: &Stretch<'_>, watch: &mut Watch<'_>) -> Result<Vec<Vec<StepResult>>, EngineError> {
+        stretch.check(self.models.len(), self.windows.len(), self.batch_size)?;
+        let mut models = std::mem::take(&mut self.models);
+        let results = Team::of(self.n_threads, |team| self.train_all(team, &mut models, stretch, watch));
+        self.models = models;
+        Ok(results)
+    }
+
+    fn validate(&mut self) -> Result<Vec<Evaluation>, EngineError> {
+        let classes = self.shape.network.spec().classes;
+        let evaluate = |team: &Team<'_>, model: &Model<F>| {
+            let labels = model.validation.iter().map(|&idx| self.windows.labels[idx as usize]);
+            let window = |i: usize| self.shape.window(&self.windows, model.validation[i]);
+            let scores = scores(team, &self.shape, &model.parameters, model.scaler.as_ref(), labels.len(), window);
+            Evaluation::of_scores(&scores, labels, classes, model.plan.loss)
+        };
+        Ok(Team::of(self.n_threads, |team| self.models.iter().map(|model| evaluate(team, model)).collect()))
+    }
+
+    fn weights(&mut self) -> Result<Vec<Weights>, EngineError> {
+        Ok(self.models.iter().map(|model| model.weights(&self.shape.network)).collect())
+    }
+
+    fn set_weights(&mut self, weights: &[Weights]) -> Result<(), EngineError> {
+        check_weights(weights, self.models.iter().map(|_| &self.shape.network))?;
+        self.models.iter_mut().zip(weights).for_each(|(model, weights)| model.set_weights(weights));
+        Ok(())
+    }
+
+    fn state(&mut self) -> Result<Vec<SessionState>, EngineError> {
+        let states: Vec<_> = self.models.iter().map(|model| model.state(&self.shape.network)).collect();
+        self.restore(&states)?;
+        Ok(states)
+    }
+
+    fn restore(&mut self, states: &[SessionState]) -> Result<(), EngineError> {
+        if states.len() != self.models.len() {
+            let (n_states, n_models) = (states.len(), self.models.len());
+            return Err(EngineError::Input(format!("{n_states} saved states for a fleet of {n_models}")));
+        }
+        for (model, state) in self.models.iter().zip(states) {
+            state.check(&self.shape.network, &model.plan.optimizer)?;
+        }
+        self.models.iter_mut().zip(states).for_each(|(model, state)| model.restore(state));
+        Ok(())
+    }
+}

@@ -1,0 +1,195 @@
+//! Tests of the CPU engine: at f64 it is held against its formulas, central differences and Keras; at f32 against itself
+//! at f64; and at both against what a session promises.
+
+mod central_differences;
+mod floats;
+mod keras;
+mod not_finite;
+mod same_bits;
+mod session;
+mod stage;
+
+use std::ops::ControlFlow;
+
+use crate::{
+    Augmentation, Engine, Evaluation, Member, MemberEpoch, Optimizer, Session, SessionState, StepResult, Stretch,
+    TrainingPlan, WindowSet,
+};
+use triax_losses::Loss;
+use triax_model::random::{Purpose, Stream, epoch_order};
+use triax_model::{ConvSpec, Network, NetworkSpec, Scaler, Weights};
+
+/// Seed of all random numbers here.
+const SEED: u64 = 11;
+
+/// Numbers in [-1, 1), different for each `index`.
+fn random(index: u64, n: usize) -> Vec<f32> {
+    let mut stream = Stream::new(SEED, Purpose::Synthesise, index);
+    (0..n).map(|_| 2.0 * stream.uniform() - 1.0).collect()
+}
+
+/// Random windows, no two alike, with a label each.
+fn window_set(spec: &NetworkSpec, n_windows: usize) -> WindowSet {
+    let mut stream = Stream::new(SEED, Purpose::Synthesise, 1000);
+    WindowSet {
+        windows: random(1001, n_windows * spec.window * spec.channels).into(),
+        labels: (0..n_windows).map(|_| stream.below(spec.classes as u32)).collect(),
+        sample_weights: None,
+    }
+}
+
+/// Glorot's weights, and biases that are not 0.
+fn weights(network: &Network, seed: u64) -> Weights {
+    let mut weights = Weights::glorot_uniform(network, seed);
+    for (k, tensor) in weights.tensors.iter_mut().enumerate().filter(|(_, tensor)| tensor.shape.len() == 1) {
+        let values = random(2000 + 100 * seed + k as u64, tensor.values.len());
+        tensor.values.iter_mut().zip(values).for_each(|(bias, value)| *bias = 0.25 * value);
+    }
+    weights
+}
+
+fn plan(loss: Loss, batch_size: usize) -> TrainingPlan {
+    TrainingPlan {
+        loss,
+        optimizer: Optimizer::adam(),
+        batch_size,
+        clip_norm: None,
+        class_weights: None,
+        augmentation: Augmentation::default(),
+        seed: 42,
+    }
+}
+
+fn conv(filters: usize, kernel: usize, stride: usize, pool: Option<usize>) -> ConvSpec {
+    ConvSpec { filters, kernel, stride, pool }
+}
+
+/// A network with everything in it that takes no time.
+fn small_network(dropout: f32) -> Network {
+    let convs = vec![conv(5, 3, 2, Some(2)), conv(3, 2, 1, None)];
+    Network::new(NetworkSpec { window: 17, channels: 3, convs, dropout, hidden: vec![7], classes: 3 }).unwrap()
+}
+
+/// The family's corners: one to four blocks, with and without pooling, no to three hidden layers, with dropout.
+fn family() -> Vec<NetworkSpec> {
+    vec![
+        NetworkSpec::default(),
+        NetworkSpec {
+            window: 1,
+            channels: 1,
+            convs: vec![conv(1, 1, 1, None)],
+            dropout: 0.0,
+            hidden: vec![],
+            classes: 2,
+        },
+        NetworkSpec {
+            window: 31,
+            channels: 2,
+            convs: vec![conv(3, 5, 2, Some(3)), conv(5, 2, 1, None)],
+            dropout: 0.25,
+            hidden: vec![7, 5],
+            classes: 3,
+        },
+        NetworkSpec {
+            window: 53,
+            channels: 5,
+            convs: vec![conv(7, 3, 1, Some(2)), conv(5, 3, 1, None), conv(3, 1, 2, Some(2)), conv(11, 2, 1, None)],
+            dropout: 0.5,
+            hidden: vec![11, 13, 7],
+            classes: 5,
+        },
+    ]
+}
+
+/// One model, and the epoch that it is trained for.
+#[derive(Clone, Debug)]
+struct Case {
+    network: Network,
+    weights: Weights,
+    plan: TrainingPlan,
+    scaler: Option<Scaler>,
+    validation: Vec<u32>,
+    order: Vec<u32>,
+    learning_rate: f32,
+}
+
+impl Case {
+    /// Trains on all of `n_windows` windows in a random order, and is validated with every third.
+    fn new(network: Network, plan: TrainingPlan, n_windows: usize) -> Self {
+        Self {
+            weights: weights(&network, 1),
+            network,
+            plan,
+            scaler: None,
+            validation: (0..n_windows as u32).step_by(3).collect(),
+            order: epoch_order(SEED, 0, n_windows),
+            learning_rate: 0.01,
+        }
+    }
+
+    fn member(&self) -> Member<'_> {
+        Member {
+            network: &self.network,
+            weights: &self.weights,
+            plan: &self.plan,
+            scaler: self.scaler.as_ref(),
+            validation: &self.validation,
+        }
+    }
+
+    fn n_steps(&self) -> usize {
+        self.plan.n_steps(self.order.len())
+    }
+}
+
+/// What training left behind of one model.
+#[derive(Clone, Debug, PartialEq)]
+struct Trained {
+    results: Vec<StepResult>,
+    state: SessionState,
+    evaluation: Evaluation,
+}
+
+impl Trained {
+    /// Every bit of it: `==` of floats knows one 0 only, and no NaN.
+    fn bits(&self) -> Vec<u64> {
+        let result = |r: &StepResult| [r.loss.to_bits(), r.correct, r.gradient_norm.to_bits()].map(u64::from);
+        let tensors = [&self.state.weights].into_iter().chain(&self.state.moments).flat_map(|w| &w.tensors);
+        let Evaluation { loss, confusion } = &self.evaluation;
+        (self.results.iter().flat_map(result))
+            .chain(tensors.flat_map(|tensor| &tensor.values).map(|value| value.to_bits().into()))
+            .chain([self.state.updates, loss.to_bits()])
+            .chain(confusion.iter().copied())
+            .collect()
+    }
+}
+
+/// Trains `fleet` for an epoch.
+fn train(engine: &dyn Engine, fleet: &[&Case], windows: &WindowSet) -> Vec<Trained> {
+    let members: Vec<Member<'_>> = fleet.iter().map(|case| case.member()).collect();
+    let rates: Vec<Vec<f32>> = fleet.iter().map(|case| vec![case.learning_rate; case.n_steps()]).collect();
+    let epochs: Vec<MemberEpoch<'_>> = fleet
+        .iter()
+        .zip(&rates)
+        .map(|(case, learning_rates)| MemberEpoch { order: &case.order, first_step: 3, learning_rates })
+        .collect();
+    let n_steps = fleet.iter().map(|case| case.n_steps()).max().unwrap();
+    let mut session = engine.open(&members, windows).unwrap();
+    let results = session.train(&Stretch { steps: 0..n_steps, members: &epochs }, &mut go_on).unwrap();
+    let (evaluations, states) = (session.validate().unwrap(), session.state().unwrap());
+    assert_eq!([results.len(), evaluations.len(), states.len()], [fleet.len(); 3]);
+    let trained = results.into_iter().zip(states).zip(evaluations);
+    trained.map(|((results, state), evaluation)| Trained { results, state, evaluation }).collect()
+}
+
+/// Watches, and does nothing.
+fn go_on(_: crate::Progress) -> ControlFlow<()> {
+    ControlFlow::Continue(())
+}
+
+/// Trains a session of one for an epoch at one learning rate.
+fn epoch(session: &mut dyn Session, batch_size: usize, order: &[u32], first_step: u64) -> Vec<StepResult> {
+    let n_steps = order.len().div_ceil(batch_size);
+    let members = [MemberEpoch { order, first_step, learning_rates: &vec![0.01; n_steps] }];
+    session.train(&Stretch { steps: 0..n_steps, members: &members }, &mut go_on).unwrap().remove(0)
+}

@@ -1,0 +1,104 @@
+//! What differs from model to model, and from step to step, as the words that the kernels read (`kernels/tile.wgsl`).
+
+use crate::{Member, Optimizer};
+use triax_losses::Loss;
+use triax_model::Network;
+
+use super::source::{MEMBER_HEAD, STEP_HEAD};
+
+/// Probability that `network` drops a feature.
+pub(super) fn dropout(network: &Network) -> f32 {
+    network.spec().dropout
+}
+
+/// The words of `member`, in a fleet with these losses.
+pub(super) fn member_words(member: &Member<'_>, losses: &[Loss]) -> Vec<u32> {
+    let (spec, plan) = (member.network.spec(), member.plan);
+    let which = losses.iter().position(|loss| *loss == plan.loss).expect("the fleet's losses are those of its members");
+    let rate = dropout(member.network);
+    let mut words = vec![plan.seed as u32, (plan.seed >> 32) as u32, which as u32];
+    let clip = plan.clip_norm.unwrap_or(f32::MAX);
+    let settings = settings(&plan.optimizer);
+    let numbers = [rate, 1.0 / (1.0 - rate), clip].into_iter().chain(settings);
+    words.extend(numbers.map(f32::to_bits));
+    let varied = &plan.augmentation;
+    words.extend([
+        varied.largest_turn().to_bits(),
+        u32::from(varied.permute_channels) + 2 * u32::from(varied.flip_axes),
+        varied.largest_scaling().to_bits(),
+        varied.shift,
+        varied.time_warp.to_bits(),
+        varied.jitter.to_bits(),
+        varied.mix.to_bits(),
+    ]);
+    debug_assert_eq!(words.len(), MEMBER_HEAD);
+    let (mean, scale) = match member.scaler {
+        Some(scaler) => (scaler.mean.clone(), scaler.scale.clone()),
+        None => (vec![0.0; spec.channels], vec![1.0; spec.channels]),
+    };
+    let class_weights = plan.class_weights.clone().unwrap_or_else(|| vec![1.0; spec.classes]);
+    words.extend(mean.into_iter().chain(scale).chain(class_weights).map(f32::to_bits));
+    words
+}
+
+/// The settings of an optimizer, as its kernel names them; the complements are taken in f64, so that they are exact.
+fn settings(optimizer: &Optimizer) -> [f32; 4] {
+    let rest = |share: f32| (1.0 - f64::from(share)) as f32;
+    // What is padding has neither gradient nor moments, and would become 0/0.
+    let positive = |epsilon: f32| epsilon.max(f32::MIN_POSITIVE);
+    match *optimizer {
+        Optimizer::Adam { beta_1, beta_2, epsilon } | Optimizer::AdamW { beta_1, beta_2, epsilon, .. } => {
+            [rest(beta_1), rest(beta_2), positive(epsilon), 0.0]
+        }
+        Optimizer::Sgd { momentum, .. } => [momentum, 0.0, 0.0, 0.0],
+        Optimizer::RmsProp { rho, momentum, epsilon } => [rho, rest(rho), positive(epsilon), momentum],
+    }
+}
+
+/// Learning rate of update number `t` (from 1), for Adam its α; and that times the weight decay. In f64, and rounded once.
+fn rates(optimizer: &Optimizer, learning_rate: f32, t: u64) -> [f32; 2] {
+    let lr = f64::from(learning_rate);
+    let alpha = |beta_1: f32, beta_2: f32| {
+        let remaining = |beta: f32| 1.0 - f64::from(beta).powf(t as f64);
+        lr * remaining(beta_2).sqrt() / remaining(beta_1)
+    };
+    let (rate, decay) = match *optimizer {
+        Optimizer::Adam { beta_1, beta_2, .. } => (alpha(beta_1, beta_2), 0.0),
+        Optimizer::AdamW { beta_1, beta_2, weight_decay, .. } => (alpha(beta_1, beta_2), lr * f64::from(weight_decay)),
+        Optimizer::Sgd { .. } | Optimizer::RmsProp { .. } => (lr, 0.0),
+    };
+    [rate as f32, decay as f32]
+}
+
+/// One step of one model.
+pub(super) struct Step<'a> {
+    /// Indices of its windows on the device.
+    pub windows: &'a mut dyn Iterator<Item = u32>,
+    pub n_windows: usize,
+    /// Steps taken before: the counter of dropout.
+    pub counter: u64,
+    pub optimizer: &'a Optimizer,
+    pub learning_rate: f32,
+    /// Updates with this one.
+    pub updates: u64,
+    /// Which of the model's results it writes.
+    pub result: usize,
+}
+
+impl Step<'_> {
+    /// Writes its words; those of windows that there are not stay as they are.
+    pub fn write(self, words: &mut [u32]) {
+        let [rate, decay] = rates(self.optimizer, self.learning_rate, self.updates);
+        words[..STEP_HEAD].copy_from_slice(&[
+            self.n_windows as u32,
+            self.counter as u32,
+            (self.counter >> 32) as u32,
+            rate.to_bits(),
+            decay.to_bits(),
+            self.result as u32,
+            0,
+            0,
+        ]);
+        words[STEP_HEAD..].iter_mut().zip(self.windows).for_each(|(word, window_idx)| *word = window_idx);
+    }
+}

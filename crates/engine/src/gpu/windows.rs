@@ -1,0 +1,80 @@
+//! The windows on the device: all of them where they fit, else those of the coming steps, a chunk at a time.
+
+use crate::device::wgpu::{Buffer, BufferUsages};
+use crate::{EngineError, WindowSet};
+
+use super::device::Device;
+
+/// The data set as the kernels see it.
+#[derive(Debug)]
+pub(super) struct Windows {
+    set: WindowSet,
+    window_values: usize,
+    /// (values, label and weight of each window): one pair that holds everything, or two that take turns, so that one
+    /// is filled while the device reads the other.
+    pub buffers: Vec<[Buffer; 2]>,
+    /// Windows that a chunk has room for; none where all are on the device.
+    room: Option<usize>,
+    values: Vec<f32>,
+    facts: Vec<[u32; 2]>,
+    turn: usize,
+}
+
+impl Windows {
+    /// Puts `set` on the device, where a buffer may have `most_bytes` bytes.
+    pub fn new(device: &Device, set: &WindowSet, window_values: usize, most_bytes: u64) -> Result<Self, EngineError> {
+        let bytes_of = |n_windows: usize| (4 * window_values as u64 * n_windows as u64).max(8 * n_windows as u64);
+        let resident = bytes_of(set.len()) <= most_bytes;
+        let room = (!resident).then(|| (most_bytes / bytes_of(1)) as usize);
+        let n_windows = room.unwrap_or(set.len());
+        let usage = BufferUsages::STORAGE | BufferUsages::COPY_DST;
+        let make = |_| {
+            let values = device.buffer("windows", 4 * (n_windows * window_values) as u64, usage)?;
+            Ok([values, device.buffer("labels", 8 * n_windows as u64, usage)?])
+        };
+        let buffers = (0..if resident { 1 } else { 2 }).map(make).collect::<Result<Vec<_>, EngineError>>()?;
+        let windows =
+            Self { set: set.clone(), window_values, buffers, room, values: Vec::new(), facts: Vec::new(), turn: 0 };
+        if resident {
+            let facts: Vec<[u32; 2]> = (0..set.len()).map(|idx| windows.fact(idx)).collect();
+            device.write(&windows.buffers[0][0], &set.windows)?;
+            device.write(&windows.buffers[0][1], &facts)?;
+        }
+        Ok(windows)
+    }
+
+    /// Windows that the steps of one submission may have together; no bound where all are on the device.
+    pub fn room(&self) -> Option<usize> {
+        self.room
+    }
+
+    /// Where on the device window `idx` of the data set will be found by the submission that is being put together.
+    pub fn locate(&mut self, idx: u32) -> u32 {
+        if self.room.is_none() {
+            return idx;
+        }
+        let at = idx as usize;
+        self.values.extend_from_slice(&self.set.windows[at * self.window_values..][..self.window_values]);
+        self.facts.push(self.fact(at));
+        self.facts.len() as u32 - 1
+    }
+
+    /// Uploads what has been located since the last time, and says which of the buffers have it.
+    pub fn upload(&mut self, device: &Device) -> Result<usize, EngineError> {
+        if self.room.is_none() {
+            return Ok(0);
+        }
+        self.turn = 1 - self.turn;
+        let [values, facts] = &self.buffers[self.turn];
+        device.write(values, &self.values)?;
+        device.write(facts, &self.facts)?;
+        self.values.clear();
+        self.facts.clear();
+        Ok(self.turn)
+    }
+
+    /// Label and weight of a window.
+    fn fact(&self, idx: usize) -> [u32; 2] {
+        [self.set.labels[idx], self.set.weight(idx, None).to_bits()]
+    }
+}

@@ -1,0 +1,88 @@
+//! Nothing is allocated inside an epoch on the CPU: memory is flat however many steps are taken.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+use triax_engine::CpuEngine;
+use triax_engine::{Augmentation, Engine, Member, MemberEpoch, Optimizer, Session, Stretch, TrainingPlan, WindowSet};
+use triax_losses::Loss;
+use triax_model::{Network, NetworkSpec, Weights};
+
+/// The system's allocator, which counts.
+struct Counting;
+
+static N_ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
+
+// SAFETY: everything is handed on to the system's allocator as it came.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        N_ALLOCATIONS.fetch_add(1, Relaxed);
+        // SAFETY: as the caller promises.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: as the caller promises.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        N_ALLOCATIONS.fetch_add(1, Relaxed);
+        // SAFETY: as the caller promises.
+        unsafe { System.realloc(pointer, layout, new_size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+const BATCH_SIZE: usize = 40;
+
+/// Allocations while each member takes `n_steps` steps.
+fn allocations(session: &mut dyn Session, order: &[u32], n_members: usize, n_steps: usize) -> usize {
+    let learning_rates = vec![1e-3; n_steps];
+    let members = vec![MemberEpoch { order, first_step: 0, learning_rates: &learning_rates }; n_members];
+    let stretch = Stretch { steps: 0..n_steps, members: &members };
+    let before = N_ALLOCATIONS.load(Relaxed);
+    let results = session.train(&stretch, &mut |_| ControlFlow::Continue(())).unwrap();
+    let n = N_ALLOCATIONS.load(Relaxed) - before;
+    assert!(results.iter().all(|results| results.len() == n_steps));
+    n
+}
+
+/// The only test in this file, so that nothing else allocates meanwhile.
+#[test]
+fn thirty_steps_allocate_no_more_than_three() {
+    let network = Network::new(NetworkSpec::default()).unwrap();
+    let weights = Weights::glorot_uniform(&network, 1);
+    let n_windows = 30 * BATCH_SIZE;
+    let windows = WindowSet {
+        windows: (0..n_windows * 120 * 3).map(|i| (i % 101) as f32 / 50.0 - 1.0).collect(),
+        labels: (0..n_windows as u32).map(|n| n % 6).collect(),
+        sample_weights: None,
+    };
+    let order: Vec<u32> = (0..n_windows as u32).collect();
+    for (clip_norm, mix) in [(None, 0.0), (Some(0.1), 0.5)] {
+        let plan = TrainingPlan {
+            loss: Loss::SquaredHinge,
+            optimizer: Optimizer::adam(),
+            batch_size: BATCH_SIZE,
+            clip_norm,
+            class_weights: None,
+            augmentation: Augmentation { mix, ..Augmentation::default() },
+            seed: 1,
+        };
+        let member = Member { network: &network, weights: &weights, plan: &plan, scaler: None, validation: &[] };
+        for n_threads in [1, 2] {
+            for n_members in [1, 3] {
+                let engine = CpuEngine::<f32>::with_threads(n_threads);
+                let mut session = engine.open(&vec![member; n_members], &windows).unwrap();
+                // What is set up once, such as the choice of vector instructions, is behind us then.
+                allocations(session.as_mut(), &order, n_members, 1);
+                let [three, thirty] = [3, 30].map(|n| allocations(session.as_mut(), &order, n_members, n));
+                assert_eq!(three, thirty, "{n_threads} threads, {n_members} models");
+            }
+        }
+    }
+}

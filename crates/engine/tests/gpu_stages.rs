@@ -1,0 +1,102 @@
+//! Every stage of a batch on the GPU against the f64 truth.
+
+mod gpu;
+
+use gpu::{Case, gpu, truth};
+use triax_engine::Stages;
+use triax_losses::Loss;
+use triax_model::{ConvSpec, Layer, NetworkSpec};
+use triax_testing::{Tolerance, assert_close};
+
+fn conv(filters: usize, kernel: usize, stride: usize, pool: Option<usize>) -> ConvSpec {
+    ConvSpec { filters, kernel, stride, pool }
+}
+
+/// Shapes of 1, primes, and sizes just below, at and above a tile, a vector and a workgroup.
+fn specs() -> Vec<NetworkSpec> {
+    let spec = |window, channels, convs, dropout, hidden, classes| NetworkSpec {
+        window,
+        channels,
+        convs,
+        dropout,
+        hidden,
+        classes,
+    };
+    vec![
+        NetworkSpec::default(),
+        spec(1, 1, vec![conv(1, 1, 1, None)], 0.0, vec![], 2),
+        spec(31, 1, vec![conv(3, 5, 2, Some(3)), conv(5, 2, 1, None)], 0.25, vec![7, 5], 7),
+        spec(
+            53,
+            5,
+            vec![conv(7, 3, 1, Some(2)), conv(5, 3, 1, None), conv(3, 1, 2, Some(2)), conv(11, 2, 1, None)],
+            0.5,
+            vec![11, 13, 7],
+            3,
+        ),
+        // A stride beyond the kernel leaves positions that nothing reads; a pool is the last before the dense layers.
+        spec(40, 3, vec![conv(4, 2, 3, None), conv(8, 3, 5, Some(1))], 0.1, vec![3], 2),
+        spec(29, 2, vec![conv(64, 3, 1, Some(4))], 0.3, vec![], 256),
+        spec(67, 4, vec![conv(5, 64, 1, None)], 0.0, vec![65], 33),
+    ]
+}
+
+#[test]
+fn stages_agree_with_the_truth() {
+    let Some(engine) = gpu("stages_agree_with_the_truth") else { return };
+    for (s, spec) in specs().into_iter().enumerate() {
+        // A driver compiles each anew, so that one network has all of them and the others some.
+        let batches: &[usize] = if s == 2 { &[1, 3, 4, 5, 31, 32, 33] } else { [&[1, 33], &[4, 31], &[5, 32]][s % 3] };
+        for &batch in batches {
+            // Every loss turns up with every batch somewhere.
+            let loss = Loss::ALL[(s + batch) % 4];
+            let case = Case::new(&spec, loss, batch);
+            let found = case.gradients(&engine, &case.indices(batch), 5);
+            assert_stages(&case, &found, &truth(&case, &case.indices(batch), 5));
+        }
+    }
+}
+
+#[test]
+fn kernels_for_silicon_and_for_software_agree_with_the_truth() {
+    let Some(engine) = gpu("kernels_for_silicon_and_for_software_agree_with_the_truth") else { return };
+    for spec in specs() {
+        let case = Case::new(&spec, Loss::SquaredHinge, 9);
+        for software in [false, true] {
+            let engine = engine.clone().with_kernels_for_software(software);
+            let found = case.gradients(&engine, &case.indices(9), 6);
+            assert_stages(&case, &found, &truth(&case, &case.indices(9), 6));
+        }
+    }
+}
+
+fn assert_stages(case: &Case, found: &Stages, truth: &Stages) {
+    let layers = case.network.layers();
+    for (l, layer) in layers.iter().enumerate() {
+        let name = format!("{:?} batch {}: {layer:?}", case.network.spec(), case.plan.batch_size);
+        // Neither executor keeps everything.
+        if !found.outputs[l].is_empty() && !truth.outputs[l].is_empty() {
+            assert_near(&format!("{name}: output"), &found.outputs[l], &truth.outputs[l]);
+        }
+        if !found.d_outputs[l].is_empty() && !truth.d_outputs[l].is_empty() {
+            let mut d_outputs = truth.d_outputs[l].clone();
+            if matches!(layer, Layer::MaxPool { .. }) {
+                d_outputs.iter_mut().zip(&truth.outputs[l]).filter(|(_, y)| **y <= 0.0).for_each(|(d, _)| *d = 0.0);
+            }
+            assert_near(&format!("{name}: gradient"), &found.d_outputs[l], &d_outputs);
+        }
+    }
+    for (p, parameter) in case.network.parameters().iter().enumerate() {
+        let name = format!("{:?} batch {}: {}", case.network.spec(), case.plan.batch_size, parameter.name);
+        assert_near(&name, &found.gradients[p], &truth.gradients[p]);
+    }
+    assert_close("loss", &[found.loss], &[truth.loss], Tolerance::Relative(1e-5));
+    assert_eq!(found.correct, truth.correct);
+    assert_close("norm", &[found.gradient_norm], &[truth.gradient_norm], Tolerance::Relative(1e-5));
+}
+
+/// Within a few rounding errors of the largest value.
+fn assert_near(what: &str, found: &[f64], truth: &[f64]) {
+    let largest = truth.iter().fold(0.0_f64, |largest, value| largest.max(value.abs()));
+    assert_close(what, found, truth, Tolerance::Absolute(2e-6 * largest));
+}

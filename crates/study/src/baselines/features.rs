@@ -1,0 +1,213 @@
+//! Features of a window, in time and in frequency, of each channel and of the magnitude of each group of three.
+
+use realfft::RealFftPlanner;
+
+/// Bands that a spectrum is divided into, in Hz: slow turns of posture, steps, running, shaking; where the rate is not
+/// known, in the same shares of a rate of 20 Hz.
+const BANDS: [(f64, f64); 4] = [(0.0, 0.7), (0.7, 2.0), (2.0, 4.0), (4.0, f64::INFINITY)];
+/// Rate to divide the spectrum by where none is known.
+const USUAL_RATE_HZ: f64 = 20.0;
+
+/// Features of windows.
+///
+/// Of each channel, and of the magnitude √(x² + y² + z²) of each group of three channels: mean, standard deviation,
+/// smallest, largest, median, interquartile range, root mean square (all in the sensor's unit), mean absolute difference of
+/// neighbours (unit a sample), crossings of the mean a sample, skewness, excess kurtosis; of the spectrum without its mean:
+/// the share of its energy in four bands, the dominant frequency in Hz, its entropy from 0 to 1. Of each group of three
+/// channels the three correlations.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Features {
+    /// One row a window.
+    rows: Vec<Vec<f64>>,
+}
+
+impl Features {
+    /// The features of `windows` (n, window, channels), as the sensors gave them, of `rate_hz` samples a second.
+    ///
+    /// # Panics
+    /// If the window has no sample or no channel.
+    pub fn of(windows: &[f32], window: usize, channels: usize, rate_hz: Option<f64>) -> Self {
+        assert!(window > 0 && channels > 0, "a window has samples and channels");
+        let mut spectrum = Spectrum::new(window, rate_hz.unwrap_or(USUAL_RATE_HZ));
+        let row = |values: &[f32]| {
+            let mut series: Vec<Vec<f64>> = (0..channels)
+                .map(|channel| values.iter().skip(channel).step_by(channels).map(|&value| f64::from(value)).collect())
+                .collect();
+            let mut row = Vec::new();
+            for axes in series.chunks_exact(3) {
+                row.extend([(0, 1), (0, 2), (1, 2)].map(|(a, b)| correlation(&axes[a], &axes[b])));
+            }
+            let magnitudes: Vec<Vec<f64>> = series
+                .chunks_exact(3)
+                .map(|axes| (0..window).map(|t| axes.iter().map(|axis| axis[t].powi(2)).sum::<f64>().sqrt()).collect())
+                .collect();
+            series.extend(magnitudes);
+            for one in &series {
+                row.extend(in_time(one));
+                row.extend(spectrum.features(one));
+            }
+            row
+        };
+        Self { rows: windows.chunks_exact(window * channels).map(row).collect() }
+    }
+
+    /// The rows at `train` and at `valid`, each feature with mean 0 and deviation 1 over `train`; a feature that is
+    /// constant there is 0.
+    pub(crate) fn standardised(&self, train: &[u32], valid: &[u32]) -> (Vec<Vec<f64>>, Vec<Vec<f64>>) {
+        let n_features = self.rows.first().map_or(0, Vec::len);
+        let of = |feature: usize| train.iter().map(move |&idx| self.rows[idx as usize][feature]);
+        let scales: Vec<(f64, f64)> = (0..n_features)
+            .map(|feature| {
+                let values: Vec<f64> = of(feature).collect();
+                let (mean, deviation) = (mean(&values), deviation(&values));
+                (mean, if deviation > 1e-9 * (1.0 + mean.abs()) { 1.0 / deviation } else { 0.0 })
+            })
+            .collect();
+        let rows = |indices: &[u32]| -> Vec<Vec<f64>> {
+            let scaled =
+                |row: &Vec<f64>| row.iter().zip(&scales).map(|(value, (mean, scale))| (value - mean) * scale).collect();
+            indices.iter().map(|&idx| scaled(&self.rows[idx as usize])).collect()
+        };
+        (rows(train), rows(valid))
+    }
+}
+
+/// Features of one series in time.
+fn in_time(x: &[f64]) -> [f64; 11] {
+    let n = x.len() as f64;
+    let (mean, deviation) = (mean(x), deviation(x));
+    let mut sorted = x.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let moment = |power: i32| match deviation > 1e-9 * (1.0 + mean.abs()) {
+        true => x.iter().map(|value| ((value - mean) / deviation).powi(power)).sum::<f64>() / n,
+        false => 0.0,
+    };
+    let steps = x.windows(2).map(|pair| (pair[1] - pair[0]).abs()).sum::<f64>();
+    let crossings = x.windows(2).filter(|pair| (pair[0] > mean) != (pair[1] > mean)).count();
+    [
+        mean,
+        deviation,
+        sorted[0],
+        sorted[sorted.len() - 1],
+        quantile(&sorted, 0.5),
+        quantile(&sorted, 0.75) - quantile(&sorted, 0.25),
+        (x.iter().map(|value| value * value).sum::<f64>() / n).sqrt(),
+        steps / (n - 1.0).max(1.0),
+        crossings as f64 / n,
+        moment(3),
+        if moment(2) > 0.0 { moment(4) - 3.0 } else { 0.0 },
+    ]
+}
+
+/// Spectra of series of one length.
+struct Spectrum {
+    transform: std::sync::Arc<dyn realfft::RealToComplex<f64>>,
+    /// Frequency of a bin.
+    hz: f64,
+}
+
+impl Spectrum {
+    fn new(window: usize, rate_hz: f64) -> Self {
+        Self { transform: RealFftPlanner::new().plan_fft_forward(window), hz: rate_hz / window as f64 }
+    }
+
+    /// Shares of the bands, dominant frequency, entropy; all 0 of a series that does not move.
+    fn features(&mut self, x: &[f64]) -> [f64; 6] {
+        let mean = mean(x);
+        let mut input: Vec<f64> = x.iter().map(|value| value - mean).collect();
+        let mut output = self.transform.make_output_vec();
+        self.transform.process(&mut input, &mut output).expect("buffers of the lengths that were planned");
+        // Without the mean, which is 0 but for rounding.
+        let energy: Vec<f64> = output.iter().skip(1).map(|bin| bin.norm_sqr()).collect();
+        let total: f64 = energy.iter().sum();
+        if total <= 1e-9 * (1.0 + mean * mean) {
+            return [0.0; 6];
+        }
+        let frequency = |bin: usize| (bin + 1) as f64 * self.hz;
+        let band = |(low, high): (f64, f64)| {
+            let within = |(bin, _): &(usize, &f64)| (low..high).contains(&frequency(*bin));
+            energy.iter().enumerate().filter(within).map(|(_, energy)| energy).sum::<f64>() / total
+        };
+        let strongest = (0..energy.len()).fold(0, |best, bin| if energy[bin] > energy[best] { bin } else { best });
+        let shares = energy.iter().map(|energy| energy / total).filter(|share| *share > 0.0);
+        let entropy = shares.map(|share| -share * share.ln()).sum::<f64>() / (energy.len().max(2) as f64).ln();
+        let [a, b, c, d] = BANDS.map(band);
+        [a, b, c, d, frequency(strongest), entropy]
+    }
+}
+
+fn mean(x: &[f64]) -> f64 {
+    x.iter().sum::<f64>() / x.len().max(1) as f64
+}
+
+/// Population standard deviation.
+fn deviation(x: &[f64]) -> f64 {
+    let mean = mean(x);
+    (x.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / x.len().max(1) as f64).sqrt()
+}
+
+/// Linear between order statistics.
+fn quantile(sorted: &[f64], share: f64) -> f64 {
+    let at = share * (sorted.len() - 1) as f64;
+    let (below, above) = (sorted[at as usize], sorted[(at as usize + 1).min(sorted.len() - 1)]);
+    below + (above - below) * at.fract()
+}
+
+/// Pearson's correlation; 0 where one of them does not move.
+fn correlation(a: &[f64], b: &[f64]) -> f64 {
+    let ((mean_a, mean_b), scale) = ((mean(a), mean(b)), deviation(a) * deviation(b));
+    if scale <= 1e-12 {
+        return 0.0;
+    }
+    a.iter().zip(b).map(|(a, b)| (a - mean_a) * (b - mean_b)).sum::<f64>() / a.len() as f64 / scale
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+    use triax_testing::golden;
+
+    use super::*;
+
+    #[derive(Deserialize)]
+    struct Golden {
+        window: usize,
+        channels: usize,
+        rate_hz: f64,
+        windows: Vec<f32>,
+        features: Vec<Vec<f64>>,
+    }
+
+    #[test]
+    fn features_are_those_of_numpy_and_scipy() {
+        let Golden { window, channels, rate_hz, windows, features } =
+            golden(concat!(env!("CARGO_MANIFEST_DIR"), "/golden/baselines/features.json"));
+        let found = Features::of(&windows, window, channels, Some(rate_hz));
+        assert_eq!((found.rows.len(), found.rows[0].len()), (features.len(), features[0].len()));
+        for (found, wanted) in found.rows.iter().zip(&features) {
+            for (feature, (found, wanted)) in found.iter().zip(wanted).enumerate() {
+                assert!(
+                    (found - wanted).abs() < 1e-9 * (1.0 + wanted.abs()),
+                    "feature {feature}: {found} is not {wanted}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn windows_at_rest_have_finite_features() {
+        for value in [0.0_f32, 9.81, -1e6] {
+            let found = Features::of(&[value; 2 * 16 * 3], 16, 3, None);
+            assert!(found.rows.iter().flatten().all(|feature| feature.is_finite()), "{found:?}");
+        }
+        let single = Features::of(&[1.0, 2.0], 1, 2, None);
+        assert!(single.rows.iter().flatten().all(|feature| feature.is_finite()), "{single:?}");
+    }
+
+    #[test]
+    fn a_constant_feature_is_0() {
+        let (train, valid) =
+            Features { rows: vec![vec![3.0, 1.0], vec![3.0, 2.0], vec![4.0, 3.0]] }.standardised(&[0, 1], &[2]);
+        assert_eq!((train, valid), (vec![vec![0.0, -1.0], vec![0.0, 1.0]], vec![vec![0.0, 3.0]]));
+    }
+}

@@ -1,0 +1,359 @@
+//! `triax bench`: how fast each engine and device trains the reference job, one model or a fleet.
+//!
+//! Each row is first checked against the f64 reference and then timed, in processes of their own.
+
+mod job;
+mod measure;
+mod plot;
+mod roofline;
+mod sgemm;
+mod stream;
+mod table;
+
+use std::io::{self, Write};
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::process::{Command, ExitCode, Stdio};
+use std::time::{Duration, SystemTime};
+
+use anyhow::Context;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use triax_engine::device::{DeviceChoice, DeviceInfo, DeviceKind};
+
+use crate::engines;
+use crate::failure::Usage;
+use crate::settings::EngineChoice;
+use job::ReferenceJob;
+use measure::{Checked, Request, Task, Timed};
+use roofline::Roofline;
+
+/// Time engines and devices on the reference job, for one model and for fleets
+#[derive(clap::Args)]
+#[command(after_help = "\
+The job: 7,552 windows of 120 samples in 3 channels, six classes, squared hinge, Adam, dropout 0.1, shuffled each epoch.
+The models of a fleet differ in their seeds. Without --batch-sizes and --fleets, one model is timed at batches of 16 to
+4,096, and fleets of 8, 64 and 512 at a batch of 32; with either, every combination of the two. A row whose epoch takes
+too long is timed on a part of it, and says so. `benches/peers/run` of the source code measures Keras, PyTorch and JAX on
+the same job.")]
+pub struct Args {
+    /// Only this engine [default: all that are built in]
+    #[arg(long, value_enum)]
+    engine: Option<EngineChoice>,
+    /// Only this device: auto, cpu, gpu or gpu:N [default: all but software GPUs]
+    #[arg(long)]
+    device: Option<DeviceChoice>,
+    /// Windows a step
+    #[arg(long, value_delimiter = ',', value_name = "N,…")]
+    batch_sizes: Vec<NonZeroUsize>,
+    /// Models trained at once
+    #[arg(long, value_delimiter = ',', value_name = "K,…")]
+    fleets: Vec<NonZeroUsize>,
+    /// Epochs a measurement, where they fit into its time
+    #[arg(long, default_value = "1", value_name = "N")]
+    epochs: NonZeroUsize,
+    /// Measurements of each row [default: 20; with --quick 3]
+    #[arg(long, value_name = "N")]
+    repeats: Option<NonZeroUsize>,
+    /// A first impression: fewer and shorter measurements, a batch of 32 and of 1,024, a fleet of 8
+    #[arg(long)]
+    quick: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    /// Draw cost against batch and fleet, and the roofline, into this file
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
+    /// Be the process that measures
+    #[arg(long, hide = true, value_name = "REQUEST", exclusive = true)]
+    measure: Option<String>,
+}
+
+/// Everything that was measured.
+#[derive(Serialize)]
+struct Report {
+    version: &'static str,
+    job: job::Description,
+    cpu: DeviceInfo,
+    sgemm_gflops: f64,
+    stream_gbytes: f64,
+    repeats: usize,
+    rows: Vec<Row>,
+    roofline: Roofline,
+    failures: Vec<Failure>,
+}
+
+/// One engine on one device at one batch size, training a fleet.
+#[derive(Serialize)]
+struct Row {
+    engine: String,
+    device: DeviceInfo,
+    batch_size: usize,
+    /// Models trained at once.
+    models: usize,
+    checked: Checked,
+    /// Of the whole fleet.
+    seconds_per_epoch: Spread,
+    seconds_per_model_epoch: f64,
+    /// Whether an epoch was not run to its end, and its time is that of `windows` scaled up.
+    extrapolated: bool,
+    /// Windows that each model trained on in a measurement.
+    windows: usize,
+    /// Of the whole fleet.
+    microseconds_per_step: f64,
+    /// Of all models together.
+    windows_per_second: f64,
+    seconds_to_first_step: f64,
+    peak_bytes: Option<u64>,
+    gflops: f64,
+    /// `gflops` against `sgemm_gflops`, where the CPU does the work.
+    share_of_sgemm: Option<f64>,
+    last_loss: f64,
+    last_accuracy: f64,
+}
+
+/// A row that could not be measured.
+#[derive(Serialize)]
+struct Failure {
+    engine: &'static str,
+    device: DeviceInfo,
+    batch_size: usize,
+    models: usize,
+    reason: String,
+}
+
+/// Measurements in the order in which they were taken, and what sums them up.
+#[derive(Serialize)]
+struct Spread {
+    median: f64,
+    fastest: f64,
+    slowest: f64,
+    all: Vec<f64>,
+}
+
+impl Spread {
+    /// `all` must not be empty.
+    fn of(all: Vec<f64>) -> Self {
+        let mut sorted = all.clone();
+        sorted.sort_by(f64::total_cmp);
+        let (low, high) = (sorted[(sorted.len() - 1) / 2], sorted[sorted.len() / 2]);
+        Self { median: (low + high) / 2.0, fastest: sorted[0], slowest: sorted[sorted.len() - 1], all }
+    }
+}
+
+/// What a row measures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Point {
+    batch_size: usize,
+    models: usize,
+}
+
+/// Runs the subcommand.
+pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+    if let Some(request) = &args.measure {
+        measure::answer(request)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let report = measure_all(&args)?;
+    if let Some(path) = &args.svg {
+        let drawn = plot::of(&report).map_err(|error| anyhow::anyhow!("cannot draw the figures: {error}"))?;
+        std::fs::write(path, drawn).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    let mut out = io::stdout().lock();
+    if args.json {
+        writeln!(out, "{}", serde_json::to_string_pretty(&report)?)?;
+    } else {
+        write!(out, "{}", table::of(&report))?;
+    }
+    Ok(if report.failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The rows of each engine and device.
+fn points(args: &Args) -> Result<Vec<Point>, Usage> {
+    let given = |sizes: &[NonZeroUsize]| sizes.iter().map(|size| size.get()).collect::<Vec<_>>();
+    let (batch_sizes, fleets) = (given(&args.batch_sizes), given(&args.fleets));
+    if let Some(size) = batch_sizes.iter().find(|&&size| size > job::N_WINDOWS) {
+        return Err(Usage(format!("a batch of {size} is more than the {} windows of the job", job::N_WINDOWS)));
+    }
+    if batch_sizes.is_empty() && fleets.is_empty() {
+        let (batch_sizes, fleets): (&[usize], &[usize]) = match args.quick {
+            true => (&[32, 1024], &[8]),
+            false => (&[16, 32, 64, 128, 256, 512, 1024, 2048, 4096], &[8, 64, 512]),
+        };
+        let single = batch_sizes.iter().map(|&batch_size| Point { batch_size, models: 1 });
+        let fleets = fleets.iter().map(|&models| Point { batch_size: job::BATCH_SIZE, models });
+        return Ok(single.chain(fleets).collect());
+    }
+    let batch_sizes = if batch_sizes.is_empty() { vec![job::BATCH_SIZE] } else { batch_sizes };
+    let fleets = if fleets.is_empty() { vec![1] } else { fleets };
+    let of_fleet = |&models: &usize| batch_sizes.iter().map(move |&batch_size| Point { batch_size, models });
+    Ok(fleets.iter().flat_map(of_fleet).collect())
+}
+
+/// The devices that the user asked for.
+fn devices(choice: Option<DeviceChoice>) -> anyhow::Result<Vec<DeviceInfo>> {
+    Ok(match choice {
+        // Looking for GPUs takes a while, and drivers may print.
+        Some(DeviceChoice::Cpu) => vec![DeviceInfo::cpu()],
+        Some(choice) => vec![triax_engine::device::choose(choice, &triax_engine::device::list())?.info],
+        None => triax_engine::device::list().into_iter().filter(|device| device.kind != DeviceKind::Software).collect(),
+    })
+}
+
+fn measure_all(args: &Args) -> anyhow::Result<Report> {
+    let points = points(args)?;
+    let engines = match args.engine {
+        Some(engine) => vec![engines::check_built_in(engine).map(|()| engine)?],
+        None => engines::built_in(),
+    };
+    let devices = devices(args.device)?;
+    let (repeats, longest) = match args.quick {
+        true => (3, Duration::from_millis(500)),
+        false => (20, Duration::from_secs(2)),
+    };
+    let repeats = args.repeats.map_or(repeats, NonZeroUsize::get);
+
+    let reference = ReferenceJob::new();
+    let (sgemm_gflops, stream_gbytes) = (sgemm::gflops(), stream::gbytes());
+    let batch_size = job::BATCH_SIZE;
+    let stage_times = job::stage_times(&reference, batch_size)?;
+    let mut report = Report {
+        version: env!("CARGO_PKG_VERSION"),
+        job: reference.description(),
+        cpu: DeviceInfo::cpu(),
+        sgemm_gflops,
+        stream_gbytes,
+        repeats,
+        rows: Vec::new(),
+        roofline: Roofline::new(&reference.network, batch_size, sgemm_gflops, stream_gbytes, &stage_times),
+        failures: Vec::new(),
+    };
+    for device in devices {
+        for &engine in &engines {
+            for &Point { batch_size, models } in &points {
+                // Burn's graph is of one model.
+                if engine == EngineChoice::Burn && models > 1 {
+                    continue;
+                }
+                eprintln!("measuring {} on {device}, batch {batch_size}, {}", engine.name(), table::models(models));
+                let request = |task| Request {
+                    task,
+                    engine,
+                    device: device.index.map_or(DeviceChoice::Cpu, |index| DeviceChoice::Gpu(Some(index))),
+                    batch_size,
+                    models,
+                    epochs: args.epochs.get(),
+                    repeats,
+                    longest,
+                    started: SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default(),
+                };
+                let measured = ask(request(Task::Check)).and_then(|checked| Ok((checked, ask(request(Task::Time))?)));
+                match measured {
+                    Ok((checked, timed)) => {
+                        report.rows.push(row(&report, engine, device.clone(), batch_size, checked, timed));
+                    }
+                    Err(error) => report.failures.push(Failure {
+                        engine: engine.name(),
+                        device: device.clone(),
+                        batch_size,
+                        models,
+                        reason: format!("{error:#}"),
+                    }),
+                }
+            }
+        }
+    }
+    Ok(report)
+}
+
+/// Sends a request to a process of its own and reads its answer.
+fn ask<T: DeserializeOwned>(request: Request) -> anyhow::Result<T> {
+    let program = std::env::current_exe().context("cannot find this program to run it again")?;
+    let arguments = ["bench".to_owned(), "--measure".to_owned(), serde_json::to_string(&request)?];
+    let done =
+        Command::new(program).args(arguments).stdin(Stdio::null()).output().context("cannot run this program again")?;
+    let said = String::from_utf8_lossy(&done.stderr);
+    anyhow::ensure!(
+        done.status.success(),
+        "{}",
+        said.lines()
+            .skip_while(|line| !line.starts_with("error: "))
+            .collect::<Vec<_>>()
+            .join("; ")
+            .replacen("error: ", "", 1)
+    );
+    let printed = String::from_utf8(done.stdout)?;
+    let answer = printed.lines().last().context("the measuring process said nothing")?;
+    Ok(serde_json::from_str(answer)?)
+}
+
+fn row(
+    report: &Report,
+    engine: EngineChoice,
+    device: DeviceInfo,
+    batch_size: usize,
+    checked: Checked,
+    timed: Timed,
+) -> Row {
+    let Timed { seconds, windows, steps, models, seconds_to_first_step, peak_bytes, last_loss, last_accuracy } = timed;
+    let epochs = windows as f64 / job::N_WINDOWS as f64;
+    let seconds_per_epoch = Spread::of(seconds.iter().map(|seconds| seconds / epochs).collect());
+    let windows_per_second = (models * job::N_WINDOWS) as f64 / seconds_per_epoch.median;
+    let gflops = windows_per_second * report.job.flop_a_window as f64 / 1e9;
+    let on_cpu = matches!(device.kind, DeviceKind::Cpu | DeviceKind::Software);
+    Row {
+        engine: engine.name().to_owned(),
+        batch_size,
+        models,
+        checked,
+        seconds_per_model_epoch: seconds_per_epoch.median / models as f64,
+        extrapolated: windows < job::N_WINDOWS,
+        windows,
+        microseconds_per_step: seconds_per_epoch.median * epochs / steps as f64 * 1e6,
+        windows_per_second,
+        seconds_to_first_step,
+        peak_bytes,
+        gflops,
+        share_of_sgemm: on_cpu.then(|| gflops / report.sgemm_gflops),
+        last_loss,
+        last_accuracy,
+        seconds_per_epoch,
+        device,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_median_of_an_even_number_is_between_the_middle_two() {
+        let spread = Spread::of(vec![4.0, 1.0, 2.0, 10.0]);
+        assert_eq!((spread.median, spread.fastest, spread.slowest), (3.0, 1.0, 10.0));
+        assert_eq!(spread.all, [4.0, 1.0, 2.0, 10.0]);
+        assert_eq!(Spread::of(vec![5.0]).median, 5.0);
+    }
+
+    fn points_of(args: &[&str]) -> Result<Vec<(usize, usize)>, Usage> {
+        #[derive(clap::Parser)]
+        struct Line {
+            #[command(flatten)]
+            args: Args,
+        }
+        let line = <Line as clap::Parser>::try_parse_from([&["bench"], args].concat()).unwrap();
+        Ok(points(&line.args)?.iter().map(|point| (point.batch_size, point.models)).collect())
+    }
+
+    #[test]
+    fn what_is_given_is_combined_and_without_it_two_series_are_measured() {
+        let all = points_of(&[]).unwrap();
+        assert_eq!(all[..3], [(16, 1), (32, 1), (64, 1)]);
+        assert_eq!(all[8..], [(4096, 1), (32, 8), (32, 64), (32, 512)]);
+        assert_eq!(points_of(&["--quick"]).unwrap(), [(32, 1), (1024, 1), (32, 8)]);
+        assert_eq!(points_of(&["--batch-sizes", "32"]).unwrap(), [(32, 1)]);
+        assert_eq!(points_of(&["--fleets", "1,8", "--quick"]).unwrap(), [(32, 1), (32, 8)]);
+        let both = points_of(&["--fleets", "2,3", "--batch-sizes", "16,64"]).unwrap();
+        assert_eq!(both, [(16, 2), (64, 2), (16, 3), (64, 3)]);
+        assert!(points_of(&["--batch-sizes", "8000"]).unwrap_err().to_string().contains("7552"));
+    }
+}

@@ -1,0 +1,321 @@
+//! One measurement, in a process of its own, so that its memory and its time to the first step are its own.
+//!
+//! The parent sends a [`Request`] on the command line and reads the answer from standard output. A process either checks or
+//! times: the f64 reference of the check would count as memory.
+
+use std::ops::ControlFlow;
+use std::time::{Duration, Instant, SystemTime};
+
+use anyhow::{bail, ensure};
+use serde::{Deserialize, Serialize};
+use triax_engine::device::DeviceChoice;
+use triax_engine::{Engine, MemberEpoch, Session, StepResult, Stretch};
+use triax_engine::CpuEngine;
+use triax_model::Network;
+use triax_model::random::epoch_order;
+
+use super::job::{self, LEARNING_RATE, Models, ReferenceJob};
+use crate::engines;
+use crate::settings::EngineChoice;
+
+/// Steps compared with the reference, without and with dropout.
+const STEPS_CHECKED: usize = 2;
+/// Models of a fleet compared with the reference.
+const MODELS_CHECKED: usize = 4;
+/// Largest relative difference of a step's loss from the f64 reference.
+const TOLERANCE: f64 = 1e-5;
+
+/// What a child process is to do.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Request {
+    pub task: Task,
+    pub engine: EngineChoice,
+    pub device: DeviceChoice,
+    pub batch_size: usize,
+    /// Models in the fleet.
+    pub models: usize,
+    /// Epochs a measurement, where they fit into its time.
+    pub epochs: usize,
+    /// Measurements.
+    pub repeats: usize,
+    /// The most that one measurement should take; it is then of a part of an epoch.
+    pub longest: Duration,
+    /// When the parent started this process, since the Unix epoch.
+    pub started: Duration,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Task {
+    Check,
+    Time,
+}
+
+/// How an engine's losses agree with the reference.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Checked {
+    /// Loss of the first model's first batch under the initial weights, without dropout.
+    pub first_loss: f32,
+    /// Largest relative difference of a step's loss.
+    pub largest_difference: f64,
+    pub steps: usize,
+}
+
+/// What was measured.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Timed {
+    /// Seconds of each measurement.
+    pub seconds: Vec<f64>,
+    /// Windows that each model trained on in a measurement.
+    pub windows: usize,
+    /// Steps of each model in a measurement.
+    pub steps: usize,
+    /// Models that were trained at once: all that were asked for, or as many as the device holds.
+    pub models: usize,
+    /// From the start of the process to the end of its first step.
+    pub seconds_to_first_step: f64,
+    /// The most memory that the process held, where the system tells.
+    pub peak_bytes: Option<u64>,
+    /// Mean loss of the first model over the last measurement's last epoch.
+    pub last_loss: f64,
+    /// Accuracy of the same.
+    pub last_accuracy: f64,
+}
+
+/// Does what the parent asked, and prints the answer as one line of JSON.
+pub fn answer(request: &str) -> anyhow::Result<()> {
+    let request: Request = serde_json::from_str(request)?;
+    let line = match request.task {
+        Task::Check => serde_json::to_string(&check(&request)?)?,
+        Task::Time => serde_json::to_string(&time(&request)?)?,
+    };
+    println!("{line}");
+    Ok(())
+}
+
+/// Compares a few steps of a few models with the f64 reference, which trains those alone.
+fn check(request: &Request) -> anyhow::Result<Checked> {
+    let job = ReferenceJob::new();
+    let engine = engines::open_choice(request.engine, request.device)?.engine;
+    let all: Vec<usize> = (0..fitting(engine.as_ref(), &job, request)).collect();
+    let some: Vec<usize> = all.iter().copied().step_by(all.len().div_ceil(MODELS_CHECKED)).collect();
+    let order: Vec<u32> = (0..(STEPS_CHECKED * request.batch_size).min(job::N_WINDOWS) as u32).collect();
+    let n_steps = order.len().div_ceil(request.batch_size);
+    let losses = |engine: &dyn Engine, network: &Network, numbers: &[usize]| -> anyhow::Result<Vec<Vec<f32>>> {
+        let models = Models::new(network, request.batch_size, numbers);
+        let mut session = engine.open(&models.fleet(network), &job.train)?;
+        let results = train(session.as_mut(), &vec![order.clone(); numbers.len()], n_steps, 0)?;
+        Ok(results.iter().map(|model| model.iter().map(|result| result.loss).collect()).collect())
+    };
+    let plain = job.network_without_dropout();
+    let mut checked = Checked { first_loss: f32::NAN, largest_difference: 0.0, steps: 0 };
+    for network in [&plain, &job.network] {
+        let ours = losses(engine.as_ref(), network, &all)?;
+        let truth = losses(&CpuEngine::<f64>::new(), network, &some)?;
+        if std::ptr::eq(network, &plain) {
+            checked.first_loss = ours[0][0];
+        }
+        for (&model, truth) in some.iter().zip(&truth) {
+            for (step, (&loss, &expected)) in ours[model].iter().zip(truth).enumerate() {
+                let difference = (f64::from(loss) - f64::from(expected)).abs() / f64::from(expected).abs();
+                let dropout = network.spec().dropout;
+                if difference.is_nan() || difference > TOLERANCE {
+                    bail!(
+                        "not timed: the loss of model {model} in step {step} (dropout {dropout}) is {loss}, the f64 \
+                         reference has {expected}"
+                    );
+                }
+                checked.largest_difference = checked.largest_difference.max(difference);
+                checked.steps += 1;
+            }
+        }
+    }
+    Ok(checked)
+}
+
+/// How many of the models that were asked for the engine trains at once.
+fn fitting(engine: &dyn Engine, job: &ReferenceJob, request: &Request) -> usize {
+    let one = Models::new(&job.network, request.batch_size, &[0]);
+    request.models.min(engine.capacity(&one.fleet(&job.network)[0], &job.train))
+}
+
+/// Times training, after a warm-up of one measurement's work.
+fn time(request: &Request) -> anyhow::Result<Timed> {
+    let job = ReferenceJob::new();
+    let opened = engines::open_choice(request.engine, request.device)?;
+    let models = fitting(opened.engine.as_ref(), &job, request);
+    let mut training = Training::new(opened.engine.as_ref(), &job, models, request.batch_size)?;
+    training.epoch(1)?;
+    let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
+    let to_first_step = since_epoch.saturating_sub(request.started);
+
+    let (epochs, steps) = length(&mut training, request)?;
+    let mut measure = || -> anyhow::Result<(f64, Vec<StepResult>)> {
+        let start = Instant::now();
+        let mut of_first = Vec::new();
+        for _ in 0..epochs {
+            of_first = training.epoch(steps)?;
+        }
+        Ok((start.elapsed().as_secs_f64(), of_first))
+    };
+    measure()?;
+    let mut seconds = Vec::with_capacity(request.repeats);
+    let mut results = Vec::new();
+    for _ in 0..request.repeats {
+        let (taken, of_last_epoch) = measure()?;
+        seconds.push(taken);
+        results = of_last_epoch;
+    }
+
+    let windows = windows_in(steps, request.batch_size);
+    let sizes = (0..steps).map(|step| (windows - step * request.batch_size).min(request.batch_size));
+    let total_loss: f64 = results.iter().zip(sizes).map(|(result, size)| f64::from(result.loss) * size as f64).sum();
+    let correct: u32 = results.iter().map(|result| result.correct).sum();
+    let last_loss = total_loss / windows as f64;
+    ensure!(last_loss.is_finite(), "the loss became {last_loss} while it was timed");
+    Ok(Timed {
+        seconds,
+        windows: epochs * windows,
+        steps: epochs * steps,
+        models,
+        seconds_to_first_step: to_first_step.as_secs_f64(),
+        peak_bytes: peak_bytes(),
+        last_loss,
+        last_accuracy: f64::from(correct) / windows as f64,
+    })
+}
+
+/// Epochs and steps of each that a measurement takes: whole epochs where there is time for one.
+fn length(training: &mut Training<'_>, request: &Request) -> anyhow::Result<(usize, usize)> {
+    let whole = job::N_WINDOWS.div_ceil(request.batch_size);
+    let mut steps = 1;
+    loop {
+        let start = Instant::now();
+        training.epoch(steps)?;
+        let taken = start.elapsed();
+        // One step is waited for, of many most are queued: only a stretch that takes a while tells how long they take.
+        if steps < whole && 20 * taken < request.longest {
+            steps = whole.min(4 * steps);
+            continue;
+        }
+        let fitting = (request.longest.as_secs_f64() / taken.as_secs_f64() * steps as f64) as usize;
+        return Ok(match fitting / whole {
+            0 => (1, fitting.max(1)),
+            epochs => (epochs.min(request.epochs), whole),
+        });
+    }
+}
+
+/// Windows of the first `steps` steps of an epoch.
+fn windows_in(steps: usize, batch_size: usize) -> usize {
+    (steps * batch_size).min(job::N_WINDOWS)
+}
+
+/// A session, and how far it has come.
+struct Training<'a> {
+    session: Box<dyn Session>,
+    /// The seed of each model's order.
+    seeds: Vec<u64>,
+    job: &'a ReferenceJob,
+    batch_size: usize,
+    n_epochs: usize,
+    n_steps: u64,
+}
+
+impl<'a> Training<'a> {
+    fn new(engine: &dyn Engine, job: &'a ReferenceJob, models: usize, batch_size: usize) -> anyhow::Result<Self> {
+        let models = Models::new(&job.network, batch_size, &(0..models).collect::<Vec<_>>());
+        let session = engine.open(&models.fleet(&job.network), &job.train)?;
+        let seeds = models.plans.iter().map(|plan| plan.seed).collect();
+        Ok(Self { session, seeds, job, batch_size, n_epochs: 0, n_steps: 0 })
+    }
+
+    /// `steps` steps of a new epoch, over as many windows of the data set as that takes, drawing their order included.
+    /// Returns the results of the first model when the device is done.
+    fn epoch(&mut self, steps: usize) -> anyhow::Result<Vec<StepResult>> {
+        let windows = windows_in(steps, self.batch_size).min(self.job.train.len());
+        let orders: Vec<_> = self.seeds.iter().map(|&seed| epoch_order(seed, self.n_epochs, windows)).collect();
+        let mut results = train(self.session.as_mut(), &orders, steps, self.n_steps)?;
+        self.n_epochs += 1;
+        self.n_steps += steps as u64;
+        Ok(results.swap_remove(0))
+    }
+}
+
+/// Takes `steps` steps of each model, through its own order, and returns the results of each.
+fn train(
+    session: &mut dyn Session,
+    orders: &[Vec<u32>],
+    steps: usize,
+    first_step: u64,
+) -> anyhow::Result<Vec<Vec<StepResult>>> {
+    let learning_rates = vec![LEARNING_RATE; steps];
+    let epochs = orders.iter().map(|order| MemberEpoch { order, first_step, learning_rates: &learning_rates });
+    let epochs: Vec<MemberEpoch<'_>> = epochs.collect();
+    let stretch = Stretch { steps: 0..steps, members: &epochs };
+    let results = session.train(&stretch, &mut |_| ControlFlow::Continue(()))?;
+    ensure!(results.len() == orders.len(), "results of {} of {} models came back", results.len(), orders.len());
+    for results in &results {
+        ensure!(results.len() == steps, "{} of {steps} steps were taken", results.len());
+    }
+    Ok(results)
+}
+
+/// The most memory that this process has held: the high-water mark of its resident set, which Linux tells.
+fn peak_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kib * 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(task: Task, engine: EngineChoice, batch_size: usize, models: usize) -> Request {
+        Request {
+            task,
+            engine,
+            device: DeviceChoice::Cpu,
+            batch_size,
+            models,
+            epochs: 1,
+            repeats: 2,
+            longest: Duration::from_millis(5),
+            started: Duration::ZERO,
+        }
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn linux_tells_the_peak_memory() {
+        let before = peak_bytes().unwrap();
+        let held = std::hint::black_box(vec![1_u8; 256 << 20]);
+        assert!(peak_bytes().unwrap() >= before.max(held.len() as u64));
+    }
+
+    #[test]
+    fn the_cpu_agrees_with_the_reference() {
+        for engine in engines::built_in() {
+            let checked = check(&request(Task::Check, engine, 32, 1)).unwrap();
+            assert_eq!(checked.steps, 2 * STEPS_CHECKED);
+            assert!((checked.first_loss - 1.150_176).abs() < 1e-5, "{}", checked.first_loss);
+        }
+    }
+
+    #[test]
+    fn a_fleet_agrees_with_the_reference() {
+        let checked = check(&request(Task::Check, EngineChoice::Fused, 16, 9)).unwrap();
+        // Of nine models every third.
+        assert_eq!(checked.steps, 2 * 3 * STEPS_CHECKED);
+        assert!((checked.first_loss - 1.0).abs() < 0.5, "{}", checked.first_loss);
+    }
+
+    #[test]
+    fn what_is_timed_is_told() {
+        let timed = time(&request(Task::Time, EngineChoice::Fused, 4096, 2)).unwrap();
+        assert_eq!((timed.seconds.len(), timed.models), (2, 2));
+        assert_eq!(timed.windows, windows_in(timed.steps, 4096));
+        assert!(timed.last_loss.is_finite() && (0.0..=1.0).contains(&timed.last_accuracy));
+    }
+}

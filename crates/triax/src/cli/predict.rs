@@ -1,0 +1,193 @@
+//! `triax predict`: what a trained network says of each window of some recordings.
+
+use std::fs::File;
+use std::io::{self, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use triax_data::Format;
+use triax_engine::device::DeviceChoice;
+use triax_engine::Engine;
+use triax_model::whole_file;
+
+use crate::predictor::{Origin, Predictor, Which};
+use crate::values::{DataSource, FormatChoice, formats, positive};
+use crate::{engines, inputs, stream};
+
+const EXAMPLES: &str = "\
+Examples:
+  triax predict runs/NAME --data recordings.csv --out predictions.csv
+  triax predict runs/NAME --data recordings.csv | head
+  sensor | triax predict runs/NAME -                    a line a window, as soon as it is full
+  triax predict runs/STUDY --data recordings.csv        all networks of the study's best setting, as one
+
+Output: CSV with the columns subject, start, end, predicted, and a score for each class (the network's output; the
+largest one is predicted). Start and end are the times of a window's first and last sample, or their row numbers from
+0 where there are no times.
+
+Standard input (`-`) and CSV files are read row by row, below a header that names the network's channels. `subject`,
+`activity` and `timestamp` may be among the columns: a window begins anew where subject or activity changes or time
+jumps. Times are shown as they came; in other formats, in seconds.
+
+Of a study all networks of one setting predict together, those of every fold and seed: a score is the mean of theirs, or
+the logarithm of the mean probability where the loss is categorical_crossentropy.";
+
+/// Predict the activity of each window
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// A run folder, a .safetensors file of one, or a study's folder
+    #[arg(value_name = "RUN|STUDY")]
+    run: PathBuf,
+    /// `-` reads CSV rows from standard input as they come
+    #[arg(value_name = "-", value_parser = ["-"], required_unless_present = "data", conflicts_with = "data")]
+    stdin: Option<String>,
+    /// Recordings, or `synthetic`
+    #[arg(long, value_name = "PATH|synthetic")]
+    data: Option<DataSource>,
+    /// Format of the data; `auto` looks for itself
+    #[arg(long, value_name = "FORMAT", default_value = "auto", value_parser = formats(), conflicts_with = "stdin")]
+    format: FormatChoice,
+    /// Where to write the predictions [default: standard output]
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Samples from one window to the next [default: as in training]
+    #[arg(long, value_name = "SAMPLES", value_parser = positive())]
+    step: Option<usize>,
+    /// Which weights of a run folder
+    #[arg(long, value_enum, default_value_t = Which::Last)]
+    weights: Which,
+    /// Setting of a study whose networks predict, by its name in the report [default: the best by macro-F1]
+    #[arg(long, value_name = "NAME")]
+    setting: Option<String>,
+    /// Device to compute on
+    #[arg(long, value_name = "auto|cpu|gpu|gpu:N", default_value = "auto")]
+    device: DeviceChoice,
+}
+
+/// Runs the subcommand.
+pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let predictor = Predictor::read(&args.run, args.weights, args.setting.as_deref())?;
+    if let (Origin::Study(study), None) = (&predictor.origin, &args.setting) {
+        eprintln!("note: predicting with the {} networks of `{}`.", predictor.members().len(), study.setting);
+    }
+    let step = args.step.or(predictor.step).unwrap_or(predictor.spec().window);
+    let engine = engines::open_for_scores(args.device)?.engine;
+    let engine = engine.as_ref();
+    let Some(data) = &args.data else {
+        let out: Box<dyn Write> = match &args.out {
+            Some(path) => Box::new(create(path)?),
+            None => Box::new(io::stdout()),
+        };
+        stream::predict(&predictor, engine, step, io::stdin().lock(), "standard input", out)?;
+        return Ok(ExitCode::SUCCESS);
+    };
+    let text = match csv_file(data, args.format) {
+        Some(path) => {
+            let file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
+            stream::predict(&predictor, engine, step, BufReader::new(file), &path.display().to_string(), Vec::new())?
+        }
+        None => predict_corpus(&predictor, engine, step, data, args.format)?,
+    };
+    match &args.out {
+        Some(path) => write(path, &text)?,
+        None => io::stdout().write_all(&text)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The path of a CSV file. It is read row by row, so that it needs neither subjects nor activities.
+fn csv_file(data: &DataSource, format: FormatChoice) -> Option<&Path> {
+    let DataSource::Path(path) = data else { return None };
+    let is_csv = match format.0 {
+        Some(format) => format == Format::Csv,
+        None => path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv")),
+    };
+    (is_csv && path.is_file()).then_some(path)
+}
+
+/// The table of predictions for whole recordings.
+fn predict_corpus(
+    predictor: &Predictor,
+    engine: &dyn Engine,
+    step: usize,
+    data: &DataSource,
+    format: FormatChoice,
+) -> anyhow::Result<Vec<u8>> {
+    let corpus = inputs::read_corpus(data, format, 0)?;
+    predictor.check(&corpus)?;
+    let windows = triax_data::cut(&corpus, predictor.spec().window, step)?;
+    let scores = predictor.scores(engine, &windows.values)?;
+    let mut table = Predictions::new(predictor, Vec::new())?;
+    for (origin, scores) in windows.origins.iter().zip(scores.chunks_exact(predictor.classes().len())) {
+        let recording = &corpus.recordings[origin.recording as usize];
+        let first = origin.start as usize;
+        let last = first + predictor.spec().window - 1;
+        let at = |row: usize| recording.times.get(row).map_or_else(|| row.to_string(), f64::to_string);
+        table.row(&recording.subject, &at(first), &at(last), scores)?;
+    }
+    table.finish()
+}
+
+/// Puts a whole file in place; a device or pipe is written to.
+fn write(path: &Path, text: &[u8]) -> anyhow::Result<()> {
+    let failed = || format!("cannot write {}", path.display());
+    if path.metadata().is_ok_and(|there| !there.is_file()) {
+        return create(path)?.write_all(text).with_context(failed);
+    }
+    whole_file::write(path, text).with_context(failed)
+}
+
+fn create(path: &Path) -> anyhow::Result<File> {
+    File::create(path).with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// The table of predictions, written row by row.
+pub struct Predictions<'a, W: Write> {
+    classes: &'a [String],
+    csv: csv::Writer<W>,
+}
+
+impl<'a, W: Write> Predictions<'a, W> {
+    /// A table with its header.
+    pub fn new(predictor: &'a Predictor, out: W) -> anyhow::Result<Self> {
+        let classes = predictor.classes();
+        let mut csv = csv::Writer::from_writer(out);
+        let scores = classes.iter().map(|class| format!("score {class}"));
+        csv.write_record(["subject", "start", "end", "predicted"].map(str::to_owned).into_iter().chain(scores))?;
+        Ok(Self { classes, csv })
+    }
+
+    /// Adds a window.
+    ///
+    /// # Errors
+    /// A score that is not finite; a writer that fails.
+    pub fn row(&mut self, subject: &str, start: &str, end: &str, scores: &[f32]) -> anyhow::Result<()> {
+        let mut largest = 0;
+        for (class, score) in scores.iter().enumerate() {
+            anyhow::ensure!(
+                score.is_finite(),
+                "the window from {start} to {end} of subject `{subject}` gets a score of {score} for {}: its values \
+                 are out of all proportion to those the network was trained on",
+                self.classes[class]
+            );
+            if *score > scores[largest] {
+                largest = class;
+            }
+        }
+        let window = [subject, start, end, &self.classes[largest]].map(str::to_owned);
+        self.csv.write_record(window.into_iter().chain(scores.iter().map(f32::to_string)))?;
+        Ok(())
+    }
+
+    /// Hands on what was written so far.
+    pub fn flush(&mut self) -> io::Result<()> {
+        self.csv.flush()
+    }
+
+    /// Ends the table.
+    pub fn finish(self) -> anyhow::Result<W> {
+        self.csv.into_inner().map_err(|error| anyhow::Error::from(error.into_error()))
+    }
+}

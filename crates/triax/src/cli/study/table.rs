@@ -1,0 +1,78 @@
+//! What a study found, as a person reads it in a terminal, within 80 columns.
+
+use std::io::{self, Write};
+
+use triax_study::{Comparison, Kind, Summary};
+
+use crate::report::{estimate, shortened, wrapped};
+
+/// Columns of a name.
+const NAME: usize = 34;
+
+/// Writes the verdict: competitors, comparisons, what leaks.
+pub fn write(out: &mut dyn Write, summary: &Summary) -> io::Result<()> {
+    writeln!(out)?;
+    if summary.audit.leaks() || !summary.is_about_strangers() {
+        writeln!(out, "These figures are no test on unseen people:")?;
+        writeln!(out, "{}", wrapped(&summary.folds_in_words, "  "))?;
+        for finding in summary.audit.findings.iter().filter(|finding| finding.verdict == triax_data::Verdict::Leak) {
+            writeln!(out, "{}", wrapped(&finding.words, "  "))?;
+        }
+        writeln!(out)?;
+    }
+    let subjects = if summary.n_subjects == 1 { "subject" } else { "subjects" };
+    let head = format!("mean over {} {subjects} [95 % interval]", summary.n_subjects);
+    writeln!(out, "{head:<39} macro-F1{:14}accuracy", "")?;
+    for one in &summary.competitors {
+        let mark = match one.kind {
+            Kind::Network => "",
+            Kind::Ensemble => " (as one)",
+            Kind::Baseline => " (baseline)",
+        };
+        let name = shortened(&one.name, NAME - mark.len());
+        writeln!(out, "{:NAME$} {}  {}", format!("{name}{mark}"), estimate(&one.macro_f1), estimate(&one.accuracy),)?;
+    }
+    let told = told(summary);
+    if !told.is_empty() {
+        writeln!(out)?;
+    }
+    for one in &told {
+        writeln!(out, "{}", wrapped(&one.words, ""))?;
+    }
+    let n_more = summary.comparisons.len() - told.len();
+    if n_more > 0 {
+        writeln!(out, "({n_more} more comparisons are in report.html)")?;
+    }
+    if summary.n_broken > 0 {
+        writeln!(out, "{} of {} trainings broke down: see results.csv", summary.n_broken, summary.n_trainings)?;
+    }
+    Ok(())
+}
+
+/// The comparisons that matter most: of the best setting with the other settings and with the best baseline, by macro-F1.
+fn told(summary: &Summary) -> Vec<&Comparison> {
+    let names = |kind: Kind| {
+        let of_kind = summary.competitors.iter().filter(move |one| one.kind == kind);
+        of_kind.map(|one| one.name.as_str())
+    };
+    let Some(best) = names(Kind::Network).next() else { return Vec::new() };
+    // Competitors of a kind are sorted, the best first.
+    let others: Vec<&str> = names(Kind::Network).skip(1).chain(names(Kind::Baseline).take(1)).collect();
+    let matters = |one: &&Comparison| one.figure == "macro_f1" && one.a == best && others.contains(&one.b.as_str());
+    summary.comparisons.iter().filter(matters).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use triax_study::statistics::Estimate;
+
+    use super::*;
+
+    #[test]
+    fn names_are_shortened_and_rows_fit() {
+        let of = Estimate { mean: 0.7125, deviation: 0.1, low: 0.64, high: 1.0 };
+        assert_eq!(NAME + 1 + 2 * estimate(&of).len() + 2, 77);
+        assert_eq!(shortened("abcdef", 4), "abc…");
+        assert_eq!(shortened("abcd", 4), "abcd");
+    }
+}

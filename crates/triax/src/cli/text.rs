@@ -1,0 +1,213 @@
+//! Results as a person reads them, within 80 columns: figures, a table of classes, the confusion matrix.
+
+use std::io::{self, Write};
+
+use triax_study::statistics::Estimate;
+use triax_trainer::Metrics;
+
+/// Columns that everything keeps within.
+const WIDTH: usize = 80;
+
+/// What is known of the windows that were judged.
+pub struct Judged<'a> {
+    /// Name of each class, as shown.
+    pub class_names: &'a [String],
+    /// Whether they are made up.
+    pub synthetic: bool,
+}
+
+/// Writes figures, classes and confusion matrix.
+pub fn metrics(out: &mut dyn Write, metrics: &Metrics, judged: &Judged<'_>) -> io::Result<()> {
+    let n_windows: u64 = metrics.per_class.iter().map(|class| class.support).sum();
+    writeln!(
+        out,
+        "accuracy {:.4}  macro-F1 {:.4}  loss {:.4}  {} windows{}",
+        metrics.accuracy,
+        metrics.macro_f1,
+        metrics.loss,
+        grouped(n_windows as usize),
+        if judged.synthetic { "  (synthetic)" } else { "" },
+    )?;
+    writeln!(out)?;
+    classes(out, metrics, judged.class_names)?;
+    writeln!(out)?;
+    confusion(out, metrics, judged.class_names)
+}
+
+fn classes(out: &mut dyn Write, metrics: &Metrics, names: &[String]) -> io::Result<()> {
+    let width = name_width(names, 40);
+    writeln!(out, "{:width$}  precision  recall      F1  windows", "class")?;
+    for (class, name) in metrics.per_class.iter().zip(names) {
+        let name = shortened(name, width);
+        writeln!(
+            out,
+            "{name:width$}  {:9.4}  {:6.4}  {:6.4}  {:7}",
+            class.precision, class.recall, class.f1, class.support
+        )?;
+    }
+    Ok(())
+}
+
+/// The confusion matrix where it fits, else the most frequent confusions.
+fn confusion(out: &mut dyn Write, metrics: &Metrics, names: &[String]) -> io::Result<()> {
+    let counts = &metrics.confusion;
+    let largest = counts.iter().flatten().max().copied().unwrap_or(0);
+    let cell = largest.to_string().len().max(letter(counts.len().saturating_sub(1)).len()) + 1;
+    let label = name_width(names, 24);
+    // A row is `a = name  1 2 3`: its letter stands for the name at the head of its column.
+    let letters = letter(counts.len().saturating_sub(1)).len();
+    if letters + 3 + label + 1 + cell * counts.len() > WIDTH {
+        return confusions(out, metrics, names);
+    }
+    writeln!(out, "confusion: rows are what was done, columns what was predicted")?;
+    write!(out, "{:1$}", "", letters + 3 + label + 1)?;
+    for class in 0..counts.len() {
+        write!(out, "{:>cell$}", letter(class))?;
+    }
+    writeln!(out)?;
+    for (class, (row, name)) in counts.iter().zip(names).enumerate() {
+        write!(out, "{:>letters$} = {:label$} ", letter(class), shortened(name, label))?;
+        for count in row {
+            write!(out, "{count:>cell$}")?;
+        }
+        writeln!(out)?;
+    }
+    Ok(())
+}
+
+/// The ten most frequent confusions, for more classes than a matrix of 80 columns can hold.
+fn confusions(out: &mut dyn Write, metrics: &Metrics, names: &[String]) -> io::Result<()> {
+    let mut pairs: Vec<(u64, usize, usize)> = Vec::new();
+    for (done, row) in metrics.confusion.iter().enumerate() {
+        let wrong = row.iter().enumerate().filter(|&(predicted, &count)| predicted != done && count > 0);
+        pairs.extend(wrong.map(|(predicted, &count)| (count, done, predicted)));
+    }
+    pairs.sort_by_key(|&(count, done, predicted)| (std::cmp::Reverse(count), done, predicted));
+    writeln!(out, "most frequent confusions of {} (metrics.json and --json have the whole matrix)", pairs.len())?;
+    for (count, done, predicted) in pairs.into_iter().take(10) {
+        writeln!(out, "{count:7}  {} taken for {}", shortened(&names[done], 30), shortened(&names[predicted], 30))?;
+    }
+    Ok(())
+}
+
+/// a, b, … z, aa, ab, …
+fn letter(index: usize) -> String {
+    let last = char::from(b'a' + (index % 26) as u8);
+    if index < 26 { last.to_string() } else { format!("{}{last}", letter(index / 26 - 1)) }
+}
+
+fn name_width(names: &[String], most: usize) -> usize {
+    names.iter().map(|name| name.chars().count()).max().unwrap_or(0).clamp("class".len(), most)
+}
+
+/// `name`, cut to `width` characters with a sign that it was.
+pub fn shortened(name: &str, width: usize) -> String {
+    if name.chars().count() <= width {
+        return name.to_owned();
+    }
+    name.chars().take(width - 1).chain(['…']).collect()
+}
+
+/// 1234567 as `1,234,567`.
+pub fn grouped(number: usize) -> String {
+    triax_report::grouped(number as u64)
+}
+
+/// The first few of a list, and how many more there are.
+pub fn listed(items: &[String], most: usize) -> String {
+    let shown = items.iter().take(most).cloned().collect::<Vec<_>>().join(", ");
+    match items.len().saturating_sub(most) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
+
+/// `0.712 [0.640, 0.781]`
+pub fn estimate(of: &Estimate) -> String {
+    format!("{:.3} [{:.3}, {:.3}]", of.mean, of.low, of.high)
+}
+
+/// Text in lines of at most 80 columns, each after `indent`.
+pub fn wrapped(text: &str, indent: &str) -> String {
+    let mut lines = vec![indent.to_owned()];
+    for word in text.split_whitespace() {
+        let line = lines.last_mut().expect("a line at least");
+        if line.chars().count() + 1 + word.chars().count() > WIDTH && line.len() > indent.len() {
+            lines.push(format!("{indent}{word}"));
+        } else {
+            if line.len() > indent.len() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+    }
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use triax_trainer::ClassMetrics;
+
+    fn metrics_of(n_classes: usize, count: u64) -> (Metrics, Vec<String>) {
+        let names: Vec<String> = (0..n_classes).map(|class| format!("activity {class} with a long name")).collect();
+        let class = |name: &String| ClassMetrics {
+            class: name.clone(),
+            precision: 0.5,
+            recall: 0.25,
+            f1: 1.0 / 3.0,
+            support: count * n_classes as u64,
+        };
+        let metrics = Metrics {
+            loss: 0.3,
+            accuracy: 0.25,
+            macro_f1: 1.0 / 3.0,
+            per_class: names.iter().map(class).collect(),
+            confusion: vec![vec![count; n_classes]; n_classes],
+        };
+        (metrics, names)
+    }
+
+    #[test]
+    fn reports_keep_within_80_columns() {
+        for (n_classes, count) in [(2, 1), (6, 7), (6, 123_456), (18, 9), (18, 12_345), (100, 5)] {
+            let (judged, names) = metrics_of(n_classes, count);
+            let mut text = Vec::new();
+            metrics(&mut text, &judged, &Judged { class_names: &names, synthetic: true }).unwrap();
+            let text = String::from_utf8(text).unwrap();
+            for line in text.lines() {
+                assert!(line.chars().count() <= WIDTH, "{} columns: {line}", line.chars().count());
+            }
+            assert!(text.contains("synthetic"));
+        }
+    }
+
+    #[test]
+    fn the_matrix_shows_every_count() {
+        let (mut judged, _) = metrics_of(2, 0);
+        judged.confusion = vec![vec![11, 12], vec![13, 14]];
+        let mut text = Vec::new();
+        confusion(&mut text, &judged, &["walk".into(), "sit".into()]).unwrap();
+        let text = String::from_utf8(text).unwrap();
+        let rows: Vec<&str> = text.lines().skip(1).collect();
+        assert_eq!(rows, ["            a  b", "a = walk   11 12", "b = sit    13 14"]);
+    }
+
+    #[test]
+    fn letters_go_on_after_z() {
+        assert_eq!([0, 25, 26, 51, 52].map(letter), ["a", "z", "aa", "az", "ba"]);
+    }
+
+    #[test]
+    fn numbers_are_grouped() {
+        assert_eq!([0, 999, 1000, 114_894, 1_000_000].map(grouped), ["0", "999", "1,000", "114,894", "1,000,000"]);
+    }
+
+    #[test]
+    fn text_is_wrapped_at_80_columns() {
+        let text = "word ".repeat(40);
+        let lines = wrapped(&text, "  ");
+        assert!(lines.lines().all(|line| line.len() <= 80 && line.starts_with("  word")));
+        assert_eq!(lines.split_whitespace().count(), 40);
+    }
+}

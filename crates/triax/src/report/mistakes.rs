@@ -1,0 +1,47 @@
+//! Windows that the network was most wrong about, as the sensor gave them.
+
+use maud::{Markup, html};
+use triax_study::Mistake;
+
+use crate::report::charts::{CHANNELS, signals};
+use crate::report::numbers::decimals;
+use crate::report::page;
+
+/// The windows, each with what it is and what it was taken for; nothing without any.
+pub fn section(mistakes: &[Mistake], class_names: &[String], rate_hz: Option<f64>, whose: &str) -> Markup {
+    let name = |class: usize| class_names.get(class).map_or("an unknown class", String::as_str);
+    let body = html! {
+        (key(mistakes))
+        div.grid.thirds {
+            @for mistake in mistakes {
+                @let (done, taken) = (name(mistake.label), name(mistake.prediction));
+                @let subject = if mistake.subject.is_empty() { "unknown" } else { &mistake.subject };
+                figure {
+                    (signals::chart(mistake, rate_hz, &format!("A window of {done} that was taken for {taken}")))
+                    figcaption {
+                        strong { (done) } " taken for " strong { (taken) }
+                        span.where { "subject " (subject) " · by " (decimals(mistake.margin, 2)) }
+                        span.where { (mistake.source) }
+                    }
+                }
+            }
+        }
+    };
+    let lead = format!(
+        "Windows that {whose} was most wrong about, at most one of a recording: by how much the score of its answer exceeds \
+         that of the truth. Values are as the sensor gave them."
+    );
+    html! { @if !mistakes.is_empty() { (page::section("Most wrong", lead, &body)) } }
+}
+
+/// Which colour is which channel.
+fn key(mistakes: &[Mistake]) -> Markup {
+    let channels = mistakes.first().map(|mistake| mistake.channels.as_slice()).unwrap_or_default();
+    html! {
+        p.key {
+            @for (channel, name) in channels.iter().enumerate() {
+                span { i style={ "--key:" (CHANNELS[channel % CHANNELS.len()].css()) } {} (name) }
+            }
+        }
+    }
+}

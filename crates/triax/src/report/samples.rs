@@ -1,0 +1,308 @@
+//! A study and a run as they could have come out, for tests: figures in the range of WISDM's, names as a user writes them
+//! or as an attacker would.
+
+use std::collections::BTreeMap;
+
+use triax_data::{Audit, Finding, Verdict};
+use triax_study::statistics::Estimate;
+use triax_study::{Band, Comparison, Competitor, EpochBand, Kind, Mistake, Reliability, SubjectFigures, Summary};
+use triax_trainer::{ClassMetrics, EpochRecord, Figures, Metrics};
+
+use crate::report::{Command, DataFacts, RunReport};
+
+const CLASSES: [&str; 6] = ["A walking", "B jogging", "C stairs", "D sitting", "E standing", "M kicking"];
+const LOSSES: [(&str, f64); 4] =
+    [("squared_hinge", 0.684), ("categorical_hinge", 0.676), ("categorical_crossentropy", 0.668), ("hinge", 0.617)];
+/// A name that must stay text wherever it stands.
+const HOSTILE: &str = "<script>alert('x')</script>\"><img src=http://example.org/x onerror=alert(1)>";
+
+/// The four losses on sixteen subjects, with an ensemble and two baselines.
+pub fn study() -> Summary {
+    let mut competitors: Vec<Competitor> =
+        LOSSES.iter().map(|(loss, f1)| competitor(&format!("loss={loss}"), Kind::Network, *f1)).collect();
+    competitors.push(competitor("loss=squared_hinge, 5 seeds as one", Kind::Ensemble, 0.701));
+    competitors.push(competitor("logistic regression", Kind::Baseline, 0.612));
+    competitors.push(competitor("majority class", Kind::Baseline, 0.048));
+    let best = &competitors[0];
+    let others = competitors.iter().filter(|one| one.kind != Kind::Network);
+    let mut comparisons: Vec<Comparison> = others
+        .map(|other| comparison(&best.name, &other.name, "macro_f1", best.macro_f1.mean - other.macro_f1.mean))
+        .collect();
+    for (i, (a, f1)) in LOSSES.iter().enumerate() {
+        for (b, other) in &LOSSES[i + 1..] {
+            for figure in ["macro_f1", "accuracy"] {
+                comparisons.push(comparison(&format!("loss={a}"), &format!("loss={b}"), figure, f1 - other));
+            }
+        }
+    }
+    let settings = [("epochs", "10"), ("batch-size", "32"), ("learning-rate", "0.001"), ("optimizer", "adam")];
+    Summary {
+        data: "WISDM v2, phone accelerometer".into(),
+        synthetic: false,
+        fingerprint: "3f1c9b".repeat(10) + "a7d2",
+        class_names: CLASSES.map(String::from).to_vec(),
+        n_subjects: 16,
+        n_windows: 8_512,
+        window: 120,
+        step: 40,
+        rate_hz: Some(20.0),
+        folds: "loso".into(),
+        folds_in_words: "each subject once, judged by networks trained on all others".into(),
+        n_folds: 16,
+        n_seeds: 5,
+        shared_settings: settings.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+        competitors,
+        comparisons,
+        audit: audit(),
+        gap: None,
+        n_trainings: 320,
+        n_broken: 0,
+        devices: vec!["AMD EPYC, 2 cores".into()],
+        version: "0.1.0".into(),
+        command: "triax study losses --data wisdm2 --activities A,B,C,D,E,M --step 40".into(),
+    }
+}
+
+/// A study whose every name is an attack.
+pub fn hostile_study() -> Summary {
+    let mut summary = study();
+    for text in [&mut summary.data, &mut summary.folds_in_words, &mut summary.command, &mut summary.fingerprint] {
+        *text = HOSTILE.to_owned();
+    }
+    summary.class_names = vec![HOSTILE.to_owned(); CLASSES.len()];
+    summary.shared_settings = BTreeMap::from([(HOSTILE.to_owned(), HOSTILE.to_owned())]);
+    summary.devices = vec![HOSTILE.to_owned()];
+    for competitor in &mut summary.competitors {
+        competitor.name = format!("{HOSTILE} {}", competitor.name);
+        competitor.subjects.iter_mut().for_each(|subject| subject.subject = HOSTILE.to_owned());
+        competitor.mistakes.iter_mut().for_each(hostile_mistake);
+    }
+    for comparison in &mut summary.comparisons {
+        comparison.a = format!("{HOSTILE} {}", comparison.a);
+        comparison.words = HOSTILE.to_owned();
+    }
+    hostile_audit(&mut summary.audit);
+    summary
+}
+
+/// A run on four held-out subjects.
+pub fn run() -> RunReport {
+    let class_names = CLASSES.map(String::from).to_vec();
+    let confusion = confusion(0.66, 170);
+    let metrics = |loss: f64| Metrics {
+        loss,
+        accuracy: 0.66,
+        macro_f1: 0.648,
+        per_class: ClassMetrics::of_confusion(&confusion, &class_names),
+        confusion: confusion.clone(),
+    };
+    let figures = |epoch, loss| Figures { epoch, loss: 0.21, accuracy: 0.95, validation: Some(metrics(loss)) };
+    let setting = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+    RunReport {
+        name: "runs/2026-03-01_12-00-00-squared_hinge".into(),
+        summary: triax_trainer::Summary {
+            epochs: 10,
+            stopped_early: false,
+            best: figures(4, 0.52),
+            last: figures(10, 0.61),
+        },
+        history: (1..=10).map(epoch).collect(),
+        class_names,
+        unseen: true,
+        random: false,
+        subjects: subjects(0.65, 4),
+        reliability: Some(reliability()),
+        mistakes: mistakes(),
+        audit: audit(),
+        data: DataFacts {
+            name: "WISDM v2, phone accelerometer".into(),
+            synthetic: false,
+            fingerprint: "3f1c9b".repeat(10) + "a7d2",
+            n_subjects: 16,
+            n_train: 6_384,
+            n_valid: 2_128,
+            window: 120,
+            step: 40,
+            rate_hz: Some(20.0),
+            channels: vec!["x".into(), "y".into(), "z".into()],
+            n_repairs: 12,
+        },
+        split: "by subject: 4 of 16 held out (3, 7, 9, 12)".into(),
+        network: "120×3 → convolutions 32:3:2:2 64:3:2 → dense 120 → 6 classes: 114,894 parameters".into(),
+        settings: [("epochs", "10"), ("batch-size", "32"), ("loss", "squared_hinge"), ("seed", "0")]
+            .map(setting)
+            .into(),
+        device: "AMD EPYC, 2 cores (engine fused)".into(),
+        started: "2026-03-01T12:00:00+01:00".into(),
+        version: "0.1.0".into(),
+        commands: vec![Command { what: "The run again".into(), line: "triax train --config config.json".into() }],
+    }
+}
+
+/// A run whose every name is an attack.
+pub fn hostile_run() -> RunReport {
+    let mut run = run();
+    for text in [&mut run.name, &mut run.split, &mut run.network, &mut run.device, &mut run.started] {
+        *text = HOSTILE.to_owned();
+    }
+    run.data.name = HOSTILE.to_owned();
+    run.data.channels = vec![HOSTILE.to_owned(); 3];
+    run.class_names = vec![HOSTILE.to_owned(); CLASSES.len()];
+    run.subjects.iter_mut().for_each(|subject| subject.subject = HOSTILE.to_owned());
+    run.mistakes.iter_mut().for_each(hostile_mistake);
+    run.settings = vec![(HOSTILE.to_owned(), HOSTILE.to_owned())];
+    run.commands = vec![Command { what: HOSTILE.to_owned(), line: HOSTILE.to_owned() }];
+    hostile_audit(&mut run.audit);
+    run
+}
+
+/// Whether `html` is a page that holds no script and refers to nothing outside it, and shows [`HOSTILE`] as text if at all.
+#[track_caller]
+pub fn check_self_contained(html: &str) {
+    assert!(html.starts_with("<!DOCTYPE html>") && html.trim_end().ends_with("</html>"));
+    assert!(html.contains("default-src 'none'"), "no policy");
+    for tag in ["<script", "<img", "<link", "<iframe", "<object", "<a ", "@import", "url("] {
+        assert!(!html.contains(tag), "{tag} is in the page");
+    }
+    for end in ["NaN", "inf%", "Some("] {
+        assert!(!html.contains(end), "{end} is in the page");
+    }
+}
+
+fn hostile_mistake(mistake: &mut Mistake) {
+    mistake.subject = HOSTILE.to_owned();
+    mistake.source = HOSTILE.to_owned();
+    mistake.channels = vec![HOSTILE.to_owned(); 3];
+}
+
+fn hostile_audit(audit: &mut Audit) {
+    let verdict = Verdict::Leak;
+    audit.findings.push(Finding { check: HOSTILE.to_owned(), verdict, words: HOSTILE.to_owned() });
+}
+
+fn competitor(name: &str, kind: Kind, f1: f64) -> Competitor {
+    let estimate = |mean: f64| Estimate { mean, deviation: 0.09, low: mean - 0.041, high: mean + 0.038 };
+    let confusion = confusion(f1, 1_400);
+    let class_names = CLASSES.map(String::from);
+    let is_network = kind != Kind::Baseline;
+    Competitor {
+        name: name.to_owned(),
+        kind,
+        settings: BTreeMap::new(),
+        accuracy: estimate(f1 + 0.02),
+        macro_f1: estimate(f1),
+        pooled_macro_f1: f1 - 0.01,
+        recall: ClassMetrics::of_confusion(&confusion, &class_names).iter().map(|class| class.recall).collect(),
+        confusion,
+        subjects: subjects(f1, 16),
+        curves: if kind == Kind::Network { (1..=10).map(|epoch| band(epoch, f1)).collect() } else { Vec::new() },
+        reliability: is_network.then(reliability),
+        mistakes: if is_network { mistakes() } else { Vec::new() },
+    }
+}
+
+fn comparison(a: &str, b: &str, figure: &str, difference: f64) -> Comparison {
+    let p: f64 = if difference > 0.04 { 0.002 } else { 0.31 };
+    let words = match p < 0.05 {
+        true => format!("{a} does better than {b} on 14 of 16 subjects; the difference is shown."),
+        false => format!("No difference between {a} and {b} is shown over 16 subjects."),
+    };
+    Comparison {
+        a: a.to_owned(),
+        b: b.to_owned(),
+        figure: figure.to_owned(),
+        n_subjects: 16,
+        difference: Estimate { mean: difference, deviation: 0.05, low: difference - 0.025, high: difference + 0.027 },
+        effect: (difference * 12.0).min(0.95),
+        p,
+        p_holm: (p * 6.0).min(1.0),
+        words,
+    }
+}
+
+fn audit() -> Audit {
+    let finding = |check: &str, verdict, words: &str| Finding { check: check.into(), verdict, words: words.into() };
+    Audit {
+        findings: vec![
+            finding("shared samples", Verdict::Sound, "No window of validation shares a sample with training."),
+            finding("shared subjects", Verdict::Sound, "No subject is on both sides of a fold."),
+            finding("duplicate windows", Verdict::Note, "3 windows are equal to another one of the same subject."),
+        ],
+    }
+}
+
+/// Windows of which the share `recall` is right and the rest goes to the neighbours.
+fn confusion(recall: f64, n_windows: u64) -> Vec<Vec<u64>> {
+    let row = |label: usize| {
+        let hits = (n_windows as f64 * (recall + 0.08 * (label as f64 - 2.5) / 2.5).clamp(0.0, 1.0)) as u64;
+        let rest = n_windows - hits;
+        let mut row = vec![0; CLASSES.len()];
+        row[label] = hits;
+        row[(label + 1) % CLASSES.len()] = rest * 2 / 3;
+        row[(label + 3) % CLASSES.len()] = rest / 3;
+        row
+    };
+    (0..CLASSES.len()).map(row).collect()
+}
+
+fn subjects(f1: f64, n: usize) -> Vec<SubjectFigures> {
+    let one = |idx: usize| {
+        let macro_f1 = (f1 + 0.2 * (idx as f64 * 2.3).sin()).clamp(0.0, 1.0);
+        let accuracy = (macro_f1 + 0.03).min(1.0);
+        SubjectFigures { subject: (1600 + idx).to_string(), n_windows: 500 + 7 * idx as u64, accuracy, macro_f1 }
+    };
+    (0..n).map(one).collect()
+}
+
+fn band(epoch: usize, f1: f64) -> EpochBand {
+    let around = |mean: f64, width: f64| Band { mean, low: mean - width, high: mean + width };
+    let falling = 0.9 * (-0.35 * epoch as f64).exp() + 0.12;
+    EpochBand {
+        epoch,
+        loss: around(falling, 0.03),
+        accuracy: around(1.0 - 0.6 * falling, 0.02),
+        valid_loss: Some(around(falling + 0.2 + 0.012 * epoch as f64, 0.11)),
+        valid_accuracy: Some(around(f1 - 0.3 * (-0.6 * epoch as f64).exp(), 0.12)),
+    }
+}
+
+fn epoch(epoch: usize) -> EpochRecord {
+    let band = band(epoch, 0.66);
+    EpochRecord {
+        epoch,
+        loss: band.loss.mean,
+        accuracy: band.accuracy.mean,
+        val_loss: band.valid_loss.map(|band| band.mean),
+        val_accuracy: band.valid_accuracy.map(|band| band.mean),
+        val_macro_f1: band.valid_accuracy.map(|band| band.mean - 0.01),
+        learning_rate: 0.001,
+        seconds: 0.4,
+    }
+}
+
+/// Of scores that claim too much.
+fn reliability() -> Reliability {
+    let score = |window: usize| (window % 40) as f32 / 10.0;
+    let scores: Vec<f32> = (0..400).flat_map(|window| [score(window), 0.0]).collect();
+    let labels: Vec<u32> = (0..400).map(|window| u32::from(window * 7 % 40 > 26)).collect();
+    Reliability::of(&scores, &labels, 2)
+}
+
+fn mistakes() -> Vec<Mistake> {
+    let one = |idx: usize| {
+        let at = |sample: usize, channel: usize| {
+            let phase = sample as f32 * (0.2 + 0.1 * idx as f32) + channel as f32;
+            9.81 * f32::from(u8::from(channel == 1)) + 4.0 * phase.sin() * (1.0 + 0.3 * (7.0 * phase).cos())
+        };
+        Mistake {
+            subject: (1603 + idx).to_string(),
+            source: format!("data_160{idx}_accel_phone.txt:{}", 3_568 * (idx + 1)),
+            label: idx % 6,
+            prediction: (idx + 1) % 6,
+            margin: 2.7 - 0.2 * idx as f64,
+            values: (0..120).flat_map(|sample| [0, 1, 2].map(|channel| at(sample, channel))).collect(),
+            channels: vec!["x".into(), "y".into(), "z".into()],
+        }
+    };
+    (0..6).map(one).collect()
+}

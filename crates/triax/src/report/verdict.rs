@@ -1,0 +1,225 @@
+//! The words for what a study found: which setting is ahead, how far, and whether that is shown.
+
+use triax_study::{Comparison, Competitor, Kind, Summary};
+
+use crate::report::numbers::{figure, interval, interval_in_percent, percent};
+
+/// A difference with a corrected p-value below this is called shown.
+const LEVEL: f64 = 0.05;
+
+/// The verdict on a study.
+#[derive(Debug, PartialEq)]
+pub struct Verdict {
+    /// In a line.
+    pub headline: String,
+    /// How well, how sure, and what else there is to know: a sentence each.
+    pub sentences: Vec<String>,
+}
+
+/// Whether windows were split at random, whoever they are of.
+pub fn is_random(summary: &Summary) -> bool {
+    summary.folds.starts_with("random")
+}
+
+/// Competitors of a kind, by macro-F1, the best first.
+pub fn ranked(summary: &Summary, kind: Kind) -> Vec<&Competitor> {
+    let mut found: Vec<_> = summary.competitors.iter().filter(|competitor| competitor.kind == kind).collect();
+    found.sort_by(|a, b| b.macro_f1.mean.total_cmp(&a.macro_f1.mean));
+    found
+}
+
+/// The trained setting that is ahead, or what there is instead.
+pub fn best(summary: &Summary) -> Option<&Competitor> {
+    ranked(summary, Kind::Network).first().copied().or_else(|| summary.competitors.first())
+}
+
+/// The verdict on `summary`.
+pub fn of(summary: &Summary) -> Verdict {
+    let Some(best) = best(summary) else {
+        let sentences = vec!["Every training broke down, or none was asked for.".to_owned()];
+        return Verdict { headline: "Nothing was compared".to_owned(), sentences };
+    };
+    let others = ranked(summary, Kind::Network).len().saturating_sub(1);
+    let (beaten, open) = against(summary, best);
+    let headline = match (others, beaten.len()) {
+        (0, _) => format!("{}: macro-F1 {} {}", best.name, figure(best.macro_f1.mean), on_whom(summary)),
+        (_, n) if n == others => format!("{} does best {}", best.name, on_whom(summary)),
+        _ => format!("{} is ahead {}, but not shown to be best", best.name, on_whom(summary)),
+    };
+    let mut sentences = vec![format!(
+        "Macro-F1 {} (95 % interval {} over {} subjects), accuracy {} ({}).",
+        figure(best.macro_f1.mean),
+        interval(&best.macro_f1),
+        best.subjects.len(),
+        percent(best.accuracy.mean),
+        interval_in_percent(&best.accuracy),
+    )];
+    sentences.extend(lead(&beaten, &open));
+    sentences.extend(other_kinds(summary, best));
+    if let Some((worst, hardest)) = hardest(best) {
+        sentences.push(format!("The hardest subject is {hardest}, with a macro-F1 of {}.", figure(worst)));
+    }
+    if summary.n_broken > 0 {
+        sentences.push(format!(
+            "{} of {} trainings broke down (a loss that was no longer finite) and count nowhere.",
+            summary.n_broken, summary.n_trainings
+        ));
+    }
+    if summary.synthetic {
+        sentences.push("The data was made by a program, not measured: this says nothing about people.".to_owned());
+    }
+    Verdict { headline, sentences }
+}
+
+fn on_whom(summary: &Summary) -> &'static str {
+    match summary.folds.as_str() {
+        folds if folds.starts_with("random") => "on windows drawn at random",
+        "predefined" => "on the part that the data holds out",
+        _ => "on people it never saw",
+    }
+}
+
+/// The comparison of `best` with `other` by macro-F1, and how far `best` is ahead in it.
+fn compared<'a>(summary: &'a Summary, best: &Competitor, other: &Competitor) -> Option<(&'a Comparison, f64)> {
+    summary.comparisons.iter().filter(|it| it.figure == "macro_f1").find_map(|it| match (&it.a, &it.b) {
+        (a, b) if *a == best.name && *b == other.name => Some((it, it.difference.mean)),
+        (a, b) if *a == other.name && *b == best.name => Some((it, -it.difference.mean)),
+        _ => None,
+    })
+}
+
+/// The other settings that `best` is shown to be better than, and those where that is open.
+fn against<'a>(summary: &'a Summary, best: &Competitor) -> (Vec<&'a str>, Vec<&'a str>) {
+    let (mut beaten, mut open) = (Vec::new(), Vec::new());
+    for other in ranked(summary, Kind::Network) {
+        if let Some((comparison, ahead)) = compared(summary, best, other) {
+            let list = if comparison.p_holm < LEVEL && ahead > 0.0 { &mut beaten } else { &mut open };
+            list.push(other.name.as_str());
+        }
+    }
+    (beaten, open)
+}
+
+/// Whether the lead is shown.
+fn lead(beaten: &[&str], open: &[&str]) -> Option<String> {
+    match (beaten, open) {
+        ([], []) => None,
+        (_, []) => Some(format!(
+            "That it does better than {} is shown (signed-rank test over subjects, Holm-corrected, p < {LEVEL}).",
+            listed(beaten)
+        )),
+        ([], _) => Some(format!(
+            "No difference to {} is shown: over these subjects it may well be chance (signed-rank test, \
+             Holm-corrected).",
+            listed(open)
+        )),
+        _ => Some(format!(
+            "That it does better than {} is shown (signed-rank test over subjects, Holm-corrected, p < {LEVEL}); over \
+             {} it is not: that difference may well be chance.",
+            listed(beaten),
+            listed(open)
+        )),
+    }
+}
+
+/// What the best ensemble and the best baseline make of the same folds, and whether the difference is shown.
+fn other_kinds(summary: &Summary, best: &Competitor) -> Vec<String> {
+    let mut sentences = Vec::new();
+    if best.kind != Kind::Network {
+        sentences.push("No network was trained to the end.".to_owned());
+        return sentences;
+    }
+    let told =
+        |other: &Competitor| compared(summary, best, other).map_or("", |(comparison, _)| comparison.words.as_str());
+    if let Some(ensemble) = ranked(summary, Kind::Ensemble).first() {
+        let (reached, sure) = (figure(ensemble.macro_f1.mean), interval(&ensemble.macro_f1));
+        sentences.push(format!("The best ensemble is {}: {reached} ({sure}). {}", ensemble.name, told(ensemble)));
+    }
+    if let Some(baseline) = ranked(summary, Kind::Baseline).first() {
+        let beside = match baseline.macro_f1.mean > best.macro_f1.mean {
+            true => "The best baseline is ahead of every network",
+            false => "The best baseline stays behind",
+        };
+        let reached = figure(baseline.macro_f1.mean);
+        sentences.push(format!("{beside}: {}, {reached}. {}", baseline.name, told(baseline)));
+    }
+    sentences
+}
+
+/// The lowest macro-F1 of a subject, and whose it is; of several subjects.
+fn hardest(best: &Competitor) -> Option<(f64, &str)> {
+    let lowest = best.subjects.iter().min_by(|a, b| a.macro_f1.total_cmp(&b.macro_f1))?;
+    (best.subjects.len() > 1).then_some((lowest.macro_f1, lowest.subject.as_str()))
+}
+
+/// `a`, `a and b`, `a, b and c`; of many the first three and how many more.
+fn listed(names: &[&str]) -> String {
+    match names {
+        [] => String::new(),
+        [one] => (*one).to_owned(),
+        [all @ .., last] if names.len() <= 4 => format!("{} and {last}", all.join(", ")),
+        many => format!("{} and {} more", many[..3].join(", "), many.len() - 3),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::samples;
+
+    #[test]
+    fn a_lead_that_is_shown_is_told_from_one_that_is_not() {
+        let mut summary = samples::study();
+        let verdict = of(&summary);
+        assert!(verdict.headline.contains("not shown to be best"), "{verdict:?}");
+        assert!(verdict.sentences[1].contains("it is not"), "{verdict:?}");
+        summary.comparisons.iter_mut().for_each(|comparison| comparison.p_holm = 0.001);
+        let verdict = of(&summary);
+        assert_eq!(verdict.headline, "loss=squared_hinge does best on people it never saw");
+        summary.comparisons.iter_mut().for_each(|comparison| comparison.p_holm = 0.5);
+        assert!(of(&summary).sentences[1].starts_with("No difference to "));
+    }
+
+    #[test]
+    fn a_test_that_went_the_other_way_shows_no_lead() {
+        let mut summary = samples::study();
+        for comparison in &mut summary.comparisons {
+            comparison.p_holm = 0.001;
+            comparison.difference.mean = if comparison.a == "loss=squared_hinge" { -0.1 } else { 0.1 };
+        }
+        assert!(of(&summary).headline.contains("not shown to be best"));
+    }
+
+    #[test]
+    fn a_baseline_that_does_better_is_not_hidden() {
+        let mut summary = samples::study();
+        let baseline = summary.competitors.iter_mut().find(|one| one.kind == Kind::Baseline).unwrap();
+        baseline.macro_f1.mean = 0.99;
+        assert!(of(&summary).sentences.iter().any(|words| words.contains("ahead of every network")));
+    }
+
+    #[test]
+    fn what_is_no_setting_takes_no_part_in_which_setting_is_best() {
+        let mut summary = samples::study();
+        let settings: Vec<String> = ranked(&summary, Kind::Network).iter().map(|one| one.name.clone()).collect();
+        for comparison in &mut summary.comparisons {
+            let of_settings = settings.contains(&comparison.a) && settings.contains(&comparison.b);
+            comparison.p_holm = if of_settings { 0.001 } else { 0.5 };
+        }
+        assert!(of(&summary).headline.contains("does best"));
+        summary.comparisons.iter_mut().for_each(|comparison| comparison.p_holm = 0.501 - comparison.p_holm);
+        assert!(of(&summary).headline.contains("not shown to be best"));
+    }
+
+    #[test]
+    fn a_study_of_nothing_says_so() {
+        let summary = Summary { competitors: Vec::new(), comparisons: Vec::new(), ..samples::study() };
+        assert_eq!(of(&summary).headline, "Nothing was compared");
+    }
+
+    #[test]
+    fn random_folds_never_speak_of_people() {
+        let summary = Summary { folds: "random-5".into(), ..samples::study() };
+        assert!(of(&summary).headline.contains("drawn at random"));
+    }
+}
