@@ -1,33 +1,55 @@
 //! What predicts: the network of a run folder or of a weight file, or networks of a study that decide together.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, anyhow};
-use clap::ValueEnum;
 use triax_data::{Corpus, PerWindow};
 use triax_engine::Engine;
-use triax_losses::Loss;
+use triax_engine::device::{DeviceChoice, DeviceInfo};
+use triax_losses::{Loss, predicted_class};
 use triax_model::{Network, NetworkSpec, WeightFile};
 use triax_study::{Combined, Kind, Summary, kept_networks};
 
-use crate::failure::Usage;
-use crate::inputs::PER_WINDOW;
-use crate::record::Run;
-use crate::study::Description;
+use crate::engines::{OpenEngine, open_choice};
+use crate::recordings::PER_WINDOW;
+use crate::run::Run;
+use crate::settings::{EngineName, declare::named};
+use crate::study::{Description, is_study};
+use crate::{Error, Notice};
 
-/// Which weights of a run.
-#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Which {
-    /// Those the run ended with: of the last epoch, or of the best one with --early-stopping
-    Last,
-    /// Those of the epoch with the lowest validation loss
-    Best,
+named! {
+    /// Which weights of a run.
+    pub enum WhichWeights {
+        /// Those the run ended with: of the last epoch, or of the best one with --early-stopping
+        Last = "last",
+        /// Those of the epoch with the lowest validation loss
+        Best = "best",
+    }
+}
+
+/// How to open a predictor.
+#[derive(Clone, Debug)]
+pub struct PredictorOptions {
+    /// Which weights of a run folder.
+    pub weights: WhichWeights,
+    /// The setting of a study whose networks predict, by its name; the best by macro-F1 where absent.
+    pub setting: Option<String>,
+    /// What to compute on.
+    pub device: DeviceChoice,
+}
+
+impl Default for PredictorOptions {
+    /// The last weights, the best setting, the CPU.
+    fn default() -> Self {
+        Self { weights: WhichWeights::Last, setting: None, device: DeviceChoice::Cpu }
+    }
 }
 
 /// One or more networks that predict as one: they read the same windows, and know the same classes.
 pub struct Predictor {
     /// Never empty.
     members: Vec<Member>,
+    open: OpenEngine,
     /// Names of the channels, where the weight files have them.
     pub channels: Option<Vec<String>>,
     /// Name to show for each class.
@@ -35,7 +57,9 @@ pub struct Predictor {
     /// Rows from one window to the next in training, where the weight files say.
     pub step: Option<usize>,
     /// Where it comes from.
-    pub origin: Origin,
+    pub origin: PredictorOrigin,
+    /// What a user should know about the device.
+    pub notices: Vec<Notice>,
 }
 
 /// A network, and all that its scores depend on.
@@ -51,107 +75,125 @@ pub struct Member {
 }
 
 /// Where a predictor comes from.
-pub enum Origin {
+pub enum PredictorOrigin {
     /// A run folder.
     Run(Box<Run>),
     /// A weight file alone.
     File,
     /// The folder of a study.
-    Study(Box<OfStudy>),
+    Study(Box<StudyOrigin>),
 }
 
-/// What is known of a study.
-pub struct OfStudy {
+/// What is known of the study that a predictor comes from.
+pub struct StudyOrigin {
     /// Its folder.
     pub path: PathBuf,
     /// What it is.
     pub description: Description,
-    /// What it found.
+    /// What it showed.
     pub summary: Summary,
     /// The setting whose networks predict.
     pub setting: String,
 }
 
-/// Whether `path` is the folder of a study.
-pub fn is_study(path: &Path) -> bool {
-    path.join("study.json").exists()
+/// What a predictor makes of a window.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Prediction {
+    /// Index of the class with the largest score, the first of equals.
+    pub class: usize,
+    /// A score for each class.
+    pub scores: Vec<f32>,
 }
 
 impl Predictor {
-    /// Reads a run folder, a weight file, or the networks of a setting that a study has kept: of `setting`, or of the
-    /// best one by macro-F1.
-    pub fn read(path: &Path, which: Which, setting: Option<&str>) -> anyhow::Result<Self> {
-        if is_study(path) {
-            return Self::of_study(path, which, setting);
-        }
-        if setting.is_some() {
-            return Err(Usage(format!("--setting belongs to a study, and {} is none", path.display())).into());
-        }
-        if !path.is_dir() {
-            return Self::new(vec![Member::read(path, None)?], Origin::File);
-        }
-        let run = Run::open(path)?;
-        let file = match which {
-            Which::Best => run.folder.best_path(),
-            Which::Last => run.folder.last_path(),
-        };
-        anyhow::ensure!(
-            file.exists(),
-            "{} has no {} yet: {}",
-            path.display(),
-            file.file_name().unwrap_or_default().display(),
-            match which {
-                Which::Best => "no epoch is complete; go on with triax train --resume",
-                Which::Last => "the run is not finished; use --weights best, or triax train --resume",
-            }
-        );
-        Self::new(vec![Member::read(&file, None)?], Origin::Run(Box::new(run)))
+    /// Opens a run folder, a weight file, or the networks of the best setting that a study has kept, on the CPU.
+    ///
+    /// # Errors
+    /// Whatever cannot be read; a run or a study that is not finished.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
+        Self::open_with(path, &PredictorOptions::default())
     }
 
-    fn of_study(path: &Path, which: Which, setting: Option<&str>) -> anyhow::Result<Self> {
-        if which == Which::Best {
+    /// As [`Predictor::open`], with the weights, the setting and the device of `options`.
+    ///
+    /// # Errors
+    /// As [`Predictor::open`]; a setting that the study does not have; a device that is not there.
+    pub fn open_with(path: impl AsRef<Path>, options: &PredictorOptions) -> Result<Self, Error> {
+        let path = path.as_ref();
+        if is_study(path) {
+            return Self::open_study(path, options);
+        }
+        if options.setting.is_some() {
+            return Err(Error::Usage(format!("--setting belongs to a study, and {} is none", path.display())));
+        }
+        if !path.is_dir() {
+            return Self::new(vec![Member::read(path, None)?], PredictorOrigin::File, options);
+        }
+        let run = Run::open(path)?;
+        let (file, remedy) = match options.weights {
+            WhichWeights::Best => (run.folder.best_path(), "no epoch is complete; go on with triax train --resume"),
+            WhichWeights::Last => {
+                let remedy = "the run is not finished; use --weights best, or triax train --resume";
+                (run.folder.last_path(), remedy)
+            }
+        };
+        if !file.exists() {
+            let name = file.file_name().unwrap_or_default().display();
+            return Err(Error::Input(format!("{} has no {name} yet: {remedy}", path.display())));
+        }
+        Self::new(vec![Member::read(&file, None)?], PredictorOrigin::Run(Box::new(run)), options)
+    }
+
+    fn open_study(path: &Path, options: &PredictorOptions) -> Result<Self, Error> {
+        if options.weights == WhichWeights::Best {
             let problem = "a study keeps the weights that each training has ended with: leave --weights best out";
-            return Err(Usage(problem.to_owned()).into());
+            return Err(Error::Usage(problem.to_owned()));
         }
         let summary = Summary::read(path)?;
         // The best comes first.
         let names: Vec<&str> =
             summary.competitors.iter().filter(|one| one.kind == Kind::Network).map(|one| one.name.as_str()).collect();
-        let setting = match setting {
-            Some(name) if names.contains(&name) => name,
+        let setting = match &options.setting {
+            Some(name) if names.contains(&name.as_str()) => name.clone(),
             Some(name) => {
                 let names = names.join("`, `");
-                return Err(Usage(format!("{} has no setting `{name}`; it has `{names}`", path.display())).into());
+                return Err(Error::Usage(format!("{} has no setting `{name}`; it has `{names}`", path.display())));
             }
-            None => names.first().with_context(|| format!("all trainings of {} broke down", path.display()))?,
+            None => match names.first() {
+                Some(name) => (*name).to_owned(),
+                None => return Err(Error::Input(format!("all trainings of {} broke down", path.display()))),
+            },
         };
-        let networks = kept_networks(path, &summary, setting)?;
+        let networks = kept_networks(path, &summary, &setting)?;
         let members = networks.into_iter().map(|kept| Member::read(&kept.weights, Some(kept.fold)));
-        let members = members.collect::<anyhow::Result<_>>()?;
+        let members = members.collect::<Result<_, _>>()?;
         let (path, description) = (path.to_owned(), Description::read(path)?);
-        let of_study = OfStudy { path, description, setting: setting.to_owned(), summary };
-        Self::new(members, Origin::Study(Box::new(of_study)))
+        let origin = PredictorOrigin::Study(Box::new(StudyOrigin { path, description, setting, summary }));
+        Self::new(members, origin, options)
     }
 
-    fn new(members: Vec<Member>, origin: Origin) -> anyhow::Result<Self> {
-        let first = &members.first().context("there is no network")?.file;
-        for Member { file, .. } in &members {
-            // What a setting gives is the same in all of its trainings.
-            anyhow::ensure!(
-                file.spec == first.spec && file.classes == first.classes && file.extra == first.extra,
-                "the weight files are not of one setting: remove the study's folder weights/, and make it again"
-            );
+    fn new(members: Vec<Member>, origin: PredictorOrigin, options: &PredictorOptions) -> Result<Self, Error> {
+        let first = &members[0].file;
+        // What a setting gives is the same in all of its trainings.
+        let is_same =
+            |file: &WeightFile| file.spec == first.spec && file.classes == first.classes && file.extra == first.extra;
+        if !members.iter().all(|member| is_same(&member.file)) {
+            let problem = "the weight files are not of one setting: remove the study's folder weights/, and make it again";
+            return Err(Error::Input(problem.to_owned()));
         }
         let list = |key: &str, n: usize| {
             let names: Option<Vec<String>> = first.extra.get(key).and_then(|names| serde_json::from_str(names).ok());
             names.filter(|names| names.len() == n)
         };
+        let (open, notices) = open_choice(EngineName::Fused, options.device)?;
         Ok(Self {
             channels: list("channels", first.spec.channels),
             class_names: list("class_names", first.spec.classes).unwrap_or_else(|| first.classes.clone()),
             step: first.extra.get("step").and_then(|step| step.parse().ok()).filter(|step| *step > 0),
             members,
+            open,
             origin,
+            notices,
         })
     }
 
@@ -170,113 +212,161 @@ impl Predictor {
         &self.members[0].file.classes
     }
 
+    /// The device that computes.
+    pub fn device(&self) -> &DeviceInfo {
+        &self.open.device
+    }
+
+    /// The engine that computes.
+    pub fn engine(&self) -> &dyn Engine {
+        self.open.engine.as_ref()
+    }
+
     /// An entry in the metadata of the weight files.
     pub fn extra(&self, key: &str) -> Option<&str> {
         self.members[0].file.extra.get(key).map(String::as_str)
     }
 
+    /// What the networks make of `windows` (n_windows, window, channels), as the sensors gave them, in the order of
+    /// [`Predictor::channels`].
+    ///
+    /// # Errors
+    /// Values that are no whole number of windows; scores that are not finite.
+    pub fn predict(&self, windows: &[f32]) -> Result<Vec<Prediction>, Error> {
+        let scores = self.scores(windows)?;
+        let rows = scores.chunks_exact(self.classes().len()).enumerate();
+        rows.map(|(idx, row)| self.prediction(row, || format!("window {idx} (from 0)"))).collect()
+    }
+
     /// Scores (n_windows, classes) of windows (n_windows, window, channels) as the sensors gave them, by all networks.
-    pub fn scores(&self, engine: &dyn Engine, windows: &[f32]) -> anyhow::Result<Vec<f32>> {
+    ///
+    /// # Errors
+    /// Values that are no whole number of windows.
+    pub fn scores(&self, windows: &[f32]) -> Result<Vec<f32>, Error> {
         match self.members.as_slice() {
-            [one] => one.scores(engine, windows),
-            several => self.together(several.iter(), engine, windows),
+            [one] => one.scores(self.engine(), windows),
+            several => self.combined(several.iter(), windows),
         }
     }
 
     /// As [`Predictor::scores`], by the networks of one fold of a study; None where all of them broke down.
-    pub fn scores_of_fold(&self, fold: &str, engine: &dyn Engine, windows: &[f32]) -> anyhow::Result<Option<Vec<f32>>> {
-        let mut of_fold = self.members.iter().filter(|member| member.fold.as_deref() == Some(fold)).peekable();
-        match of_fold.peek() {
-            Some(_) => self.together(of_fold, engine, windows).map(Some),
+    pub(crate) fn scores_of_fold(&self, fold: &str, windows: &[f32]) -> Result<Option<Vec<f32>>, Error> {
+        let mut members = self.members.iter().filter(|member| member.fold.as_deref() == Some(fold)).peekable();
+        match members.peek() {
+            Some(_) => self.combined(members, windows).map(Some),
             None => Ok(None),
         }
     }
 
-    fn together<'a>(
-        &self,
-        members: impl Iterator<Item = &'a Member>,
-        engine: &dyn Engine,
-        windows: &[f32],
-    ) -> anyhow::Result<Vec<f32>> {
-        let mut together = Combined::new(self.loss()?, self.classes().len());
+    fn combined<'a>(&self, members: impl Iterator<Item = &'a Member>, windows: &[f32]) -> Result<Vec<f32>, Error> {
+        let mut combined = Combined::new(self.loss()?, self.classes().len());
         for member in members {
-            together.add(&member.scores(engine, windows)?);
+            combined.add(&member.scores(self.engine(), windows)?);
         }
-        Ok(together.scores())
+        Ok(combined.scores())
+    }
+
+    /// The prediction of a row of scores; `window` names it where they are not finite.
+    pub(crate) fn prediction(&self, scores: &[f32], window: impl Fn() -> String) -> Result<Prediction, Error> {
+        if let Some(class) = scores.iter().position(|score| !score.is_finite()) {
+            return Err(Error::Input(format!(
+                "{} gets a score of {} for {}: its values are out of all proportion to those the network was trained on",
+                window(),
+                scores[class],
+                self.classes()[class]
+            )));
+        }
+        Ok(Prediction { class: predicted_class(scores), scores: scores.to_vec() })
     }
 
     /// The loss it was trained with.
-    pub fn loss(&self) -> anyhow::Result<Loss> {
-        let name = self.extra("loss").context("the weight file does not say with which loss it was trained")?;
-        Ok(name.parse::<Loss>()?)
+    ///
+    /// # Errors
+    /// A weight file that does not say.
+    pub fn loss(&self) -> Result<Loss, Error> {
+        let unknown = || Error::Input("the weight file does not say with which loss it was trained".to_owned());
+        self.extra("loss").ok_or_else(unknown)?.parse::<Loss>().map_err(|problem| Error::Input(problem.to_string()))
     }
 
-    /// Refuses channels that the network cannot read, and warns of names it does not know.
-    pub fn check_channels(&self, name: &str, channels: &[String]) -> anyhow::Result<()> {
+    /// For each of the network's channels, its place among `channels`, which messages say `name` has: by name where all
+    /// names are there, else in their order, with a notice.
+    ///
+    /// # Errors
+    /// Another number of channels.
+    pub(crate) fn columns(&self, name: &str, channels: &[String]) -> Result<(Vec<usize>, Option<Notice>), Error> {
+        let by_name = self.channels.as_ref().and_then(|names| {
+            names.iter().map(|name| channels.iter().position(|channel| channel == name)).collect::<Option<Vec<_>>>()
+        });
+        match by_name {
+            Some(columns) => Ok((columns, None)),
+            None => Ok(((0..channels.len()).collect(), self.check_channels(name, channels)?)),
+        }
+    }
+
+    /// Refuses channels that the network cannot read, and notices names it does not know.
+    fn check_channels(&self, name: &str, channels: &[String]) -> Result<Option<Notice>, Error> {
         let n_channels = self.spec().channels;
-        let expected = self.channels.as_ref().map_or_else(String::new, |names| format!(" ({})", names.join(", ")));
-        anyhow::ensure!(
-            channels.len() == n_channels,
-            "{name} has {} channels ({}), and the network was trained on {n_channels}{expected}",
-            channels.len(),
-            channels.join(", "),
-        );
-        if let Some(names) = &self.channels
-            && names != channels
-        {
-            eprintln!(
-                "warning: the channels of {name} are called {}, those the network was trained on {}; they are taken in \
-                 this order.",
+        if channels.len() != n_channels {
+            let expected = self.channels.as_ref().map_or_else(String::new, |names| format!(" ({})", names.join(", ")));
+            return Err(Error::Input(format!(
+                "{name} has {} channels ({}), and the network was trained on {n_channels}{expected}",
+                channels.len(),
+                channels.join(", "),
+            )));
+        }
+        let names = self.channels.as_ref().filter(|names| names.as_slice() != channels);
+        Ok(names.map(|names| {
+            Notice::Warning(format!(
+                "the channels of {name} are called {}, those the network was trained on {}; they are taken in this order.",
                 channels.join(", "),
                 names.join(", "),
-            );
-        }
-        Ok(())
+            ))
+        }))
     }
 
-    /// Refuses recordings that the network cannot read, and warns of those it was not made for.
-    pub fn check(&self, corpus: &Corpus) -> anyhow::Result<()> {
+    /// Refuses recordings that the network cannot read, and notices those it was not made for.
+    ///
+    /// # Errors
+    /// Other channels, or windows of another length.
+    pub fn check(&self, corpus: &Corpus) -> Result<Vec<Notice>, Error> {
         let (name, spec) = (&corpus.name, self.spec());
-        self.check_channels(name, &corpus.channels)?;
-        if let Some(window) = corpus.window {
-            anyhow::ensure!(
-                window == spec.window,
+        let mut notices: Vec<Notice> = self.check_channels(name, &corpus.channels)?.into_iter().collect();
+        if let Some(window) = corpus.window.filter(|&window| window != spec.window) {
+            return Err(Error::Input(format!(
                 "{name} comes in windows of {window} samples, and the network reads windows of {}",
                 spec.window
-            );
+            )));
         }
         let trained_at: Option<f64> = self.extra("rate_hz").and_then(|rate| rate.parse().ok());
         if let (Some(rate), Some(trained_at)) = (corpus.rate_hz, trained_at)
             && (rate / trained_at - 1.0).abs() > 0.1
         {
-            eprintln!(
-                "warning: {name} has {rate:.1} samples a second, and the network was trained on {trained_at:.1}: \
-                 resample the data, or do not trust the figures."
-            );
+            notices.push(Notice::Warning(format!(
+                "{name} has {rate:.1} samples a second, and the network was trained on {trained_at:.1}: resample the data, \
+                 or do not trust the figures."
+            )));
         }
-        Ok(())
+        Ok(notices)
     }
 }
 
 impl Member {
-    fn read(path: &Path, fold: Option<String>) -> anyhow::Result<Self> {
+    fn read(path: &Path, fold: Option<String>) -> Result<Self, Error> {
         let file = WeightFile::read(path)?;
         let network = Network::new(file.spec.clone())?;
-        let per_window = file.extra.get(PER_WINDOW).map(|way| way.parse::<PerWindow>()).transpose();
-        let per_window = per_window.map_err(|problem| anyhow!("{}: {PER_WINDOW}: {problem}", path.display()))?;
+        let per_window = file.extra.get(PER_WINDOW).map(|step| step.parse::<PerWindow>()).transpose();
+        let per_window = per_window
+            .map_err(|problem| Error::Input(format!("{}: {PER_WINDOW}: {problem}", path.display())))?;
         Ok(Self { file, network, per_window, fold })
     }
 
-    /// Scores of windows as the sensors gave them, which are made what the network reads first: as in training.
-    fn scores(&self, engine: &dyn Engine, windows: &[f32]) -> anyhow::Result<Vec<f32>> {
-        let spec = &self.file.spec;
-        let mut values = windows.to_vec();
+    /// Scores of windows as the sensors gave them: normalised and standardised as in training.
+    fn scores(&self, engine: &dyn Engine, windows: &[f32]) -> Result<Vec<f32>, Error> {
+        let (file, spec) = (&self.file, &self.file.spec);
+        let mut windows = Cow::Borrowed(windows);
         if let Some(per_window) = self.per_window {
-            per_window.apply(&mut values, spec.window, spec.channels).map_err(anyhow::Error::msg)?;
+            per_window.apply(windows.to_mut(), spec.window, spec.channels).map_err(Error::Input)?;
         }
-        if let Some(scaler) = &self.file.scaler {
-            scaler.apply(&mut values);
-        }
-        Ok(engine.scores(&self.network, &self.file.weights, &values)?)
+        Ok(engine.scores(&self.network, &file.weights, file.scaler.as_ref(), &windows)?)
     }
 }

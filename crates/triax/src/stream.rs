@@ -1,81 +1,95 @@
-//! Predictions from rows as they come: as soon as they fill a window its line goes out.
+//! Predictions from samples as they come: a window is judged as soon as it is full.
 
-use std::io::{BufRead, Write};
-
-use anyhow::ensure;
-use triax_data::{CsvRow, CsvRows, DataError};
-use triax_engine::Engine;
-
-use crate::predict::Predictions;
-use crate::predictor::Predictor;
+use crate::{Error, Notice, Prediction, Predictor};
 
 /// A step in time of more than this many mean steps begins a new recording; when whole files are read, it is as many
 /// median steps.
 const GAP: f64 = 10.0;
 
-/// Reads CSV rows from `input`, which messages call `name`, until it ends, and writes predictions to `output`, a line a
-/// window. Rows that cannot be used are dropped and counted.
-pub fn predict<W: Write>(
-    predictor: &Predictor,
-    engine: &dyn Engine,
-    step: usize,
-    input: impl BufRead,
-    name: &str,
-    output: W,
-) -> anyhow::Result<W> {
-    let rows = CsvRows::new(input, name)?;
-    let columns = columns(predictor, name, rows.channels())?;
-    let mut table = Predictions::new(predictor, output)?;
-    table.flush()?;
-    let mut filling = Filling::new(predictor.spec().window, step);
-    let (mut n_windows, mut n_dropped) = (0usize, 0usize);
-    for row in rows {
-        let row = match row {
-            Ok(row) => row,
-            Err(error @ DataError::Io { .. }) => return Err(error.into()),
-            Err(error) => {
-                if n_dropped == 0 {
-                    eprintln!("warning: a row was dropped: {error}");
-                }
-                n_dropped += 1;
-                continue;
-            }
-        };
-        let Some(window) = filling.push(&row, &columns) else { continue };
-        let scores = predictor.scores(engine, window.values)?;
-        table.row(window.subject, window.start, window.end, &scores)?;
-        table.flush()?;
-        filling.advance();
-        n_windows += 1;
-    }
-    if n_dropped > 1 {
-        eprintln!("warning: {n_dropped} rows were dropped in all.");
-    }
-    ensure!(
-        n_windows > 0,
-        "{name} ended before a window of {} rows was full: its longest unbroken recording has {}",
-        predictor.spec().window,
-        filling.longest,
-    );
-    table.finish()
+/// One sample of a sensor.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Sample<'a> {
+    /// A value for each channel, in the sensor's unit.
+    pub values: &'a [f32],
+    /// When, in whatever unit; a jump begins a new recording.
+    pub time: Option<f64>,
+    /// Whose; another subject begins a new recording.
+    pub subject: &'a str,
+    /// What is being done, where that is known; another activity begins a new recording.
+    pub activity: Option<&'a str>,
 }
 
-/// For each of the network's channels, its place among the channels of the stream.
-fn columns(predictor: &Predictor, name: &str, channels: &[String]) -> anyhow::Result<Vec<usize>> {
-    let by_name = predictor.channels.as_ref().and_then(|names| {
-        names.iter().map(|name| channels.iter().position(|channel| channel == name)).collect::<Option<Vec<_>>>()
-    });
-    match by_name {
-        Some(columns) => Ok(columns),
-        None => {
-            predictor.check_channels(name, channels)?;
-            Ok((0..channels.len()).collect())
+/// What a predictor makes of a window of a stream.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StreamPrediction {
+    /// Whose window.
+    pub subject: String,
+    /// Time of its first sample as it came, or the number of the sample from 0 where it has no time.
+    pub start: String,
+    /// The same of its last sample.
+    pub end: String,
+    /// Class and scores.
+    pub prediction: Prediction,
+}
+
+/// Takes samples one by one, and predicts each window as soon as it is full.
+pub struct StreamPredictor<'a> {
+    predictor: &'a Predictor,
+    /// For each of the network's channels, its place in a sample.
+    columns: Vec<usize>,
+    buffer: WindowBuffer,
+}
+
+impl<'a> StreamPredictor<'a> {
+    /// For samples that have the channels of the network in its order, with a new window every `step` samples.
+    ///
+    /// # Panics
+    /// If `step` is 0.
+    pub fn new(predictor: &'a Predictor, step: usize) -> Self {
+        assert!(step > 0, "the step from one window to the next is at least 1");
+        let spec = predictor.spec();
+        Self { predictor, columns: (0..spec.channels).collect(), buffer: WindowBuffer::new(spec.window, step) }
+    }
+
+    /// The same for samples that have the channels `channels`. They are matched by name where all names are there, else taken
+    /// in their order, with a notice that calls the source `name`.
+    ///
+    /// # Errors
+    /// Channels that the network cannot read.
+    pub fn with_channels(self, name: &str, channels: &[String]) -> Result<(Self, Option<Notice>), Error> {
+        let (columns, notice) = self.predictor.columns(name, channels)?;
+        Ok((Self { columns, ..self }, notice))
+    }
+
+    /// Takes a sample; gives the prediction of the window that it fills.
+    ///
+    /// # Errors
+    /// A sample without one of the channels; scores that are not finite.
+    pub fn push(&mut self, sample: &Sample<'_>) -> Result<Option<StreamPrediction>, Error> {
+        if let Some(column) = self.columns.iter().find(|&&column| column >= sample.values.len()) {
+            let n = sample.values.len();
+            return Err(Error::Input(format!("a sample has {n} values, and channel {column} (from 0) is read")));
         }
+        if !self.buffer.push(sample, &self.columns) {
+            return Ok(None);
+        }
+        let scores = self.predictor.scores(&self.buffer.values)?;
+        let (subject, start, end) = self.buffer.window();
+        let prediction = self
+            .predictor
+            .prediction(&scores, || format!("the window from {start} to {end} of subject `{subject}`"))?;
+        self.buffer.advance();
+        Ok(Some(StreamPrediction { subject, start, end, prediction }))
+    }
+
+    /// Samples of the longest recording so far.
+    pub fn longest_recording(&self) -> usize {
+        self.buffer.longest
     }
 }
 
 /// A window that is being filled.
-struct Filling {
+struct WindowBuffer {
     window: usize,
     step: usize,
     subject: String,
@@ -95,15 +109,7 @@ struct Filling {
     longest: usize,
 }
 
-/// A window that is full.
-struct Full<'a> {
-    subject: &'a str,
-    start: &'a str,
-    end: &'a str,
-    values: &'a [f32],
-}
-
-impl Filling {
+impl WindowBuffer {
     fn new(window: usize, step: usize) -> Self {
         Self {
             window,
@@ -121,17 +127,16 @@ impl Filling {
         }
     }
 
-    /// Adds a row; gives the window that it fills.
-    fn push(&mut self, row: &CsvRow, columns: &[usize]) -> Option<Full<'_>> {
-        let subject = row.subject.as_deref().unwrap_or_default();
-        let jumps = self.jumps(row.time);
-        if jumps || subject != self.subject || row.activity != self.activity {
+    /// Adds a sample; says whether the window is full.
+    fn push(&mut self, sample: &Sample<'_>, columns: &[usize]) -> bool {
+        let jumps = self.jumps(sample.time);
+        if jumps || sample.subject != self.subject || sample.activity != self.activity.as_deref() {
             self.values.clear();
             self.times.clear();
             self.skip = 0;
             self.unbroken = 0;
-            self.subject = subject.to_owned();
-            self.activity.clone_from(&row.activity);
+            self.subject = sample.subject.to_owned();
+            self.activity = sample.activity.map(str::to_owned);
         }
         let number = self.n_rows;
         self.n_rows += 1;
@@ -139,13 +144,17 @@ impl Filling {
         self.longest = self.longest.max(self.unbroken);
         if self.skip > 0 {
             self.skip -= 1;
-            return None;
+            return false;
         }
-        self.values.extend(columns.iter().map(|&column| row.values[column]));
-        self.times.push(row.time.map_or_else(|| number.to_string(), |time| time.to_string()));
-        let (start, end) = (self.times.first()?, self.times.last()?);
-        let full = self.times.len() == self.window;
-        full.then_some(Full { subject: &self.subject, start, end, values: &self.values })
+        self.values.extend(columns.iter().map(|&column| sample.values[column]));
+        self.times.push(sample.time.map_or_else(|| number.to_string(), |time| time.to_string()));
+        self.times.len() == self.window
+    }
+
+    /// Subject, start and end of the full window.
+    fn window(&self) -> (String, String, String) {
+        let time = |at: Option<&String>| at.cloned().unwrap_or_default();
+        (self.subject.clone(), time(self.times.first()), time(self.times.last()))
     }
 
     /// Passes on to the next window.
@@ -177,22 +186,23 @@ impl Filling {
 mod tests {
     use super::*;
 
-    fn row(subject: &str, time: Option<f64>) -> CsvRow {
-        CsvRow { line: 1, subject: Some(subject.to_owned()), activity: None, time, values: vec![0.5, 1.5] }
+    fn sample(subject: &str, time: Option<f64>) -> Sample<'_> {
+        Sample { values: &[0.5, 1.5], time, subject, activity: None }
     }
 
-    /// (start, end) of each window of the rows.
-    fn windows(window: usize, step: usize, rows: impl IntoIterator<Item = CsvRow>) -> Vec<(String, String)> {
-        let mut filling = Filling::new(window, step);
-        let mut found = Vec::new();
-        for row in rows {
-            if let Some(full) = filling.push(&row, &[1]) {
-                assert_eq!(full.values, vec![1.5; window]);
-                found.push((full.start.to_owned(), full.end.to_owned()));
-                filling.advance();
+    /// (start, end) of each window of the samples.
+    fn windows<'a>(window: usize, step: usize, samples: impl IntoIterator<Item = Sample<'a>>) -> Vec<(String, String)> {
+        let mut buffer = WindowBuffer::new(window, step);
+        let mut windows = Vec::new();
+        for sample in samples {
+            if buffer.push(&sample, &[1]) {
+                assert_eq!(buffer.values, vec![1.5; window]);
+                let (_, start, end) = buffer.window();
+                windows.push((start, end));
+                buffer.advance();
             }
         }
-        found
+        windows
     }
 
     fn bounds(pairs: &[(u32, u32)]) -> Vec<(String, String)> {
@@ -201,7 +211,7 @@ mod tests {
 
     #[test]
     fn windows_follow_each_other_at_every_step() {
-        let untimed = || (0..10).map(|_| row("", None));
+        let untimed = || (0..10).map(|_| sample("", None));
         assert_eq!(windows(4, 2, untimed()), bounds(&[(0, 3), (2, 5), (4, 7), (6, 9)]));
         assert_eq!(windows(4, 4, untimed()), bounds(&[(0, 3), (4, 7)]));
         assert_eq!(windows(2, 5, untimed()), bounds(&[(0, 1), (5, 6)]));
@@ -210,9 +220,10 @@ mod tests {
 
     #[test]
     fn no_window_crosses_a_subject_or_a_gap() {
-        let of =
-            |subject: &'static str, times: std::ops::Range<u32>| times.map(move |time| row(subject, Some(time.into())));
-        let rows = of("a", 0..3).chain(of("b", 3..7)).chain(of("b", 90..94)).chain(of("b", 8..11));
+        let rows = |subject: &'static str, times: std::ops::Range<u32>| {
+            times.map(move |time| sample(subject, Some(time.into())))
+        };
+        let rows = rows("a", 0..3).chain(rows("b", 3..7)).chain(rows("b", 90..94)).chain(rows("b", 8..11));
         assert_eq!(windows(4, 4, rows), bounds(&[(3, 6), (90, 93)]));
     }
 }

@@ -5,11 +5,6 @@ use std::io;
 use std::process::ExitCode;
 use std::sync::Mutex;
 
-/// A command line or config file that makes no sense: exit code 2.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct Usage(pub String);
-
 /// Says what went wrong on standard error and gives the exit code.
 pub fn report(error: &anyhow::Error) -> ExitCode {
     if is_broken_pipe(error) {
@@ -23,7 +18,7 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
         let _ = write!(text, "\n  because: {cause}");
     }
     eprintln!("error: {text}");
-    if error.is::<Usage>() {
+    if error.downcast_ref::<triax::Error>().is_some_and(triax::Error::is_usage) {
         eprintln!("\nFor more information, try '--help'.");
         return ExitCode::from(2);
     }

@@ -1,18 +1,15 @@
 //! `triax model`: the layers of a network, without training it.
 
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::ArgMatches;
-use clap::parser::ValueSource;
 use serde_json::json;
+use triax::settings::{Entries, NetworkSettings};
+use triax::{Predictor, PredictorOptions, Settings, WhichWeights, is_study};
 use triax_model::{Network, NetworkSpec};
 
-use crate::config;
-use crate::predictor::{Predictor, Which, is_study};
-use crate::settings::NetworkSettings;
-use crate::values::positive;
+use super::options::{Given, positive};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -34,9 +31,9 @@ pub struct Args {
     /// Read the network's shape from a config file of `triax train`; options given here win
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Samples in a window
-    #[arg(long, value_name = "SAMPLES", default_value_t = 120, value_parser = positive())]
-    window: usize,
+    /// Samples in a window [default: 120]
+    #[arg(long, value_name = "SAMPLES", value_parser = positive())]
+    window: Option<usize>,
     /// Sensor channels
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = positive())]
     channels: usize,
@@ -44,18 +41,23 @@ pub struct Args {
     #[arg(long, value_name = "N", default_value_t = 6, value_parser = positive())]
     classes: usize,
     #[command(flatten)]
-    network: NetworkSettings,
+    network: Given<NetworkSettings>,
     /// Print the specification and the parameters as JSON
     #[arg(long)]
     json: bool,
 }
 
 /// Runs the subcommand.
-pub fn run(args: Args, matches: &ArgMatches) -> anyhow::Result<ExitCode> {
-    let trained = args.trained.as_deref().map(read).transpose()?;
+pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let trained = args.trained.as_deref().map(|path| {
+        // A run has best weights as soon as an epoch is complete; a study knows none.
+        let weights = if is_study(path) { WhichWeights::Last } else { WhichWeights::Best };
+        Predictor::open_with(path, &PredictorOptions { weights, ..PredictorOptions::default() })
+    });
+    let trained = trained.transpose()?;
     let network = match &trained {
         Some(predictor) => predictor.members()[0].network.clone(),
-        None => Network::new(spec(&args, matches)?)?,
+        None => Network::new(spec(&args)?)?,
     };
     let mut out = io::stdout().lock();
     if args.json {
@@ -90,28 +92,14 @@ pub fn run(args: Args, matches: &ArgMatches) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What is in a run folder, in a weight file or in a study's folder.
-fn read(path: &Path) -> anyhow::Result<Predictor> {
-    // A run has best weights as soon as an epoch is complete; a study knows none.
-    let which = if is_study(path) { Which::Last } else { Which::Best };
-    Predictor::read(path, which, None)
-}
-
 /// The specification that options and config file describe.
-fn spec(args: &Args, matches: &ArgMatches) -> anyhow::Result<NetworkSpec> {
-    let mut window = args.window;
-    let mut network = args.network.clone();
-    if let Some(file) = &args.config {
-        let settings = config::settings(file, &config::read(file)?)?;
-        let given = |name: &str| matches.value_source(name) == Some(ValueSource::CommandLine);
-        if !given("window") {
-            window = settings.data.window.unwrap_or(window);
-        }
-        network = NetworkSettings {
-            convs: if given("convs") { network.convs } else { settings.network.convs },
-            hidden: if given("hidden") { network.hidden } else { settings.network.hidden },
-            dropout: if given("dropout") { network.dropout } else { settings.network.dropout },
-        };
-    }
-    Ok(network.spec(window, args.channels, args.classes))
+fn spec(args: &Args) -> anyhow::Result<NetworkSpec> {
+    let mut given: Entries = args.network.entries.clone();
+    given.extend(args.window.map(|window| ("window".to_owned(), window.into())));
+    let settings = match &args.config {
+        Some(file) => Settings::from_file_and(file, &given)?,
+        None => Settings::from_entries(&given)?,
+    };
+    let window = settings.data.window.unwrap_or(NetworkSpec::default().window);
+    Ok(settings.network.spec(window, args.channels, args.classes))
 }

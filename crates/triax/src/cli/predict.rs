@@ -1,19 +1,21 @@
 //! `triax predict`: what a trained network says of each window of some recordings.
 
 use std::fs::File;
-use std::io::{self, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Context as _;
-use triax_data::Format;
+use anyhow::{Context as _, ensure};
+use triax::settings::{DataSource, FormatChoice};
+use triax::{
+    Prediction, Predictor, PredictorOptions, PredictorOrigin, Sample, StreamPredictor, WhichWeights, read_corpus,
+};
+use triax_data::{CsvRows, DataError, Format};
 use triax_engine::device::DeviceChoice;
-use triax_engine::Engine;
 use triax_model::whole_file;
 
-use crate::predictor::{Origin, Predictor, Which};
-use crate::values::{DataSource, FormatChoice, formats, positive};
-use crate::{engines, inputs, stream};
+use super::note_all;
+use super::options::{formats, named, positive};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -56,8 +58,8 @@ pub struct Args {
     #[arg(long, value_name = "SAMPLES", value_parser = positive())]
     step: Option<usize>,
     /// Which weights of a run folder
-    #[arg(long, value_enum, default_value_t = Which::Last)]
-    weights: Which,
+    #[arg(long, value_parser = named::<WhichWeights>(WhichWeights::choices), default_value = "last")]
+    weights: WhichWeights,
     /// Setting of a study whose networks predict, by its name in the report [default: the best by macro-F1]
     #[arg(long, value_name = "NAME")]
     setting: Option<String>,
@@ -68,27 +70,28 @@ pub struct Args {
 
 /// Runs the subcommand.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let predictor = Predictor::read(&args.run, args.weights, args.setting.as_deref())?;
-    if let (Origin::Study(study), None) = (&predictor.origin, &args.setting) {
+    let is_named = args.setting.is_some();
+    let (weights, setting, device) = (args.weights, args.setting, args.device);
+    let predictor = Predictor::open_with(&args.run, &PredictorOptions { weights, setting, device })?;
+    if let (PredictorOrigin::Study(study), false) = (&predictor.origin, is_named) {
         eprintln!("note: predicting with the {} networks of `{}`.", predictor.members().len(), study.setting);
     }
+    note_all(&predictor.notices);
     let step = args.step.or(predictor.step).unwrap_or(predictor.spec().window);
-    let engine = engines::open_for_scores(args.device)?.engine;
-    let engine = engine.as_ref();
     let Some(data) = &args.data else {
         let out: Box<dyn Write> = match &args.out {
             Some(path) => Box::new(create(path)?),
             None => Box::new(io::stdout()),
         };
-        stream::predict(&predictor, engine, step, io::stdin().lock(), "standard input", out)?;
+        predict_rows(&predictor, step, io::stdin().lock(), "standard input", out)?;
         return Ok(ExitCode::SUCCESS);
     };
     let text = match csv_file(data, args.format) {
         Some(path) => {
             let file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
-            stream::predict(&predictor, engine, step, BufReader::new(file), &path.display().to_string(), Vec::new())?
+            predict_rows(&predictor, step, BufReader::new(file), &path.display().to_string(), Vec::new())?
         }
-        None => predict_corpus(&predictor, engine, step, data, args.format)?,
+        None => predict_corpus(&predictor, step, data, args.format)?,
     };
     match &args.out {
         Some(path) => write(path, &text)?,
@@ -110,23 +113,72 @@ fn csv_file(data: &DataSource, format: FormatChoice) -> Option<&Path> {
 /// The table of predictions for whole recordings.
 fn predict_corpus(
     predictor: &Predictor,
-    engine: &dyn Engine,
     step: usize,
     data: &DataSource,
     format: FormatChoice,
 ) -> anyhow::Result<Vec<u8>> {
-    let corpus = inputs::read_corpus(data, format, 0)?;
-    predictor.check(&corpus)?;
-    let windows = triax_data::cut(&corpus, predictor.spec().window, step)?;
-    let scores = predictor.scores(engine, &windows.values)?;
-    let mut table = Predictions::new(predictor, Vec::new())?;
-    for (origin, scores) in windows.origins.iter().zip(scores.chunks_exact(predictor.classes().len())) {
+    let corpus = read_corpus(data, format, 0)?;
+    note_all(&predictor.check(&corpus)?);
+    let window = predictor.spec().window;
+    let windows = triax_data::cut(&corpus, window, step)?;
+    let mut table = Predictions::new(predictor.classes(), Vec::new())?;
+    for (origin, prediction) in windows.origins.iter().zip(predictor.predict(&windows.values)?) {
         let recording = &corpus.recordings[origin.recording as usize];
         let first = origin.start as usize;
-        let last = first + predictor.spec().window - 1;
         let at = |row: usize| recording.times.get(row).map_or_else(|| row.to_string(), f64::to_string);
-        table.row(&recording.subject, &at(first), &at(last), scores)?;
+        table.row(&recording.subject, &at(first), &at(first + window - 1), &prediction)?;
     }
+    table.finish()
+}
+
+/// Reads CSV rows from `input`, which messages call `name`, until it ends, and writes predictions to `output`, a line a
+/// window. Rows that cannot be used are dropped and counted.
+fn predict_rows<W: Write>(
+    predictor: &Predictor,
+    step: usize,
+    input: impl BufRead,
+    name: &str,
+    output: W,
+) -> anyhow::Result<W> {
+    let rows = CsvRows::new(input, name)?;
+    let (mut stream, notice) = StreamPredictor::new(predictor, step).with_channels(name, rows.channels())?;
+    note_all(notice.as_slice());
+    let mut table = Predictions::new(predictor.classes(), output)?;
+    table.flush()?;
+    let (mut n_windows, mut n_dropped) = (0usize, 0usize);
+    for row in rows {
+        let row = match row {
+            Ok(row) => row,
+            Err(error @ DataError::Io { .. }) => return Err(error.into()),
+            Err(error) => {
+                if n_dropped == 0 {
+                    eprintln!("warning: a row was dropped: {error}");
+                }
+                n_dropped += 1;
+                continue;
+            }
+        };
+        let sample = Sample {
+            values: &row.values,
+            time: row.time,
+            subject: row.subject.as_deref().unwrap_or_default(),
+            activity: row.activity.as_deref(),
+        };
+        if let Some(window) = stream.push(&sample)? {
+            table.row(&window.subject, &window.start, &window.end, &window.prediction)?;
+            table.flush()?;
+            n_windows += 1;
+        }
+    }
+    if n_dropped > 1 {
+        eprintln!("warning: {n_dropped} rows were dropped in all.");
+    }
+    ensure!(
+        n_windows > 0,
+        "{name} ended before a window of {} rows was full: its longest unbroken recording has {}",
+        predictor.spec().window,
+        stream.longest_recording(),
+    );
     table.finish()
 }
 
@@ -144,15 +196,14 @@ fn create(path: &Path) -> anyhow::Result<File> {
 }
 
 /// The table of predictions, written row by row.
-pub struct Predictions<'a, W: Write> {
+struct Predictions<'a, W: Write> {
     classes: &'a [String],
     csv: csv::Writer<W>,
 }
 
 impl<'a, W: Write> Predictions<'a, W> {
     /// A table with its header.
-    pub fn new(predictor: &'a Predictor, out: W) -> anyhow::Result<Self> {
-        let classes = predictor.classes();
+    fn new(classes: &'a [String], out: W) -> anyhow::Result<Self> {
         let mut csv = csv::Writer::from_writer(out);
         let scores = classes.iter().map(|class| format!("score {class}"));
         csv.write_record(["subject", "start", "end", "predicted"].map(str::to_owned).into_iter().chain(scores))?;
@@ -160,34 +211,19 @@ impl<'a, W: Write> Predictions<'a, W> {
     }
 
     /// Adds a window.
-    ///
-    /// # Errors
-    /// A score that is not finite; a writer that fails.
-    pub fn row(&mut self, subject: &str, start: &str, end: &str, scores: &[f32]) -> anyhow::Result<()> {
-        let mut largest = 0;
-        for (class, score) in scores.iter().enumerate() {
-            anyhow::ensure!(
-                score.is_finite(),
-                "the window from {start} to {end} of subject `{subject}` gets a score of {score} for {}: its values \
-                 are out of all proportion to those the network was trained on",
-                self.classes[class]
-            );
-            if *score > scores[largest] {
-                largest = class;
-            }
-        }
-        let window = [subject, start, end, &self.classes[largest]].map(str::to_owned);
-        self.csv.write_record(window.into_iter().chain(scores.iter().map(f32::to_string)))?;
+    fn row(&mut self, subject: &str, start: &str, end: &str, prediction: &Prediction) -> anyhow::Result<()> {
+        let window = [subject, start, end, &self.classes[prediction.class]].map(str::to_owned);
+        self.csv.write_record(window.into_iter().chain(prediction.scores.iter().map(f32::to_string)))?;
         Ok(())
     }
 
     /// Hands on what was written so far.
-    pub fn flush(&mut self) -> io::Result<()> {
+    fn flush(&mut self) -> io::Result<()> {
         self.csv.flush()
     }
 
     /// Ends the table.
-    pub fn finish(self) -> anyhow::Result<W> {
+    fn finish(self) -> anyhow::Result<W> {
         self.csv.into_inner().map_err(|error| anyhow::Error::from(error.into_error()))
     }
 }

@@ -8,11 +8,10 @@ use std::time::Duration;
 use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use serde_json::json;
+use triax::settings::to_json;
+use triax::{Observer, Training};
 use triax_engine::StepResult;
-use triax_trainer::{EpochRecord, Metrics, Observer, RunShape};
-
-use crate::config;
-use crate::events::Events;
+use triax_trainer::{EpochRecord, FitSize, Metrics};
 
 /// What a run prints while it goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,36 +24,52 @@ pub enum Style {
     Quiet,
 }
 
+impl Style {
+    /// The style that the options `--json` and `--quiet` ask for.
+    pub fn new(json: bool, quiet: bool) -> Self {
+        match (json, quiet) {
+            (true, _) => Self::Json,
+            (_, true) => Self::Quiet,
+            _ => Self::Human,
+        }
+    }
+}
+
 /// Watches a run, and stops it when Ctrl-C was pressed.
-pub struct Watch {
+pub struct TrainingProgress {
     style: Style,
     interrupted: Arc<AtomicBool>,
     bar: Option<ProgressBar>,
-    shape: Option<RunShape>,
-    epoch: usize,
+    epochs: usize,
+    n_train: usize,
     batch_size: usize,
-    events: Option<Events>,
+    /// Steps of the run before the epoch in progress.
+    epoch_start: u64,
     /// What the epoch's steps have shown so far.
-    seen: Seen,
+    sums: EpochSums,
 }
 
 /// Sums over steps.
 #[derive(Clone, Copy, Debug, Default)]
-struct Seen {
+struct EpochSums {
     loss: f64,
     correct: u64,
     windows: u64,
 }
 
-impl Watch {
-    /// A watch over steps of `batch_size` windows that prints in `style`, and has `events` written where there are any.
-    pub fn new(style: Style, batch_size: usize, interrupted: Arc<AtomicBool>, events: Option<Events>) -> Self {
-        Self { style, interrupted, bar: None, shape: None, epoch: 0, batch_size, events, seen: Seen::default() }
-    }
-
-    /// Ends the watch, and gives back what was logged.
-    pub fn end(mut self) -> Option<Events> {
-        self.events.take()
+impl TrainingProgress {
+    /// Watches `training`, and prints in `style`.
+    pub fn new(style: Style, training: &Training, interrupted: Arc<AtomicBool>) -> Self {
+        Self {
+            style,
+            interrupted,
+            bar: None,
+            epochs: training.plan.epochs,
+            n_train: training.data.split.train.len(),
+            batch_size: training.plan.training.batch_size,
+            epoch_start: 0,
+            sums: EpochSums::default(),
+        }
     }
 
     /// Prints a line without disturbing the bar. A standard output that is gone or full does not end a run: what it
@@ -68,22 +83,17 @@ impl Watch {
     }
 }
 
-impl Observer for Watch {
-    fn run_started(&mut self, shape: &RunShape) {
-        self.shape = Some(*shape);
-        if let Some(events) = &mut self.events {
-            events.begin(shape.epochs_done);
-        }
+impl Observer for TrainingProgress {
+    fn fit_started(&mut self, size: &FitSize) {
         if self.style == Style::Human && io::stdout().is_terminal() {
-            let n_steps = (shape.epochs * shape.steps_per_epoch) as u64;
-            let bar = ProgressBar::with_draw_target(Some(n_steps), ProgressDrawTarget::stdout());
+            let bar = ProgressBar::with_draw_target(Some(size.n_steps), ProgressDrawTarget::stdout());
             let style = ProgressStyle::with_template("{prefix} {bar:20} {msg}  {rate}  {eta} left");
             let rate = |state: &ProgressState, out: &mut dyn std::fmt::Write| {
                 // A bar that cannot be written is no reason to stop.
                 let _ = write!(out, "{:.0} steps/s", state.per_sec());
             };
             bar.set_style(style.expect("a valid template").with_key("rate", rate));
-            bar.set_position((shape.epochs_done * shape.steps_per_epoch + shape.steps_done) as u64);
+            bar.set_position(size.steps_done);
             bar.reset_eta();
             bar.enable_steady_tick(Duration::from_millis(200));
             self.bar = Some(bar);
@@ -91,43 +101,38 @@ impl Observer for Watch {
     }
 
     fn epoch_started(&mut self, epoch: usize) {
-        self.epoch = epoch;
-        self.seen = Seen::default();
-        if let (Some(bar), Some(shape)) = (&self.bar, &self.shape) {
-            bar.set_prefix(format!("Epoch {epoch}/{}", shape.epochs));
+        self.epoch_start = ((epoch - 1) * self.n_train.div_ceil(self.batch_size)) as u64;
+        self.sums = EpochSums::default();
+        if let Some(bar) = &self.bar {
+            bar.set_prefix(format!("Epoch {epoch}/{}", self.epochs));
         }
     }
 
-    fn step_done(&mut self, step: usize, result: Option<StepResult>) {
-        let (Some(bar), Some(shape)) = (&self.bar, &self.shape) else { return };
-        bar.set_position(((self.epoch - 1) * shape.steps_per_epoch + step) as u64);
-        if let Some(result) = result {
-            let n_windows = self.batch_size.min(shape.n_train - (step - 1) * self.batch_size) as u64;
-            self.seen.loss += f64::from(result.loss) * n_windows as f64;
-            self.seen.correct += u64::from(result.correct);
-            self.seen.windows += n_windows;
-            let mean = |sum: f64| sum / self.seen.windows as f64;
-            bar.set_message(figures(mean(self.seen.loss), mean(self.seen.correct as f64)));
+    fn steps_done(&mut self, steps: u64, newest: Option<StepResult>) {
+        let Some(bar) = &self.bar else { return };
+        bar.set_position(steps);
+        if let Some(result) = newest {
+            let first = (steps - self.epoch_start - 1) as usize * self.batch_size;
+            let n_windows = self.batch_size.min(self.n_train - first) as u64;
+            self.sums.loss += f64::from(result.loss) * n_windows as f64;
+            self.sums.correct += u64::from(result.correct);
+            self.sums.windows += n_windows;
+            let mean = |sum: f64| sum / self.sums.windows as f64;
+            bar.set_message(figures(mean(self.sums.loss), mean(self.sums.correct as f64)));
         }
     }
 
-    fn epoch_ended(&mut self, record: &EpochRecord, _validation: Option<&Metrics>) {
-        if let Some(events) = &mut self.events {
-            events.append(record);
-        }
+    fn epoch_ended(&mut self, _model_idx: usize, record: &EpochRecord, _validation: Option<&Metrics>) {
         match self.style {
             Style::Human => {
-                let epochs = self.shape.map_or(0, |shape| shape.epochs);
                 if let Some(bar) = &self.bar {
                     bar.set_message(figures(record.loss, record.accuracy));
                 }
-                self.print(&epoch_line(record, epochs));
+                self.print(&epoch_line(record, self.epochs));
             }
             Style::Json => {
                 let mut line = json!({ "event": "epoch" });
-                if let (Some(line), Ok(serde_json::Value::Object(figures))) =
-                    (line.as_object_mut(), config::as_written(record))
-                {
+                if let (Some(line), serde_json::Value::Object(figures)) = (line.as_object_mut(), to_json(record)) {
                     line.extend(figures);
                 }
                 self.print(&line.to_string());
@@ -141,7 +146,7 @@ impl Observer for Watch {
     }
 }
 
-impl Drop for Watch {
+impl Drop for TrainingProgress {
     fn drop(&mut self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();

@@ -2,22 +2,25 @@
 
 use std::io::{self, Write};
 
+use triax::text::grouped;
 use triax_study::statistics::Estimate;
 use triax_trainer::Metrics;
 
 /// Columns that everything keeps within.
 const WIDTH: usize = 80;
+/// What follows the name of a data set that nobody measured.
+pub const SYNTHETIC: &str = " (made by a program, not measured)";
 
-/// What is known of the windows that were judged.
-pub struct Judged<'a> {
+/// What the windows that were judged are labelled with.
+pub struct Labels<'a> {
     /// Name of each class, as shown.
     pub class_names: &'a [String],
-    /// Whether they are made up.
+    /// Whether a program made them.
     pub synthetic: bool,
 }
 
 /// Writes figures, classes and confusion matrix.
-pub fn metrics(out: &mut dyn Write, metrics: &Metrics, judged: &Judged<'_>) -> io::Result<()> {
+pub fn metrics(out: &mut dyn Write, metrics: &Metrics, labels: &Labels<'_>) -> io::Result<()> {
     let n_windows: u64 = metrics.per_class.iter().map(|class| class.support).sum();
     writeln!(
         out,
@@ -26,12 +29,12 @@ pub fn metrics(out: &mut dyn Write, metrics: &Metrics, judged: &Judged<'_>) -> i
         metrics.macro_f1,
         metrics.loss,
         grouped(n_windows as usize),
-        if judged.synthetic { "  (synthetic)" } else { "" },
+        if labels.synthetic { "  (synthetic)" } else { "" },
     )?;
     writeln!(out)?;
-    classes(out, metrics, judged.class_names)?;
+    classes(out, metrics, labels.class_names)?;
     writeln!(out)?;
-    confusion(out, metrics, judged.class_names)
+    confusion(out, metrics, labels.class_names)
 }
 
 fn classes(out: &mut dyn Write, metrics: &Metrics, names: &[String]) -> io::Result<()> {
@@ -108,23 +111,10 @@ pub fn shortened(name: &str, width: usize) -> String {
     name.chars().take(width - 1).chain(['…']).collect()
 }
 
-/// 1234567 as `1,234,567`.
-pub fn grouped(number: usize) -> String {
-    triax_report::grouped(number as u64)
-}
-
-/// The first few of a list, and how many more there are.
-pub fn listed(items: &[String], most: usize) -> String {
-    let shown = items.iter().take(most).cloned().collect::<Vec<_>>().join(", ");
-    match items.len().saturating_sub(most) {
-        0 => shown,
-        more => format!("{shown} and {more} more"),
-    }
-}
-
 /// `0.712 [0.640, 0.781]`
-pub fn estimate(of: &Estimate) -> String {
-    format!("{:.3} [{:.3}, {:.3}]", of.mean, of.low, of.high)
+pub fn interval(estimate: &Estimate) -> String {
+    let Estimate { mean, low, high, .. } = estimate;
+    format!("{mean:.3} [{low:.3}, {high:.3}]")
 }
 
 /// Text in lines of at most 80 columns, each after `indent`.
@@ -173,7 +163,7 @@ mod tests {
         for (n_classes, count) in [(2, 1), (6, 7), (6, 123_456), (18, 9), (18, 12_345), (100, 5)] {
             let (judged, names) = metrics_of(n_classes, count);
             let mut text = Vec::new();
-            metrics(&mut text, &judged, &Judged { class_names: &names, synthetic: true }).unwrap();
+            metrics(&mut text, &judged, &Labels { class_names: &names, synthetic: true }).unwrap();
             let text = String::from_utf8(text).unwrap();
             for line in text.lines() {
                 assert!(line.chars().count() <= WIDTH, "{} columns: {line}", line.chars().count());
@@ -196,11 +186,6 @@ mod tests {
     #[test]
     fn letters_go_on_after_z() {
         assert_eq!([0, 25, 26, 51, 52].map(letter), ["a", "z", "aa", "az", "ba"]);
-    }
-
-    #[test]
-    fn numbers_are_grouped() {
-        assert_eq!([0, 999, 1000, 114_894, 1_000_000].map(grouped), ["0", "999", "1,000", "114,894", "1,000,000"]);
     }
 
     #[test]

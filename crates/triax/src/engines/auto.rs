@@ -4,14 +4,16 @@ use serde::{Deserialize, Serialize};
 use triax_engine::device::{DeviceInfo, DeviceKind};
 
 use super::cache::{Cache, Key};
-use super::{OnDevice, Settled, Trial, open};
-use crate::settings::EngineChoice;
+use super::{ChosenEngine, OpenEngine, Trial, open};
+use crate::settings::EngineName;
+use crate::{Error, Notice};
 
 /// How long a step took on one device.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Measured {
     /// What `--device` calls it.
     pub device: String,
+    /// Seconds of a step.
     pub seconds_a_step: f64,
 }
 
@@ -29,7 +31,7 @@ pub fn candidates(devices: &[DeviceInfo]) -> Vec<DeviceInfo> {
 }
 
 /// Opens the fastest of `candidates` for the job of `trial`.
-pub fn settle(engine: EngineChoice, candidates: Vec<DeviceInfo>, trial: &Trial<'_>) -> anyhow::Result<Settled> {
+pub fn choose(engine: EngineName, candidates: Vec<DeviceInfo>, trial: &Trial<'_>) -> Result<ChosenEngine, Error> {
     let key = Key {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         engine: engine.name().to_owned(),
@@ -38,33 +40,19 @@ pub fn settle(engine: EngineChoice, candidates: Vec<DeviceInfo>, trial: &Trial<'
         batch_size: trial.plan.batch_size,
     };
     // A GPU that was opened for its trial is not opened twice.
-    let mut opened: Vec<OnDevice> = Vec::new();
-    let verdict = Verdict::find(&key, &Cache::of_user(), |device| {
-        let on = open(engine, device)?;
-        let seconds = trial.seconds_a_step(on.engine.as_ref())?;
-        opened.push(on);
+    let mut opened: Vec<OpenEngine> = Vec::new();
+    let verdict = Verdict::find(&key, &Cache::of_this_user(), |device| {
+        let candidate = open(engine, device)?;
+        let seconds = trial.seconds_per_step(candidate.engine.as_ref())?;
+        opened.push(candidate);
         Ok(seconds)
     })?;
-    let on = match opened.into_iter().find(|on| on.device == verdict.device) {
-        Some(on) => on,
+    let open = match opened.into_iter().find(|open| open.device == verdict.device) {
+        Some(open) => open,
         None => open(engine, &verdict.device)?,
     };
-    Ok(Settled { on, why: Some(verdict.why()), measured: verdict.measured })
-}
-
-/// Measures a device. Of a GPU that fails it says so on standard error; a job that the CPU refuses is no job.
-fn attempt(
-    device: &DeviceInfo,
-    measure: &mut impl FnMut(&DeviceInfo) -> anyhow::Result<f64>,
-) -> anyhow::Result<Option<f64>> {
-    match measure(device) {
-        Ok(seconds) => Ok(Some(seconds)),
-        Err(error) if device.kind == DeviceKind::Cpu => Err(error),
-        Err(error) => {
-            eprintln!("note: {device} is left out of the choice: {error:#}");
-            Ok(None)
-        }
-    }
+    let (why, notices) = (Some(verdict.why()), verdict.notices);
+    Ok(ChosenEngine { open, why, measured: verdict.measured, notices })
 }
 
 /// What the trials say.
@@ -76,6 +64,8 @@ struct Verdict {
     measured: Vec<Measured>,
     /// Whether an earlier run measured it.
     remembered: bool,
+    /// The devices that failed, and why.
+    notices: Vec<Notice>,
 }
 
 impl Verdict {
@@ -86,15 +76,23 @@ impl Verdict {
     fn find(
         key: &Key,
         cache: &Cache,
-        mut measure: impl FnMut(&DeviceInfo) -> anyhow::Result<f64>,
-    ) -> anyhow::Result<Self> {
+        mut measure: impl FnMut(&DeviceInfo) -> Result<f64, Error>,
+    ) -> Result<Self, Error> {
         let known = cache.look_up(key);
         let remembered = known.is_some();
-        let seconds = match known {
+        let mut notices = Vec::new();
+        let seconds: Vec<Option<f64>> = match known {
             Some(seconds) => seconds.into_iter().map(Some).collect(),
             None => {
-                let seconds = key.devices.iter().map(|device| attempt(device, &mut measure));
-                let seconds: Vec<Option<f64>> = seconds.collect::<anyhow::Result<_>>()?;
+                let mut attempt = |device: &DeviceInfo| match measure(device) {
+                    Ok(seconds) => Ok(Some(seconds)),
+                    Err(error) if device.kind == DeviceKind::Cpu => Err(error),
+                    Err(error) => {
+                        notices.push(Notice::Note(format!("{device} is left out of the choice: {}", error.in_full())));
+                        Ok(None)
+                    }
+                };
+                let seconds = key.devices.iter().map(&mut attempt).collect::<Result<Vec<_>, Error>>()?;
                 // What failed today may work tomorrow: a driver's update, memory that another program gives back.
                 if let Some(all) = seconds.iter().copied().collect() {
                     cache.keep(key.clone(), all);
@@ -102,12 +100,17 @@ impl Verdict {
                 seconds
             }
         };
-        let told = key.devices.iter().zip(seconds).filter_map(|(device, seconds)| Some((device, seconds?)));
-        let told: Vec<(&DeviceInfo, f64)> = told.collect();
-        let fastest = told.iter().min_by(|a, b| a.1.total_cmp(&b.1)).map_or(&key.devices[0], |(device, _)| *device);
+        let timed: Vec<(&DeviceInfo, f64)> =
+            key.devices.iter().zip(seconds).filter_map(|(device, seconds)| Some((device, seconds?))).collect();
+        let fastest = timed.iter().min_by(|a, b| a.1.total_cmp(&b.1)).map_or(&key.devices[0], |(device, _)| *device);
         let measured =
             |&(device, seconds_a_step): &(&DeviceInfo, f64)| Measured { device: device.argument(), seconds_a_step };
-        Ok(Self { device: fastest.clone(), measured: told.iter().map(measured).collect(), remembered })
+        Ok(Self {
+            device: fastest.clone(),
+            measured: timed.iter().map(measured).collect(),
+            remembered,
+            notices,
+        })
     }
 
     /// `cpu 0.45 ms a step, gpu:0 1.20 ms`.
@@ -123,7 +126,6 @@ impl Verdict {
 
 #[cfg(test)]
 mod tests {
-    use anyhow::anyhow;
     use triax_model::NetworkSpec;
 
     use super::*;
@@ -146,10 +148,10 @@ mod tests {
     }
 
     /// The verdict over these milliseconds a step by device; none for one that fails.
-    fn verdict(cache: &Cache, of_devices: [Option<f64>; 3]) -> anyhow::Result<(String, String)> {
+    fn verdict(cache: &Cache, of_devices: [Option<f64>; 3]) -> Result<(String, String), Error> {
         let mut left = of_devices.into_iter();
         let found = Verdict::find(&key(), cache, |_| {
-            left.next().expect("each device is measured once").map(|ms| ms / 1e3).ok_or(anyhow!("no memory left"))
+            left.next().expect("each device is measured once").map(|ms| ms / 1e3).ok_or(Error::Input("no memory left".to_owned()))
         });
         found.map(|verdict| (verdict.device.argument(), verdict.why()))
     }

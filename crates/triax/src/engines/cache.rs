@@ -21,7 +21,9 @@ pub struct Key {
     pub engine: String,
     /// The devices measured, with their drivers.
     pub devices: Vec<DeviceInfo>,
+    /// The network.
     pub network: NetworkSpec,
+    /// Windows a step.
     pub batch_size: usize,
 }
 
@@ -41,7 +43,7 @@ pub struct Cache {
 
 impl Cache {
     /// The cache of this user: in the folder that `TRIAX_CACHE_DIR` names, else in the system's folder for caches.
-    pub fn of_user() -> Self {
+    pub fn of_this_user() -> Self {
         Self { path: folder(|variable| env::var_os(variable).map(PathBuf::from)).map(|at| at.join("devices.json")) }
     }
 

@@ -15,18 +15,26 @@ const REPEATS: usize = 3;
 
 /// A job as far as it decides how long a step takes.
 pub struct Trial<'a> {
+    /// The network.
     pub network: &'a Network,
+    /// What its steps do.
     pub plan: &'a TrainingPlan,
+    /// The windows of the job.
     pub windows: &'a WindowSet,
     /// Indices of the windows to train on.
     pub train: &'a [u32],
+    /// How their values are standardised.
     pub scaler: Option<&'a Scaler>,
+    /// Learning rate of every step.
     pub learning_rate: f32,
 }
 
 impl Trial<'_> {
     /// Seconds of a step on `engine`, once it runs: what comes before the first step does not count.
-    pub fn seconds_a_step(&self, engine: &dyn Engine) -> Result<f64, EngineError> {
+    ///
+    /// # Errors
+    /// A job that the engine refuses; a device that fails.
+    pub fn seconds_per_step(&self, engine: &dyn Engine) -> Result<f64, EngineError> {
         let windows = self.some_windows();
         let weights = Weights::glorot_uniform(self.network, self.plan.seed);
         let plan = TrainingPlan { batch_size: self.plan.batch_size.min(windows.len()), ..self.plan.clone() };
@@ -113,7 +121,7 @@ mod tests {
             let train: Vec<u32> = (0..n_windows as u32).collect();
             let (network, plan, windows) = (&network, &plan, &windows);
             let trial = Trial { network, plan, windows, train: &train, scaler: None, learning_rate: 1e-3 };
-            let seconds = trial.seconds_a_step(&CpuEngine::<f32>::new()).unwrap();
+            let seconds = trial.seconds_per_step(&CpuEngine::<f32>::new()).unwrap();
             assert!(seconds > 0.0 && seconds.is_finite(), "{seconds}");
         }
     }

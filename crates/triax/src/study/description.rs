@@ -3,19 +3,15 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use anyhow::Context as _;
-use clap::ArgMatches;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use triax_data::Folds;
 use triax_engine::device::DeviceChoice;
 use triax_study::{Share, Study, StudyFolder};
 
-use super::GridArgs;
-use super::grid::{self, Point};
-use crate::config::{self, Entries};
-use crate::failure::Usage;
-use crate::settings::Settings;
+use super::grid::{self, Point, Vary};
+use crate::Error;
+use crate::settings::{Entries, Settings, text_of};
 
 /// Seeds of each setting and fold, where nobody says.
 const SEEDS: usize = 5;
@@ -23,8 +19,6 @@ const SEEDS: usize = 5;
 const CONDUCT: &str = "conduct";
 /// Settings that say where something is, or where it is computed, and not what.
 const OF_THIS_PLACE: [&str; 4] = ["data", "format", "device", "engine"];
-/// What a study without a file is called in messages about its settings.
-const NO_FILE: &str = "the study";
 
 /// What a study is.
 #[derive(Clone, Debug)]
@@ -38,7 +32,7 @@ pub struct Description {
     /// Settings that were given.
     given: Entries,
     /// Settings that vary, with their values.
-    vary: BTreeMap<String, Vec<String>>,
+    vary: Vary,
     /// How it is trained in this folder.
     pub conduct: Conduct,
 }
@@ -55,6 +49,21 @@ pub struct Conduct {
     pub keep_weights: Option<bool>,
 }
 
+/// A study, or a part of its description, before it is checked: what a study file and a command line give.
+#[derive(Clone, Debug, Default)]
+pub struct StudyOptions {
+    /// How windows are held out.
+    pub folds: Option<Folds>,
+    /// Seeds of each setting and fold.
+    pub seeds: Option<usize>,
+    /// Whether classical baselines are trained.
+    pub baselines: Option<bool>,
+    /// Settings of all trainings.
+    pub settings: Entries,
+    /// What varies.
+    pub vary: Vary,
+}
+
 /// A study file.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -68,106 +77,115 @@ struct File {
     vary: BTreeMap<String, Vec<Value>>,
 }
 
-impl Description {
-    /// The study of a command line, and of the file that it names.
-    pub fn of(
-        args: &GridArgs,
-        ready_made: &BTreeMap<String, Vec<String>>,
-        matches: &ArgMatches,
-        settings: &Settings,
-    ) -> anyhow::Result<Self> {
-        let file = match &args.file {
-            Some(path) => read(path)?,
-            None => File::default(),
-        };
-        let source = args.file.as_deref().unwrap_or(NO_FILE.as_ref());
-        let refuse = |problem: String| Usage(format!("{}: {problem}", source.display()));
+impl StudyOptions {
+    /// Reads a study file: TOML with `folds`, `seeds`, `baselines`, `[settings]` and `[vary]`.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or that makes no sense.
+    pub fn read(path: &Path) -> Result<Self, Error> {
+        let text = std::fs::read_to_string(path).map_err(|source| Error::io("read", path, source))?;
+        Self::from_toml(&text).map_err(|error| error.in_file(path))
+    }
+
+    fn from_toml(text: &str) -> Result<Self, Error> {
+        let file: File = toml::from_str(text).map_err(|error| Error::Usage(error.to_string().trim_end().to_owned()))?;
         let underscored = |name: &str| name.replace('-', "_");
-        let mut vary = ready_made.clone();
+        let folds = file.folds.map(|name| name.parse().map_err(|hint| Error::Usage(format!("`folds`: {hint}"))));
+        let mut vary = Vary::new();
         for (name, values) in file.vary {
-            let values: Vec<String> = values.iter().map(grid::text).collect::<Result<_, _>>().map_err(refuse)?;
+            let values: Vec<String> = values.iter().map(grid::text).collect::<Result<_, _>>().map_err(Error::Usage)?;
             vary.insert(underscored(&name), values);
         }
-        for option in &args.vary {
-            let (name, values) = grid::parsed(option)?;
-            config::check_name(&name).map_err(|problem| Usage(format!("--vary {option}: {problem}")))?;
-            vary.insert(name, values);
+        let settings: Entries = file.settings.into_iter().map(|(name, value)| (underscored(&name), value)).collect();
+        vary.keys().chain(settings.keys()).try_for_each(|name| Settings::check_name(name))?;
+        Ok(Self { folds: folds.transpose()?, seeds: file.seeds, baselines: file.baselines, settings, vary })
+    }
+
+    /// What `over` gives, and the rest of this.
+    pub fn with(mut self, over: Self) -> Self {
+        self.settings.extend(over.settings);
+        self.vary.extend(over.vary);
+        Self {
+            folds: over.folds.or(self.folds),
+            seeds: over.seeds.or(self.seeds),
+            baselines: over.baselines.or(self.baselines),
+            ..self
         }
-        let mut given: Entries = file.settings.into_iter().map(|(name, value)| (underscored(&name), value)).collect();
-        given.extend(config::given(matches, settings));
-        for name in vary.keys().chain(given.keys()) {
-            config::check_name(name).map_err(refuse)?;
+    }
+}
+
+impl Description {
+    /// The study that `options` describe.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for settings that make no sense, by themselves or in a study.
+    pub fn new(options: StudyOptions) -> Result<Self, Error> {
+        let StudyOptions { folds, seeds, baselines, settings: mut given, vary } = options;
+        if let Some((name, value)) = vary.keys().find_map(|name| given.get_key_value(name)) {
+            return Err(Error::Usage(format!("`{name}` varies and is {value} at the same time: leave one out")));
         }
-        for name in vary.keys() {
-            if let Some(value) = given.remove(name) {
-                return Err(Usage(format!("`{name}` varies and is {value} at the same time: leave one out")).into());
-            }
-        }
-        let folds = file.folds.map(|name| name.parse().map_err(|hint: String| refuse(format!("`folds`: {hint}"))));
-        let folds = args.folds.or(folds.transpose()?);
         grid::check(&given, &vary)?;
         if folds != Some(Folds::HeldOut)
             && let Some(name) = ["valid_fraction", "valid_subjects"].iter().find(|name| given.contains_key(**name))
         {
-            return Err(Usage(format!("`{name}` belongs to --folds held-out")).into());
+            return Err(Error::Usage(format!("`{name}` belongs to --folds held-out")));
         }
-        let seeds = args.seeds.or(file.seeds).unwrap_or(SEEDS);
+        let seeds = seeds.unwrap_or(SEEDS);
         if seeds == 0 {
-            return Err(refuse("`seeds` is 0: there is nothing to train".to_owned()).into());
+            return Err(Error::Usage("`seeds` is 0: there is nothing to train".to_owned()));
         }
-        let vary = grid::normalised(source, &given, &vary)?;
-        // As the parser has understood them: numbers are written in one way, and paths are absolute.
-        let understood = config::entries_of(&config::settings(source, &given)?);
+        let vary = grid::normalized(&given, &vary)?;
+        // As they were understood: numbers are written in one way, and paths are absolute.
+        let understood = Settings::from_entries(&given)?.entries();
         given.iter_mut().for_each(|(name, value)| value.clone_from(&understood[name]));
-        Ok(Self {
-            folds,
-            seeds,
-            baselines: !args.no_baselines && file.baselines.unwrap_or(true),
-            given,
-            vary,
-            conduct: Conduct::default(),
-        })
+        Ok(Self { folds, seeds, baselines: baselines.unwrap_or(true), given, vary, conduct: Conduct::default() })
     }
 
     /// The study in the folder `path`.
-    pub fn read(path: &Path) -> anyhow::Result<Self> {
-        let found = StudyFolder::description(path)
-            .with_context(|| format!("{} holds no study to go on with", path.display()))?;
-        let file = path.join("study.json");
-        let broken = || format!("{} is not what a study writes there", file.display());
-        let mut of_place = found["here"].as_object().cloned().with_context(broken)?;
-        let conduct = of_place.remove(CONDUCT).with_context(broken)?;
-        let study = &found["study"];
-        let mut given = study["settings"].as_object().cloned().with_context(broken)?;
-        given.extend(of_place);
-        Ok(Self {
-            folds: study["folds"]
-                .as_str()
-                .map(str::parse)
-                .transpose()
-                .map_err(anyhow::Error::msg)
-                .with_context(broken)?,
-            seeds: study["seeds"].as_u64().with_context(broken)? as usize,
-            baselines: study["baselines"].as_bool().with_context(broken)?,
-            given,
-            vary: serde_json::from_value(study["vary"].clone()).with_context(broken)?,
-            conduct: serde_json::from_value(conduct).with_context(broken)?,
+    ///
+    /// # Errors
+    /// A folder that holds no study, or whose `study.json` makes no sense.
+    pub fn read(path: &Path) -> Result<Self, Error> {
+        let json = StudyFolder::description(path).map_err(|error| {
+            Error::from(error).while_doing(format!("{} holds no study to go on with", path.display()))
+        })?;
+        Self::from_json(&json).ok_or_else(|| {
+            let file = path.join("study.json");
+            Error::Input(format!("{} is not what a study writes there", file.display()))
         })
     }
 
-    /// The same study where a command line says that its data is, and on the device and the engine that it names.
+    fn from_json(json: &Value) -> Option<Self> {
+        let mut of_place = json["here"].as_object()?.clone();
+        let conduct = serde_json::from_value(of_place.remove(CONDUCT)?).ok()?;
+        let study = &json["study"];
+        let mut given = study["settings"].as_object()?.clone();
+        given.extend(of_place);
+        Some(Self {
+            folds: study["folds"].as_str().map(str::parse).transpose().ok()?,
+            seeds: study["seeds"].as_u64()? as usize,
+            baselines: study["baselines"].as_bool()?,
+            given,
+            vary: serde_json::from_value(study["vary"].clone()).ok()?,
+            conduct,
+        })
+    }
+
+    /// The same study where `given` says that its data is, and on the device and the engine that it names.
     ///
     /// # Errors
     /// A setting that is another one in the study.
-    pub fn with_place(mut self, matches: &ArgMatches, settings: &Settings) -> Result<Self, Usage> {
-        for (name, value) in config::given(matches, settings) {
+    pub fn with_place(mut self, given: &Entries) -> Result<Self, Error> {
+        let understood = Settings::from_entries(given)?.entries();
+        for name in given.keys() {
+            let value = &understood[name];
             if OF_THIS_PLACE.contains(&name.as_str()) {
                 if name == "device" {
                     self.conduct.devices.clear();
                 }
-                self.given.insert(name, value);
-            } else if self.given.get(&name) != Some(&value) {
-                return Err(Usage(format!(
+                self.given.insert(name.clone(), value.clone());
+            } else if self.given.get(name) != Some(value) {
+                return Err(Error::Usage(format!(
                     "a study that goes on keeps its settings: leave `{name}` out, or make another study of it"
                 )));
             }
@@ -186,27 +204,39 @@ impl Description {
     }
 
     /// The same study with its data at `path`.
-    pub fn with_data(mut self, path: &Path) -> anyhow::Result<Self> {
-        let path = std::path::absolute(path)?;
+    ///
+    /// # Errors
+    /// A relative path where the current folder is gone.
+    pub fn with_data(mut self, path: &Path) -> Result<Self, Error> {
+        let path = std::path::absolute(path).map_err(|source| Error::io("find", path, source))?;
         self.given.insert("data".to_owned(), path.to_string_lossy().into());
         Ok(self)
     }
 
     /// Every point of the grid.
-    pub fn settings(&self) -> Result<Vec<Point>, Usage> {
-        grid::points(NO_FILE.as_ref(), &self.given, &self.vary)
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for settings that make no sense, as in a `study.json` that was edited.
+    pub fn points(&self) -> Result<Vec<Point>, Error> {
+        grid::points(&self.given, &self.vary)
+    }
+
+    /// The settings of the first point of the grid, which says what all trainings share.
+    ///
+    /// # Errors
+    /// As [`Description::points`].
+    pub fn first_settings(&self) -> Result<Settings, Error> {
+        Ok(self.points()?.swap_remove(0).settings)
     }
 
     /// What must agree wherever shares of it are trained, as JSON.
-    pub fn compared(&self, study: &Study) -> Value {
-        let settings: Entries =
-            self.given.iter().filter(|(name, _)| !OF_THIS_PLACE.contains(&name.as_str())).map(own).collect();
+    pub(super) fn compared(&self, study: &Study) -> Value {
         json!({
             "version": env!("CARGO_PKG_VERSION"),
             "folds": study.protocol.to_string(),
             "seeds": self.seeds,
             "baselines": self.baselines,
-            "settings": settings,
+            "settings": self.given_of_place(false),
             "vary": self.vary,
             "data": {
                 "fingerprint": study.corpus.fingerprint,
@@ -219,34 +249,28 @@ impl Description {
     }
 
     /// Where its data is, and how and where it is trained, as JSON.
-    pub fn here(&self) -> Value {
-        let mut here: Entries =
-            self.given.iter().filter(|(name, _)| OF_THIS_PLACE.contains(&name.as_str())).map(own).collect();
+    pub(super) fn here(&self) -> Value {
+        let mut here = self.given_of_place(true);
         here.insert(CONDUCT.to_owned(), json!(self.conduct));
         Value::Object(here)
     }
 
     /// The settings that all trainings share, by name. A preset that varies takes others with it.
-    pub fn shared(&self) -> anyhow::Result<BTreeMap<String, String>> {
-        let all = self.settings()?;
-        let mut entries = config::entries_of(&all[0].settings);
+    pub(super) fn shared(&self) -> Result<BTreeMap<String, String>, Error> {
+        let all = self.points()?;
+        let mut entries = all[0].settings.entries();
         for other in &all[1..] {
-            let other = config::entries_of(&other.settings);
+            let other = other.settings.entries();
             entries.retain(|name, value| other.get(name) == Some(value));
         }
         entries.retain(|name, _| {
             !self.vary.contains_key(name) && !["device", "engine", "split", "log_steps"].contains(&name.as_str())
         });
-        let told = |value: &Value| grid::text(value).unwrap_or_default();
-        Ok(entries
-            .iter()
-            .filter(|(_, value)| !value.is_null())
-            .map(|(name, value)| (name.clone(), told(value)))
-            .collect())
+        Ok(entries.iter().filter_map(|(name, value)| Some((name.clone(), text_of(name, value)?))).collect())
     }
 
     /// The command that repeats it, with the folds that it has: left open, they would be chosen again.
-    pub fn command(&self, folds: Folds) -> String {
+    pub(super) fn command(&self, folds: Folds) -> String {
         let mut command = "triax study".to_owned();
         let quoted = |word: &str| match word.chars().all(|c| c.is_alphanumeric() || "-_=.,:/+%@".contains(c)) {
             true => word.to_owned(),
@@ -261,7 +285,7 @@ impl Description {
             match value {
                 Value::Bool(true) => add(option),
                 Value::Bool(false) | Value::Null => {}
-                value => add(format!("{option} {}", quoted(&grid::text(value).unwrap_or_default()))),
+                value => add(format!("{option} {}", quoted(&text_of(name, value).unwrap_or_default()))),
             }
         }
         for (name, values) in &self.vary {
@@ -279,14 +303,10 @@ impl Description {
         }
         command
     }
-}
 
-/// An entry as one's own.
-fn own((name, value): (&String, &Value)) -> (String, Value) {
-    (name.clone(), value.clone())
-}
-
-fn read(path: &Path) -> anyhow::Result<File> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    toml::from_str(&text).map_err(|error| Usage(format!("{}: {}", path.display(), error.to_string().trim_end())).into())
+    /// The given settings that say where something is, or those that do not.
+    fn given_of_place(&self, of_place: bool) -> Entries {
+        let entries = self.given.iter().filter(|(name, _)| OF_THIS_PLACE.contains(&name.as_str()) == of_place);
+        entries.map(|(name, value)| (name.clone(), value.clone())).collect()
+    }
 }

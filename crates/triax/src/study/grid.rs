@@ -1,13 +1,14 @@
 //! From what varies to the points of a grid.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use serde_json::Value;
 
-use crate::config::{self, Entries};
-use crate::failure::Usage;
-use crate::settings::Settings;
+use crate::Error;
+use crate::settings::{Entries, Settings, text_of};
+
+/// What varies: the values of each setting, as options have them.
+pub type Vary = BTreeMap<String, Vec<String>>;
 
 /// Settings that all trainings of a study share, and why.
 const SHARED: [(&str, &str); 11] = [
@@ -33,6 +34,7 @@ const REFUSED: [(&str, &str); 4] = [
 ];
 
 /// A point of the grid.
+#[derive(Clone, Debug)]
 pub struct Point {
     /// What varies, with its values here.
     pub values: BTreeMap<String, String>,
@@ -40,9 +42,12 @@ pub struct Point {
     pub settings: Settings,
 }
 
-/// `loss=hinge,squared_hinge` as a name and values.
-pub fn parsed(vary: &str) -> Result<(String, Vec<String>), Usage> {
-    let refuse = |problem: &str| Usage(format!("--vary {vary}: {problem}"));
+/// `loss=hinge,squared_hinge` as a name and values; `|` stands between values that have commas.
+///
+/// # Errors
+/// [`Error::Usage`] for another form.
+pub fn parse_vary(vary: &str) -> Result<(String, Vec<String>), Error> {
+    let refuse = |problem: &str| Error::Usage(format!("--vary {vary}: {problem}"));
     let Some((name, values)) = vary.split_once('=') else {
         return Err(refuse("write a setting and its values, such as loss=hinge,squared_hinge"));
     };
@@ -51,59 +56,57 @@ pub fn parsed(vary: &str) -> Result<(String, Vec<String>), Usage> {
     if values.iter().any(String::is_empty) {
         return Err(refuse("a value is empty"));
     }
-    Ok((name.trim().replace('-', "_"), values))
+    let name = name.trim().replace('-', "_");
+    Settings::check_name(&name).map_err(|problem| refuse(&problem.to_string()))?;
+    Ok((name, values))
 }
 
-/// What varies, each value written as the parser of its option has understood it: in one way, however it came.
-pub fn normalised(
-    source: &Path,
-    given: &Entries,
-    vary: &BTreeMap<String, Vec<String>>,
-) -> Result<BTreeMap<String, Vec<String>>, Usage> {
-    let mut normalised = BTreeMap::new();
-    for (name, values) in vary {
-        let understood = |value: &String| {
-            let point = BTreeMap::from([(name.clone(), value.clone())]);
-            let settings = settings(source, given, &point)?;
-            text(&config::entries_of(&settings)[name]).map_err(Usage)
-        };
-        let values: Vec<String> = values.iter().map(understood).collect::<Result<_, _>>()?;
-        if let Some((n, value)) = values.iter().enumerate().find(|(n, value)| values[..*n].contains(value)) {
-            return Err(Usage(format!("{}: value {} of `{name}` is {value} again", source.display(), n + 1)));
-        }
-        normalised.insert(name.clone(), values);
-    }
-    Ok(normalised)
-}
-
-/// A value as an option has it.
-pub fn text(value: &Value) -> Result<String, String> {
+/// A value in a study file as an option has it.
+pub(super) fn text(value: &Value) -> Result<String, String> {
     match value {
-        Value::String(text) => Ok(text.clone()),
-        Value::Number(_) | Value::Bool(_) => Ok(value.to_string()),
-        Value::Array(items) => Ok(items.iter().map(text).collect::<Result<Vec<_>, _>>()?.join(",")),
-        other => Err(format!("{other} is no value of a setting; a number, a text or a list of them is needed")),
+        Value::Null | Value::Object(_) => {
+            Err(format!("{value} is no value of a setting; a number, a text or a list of them is needed"))
+        }
+        value => Ok(text_of("", value).unwrap_or_default()),
     }
+}
+
+/// What varies, each value written in one way, however it came.
+pub(super) fn normalized(given: &Entries, vary: &Vary) -> Result<Vary, Error> {
+    let mut normalized = Vary::new();
+    for (name, values) in vary {
+        let normal = |value: &String| {
+            let point = BTreeMap::from([(name.clone(), value.clone())]);
+            let entries = settings(given, &point)?.entries();
+            Ok::<_, Error>(text_of(name, &entries[name]).unwrap_or_default())
+        };
+        let values: Vec<String> = values.iter().map(normal).collect::<Result<_, _>>()?;
+        if let Some((n, value)) = values.iter().enumerate().find(|(n, value)| values[..*n].contains(value)) {
+            return Err(Error::Usage(format!("value {} of `{name}` is {value} again", n + 1)));
+        }
+        normalized.insert(name.clone(), values);
+    }
+    Ok(normalized)
 }
 
 /// Refuses what cannot vary, and what a study cannot do.
-pub fn check(given: &Entries, vary: &BTreeMap<String, Vec<String>>) -> Result<(), Usage> {
+pub(super) fn check(given: &Entries, vary: &Vary) -> Result<(), Error> {
     for (name, values) in vary {
         if let Some((_, why)) = SHARED.iter().chain(&REFUSED).find(|(shared, _)| shared == name) {
-            return Err(Usage(format!("the setting `{name}` cannot vary within a study: {why}")));
+            return Err(Error::Usage(format!("the setting `{name}` cannot vary within a study: {why}")));
         }
         if values.is_empty() {
-            return Err(Usage(format!("`{name}` varies, and has no values")));
+            return Err(Error::Usage(format!("`{name}` varies, and has no values")));
         }
     }
     match REFUSED.iter().find(|(name, _)| given.contains_key(*name)) {
-        Some((_, why)) => Err(Usage((*why).to_owned())),
+        Some((_, why)) => Err(Error::Usage((*why).to_owned())),
         None => Ok(()),
     }
 }
 
 /// Every point of the grid. The setting that comes first in the alphabet varies the slowest.
-pub fn points(source: &Path, given: &Entries, vary: &BTreeMap<String, Vec<String>>) -> Result<Vec<Point>, Usage> {
+pub(super) fn points(given: &Entries, vary: &Vary) -> Result<Vec<Point>, Error> {
     let mut points = vec![BTreeMap::new()];
     for (name, values) in vary {
         let with = |point: &BTreeMap<String, String>, value: &String| {
@@ -115,26 +118,24 @@ pub fn points(source: &Path, given: &Entries, vary: &BTreeMap<String, Vec<String
     }
     points
         .into_iter()
-        .map(|values| settings(source, given, &values).map(|settings| Point { values, settings }))
+        .map(|values| settings(given, &values).map(|settings| Point { values, settings }))
         .collect()
 }
 
 /// All settings of a point of the grid.
-fn settings(source: &Path, given: &Entries, values: &BTreeMap<String, String>) -> Result<Settings, Usage> {
+fn settings(given: &Entries, values: &BTreeMap<String, String>) -> Result<Settings, Error> {
     let mut entries = given.clone();
-    entries.extend(values.iter().map(|(name, value)| {
-        // What an option without a value is on the command line, `true` and `false` are here.
-        let value = value.parse().map_or_else(|_| Value::String(value.clone()), Value::Bool);
-        (name.clone(), value)
-    }));
-    config::settings(source, &entries)
+    entries.extend(values.iter().map(|(name, value)| (name.clone(), Value::String(value.clone()))));
+    Settings::from_entries(&entries)
 }
 
-/// What a point is called: what tells it from the others.
-pub fn name(values: &BTreeMap<String, String>) -> String {
-    match values.len() {
-        0 => "the network".to_owned(),
-        _ => values.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(", "),
+impl Point {
+    /// What a point is called: what tells it from the others.
+    pub fn name(&self) -> String {
+        match self.values.len() {
+            0 => "the network".to_owned(),
+            _ => self.values.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(", "),
+        }
     }
 }
 
@@ -148,21 +149,17 @@ mod tests {
         value.as_object().unwrap().clone()
     }
 
-    fn points(given: &Entries, vary: &BTreeMap<String, Vec<String>>) -> Vec<Point> {
-        super::points("study.toml".as_ref(), given, vary).unwrap()
-    }
-
-    fn vary(pairs: &[&str]) -> BTreeMap<String, Vec<String>> {
-        pairs.iter().map(|pair| parsed(pair).unwrap()).collect()
+    fn vary(pairs: &[&str]) -> Vary {
+        pairs.iter().map(|pair| parse_vary(pair).unwrap()).collect()
     }
 
     #[test]
     fn a_grid_has_every_combination() {
         let grid = vary(&["loss=hinge,squared_hinge", "dropout=0.1, 0.5", "convs=32:3:2:2,64:3:2|16:5:2"]);
-        let points = points(&entries(json!({"epochs": 3})), &grid);
+        let points = points(&entries(json!({"epochs": 3})), &grid).unwrap();
         assert_eq!(points.len(), 8);
-        assert_eq!(name(&points[0].values), "convs=32:3:2:2,64:3:2, dropout=0.1, loss=hinge");
-        assert_eq!(name(&points[7].values), "convs=16:5:2, dropout=0.5, loss=squared_hinge");
+        assert_eq!(points[0].name(), "convs=32:3:2:2,64:3:2, dropout=0.1, loss=hinge");
+        assert_eq!(points[7].name(), "convs=16:5:2, dropout=0.5, loss=squared_hinge");
         assert_eq!(
             (
                 points[7].settings.network.convs.len(),
@@ -175,18 +172,27 @@ mod tests {
 
     #[test]
     fn flags_vary_as_true_and_false() {
-        let points = points(&Entries::new(), &vary(&["no-shuffle=true,false"]));
+        let points = points(&Entries::new(), &vary(&["no-shuffle=true,false"])).unwrap();
         assert_eq!(points.iter().map(|point| point.settings.training.no_shuffle).collect::<Vec<_>>(), [true, false]);
     }
 
     #[test]
+    fn networks_with_and_without_a_hidden_layer_vary() {
+        let grid = normalized(&Entries::new(), &vary(&["hidden=none|64,32"])).unwrap();
+        assert_eq!(grid["hidden"], ["none", "64,32"]);
+        let points = points(&Entries::new(), &grid).unwrap();
+        assert_eq!(points[0].name(), "hidden=none");
+        assert_eq!([&points[0], &points[1]].map(|point| point.settings.network.hidden.0.len()), [0, 2]);
+    }
+
+    #[test]
     fn what_makes_no_sense_is_refused_by_name() {
-        assert!(parsed("loss").unwrap_err().to_string().contains("loss=hinge"));
-        assert!(parsed("loss=hinge,").unwrap_err().to_string().contains("empty"));
+        assert!(parse_vary("loss").unwrap_err().to_string().contains("loss=hinge"));
+        assert!(parse_vary("loss=hinge,").unwrap_err().to_string().contains("empty"));
         let refused = |given: Value, pairs: &[&str]| {
             let (given, vary) = (entries(given), vary(pairs));
             match check(&given, &vary) {
-                Ok(()) => normalised("study.toml".as_ref(), &given, &vary).unwrap_err().to_string(),
+                Ok(()) => normalized(&given, &vary).unwrap_err().to_string(),
                 Err(refusal) => refusal.to_string(),
             }
         };
@@ -195,7 +201,8 @@ mod tests {
         assert!(refused(json!({}), &["loss=hinge,hinge"]).contains("hinge again"));
         assert!(refused(json!({"early_stopping": 3}), &[]).contains("--epochs"));
         assert!(refused(json!({}), &["dropout=0.1,0.10"]).contains("0.1 again"));
-        assert!(refused(json!({}), &["dropuot=0.1,0.2"]).contains("no setting called `dropuot`"));
-        assert!(refused(json!({}), &["loss=hinge,mse"]).contains("invalid value 'mse'"));
+        assert!(refused(json!({}), &["loss=hinge,mse"]).contains("mse"));
+        let unknown = parse_vary("dropuot=0.1,0.2").unwrap_err().to_string();
+        assert!(unknown.contains("no setting called `dropuot`"), "{unknown}");
     }
 }

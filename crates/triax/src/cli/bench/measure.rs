@@ -15,8 +15,8 @@ use triax_model::Network;
 use triax_model::random::epoch_order;
 
 use super::job::{self, LEARNING_RATE, Models, ReferenceJob};
-use crate::engines;
-use crate::settings::EngineChoice;
+use triax::engines;
+use triax::settings::EngineName;
 
 /// Steps compared with the reference, without and with dropout.
 const STEPS_CHECKED: usize = 2;
@@ -29,7 +29,7 @@ const TOLERANCE: f64 = 1e-5;
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Request {
     pub task: Task,
-    pub engine: EngineChoice,
+    pub engine: EngineName,
     pub device: DeviceChoice,
     pub batch_size: usize,
     /// Models in the fleet.
@@ -95,7 +95,7 @@ pub fn answer(request: &str) -> anyhow::Result<()> {
 /// Compares a few steps of a few models with the f64 reference, which trains those alone.
 fn check(request: &Request) -> anyhow::Result<Checked> {
     let job = ReferenceJob::new();
-    let engine = engines::open_choice(request.engine, request.device)?.engine;
+    let engine = engines::open_choice(request.engine, request.device)?.0.engine;
     let all: Vec<usize> = (0..fitting(engine.as_ref(), &job, request)).collect();
     let some: Vec<usize> = all.iter().copied().step_by(all.len().div_ceil(MODELS_CHECKED)).collect();
     let order: Vec<u32> = (0..(STEPS_CHECKED * request.batch_size).min(job::N_WINDOWS) as u32).collect();
@@ -141,7 +141,7 @@ fn fitting(engine: &dyn Engine, job: &ReferenceJob, request: &Request) -> usize 
 /// Times training, after a warm-up of one measurement's work.
 fn time(request: &Request) -> anyhow::Result<Timed> {
     let job = ReferenceJob::new();
-    let opened = engines::open_choice(request.engine, request.device)?;
+    let (opened, _) = engines::open_choice(request.engine, request.device)?;
     let models = fitting(opened.engine.as_ref(), &job, request);
     let mut training = Training::new(opened.engine.as_ref(), &job, models, request.batch_size)?;
     training.epoch(1)?;
@@ -272,7 +272,7 @@ fn peak_bytes() -> Option<u64> {
 mod tests {
     use super::*;
 
-    fn request(task: Task, engine: EngineChoice, batch_size: usize, models: usize) -> Request {
+    fn request(task: Task, engine: EngineName, batch_size: usize, models: usize) -> Request {
         Request {
             task,
             engine,
@@ -305,7 +305,7 @@ mod tests {
 
     #[test]
     fn a_fleet_agrees_with_the_reference() {
-        let checked = check(&request(Task::Check, EngineChoice::Fused, 16, 9)).unwrap();
+        let checked = check(&request(Task::Check, EngineName::Fused, 16, 9)).unwrap();
         // Of nine models every third.
         assert_eq!(checked.steps, 2 * 3 * STEPS_CHECKED);
         assert!((checked.first_loss - 1.0).abs() < 0.5, "{}", checked.first_loss);
@@ -313,7 +313,7 @@ mod tests {
 
     #[test]
     fn what_is_timed_is_told() {
-        let timed = time(&request(Task::Time, EngineChoice::Fused, 4096, 2)).unwrap();
+        let timed = time(&request(Task::Time, EngineName::Fused, 4096, 2)).unwrap();
         assert_eq!((timed.seconds.len(), timed.models), (2, 2));
         assert_eq!(timed.windows, windows_in(timed.steps, 4096));
         assert!(timed.last_loss.is_finite() && (0.0..=1.0).contains(&timed.last_accuracy));

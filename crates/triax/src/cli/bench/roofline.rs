@@ -125,7 +125,7 @@ mod tests {
     use triax_model::NetworkSpec;
 
     use super::*;
-    use crate::bench::job::{ReferenceJob, flop_a_window, stage_times};
+    use crate::cli::bench::job::{ReferenceJob, flop_a_window, stage_times};
 
     #[test]
     fn the_stages_do_all_the_work_of_a_step() {

@@ -1,28 +1,17 @@
 //! `triax data audit`: what validation would know from training, and how much a random split flatters.
 
 use std::io::{self, IsTerminal, Write};
-use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::ensure;
-use clap::ArgMatches;
-use clap::parser::ValueSource;
 use serde_json::json;
-use triax_data::{Audit, Corpus, Finding, Folds, Verdict};
-use triax_engine::device::DeviceChoice;
-use triax_model::WeightFile;
-use triax_study::{Gap, Study, StudyFolder};
+use triax::settings::{DataSettings, DataSource, Settings, SplitSettings};
+use triax::text::grouped;
+use triax::{Error, Run, SplitAudit, is_study};
+use triax_data::{Finding, Folds, Verdict};
+use triax_study::Gap;
 
-use crate::config::{self, Entries, RECORDED};
-use crate::failure::Usage;
-use crate::inputs::Inputs;
-use crate::predictor::is_study;
-use crate::record::Run;
-use crate::report::{estimate, grouped, wrapped};
-use crate::run_report::split_in_words;
-use crate::settings::{DataSettings, Settings, SplitSettings};
-use crate::values::DataSource;
-use crate::{engines, study};
+use crate::cli::options::Given;
+use crate::cli::text::{SYNTHETIC, interval, wrapped};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -43,15 +32,13 @@ What each check means, and what to do about it: docs/audit.md.";
 #[command(after_help = EXAMPLES, mut_arg("data", positional))]
 pub struct Args {
     #[command(flatten)]
-    data: DataSettings,
-    #[command(flatten)]
-    split: SplitSettings,
+    settings: Given<(DataSettings, SplitSettings)>,
     /// Audit the folds of a study: loso, group-K, held-out, random-K or predefined
     #[arg(long, value_name = "FOLDS", conflicts_with = "split")]
     folds: Option<Folds>,
-    /// Seed of the split and of the synthetic set
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    seed: u64,
+    /// Seed of the split and of the synthetic set [default: 0]
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
     /// Measure no gap between random windows and unseen subjects: it takes trainings
     #[arg(long, help_heading = "Audit")]
     no_gap: bool,
@@ -67,59 +54,31 @@ pub struct Args {
 fn positional(data: clap::Arg) -> clap::Arg {
     const NONE: Option<&str> = None;
     data.long(NONE)
-        .default_value(NONE)
         .required(true)
         .help_heading(NONE)
         .value_name("PATH|synthetic|RUN")
         .help("Recordings: a folder, a file or a zip, or `synthetic`; or the folder of a run or a study")
 }
 
-/// Options that a run or a study has settled.
-const SETTLED: [&str; 10] = [
-    "format",
-    "activities",
-    "window",
-    "step",
-    "normalize",
-    "split",
-    "valid_fraction",
-    "valid_subjects",
-    "folds",
-    "seed",
-];
-
-/// What was audited, and what was found.
-struct Audited {
-    /// What made the split or the folds, in words.
-    how: String,
-    corpus: Corpus,
-    window: usize,
-    n_windows: usize,
-    n_folds: usize,
-    /// What is trained, or would be.
-    settings: Settings,
-    audit: Audit,
-}
-
 /// Runs the subcommand.
-pub fn run(args: Args, matches: &ArgMatches) -> anyhow::Result<ExitCode> {
-    let audited = Audited::of(&args, matches)?;
+pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let audit = audit(&args)?;
     let mut out = io::stdout().lock();
     if !args.json {
-        audited.write(&mut out)?;
+        write(&mut out, &audit)?;
     }
-    let (leaks, found) = (audited.audit.leaks(), audited.as_json());
+    let (leaks, json) = (audit.audit.leaks(), audit.to_json());
     let gap = match args.no_gap {
         true => Err("--no-gap was given".to_owned()),
         false => {
             if io::stderr().is_terminal() {
                 eprintln!("\ntraining networks on random windows and for unseen subjects; --no-gap leaves that out …");
             }
-            audited.measure_gap()
+            audit.measure_gap()
         }
     };
     if args.json {
-        writeln!(out, "{}", serde_json::to_string_pretty(&with_gap(found, gap))?)?;
+        writeln!(out, "{}", serde_json::to_string_pretty(&with_gap(json, gap))?)?;
     } else {
         match &gap {
             Ok(gap) => write_gap(&mut out, gap)?,
@@ -135,142 +94,54 @@ pub fn run(args: Args, matches: &ArgMatches) -> anyhow::Result<ExitCode> {
     Ok(if leaks && args.strict { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-impl Audited {
-    /// Finds out what the path is, and audits it.
-    fn of(args: &Args, matches: &ArgMatches) -> anyhow::Result<Self> {
-        let DataSource::Path(path) = &args.data.data else { return Self::of_data(args) };
+/// Finds out what the path is, and audits it.
+fn audit(args: &Args) -> Result<SplitAudit, Error> {
+    let mut given = args.settings.entries.clone();
+    let settings = Settings::from_entries(&given)?;
+    if let DataSource::Path(path) = &settings.data.data {
         let is_study = is_study(path);
-        let is_run = config::read(&path.join("config.json")).is_ok_and(|entries| entries.contains_key(RECORDED));
-        if !is_study && !is_run {
-            return Self::of_data(args);
-        }
-        let is_given = |name: &&&str| matches.value_source(name) == Some(ValueSource::CommandLine);
-        if let Some(name) = SETTLED.iter().find(is_given) {
-            return Err(Usage(format!(
-                "{} is a {}, which is audited as it was trained: leave --{} out, or name its data instead",
-                path.display(),
-                if is_study { "study" } else { "run" },
-                name.replace('_', "-"),
-            ))
-            .into());
-        }
-        if is_study { Self::of_study(path) } else { Self::of_run(path) }
-    }
-
-    /// What a training, or a study with these folds, would use.
-    fn of_data(args: &Args) -> anyhow::Result<Self> {
-        let mut settings = config::settings("".as_ref(), &Entries::new())?;
-        settings.data = args.data.clone();
-        settings.split = args.split.clone();
-        settings.training.seed = args.seed;
-        if let Some(folds) = args.folds {
-            let study = study::of_one_setting(folds, settings.clone())?;
-            let audit = study.audit(&study.scalers());
-            return Ok(Self::of_folds("the folds of a study", study, settings, audit));
-        }
-        let inputs = Inputs::read(&settings.data, &settings.split, args.seed)?;
-        let audit = inputs.audit(inputs.scaler.as_ref());
-        Ok(Self::of_split("the split of a training", inputs, settings, audit))
-    }
-
-    /// The split and the scaler of a run.
-    fn of_run(path: &Path) -> anyhow::Result<Self> {
-        let Run { folder, settings, record } = Run::open(path)?;
-        let inputs = Inputs::read(&settings.data, &settings.split, settings.training.seed)?;
-        ensure!(
-            inputs.corpus.fingerprint == record.data.fingerprint,
-            "{} cannot be audited: its data has changed (it had the fingerprint {}, now {}); restore the data",
-            path.display(),
-            record.data.fingerprint,
-            inputs.corpus.fingerprint,
-        );
-        let weights = [folder.last_path(), folder.best_path()].into_iter().find(|file| file.exists());
-        let stored = weights.map(WeightFile::read).transpose()?;
-        let audit = inputs.audit(match &stored {
-            Some(file) => file.scaler.as_ref(),
-            None => inputs.scaler.as_ref(),
-        });
-        Ok(Self::of_split("the split of the run", inputs, settings, audit))
-    }
-
-    /// The folds of a study, and the scalers in the weights that it has kept.
-    fn of_study(path: &Path) -> anyhow::Result<Self> {
-        let (study, first) = study::read_again(path)?;
-        let audit = StudyFolder::audit(path, &study)?;
-        Ok(Self::of_folds("the folds of the study", study, first, audit))
-    }
-
-    fn of_split(what: &str, inputs: Inputs, settings: Settings, audit: Audit) -> Self {
-        Self {
-            how: format!("{what}: {}", split_in_words(&inputs)),
-            window: inputs.window,
-            n_windows: inputs.windows.len(),
-            n_folds: 1,
-            corpus: inputs.corpus,
-            settings,
-            audit,
+        if is_study || Run::is_at(path) {
+            // What a run or a study has settled.
+            given.remove("data");
+            let option = given.keys().next().map(String::as_str);
+            let option = option.or(args.folds.map(|_| "folds")).or(args.seed.map(|_| "seed"));
+            if let Some(name) = option {
+                return Err(Error::Usage(format!(
+                    "{} is a {}, which is audited as it was trained: leave --{} out, or name its data instead",
+                    path.display(),
+                    if is_study { "study" } else { "run" },
+                    name.replace('_', "-"),
+                )));
+            }
+            return if is_study { SplitAudit::of_study(path) } else { SplitAudit::of_run(path) };
         }
     }
+    given.extend(args.seed.map(|seed| ("seed".to_owned(), seed.into())));
+    SplitAudit::of_data(Settings::from_entries(&given)?, args.folds)
+}
 
-    fn of_folds(what: &str, study: Study, settings: Settings, audit: Audit) -> Self {
-        Self {
-            how: format!("{what}: {}", study.protocol.in_words()),
-            window: study.window,
-            n_windows: study.windows.len(),
-            n_folds: study.folds.len(),
-            corpus: study.corpus,
-            settings,
-            audit,
-        }
-    }
-
-    /// The gap on the same windows, or why there is none.
-    fn measure_gap(self) -> Result<Gap, String> {
-        let why = |error: anyhow::Error| format!("{error:#}");
-        // Folds are made anew there, and these only have to be some.
-        let study = study::of_one_setting(Folds::Random(2), self.settings).map_err(why)?;
-        let on = engines::open_for_scores(DeviceChoice::Cpu).map_err(why)?;
-        Gap::measure(study, on.engine.as_ref())
-    }
-
-    fn as_json(&self) -> serde_json::Value {
-        json!({
-            "data": self.corpus.name,
-            "synthetic": self.corpus.synthetic,
-            "fingerprint": self.corpus.fingerprint,
-            "audited": self.how,
-            "window": self.window,
-            "n_windows": self.n_windows,
-            "n_subjects": self.corpus.subjects().len(),
-            "n_folds": self.n_folds,
-            "leaks": self.audit.leaks(),
-            "findings": self.audit.findings,
-        })
-    }
-
-    /// The findings, within 80 columns.
-    fn write(&self, out: &mut dyn Write) -> io::Result<()> {
-        let Self { corpus, window, .. } = self;
-        let synthetic = if corpus.synthetic { " (made by a program, not measured)" } else { "" };
-        let subjects = match corpus.subjects().len() {
-            0 => "unknown subjects".to_owned(),
-            1 => "1 subject".to_owned(),
-            n => format!("{n} subjects"),
+/// The findings, within 80 columns.
+fn write(out: &mut dyn Write, audit: &SplitAudit) -> io::Result<()> {
+    let SplitAudit { corpus, window, .. } = audit;
+    let synthetic = if corpus.synthetic { SYNTHETIC } else { "" };
+    let subjects = match corpus.subjects().len() {
+        0 => "unknown subjects".to_owned(),
+        1 => "1 subject".to_owned(),
+        n => format!("{n} subjects"),
+    };
+    writeln!(out, "data      {}{synthetic}", corpus.name)?;
+    writeln!(out, "          {subjects}, {} windows of {window} samples", grouped(audit.n_windows))?;
+    writeln!(out, "{}", hanging("audited   ", &audit.audited))?;
+    writeln!(out)?;
+    for Finding { check, verdict, words } in &audit.audit.findings {
+        let verdict = match verdict {
+            Verdict::Sound => "sound",
+            Verdict::Note => "note",
+            Verdict::Leak => "LEAK",
         };
-        writeln!(out, "data      {}{synthetic}", corpus.name)?;
-        writeln!(out, "          {subjects}, {} windows of {window} samples", grouped(self.n_windows))?;
-        writeln!(out, "{}", hanging("audited   ", &self.how))?;
-        writeln!(out)?;
-        for Finding { check, verdict, words } in &self.audit.findings {
-            let verdict = match verdict {
-                Verdict::Sound => "sound",
-                Verdict::Note => "note",
-                Verdict::Leak => "LEAK",
-            };
-            writeln!(out, "{}", hanging(&format!("{verdict:5}  {check:13}  "), words))?;
-        }
-        out.flush()
+        writeln!(out, "{}", hanging(&format!("{verdict:5}  {check:13}  "), words))?;
     }
+    out.flush()
 }
 
 /// `found`, with the gap or why there is none.
@@ -294,7 +165,7 @@ fn write_gap(out: &mut dyn Write, gap: &Gap) -> io::Result<()> {
         (format!("unseen subjects ({})", gap.unseen_folds), &f1.unseen, &accuracy.unseen),
         ("gap".to_owned(), &f1.difference, &accuracy.difference),
     ] {
-        writeln!(out, "{name:32}  {:22}  {}", estimate(f1), estimate(accuracy))?;
+        writeln!(out, "{name:32}  {:22}  {}", interval(f1), interval(accuracy))?;
     }
     let verdict = match gap.is_shown() {
         true => format!("A random split flatters by {:.3} macro-F1 here.", f1.difference.mean),

@@ -3,13 +3,10 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Context as _;
-use triax_study::{StudyFolder, difference};
+use triax::StudyRun;
 
-use super::description::{Conduct, Description};
-use super::{again, conclude, read_corpus};
-use crate::failure::Usage;
-use crate::progress::Style;
+use super::conclude;
+use crate::cli::progress::Style;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -40,42 +37,7 @@ pub struct Args {
 
 /// Runs the subcommand.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let (first, others) = args.parts.split_first().expect("clap requires a part");
-    let described = StudyFolder::description(first)?;
-    for part in others {
-        let other = StudyFolder::description(part)?;
-        if let Some(difference) = difference("", &described["study"], &other["study"]) {
-            let (first, part) = (first.display(), part.display());
-            return Err(Usage(format!(
-                "{part} is no share of the study in {first}: {}",
-                difference.replace(" there,", &format!(" in {first},")).replace(" here", &format!(" in {part}"))
-            ))
-            .into());
-        }
-    }
-    let out = std::path::absolute(&args.out)?;
-    if args.parts.iter().any(|part| part.canonicalize().is_ok_and(|part| Some(part) == out.canonicalize().ok())) {
-        return Err(Usage(format!("{} is one of the shares: name another --out", args.out.display())).into());
-    }
-    let mut description = Description::read(first)?;
-    description.conduct = Conduct::default();
-    if let Some(data) = &args.data {
-        description = description.with_data(data)?;
-    }
-    let corpus = read_corpus(&description.settings()?[0].settings)?;
-    let study = again(&description, first, corpus)?;
-    let folder = StudyFolder::open(&args.out, &description.compared(&study), &description.here())?;
-    for part in &args.parts {
-        folder.take_over(part, &study).with_context(|| format!("cannot join {}", part.display()))?;
-    }
-    let missing = folder.missing(&study)?;
-    anyhow::ensure!(
-        missing.is_empty(),
-        "{} of {} trainings are in none of the shares: {}; train the share that is missing, and join again",
-        missing.len(),
-        study.n_trainings(),
-        crate::report::listed(&missing.iter().map(ToString::to_string).collect::<Vec<_>>(), 10),
-    );
-    conclude(&study, &folder, &description, if args.json { Style::Json } else { Style::Human })?;
+    let study = StudyRun::merge(&args.parts, &args.out, args.data.as_deref())?;
+    conclude(&study, Style::new(args.json, false))?;
     Ok(ExitCode::SUCCESS)
 }

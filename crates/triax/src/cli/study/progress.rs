@@ -7,69 +7,86 @@ use std::time::{Duration, Instant};
 
 use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
-use triax_study::Watch;
+use triax::Observer;
+use triax_engine::StepResult;
+use triax_trainer::FitSize;
 
-use crate::progress::Style;
+use crate::cli::progress::Style;
 
 /// Seconds between two lines where there is no terminal to draw a bar on.
 const BETWEEN_LINES: Duration = Duration::from_secs(30);
 
 /// Watches a study, and stops it when Ctrl-C was pressed.
-pub struct Bar {
+pub struct StudyProgress {
     style: Style,
     interrupted: Arc<AtomicBool>,
     bar: Option<ProgressBar>,
     n_trainings: usize,
-    /// When training began, the steps that it has then, and those taken since.
+    /// When training began, the steps that were left then, and how many of all there were.
     begun: Instant,
-    n_steps: u64,
+    steps_left: u64,
+    first_steps: u64,
+    /// Steps of all trainings that are done.
     steps_done: u64,
     /// When a line was printed last.
-    told: Instant,
+    last_line: Instant,
 }
 
-impl Bar {
+impl StudyProgress {
     /// A watch that prints in `style`.
     pub fn new(style: Style, interrupted: Arc<AtomicBool>) -> Self {
         let now = Instant::now();
-        Self { style, interrupted, bar: None, n_trainings: 0, begun: now, n_steps: 0, steps_done: 0, told: now }
+        Self {
+            style,
+            interrupted,
+            bar: None,
+            n_trainings: 0,
+            begun: now,
+            steps_left: 0,
+            first_steps: 0,
+            steps_done: 0,
+            last_line: now,
+        }
     }
 
     /// What the steps that are left will take, by those that were taken.
     fn time_left(&self) -> Duration {
-        let left = self.n_steps.saturating_sub(self.steps_done) as f64 / self.steps_done.max(1) as f64;
+        let taken = self.steps_done.saturating_sub(self.first_steps);
+        let left = self.steps_left.saturating_sub(taken) as f64 / taken.max(1) as f64;
         Duration::from_secs_f64(left * self.begun.elapsed().as_secs_f64())
     }
 }
 
-impl Watch for Bar {
-    fn started(&mut self, n_steps: u64, done: u64, n_trainings: usize, n_done: usize) {
-        self.n_trainings = n_trainings;
-        self.n_steps = n_steps - done;
+impl Observer for StudyProgress {
+    fn fit_started(&mut self, size: &FitSize) {
+        let FitSize { n_models, models_done, n_steps, steps_done, .. } = *size;
+        self.n_trainings = n_models;
+        self.steps_left = n_steps - steps_done;
+        (self.first_steps, self.steps_done) = (steps_done, steps_done);
         self.begun = Instant::now();
-        if self.style == Style::Human && n_done > 0 {
-            println!("{n_done} of {n_trainings} trainings are there already");
+        if self.style == Style::Human && models_done > 0 {
+            println!("{models_done} of {n_models} trainings are there already");
         }
         if self.style == Style::Human && io::stdout().is_terminal() {
             let bar = ProgressBar::with_draw_target(Some(n_steps), ProgressDrawTarget::stdout());
             let style = ProgressStyle::with_template("{msg} {bar:30} {percent:>3} %  {eta} left");
             bar.set_style(style.expect("a valid template"));
-            bar.set_position(done);
-            bar.set_message(format!("{n_done}/{n_trainings} trainings"));
+            bar.set_position(steps_done);
+            bar.set_message(format!("{models_done}/{n_models} trainings"));
             bar.reset_eta();
             bar.enable_steady_tick(Duration::from_millis(200));
             self.bar = Some(bar);
         }
     }
 
-    fn steps_done(&mut self, steps: u64) {
-        self.steps_done += steps;
+    fn steps_done(&mut self, steps: u64, _newest: Option<StepResult>) {
+        self.steps_done = steps;
         if let Some(bar) = &self.bar {
-            bar.inc(steps);
+            bar.set_position(steps);
         }
     }
 
-    fn trainings_done(&mut self, done: usize) {
+    fn models_ended(&mut self, done: usize) {
         let n_trainings = self.n_trainings;
         match (&self.bar, self.style) {
             (Some(bar), _) => bar.set_message(format!("{done}/{n_trainings} trainings")),
@@ -82,8 +99,8 @@ impl Watch for Bar {
             (None, Style::Human) if done == n_trainings => {
                 drop(writeln!(io::stdout(), "{done}/{n_trainings} trainings"))
             }
-            (None, Style::Human) if self.told.elapsed() >= BETWEEN_LINES => {
-                self.told = Instant::now();
+            (None, Style::Human) if self.last_line.elapsed() >= BETWEEN_LINES => {
+                self.last_line = Instant::now();
                 let left = HumanDuration(self.time_left());
                 drop(writeln!(io::stdout(), "{done}/{n_trainings} trainings, {left} left"));
             }
@@ -96,7 +113,7 @@ impl Watch for Bar {
     }
 }
 
-impl Drop for Bar {
+impl Drop for StudyProgress {
     fn drop(&mut self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();

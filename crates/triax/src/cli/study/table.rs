@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use triax_study::{Comparison, Kind, Summary};
 
-use crate::report::{estimate, shortened, wrapped};
+use crate::cli::text::{interval, shortened, wrapped};
 
 /// Columns of a name.
 const NAME: usize = 34;
@@ -30,16 +30,16 @@ pub fn write(out: &mut dyn Write, summary: &Summary) -> io::Result<()> {
             Kind::Baseline => " (baseline)",
         };
         let name = shortened(&one.name, NAME - mark.len());
-        writeln!(out, "{:NAME$} {}  {}", format!("{name}{mark}"), estimate(&one.macro_f1), estimate(&one.accuracy),)?;
+        writeln!(out, "{:NAME$} {}  {}", format!("{name}{mark}"), interval(&one.macro_f1), interval(&one.accuracy),)?;
     }
-    let told = told(summary);
-    if !told.is_empty() {
+    let shown = shown(summary);
+    if !shown.is_empty() {
         writeln!(out)?;
     }
-    for one in &told {
+    for one in &shown {
         writeln!(out, "{}", wrapped(&one.words, ""))?;
     }
-    let n_more = summary.comparisons.len() - told.len();
+    let n_more = summary.comparisons.len() - shown.len();
     if n_more > 0 {
         writeln!(out, "({n_more} more comparisons are in report.html)")?;
     }
@@ -50,7 +50,7 @@ pub fn write(out: &mut dyn Write, summary: &Summary) -> io::Result<()> {
 }
 
 /// The comparisons that matter most: of the best setting with the other settings and with the best baseline, by macro-F1.
-fn told(summary: &Summary) -> Vec<&Comparison> {
+fn shown(summary: &Summary) -> Vec<&Comparison> {
     let names = |kind: Kind| {
         let of_kind = summary.competitors.iter().filter(move |one| one.kind == kind);
         of_kind.map(|one| one.name.as_str())
@@ -71,7 +71,7 @@ mod tests {
     #[test]
     fn names_are_shortened_and_rows_fit() {
         let of = Estimate { mean: 0.7125, deviation: 0.1, low: 0.64, high: 1.0 };
-        assert_eq!(NAME + 1 + 2 * estimate(&of).len() + 2, 77);
+        assert_eq!(NAME + 1 + 2 * interval(&of).len() + 2, 77);
         assert_eq!(shortened("abcdef", 4), "abc…");
         assert_eq!(shortened("abcd", 4), "abcd");
     }

@@ -4,10 +4,13 @@ use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 use std::path::PathBuf;
 
-use anyhow::{Context as _, anyhow};
+use triax_engine::StepResult;
 use triax_model::whole_file;
-use triax_report::tensorboard;
-use triax_trainer::{EpochRecord, RunFolder};
+use triax_trainer::{EpochRecord, FitSize, Metrics, Observer, RunFolder};
+
+use crate::Error;
+use crate::report::tensorboard;
+use crate::settings::RECORDED;
 
 /// The event file of a run. What it holds follows from `history.jsonl` and the time when the run began: TensorBoard sees
 /// each epoch as it ends, and a run that was stopped and resumed ends with the file of one that was not, but for the
@@ -22,19 +25,20 @@ pub struct Events {
 }
 
 impl Events {
-    /// Of the run in `folder`, where they were asked for or are there from before.
+    /// Those of the run in `folder`, where they are asked for or are there from before.
     ///
     /// # Errors
     /// A run that does not say when it began.
-    pub fn of(folder: &RunFolder, asked: bool) -> anyhow::Result<Option<Self>> {
+    pub fn new(folder: &RunFolder, asked: bool) -> Result<Option<Self>, Error> {
         let beside = folder.path().join("tensorboard");
         if !asked && !beside.is_dir() {
             return Ok(None);
         }
         let config = folder.config()?;
-        let started = config[crate::config::RECORDED]["started"].as_str().and_then(|text| text.parse().ok());
-        let started: jiff::Timestamp =
-            started.ok_or_else(|| anyhow!("{} does not say when the run began", folder.config_path().display()))?;
+        let started = config[RECORDED]["started"].as_str().and_then(|text| text.parse().ok());
+        let started: jiff::Timestamp = started.ok_or_else(|| {
+            Error::Input(format!("{} does not say when the run began", folder.config_path().display()))
+        })?;
         let started = started.as_second() as f64;
         let path = beside.join(tensorboard::file_name(started));
         Ok(Some(Self { folder: folder.clone(), path, started, now: started }))
@@ -57,22 +61,58 @@ impl Events {
     ///
     /// # Errors
     /// A file that cannot be written.
-    pub fn finish(mut self) -> anyhow::Result<()> {
+    pub fn finish(mut self) -> Result<(), Error> {
         self.write(usize::MAX)
     }
 
     /// Writes the first `n_epochs` of the history.
-    fn write(&mut self, n_epochs: usize) -> anyhow::Result<()> {
+    fn write(&mut self, n_epochs: usize) -> Result<(), Error> {
         let mut bytes = tensorboard::head(self.started);
         self.now = self.started;
         for epoch in self.folder.history()?.iter().take(n_epochs) {
             self.now += epoch.seconds;
             bytes.extend(tensorboard::epoch(epoch, self.now));
         }
-        let put = || {
-            fs::create_dir_all(self.path.parent().unwrap_or(&self.path))?;
-            whole_file::write(&self.path, &bytes)
-        };
-        put().with_context(|| format!("cannot write {}", self.path.display()))
+        fs::create_dir_all(self.path.parent().unwrap_or(&self.path))
+            .and_then(|()| whole_file::write(&self.path, &bytes))
+            .map_err(|source| Error::io("write", &self.path, source))
+    }
+}
+
+/// An observer whose epochs are logged for TensorBoard, where that is wanted.
+pub struct WithEvents<'a> {
+    pub observer: &'a mut dyn Observer,
+    pub events: Option<Events>,
+}
+
+impl Observer for WithEvents<'_> {
+    fn fit_started(&mut self, size: &FitSize) {
+        if let Some(events) = &mut self.events {
+            events.begin(size.epochs_done);
+        }
+        self.observer.fit_started(size);
+    }
+
+    fn epoch_started(&mut self, epoch: usize) {
+        self.observer.epoch_started(epoch);
+    }
+
+    fn steps_done(&mut self, steps: u64, newest: Option<StepResult>) {
+        self.observer.steps_done(steps, newest);
+    }
+
+    fn epoch_ended(&mut self, model_idx: usize, record: &EpochRecord, validation: Option<&Metrics>) {
+        if let Some(events) = &mut self.events {
+            events.append(record);
+        }
+        self.observer.epoch_ended(model_idx, record, validation);
+    }
+
+    fn models_ended(&mut self, models: usize) {
+        self.observer.models_ended(models);
+    }
+
+    fn interrupted(&mut self) -> bool {
+        self.observer.interrupted()
     }
 }

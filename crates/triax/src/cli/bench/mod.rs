@@ -21,9 +21,11 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use triax_engine::device::{DeviceChoice, DeviceInfo, DeviceKind};
 
-use crate::engines;
-use crate::failure::Usage;
-use crate::settings::EngineChoice;
+use triax::Error;
+use triax::engines;
+use triax::settings::EngineName;
+
+use crate::cli::options::named;
 use job::ReferenceJob;
 use measure::{Checked, Request, Task, Timed};
 use roofline::Roofline;
@@ -38,8 +40,8 @@ too long is timed on a part of it, and says so. `benches/peers/run` of the sourc
 the same job.")]
 pub struct Args {
     /// Only this engine [default: all that are built in]
-    #[arg(long, value_enum)]
-    engine: Option<EngineChoice>,
+    #[arg(long, value_parser = named::<EngineName>(EngineName::choices))]
+    engine: Option<EngineName>,
     /// Only this device: auto, cpu, gpu or gpu:N [default: all but software GPUs]
     #[arg(long)]
     device: Option<DeviceChoice>,
@@ -173,7 +175,7 @@ fn points(args: &Args) -> Result<Vec<Point>, Usage> {
     let given = |sizes: &[NonZeroUsize]| sizes.iter().map(|size| size.get()).collect::<Vec<_>>();
     let (batch_sizes, fleets) = (given(&args.batch_sizes), given(&args.fleets));
     if let Some(size) = batch_sizes.iter().find(|&&size| size > job::N_WINDOWS) {
-        return Err(Usage(format!("a batch of {size} is more than the {} windows of the job", job::N_WINDOWS)));
+        return Err(Error::Usage(format!("a batch of {size} is more than the {} windows of the job", job::N_WINDOWS)));
     }
     if batch_sizes.is_empty() && fleets.is_empty() {
         let (batch_sizes, fleets): (&[usize], &[usize]) = match args.quick {
@@ -232,7 +234,7 @@ fn measure_all(args: &Args) -> anyhow::Result<Report> {
         for &engine in &engines {
             for &Point { batch_size, models } in &points {
                 // Burn's graph is of one model.
-                if engine == EngineChoice::Burn && models > 1 {
+                if engine == EngineName::Burn && models > 1 {
                     continue;
                 }
                 eprintln!("measuring {} on {device}, batch {batch_size}, {}", engine.name(), table::models(models));
@@ -289,7 +291,7 @@ fn ask<T: DeserializeOwned>(request: Request) -> anyhow::Result<T> {
 
 fn row(
     report: &Report,
-    engine: EngineChoice,
+    engine: EngineName,
     device: DeviceInfo,
     batch_size: usize,
     checked: Checked,

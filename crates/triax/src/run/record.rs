@@ -2,18 +2,16 @@
 
 use std::path::Path;
 
-use anyhow::{Context as _, anyhow};
-use clap::ValueEnum as _;
 use serde::{Deserialize, Serialize};
 use triax_data::{RepairLog, SplitPlan};
-use triax_engine::device::{DeviceChoice, DeviceInfo, DeviceKind};
+use triax_engine::device::{self, DeviceChoice, DeviceInfo, DeviceKind};
 use triax_model::{Network, NetworkSpec};
 use triax_trainer::RunFolder;
 
-use crate::config::{self, RECORDED};
-use crate::engines::{Measured, Settled};
-use crate::inputs::Inputs;
-use crate::settings::{EngineChoice, Settings};
+use crate::Error;
+use crate::engines::{ChosenEngine, Measured};
+use crate::recordings::TrainingData;
+use crate::settings::{EngineName, RECORDED, Settings, read_entries, to_json};
 
 /// The facts of a run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -42,41 +40,55 @@ pub struct Record {
 /// The facts of a data set.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct DataRecord {
+    /// Its name.
     pub name: String,
+    /// Whether a program made it.
     pub synthetic: bool,
     /// SHA-256 of the content, with the activities selected.
     pub fingerprint: String,
+    /// Names of the channels.
     pub channels: Vec<String>,
+    /// Names of the classes.
     pub classes: Vec<String>,
+    /// What to show for each class.
     pub class_names: Vec<String>,
+    /// Samples a second, where known.
     pub rate_hz: Option<f64>,
+    /// The subjects.
     pub subjects: Vec<String>,
+    /// What was repaired on reading.
     pub repairs: RepairLog,
 }
 
 /// The facts of a split.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SplitRecord {
+    /// How windows were held out.
     pub plan: SplitPlan,
+    /// Samples in a window.
     pub window: usize,
+    /// Windows to train on.
     pub n_train: usize,
+    /// Windows to validate with.
     pub n_valid: usize,
     /// Validation windows that share samples with training.
     pub shared_windows: usize,
+    /// Subjects with a window in training.
     pub train_subjects: Vec<String>,
+    /// Subjects with a window in validation.
     pub valid_subjects: Vec<String>,
 }
 
 impl Record {
     /// The record of a run that begins now.
-    pub fn new(inputs: &Inputs, network: &Network, at: &Settled) -> Self {
-        let Inputs { corpus, split, .. } = inputs;
+    pub(super) fn new(data: &TrainingData, network: &Network, chosen: &ChosenEngine) -> Self {
+        let TrainingData { corpus, split, .. } = data;
         Self {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             started: jiff::Zoned::now().strftime("%Y-%m-%dT%H:%M:%S%:z").to_string(),
-            engine: at.on.engine.name().to_owned(),
-            device: at.on.device.clone(),
-            measured: at.measured.clone(),
+            engine: chosen.open.engine.name().to_owned(),
+            device: chosen.open.device.clone(),
+            measured: chosen.measured.clone(),
             data: DataRecord {
                 name: corpus.name.clone(),
                 synthetic: corpus.synthetic,
@@ -89,10 +101,10 @@ impl Record {
                 repairs: corpus.repairs.clone(),
             },
             split: SplitRecord {
-                plan: inputs.plan.clone(),
-                window: inputs.window,
-                n_train: inputs.train.len(),
-                n_valid: inputs.valid.len(),
+                plan: data.plan.clone(),
+                window: data.window,
+                n_train: split.train.len(),
+                n_valid: split.valid.len(),
                 shared_windows: split.shared_windows,
                 train_subjects: split.train_subjects.clone(),
                 valid_subjects: split.valid_subjects.clone(),
@@ -103,42 +115,55 @@ impl Record {
     }
 
     /// `config.json`: the settings, and this record.
-    pub fn with_settings(&self, settings: &Settings) -> anyhow::Result<serde_json::Value> {
-        let mut entries = config::entries_of(settings);
-        entries.insert(RECORDED.to_owned(), config::as_written(self)?);
-        Ok(entries.into())
+    pub(super) fn with_settings(&self, settings: &Settings) -> serde_json::Value {
+        let mut entries = settings.entries();
+        entries.insert(RECORDED.to_owned(), to_json(self));
+        entries.into()
     }
 }
 
 /// A run that was started before.
+#[derive(Clone, Debug)]
 pub struct Run {
+    /// Its folder.
     pub folder: RunFolder,
+    /// Its settings.
     pub settings: Settings,
+    /// What it recorded beside them.
     pub record: Record,
 }
 
 impl Run {
     /// Reads the settings and the record of the run in `path`.
-    pub fn open(path: &Path) -> anyhow::Result<Self> {
+    ///
+    /// # Errors
+    /// A folder that is none of a run; a `config.json` that makes no sense.
+    pub fn open(path: &Path) -> Result<Self, Error> {
         let folder = RunFolder::open(path)?;
         let file = folder.config_path();
-        let mut entries = config::read(&file)?;
-        let settings = config::settings(&file, &entries)?;
+        let mut entries = read_entries(&file)?;
         let record = entries.remove(RECORDED).unwrap_or_default();
-        let record = serde_json::from_value(record)
-            .with_context(|| format!("{}: `{RECORDED}` is not what a run writes there", file.display()))?;
+        let settings = Settings::from_entries(&entries).map_err(|error| error.in_file(&file))?;
+        let record = serde_json::from_value(record).map_err(|problem| {
+            let reason = Error::Input(problem.to_string());
+            reason.while_doing(format!("{}: `{RECORDED}` is not what a run writes there", file.display()))
+        })?;
         Ok(Self { folder, settings, record })
     }
 
+    /// Whether `path` is the folder of a run.
+    pub fn is_at(path: &Path) -> bool {
+        read_entries(&path.join("config.json")).is_ok_and(|entries| entries.contains_key(RECORDED))
+    }
+
     /// The engine that it began with.
-    pub fn engine(&self) -> anyhow::Result<EngineChoice> {
-        let file = self.folder.config_path();
-        EngineChoice::from_str(&self.record.engine, false)
-            .map_err(|_| anyhow!("{}: this Triax has no engine `{}`", file.display(), self.record.engine))
+    pub(super) fn engine(&self) -> Result<EngineName, Error> {
+        let (file, engine) = (self.folder.config_path(), &self.record.engine);
+        engine.parse().map_err(|_| Error::Input(format!("{}: this Triax has no engine `{engine}`", file.display())))
     }
 
     /// The device that it began on, where that was left open and it is still there; else what was asked for.
-    pub fn device(&self) -> DeviceChoice {
+    pub(super) fn device(&self) -> DeviceChoice {
         let asked = self.settings.machine.device;
         if asked != DeviceChoice::Auto {
             return asked;
@@ -148,7 +173,6 @@ impl Run {
             return DeviceChoice::Cpu;
         }
         let is_same = |now: &DeviceInfo| now.kind == before.kind && now.name == before.name && now.api == before.api;
-        let same = triax_engine::device::list().into_iter().find(is_same);
-        same.map_or(asked, |now| DeviceChoice::Gpu(now.index))
+        device::list().into_iter().find(is_same).map_or(asked, |now| DeviceChoice::Gpu(now.index))
     }
 }

@@ -6,13 +6,14 @@ use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::ArgMatches;
 use clap::builder::PossibleValuesParser;
 use indicatif::{ProgressBar, ProgressStyle};
 use triax_data::{DATA_SETS, FetchOptions, Inspection};
 
-use crate::inputs;
-use crate::values::{DataSource, FormatChoice, formats};
+use triax::read_corpus;
+use triax::settings::{DataSource, FormatChoice};
+
+use crate::cli::options::formats;
 
 /// Look into data sets, audit splits of them, and fetch public ones
 #[derive(clap::Args)]
@@ -69,17 +70,16 @@ struct FetchArgs {
 }
 
 /// Runs the subcommand.
-pub fn run(args: Args, matches: &ArgMatches) -> anyhow::Result<ExitCode> {
-    let (_, matches) = matches.subcommand().expect("a subcommand was parsed");
+pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     match args.command {
         Command::Inspect(args) => inspect(args),
-        Command::Audit(args) => audit::run(args, matches),
+        Command::Audit(args) => audit::run(args),
         Command::Fetch(args) => fetch(args),
     }
 }
 
 fn inspect(args: InspectArgs) -> anyhow::Result<ExitCode> {
-    let found = Inspection::of(&inputs::read_corpus(&args.data, args.format, 0)?);
+    let found = Inspection::of(&read_corpus(&args.data, args.format, 0)?);
     let mut out = io::stdout().lock();
     if args.json {
         writeln!(out, "{}", serde_json::to_string_pretty(&found)?)?;

@@ -1,0 +1,134 @@
+//! What validation would know from training: of recordings, of a run, of a study.
+
+use std::path::Path;
+
+use serde_json::json;
+use triax_data::{Audit, Corpus, Folds};
+use triax_engine::CpuEngine;
+use triax_model::WeightFile;
+use triax_study::{Gap, Study, StudyFolder};
+
+use crate::recordings::{Recordings, TrainingData};
+use crate::run::Run;
+use crate::settings::Settings;
+use crate::{Error, study};
+
+/// What was audited, and what showed.
+pub struct SplitAudit {
+    /// What made the split or the folds, in words.
+    pub audited: String,
+    /// The recordings.
+    pub corpus: Corpus,
+    /// Samples in a window.
+    pub window: usize,
+    /// Windows of all parts.
+    pub n_windows: usize,
+    /// Folds; 1 for a split.
+    pub n_folds: usize,
+    /// The findings.
+    pub audit: Audit,
+    /// What is trained, or would be.
+    settings: Settings,
+}
+
+impl SplitAudit {
+    /// Audits the split that a training by `settings` would make; or, with `folds`, the folds that a study would.
+    ///
+    /// # Errors
+    /// Recordings that cannot be read or split.
+    pub fn of_data(settings: Settings, folds: Option<Folds>) -> Result<Self, Error> {
+        if let Some(folds) = folds {
+            let study = study::with_one_setting(folds, settings.clone())?;
+            let audit = study.audit(&study.scalers());
+            return Ok(Self::from_study("the folds of a study", study, settings, audit));
+        }
+        let data = Recordings::read(&settings.data, settings.training.seed)?.split(&settings)?;
+        let audit = data.audit(data.scaler.as_ref());
+        Ok(Self::from_split("the split of a training", data, settings, audit))
+    }
+
+    /// Audits the split and the scaler that the run in the folder `path` has used.
+    ///
+    /// # Errors
+    /// A folder that is none of a run; data that has changed.
+    pub fn of_run(path: &Path) -> Result<Self, Error> {
+        let Run { folder, settings, record } = Run::open(path)?;
+        let data = Recordings::read(&settings.data, settings.training.seed)?.split(&settings)?;
+        if data.corpus.fingerprint != record.data.fingerprint {
+            return Err(Error::Input(format!(
+                "{} cannot be audited: its data has changed (it had the fingerprint {}, now {}); restore the data",
+                path.display(),
+                record.data.fingerprint,
+                data.corpus.fingerprint,
+            )));
+        }
+        let weights = [folder.last_path(), folder.best_path()].into_iter().find(|file| file.exists());
+        let stored = weights.map(WeightFile::read).transpose()?;
+        let audit = data.audit(match &stored {
+            Some(file) => file.scaler.as_ref(),
+            None => data.scaler.as_ref(),
+        });
+        Ok(Self::from_split("the split of the run", data, settings, audit))
+    }
+
+    /// Audits the folds of the study in the folder `path`, and the scalers in the weights that it has kept.
+    ///
+    /// # Errors
+    /// A folder that is none of a study; data that has changed.
+    pub fn of_study(path: &Path) -> Result<Self, Error> {
+        let (study, first) = study::read_again(path)?;
+        let audit = StudyFolder::audit(path, &study)?;
+        Ok(Self::from_study("the folds of the study", study, first, audit))
+    }
+
+    fn from_split(what: &str, data: TrainingData, settings: Settings, audit: Audit) -> Self {
+        Self {
+            audited: format!("{what}: {}", data.split_in_words()),
+            window: data.window,
+            n_windows: data.windows.len(),
+            n_folds: 1,
+            corpus: data.corpus,
+            settings,
+            audit,
+        }
+    }
+
+    fn from_study(what: &str, study: Study, settings: Settings, audit: Audit) -> Self {
+        Self {
+            audited: format!("{what}: {}", study.protocol.in_words()),
+            window: study.window,
+            n_windows: study.windows.len(),
+            n_folds: study.folds.len(),
+            corpus: study.corpus,
+            settings,
+            audit,
+        }
+    }
+
+    /// Measures by how much a random split flatters: trains the network on random windows and for unseen subjects, on the
+    /// CPU. Takes up to ten trainings.
+    ///
+    /// # Errors
+    /// Why it cannot be measured, as a sentence.
+    pub fn measure_gap(self) -> Result<Gap, String> {
+        // Folds are made anew there, and these only have to be some.
+        let study = study::with_one_setting(Folds::Random(2), self.settings).map_err(|error| error.in_full())?;
+        Gap::measure(study, &CpuEngine::<f32>::new())
+    }
+
+    /// The audit as JSON.
+    pub fn to_json(&self) -> serde_json::Value {
+        json!({
+            "data": self.corpus.name,
+            "synthetic": self.corpus.synthetic,
+            "fingerprint": self.corpus.fingerprint,
+            "audited": self.audited,
+            "window": self.window,
+            "n_windows": self.n_windows,
+            "n_subjects": self.corpus.subjects().len(),
+            "n_folds": self.n_folds,
+            "leaks": self.audit.leaks(),
+            "findings": self.audit.findings,
+        })
+    }
+}

@@ -1,0 +1,97 @@
+//! The command line: one file a subcommand, and here what they share with the operating system: exit codes, errors,
+//! panics.
+//!
+//! Exit codes: 0 done, 2 a command line or config file that makes no sense, 1 anything else that went wrong, or a run
+//! that was interrupted.
+//!
+//! Nothing is computed here: arguments are read, the library is called, results are printed.
+
+mod bench;
+mod data;
+mod devices;
+mod evaluate;
+mod failure;
+mod model;
+mod options;
+mod predict;
+mod progress;
+mod sparkline;
+mod study;
+mod text;
+mod train;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use triax::Notice;
+
+/// Trains small convolutional networks on motion-sensor windows, on any GPU or on the CPU.
+#[derive(Parser)]
+#[command(name = "triax", version, max_term_width = 110, arg_required_else_help = true, after_help = EXAMPLES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  triax train                                  train on the built-in synthetic set
+  triax train --data wisdm/ --split subject    train on your own recordings
+  triax study losses --data wisdm/             compare the losses on people a network has never seen
+  triax evaluate runs/NAME                     measure a trained network
+  triax data inspect wisdm/                    see what is in a data set, and what is wrong with it
+  triax data audit wisdm/                      see what validation would know from training
+
+Exit codes: 0 done, 2 wrong usage, 1 anything else.";
+
+#[derive(Subcommand)]
+enum Command {
+    Train(Box<train::Args>),
+    Study(Box<study::Args>),
+    Evaluate(evaluate::Args),
+    Predict(predict::Args),
+    Model(model::Args),
+    Devices(devices::Args),
+    Bench(bench::Args),
+    Data(data::Args),
+}
+
+/// Runs the command that the process was started with.
+pub fn main() -> ExitCode {
+    hush_drivers();
+    failure::collect_panics();
+    let run = std::panic::catch_unwind(|| match Cli::parse().command {
+        Command::Train(args) => train::run(*args),
+        Command::Study(args) => study::run(*args),
+        Command::Evaluate(args) => evaluate::run(args),
+        Command::Predict(args) => predict::run(args),
+        Command::Model(args) => model::run(args),
+        Command::Devices(args) => devices::run(args),
+        Command::Bench(args) => bench::run(args),
+        Command::Data(args) => data::run(args),
+    });
+    match run {
+        Ok(Ok(code)) => code,
+        Ok(Err(error)) => failure::report(&error),
+        Err(_) => failure::report_panic(),
+    }
+}
+
+/// Prints what a user should know on standard error.
+fn note_all(notices: &[Notice]) {
+    notices.iter().for_each(|notice| eprintln!("{notice}"));
+}
+
+/// Date and time, for the name of a folder.
+fn now() -> String {
+    jiff::Zoned::now().strftime("%Y-%m-%d_%H-%M-%S").to_string()
+}
+
+/// Where there is no desktop (a server, a container), a layer of Mesa's Vulkan drivers asks for one all the same, to put
+/// its GPU first, and libwayland complains on standard error. Triax orders GPUs itself.
+fn hush_drivers() {
+    if cfg!(target_os = "linux") && std::env::var_os("XDG_RUNTIME_DIR").is_none() {
+        // SAFETY: nothing else has run yet, so no other thread reads the environment.
+        unsafe { std::env::set_var("NODEVICE_SELECT", "1") };
+    }
+}

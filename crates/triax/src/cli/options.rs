@@ -1,0 +1,135 @@
+//! The settings of a training as options of a command line.
+//!
+//! Options are made from what [`triax::settings`] declares, and what they give is read by it, so that an option, a key in a
+//! config file and a point of a study's grid can never mean different things.
+
+use std::marker::PhantomData;
+use std::str::FromStr;
+
+use clap::builder::{PossibleValue, PossibleValuesParser, RangedU64ValueParser, TypedValueParser};
+use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
+use serde_json::Value;
+use triax::Settings;
+use triax::settings::{
+    Choice, DataSettings, Entries, FormatChoice, Group, NetworkSettings, Setting, SplitSettings, text_of,
+};
+
+/// Groups of settings.
+pub trait Groups {
+    /// The groups, in the order in which `--help` shows them.
+    const GROUPS: &'static [Group];
+}
+
+impl Groups for Settings {
+    const GROUPS: &'static [Group] = &Settings::GROUPS;
+}
+
+impl Groups for NetworkSettings {
+    const GROUPS: &'static [Group] = &[NetworkSettings::GROUP];
+}
+
+impl Groups for (DataSettings, SplitSettings) {
+    const GROUPS: &'static [Group] = &[DataSettings::GROUP, SplitSettings::GROUP];
+}
+
+/// The settings that a command line gives, of the groups `G`.
+pub struct Given<G> {
+    /// Those that stand on the command line, and no others.
+    pub entries: Entries,
+    groups: PhantomData<G>,
+}
+
+impl<G: Groups> Args for Given<G> {
+    fn augment_args(mut command: Command) -> Command {
+        let defaults = Settings::default().entries();
+        for group in G::GROUPS {
+            command = command.next_help_heading(group.heading);
+            command = command.args(group.settings.iter().map(|setting| option(setting, &defaults[setting.name])));
+        }
+        command
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+/// The option of a setting that has the default `default`.
+fn option(setting: &Setting, default: &Value) -> Arg {
+    let mut arg = Arg::new(setting.name).long(setting.name.replace('_', "-"));
+    let shown = match default {
+        Value::Bool(_) => return arg.help(setting.help).action(ArgAction::SetTrue),
+        Value::Number(number) => number.as_f64().map(|number| number.to_string()),
+        value => text_of(setting.name, value).filter(|text| !text.is_empty()),
+    };
+    arg = match shown {
+        Some(shown) => arg.help(format!("{} [default: {shown}]", setting.help)),
+        None => arg.help(setting.help),
+    };
+    if default.is_array() {
+        arg = arg.action(ArgAction::Append);
+    }
+    if !setting.value_name.is_empty() {
+        arg = arg.value_name(setting.value_name);
+    }
+    match setting.choices {
+        Some(choices) => arg.value_parser(PossibleValuesParser::new(choices().into_iter().map(possible))),
+        None => arg,
+    }
+}
+
+fn possible(choice: Choice) -> PossibleValue {
+    let value = PossibleValue::new(choice.name);
+    if choice.help.is_empty() { value } else { value.help(choice.help) }
+}
+
+impl<G: Groups> FromArgMatches for Given<G> {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let defaults = Settings::default().entries();
+        let mut entries = Entries::new();
+        for setting in G::GROUPS.iter().flat_map(|group| group.settings) {
+            if defaults[setting.name].is_boolean() {
+                if matches.get_flag(setting.name) {
+                    entries.insert(setting.name.to_owned(), true.into());
+                }
+            } else if let Some(values) = matches.get_many::<String>(setting.name) {
+                let values: Vec<&str> = values.map(String::as_str).collect();
+                entries.insert(setting.name.to_owned(), values.join(",").into());
+            }
+        }
+        Ok(Self { entries, groups: PhantomData })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+/// Parser of an option whose values have names.
+pub fn named<T>(choices: fn() -> Vec<Choice>) -> impl TypedValueParser<Value = T>
+where
+    T: FromStr<Err: std::fmt::Debug> + Clone + Send + Sync + 'static,
+{
+    PossibleValuesParser::new(choices().into_iter().map(possible))
+        .map(|name| name.parse().expect("one of the names offered"))
+}
+
+/// Parser of `--format`.
+pub fn formats() -> impl TypedValueParser<Value = FormatChoice> {
+    let format = DataSettings::GROUP.settings.iter().find(|setting| setting.name == "format");
+    named(format.and_then(|setting| setting.choices).expect("formats have names"))
+}
+
+/// Parser of a count of at least 1.
+pub fn positive() -> impl TypedValueParser<Value = usize> {
+    RangedU64ValueParser::<usize>::new().range(1..)
+}
+
+/// Reads a number between 0 and 1, both excluded.
+pub fn fraction(text: &str) -> Result<f64, String> {
+    let number: Option<f64> = text.parse().ok();
+    number
+        .filter(|number| *number > 0.0 && *number < 1.0)
+        .ok_or_else(|| "a number between 0 and 1 is needed".to_owned())
+}

@@ -1,0 +1,67 @@
+//! Triax trains small convolutional networks on windows of motion-sensor data, on any GPU or on the CPU, and says how well
+//! they do on people they have never seen.
+//!
+//! This is the library behind the command `triax`. What the command does, a few calls do:
+//!
+//! ```
+//! use triax::{Outcome, Predictor, Recordings, Settings, Training};
+//!
+//! # let folder = tempfile::tempdir()?;
+//! # let run = folder.path().join("first");
+//! let recordings = Recordings::synthetic(0); // or Recordings::open("recordings/")?
+//! let mut settings = Settings::default(); // those of the reference network
+//! settings.training.epochs = 1;
+//! settings.data.step = 120;
+//!
+//! let training = Training::on(recordings, settings, &run)?;
+//! if let Outcome::Finished { summary, .. } = training.run(false, &mut ())? {
+//!     let unseen = summary.last.validation.expect("subjects are held out");
+//!     assert!(unseen.macro_f1 > 0.3);
+//! }
+//!
+//! let predictor = Predictor::open(&run)?;
+//! let predictions = predictor.predict(training.data.window_at(0))?;
+//! println!("{}", predictor.class_names[predictions[0].class]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! | to | see |
+//! |---|---|
+//! | read recordings, split them by subject | [`Recordings`], [`TrainingData`] |
+//! | say what to train, and how | [`Settings`], [`settings`] |
+//! | train a network in a folder of its own, go on with it | [`Training`], [`Run`] |
+//! | watch a training, and stop it | [`Observer`] |
+//! | compare settings on people nobody has trained on | [`StudyRun`], [`Description`] |
+//! | predict windows, or samples as they come | [`Predictor`], [`StreamPredictor`] |
+//! | judge a trained network by recordings | [`evaluate()`] |
+//! | see what leaks in a split | [`SplitAudit`] |
+//! | make a report | [`report`] |
+//!
+//! Nothing here prints. What a user should know although nothing failed comes as [`Notice`]s; what failed, as an [`Error`]
+//! that says what the command line says.
+
+mod audit;
+pub mod engines;
+mod error;
+mod evaluate;
+mod predictor;
+mod recordings;
+pub mod report;
+mod run;
+pub mod settings;
+mod stream;
+mod study;
+pub mod text;
+
+pub use audit::SplitAudit;
+pub use error::{Error, Notice};
+pub use evaluate::{EvaluateOptions, Evaluation, Part, evaluate};
+pub use predictor::{
+    Member, Prediction, Predictor, PredictorOptions, PredictorOrigin, StudyOrigin, WhichWeights,
+};
+pub use recordings::{Recordings, TrainingData, read_corpus};
+pub use run::{DataRecord, Outcome, Record, Run, SplitRecord, Training};
+pub use settings::Settings;
+pub use stream::{Sample, StreamPrediction, StreamPredictor};
+pub use study::{Conduct, Description, Point, StudyOptions, StudyRun, Vary, is_study, parse_vary};
+pub use triax_trainer::Observer;

@@ -1,0 +1,215 @@
+//! From settings to windows: reads recordings, selects activities, splits, cuts windows, learns how to standardise them.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use triax_data::{Audit, Corpus, HeldOut, Origin, PerWindow, ScalerInUse, Split, SplitPlan, Windows};
+use triax_engine::WindowSet;
+use triax_losses::{Loss, balanced_class_weights};
+use triax_model::{NetworkSpec, Scaler};
+use triax_trainer::FitPlan;
+
+use crate::Error;
+use crate::settings::{ClassWeights, DataSettings, DataSource, FormatChoice, Normalize, Settings, SplitKind, SplitSettings};
+
+/// Key in the metadata of a weight file: what is done to each window before the scaler. Absent where nothing is.
+pub(crate) const PER_WINDOW: &str = "per_window";
+
+/// Recordings, and how long the windows are that are cut from them.
+#[derive(Clone, Debug)]
+pub struct Recordings {
+    /// The recordings, with the activities that were selected.
+    pub corpus: Corpus,
+    /// Samples in a window.
+    pub window: usize,
+}
+
+impl Recordings {
+    /// Reads the recordings in a folder, a file or a zip, with default settings: whatever format they have, all
+    /// activities, windows of 120 samples.
+    ///
+    /// # Errors
+    /// What cannot be read, with file, line and remedy.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
+        let path = path.as_ref();
+        let path = std::path::absolute(path).map_err(|source| Error::io("find", path, source))?;
+        Self::read(&DataSettings { data: DataSource::Path(path), ..DataSettings::default() }, 0)
+    }
+
+    /// The built-in set: a program makes it, nothing is measured.
+    pub fn synthetic(seed: u64) -> Self {
+        let corpus = triax_data::synthetic(seed);
+        let window = corpus.window.unwrap_or(NetworkSpec::default().window);
+        Self { corpus, window }
+    }
+
+    /// Reads what the settings ask for. `seed` makes the synthetic set.
+    ///
+    /// # Errors
+    /// What cannot be read, with file, line and remedy; activities that are not there.
+    pub fn read(data: &DataSettings, seed: u64) -> Result<Self, Error> {
+        Self::select(read_corpus(&data.data, data.format, seed)?, data)
+    }
+
+    /// Of all recordings of a source those of the activities that the settings select.
+    ///
+    /// # Errors
+    /// Activities that are not there.
+    pub fn select(corpus: Corpus, data: &DataSettings) -> Result<Self, Error> {
+        let corpus = match data.activities.as_slice() {
+            [] => corpus,
+            activities => corpus.select_activities(activities)?,
+        };
+        let window = data.window.or(corpus.window).unwrap_or(NetworkSpec::default().window);
+        Ok(Self { corpus, window })
+    }
+
+    /// Holds windows out as the settings ask, cuts all of them, and fits a scaler to those to train on.
+    ///
+    /// # Errors
+    /// A split that leaves nothing to train on or to validate with; windows that cannot be normalised.
+    pub fn split(self, settings: &Settings) -> Result<TrainingData, Error> {
+        let Self { corpus, window } = self;
+        let (normalize, step, n_channels) = (settings.data.normalize, settings.data.step, corpus.channels.len());
+        let plan = split_plan(&settings.split, &corpus);
+        let windows = triax_data::cut(&corpus, window, step)?;
+        let split = triax_data::split(&corpus, &windows, window, &plan, settings.training.seed)?;
+        let origins = windows.origins.clone();
+        let windows = window_set(&windows, normalize.per_window(), window, &corpus)?;
+        let scaler = normalize
+            .has_scaler()
+            .then(|| triax_data::fit_scaler_to(&windows.windows, &split.train, window, n_channels));
+        let step = if corpus.window.is_some() { window } else { step };
+        Ok(TrainingData { corpus, window, step, plan, split, normalize, scaler, windows, origins })
+    }
+}
+
+/// Everything that a run trains on.
+#[derive(Clone, Debug)]
+pub struct TrainingData {
+    /// The recordings, with the activities that were selected.
+    pub corpus: Corpus,
+    /// Samples in a window.
+    pub window: usize,
+    /// Samples from one window to the next.
+    pub step: usize,
+    /// The split as it was asked for.
+    pub plan: SplitPlan,
+    /// Which windows train and which validate.
+    pub split: Split,
+    /// How windows are normalised.
+    pub normalize: Normalize,
+    /// How values are standardised, by the engine as it takes them.
+    pub scaler: Option<Scaler>,
+    /// All windows. What is done to each by itself is done; the scaler is left to the engine.
+    pub windows: WindowSet,
+    /// Where each window comes from.
+    pub origins: Arc<[Origin]>,
+}
+
+impl TrainingData {
+    /// Audits the split, and the scaler that its windows are read with, if any.
+    pub fn audit(&self, scaler: Option<&Scaler>) -> Audit {
+        let Self { corpus, window, split, windows, origins, .. } = self;
+        let (train, valid) = (split.train.as_slice(), split.valid.as_slice());
+        let used = scaler.map(|scaler| ScalerInUse { scaler, values: &windows.windows, train, valid });
+        let audit = Audit::of(corpus, origins, *window, &[(train, valid)]);
+        audit.with_scalers(*window, corpus.channels.len(), used.as_slice())
+    }
+
+    /// Whose each validation window is.
+    pub fn valid_subjects(&self) -> Vec<&str> {
+        self.split.valid.iter().map(|&idx| self.corpus.subject_of(self.origins[idx as usize])).collect()
+    }
+
+    /// Labels of the windows to validate with.
+    pub fn valid_labels(&self) -> Vec<u32> {
+        self.split.valid.iter().map(|&idx| self.windows.labels[idx as usize]).collect()
+    }
+
+    /// The windows to validate with, (n_valid, window, channels), not standardised.
+    pub fn valid_windows(&self) -> Vec<f32> {
+        self.split.valid.iter().flat_map(|&idx| self.window_at(idx)).copied().collect()
+    }
+
+    /// One window, (window, channels), not standardised.
+    pub fn window_at(&self, idx: u32) -> &[f32] {
+        let n_values = self.window * self.corpus.channels.len();
+        &self.windows.windows[idx as usize * n_values..][..n_values]
+    }
+
+    /// Fills in what a plan leaves to the training windows: balanced class weights.
+    pub(crate) fn complete(&self, plan: &mut FitPlan, class_weights: &ClassWeights) {
+        if *class_weights == ClassWeights::Balanced {
+            let labels: Vec<u32> = self.split.train.iter().map(|&idx| self.windows.labels[idx as usize]).collect();
+            plan.training.class_weights = Some(balanced_class_weights(&labels, self.corpus.classes.len()));
+        }
+    }
+}
+
+/// What must travel with the weights for them to be used on other recordings.
+pub(crate) fn weight_file_extra(
+    corpus: &Corpus,
+    normalize: Normalize,
+    loss: Loss,
+    step: usize,
+) -> BTreeMap<String, String> {
+    let list = |names: &[String]| serde_json::json!(names).to_string();
+    let mut extra = BTreeMap::from([
+        ("loss".to_owned(), loss.to_string()),
+        ("channels".to_owned(), list(&corpus.channels)),
+        ("class_names".to_owned(), list(&corpus.class_names)),
+        ("step".to_owned(), step.to_string()),
+    ]);
+    extra.extend(corpus.rate_hz.map(|rate| ("rate_hz".to_owned(), rate.to_string())));
+    extra.extend(normalize.per_window().map(|step| (PER_WINDOW.to_owned(), step.to_string())));
+    if corpus.synthetic {
+        extra.insert("synthetic".to_owned(), "true".to_owned());
+    }
+    extra
+}
+
+/// Reads all recordings of a source. `seed` makes the synthetic set.
+///
+/// # Errors
+/// What cannot be read, with file, line and remedy.
+pub fn read_corpus(source: &DataSource, format: FormatChoice, seed: u64) -> Result<Corpus, Error> {
+    match source {
+        DataSource::Synthetic => Ok(triax_data::synthetic(seed)),
+        DataSource::Path(path) => Ok(triax_data::read(path, format.0)?),
+    }
+}
+
+/// The split that was asked for, or the most honest one that the data allows.
+pub(crate) fn split_plan(asked: &SplitSettings, corpus: &Corpus) -> SplitPlan {
+    let SplitSettings { valid_fraction, ref valid_subjects, .. } = *asked;
+    let held_out = HeldOut { valid_fraction, valid_subjects: valid_subjects.clone() };
+    match asked.split {
+        None => SplitPlan::most_honest(corpus, held_out),
+        Some(SplitKind::Subject) => SplitPlan::Subject(held_out),
+        Some(SplitKind::Random) => SplitPlan::Random { valid_fraction },
+        Some(SplitKind::Predefined) => SplitPlan::Predefined,
+    }
+}
+
+/// The windows as a network takes them but for its scaler: each normalised by itself, where that is wanted. Else they share
+/// the memory of `windows`.
+pub(crate) fn window_set(
+    windows: &Windows,
+    per_window: Option<PerWindow>,
+    window: usize,
+    corpus: &Corpus,
+) -> Result<WindowSet, Error> {
+    let values = match per_window {
+        None => windows.values.clone(),
+        Some(per_window) => {
+            let mut values = windows.values.to_vec();
+            per_window
+                .apply(&mut values, window, corpus.channels.len())
+                .map_err(|problem| Error::Input(format!("{}: {problem}", corpus.name)))?;
+            values.into()
+        }
+    };
+    Ok(WindowSet { windows: values, labels: windows.labels.clone(), sample_weights: None })
+}

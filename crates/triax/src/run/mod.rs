@@ -1,0 +1,301 @@
+//! A run: one network trained in a folder of its own.
+
+mod events;
+mod record;
+mod report;
+
+use std::path::{Path, PathBuf};
+
+use triax_data::SplitPlan;
+use triax_engine::device::DeviceInfo;
+use triax_model::{Network, Weights, read_plain_weights};
+use triax_trainer::{FitPlan, Job, Model, Observer, RunFolder, Summary, fit_run, resume_run};
+
+use crate::engines::{Candidates, ChosenEngine, Trial};
+use crate::recordings::{Recordings, TrainingData, weight_file_extra};
+use crate::settings::{Entries, MachineSettings, Settings};
+use crate::text::grouped;
+use crate::{Error, Notice};
+use events::{Events, WithEvents};
+
+pub use record::{DataRecord, Record, Run, SplitRecord};
+
+/// A training that is ready to run: data read, network and device known, folder made.
+pub struct Training {
+    /// Its settings, with what the data has decided filled in.
+    pub settings: Settings,
+    /// What it trains on.
+    pub data: TrainingData,
+    /// The network.
+    pub network: Network,
+    /// What each step and each epoch does.
+    pub plan: FitPlan,
+    /// What trains it.
+    pub engine: ChosenEngine,
+    /// Its folder.
+    pub folder: RunFolder,
+    /// What a user should know before believing the figures.
+    pub notices: Vec<Notice>,
+    start: Start,
+}
+
+/// What a training starts from.
+enum Start {
+    Weights(Weights),
+    Checkpoint,
+}
+
+/// How a training ended without an error.
+#[derive(Debug)]
+pub enum Outcome {
+    /// No epoch is left.
+    Finished {
+        /// The figures that it ended with.
+        summary: Summary,
+        /// Where its report is; an error where it could not be written, which is no reason to keep back the figures.
+        report: Result<PathBuf, Error>,
+        /// Whether the event files for TensorBoard, if there are any, could be written.
+        events: Result<(), Error>,
+    },
+    /// The observer asked to stop. The state is saved, and [`Training::resume`] goes on.
+    Interrupted {
+        /// The epoch to go on with, from 1.
+        epoch: usize,
+        /// Steps of it that are done.
+        step: usize,
+        /// As in [`Outcome::Finished`].
+        events: Result<(), Error>,
+    },
+}
+
+/// All of a training but its folder.
+struct Prepared {
+    settings: Settings,
+    data: TrainingData,
+    network: Network,
+    plan: FitPlan,
+    engine: ChosenEngine,
+}
+
+impl Prepared {
+    /// Reads the recordings that the settings name, or takes `recordings`.
+    fn new(mut settings: Settings, recordings: Option<Recordings>) -> Result<Self, Error> {
+        // What makes no sense whatever the data, and a device that is not there, are refused before a long read.
+        settings.check()?;
+        let candidates = Candidates::find(&settings.machine)?;
+        let recordings = match recordings {
+            Some(recordings) => recordings,
+            None => Recordings::read(&settings.data, settings.training.seed)?,
+        };
+        let data = recordings.split(&settings)?;
+        settings.data.window = Some(data.window);
+        let (n_channels, classes) = (data.corpus.channels.len(), &data.corpus.classes);
+        let spec = settings.network.spec(data.window, n_channels, classes.len());
+        let network =
+            Network::new(spec).map_err(|problem| Error::from(problem).while_doing("this network cannot work"))?;
+        let mut plan = settings.fit_plan(&network, classes)?;
+        data.complete(&mut plan, &settings.training.class_weights);
+        let engine = candidates.choose(&Trial {
+            network: &network,
+            plan: &plan.training,
+            windows: &data.windows,
+            train: &data.split.train,
+            scaler: data.scaler.as_ref(),
+            learning_rate: plan.learning_rate,
+        })?;
+        Ok(Self { settings, data, network, plan, engine })
+    }
+
+    fn record(&self) -> Record {
+        Record::new(&self.data, &self.network, &self.engine)
+    }
+
+    fn into_training(self, folder: RunFolder, start: Start, more: Vec<Notice>) -> Training {
+        let Self { settings, data, network, plan, engine } = self;
+        let notices = [engine.notices.clone(), more, notices(&data)].concat();
+        Training { settings, data, network, plan, engine, folder, notices, start }
+    }
+}
+
+impl Training {
+    /// Prepares a new training in the folder `out`, which is made: reads the recordings that the settings name, splits
+    /// them, chooses a device.
+    ///
+    /// # Errors
+    /// Settings that make no sense; recordings that cannot be read or split; a device that is not there; a folder that
+    /// holds anything.
+    pub fn new(settings: Settings, out: &Path) -> Result<Self, Error> {
+        Self::start(Prepared::new(settings, None)?, out)
+    }
+
+    /// As [`Training::new`], on recordings that were read before. What the settings say of data is not looked at, but for
+    /// step and normalisation.
+    ///
+    /// # Errors
+    /// As [`Training::new`].
+    pub fn on(recordings: Recordings, settings: Settings, out: &Path) -> Result<Self, Error> {
+        Self::start(Prepared::new(settings, Some(recordings))?, out)
+    }
+
+    fn start(prepared: Prepared, out: &Path) -> Result<Self, Error> {
+        let (settings, network) = (&prepared.settings, &prepared.network);
+        let weights = match &settings.training.init_weights {
+            Some(file) => read_plain_weights(file, network)
+                .map_err(|error| Error::from(error).while_doing("cannot start from these weights"))?,
+            None => Weights::glorot_uniform(network, settings.training.seed),
+        };
+        let folder = RunFolder::create(out, &prepared.record().with_settings(settings))?;
+        Ok(prepared.into_training(folder, Start::Weights(weights), Vec::new()))
+    }
+
+    /// Prepares the run in the folder `path` to go on where it stopped, with its own settings. Of those in `given` only
+    /// `device` and `engine` may be other ones.
+    ///
+    /// # Errors
+    /// As [`Training::new`]; settings that differ; data that has changed.
+    pub fn resume(path: &Path, given: &Entries) -> Result<Self, Error> {
+        let run = Run::open(path)?;
+        let before = run.settings.entries();
+        let mut entries = before.clone();
+        entries.extend(given.clone());
+        let given_settings = Settings::from_entries(&entries)?;
+        let now = given_settings.entries();
+        // What is trained stays as it is; where that happens may change.
+        for name in given.keys().filter(|name| !["device", "engine"].contains(&name.as_str())) {
+            if before[name] != now[name] {
+                return Err(Error::Usage(format!(
+                    "a resumed run keeps its settings: `{name}` is {} in {}, not {}; for other settings start a new run \
+                     with --config {}",
+                    before[name],
+                    path.display(),
+                    now[name],
+                    run.folder.config_path().display(),
+                )));
+            }
+        }
+        let machine = MachineSettings {
+            engine: if given.contains_key("engine") { given_settings.machine.engine } else { run.engine()? },
+            device: if given.contains_key("device") { given_settings.machine.device } else { run.device() },
+            ..run.settings.machine
+        };
+        let prepared = Prepared::new(Settings { machine, ..run.settings }, None).map_err(|error| {
+            let engine = &run.record.engine;
+            error.while_doing(format!("cannot go on with {}, which began with the engine {engine}", path.display()))
+        })?;
+        let (before, now) = (&run.record, prepared.record());
+        if before.data.fingerprint != now.data.fingerprint {
+            return Err(Error::Input(format!(
+                "{} cannot be resumed: its data has changed (it had the fingerprint {}, now {}); restore the data, or \
+                 start a new run",
+                path.display(),
+                before.data.fingerprint,
+                now.data.fingerprint,
+            )));
+        }
+        let computes = |record: &Record| {
+            let DeviceInfo { name, api, driver, driver_version, .. } = &record.device;
+            [&record.engine, name, api, driver, driver_version].map(String::clone)
+        };
+        let moved = (computes(before) != computes(&now)).then(|| {
+            Notice::Warning(format!(
+                "this run began on {} (engine {}) and goes on on {} (engine {}): it will not end with the same bits as a \
+                 run that stayed.",
+                before.device, before.engine, now.device, now.engine
+            ))
+        });
+        Ok(prepared.into_training(run.folder, Start::Checkpoint, moved.into_iter().collect()))
+    }
+
+    /// Trains to the end, or until `observer` asks to stop, and writes the report. With `tensorboard`, the folder gets event
+    /// files for TensorBoard too.
+    ///
+    /// # Errors
+    /// A training that breaks down; a device or a disk that fails. The folder keeps the last good state.
+    pub fn run(&self, tensorboard: bool, observer: &mut dyn Observer) -> Result<Outcome, Error> {
+        let Self { settings, data, network, plan, engine, folder, .. } = self;
+        let extra = weight_file_extra(&data.corpus, data.normalize, plan.training.loss, settings.data.step);
+        let unused;
+        let weights = match &self.start {
+            Start::Weights(weights) => weights,
+            Start::Checkpoint => {
+                unused = Weights::zeros(network);
+                &unused
+            }
+        };
+        let model = Model {
+            network,
+            weights,
+            plan,
+            scaler: data.scaler.as_ref(),
+            train: &data.split.train,
+            valid: &data.split.valid,
+        };
+        let job = Job {
+            engine: engine.open.engine.as_ref(),
+            windows: &data.windows,
+            classes: &data.corpus.classes,
+            models: &[model],
+            at_once: None,
+            follows_validation: true,
+        };
+        let mut observer = WithEvents { observer, events: Events::new(folder, tensorboard)? };
+        let outcome = match self.start {
+            Start::Weights(_) => fit_run(&job, folder, &extra, &mut observer),
+            Start::Checkpoint => resume_run(&job, folder, &extra, &mut observer),
+        }?;
+        let events = observer.events.map_or(Ok(()), Events::finish);
+        Ok(match outcome {
+            triax_trainer::Outcome::Finished(summary) => {
+                let report = report::write(self, &summary);
+                Outcome::Finished { summary, report, events }
+            }
+            triax_trainer::Outcome::Interrupted { epoch, step } => Outcome::Interrupted { epoch, step, events },
+        })
+    }
+}
+
+/// What a user should know of the data before believing the figures.
+fn notices(data: &TrainingData) -> Vec<Notice> {
+    let TrainingData { corpus, split, window, .. } = data;
+    let mut notices = Vec::new();
+    if split.shared_windows > 0 {
+        notices.push(Notice::Warning(format!(
+            "{} of {} validation windows share samples with training windows: the validation figures will be too good. \
+             Use --split subject, or --step {window} or more.",
+            grouped(split.shared_windows),
+            grouped(split.valid.len()),
+        )));
+    }
+    if matches!(data.plan, SplitPlan::Random { .. }) {
+        if !split.overlap_known {
+            notices.push(Notice::Warning(
+                "the data came as windows, so nobody knows how many samples they share: a random split may make the \
+                 validation figures too good."
+                    .to_owned(),
+            ));
+        }
+        let both = split.valid_subjects.iter().filter(|subject| split.train_subjects.contains(subject)).count();
+        if both > 0 {
+            notices.push(Notice::Note(format!(
+                "{both} subjects are in training and in validation: this is no test on unseen people."
+            )));
+        }
+    }
+    if !corpus.repairs.is_empty() {
+        let n_repairs: usize = corpus.repairs.entries.iter().map(|entry| entry.count).sum();
+        let n_dropped = corpus.repairs.rows_dropped();
+        notices.push(Notice::Note(format!(
+            "{} rows were mended and {} dropped on reading; `triax data inspect` says which.",
+            grouped(n_repairs - n_dropped),
+            grouped(n_dropped)
+        )));
+    }
+    if split.n_short_recordings > 0 {
+        notices.push(Notice::Note(format!(
+            "{} of {} recordings are shorter than a window of {window} samples and were left out.",
+            grouped(split.n_short_recordings),
+            grouped(corpus.recordings.len()),
+        )));
+    }
+    notices
+}

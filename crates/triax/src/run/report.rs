@@ -1,0 +1,148 @@
+//! `report.html` of a run: what the finished network makes of its validation windows, and all that was known of the run.
+
+use std::path::PathBuf;
+
+use serde_json::Value;
+use triax_data::{Audit, SplitPlan};
+use triax_engine::NotFinite;
+use triax_losses::predicted_class;
+use triax_model::{WeightFile, whole_file};
+use triax_study::Gap;
+use triax_trainer::{Mistake, Reliability, RunFolder, SubjectFigures, Summary, worst_mistakes};
+
+use super::Training;
+use crate::Error;
+use crate::recordings::TrainingData;
+use crate::report::{Command, DataFacts, RunReport, run_html};
+use crate::settings::{RECORDED, Settings, text_of};
+use crate::text::network_in_words;
+
+/// Wrong windows that a report shows.
+const MOST_MISTAKES: usize = 6;
+
+/// Writes `report.html` into the folder of the training, in place of what was there, and returns its path.
+pub fn write(training: &Training, summary: &Summary) -> Result<PathBuf, Error> {
+    let path = training.folder.path().join("report.html");
+    let report =
+        report(training, summary).map_err(|error| error.while_doing(format!("cannot make {}", path.display())))?;
+    whole_file::write(&path, run_html(&report).as_bytes()).map_err(|source| Error::io("write", &path, source))?;
+    Ok(path)
+}
+
+fn report(training: &Training, summary: &Summary) -> Result<RunReport, Error> {
+    let Training { settings, data, network, plan: _, engine, folder, .. } = training;
+    let TrainingData { corpus, split, plan, .. } = data;
+    let run = folder.path().display();
+    let subjects = data.valid_subjects();
+    let known = subjects.iter().all(|subject| !subject.is_empty());
+    let is_unseen = |subject: &&str| !split.train_subjects.iter().any(|trained| trained == subject);
+    let mut report = RunReport {
+        name: run.to_string(),
+        summary: summary.clone(),
+        history: folder.history()?,
+        class_names: corpus.class_names.clone(),
+        unseen: known && !subjects.is_empty() && subjects.iter().all(is_unseen),
+        random: matches!(plan, SplitPlan::Random { .. }),
+        subjects: Vec::new(),
+        reliability: None,
+        mistakes: Vec::new(),
+        audit: audit(data, &run.to_string()),
+        data: DataFacts {
+            name: corpus.name.clone(),
+            synthetic: corpus.synthetic,
+            fingerprint: corpus.fingerprint.clone(),
+            n_subjects: corpus.subjects().len(),
+            n_train: split.train.len(),
+            n_valid: split.valid.len(),
+            window: data.window,
+            step: data.step,
+            rate_hz: corpus.rate_hz,
+            channels: corpus.channels.clone(),
+            n_repairs: corpus.repairs.entries.iter().map(|entry| entry.count).sum(),
+        },
+        split: data.split_in_words(),
+        network: network_in_words(network),
+        settings: settings_in_words(settings),
+        device: format!("{} (engine {})", engine.open.device, engine.open.engine.name()),
+        started: started(folder)?,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        commands: commands(&run.to_string()),
+    };
+    if !split.valid.is_empty() {
+        add_scores(&mut report, training, &subjects, known)?;
+    }
+    Ok(report)
+}
+
+/// Adds what the scores of the validation windows show.
+fn add_scores(report: &mut RunReport, training: &Training, subjects: &[&str], known: bool) -> Result<(), Error> {
+    let Training { data, network, engine, folder, .. } = training;
+    let weights = WeightFile::read(folder.last_path())?.weights;
+    let scores = engine.open.engine.scores(network, &weights, data.scaler.as_ref(), &data.valid_windows())?;
+    let (labels, n_classes) = (data.valid_labels(), data.corpus.classes.len());
+    if let Some(problem) = NotFinite::find(&scores, n_classes) {
+        return Err(Error::Input(problem.to_string()));
+    }
+    if known {
+        let predictions: Vec<u32> = scores.chunks_exact(n_classes).map(|row| predicted_class(row) as u32).collect();
+        report.subjects = SubjectFigures::of_each(&predictions, &labels, subjects);
+    }
+    report.reliability = Some(Reliability::of(&scores, &labels, n_classes));
+    let origin = |idx: usize| data.origins[data.split.valid[idx] as usize];
+    let wrong = worst_mistakes(&scores, &labels, n_classes, MOST_MISTAKES, |idx| origin(idx).recording);
+    report.mistakes = wrong
+        .into_iter()
+        .map(|wrong| Mistake {
+            subject: data.corpus.subject_of(origin(wrong.window)).to_owned(),
+            source: data.corpus.place_of(origin(wrong.window)),
+            label: labels[wrong.window] as usize,
+            prediction: wrong.prediction,
+            margin: wrong.margin,
+            values: data.window_at(data.split.valid[wrong.window]).to_vec(),
+            channels: data.corpus.channels.clone(),
+        })
+        .collect();
+    Ok(())
+}
+
+/// The audit of the run's split. How much a random one flatters takes trainings of its own, which a run does not do.
+fn audit(data: &TrainingData, run: &str) -> Audit {
+    let audit = data.audit(data.scaler.as_ref());
+    match data.plan {
+        SplitPlan::Random { .. } => {
+            audit.with(Gap::not_measured(&format!("a run does not train for that; `triax data audit {run}` does")))
+        }
+        _ => audit,
+    }
+}
+
+/// Every setting that was set or has a default, by its option.
+fn settings_in_words(settings: &Settings) -> Vec<(String, String)> {
+    let shown = |name: &str, value: &Value| {
+        let text = match value {
+            // Of several values, one stands apart from the next.
+            Value::Array(items) if !items.is_empty() => {
+                items.iter().filter_map(|item| text_of(name, item)).collect::<Vec<_>>().join(", ")
+            }
+            value => text_of(name, value)?,
+        };
+        (value.is_string() || !text.is_empty()).then_some(text)
+    };
+    let entries = settings.entries();
+    entries.iter().filter_map(|(name, value)| Some((name.replace('_', "-"), shown(name, value)?))).collect()
+}
+
+/// When the run began, as its `config.json` says.
+fn started(folder: &RunFolder) -> Result<String, Error> {
+    let config = folder.config()?;
+    Ok(config[RECORDED]["started"].as_str().unwrap_or("unknown").to_owned())
+}
+
+fn commands(run: &str) -> Vec<Command> {
+    let command = |what: &str, line: String| Command { what: what.to_owned(), line };
+    vec![
+        command("Train it again", format!("triax train --config {run}/config.json")),
+        command("Judge it by its validation windows again", format!("triax evaluate {run}")),
+        command("Recognise other recordings", format!("triax predict {run} --data PATH --out predictions.csv")),
+    ]
+}

@@ -1,0 +1,217 @@
+//! Settings as names with values: what a config file holds, what a command line gives, what a point of a grid changes.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::text::Text;
+use super::values::HiddenUnits;
+use super::{
+    AugmentationSettings, DataSettings, MachineSettings, NetworkSettings, Preset, Settings, SplitSettings,
+    TrainingSettings,
+};
+use crate::Error;
+
+/// Names of settings with values: JSON of the setting's type, or the text of its option.
+pub type Entries = Map<String, Value>;
+
+/// The key under which `config.json` keeps what is not a setting: data, network, device, versions.
+pub const RECORDED: &str = "recorded";
+
+/// The setting that stands for others.
+const PRESET: &str = "preset";
+
+/// Reads the entries of a config file: a JSON object whose keys are settings. A run's own `config.json` is one; its entry
+/// [`RECORDED`] says what the run found, and is not a setting.
+///
+/// # Errors
+/// A file that cannot be read; [`Error::Usage`] for one that is no JSON object.
+pub fn read_entries(path: &Path) -> Result<Entries, Error> {
+    let text = std::fs::read_to_string(path).map_err(|source| Error::io("read", path, source))?;
+    match serde_json::from_str(&text) {
+        Ok(Value::Object(entries)) => Ok(entries),
+        Ok(_) => Err(Error::Usage(format!("{}: a config file is one JSON object, {{\"epochs\": 20}}", path.display()))),
+        Err(error) => Err(Error::Usage(format!("{} is not JSON: {error}", path.display()))),
+    }
+}
+
+impl Settings {
+    /// The settings that `entries` give, with the defaults of their preset for the rest. `null` gives nothing.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for a name that is no setting, or a value that its setting cannot have.
+    pub fn from_entries(entries: &Entries) -> Result<Self, Error> {
+        let mut all = preset(entries)?.entries();
+        all.extend(entries.iter().filter(|(_, value)| !value.is_null()).map(|(name, value)| (name.clone(), value.clone())));
+        all.remove(RECORDED);
+        all.keys().try_for_each(|name| Self::check_name(name))?;
+        let mut settings = Self {
+            data: read::<DataSettings>(&all)?,
+            split: read::<SplitSettings>(&all)?,
+            network: read::<NetworkSettings>(&all)?,
+            training: read::<TrainingSettings>(&all)?,
+            augmentation: read::<AugmentationSettings>(&all)?,
+            machine: read::<MachineSettings>(&all)?,
+        };
+        settings.training.init_weights = settings.training.init_weights.map(absolute).transpose()?;
+        settings.check()?;
+        Ok(settings)
+    }
+
+    /// The settings that the config file `path` gives.
+    ///
+    /// # Errors
+    /// As [`read_entries`] and [`Settings::from_entries`]; messages name the file.
+    pub fn from_file(path: &Path) -> Result<Self, Error> {
+        Self::from_entries(&read_entries(path)?).map_err(|error| error.in_file(path))
+    }
+
+    /// The settings of the config file `path`, with those in `given` in their place. A preset in `given` brings what it
+    /// stands for.
+    ///
+    /// # Errors
+    /// As [`Settings::from_file`], of the file alone and together with `given`.
+    pub fn from_file_and(path: &Path, given: &Entries) -> Result<Self, Error> {
+        // The file must make sense by itself, also where an entry of `given` hides what it says.
+        Self::from_file(path)?;
+        let mut entries = read_entries(path)?;
+        entries.extend(preset(given)?.entries());
+        entries.extend(given.clone());
+        Self::from_entries(&entries)
+    }
+
+    /// All settings as entries.
+    pub fn entries(&self) -> Entries {
+        match to_json(self) {
+            Value::Object(entries) => entries,
+            other => unreachable!("settings are a JSON object, not {other}"),
+        }
+    }
+
+    /// Refuses what is not the name of a setting.
+    ///
+    /// # Errors
+    /// [`Error::Usage`].
+    pub fn check_name(name: &str) -> Result<(), Error> {
+        match Self::GROUPS.iter().flat_map(|group| group.settings).any(|setting| setting.name == name) {
+            true => Ok(()),
+            false => {
+                Err(Error::Usage(format!("there is no setting called `{name}`; `triax train --help` lists them")))
+            }
+        }
+    }
+}
+
+/// The preset that `entries` name; the reference where they name none.
+fn preset(entries: &Entries) -> Result<Preset, Error> {
+    match entries.get(PRESET) {
+        None | Some(Value::Null) => Ok(Preset::Reference),
+        Some(name) => Preset::deserialize(Text(name)).map_err(|problem| Error::Usage(format!("`{PRESET}`: {problem}"))),
+    }
+}
+
+/// The settings of one group; entries of other groups are left alone.
+fn read<'de, G: Deserialize<'de>>(entries: &'de Entries) -> Result<G, Error> {
+    G::deserialize(super::text::Group(entries)).map_err(|problem| Error::Usage(problem.to_string()))
+}
+
+fn absolute(path: PathBuf) -> Result<PathBuf, Error> {
+    std::path::absolute(&path).map_err(|source| Error::io("find", &path, source))
+}
+
+/// `value` as JSON text has it. serde_json's own `to_value` widens an f32, and 0.1 becomes 0.10000000149011612.
+///
+/// # Panics
+/// If `value` has no JSON form; plain data has one.
+pub fn to_json(value: &impl Serialize) -> Value {
+    let text = serde_json::to_string(value).expect("plain data has a JSON form");
+    serde_json::from_str(&text).expect("what was written as JSON is JSON")
+}
+
+/// The value of the setting `name` as its option has it; nothing for `null`.
+pub fn text_of(name: &str, value: &Value) -> Option<String> {
+    Some(match value {
+        Value::Null => return None,
+        Value::String(text) => text.clone(),
+        Value::Array(items) if items.is_empty() && name == "hidden" => HiddenUnits::NONE.to_owned(),
+        Value::Array(items) => items.iter().filter_map(|item| text_of(name, item)).collect::<Vec<_>>().join(","),
+        other => other.to_string(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn settings(entries: Value) -> Result<Settings, String> {
+        Settings::from_entries(entries.as_object().unwrap()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn every_setting_comes_back() {
+        let defaults = Settings::default();
+        assert_eq!(Settings::from_entries(&defaults.entries()).unwrap(), defaults);
+        assert_eq!(Settings::from_entries(&Entries::new()).unwrap(), defaults);
+        let names: Vec<&str> = Settings::GROUPS.iter().flat_map(|group| group.settings).map(|one| one.name).collect();
+        let entries = defaults.entries();
+        assert_eq!(names.len(), entries.len());
+        assert!(names.iter().all(|name| entries.contains_key(*name)));
+    }
+
+    #[test]
+    fn json_and_the_text_of_an_option_say_the_same() {
+        for (json, text) in [
+            (json!({"epochs": 3}), json!({"epochs": "3"})),
+            (json!({"dropout": 0.1}), json!({"dropout": "0.1"})),
+            (json!({"hidden": [7, 8]}), json!({"hidden": "7,8"})),
+            (json!({"hidden": []}), json!({"hidden": "none"})),
+            (json!({"convs": ["4:3:2", "8:3:1:2"]}), json!({"convs": "4:3:2,8:3:1:2"})),
+            (json!({"flip_axes": true}), json!({"flip_axes": "true"})),
+            (json!({"window": 90}), json!({"window": "90"})),
+            (json!({"clip_norm": 1.5}), json!({"clip_norm": "1.5"})),
+            (json!({"class_weights": [1, 2, 0.5]}), json!({"class_weights": "1,2,0.5"})),
+            (json!({"valid_subjects": [7, "x"]}), json!({"valid_subjects": "7,x"})),
+            (json!({"loss": "hinge"}), json!({"loss": "hinge", "window": null})),
+        ] {
+            assert_eq!(settings(json.clone()).unwrap(), settings(text.clone()).unwrap(), "{json} {text}");
+        }
+        assert_eq!(settings(json!({"hidden": []})).unwrap().network.hidden.0, [0; 0]);
+        assert_eq!(settings(json!({"dropout": 0.1})).unwrap().network.dropout.to_bits(), 0.1_f32.to_bits());
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused_by_name() {
+        for (entries, said) in [
+            (json!({"epoch": 3}), "no setting called `epoch`"),
+            (json!({"epochs": "many"}), "`epochs`: `many`"),
+            (json!({"epochs": 0}), "`epochs` is 0"),
+            (json!({"epochs": -1}), "`epochs`"),
+            (json!({"epochs": 1.5}), "`epochs`"),
+            (json!({"epochs": [1, 2]}), "`epochs`"),
+            (json!({"loss": "mse"}), "`loss`"),
+            (json!({"hidden": [0]}), "`hidden`"),
+            (json!({"hidden": [3, "none"]}), "`hidden`"),
+            (json!({"convs": "32"}), "`convs`"),
+            (json!({"learning_rate": 0}), "`learning_rate` is 0"),
+            (json!({"learning_rate": "nan"}), "`learning_rate`"),
+            (json!({"valid_fraction": 1}), "`valid_fraction` is 1"),
+            (json!({"no_shuffle": "perhaps"}), "`no_shuffle`"),
+            (json!({"preset": "best"}), "`preset`"),
+            (json!({"momentum": 0.9}), "`momentum` belongs to"),
+            (json!({"device": "cuda"}), "`device`"),
+            (json!({"loss": {"a": 1}}), "`loss`"),
+        ] {
+            let problem = settings(entries.clone()).unwrap_err();
+            assert!(problem.contains(said), "{entries}: {problem}");
+        }
+    }
+
+    #[test]
+    fn a_preset_stands_below_what_is_given() {
+        let given = settings(json!({"preset": "subject", "rotate": 7})).unwrap();
+        assert_eq!((given.augmentation.rotate, given.augmentation.flip_axes, given.training.epochs), (7.0, true, 40));
+    }
+}

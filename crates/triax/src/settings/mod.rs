@@ -1,0 +1,398 @@
+//! Every setting of a training: its name, its type, its default and what it does, declared once.
+//!
+//! [`Settings`] is plain data. A command line, a config file (`config.json`), a study file and the points of a study's grid
+//! are [`Entries`]: names with values, as JSON has them or as an option's text. [`Settings::from_entries`] reads all of them
+//! in the same way, with the same checks and messages, and [`Settings::entries`] writes them.
+//!
+//! A new setting is a line in one of the groups below; what it does to a training is said in [`Settings::fit_plan`].
+
+mod declare;
+mod entries;
+mod preset;
+mod text;
+mod values;
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+use triax_data::{Format, PerWindow};
+use triax_engine::device::DeviceChoice;
+use triax_engine::{Augmentation, Optimizer, TrainingPlan};
+use triax_losses::Loss;
+use triax_model::{ConvSpec, Network, NetworkSpec};
+use triax_trainer::{FitPlan, Sampling, Schedule};
+
+use crate::Error;
+use declare::{named, settings};
+
+pub use declare::{Choice, Group, Setting};
+pub use entries::{Entries, RECORDED, read_entries, text_of, to_json};
+pub use preset::Preset;
+pub use values::{ClassWeights, ConvBlock, DataSource, FormatChoice, HiddenUnits};
+
+/// The settings of a training. The name of a field is the key in a config file, and the option on the command line.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Settings {
+    /// Where windows come from.
+    #[serde(flatten)]
+    pub data: DataSettings,
+    /// What is held out for validation.
+    #[serde(flatten)]
+    pub split: SplitSettings,
+    /// The network's shape.
+    #[serde(flatten)]
+    pub network: NetworkSettings,
+    /// How the network is trained.
+    #[serde(flatten)]
+    pub training: TrainingSettings,
+    /// How training windows are varied.
+    #[serde(flatten)]
+    pub augmentation: AugmentationSettings,
+    /// What trains it.
+    #[serde(flatten)]
+    pub machine: MachineSettings,
+}
+
+settings! {
+    /// Where windows come from.
+    pub struct DataSettings in "Data" {
+        /// Recordings to read: a folder, a file or a zip; or `synthetic` for the built-in set
+        pub data: DataSource = DataSource::Synthetic, "PATH|synthetic";
+        /// Format of the data; `auto` looks for itself
+        pub format: FormatChoice = FormatChoice(None), "FORMAT", one of formats;
+        /// A subset of the activities, in the order that their classes shall have
+        pub activities: Vec<String> = Vec::new(), "A,B,…";
+        /// Samples in a window [default: 120, or as the data is windowed already]
+        pub window: Option<usize> = None, "SAMPLES";
+        /// Samples from one window to the next
+        pub step: usize = 60, "SAMPLES";
+        /// `standard` takes mean and deviation of each channel from the training part; `window` from each window itself;
+        /// `gravity` turns each window upright before `standard`; `none` leaves the data as it is
+        pub normalize: Normalize = Normalize::Standard, "", one of Normalize::choices;
+    }
+}
+
+settings! {
+    /// What is held out for validation.
+    pub struct SplitSettings in "Validation" {
+        /// How to hold windows out [default: predefined where the data says, subject where subjects are known, else random]
+        pub split: Option<SplitKind> = None, "KIND", one of SplitKind::choices;
+        /// Part of the subjects (`subject`) or windows (`random`) to hold out
+        pub valid_fraction: f64 = 0.2, "FRACTION";
+        /// The subjects to hold out, by name, instead of a fraction
+        pub valid_subjects: Vec<String> = Vec::new(), "ID,…";
+    }
+}
+
+settings! {
+    /// The network's shape. Window, channels and classes follow from the data.
+    pub struct NetworkSettings in "Network" {
+        /// Convolution blocks: filters, kernel, stride and, where pooled, the pool's length, joined by colons
+        pub convs: Vec<ConvBlock> = NetworkSpec::default().convs.into_iter().map(ConvBlock).collect(), "F:K:S[:P],…";
+        /// Units of each hidden dense layer, or `none`
+        pub hidden: HiddenUnits = HiddenUnits(NetworkSpec::default().hidden), "UNITS,…";
+        /// Probability that a feature is dropped before the dense layers, in training
+        pub dropout: f32 = NetworkSpec::default().dropout, "RATE";
+    }
+}
+
+settings! {
+    /// How the network is trained.
+    pub struct TrainingSettings in "Training" {
+        /// Defaults for other settings, which win where they are given
+        pub preset: Preset = Preset::Reference, "", one of Preset::choices;
+        /// Loss, as Keras defines it
+        pub loss: Loss = Loss::SquaredHinge, "", one of losses;
+        /// Weight of each class in the loss: `none`, `balanced` (n / (classes · n of the class)), or one number a class
+        pub class_weights: ClassWeights = ClassWeights::None, "none|balanced|W,…";
+        /// Optimizer, in Keras's form and with its defaults
+        pub optimizer: OptimizerName = OptimizerName::Adam, "", one of OptimizerName::choices;
+        /// Learning rate at the start
+        pub learning_rate: f32 = 0.001, "RATE";
+        /// `cosine` falls to 0 over the run; `plateau` falls when the validation loss no longer does
+        pub lr_schedule: LrSchedule = LrSchedule::Constant, "KIND", one of LrSchedule::choices;
+        /// Momentum of `sgd` and `rmsprop` [default: 0]
+        pub momentum: Option<f32> = None, "FACTOR";
+        /// Decoupled weight decay of `adamw` [default: 0.004]
+        pub weight_decay: Option<f32> = None, "FACTOR";
+        /// Upper bound of the gradient's norm over all parameters
+        pub clip_norm: Option<f32> = None, "NORM";
+        /// Passes over the training windows
+        pub epochs: usize = 10, "N";
+        /// Windows a step
+        pub batch_size: usize = 32, "N";
+        /// Stop when the validation loss has not improved for this many epochs, and keep the best weights
+        pub early_stopping: Option<usize> = None, "PATIENCE";
+        /// End with the mean of the weights at the ends of this many last epochs
+        pub average_last: Option<usize> = None, "N";
+        /// `shuffle` visits every window once an epoch, `balanced` each class equally often
+        pub sampling: SamplingName = SamplingName::Shuffle, "", one of SamplingName::choices;
+        /// Start from the weights of this safetensors file instead of drawing them from the seed
+        pub init_weights: Option<PathBuf> = None, "FILE";
+        /// Keep the training windows in the order of the data
+        pub no_shuffle: bool = false, "";
+        /// Seed of the split, the initial weights, the order, dropout and the synthetic set
+        pub seed: u64 = 0, "N";
+    }
+}
+
+settings! {
+    /// How training windows are varied, anew in every step. Validation windows never are.
+    pub struct AugmentationSettings in "Augmentation" {
+        /// Turn the axes of each window's sensors about a random axis, by up to this angle
+        pub rotate: f32 = 0.0, "DEGREES";
+        /// Put the three axes of the sensors in a random order
+        pub permute_channels: bool = false, "";
+        /// Turn each axis of the sensors around at random, as if they were worn upside down or on the other side
+        pub flip_axes: bool = false, "";
+        /// Deviation of a random factor of each window around 1
+        pub scale_windows: f32 = 0.0, "DEVIATION";
+        /// Shift each window in time by up to so many samples, repeating its ends
+        pub shift: u32 = 0, "SAMPLES";
+        /// Change the speed within each window by up to this share
+        pub time_warp: f32 = 0.0, "SHARE";
+        /// Blend each window and its label with another of its batch, by up to this share (mixup)
+        pub mix: f32 = 0.0, "SHARE";
+        /// Deviation of the noise on each value, in deviations of its channel
+        pub jitter: f32 = 0.0, "DEVIATION";
+    }
+}
+
+settings! {
+    /// What trains it.
+    pub struct MachineSettings in "Device" {
+        /// `auto` takes a few steps on each real GPU and on the CPU, and then the fastest; a software GPU only when named
+        pub device: DeviceChoice = DeviceChoice::Auto, "auto|cpu|gpu|gpu:N";
+        /// What computes the steps
+        pub engine: EngineName = EngineName::Fused, "", one of EngineName::choices;
+        /// Write the loss of each step to steps.jsonl
+        pub log_steps: bool = false, "";
+    }
+}
+
+named! {
+    /// How a channel's scale is treated.
+    pub enum Normalize {
+        Standard = "standard",
+        Window = "window",
+        Gravity = "gravity",
+        None = "none",
+    }
+}
+
+named! {
+    /// Ways of drawing an epoch.
+    pub enum SamplingName {
+        Shuffle = "shuffle",
+        Balanced = "balanced",
+    }
+}
+
+named! {
+    /// Kinds of split.
+    pub enum SplitKind {
+        /// Whole subjects are held out
+        Subject = "subject",
+        /// Windows are held out, whoever they are of: overlapping ones leak
+        Random = "random",
+        /// As the data says itself
+        Predefined = "predefined",
+    }
+}
+
+named! {
+    /// Optimizers.
+    pub enum OptimizerName {
+        Adam = "adam",
+        AdamW = "adamw",
+        Sgd = "sgd",
+        RmsProp = "rmsprop",
+    }
+}
+
+named! {
+    /// Learning-rate schedules.
+    pub enum LrSchedule {
+        Constant = "constant",
+        Cosine = "cosine",
+        Plateau = "plateau",
+    }
+}
+
+named! {
+    /// Engines. The config files of early versions call the only one that there was `auto`.
+    pub enum EngineName {
+        /// A step in two passes: the fastest
+        Fused = "fused" | "auto",
+        /// A graph of operations of Burn: a second opinion
+        Burn = "burn",
+    }
+}
+
+fn losses() -> Vec<Choice> {
+    Loss::ALL.iter().map(|loss| Choice { name: loss.name(), help: "" }).collect()
+}
+
+fn formats() -> Vec<Choice> {
+    let names = std::iter::once("auto").chain(Format::ALL.map(Format::name));
+    names.map(|name| Choice { name, help: "" }).collect()
+}
+
+impl Settings {
+    /// The groups, in the order in which they are shown.
+    pub const GROUPS: [Group; 6] = [
+        DataSettings::GROUP,
+        SplitSettings::GROUP,
+        NetworkSettings::GROUP,
+        TrainingSettings::GROUP,
+        AugmentationSettings::GROUP,
+        MachineSettings::GROUP,
+    ];
+
+    /// Refuses what makes no sense whatever the data.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] with the first such setting.
+    pub fn check(&self) -> Result<(), Error> {
+        let Self { data, split, network, training, augmentation, .. } = self;
+        for (name, count) in [
+            ("window", data.window),
+            ("step", Some(data.step)),
+            ("epochs", Some(training.epochs)),
+            ("batch_size", Some(training.batch_size)),
+            ("early_stopping", training.early_stopping),
+            ("average_last", training.average_last),
+        ] {
+            if count == Some(0) {
+                return Err(Error::Usage(format!("`{name}` is 0; it must be at least 1")));
+            }
+        }
+        let AugmentationSettings { rotate, scale_windows, time_warp, mix, jitter, .. } = *augmentation;
+        for (name, number) in [
+            ("dropout", Some(network.dropout)),
+            ("momentum", training.momentum),
+            ("weight_decay", training.weight_decay),
+            ("rotate", Some(rotate)),
+            ("scale_windows", Some(scale_windows)),
+            ("time_warp", Some(time_warp)),
+            ("mix", Some(mix)),
+            ("jitter", Some(jitter)),
+        ] {
+            if let Some(number) = number.filter(|number| !(number.is_finite() && *number >= 0.0)) {
+                return Err(Error::Usage(format!("`{name}` is {number}; it must be a number of at least 0")));
+            }
+        }
+        for (name, number) in [("learning_rate", Some(training.learning_rate)), ("clip_norm", training.clip_norm)] {
+            if let Some(number) = number.filter(|number| !(number.is_finite() && *number > 0.0)) {
+                return Err(Error::Usage(format!("`{name}` is {number}; it must be a number above 0")));
+            }
+        }
+        let fraction = split.valid_fraction;
+        if !(fraction > 0.0 && fraction < 1.0) {
+            return Err(Error::Usage(format!("`valid_fraction` is {fraction}; it must be between 0 and 1")));
+        }
+        training.optimizer().map(|_| ())
+    }
+
+    /// What a training of `network` by these settings does, but for weights of classes that depend on the training windows.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for settings that do not go together, or not with these classes or this network.
+    pub fn fit_plan(&self, network: &Network, classes: &[String]) -> Result<FitPlan, Error> {
+        let training = &self.training;
+        let class_weights = match &training.class_weights {
+            ClassWeights::Given(weights) if weights.len() == classes.len() => Some(weights.clone()),
+            ClassWeights::Given(weights) => {
+                let (given, classes) = (weights.len(), classes.join(", "));
+                return Err(Error::Usage(format!("`class_weights` has {given} numbers for the classes {classes}")));
+            }
+            ClassWeights::None | ClassWeights::Balanced => None,
+        };
+        let plan = FitPlan {
+            training: TrainingPlan {
+                loss: training.loss,
+                optimizer: training.optimizer()?,
+                batch_size: training.batch_size,
+                clip_norm: training.clip_norm,
+                class_weights,
+                augmentation: self.augmentation.augmentation(),
+                seed: training.seed,
+            },
+            epochs: training.epochs,
+            shuffle: !training.no_shuffle,
+            sampling: match training.sampling {
+                SamplingName::Shuffle => Sampling::Shuffle,
+                SamplingName::Balanced => Sampling::Balanced,
+            },
+            learning_rate: training.learning_rate,
+            schedule: match training.lr_schedule {
+                LrSchedule::Constant => Schedule::Constant,
+                LrSchedule::Cosine => Schedule::Cosine,
+                LrSchedule::Plateau => Schedule::PLATEAU,
+            },
+            early_stopping: training.early_stopping,
+            average_last: training.average_last,
+            log_steps: self.machine.log_steps,
+        };
+        plan.check().map_err(Error::Usage)?;
+        plan.training.augmentation.check(network.spec()).map_err(Error::Usage)?;
+        Ok(plan)
+    }
+}
+
+impl Normalize {
+    /// What is done to each window by itself.
+    pub fn per_window(self) -> Option<PerWindow> {
+        match self {
+            Self::Standard | Self::None => None,
+            Self::Window => Some(PerWindow::Standardise),
+            Self::Gravity => Some(PerWindow::AlignGravity),
+        }
+    }
+
+    /// Whether the channels are then standardised by what the training part has.
+    pub fn has_scaler(self) -> bool {
+        matches!(self, Self::Standard | Self::Gravity)
+    }
+}
+
+impl NetworkSettings {
+    /// The specification for windows of this shape.
+    pub fn spec(&self, window: usize, channels: usize, classes: usize) -> NetworkSpec {
+        let convs: Vec<ConvSpec> = self.convs.iter().map(|block| block.0).collect();
+        NetworkSpec { window, channels, convs, dropout: self.dropout, hidden: self.hidden.0.clone(), classes }
+    }
+}
+
+impl TrainingSettings {
+    /// The optimizer, with Keras's defaults where nothing else is set.
+    fn optimizer(&self) -> Result<Optimizer, Error> {
+        let mut optimizer = match self.optimizer {
+            OptimizerName::Adam => Optimizer::adam(),
+            OptimizerName::AdamW => Optimizer::adam_w(),
+            OptimizerName::Sgd => Optimizer::sgd(),
+            OptimizerName::RmsProp => Optimizer::rms_prop(),
+        };
+        if let Some(given) = self.weight_decay {
+            let Optimizer::AdamW { weight_decay, .. } = &mut optimizer else {
+                return Err(Error::Usage("`weight_decay` belongs to the optimizer adamw".to_owned()));
+            };
+            *weight_decay = given;
+        }
+        if let Some(given) = self.momentum {
+            let (Optimizer::Sgd { momentum, .. } | Optimizer::RmsProp { momentum, .. }) = &mut optimizer else {
+                return Err(Error::Usage("`momentum` belongs to the optimizers sgd and rmsprop".to_owned()));
+            };
+            *momentum = given;
+        }
+        Ok(optimizer)
+    }
+}
+
+impl AugmentationSettings {
+    fn augmentation(&self) -> Augmentation {
+        let Self { rotate, permute_channels, flip_axes, scale_windows, shift, time_warp, mix, jitter } = *self;
+        let (rotation, scaling) = (rotate, scale_windows);
+        Augmentation { rotation, permute_channels, flip_axes, scaling, shift, time_warp, mix, jitter }
+    }
+}

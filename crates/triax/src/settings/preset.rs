@@ -1,0 +1,30 @@
+//! Presets: settings that go well together, under one name.
+
+use serde_json::json;
+
+use super::declare::named;
+use super::entries::Entries;
+
+named! {
+    /// Defaults for other settings; whatever is given besides wins.
+    pub enum Preset {
+        /// The reference job, exactly as Keras trains it
+        Reference = "reference",
+        /// For people the network has never seen: axes turned around and windows turned at random, a longer training
+        Subject = "subject",
+    }
+}
+
+impl Preset {
+    /// The settings that differ from the defaults.
+    ///
+    /// Those of `Subject` were chosen on groups of the 16 subjects of WISDM 2 with six activities; what each of them gives,
+    /// and what was left out because it gives nothing, is in `docs/subject.md`.
+    pub fn entries(self) -> Entries {
+        let entries = match self {
+            Self::Reference => json!({}),
+            Self::Subject => json!({ "flip_axes": true, "rotate": 45.0, "epochs": 40 }),
+        };
+        entries.as_object().expect("an object").clone()
+    }
+}

@@ -1,0 +1,151 @@
+//! Reads a setting from JSON of its type or from the text of its option, whatever the type.
+
+use serde::Deserializer;
+use serde::de::value::{Error, SeqDeserializer};
+use serde::de::{DeserializeSeed, Error as _, IntoDeserializer, MapAccess, Visitor};
+use serde::forward_to_deserialize_any;
+use serde_json::{Map, Value};
+
+/// A value that may be written as the text of an option: a number or a truth value in quotes, a list with commas between
+/// its items, a text that happens to be a number.
+#[derive(Clone, Copy)]
+pub(super) struct Text<'de>(pub &'de Value);
+
+macro_rules! numbers {
+    ($($deserialize:ident, $visit:ident: $type:ty;)*) => {$(
+        // The text of the number, and not serde_json's f64: so an f32 is rounded once.
+        fn $deserialize<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+            let number = match self.0 {
+                Value::String(text) => text.parse::<$type>(),
+                Value::Number(number) => number.to_string().parse(),
+                other => return Err(Error::custom(format!("{other} is no number"))),
+            };
+            match number {
+                Ok(number) => visitor.$visit(number),
+                Err(problem) => Err(Error::custom(format!("`{}` {}", plain(self.0), wanted(&problem.to_string())))),
+            }
+        }
+    )*};
+}
+
+/// What was wanted in place of a number that cannot be read, by the standard library's words about it.
+fn wanted(problem: &str) -> String {
+    match problem {
+        "invalid float literal" | "cannot parse float from empty string" => "is no number".to_owned(),
+        _ => format!("is no whole number that fits here ({problem})"),
+    }
+}
+
+fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+impl<'de> Deserializer<'de> for Text<'de> {
+    type Error = Error;
+
+    numbers! {
+        deserialize_u32, visit_u32: u32;
+        deserialize_u64, visit_u64: u64;
+        deserialize_f32, visit_f32: f32;
+        deserialize_f64, visit_f64: f64;
+    }
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        self.0.deserialize_any(visitor).map_err(Error::custom)
+    }
+
+    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        match plain(self.0).parse() {
+            Ok(value) => visitor.visit_bool(value),
+            Err(_) => Err(Error::custom(format!("`{}` is neither true nor false", plain(self.0)))),
+        }
+    }
+
+    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        match self.0 {
+            Value::Array(items) => visitor.visit_string(items.iter().map(plain).collect::<Vec<_>>().join(",")),
+            Value::Object(_) => Err(Error::custom(format!("{} is neither a text nor a number", self.0))),
+            single => visitor.visit_string(plain(single)),
+        }
+    }
+
+    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        self.deserialize_string(visitor)
+    }
+
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        let items: Vec<String> = match self.0 {
+            Value::Array(items) => return visitor.visit_seq(SeqDeserializer::new(items.iter().map(Text))),
+            Value::String(text) if text.is_empty() => Vec::new(),
+            Value::String(text) => text.split(',').map(str::to_owned).collect(),
+            other => vec![other.to_string()],
+        };
+        visitor.visit_seq(SeqDeserializer::new(items.into_iter()))
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        if self.0.is_null() { visitor.visit_none() } else { visitor.visit_some(self) }
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Error> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        variants: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Error> {
+        self.0.deserialize_enum(name, variants, visitor).map_err(Error::custom)
+    }
+
+    forward_to_deserialize_any! {
+        i8 i16 i32 i64 i128 u8 u16 u128 char bytes byte_buf unit unit_struct tuple tuple_struct map struct identifier
+        ignored_any
+    }
+}
+
+impl<'de> IntoDeserializer<'de> for Text<'de> {
+    type Deserializer = Self;
+
+    fn into_deserializer(self) -> Self {
+        self
+    }
+}
+
+/// A group of settings, read from the entries of all groups. Errors name the setting.
+pub(super) struct Group<'de>(pub &'de Map<String, Value>);
+
+impl<'de> Deserializer<'de> for Group<'de> {
+    type Error = Error;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        visitor.visit_map(Entries { left: self.0.iter(), next: None })
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct
+        newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
+    }
+}
+
+struct Entries<'de> {
+    left: serde_json::map::Iter<'de>,
+    /// The entry whose name was handed out.
+    next: Option<(&'de String, &'de Value)>,
+}
+
+impl<'de> MapAccess<'de> for Entries<'de> {
+    type Error = Error;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Error> {
+        self.next = self.left.next();
+        self.next.map(|(name, _)| seed.deserialize(name.as_str().into_deserializer())).transpose()
+    }
+
+    fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Error> {
+        let (name, value) = self.next.expect("a value is asked for after its name");
+        seed.deserialize(Text(value)).map_err(|problem| Error::custom(format!("`{name}`: {problem}")))
+    }
+}

@@ -1,0 +1,281 @@
+//! A study: a grid of settings, on every fold, with every seed, in a folder of its own.
+
+mod description;
+mod grid;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use triax_data::{Corpus, Folds, HeldOut, Windows};
+use triax_engine::device::{DeviceChoice, DeviceKind};
+use triax_engine::WindowSet;
+use triax_model::Network;
+use triax_study::{Device, Facts, Options, Setting, Share, Study, StudyFolder, Summary, difference, run, summarise};
+use triax_trainer::Observer;
+
+use crate::engines::{self, Candidates, OpenEngine, Trial};
+use crate::recordings::{Recordings, read_corpus, weight_file_extra, window_set};
+use crate::settings::{ClassWeights, MachineSettings, Normalize, Settings, SplitSettings};
+use crate::text::listed;
+use crate::{Error, Notice};
+
+pub use description::{Conduct, Description, StudyOptions};
+pub use grid::{Point, Vary, parse_vary};
+
+/// Models that a CPU trains in one go, at least: results come every few seconds, and no thread waits long for another.
+const AT_ONCE_ON_CPU: usize = 16;
+/// Models that a GPU trains in one go.
+const AT_ONCE_ON_GPU: usize = 256;
+/// Trainings up to which a study keeps the weights of each, where nobody says.
+const MOST_KEPT: usize = 100;
+
+/// A study that is ready to run: data read, folds made, devices known, folder opened.
+pub struct StudyRun {
+    /// What it is.
+    pub description: Description,
+    /// Windows, folds, settings and seeds.
+    pub study: Study,
+    /// What trains it.
+    pub devices: Vec<Device<'static>>,
+    /// Its folder.
+    pub folder: StudyFolder,
+    /// The share that is trained here.
+    pub share: Share,
+    /// What a user should know before believing the figures.
+    pub notices: Vec<Notice>,
+}
+
+/// Whether `path` is the folder of a study.
+pub fn is_study(path: &Path) -> bool {
+    path.join("study.json").exists()
+}
+
+impl StudyRun {
+    /// Prepares the study that `description` describes, in the folder `path`: new, or that of the same study, which goes on.
+    ///
+    /// # Errors
+    /// Settings that make no sense; recordings that cannot be read or split; a device that is not there; a folder that holds
+    /// something else.
+    pub fn new(description: Description, path: &Path) -> Result<Self, Error> {
+        let points = description.points()?;
+        let machine = points[0].settings.machine.clone();
+        // Devices that are not there are refused before a long read.
+        let candidates = candidates(&machine, &description.conduct.devices)?;
+        let corpus = read_data(&points[0].settings)?;
+        let study = build(description.folds, description.seeds, &points, corpus)?;
+        let (devices, mut notices) = choose_devices(candidates, &study)?;
+        let folder = StudyFolder::open(path, &description.compared(&study), &description.here())?;
+        if let Folds::Random(_) = study.protocol {
+            let folds = study.protocol.in_words();
+            notices.push(Notice::Warning(format!("these folds are no test on unseen people: {folds}.")));
+        }
+        let share = description.conduct.shard.unwrap_or(Share::WHOLE);
+        Ok(Self { description, study, devices, folder, share, notices })
+    }
+
+    /// Joins the shares of a study in `parts`, in the folder `out`. The data is read again, from `data` or from where the
+    /// first share had it.
+    ///
+    /// # Errors
+    /// Shares of different studies, or that overlap and came out otherwise; a share that is missing; other data.
+    pub fn merge(parts: &[PathBuf], out: &Path, data: Option<&Path>) -> Result<Self, Error> {
+        let Some((first, others)) = parts.split_first() else {
+            return Err(Error::Usage("there is no share to join".to_owned()));
+        };
+        let first_json = StudyFolder::description(first)?;
+        for part in others {
+            let other = StudyFolder::description(part)?;
+            if let Some(difference) = difference("", &first_json["study"], &other["study"]) {
+                let (first, part) = (first.display(), part.display());
+                return Err(Error::Usage(format!(
+                    "{part} is no share of the study in {first}: {}",
+                    difference.replace(" there,", &format!(" in {first},")).replace(" here", &format!(" in {part}"))
+                )));
+            }
+        }
+        let absolute = std::path::absolute(out).map_err(|source| Error::io("find", out, source))?;
+        if parts.iter().any(|part| part.canonicalize().is_ok_and(|part| Some(part) == absolute.canonicalize().ok())) {
+            return Err(Error::Usage(format!("{} is one of the shares: name another --out", out.display())));
+        }
+        let mut description = Description::read(first)?;
+        description.conduct = Conduct::default();
+        if let Some(data) = data {
+            description = description.with_data(data)?;
+        }
+        let corpus = read_data(&description.first_settings()?)?;
+        let study = rebuild(&description, first, corpus)?;
+        let folder = StudyFolder::open(out, &description.compared(&study), &description.here())?;
+        for part in parts {
+            folder.take_over(part, &study).map_err(|error| {
+                Error::from(error).while_doing(format!("cannot join {}", part.display()))
+            })?;
+        }
+        let missing = folder.missing(&study)?;
+        if !missing.is_empty() {
+            return Err(Error::Input(format!(
+                "{} of {} trainings are in none of the shares: {}; train the share that is missing, and join again",
+                missing.len(),
+                study.n_trainings(),
+                listed(&missing.iter().map(ToString::to_string).collect::<Vec<_>>(), 10),
+            )));
+        }
+        Ok(Self { description, study, devices: Vec::new(), folder, share: Share::WHOLE, notices: Vec::new() })
+    }
+
+    /// Trains what is missing of the share.
+    ///
+    /// # Errors
+    /// A device or a disk that fails. What was trained before is kept.
+    pub fn run(&self, observer: &mut dyn Observer) -> Result<triax_study::Outcome, Error> {
+        let keeps_weights = self.description.conduct.keep_weights.unwrap_or(self.study.n_trainings() <= MOST_KEPT);
+        let options = Options { share: self.share, keeps_weights };
+        Ok(run(&self.study, &self.devices, options, &self.folder, observer)?)
+    }
+
+    /// Sums the whole study up: tables, `summary.json`, `report.html`.
+    ///
+    /// # Errors
+    /// Trainings that are missing or damaged; a baseline that fails; a disk that is full.
+    pub fn summarize(&self) -> Result<Summary, Error> {
+        let facts = Facts {
+            shared_settings: self.description.shared()?,
+            command: self.description.command(self.study.protocol),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            baselines: self.description.baselines,
+        };
+        let summary = summarise(&self.study, &self.folder, facts)?;
+        self.folder.write("report.html", crate::report::study_html(&summary).as_bytes())?;
+        Ok(summary)
+    }
+}
+
+/// Reads the data that all settings share.
+fn read_data(settings: &Settings) -> Result<Corpus, Error> {
+    read_corpus(&settings.data.data, settings.data.format, settings.training.seed)
+}
+
+/// The study in the folder `path`, with its data read again; and the settings of its first point.
+///
+/// # Errors
+/// As [`rebuild`].
+pub(crate) fn read_again(path: &Path) -> Result<(Study, Settings), Error> {
+    let description = Description::read(path)?;
+    let first = description.first_settings()?;
+    Ok((rebuild(&description, path, read_data(&first)?)?, first))
+}
+
+/// The study in the folder `path` as it was made of `corpus`, all that was read of its data. `description` may have its data
+/// elsewhere.
+///
+/// # Errors
+/// Other data, or another version of Triax.
+pub(crate) fn rebuild(description: &Description, path: &Path, corpus: Corpus) -> Result<Study, Error> {
+    let study = build(description.folds, description.seeds, &description.points()?, corpus)?;
+    match difference("", &StudyFolder::description(path)?["study"], &description.compared(&study)) {
+        None => Ok(study),
+        Some(difference) => Err(Error::Input(format!(
+            "this is not the data or the Triax that {} was made with: {difference}",
+            path.display()
+        ))),
+    }
+}
+
+/// A study of these settings alone, with one seed.
+pub(crate) fn with_one_setting(folds: Folds, settings: Settings) -> Result<Study, Error> {
+    let corpus = read_data(&settings)?;
+    build(Some(folds), 1, &[Point { values: BTreeMap::new(), settings }], corpus)
+}
+
+/// Makes windows, `folds` (where absent, the most honest ones that it allows) and settings of the data.
+fn build(folds: Option<Folds>, n_seeds: usize, points: &[Point], corpus: Corpus) -> Result<Study, Error> {
+    let first = &points[0].settings;
+    let Recordings { corpus, window } = Recordings::select(corpus, &first.data)?;
+    let windows = triax_data::cut(&corpus, window, first.data.step)?;
+    let protocol = folds.unwrap_or_else(|| Folds::most_honest(&corpus));
+    let SplitSettings { valid_fraction, valid_subjects, .. } = first.split.clone();
+    let held_out = HeldOut { valid_fraction, valid_subjects };
+    let folds = protocol.of(&corpus, &windows, window, &held_out, first.training.seed)?;
+    let settings = build_settings(points, &corpus, &windows, window)?;
+    let seeds = (0..n_seeds as u64).map(|n| first.training.seed.wrapping_add(n)).collect();
+    let step = if corpus.window.is_some() { window } else { first.data.step };
+    Ok(Study { corpus, windows, window, step, protocol, folds, settings, seeds })
+}
+
+/// The settings of each point, on windows that points of the same normalisation share.
+fn build_settings(
+    points: &[Point],
+    corpus: &Corpus,
+    windows: &Windows,
+    window: usize,
+) -> Result<Vec<Setting>, Error> {
+    let n_channels = corpus.channels.len();
+    let mut sets: Vec<(Normalize, WindowSet)> = Vec::new();
+    let mut settings = Vec::new();
+    for point in points {
+        let (name, of_point) = (point.name(), &point.settings);
+        let normalize = of_point.data.normalize;
+        let set = match sets.iter().find(|(known, _)| *known == normalize) {
+            Some((_, set)) => set.clone(),
+            None => {
+                let set = window_set(windows, normalize.per_window(), window, &corpus)?;
+                sets.push((normalize, set.clone()));
+                set
+            }
+        };
+        let spec = of_point.network.spec(window, n_channels, corpus.classes.len());
+        let network = Network::new(spec)
+            .map_err(|problem| Error::from(problem).while_doing(format!("the network of {name} cannot work")))?;
+        let plan = of_point.fit_plan(&network, &corpus.classes)?;
+        settings.push(Setting {
+            name,
+            values: point.values.clone(),
+            network,
+            balances_classes: of_point.training.class_weights == ClassWeights::Balanced,
+            standardises: normalize.has_scaler(),
+            windows: set,
+            extra: weight_file_extra(corpus, normalize, plan.training.loss, points[0].settings.data.step),
+            plan,
+        });
+    }
+    Ok(settings)
+}
+
+/// The devices that were asked for, before it is known which one an open choice falls on.
+fn candidates(machine: &MachineSettings, devices: &[DeviceChoice]) -> Result<Vec<Candidates>, Error> {
+    let several = |&device: &DeviceChoice| Candidates::find(&MachineSettings { device, ..machine.clone() });
+    match devices {
+        [] => Ok(vec![Candidates::find(machine)?]),
+        devices => devices.iter().map(several).collect(),
+    }
+}
+
+/// Decides where to train, and how much at once.
+fn choose_devices(candidates: Vec<Candidates>, study: &Study) -> Result<(Vec<Device<'static>>, Vec<Notice>), Error> {
+    let (setting, fold) = (&study.settings[0], &study.folds[0]);
+    let engine_name = |engine: &str| engine.parse().map_err(Error::Input);
+    let scaler = study.scaler(setting, fold);
+    let (mut devices, mut notices) = (Vec::new(), Vec::new());
+    for candidate in candidates {
+        let chosen = candidate.choose(&Trial {
+            network: &setting.network,
+            plan: &setting.plan.training,
+            windows: &setting.windows,
+            train: &fold.train,
+            scaler: scaler.as_ref(),
+            learning_rate: setting.plan.learning_rate,
+        })?;
+        notices.extend(chosen.notices);
+        let OpenEngine { engine, device } = chosen.open;
+        let name = format!("{} ({})", device.name, engine.name());
+        let choice = engine_name(engine.name())?;
+        // Each thread of a CPU takes whole models: none shall be left without one.
+        let threads = device.threads.unwrap_or(1);
+        let at_once = match device.kind {
+            DeviceKind::Cpu | DeviceKind::Software => AT_ONCE_ON_CPU.next_multiple_of(threads),
+            _ => AT_ONCE_ON_GPU,
+        };
+        let open = move || engines::open(choice, &device).map(|open| open.engine).map_err(|error| error.in_full());
+        devices.push(Device { name, open: Box::new(open), at_once });
+    }
+    Ok((devices, notices))
+}

@@ -1,0 +1,59 @@
+//! Words that reports and a terminal share.
+
+use triax_data::SplitPlan;
+use triax_model::{ConvSpec, Network};
+
+use crate::recordings::TrainingData;
+use crate::settings::{ConvBlock, HiddenUnits};
+
+/// 1234567 as `1,234,567`.
+pub fn grouped(number: usize) -> String {
+    crate::report::grouped(number as u64)
+}
+
+/// The first few of a list, and how many more there are.
+pub fn listed(items: &[String], most: usize) -> String {
+    let shown = items.iter().take(most).cloned().collect::<Vec<_>>().join(", ");
+    match items.len().saturating_sub(most) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
+
+/// The layers of a network in a line.
+pub fn network_in_words(network: &Network) -> String {
+    let spec = network.spec();
+    let convs: Vec<String> = spec.convs.iter().map(|&conv: &ConvSpec| ConvBlock(conv).to_string()).collect();
+    let hidden: Vec<String> = spec.hidden.iter().map(ToString::to_string).collect();
+    format!(
+        "{}×{} → convolutions {} → dense {} → {} classes: {} parameters",
+        spec.window,
+        spec.channels,
+        convs.join(" "),
+        if hidden.is_empty() { HiddenUnits::NONE.to_owned() } else { hidden.join(" ") },
+        spec.classes,
+        grouped(network.n_parameters()),
+    )
+}
+
+impl TrainingData {
+    /// How windows were held out.
+    pub fn split_in_words(&self) -> String {
+        let held_out = &self.split.valid_subjects;
+        match &self.plan {
+            SplitPlan::Subject(_) => format!("by subject: {} held out ({})", held_out.len(), listed(held_out, 20)),
+            SplitPlan::Random { .. } => "windows at random".to_owned(),
+            SplitPlan::Predefined => "as the data comes".to_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_grouped() {
+        assert_eq!([0, 999, 1000, 114_894, 1_000_000].map(grouped), ["0", "999", "1,000", "114,894", "1,000,000"]);
+    }
+}
