@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use serde::{Deserialize, Serialize};
 use triax_model::Scaler;
 
-use crate::scale::{fit_scaler_to, fit_to_recordings};
+use crate::scale::{fit_scaler, fit_to_recordings};
 use crate::split::count_shared;
 use crate::{Corpus, Origin, Recording};
 
@@ -65,7 +65,7 @@ const NOTHING: f32 = 1e-6;
 impl Audit {
     /// Audits folds of the windows, of `window` rows each, that were cut from `corpus` at `origins`: of every fold the
     /// windows that it trains on and those that it validates on, by index into `origins`.
-    pub fn of(corpus: &Corpus, origins: &[Origin], window: usize, folds: &[(&[u32], &[u32])]) -> Self {
+    pub fn new(corpus: &Corpus, origins: &[Origin], window: usize, folds: &[(&[u32], &[u32])]) -> Self {
         let audited = Audited { corpus, origins, window, folds };
         let findings = vec![
             audited.shared_samples(),
@@ -165,8 +165,7 @@ impl<'a> Audited<'a> {
     fn shared_samples(&self) -> Finding {
         let check = "samples";
         let n_valid = self.n_valid();
-        let origins = |indices: &[u32]| indices.iter().map(|&idx| self.origin(idx)).collect::<Vec<_>>();
-        let shared = |(train, valid): &(&[u32], &[u32])| count_shared(&origins(train), &origins(valid), self.window);
+        let shared = |(train, valid): &(&[u32], &[u32])| count_shared(self.origins, self.window, train, valid);
         let n_shared: usize = self.folds.iter().map(shared).sum();
         match (n_shared, self.repeated_halves()) {
             (0, None) => sound(check, "No validation window shares samples with a training window."),
@@ -320,7 +319,7 @@ fn scaler(window: usize, channels: usize, scalers: &[ScalerInUse<'_>]) -> Findin
     let check = "scaler";
     let (mut n_of_all, mut n_foreign) = (0, 0);
     for used in scalers {
-        let is_of = |windows: &[u32]| is_same(used.scaler, &fit_scaler_to(used.values, windows, window, channels));
+        let is_of = |windows: &[u32]| is_same(used.scaler, &fit_scaler(used.values, windows, window, channels));
         if is_of(used.train) {
             continue;
         }
@@ -387,7 +386,7 @@ fn listed(names: &BTreeSet<&str>) -> String {
 mod tests {
     use super::*;
     use crate::test_corpora::corpus_of;
-    use crate::{Folds, SplitPlan, Windows, cut, fit_scaler};
+    use crate::{Folds, HeldOut, Windows, cut};
 
     fn two() -> (Corpus, Windows) {
         let corpus = corpus_of(&[("ann", 0, 20), ("ann", 1, 20), ("bob", 0, 20), ("bob", 1, 20)], 3);
@@ -396,8 +395,8 @@ mod tests {
     }
 
     fn folds(corpus: &Corpus, windows: &Windows, which: Folds) -> Vec<(Vec<u32>, Vec<u32>)> {
-        let plan = SplitPlan::Subject { valid_fraction: 0.5, valid_subjects: Vec::new() };
-        let folds = which.of(corpus, windows, 4, &plan, 0).unwrap();
+        let half = HeldOut { valid_fraction: 0.5, valid_subjects: Vec::new() };
+        let folds = which.make(corpus, windows, 4, &half, 0).unwrap();
         folds.into_iter().map(|fold| (fold.train, fold.valid)).collect()
     }
 
@@ -407,7 +406,7 @@ mod tests {
 
     fn audit(corpus: &Corpus, windows: &Windows, folds: &[(Vec<u32>, Vec<u32>)]) -> Audit {
         let folds: Vec<(&[u32], &[u32])> = folds.iter().map(|(train, valid)| (&train[..], &valid[..])).collect();
-        Audit::of(corpus, &windows.origins, 4, &folds)
+        Audit::new(corpus, &windows.origins, 4, &folds)
     }
 
     #[test]
@@ -479,8 +478,9 @@ mod tests {
             let found = Audit::default().with_scalers(4, 3, &used.collect::<Vec<_>>());
             (found.findings[0].verdict, found.findings[0].words.clone())
         };
-        let own: Vec<Scaler> = apart.iter().map(|(train, _)| fit_scaler_to(&windows.values, train, 4, 3)).collect();
-        let of_all = fit_scaler(&windows, 3);
+        let own: Vec<Scaler> = apart.iter().map(|(train, _)| fit_scaler(&windows.values, train, 4, 3)).collect();
+        let all: Vec<u32> = (0..windows.len() as u32).collect();
+        let of_all = fit_scaler(&windows.values, &all, 4, 3);
         assert_eq!(audited([&own[0], &own[1]]).0, Verdict::Sound);
         let (verdict, words) = audited([&own[0], &of_all]);
         assert_eq!(verdict, Verdict::Leak);

@@ -103,7 +103,7 @@ impl Breaks {
 
 impl Inspection {
     /// Looks through a corpus.
-    pub fn of(corpus: &Corpus) -> Self {
+    pub fn new(corpus: &Corpus) -> Self {
         let rows_of = |recording: &Recording| corpus.n_rows(recording);
         let lengths = corpus.recordings.iter().map(rows_of);
         let in_part = |part| corpus.recordings.iter().filter(|recording| recording.part == Some(part)).count();

@@ -1,5 +1,7 @@
 //! Windows: stretches of equal length, cut from recordings and never across two of them.
 
+use std::sync::Arc;
+
 use crate::{Corpus, DataError, SplitError};
 
 /// Where a window came from.
@@ -11,15 +13,17 @@ pub struct Origin {
     pub start: u32,
 }
 
-/// Windows with their labels and origins, in the order of the recordings.
+/// Windows with their labels and origins, in the order of the recordings. A clone shares their memory.
+///
+/// A split or a fold names windows by their index, and copies none.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Windows {
     /// (n_windows, window, channels), row-major.
-    pub values: Vec<f32>,
+    pub values: Arc<[f32]>,
     /// Class of each window: an index into [`Corpus::classes`].
-    pub labels: Vec<u32>,
+    pub labels: Arc<[u32]>,
     /// Where each window was cut.
-    pub origins: Vec<Origin>,
+    pub origins: Arc<[Origin]>,
 }
 
 impl Windows {
@@ -33,40 +37,61 @@ impl Windows {
         self.labels.is_empty()
     }
 
-    /// Number of windows of each of `n_classes` classes.
-    pub fn class_counts(&self, n_classes: usize) -> Vec<usize> {
-        let mut counts = vec![0; n_classes];
-        for &label in &self.labels {
-            counts[label as usize] += 1;
-        }
-        counts
+    /// Class of each of the windows at `indices`.
+    pub fn labels_at(&self, indices: &[u32]) -> Vec<u32> {
+        indices.iter().map(|&idx| self.labels[idx as usize]).collect()
     }
 
-    /// Copies the windows at `origins`, in that order.
-    pub(crate) fn copy(corpus: &Corpus, window: usize, origins: Vec<Origin>) -> Self {
-        let channels = corpus.channels.len();
-        let mut values = Vec::with_capacity(origins.len() * window * channels);
-        let mut labels = Vec::with_capacity(origins.len());
-        for &origin in &origins {
-            values.extend_from_slice(corpus.values_at(origin, window));
-            labels.push(corpus.recordings[origin.recording as usize].class);
+    /// A copy of the windows at `indices`, in that order.
+    pub fn select(&self, indices: &[u32]) -> Self {
+        let n_values = self.values.len() / self.len().max(1);
+        let selected = indices.iter().map(|&idx| &self.values[idx as usize * n_values..][..n_values]);
+        Self {
+            values: concatenated(selected, n_values),
+            labels: self.labels_at(indices).into(),
+            origins: indices.iter().map(|&idx| self.origins[idx as usize]).collect(),
         }
-        Self { values, labels, origins }
+    }
+
+    /// Number of the windows at `indices` in each of `n_classes` classes.
+    pub(crate) fn class_counts(&self, indices: &[u32], n_classes: usize) -> Vec<usize> {
+        let mut counts = vec![0; n_classes];
+        indices.iter().for_each(|&idx| counts[self.labels[idx as usize] as usize] += 1);
+        counts
     }
 }
 
-/// Cuts the whole corpus into windows of `window` rows, a new one every `step` rows: what evaluation and prediction
-/// need. Recordings shorter than a window give none.
+/// Cuts the whole corpus into windows of `window` rows, a new one every `step` rows. Recordings shorter than a window give
+/// none.
+///
+/// Windows overlap where `step` is less than `window`, so this is a copy: the one that samples take on the host on their way
+/// from the corpus to a session.
 ///
 /// # Errors
-/// A window or step of 0, a window other than the one an already windowed source has, no recording long enough.
+/// A window or step of 0, a window other than the one an already windowed source has, no recording long enough, more windows
+/// than a 32-bit index reaches.
 pub fn cut(corpus: &Corpus, window: usize, step: usize) -> Result<Windows, DataError> {
     let origins = origins(corpus, window, step)?;
-    Ok(Windows::copy(corpus, window, origins))
+    let values = origins.iter().map(|&origin| corpus.values_at(origin, window));
+    Ok(Windows {
+        values: concatenated(values, window * corpus.channels.len()),
+        labels: origins.iter().map(|origin| corpus.recordings[origin.recording as usize].class).collect(),
+        origins: origins.into(),
+    })
+}
+
+/// All `windows`, each of `n_values` values, one after the other.
+fn concatenated<'a>(windows: impl ExactSizeIterator<Item = &'a [f32]>, n_values: usize) -> Arc<[f32]> {
+    // The memory is taken once and filled where it lies. Collecting values of unknown number would go through a `Vec`, and
+    // copy all of them a second time.
+    let mut values: Arc<[f32]> = std::iter::repeat_n(0.0, windows.len() * n_values).collect();
+    let filled = Arc::get_mut(&mut values).expect("memory that nobody shares yet");
+    filled.chunks_exact_mut(n_values.max(1)).zip(windows).for_each(|(place, window)| place.copy_from_slice(window));
+    values
 }
 
 /// Where the windows of the whole corpus start.
-pub(crate) fn origins(corpus: &Corpus, window: usize, step: usize) -> Result<Vec<Origin>, SplitError> {
+fn origins(corpus: &Corpus, window: usize, step: usize) -> Result<Vec<Origin>, SplitError> {
     if window == 0 {
         return Err(SplitError::ZeroWindow);
     }
@@ -90,11 +115,14 @@ pub(crate) fn origins(corpus: &Corpus, window: usize, step: usize) -> Result<Vec
         let longest = row_counts(corpus).max().unwrap_or(0);
         return Err(SplitError::TooFewRows { window, longest, n_recordings: corpus.recordings.len() });
     }
+    if u32::try_from(origins.len()).is_err() {
+        return Err(SplitError::TooManyWindows { n_windows: origins.len() });
+    }
     Ok(origins)
 }
 
 /// How many recordings are too short for a window, and so give none.
-pub fn n_short_recordings(corpus: &Corpus, window: usize) -> usize {
+pub(crate) fn n_short_recordings(corpus: &Corpus, window: usize) -> usize {
     row_counts(corpus).filter(|&n_rows| n_rows < window).count()
 }
 
@@ -116,9 +144,21 @@ mod tests {
         let windows = cut(&corpus, 4, 3).unwrap();
         let starts: Vec<_> = windows.origins.iter().map(|o| (o.recording, o.start)).collect();
         assert_eq!(starts, [(0, 0), (0, 3), (0, 6), (2, 0)]);
-        assert_eq!(windows.labels, [0, 0, 0, 0]);
-        assert_eq!(windows.class_counts(2), [4, 0]);
+        assert_eq!(*windows.labels, [0, 0, 0, 0]);
         assert_eq!(n_short_recordings(&corpus, 4), 1);
+    }
+
+    #[test]
+    fn windows_are_selected_in_the_order_asked_for() {
+        let corpus = corpus_of(&[("a", 0, 6), ("a", 1, 5)], 2);
+        let windows = cut(&corpus, 4, 1).unwrap();
+        let selected = windows.select(&[4, 0, 4]);
+        let copied: Vec<f32> = [4, 0, 4].iter().flat_map(|idx| &windows.values[idx * 8..][..8]).copied().collect();
+        assert_eq!(*selected.values, copied);
+        assert_eq!(*selected.labels, [1, 0, 1]);
+        assert_eq!(selected.origins[1], Origin { recording: 0, start: 0 });
+        assert_eq!(windows.class_counts(&[4, 0, 4], 2), [1, 2]);
+        assert!(windows.select(&[]).is_empty());
     }
 
     #[test]

@@ -6,7 +6,7 @@ use triax_model::Network;
 
 use crate::EngineError;
 
-/// Windows with their labels, in host memory. Cheap to clone.
+/// Windows with their labels, in host memory. A clone shares their memory.
 #[derive(Clone, Debug)]
 pub struct WindowSet {
     /// (n_windows, window, channels), row-major.
@@ -26,6 +26,12 @@ impl WindowSet {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.labels.is_empty()
+    }
+
+    /// A copy of the windows at `indices` (n_indices, window, channels), in that order.
+    pub fn values_at(&self, indices: &[u32]) -> Vec<f32> {
+        let n_values = self.windows.len() / self.len().max(1);
+        indices.iter().flat_map(|&idx| &self.windows[idx as usize * n_values..][..n_values]).copied().collect()
     }
 
     /// Whether these windows have the shape that `network` reads, one label and at most one weight each, only labels it

@@ -8,7 +8,7 @@ use crate::baselines::{Baseline, Features};
 use crate::statistics::Estimate;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
-use triax_data::{Audit, Corpus, Finding, Fold, Folds, SplitPlan, Verdict, Windows};
+use triax_data::{Audit, Corpus, Finding, Fold, Folds, HeldOut, Verdict, Windows};
 use triax_engine::Engine;
 use triax_trainer::{FleetJob, FleetModel, FleetObserver, FleetResult, SubjectFigures, fit_fleet};
 
@@ -183,7 +183,7 @@ fn n_subjects(corpus: &Corpus, windows: &Windows) -> Result<usize, String> {
 fn folds(which: Folds, study: &Study) -> Result<Vec<Fold>, String> {
     let seed = study.seeds.first().copied().unwrap_or_default();
     // Of subjects that are held out, neither kind wants to know.
-    let folds = which.of(&study.corpus, &study.windows, study.window, &SplitPlan::Predefined, seed);
+    let folds = which.make(&study.corpus, &study.windows, study.window, &HeldOut::default(), seed);
     folds.map_err(|error| format!("{which}: {error}"))
 }
 

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use triax_data::{Audit, Corpus, Fold, Folds, ScalerInUse, Windows, fit_scaler_to};
+use triax_data::{Audit, Corpus, Fold, Folds, ScalerInUse, Windows, fit_scaler};
 use triax_engine::WindowSet;
 use triax_losses::balanced_class_weights;
 use triax_model::{Network, Scaler};
@@ -106,24 +106,18 @@ impl Study {
 
     /// Whose each window is.
     pub fn subject(&self, window_idx: u32) -> &str {
-        &self.corpus.recordings[self.windows.origins[window_idx as usize].recording as usize].subject
+        self.corpus.subject_of(self.windows.origins[window_idx as usize])
     }
 
     /// Labels of the windows at `indices`.
     pub fn labels(&self, indices: &[u32]) -> Vec<u32> {
-        indices.iter().map(|&idx| self.windows.labels[idx as usize]).collect()
+        self.windows.labels_at(indices)
     }
 
     /// The scaler of a setting in a fold, from the fold's training windows alone.
     pub fn scaler(&self, setting: &Setting, fold: &Fold) -> Option<Scaler> {
         let values = &setting.windows.windows;
-        setting.standardises.then(|| fit_scaler_to(values, &fold.train, self.window, self.channels()))
-    }
-
-    /// Of `values` (n_windows, window, channels), those of the windows at `indices`.
-    pub fn windows_at(&self, values: &[f32], indices: &[u32]) -> Vec<f32> {
-        let len = self.window * self.channels();
-        indices.iter().flat_map(|&idx| &values[idx as usize * len..][..len]).copied().collect()
+        setting.standardises.then(|| fit_scaler(values, &fold.train, self.window, self.channels()))
     }
 
     /// The scalers that its trainings read windows with: of each fold, one for each way in which settings have prepared the
@@ -153,7 +147,7 @@ impl Study {
             let (train, valid) = folds[training.fold];
             ScalerInUse { scaler, values: &self.settings[training.setting].windows.windows, train, valid }
         });
-        Audit::of(&self.corpus, &self.windows.origins, self.window, &folds).with_scalers(
+        Audit::new(&self.corpus, &self.windows.origins, self.window, &folds).with_scalers(
             self.window,
             self.channels(),
             &used.collect::<Vec<_>>(),

@@ -20,6 +20,7 @@ mod summarise;
 mod summary;
 mod tables;
 mod training_file;
+mod window_set;
 
 pub use error::StudyError;
 pub use folder::{StudyFolder, difference};
@@ -32,3 +33,4 @@ pub use summarise::{Facts, summarise};
 pub use summary::{Band, Comparison, Competitor, EpochBand, Kind, Summary};
 pub use training_file::{Trained, TrainingFile};
 pub use triax_trainer::{Mistake, Reliability, SubjectFigures};
+pub use window_set::window_set;

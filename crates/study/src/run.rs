@@ -210,7 +210,7 @@ impl Ingredients {
     /// The scores of the fold's validation windows, once trained to `weights`.
     pub fn scores(&self, study: &Study, engine: &dyn Engine, weights: &Weights) -> Result<Vec<f32>, EngineError> {
         let (setting, fold) = (&study.settings[self.training.setting], &study.folds[self.training.fold]);
-        let mut judged = study.windows_at(&setting.windows.windows, &fold.valid);
+        let mut judged = setting.windows.values_at(&fold.valid);
         if let Some(scaler) = &self.scaler {
             scaler.apply(&mut judged);
         }

@@ -12,6 +12,12 @@ pub enum SplitError {
     /// More recordings, or rows in one of them, than a 32-bit index reaches.
     #[error("The source has more than 4294967295 recordings, or rows in one of them. Split it up.")]
     TooManyRows,
+    /// More windows than a 32-bit index reaches.
+    #[error("{n_windows} windows are more than can be numbered; use a larger --step")]
+    TooManyWindows {
+        /// Number of windows.
+        n_windows: usize,
+    },
     /// The source is windowed already, otherwise.
     #[error(
         "The source is cut into windows of {source_window} rows already; there is no cutting it into {window}. \

@@ -1,135 +1,90 @@
 //! Folds: several splits of the same windows, each of which holds other windows out.
-//!
-//! Windows never cross a recording, and a recording has one subject; so windows cut once serve every fold, and a fold by
-//! subject keeps all recordings of whoever validates out of its training part.
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::str::FromStr;
 
 use triax_model::random::{Purpose, Stream};
 
-use super::{SplitError, SplitPlan, check_parts, choose_subjects, is_predefined_valid, subjects_of};
-use crate::{Corpus, DataError, Origin, Windows};
-
-/// How to hold windows out, fold after fold.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Folds {
-    /// Each subject in turn (LOSO).
-    LeaveOneSubjectOut,
-    /// The subjects in so many groups of about as many windows; each group in turn.
-    Groups(usize),
-    /// One part of the subjects, in a single fold.
-    HeldOut,
-    /// Windows at random in so many parts, whoever they come from; each part in turn. Leaks wherever windows overlap, and
-    /// says nothing of unseen people: for comparison only.
-    Random(usize),
-    /// The split that the source comes with, in a single fold.
-    Predefined,
-}
+use super::{
+    Folds, HeldOut, SplitError, check_classes, follow_parts, hold_out_subjects, known_subjects, partition, several,
+    subjects_at,
+};
+use crate::{Corpus, DataError, Windows};
 
 /// One fold: windows by their index.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fold {
-    /// What it is called: its subject where it is one, else its number from 1.
+    /// Its subject where it is one, `held-out` or `predefined` where it is the only one, else its number from 1.
     pub name: String,
-    /// Windows to train on.
+    /// Windows to train on, in the order of the recordings.
     pub train: Vec<u32>,
-    /// Windows to validate on.
+    /// Windows to validate on, in the order of the recordings.
     pub valid: Vec<u32>,
     /// Subjects with a window in validation, sorted.
     pub valid_subjects: Vec<String>,
 }
 
 impl Folds {
-    /// Makes the folds of `windows`, all that were cut from `corpus`. `held_out` says which subjects [`Folds::HeldOut`]
-    /// takes: a fraction, or some by name. The choice depends on the corpus, the windows and `seed` alone.
+    /// Makes the folds of `windows`, all that were cut from `corpus`, of `window` rows each. `held_out` says which subjects
+    /// [`Folds::HeldOut`] takes. The choice depends on the corpus, the windows and `seed` alone.
     ///
     /// # Errors
-    /// [`DataError::Split`]: subjects that nobody knows or too few of them, a class that a fold could not learn, no
-    /// window to train on or to judge by.
-    pub fn of(
+    /// [`DataError::Split`]: unknown subjects or too few of them, a class that a fold could not learn, no window to train on
+    /// or to validate on.
+    pub fn make(
         self,
         corpus: &Corpus,
         windows: &Windows,
         window: usize,
-        held_out: &SplitPlan,
+        held_out: &HeldOut,
         seed: u64,
     ) -> Result<Vec<Fold>, DataError> {
-        Ok(self.make(corpus, windows, window, held_out, seed)?)
+        check_classes(corpus)?;
+        let fold = |(name, is_valid): (String, Vec<bool>)| {
+            let [train, valid] = partition(corpus, windows, window, &is_valid, self.remedy())?;
+            Ok(Fold { name, valid_subjects: subjects_at(corpus, windows, &valid), train, valid })
+        };
+        self.validation(corpus, windows, held_out, seed)?.into_iter().map(fold).collect()
     }
 
-    fn make(
+    /// The name of each fold, and for each window whether it validates there.
+    fn validation(
         self,
         corpus: &Corpus,
         windows: &Windows,
-        window: usize,
-        held_out: &SplitPlan,
+        held_out: &HeldOut,
         seed: u64,
-    ) -> Result<Vec<Fold>, SplitError> {
-        if let [class] = corpus.class_names.as_slice() {
-            return Err(SplitError::OneClass { class: class.clone() });
-        }
-        let all = &windows.origins;
-        let by_subject = |n_folds: usize, fold_of: &dyn Fn(&str) -> usize| -> Vec<Vec<bool>> {
-            let of_window: Vec<usize> = all.iter().map(|&origin| fold_of(corpus.subject_of(origin))).collect();
-            (0..n_folds).map(|fold| of_window.iter().map(|&of| of == fold).collect()).collect()
+    ) -> Result<Vec<(String, Vec<bool>)>, SplitError> {
+        let by_subject = |is_valid: &dyn Fn(&str) -> bool| -> Vec<bool> {
+            windows.origins.iter().map(|&origin| is_valid(corpus.subject_of(origin))).collect()
         };
-        let numbered = |n: usize| (1..=n).map(|fold| fold.to_string()).collect::<Vec<_>>();
-        let (names, parts): (Vec<String>, Vec<Vec<bool>>) = match self {
+        Ok(match self {
             Self::LeaveOneSubjectOut => {
-                let subjects = several_subjects(corpus, all)?;
-                let parts = by_subject(subjects.len(), &|subject| {
-                    subjects.iter().position(|known| known == subject).unwrap_or(usize::MAX)
-                });
-                (subjects, parts)
+                let subjects = several(known_subjects(corpus, windows)?)?;
+                let fold = |name: String| {
+                    let is_valid = by_subject(&|subject| subject == name);
+                    (name, is_valid)
+                };
+                subjects.into_iter().map(fold).collect()
             }
             Self::Groups(n_groups) => {
-                let subjects = several_subjects(corpus, all)?;
+                let subjects = several(known_subjects(corpus, windows)?)?;
                 if !(2..=subjects.len()).contains(&n_groups) {
                     return Err(SplitError::Groups { n_groups, n_subjects: subjects.len() });
                 }
-                let groups = balanced(corpus, all, &subjects, n_groups, seed);
-                (numbered(n_groups), by_subject(n_groups, &|subject| groups.get(subject).copied().unwrap_or(n_groups)))
+                let groups = balanced_groups(corpus, windows, &subjects, n_groups, seed);
+                numbered(n_groups, |group| by_subject(&|subject| groups[subject] == group))
             }
-            Self::HeldOut => {
-                let SplitPlan::Subject { valid_fraction, valid_subjects } = held_out else {
-                    unreachable!("subjects are held out by fraction or by name")
-                };
-                let chosen = choose_subjects(corpus, all, *valid_fraction, valid_subjects, seed)?;
-                let part = all.iter().map(|&origin| chosen.contains(corpus.subject_of(origin))).collect();
-                (vec!["held-out".to_owned()], vec![part])
-            }
+            Self::HeldOut => vec![("held-out".to_owned(), hold_out_subjects(corpus, windows, held_out, seed)?)],
             Self::Random(n_parts) => {
-                if n_parts < 2 || n_parts > all.len() {
-                    return Err(SplitError::Parts { n_parts, n_windows: all.len() });
+                if n_parts < 2 || n_parts > windows.len() {
+                    return Err(SplitError::Parts { n_parts, n_windows: windows.len() });
                 }
-                let mut of_window: Vec<usize> = (0..all.len()).map(|i| i % n_parts).collect();
-                Stream::new(seed, Purpose::Split, 0).shuffle(&mut of_window);
-                let part = |part| of_window.iter().map(|&of| of == part).collect();
-                (numbered(n_parts), (0..n_parts).map(part).collect())
+                let mut part_of_window: Vec<usize> = (0..windows.len()).map(|idx| idx % n_parts).collect();
+                Stream::new(seed, Purpose::Split, 0).shuffle(&mut part_of_window);
+                numbered(n_parts, |part| part_of_window.iter().map(|&own| own == part).collect())
             }
-            Self::Predefined => (vec!["predefined".to_owned()], vec![is_predefined_valid(corpus, all)?]),
-        };
-        names.into_iter().zip(parts).map(|(name, is_valid)| self.fold(name, &is_valid, corpus, all, window)).collect()
-    }
-
-    fn fold(
-        self,
-        name: String,
-        is_valid: &[bool],
-        corpus: &Corpus,
-        all: &[Origin],
-        window: usize,
-    ) -> Result<Fold, SplitError> {
-        let indices = |wanted: bool| -> Vec<u32> {
-            (0..all.len() as u32).filter(|&idx| is_valid[idx as usize] == wanted).collect()
-        };
-        let origins = |indices: &[u32]| -> Vec<Origin> { indices.iter().map(|&idx| all[idx as usize]).collect() };
-        let (train, valid) = (indices(false), indices(true));
-        let (train_origins, valid_origins) = (origins(&train), origins(&valid));
-        check_parts(corpus, window, self.remedy(), &train_origins, &valid_origins)?;
-        Ok(Fold { name, train, valid, valid_subjects: subjects_of(corpus, &valid_origins) })
+            Self::Predefined => vec![("predefined".to_owned(), follow_parts(corpus, windows)?)],
+        })
     }
 
     /// What to do where a fold is left without windows.
@@ -139,96 +94,39 @@ impl Folds {
             _ => "Pass a smaller --window, other --folds, or more data.",
         }
     }
-
-    /// What it means, for people.
-    pub fn in_words(self) -> String {
-        match self {
-            Self::LeaveOneSubjectOut => {
-                "leave one subject out: each subject is judged by networks that were trained on all others".into()
-            }
-            Self::Groups(n) => {
-                format!("{n} groups of subjects: each group is judged by networks that were trained on the others")
-            }
-            Self::HeldOut => {
-                "some subjects are held out, and judged by networks that were trained on the others".into()
-            }
-            Self::Random(n) => format!(
-                "{n} random parts of the windows, whoever they come from: networks have seen the people they are \
-                 judged by, so that this says nothing of strangers"
-            ),
-            Self::Predefined => "the split that the data comes with".into(),
-        }
-    }
 }
 
-/// The subjects that have windows, of which there must be two, all known.
-fn several_subjects(corpus: &Corpus, all: &[Origin]) -> Result<Vec<String>, SplitError> {
-    let subjects = subjects_of(corpus, all);
-    if subjects.iter().any(String::is_empty) {
-        return Err(SplitError::NoSubjects);
-    }
-    if let [subject] = subjects.as_slice() {
-        return Err(SplitError::OneSubject { subject: subject.clone() });
-    }
-    Ok(subjects)
+/// `n_folds` folds by their numbers from 1; `is_valid` takes their index.
+fn numbered(n_folds: usize, is_valid: impl Fn(usize) -> Vec<bool>) -> Vec<(String, Vec<bool>)> {
+    (0..n_folds).map(|fold| ((fold + 1).to_string(), is_valid(fold))).collect()
 }
 
-/// The group of each subject: in a random order, the one with the most windows first, each joins the group that is the
+/// The group of each of `subjects`: in a random order, the one with the most windows first, each joins the group that is the
 /// smallest so far.
-fn balanced(
+fn balanced_groups<'a>(
     corpus: &Corpus,
-    all: &[Origin],
-    subjects: &[String],
+    windows: &Windows,
+    subjects: &'a [String],
     n_groups: usize,
     seed: u64,
-) -> BTreeMap<String, usize> {
+) -> BTreeMap<&'a str, usize> {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-    for &origin in all {
+    for &origin in windows.origins.iter() {
         *counts.entry(corpus.subject_of(origin)).or_default() += 1;
     }
-    let mut order: Vec<&String> = subjects.iter().collect();
+    let mut order: Vec<&str> = subjects.iter().map(String::as_str).collect();
     Stream::new(seed, Purpose::Split, 0).shuffle(&mut order);
-    order.sort_by_key(|subject| std::cmp::Reverse(counts[subject.as_str()]));
+    order.sort_by_key(|subject| std::cmp::Reverse(counts[subject]));
+    // Windows of each group, and its subjects.
     let mut sizes = vec![(0, 0); n_groups];
     let mut groups = BTreeMap::new();
     for subject in order {
         let group = (0..n_groups).min_by_key(|&group| sizes[group]).expect("a group at least");
-        sizes[group].0 += counts[subject.as_str()];
+        sizes[group].0 += counts[subject];
         sizes[group].1 += 1;
-        groups.insert(subject.clone(), group);
+        groups.insert(subject, group);
     }
     groups
-}
-
-impl fmt::Display for Folds {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::LeaveOneSubjectOut => f.pad("loso"),
-            Self::Groups(n) => f.pad(&format!("group-{n}")),
-            Self::HeldOut => f.pad("held-out"),
-            Self::Random(n) => f.pad(&format!("random-{n}")),
-            Self::Predefined => f.pad("predefined"),
-        }
-    }
-}
-
-impl FromStr for Folds {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let number = |prefix: &str| text.strip_prefix(prefix).and_then(|n| n.parse().ok()).filter(|n| *n >= 2);
-        match text {
-            "loso" => Ok(Self::LeaveOneSubjectOut),
-            "held-out" => Ok(Self::HeldOut),
-            "predefined" => Ok(Self::Predefined),
-            "group" => Ok(Self::Groups(5)),
-            "random" => Ok(Self::Random(5)),
-            _ => number("group-")
-                .map(Self::Groups)
-                .or_else(|| number("random-").map(Self::Random))
-                .ok_or_else(|| "write loso, group-K, held-out, random-K or predefined, with K at least 2".to_owned()),
-        }
-    }
 }
 
 #[cfg(test)]
@@ -238,15 +136,11 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::cut;
     use crate::test_corpora::{corpus_of, corpus_strategy};
-
-    fn by_fraction() -> SplitPlan {
-        SplitPlan::Subject { valid_fraction: 0.2, valid_subjects: Vec::new() }
-    }
+    use crate::{Part, SplitPlan, cut, split};
 
     fn folds(corpus: &Corpus, folds: Folds, seed: u64) -> Result<Vec<Fold>, DataError> {
-        folds.of(corpus, &cut(corpus, 4, 2)?, 4, &by_fraction(), seed)
+        folds.make(corpus, &cut(corpus, 4, 2)?, 4, &HeldOut::default(), seed)
     }
 
     /// Six subjects of different sizes, each with two classes.
@@ -254,16 +148,6 @@ mod tests {
         let sizes = [("ann", 40), ("bob", 8), ("cem", 12), ("dot", 20), ("eve", 30), ("fay", 10)];
         let recordings: Vec<_> = sizes.iter().flat_map(|&(s, n)| [(s, 0, n), (s, 1, n)]).collect();
         corpus_of(&recordings, 3)
-    }
-
-    #[test]
-    fn names_are_read_and_written() {
-        for name in ["loso", "group-3", "held-out", "random-10", "predefined"] {
-            assert_eq!(name.parse::<Folds>().unwrap().to_string(), name);
-        }
-        for name in ["", "group-1", "group-", "random-x", "LOSO"] {
-            assert!(name.parse::<Folds>().unwrap_err().contains("loso"), "{name}");
-        }
     }
 
     #[test]
@@ -280,6 +164,24 @@ mod tests {
         let sizes: Vec<_> = folds(&six(), Folds::Groups(3), 1).unwrap().iter().map(|fold| fold.valid.len()).collect();
         assert_eq!(sizes.iter().sum::<usize>(), 108);
         assert!(sizes.iter().all(|&n| (34..=38).contains(&n)), "{sizes:?}");
+    }
+
+    #[test]
+    fn a_single_fold_is_the_split_of_the_same_kind() {
+        let mut corpus = six();
+        corpus.recordings.iter_mut().for_each(|recording| {
+            recording.part = Some(if recording.subject < "cem".to_owned() { Part::Valid } else { Part::Train });
+        });
+        let windows = cut(&corpus, 4, 2).unwrap();
+        for (which, plan) in
+            [(Folds::HeldOut, SplitPlan::Subject(HeldOut::default())), (Folds::Predefined, SplitPlan::Predefined)]
+        {
+            let [fold] = &folds(&corpus, which, 7).unwrap()[..] else { panic!("{which} is one fold") };
+            let split = split(&corpus, &windows, 4, &plan, 7).unwrap();
+            assert_eq!((&fold.train, &fold.valid), (&split.train, &split.valid), "{which}");
+            assert_eq!(fold.valid_subjects, split.valid_subjects, "{which}");
+            assert_eq!(fold.name, which.to_string());
+        }
     }
 
     #[test]

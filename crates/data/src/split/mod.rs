@@ -1,149 +1,124 @@
-//! Splits: which windows train the network and which judge it.
+//! Splits: which windows train the network and which validate it.
 //!
-//! A split by subject, or the one a source comes with, is made first and windows are cut second, so that nothing of a
-//! held-out recording is ever trained on. A random split picks windows: where they overlap, samples of the validation
-//! windows are trained on too, and the figure it gives is too good. It is here because much of the literature uses it;
-//! [`Split::shared_windows`] says how far it leaks.
+//! Windows are cut once, and a split names them by index. A window never crosses a recording, and a recording has one
+//! subject and one part of the source's own split. So a split by subject, or by these parts, trains on nothing of a
+//! recording that is held out.
+//!
+//! A random split picks windows. Where they overlap, samples of the validation windows are trained on as well, and the
+//! figures are too good. It is here because much of the literature uses it; [`Split::shared_windows`] says how far it leaks.
 
 mod error;
 mod folds;
+mod plan;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::{Deserialize, Serialize};
 use triax_model::random::{Purpose, Stream};
 
-use crate::windows::{n_short_recordings, origins};
+use crate::windows::n_short_recordings;
 use crate::{Corpus, DataError, Origin, Part, Windows};
 
 pub use error::SplitError;
-pub use folds::{Fold, Folds};
+pub use folds::Fold;
+pub use plan::{Folds, HeldOut, SplitPlan};
 
-/// How to choose what validates.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub enum SplitPlan {
-    /// All recordings of some subjects. The honest protocol: it asks how the network does on people it never saw.
-    Subject {
-        /// Share of the subjects to hold out, in (0, 1): at least one, never all. Not used where subjects are named.
-        valid_fraction: f64,
-        /// The subjects to hold out; empty for a choice by fraction.
-        valid_subjects: Vec<String>,
-    },
-    /// Windows at random, whoever they come from. Leaks wherever windows overlap.
-    Random {
-        /// Share of the windows to hold out, in (0, 1): at least one, never all.
-        valid_fraction: f64,
-    },
-    /// The split that the source comes with.
-    Predefined,
-}
-
-const RANDOM_REMEDY: &str = "Pass a smaller --window or --step, or more data.";
-
-/// Two disjoint sets of windows.
-#[derive(Clone, Debug)]
+/// Two disjoint sets of windows, by their index.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Split {
-    /// Windows to train on.
-    pub train: Windows,
-    /// Windows to validate on.
-    pub valid: Windows,
+    /// Windows to train on, in the order of the recordings.
+    pub train: Vec<u32>,
+    /// Windows to validate on, in the order of the recordings.
+    pub valid: Vec<u32>,
     /// Subjects with a window in training, sorted.
     pub train_subjects: Vec<String>,
     /// Subjects with a window in validation, sorted.
     pub valid_subjects: Vec<String>,
     /// Validation windows that share at least one raw sample with a training window.
     pub shared_windows: usize,
-    /// Whether `shared_windows` is the whole truth. A source that was cut into windows before Triax saw it may repeat
-    /// samples among them, which nothing in it tells.
+    /// Whether `shared_windows` counts all of them. A source that was cut into windows before Triax saw it may repeat
+    /// samples among them, and nothing in it tells.
     pub overlap_known: bool,
     /// Recordings too short for a window.
     pub n_short_recordings: usize,
 }
 
-/// Splits `corpus` and cuts it into windows of `window` rows, a new one every `step` rows.
-///
-/// The choice depends on the corpus, the plan and `seed` alone. Windows keep the order of the recordings in both parts.
+/// Splits `windows`, all that were cut from `corpus`, of `window` rows each. The choice depends on the corpus, the windows,
+/// the plan and `seed` alone.
 ///
 /// # Errors
 /// [`DataError::Split`], which says what to do.
-pub fn split(corpus: &Corpus, window: usize, step: usize, plan: &SplitPlan, seed: u64) -> Result<Split, DataError> {
-    Ok(split_windows(corpus, window, step, plan, seed)?)
-}
-
-fn split_windows(
+pub fn split(
     corpus: &Corpus,
+    windows: &Windows,
     window: usize,
-    step: usize,
     plan: &SplitPlan,
     seed: u64,
-) -> Result<Split, SplitError> {
-    if let [class] = corpus.class_names.as_slice() {
-        return Err(SplitError::OneClass { class: class.clone() });
-    }
-    let all = origins(corpus, window, step)?;
-    let is_valid: Vec<bool> = match plan {
-        SplitPlan::Subject { valid_fraction, valid_subjects } => {
-            let held_out = choose_subjects(corpus, &all, *valid_fraction, valid_subjects, seed)?;
-            all.iter().map(|&origin| held_out.contains(corpus.subject_of(origin))).collect()
+) -> Result<Split, DataError> {
+    check_classes(corpus)?;
+    let (is_valid, remedy) = match plan {
+        SplitPlan::Subject(held_out) => {
+            let remedy = "Pass other --valid-subjects, or a smaller --window.";
+            (hold_out_subjects(corpus, windows, held_out, seed)?, remedy)
         }
-        SplitPlan::Random { valid_fraction } => choose_windows(all.len(), *valid_fraction, seed)?,
-        SplitPlan::Predefined => is_predefined_valid(corpus, &all)?,
+        SplitPlan::Random { valid_fraction } => {
+            (hold_out_at_random(windows.len(), *valid_fraction, seed)?, RANDOM_REMEDY)
+        }
+        SplitPlan::Predefined => {
+            let remedy = "Pass a smaller --window, or --split subject instead of the source's own split.";
+            (follow_parts(corpus, windows)?, remedy)
+        }
     };
-    let part = |wanted: bool| {
-        let chosen = all.iter().zip(&is_valid).filter(|&(_, &is_valid)| is_valid == wanted);
-        chosen.map(|(&origin, _)| origin).collect::<Vec<_>>()
-    };
-    let (train, valid) = (part(false), part(true));
-    let remedy = match plan {
-        SplitPlan::Subject { .. } => "Pass other --valid-subjects, or a smaller --window.",
-        SplitPlan::Random { .. } => RANDOM_REMEDY,
-        SplitPlan::Predefined => "Pass a smaller --window, or --split subject instead of the source's own split.",
-    };
-    check_parts(corpus, window, remedy, &train, &valid)?;
+    let [train, valid] = partition(corpus, windows, window, &is_valid, remedy)?;
     Ok(Split {
-        train_subjects: subjects_of(corpus, &train),
-        valid_subjects: subjects_of(corpus, &valid),
-        shared_windows: count_shared(&train, &valid, window),
+        train_subjects: subjects_at(corpus, windows, &train),
+        valid_subjects: subjects_at(corpus, windows, &valid),
+        shared_windows: count_shared(&windows.origins, window, &train, &valid),
         overlap_known: corpus.window.is_none(),
         n_short_recordings: n_short_recordings(corpus, window),
-        train: Windows::copy(corpus, window, train),
-        valid: Windows::copy(corpus, window, valid),
+        train,
+        valid,
     })
 }
 
-/// The subjects to hold out. Chosen by fraction, they are among those that have a window at all.
-fn choose_subjects(
-    corpus: &Corpus,
-    all: &[Origin],
-    valid_fraction: f64,
-    named: &[String],
-    seed: u64,
-) -> Result<BTreeSet<String>, SplitError> {
-    let with_windows = subjects_of(corpus, all);
-    // A recording of nobody could belong to a subject that is held out.
-    if with_windows.iter().any(String::is_empty) {
-        return Err(SplitError::NoSubjects);
+/// What to do where a random split has too few windows.
+const RANDOM_REMEDY: &str = "Pass a smaller --window or --step, or more data.";
+
+/// There is more than one class.
+fn check_classes(corpus: &Corpus) -> Result<(), SplitError> {
+    match corpus.class_names.as_slice() {
+        [class] => Err(SplitError::OneClass { class: class.clone() }),
+        _ => Ok(()),
     }
-    if !named.is_empty() {
+}
+
+/// For each window, whether it is one of the subjects to hold out. Chosen by fraction, these are among the subjects that have
+/// a window.
+fn hold_out_subjects(
+    corpus: &Corpus,
+    windows: &Windows,
+    held_out: &HeldOut,
+    seed: u64,
+) -> Result<Vec<bool>, SplitError> {
+    let HeldOut { valid_fraction, valid_subjects } = held_out;
+    let subjects = known_subjects(corpus, windows)?;
+    let chosen: BTreeSet<String> = if valid_subjects.is_empty() {
+        let mut order = several(subjects)?;
+        let n_valid = share(order.len(), *valid_fraction)?;
+        Stream::new(seed, Purpose::Split, 0).shuffle(&mut order);
+        order.into_iter().take(n_valid).collect()
+    } else {
         let known = corpus.subjects();
-        let unknown: Vec<_> = named.iter().filter(|name| !known.contains(name)).cloned().collect();
+        let unknown: Vec<_> = valid_subjects.iter().filter(|name| !known.contains(name)).cloned().collect();
         if !unknown.is_empty() {
             return Err(SplitError::UnknownSubject { unknown, known });
         }
-        return Ok(named.iter().cloned().collect());
-    }
-    if let [subject] = with_windows.as_slice() {
-        return Err(SplitError::OneSubject { subject: subject.clone() });
-    }
-    let n_valid = share(with_windows.len(), valid_fraction)?;
-    let mut order = with_windows;
-    Stream::new(seed, Purpose::Split, 0).shuffle(&mut order);
-    order.truncate(n_valid);
-    Ok(order.into_iter().collect())
+        valid_subjects.iter().cloned().collect()
+    };
+    Ok(windows.origins.iter().map(|&origin| chosen.contains(corpus.subject_of(origin))).collect())
 }
 
-/// For each of `n_windows` windows, whether it validates.
-fn choose_windows(n_windows: usize, valid_fraction: f64, seed: u64) -> Result<Vec<bool>, SplitError> {
+/// For each of `n_windows` windows, whether it is one of those picked at random.
+fn hold_out_at_random(n_windows: usize, valid_fraction: f64, seed: u64) -> Result<Vec<bool>, SplitError> {
     if n_windows < 2 {
         return Err(SplitError::NoValidation { remedy: RANDOM_REMEDY });
     }
@@ -155,14 +130,14 @@ fn choose_windows(n_windows: usize, valid_fraction: f64, seed: u64) -> Result<Ve
 }
 
 /// For each window, whether the source's own split validates with it.
-fn is_predefined_valid(corpus: &Corpus, all: &[Origin]) -> Result<Vec<bool>, SplitError> {
+fn follow_parts(corpus: &Corpus, windows: &Windows) -> Result<Vec<bool>, SplitError> {
     let n_recordings = corpus.recordings.len();
     let n_without = corpus.recordings.iter().filter(|recording| recording.part.is_none()).count();
     if n_without > 0 {
         return Err(SplitError::NotPredefined { n_without, n_recordings });
     }
     let part = |origin: &Origin| corpus.recordings[origin.recording as usize].part;
-    Ok(all.iter().map(|origin| part(origin) == Some(Part::Valid)).collect())
+    Ok(windows.origins.iter().map(|origin| part(origin) == Some(Part::Valid)).collect())
 }
 
 /// `fraction` of `n` to the nearest whole, at least 1 and at most n − 1.
@@ -173,76 +148,98 @@ fn share(n: usize, fraction: f64) -> Result<usize, SplitError> {
     Ok(((n as f64 * fraction).round() as usize).clamp(1, n - 1))
 }
 
-/// Neither part is empty, and every class can be learned.
-fn check_parts(
+/// The indices of the windows that train and of those that validate. Neither is empty, and every class can be learned;
+/// `remedy` is what to do where a part has no windows.
+fn partition(
     corpus: &Corpus,
+    windows: &Windows,
     window: usize,
+    is_valid: &[bool],
     remedy: &'static str,
-    train: &[Origin],
-    valid: &[Origin],
-) -> Result<(), SplitError> {
+) -> Result<[Vec<u32>; 2], SplitError> {
+    let (valid, train): (Vec<u32>, Vec<u32>) = (0..windows.len() as u32).partition(|&idx| is_valid[idx as usize]);
     if valid.is_empty() {
         return Err(SplitError::NoValidation { remedy });
     }
     if train.is_empty() {
         return Err(SplitError::NoTraining { remedy });
     }
-    let counts = |origins: &[Origin]| {
-        let mut counts = vec![0; corpus.classes.len()];
-        for origin in origins {
-            counts[corpus.recordings[origin.recording as usize].class as usize] += 1;
-        }
-        counts
-    };
-    for ((class, n_train), n_valid) in corpus.class_names.iter().zip(counts(train)).zip(counts(valid)) {
+    let counts = [&train, &valid].map(|indices| windows.class_counts(indices, corpus.classes.len()));
+    for ((class, n_train), n_valid) in corpus.class_names.iter().zip(&counts[0]).zip(&counts[1]) {
         let class = class.clone();
-        match (n_train, n_valid) {
+        match (*n_train, *n_valid) {
             (0, 0) => return Err(SplitError::ClassWithoutWindows { class, window }),
             (0, n_valid) => return Err(SplitError::ClassNotInTraining { class, n_valid }),
             _ => {}
         }
     }
-    Ok(())
+    Ok([train, valid])
 }
 
-/// Validation windows that overlap a training window of the same recording.
-pub(crate) fn count_shared(train: &[Origin], valid: &[Origin], window: usize) -> usize {
+/// How many of the windows at `valid` share rows with one at `train`, all of `window` rows that start at `origins`.
+pub(crate) fn count_shared(origins: &[Origin], window: usize, train: &[u32], valid: &[u32]) -> usize {
     let mut starts: BTreeMap<u32, BTreeSet<u32>> = BTreeMap::new();
-    for origin in train {
+    for &idx in train {
+        let origin = origins[idx as usize];
         starts.entry(origin.recording).or_default().insert(origin.start);
     }
-    let shares = |origin: &&Origin| {
-        let Some(starts) = starts.get(&origin.recording) else { return false };
-        let reach = u32::try_from(window.saturating_sub(1)).unwrap_or(u32::MAX);
-        let first = origin.start.saturating_sub(reach);
-        let last = origin.start.saturating_add(reach);
-        starts.range(first..=last).next().is_some()
+    let reach = u32::try_from(window.saturating_sub(1)).unwrap_or(u32::MAX);
+    let is_shared = |&&idx: &&u32| {
+        let Origin { recording, start } = origins[idx as usize];
+        let near = start.saturating_sub(reach)..=start.saturating_add(reach);
+        starts.get(&recording).is_some_and(|starts| starts.range(near).next().is_some())
     };
-    valid.iter().filter(shares).count()
+    valid.iter().filter(is_shared).count()
 }
 
-/// The subjects that have a window among `origins`, sorted.
-fn subjects_of(corpus: &Corpus, origins: &[Origin]) -> Vec<String> {
-    let subjects: BTreeSet<_> = origins.iter().map(|&origin| corpus.subject_of(origin)).collect();
+/// The subjects of the windows at `indices`, sorted.
+fn subjects_at(corpus: &Corpus, windows: &Windows, indices: &[u32]) -> Vec<String> {
+    subjects(corpus, indices.iter().map(|&idx| windows.origins[idx as usize]))
+}
+
+/// The subjects that have a window, sorted. All must be known: a recording of nobody could belong to a subject that is held
+/// out.
+fn known_subjects(corpus: &Corpus, windows: &Windows) -> Result<Vec<String>, SplitError> {
+    let subjects = subjects(corpus, windows.origins.iter().copied());
+    if subjects.iter().any(String::is_empty) { Err(SplitError::NoSubjects) } else { Ok(subjects) }
+}
+
+/// `subjects`, of which there must be two.
+fn several(subjects: Vec<String>) -> Result<Vec<String>, SplitError> {
+    match subjects.as_slice() {
+        [subject] => Err(SplitError::OneSubject { subject: subject.clone() }),
+        _ => Ok(subjects),
+    }
+}
+
+fn subjects(corpus: &Corpus, origins: impl Iterator<Item = Origin>) -> Vec<String> {
+    let subjects: BTreeSet<_> = origins.map(|origin| corpus.subject_of(origin)).collect();
     subjects.into_iter().map(str::to_owned).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cut;
     use crate::test_corpora::{corpus_of, corpus_strategy};
     use proptest::prelude::*;
 
     fn by_fraction(valid_fraction: f64) -> SplitPlan {
-        SplitPlan::Subject { valid_fraction, valid_subjects: Vec::new() }
+        SplitPlan::Subject(HeldOut { valid_fraction, ..HeldOut::default() })
     }
 
     fn by_name(names: &[&str]) -> SplitPlan {
-        SplitPlan::Subject { valid_fraction: 0.2, valid_subjects: names.iter().map(|&n| n.to_owned()).collect() }
+        let valid_subjects = names.iter().map(|&name| name.to_owned()).collect();
+        SplitPlan::Subject(HeldOut { valid_subjects, ..HeldOut::default() })
+    }
+
+    /// The split of the windows of 4 rows, a new one every 2.
+    fn split(corpus: &Corpus, plan: &SplitPlan, seed: u64) -> Result<Split, DataError> {
+        super::split(corpus, &cut(corpus, 4, 2)?, 4, plan, seed)
     }
 
     fn refusal(corpus: &Corpus, plan: &SplitPlan) -> SplitError {
-        match split(corpus, 4, 2, plan, 0) {
+        match split(corpus, plan, 0) {
             Err(DataError::Split(error)) => error,
             other => panic!("expected a refusal, got {other:?}"),
         }
@@ -258,7 +255,7 @@ mod tests {
     #[test]
     fn a_fraction_holds_out_that_share_of_the_subjects() {
         for (fraction, n_valid) in [(0.01, 1), (0.2, 1), (0.4, 2), (0.6, 3), (0.99, 4)] {
-            let split = split(&five(), 4, 2, &by_fraction(fraction), 1).unwrap();
+            let split = split(&five(), &by_fraction(fraction), 1).unwrap();
             assert_eq!(split.valid_subjects.len(), n_valid, "{fraction}");
             assert_eq!(split.train_subjects.len(), 5 - n_valid);
             assert_eq!(split.shared_windows, 0);
@@ -267,7 +264,7 @@ mod tests {
 
     #[test]
     fn the_seed_decides_who_is_held_out() {
-        let held_out = |seed| split(&five(), 4, 2, &by_fraction(0.2), seed).unwrap().valid_subjects;
+        let held_out = |seed| split(&five(), &by_fraction(0.2), seed).unwrap().valid_subjects;
         let choices: BTreeSet<_> = (0..40).map(held_out).collect();
         assert_eq!(choices.len(), 5, "every subject should be held out by one of 40 seeds: {choices:?}");
     }
@@ -276,7 +273,7 @@ mod tests {
     fn a_subject_without_a_window_is_never_the_one_held_out() {
         let corpus = corpus_of(&[("ann", 0, 9), ("ann", 1, 9), ("bob", 0, 9), ("cem", 1, 3)], 1);
         for seed in 0..20 {
-            match split(&corpus, 4, 2, &by_fraction(0.2), seed) {
+            match split(&corpus, &by_fraction(0.2), seed) {
                 Ok(split) => assert_eq!(split.valid_subjects, ["bob"]),
                 Err(error) => assert!(error.to_string().contains("`class1` has no training window"), "{error}"),
             }
@@ -285,11 +282,13 @@ mod tests {
 
     #[test]
     fn named_subjects_are_held_out() {
-        let split = split(&five(), 4, 2, &by_name(&["eve", "ann"]), 0).unwrap();
+        let (corpus, plan) = (five(), by_name(&["eve", "ann"]));
+        let windows = cut(&corpus, 4, 2).unwrap();
+        let split = split(&corpus, &plan, 0).unwrap();
         assert_eq!(split.valid_subjects, ["ann", "eve"]);
         assert_eq!(split.train_subjects, ["bob", "cem", "dot"]);
-        assert_eq!(split.valid.class_counts(2), [8, 6]);
-        assert_eq!(split.train.class_counts(2), [12, 9]);
+        assert_eq!(windows.class_counts(&split.valid, 2), [8, 6]);
+        assert_eq!(windows.class_counts(&split.train, 2), [12, 9]);
     }
 
     #[test]
@@ -302,7 +301,7 @@ mod tests {
         for (idx, recording) in corpus.recordings.iter_mut().enumerate() {
             recording.part = Some(if idx < 8 { Part::Train } else { Part::Valid });
         }
-        let split = split(&corpus, 4, 2, &SplitPlan::Predefined, 0).unwrap();
+        let split = split(&corpus, &SplitPlan::Predefined, 0).unwrap();
         assert_eq!(split.valid_subjects, ["eve"]);
         corpus.recordings.iter_mut().for_each(|r| r.part = Some(Part::Train));
         assert!(matches!(refusal(&corpus, &SplitPlan::Predefined), SplitError::NoValidation { .. }));
@@ -348,9 +347,9 @@ mod tests {
     #[test]
     fn overlap_inside_an_already_windowed_source_is_not_claimed_to_be_known() {
         let mut corpus = corpus_of(&[("ann", 0, 4), ("ann", 1, 4), ("bob", 0, 4), ("bob", 1, 4)], 1);
-        assert!(split(&corpus, 4, 2, &by_fraction(0.5), 0).unwrap().overlap_known);
+        assert!(split(&corpus, &by_fraction(0.5), 0).unwrap().overlap_known);
         corpus.window = Some(4);
-        let split = split(&corpus, 4, 2, &by_fraction(0.5), 0).unwrap();
+        let split = split(&corpus, &by_fraction(0.5), 0).unwrap();
         assert!(!split.overlap_known);
         assert_eq!(split.shared_windows, 0);
     }
@@ -367,19 +366,18 @@ mod tests {
             corpus in corpus_strategy(), window in 1usize..10, step in 1usize..8,
             valid_fraction in 0.05f64..0.95, seed: u64,
         ) {
+            let Ok(windows) = cut(&corpus, window, step) else { return Ok(()) };
             let plan = SplitPlan::Random { valid_fraction };
-            let Ok(parts) = split(&corpus, window, step, &plan, seed) else { return Ok(()) };
-            let mut together: Vec<_> = parts.train.origins.iter().chain(&parts.valid.origins).copied().collect();
-            together.sort();
-            prop_assert_eq!(&together, &crate::cut(&corpus, window, step).unwrap().origins);
-            let wanted = (together.len() as f64 * valid_fraction).round() as usize;
-            prop_assert_eq!(parts.valid.len(), wanted.clamp(1, together.len() - 1));
+            let Ok(parts) = super::split(&corpus, &windows, window, &plan, seed) else { return Ok(()) };
+            is_ordered_partition(&parts, windows.len())?;
+            let wanted = (windows.len() as f64 * valid_fraction).round() as usize;
+            prop_assert_eq!(parts.valid.len(), wanted.clamp(1, windows.len() - 1));
 
-            let shares = |v: &&Origin| parts.train.origins.iter().any(|t| overlap(t, v, window));
-            prop_assert_eq!(parts.shared_windows, parts.valid.origins.iter().filter(shares).count());
+            let origin = |idx: &u32| &windows.origins[*idx as usize];
+            let shares = |v: &&u32| parts.train.iter().any(|t| overlap(origin(t), origin(v), window));
+            prop_assert_eq!(parts.shared_windows, parts.valid.iter().filter(shares).count());
 
-            let again = split(&corpus, window, step, &plan, seed).unwrap();
-            prop_assert_eq!((again.train, again.valid), (parts.train, parts.valid));
+            prop_assert_eq!(super::split(&corpus, &windows, window, &plan, seed).unwrap(), parts);
         }
 
         #[test]
@@ -387,18 +385,26 @@ mod tests {
             corpus in corpus_strategy(), window in 1usize..10, step in 1usize..8,
             valid_fraction in 0.05f64..0.95, seed: u64,
         ) {
+            let Ok(windows) = cut(&corpus, window, step) else { return Ok(()) };
             let plan = by_fraction(valid_fraction);
-            let Ok(parts) = split(&corpus, window, step, &plan, seed) else { return Ok(()) };
-            let subjects = |w: &Windows| -> BTreeSet<String> {
-                w.origins.iter().map(|o| corpus.recordings[o.recording as usize].subject.clone()).collect()
+            let Ok(parts) = super::split(&corpus, &windows, window, &plan, seed) else { return Ok(()) };
+            is_ordered_partition(&parts, windows.len())?;
+            let subjects = |indices: &[u32]| -> BTreeSet<&str> {
+                indices.iter().map(|&idx| corpus.subject_of(windows.origins[idx as usize])).collect()
             };
             prop_assert!(subjects(&parts.train).is_disjoint(&subjects(&parts.valid)));
-            prop_assert!(parts.train.class_counts(corpus.classes.len()).iter().all(|&n| n > 0));
+            prop_assert!(windows.class_counts(&parts.train, corpus.classes.len()).iter().all(|&n| n > 0));
             prop_assert_eq!(parts.shared_windows, 0);
-            let n_windows = crate::cut(&corpus, window, step).unwrap().len();
-            prop_assert_eq!(parts.train.len() + parts.valid.len(), n_windows);
-            let again = split(&corpus, window, step, &plan, seed).unwrap();
-            prop_assert_eq!((again.train, again.valid), (parts.train, parts.valid));
+            prop_assert_eq!(super::split(&corpus, &windows, window, &plan, seed).unwrap(), parts);
         }
+    }
+
+    /// Each of `n_windows` windows is in one part, and each part is in the order of the windows.
+    fn is_ordered_partition(parts: &Split, n_windows: usize) -> Result<(), TestCaseError> {
+        prop_assert!(parts.train.is_sorted() && parts.valid.is_sorted());
+        let mut together = [parts.train.as_slice(), &parts.valid].concat();
+        together.sort_unstable();
+        prop_assert_eq!(together, (0..n_windows as u32).collect::<Vec<_>>());
+        Ok(())
     }
 }

@@ -160,7 +160,9 @@ mod tests {
         assert!(corpus.synthetic);
         assert_eq!(corpus.subjects().len(), N_PEOPLE);
         assert!(corpus.classes.is_sorted());
-        assert_eq!(cut(&corpus, 120, 60).unwrap().class_counts(6), [1140; 6]);
+        let windows = cut(&corpus, 120, 60).unwrap();
+        let all: Vec<u32> = (0..windows.len() as u32).collect();
+        assert_eq!(windows.class_counts(&all, 6), [1140; 6]);
         for subject in corpus.subjects() {
             let of_subject = corpus.recordings.iter().filter(|r| r.subject == subject);
             let mut classes: Vec<_> = of_subject.map(|r| r.class).collect();

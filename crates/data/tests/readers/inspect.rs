@@ -5,7 +5,7 @@ use triax_data::Inspection;
 
 #[test]
 fn the_report_counts_what_is_there() {
-    let report = Inspection::of(&read_fixture("wisdm1.txt"));
+    let report = Inspection::new(&read_fixture("wisdm1.txt"));
     assert_eq!((report.n_rows, report.n_recordings, report.n_dropped), (16, 4, 5));
     assert_eq!(report.recording_rows, (2, 10));
     assert_eq!(report.subjects, ["7", "8"]);
@@ -22,14 +22,14 @@ fn the_report_counts_what_is_there() {
 
 #[test]
 fn a_constant_channel_is_named() {
-    let report = Inspection::of(&read_text("a.csv", "subject,activity,x,y\ns,a,1,2\ns,a,1,3\n").unwrap());
+    let report = Inspection::new(&read_text("a.csv", "subject,activity,x,y\ns,a,1,2\ns,a,1,3\n").unwrap());
     assert_eq!(report.channels.iter().map(|channel| channel.constant).collect::<Vec<_>>(), [true, false]);
     assert!(report.to_string().lines().any(|line| line.starts_with("x ") && line.ends_with("constant")));
 }
 
 #[test]
 fn subjects_whose_phones_run_at_different_rates_are_named() {
-    let report = Inspection::of(&read_fixture("wisdm2")).to_string();
+    let report = Inspection::new(&read_fixture("wisdm2")).to_string();
     assert!(report.contains("subject 2001 at 19.86 Hz, subject 2002 at 25.00 Hz"), "{report}");
 }
 
@@ -44,7 +44,7 @@ fn the_report_fits_80_columns_and_names_each_repair() {
     let fixtures = ["wisdm1.txt", "wisdm2", "plain.csv", "motionsense", "integers.npz"];
     let corpora = fixtures.map(read_fixture).into_iter().chain([read_text("a.csv", text).unwrap()]);
     for corpus in corpora {
-        let inspection = Inspection::of(&corpus);
+        let inspection = Inspection::new(&corpus);
         let report = inspection.to_string();
         for line in report.lines() {
             assert!(line.chars().count() <= 80, "{} columns: {line}", line.chars().count());

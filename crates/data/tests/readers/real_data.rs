@@ -7,7 +7,7 @@ use triax_testing::wisdm2_or_skip;
 fn real_wisdm2_is_read_whole() {
     let Some(path) = wisdm2_or_skip("real_wisdm2_is_read_whole") else { return };
     let corpus = read(&path, None).unwrap();
-    let report = Inspection::of(&corpus);
+    let report = Inspection::new(&corpus);
     // A row a line, and none of them broken.
     let folder = path.join("raw/phone/accel");
     let text = std::fs::read_dir(folder).unwrap().map(|entry| std::fs::read(entry.unwrap().path()).unwrap());
