@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use triax_data::{Corpus, Fold, Folds, SplitPlan};
+use triax_data::{Corpus, Fold, Folds, SplitPlan, Windows};
 use triax_trainer::Metrics;
 
 use crate::predictor::{PredictorOrigin, StudyOrigin};
@@ -72,9 +72,8 @@ struct Chosen {
 
 /// Windows, and which networks judge them.
 struct WindowsToJudge {
-    /// (n_windows, window, channels), as the sensors gave them.
-    windows: Vec<f32>,
-    labels: Vec<u32>,
+    /// As the sensors gave them.
+    windows: Windows,
     /// The fold of a study whose networks judge; all networks where absent.
     fold: Option<String>,
 }
@@ -89,16 +88,16 @@ pub fn evaluate(predictor: &Predictor, options: &EvaluateOptions) -> Result<Eval
     let (mut scores, mut labels) = (Vec::new(), Vec::new());
     for part in parts {
         let part_scores = match &part.fold {
-            None => Some(predictor.scores(&part.windows)?),
-            Some(fold) => predictor.scores_of_fold(fold, &part.windows)?,
+            None => Some(predictor.scores(&part.windows.values)?),
+            Some(fold) => predictor.scores_of_fold(fold, &part.windows.values)?,
         };
         match part_scores {
             Some(part_scores) => {
                 scores.extend(part_scores);
-                labels.extend(part.labels);
+                labels.extend(part.windows.labels.iter());
             }
             None => {
-                let (fold, n_windows) = (part.fold.unwrap_or_default(), grouped(part.labels.len()));
+                let (fold, n_windows) = (part.fold.unwrap_or_default(), grouped(part.windows.len()));
                 notices.push(Notice::Note(format!(
                     "all networks of fold {fold} broke down: its {n_windows} windows are left out."
                 )));
@@ -168,7 +167,7 @@ fn choose(options: &EvaluateOptions, predictor: &Predictor) -> Result<Chosen, Er
             Some(_) => "all of the run's data, what it was trained on included",
             None => "all of the data",
         };
-        let all = WindowsToJudge { windows: windows.values.to_vec(), labels: windows.labels.to_vec(), fold: None };
+        let all = WindowsToJudge { windows, fold: None };
         return Ok(Chosen { corpus, parts: vec![all], judged: judged.to_owned(), notices });
     }
     let plan = match (&options.split, own) {
@@ -211,8 +210,7 @@ fn choose(options: &EvaluateOptions, predictor: &Predictor) -> Result<Chosen, Er
             grouped(split.shared_windows)
         )));
     }
-    let chosen = windows.select(indices);
-    let part = WindowsToJudge { windows: chosen.values.to_vec(), labels: chosen.labels.to_vec(), fold: None };
+    let part = WindowsToJudge { windows: windows.select(indices), fold: None };
     Ok(Chosen { corpus, parts: vec![part], judged, notices })
 }
 
@@ -228,10 +226,9 @@ fn fold_by_fold(
         return Err(Error::Usage(problem.to_owned()));
     }
     let study = study::rebuild(&origin.description, &origin.path, corpus)?;
-    let to_judge = |fold: &Fold| WindowsToJudge {
-        windows: study.windows_at(&study.windows.values, &fold.valid),
-        labels: study.labels(&fold.valid),
-        fold: Some(fold.name.clone()),
+    let to_judge = |fold: &Fold| {
+        let fold_name = Some(fold.name.clone());
+        WindowsToJudge { windows: study.windows.select(&fold.valid), fold: fold_name }
     };
     let parts = study.folds.iter().map(to_judge).collect();
     let unseen = if origin.summary.is_about_strangers() {

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use triax_data::{Audit, Corpus, HeldOut, Origin, PerWindow, ScalerInUse, Split, SplitPlan, Windows};
+use triax_data::{Audit, Corpus, HeldOut, Origin, ScalerInUse, Split, SplitPlan};
 use triax_engine::WindowSet;
 use triax_losses::{Loss, balanced_class_weights};
 use triax_model::{NetworkSpec, Scaler};
+use triax_study::window_set;
 use triax_trainer::FitPlan;
 
 use crate::Error;
@@ -76,10 +77,11 @@ impl Recordings {
         let windows = triax_data::cut(&corpus, window, step)?;
         let split = triax_data::split(&corpus, &windows, window, &plan, settings.training.seed)?;
         let origins = windows.origins.clone();
-        let windows = window_set(&windows, normalize.per_window(), window, &corpus)?;
+        let windows = window_set(windows, normalize.per_window(), window, n_channels)
+            .map_err(|problem| Error::Input(format!("{}: {problem}", corpus.name)))?;
         let scaler = normalize
             .has_scaler()
-            .then(|| triax_data::fit_scaler_to(&windows.windows, &split.train, window, n_channels));
+            .then(|| triax_data::fit_scaler(&windows.windows, &split.train, window, n_channels));
         let step = if corpus.window.is_some() { window } else { step };
         Ok(TrainingData { corpus, window, step, plan, split, normalize, scaler, windows, origins })
     }
@@ -114,7 +116,7 @@ impl TrainingData {
         let Self { corpus, window, split, windows, origins, .. } = self;
         let (train, valid) = (split.train.as_slice(), split.valid.as_slice());
         let used = scaler.map(|scaler| ScalerInUse { scaler, values: &windows.windows, train, valid });
-        let audit = Audit::of(corpus, origins, *window, &[(train, valid)]);
+        let audit = Audit::new(corpus, origins, *window, &[(train, valid)]);
         audit.with_scalers(*window, corpus.channels.len(), used.as_slice())
     }
 
@@ -191,25 +193,4 @@ pub(crate) fn split_plan(asked: &SplitSettings, corpus: &Corpus) -> SplitPlan {
         Some(SplitKind::Random) => SplitPlan::Random { valid_fraction },
         Some(SplitKind::Predefined) => SplitPlan::Predefined,
     }
-}
-
-/// The windows as a network takes them but for its scaler: each normalised by itself, where that is wanted. Else they share
-/// the memory of `windows`.
-pub(crate) fn window_set(
-    windows: &Windows,
-    per_window: Option<PerWindow>,
-    window: usize,
-    corpus: &Corpus,
-) -> Result<WindowSet, Error> {
-    let values = match per_window {
-        None => windows.values.clone(),
-        Some(per_window) => {
-            let mut values = windows.values.to_vec();
-            per_window
-                .apply(&mut values, window, corpus.channels.len())
-                .map_err(|problem| Error::Input(format!("{}: {problem}", corpus.name)))?;
-            values.into()
-        }
-    };
-    Ok(WindowSet { windows: values, labels: windows.labels.clone(), sample_weights: None })
 }

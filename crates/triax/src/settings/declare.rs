@@ -84,7 +84,6 @@ macro_rules! named {
         pub enum $enum:ident {
             $(
                 $(#[doc = $help:literal])*
-                $(#[$attribute:ident])*
                 $value:ident = $name:literal $(| $alias:literal)*,
             )*
         }
@@ -150,4 +149,5 @@ macro_rules! named {
     };
 }
 
-pub(super) use {named, settings};
+pub(crate) use named;
+pub(super) use settings;

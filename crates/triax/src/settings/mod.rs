@@ -6,7 +6,7 @@
 //!
 //! A new setting is a line in one of the groups below; what it does to a training is said in [`Settings::fit_plan`].
 
-mod declare;
+pub(crate) mod declare;
 mod entries;
 mod preset;
 mod text;

@@ -10,11 +10,11 @@ use triax_data::{Corpus, Folds, HeldOut, Windows};
 use triax_engine::device::{DeviceChoice, DeviceKind};
 use triax_engine::WindowSet;
 use triax_model::Network;
-use triax_study::{Device, Facts, Options, Setting, Share, Study, StudyFolder, Summary, difference, run, summarise};
+use triax_study::{Device, Facts, Options, Setting, Share, Study, StudyFolder, Summary, difference, run, summarise, window_set};
 use triax_trainer::Observer;
 
 use crate::engines::{self, Candidates, OpenEngine, Trial};
-use crate::recordings::{Recordings, read_corpus, weight_file_extra, window_set};
+use crate::recordings::{Recordings, read_corpus, weight_file_extra};
 use crate::settings::{ClassWeights, MachineSettings, Normalize, Settings, SplitSettings};
 use crate::text::listed;
 use crate::{Error, Notice};
@@ -194,7 +194,7 @@ fn build(folds: Option<Folds>, n_seeds: usize, points: &[Point], corpus: Corpus)
     let protocol = folds.unwrap_or_else(|| Folds::most_honest(&corpus));
     let SplitSettings { valid_fraction, valid_subjects, .. } = first.split.clone();
     let held_out = HeldOut { valid_fraction, valid_subjects };
-    let folds = protocol.of(&corpus, &windows, window, &held_out, first.training.seed)?;
+    let folds = protocol.make(&corpus, &windows, window, &held_out, first.training.seed)?;
     let settings = build_settings(points, &corpus, &windows, window)?;
     let seeds = (0..n_seeds as u64).map(|n| first.training.seed.wrapping_add(n)).collect();
     let step = if corpus.window.is_some() { window } else { first.data.step };
@@ -217,7 +217,8 @@ fn build_settings(
         let set = match sets.iter().find(|(known, _)| *known == normalize) {
             Some((_, set)) => set.clone(),
             None => {
-                let set = window_set(windows, normalize.per_window(), window, &corpus)?;
+                let set = window_set(windows.clone(), normalize.per_window(), window, n_channels)
+                    .map_err(|problem| Error::Input(format!("{}: {problem}", corpus.name)))?;
                 sets.push((normalize, set.clone()));
                 set
             }

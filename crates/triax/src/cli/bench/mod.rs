@@ -171,7 +171,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
 }
 
 /// The rows of each engine and device.
-fn points(args: &Args) -> Result<Vec<Point>, Usage> {
+fn points(args: &Args) -> Result<Vec<Point>, Error> {
     let given = |sizes: &[NonZeroUsize]| sizes.iter().map(|size| size.get()).collect::<Vec<_>>();
     let (batch_sizes, fleets) = (given(&args.batch_sizes), given(&args.fleets));
     if let Some(size) = batch_sizes.iter().find(|&&size| size > job::N_WINDOWS) {
@@ -336,7 +336,7 @@ mod tests {
         assert_eq!(Spread::of(vec![5.0]).median, 5.0);
     }
 
-    fn points_of(args: &[&str]) -> Result<Vec<(usize, usize)>, Usage> {
+    fn points_of(args: &[&str]) -> Result<Vec<(usize, usize)>, Error> {
         #[derive(clap::Parser)]
         struct Line {
             #[command(flatten)]

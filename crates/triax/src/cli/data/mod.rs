@@ -79,7 +79,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
 }
 
 fn inspect(args: InspectArgs) -> anyhow::Result<ExitCode> {
-    let found = Inspection::of(&read_corpus(&args.data, args.format, 0)?);
+    let found = Inspection::new(&read_corpus(&args.data, args.format, 0)?);
     let mut out = io::stdout().lock();
     if args.json {
         writeln!(out, "{}", serde_json::to_string_pretty(&found)?)?;
