@@ -10,13 +10,13 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use triax_data::{Audit, Corpus, Finding, Fold, Folds, HeldOut, Verdict, Windows};
 use triax_engine::Engine;
-use triax_trainer::{FleetJob, FleetModel, FleetObserver, FleetResult, SubjectFigures, fit_fleet};
+use triax_trainer::{FitOutcome, Job, Model, ModelResult, SubjectFigures, fit};
 
 use crate::baselines::FoldOfBaseline;
 use crate::grid::Study;
 use crate::judge::predictions;
-use crate::run::Ingredients;
 use crate::summarise::BOOTSTRAP_SEED;
+use crate::training_inputs::TrainingInputs;
 
 /// The baseline by which a study measures it.
 const BASELINE: Baseline = Baseline::LogisticRegression;
@@ -189,14 +189,14 @@ fn folds(which: Folds, study: &Study) -> Result<Vec<Fold>, String> {
 
 /// Trains every training of `study`, and gives the class of each validation window of each.
 fn train_networks(study: &Study, engine: &dyn Engine) -> Result<Vec<Vec<u32>>, String> {
-    let mut all = Ingredients::of(study, 0..study.n_trainings());
-    for of in &mut all {
+    let mut inputs = TrainingInputs::prepare(study, 0..study.n_trainings());
+    for inputs in &mut inputs {
         // What validates may not decide when to stop: it is the same for both kinds of folds, and nobody's choice.
-        of.plan.early_stopping = None;
-        of.plan.log_steps = false;
+        inputs.plan.early_stopping = None;
+        inputs.plan.log_steps = false;
     }
-    let models: Vec<FleetModel<'_>> = all.iter().map(|of| of.model(study)).collect();
-    let job = FleetJob {
+    let models: Vec<Model<'_>> = inputs.iter().map(|inputs| inputs.model(study)).collect();
+    let job = Job {
         engine,
         windows: &study.settings[0].windows,
         classes: study.classes(),
@@ -204,23 +204,14 @@ fn train_networks(study: &Study, engine: &dyn Engine) -> Result<Vec<Vec<u32>>, S
         at_once: None,
         follows_validation: false,
     };
-    let mut results = Results(Vec::new());
-    fit_fleet(&job, &mut results).map_err(|error| error.to_string())?;
-    let predictions = |(of, result): (&Ingredients, FleetResult)| {
+    let outcome = fit(&job, &mut ()).map_err(|error| error.to_string())?;
+    let (FitOutcome::Finished(results) | FitOutcome::Interrupted(results)) = outcome;
+    let predict = |(inputs, result): (&TrainingInputs, ModelResult)| {
         let weights = result.end.map_err(|breakdown| breakdown.to_string())?.weights;
-        let scores = of.scores(study, engine, &weights).map_err(|error| error.to_string())?;
+        let scores = inputs.scores(study, engine, &weights).map_err(|error| error.to_string())?;
         Ok(predictions(&scores, study.classes().len()))
     };
-    all.iter().zip(results.0).map(predictions).collect()
-}
-
-/// Keeps what a fleet hands over.
-struct Results(Vec<FleetResult>);
-
-impl FleetObserver for Results {
-    fn group_ended(&mut self, results: Vec<FleetResult>) {
-        self.0.extend(results);
-    }
+    inputs.iter().zip(results).map(predict).collect()
 }
 
 /// What was made of each window while it was held out.

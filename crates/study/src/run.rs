@@ -2,18 +2,19 @@
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use triax_engine::{Engine, EngineError, can_share};
-use triax_model::{Scaler, WeightFile, Weights};
-use triax_trainer::{FitPlan, FleetJob, FleetModel, FleetObserver, FleetOutcome, FleetResult, fit_fleet};
+use triax_engine::{Engine, StepResult, can_share};
+use triax_model::WeightFile;
+use triax_trainer::{FitOutcome, FitSize, Job, Model, ModelResult, Observer, fit};
 
 use crate::StudyError;
 use crate::folder::StudyFolder;
 use crate::grid::{Setting, Share, Study, Training};
 use crate::tables;
 use crate::training_file::{Trained, TrainingFile};
+use crate::training_inputs::TrainingInputs;
 
 /// A device to train on.
 pub struct Device<'a> {
@@ -34,31 +35,12 @@ pub struct Options {
     pub keeps_weights: bool,
 }
 
-/// Watches a study, from whichever thread trains.
-pub trait Watch: Send {
-    /// Training begins: steps of all trainings of the share, and how many of them are done already.
-    fn started(&mut self, _n_steps: u64, _done: u64, _n_trainings: usize, _n_done: usize) {}
-
-    /// So many more steps are done.
-    fn steps_done(&mut self, _steps: u64) {}
-
-    /// So many trainings are done, of those that the share has.
-    fn trainings_done(&mut self, _done: usize) {}
-
-    /// Whether to stop. The group in progress is lost, what came before is kept.
-    fn interrupted(&mut self) -> bool {
-        false
-    }
-}
-
-impl Watch for () {}
-
 /// How it ended without an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// The folder holds all trainings of the share.
     Finished,
-    /// The watch asked to stop.
+    /// The observer asked to stop.
     Interrupted {
         /// Trainings of the share that are there.
         n_done: usize,
@@ -70,6 +52,10 @@ pub enum Outcome {
 /// Trains what `folder` does not hold yet. Which device trains what is settled beforehand, so that a study that was
 /// stopped comes out as one that was not.
 ///
+/// `observer` is told of the trainings of the share as of the models of one fleet: of their steps, and how many have come
+/// to their end, but not of their epochs. Where it asks to stop, the groups in progress are lost, and what came before is
+/// kept.
+///
 /// # Errors
 /// Damaged files in the folder; a device that fails; a disk that is full. What was trained before is kept.
 pub fn run(
@@ -77,21 +63,15 @@ pub fn run(
     devices: &[Device<'_>],
     options: Options,
     folder: &StudyFolder,
-    watch: &mut dyn Watch,
+    observer: &mut dyn Observer,
 ) -> Result<Outcome, StudyError> {
     let files = folder.trainings(study)?;
     tables::write(study, folder, &files)?;
     let done: BTreeSet<usize> = files.into_keys().collect();
     let (groups, wanted) = (groups(study, devices, options.share), wanted(study, options.share));
-    let n_steps = |numbers: &mut dyn Iterator<Item = usize>| numbers.map(|n| n_steps(study, study.training(n))).sum();
-    let n_done = wanted.iter().filter(|number| done.contains(number)).count();
-    watch.started(
-        n_steps(&mut wanted.iter().copied()),
-        n_steps(&mut wanted.iter().copied().filter(|number| done.contains(number))),
-        wanted.len(),
-        n_done,
-    );
-    let shared = Mutex::new(Shared { study, folder, n_done, watch });
+    let size = size(study, &wanted, &done);
+    observer.fit_started(&size);
+    let progress = Mutex::new(Progress { n_done: size.models_done, steps_done: size.steps_done, observer });
     let work = |device_idx: usize| -> Result<ControlFlow<()>, StudyError> {
         let device = &devices[device_idx];
         let mut engine = None;
@@ -104,7 +84,8 @@ pub fn run(
                 Some(engine) => engine,
                 None => engine.insert((device.open)().map_err(StudyError::Device)?),
             };
-            if train_group(study, device, engine.as_ref(), options, &missing, &shared)?.is_break() {
+            let worker = Worker { study, folder, options, device, engine: engine.as_ref(), progress: &progress };
+            if worker.train(&missing)?.is_break() {
                 return Ok(ControlFlow::Break(()));
             }
         }
@@ -118,7 +99,7 @@ pub fn run(
         });
         std::iter::once(own).chain(others.collect::<Vec<_>>()).collect()
     });
-    let n_done = shared.into_inner().unwrap_or_else(PoisonError::into_inner).n_done;
+    let n_done = progress.into_inner().unwrap_or_else(PoisonError::into_inner).n_done;
     // Rows were added as they came; whatever came in between, they end in the order of the numbers.
     let sorted = folder.trainings(study).and_then(|files| tables::write(study, folder, &files));
     let mut stopped = false;
@@ -134,10 +115,21 @@ fn wanted(study: &Study, share: Share) -> BTreeSet<usize> {
     (0..study.n_trainings()).filter(|&number| share.has(number)).collect()
 }
 
-/// Steps of a training.
-fn n_steps(study: &Study, training: Training) -> u64 {
-    let plan = &study.settings[training.setting].plan;
-    (plan.epochs * plan.training.n_steps(study.folds[training.fold].train.len())) as u64
+/// How much there is to train of the trainings `wanted`, some of which are `done`.
+fn size(study: &Study, wanted: &BTreeSet<usize>, done: &BTreeSet<usize>) -> FitSize {
+    let plan = |number: usize| &study.settings[study.training(number).setting].plan;
+    let n_steps = |&number: &usize| {
+        let fold = &study.folds[study.training(number).fold];
+        (plan(number).epochs * plan(number).training.n_steps(fold.train.len())) as u64
+    };
+    FitSize {
+        n_models: wanted.len(),
+        models_done: wanted.intersection(done).count(),
+        epochs: wanted.iter().map(|&number| plan(number).epochs).max().unwrap_or(0),
+        epochs_done: 0,
+        n_steps: wanted.iter().map(n_steps).sum(),
+        steps_done: wanted.intersection(done).map(n_steps).sum(),
+    }
 }
 
 /// Trainings that make one fleet.
@@ -154,7 +146,7 @@ fn groups(study: &Study, devices: &[Device<'_>], share: Share) -> Vec<Group> {
         let fits = |group: &&mut Group| {
             let first = &study.settings[study.training(group.trainings[0]).setting];
             let own = &study.settings[study.training(number).setting];
-            group.trainings.len() < devices[group.device].at_once && fleet_of(first, own)
+            group.trainings.len() < devices[group.device].at_once && can_share_fleet(first, own)
         };
         match groups.last_mut().filter(fits) {
             Some(group) => group.trainings.push(number),
@@ -165,177 +157,129 @@ fn groups(study: &Study, devices: &[Device<'_>], share: Share) -> Vec<Group> {
 }
 
 /// Whether trainings of two settings can share a fleet.
-fn fleet_of(first: &Setting, other: &Setting) -> bool {
+fn can_share_fleet(first: &Setting, other: &Setting) -> bool {
     first.plan.epochs == other.plan.epochs
-        && std::sync::Arc::ptr_eq(&first.windows.windows, &other.windows.windows)
+        && Arc::ptr_eq(&first.windows.windows, &other.windows.windows)
         && can_share((&first.network, &first.plan.training), (&other.network, &other.plan.training)).is_ok()
 }
 
-/// What the threads of several devices share.
-struct Shared<'a> {
+/// How far the share is, for all devices together.
+struct Progress<'a> {
+    /// Trainings that are there.
+    n_done: usize,
+    /// Steps of them, and of those in training.
+    steps_done: u64,
+    observer: &'a mut dyn Observer,
+}
+
+/// Trains groups on one device.
+struct Worker<'a, 'o> {
     study: &'a Study,
     folder: &'a StudyFolder,
-    /// Trainings of the share that are there.
-    n_done: usize,
-    watch: &'a mut dyn Watch,
-}
-
-/// What a member of a fleet is made of.
-pub(crate) struct Ingredients {
-    pub training: Training,
-    pub plan: FitPlan,
-    weights: Weights,
-    scaler: Option<Scaler>,
-}
-
-impl Ingredients {
-    /// Those of the trainings of these numbers.
-    pub fn of(study: &Study, numbers: impl Iterator<Item = usize>) -> Vec<Self> {
-        let mut all: Vec<Self> = Vec::new();
-        for number in numbers {
-            let training = study.training(number);
-            let setting = &study.settings[training.setting];
-            // The seeds of a setting and fold follow each other, and share their scaler.
-            let shares = |of: &&Self| (of.training.setting, of.training.fold) == (training.setting, training.fold);
-            let scaler = match all.last().filter(shares) {
-                Some(before) => before.scaler.clone(),
-                None => study.scaler(setting, &study.folds[training.fold]),
-            };
-            let weights = Weights::glorot_uniform(&setting.network, training.seed);
-            all.push(Self { training, plan: study.plan(training), weights, scaler });
-        }
-        all
-    }
-
-    /// The scores of the fold's validation windows, once trained to `weights`.
-    pub fn scores(&self, study: &Study, engine: &dyn Engine, weights: &Weights) -> Result<Vec<f32>, EngineError> {
-        let (setting, fold) = (&study.settings[self.training.setting], &study.folds[self.training.fold]);
-        let mut judged = setting.windows.values_at(&fold.valid);
-        if let Some(scaler) = &self.scaler {
-            scaler.apply(&mut judged);
-        }
-        engine.scores(&setting.network, weights, &judged)
-    }
-
-    pub fn model<'a>(&'a self, study: &'a Study) -> FleetModel<'a> {
-        let fold = &study.folds[self.training.fold];
-        FleetModel {
-            network: &study.settings[self.training.setting].network,
-            weights: &self.weights,
-            plan: &self.plan,
-            scaler: self.scaler.as_ref(),
-            train: &fold.train,
-            valid: &fold.valid,
-        }
-    }
-}
-
-fn train_group(
-    study: &Study,
-    device: &Device<'_>,
-    engine: &dyn Engine,
     options: Options,
-    numbers: &[usize],
-    shared: &Mutex<Shared<'_>>,
-) -> Result<ControlFlow<()>, StudyError> {
-    let (begun, clock) = (SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs(), Instant::now());
-    let ingredients = Ingredients::of(study, numbers.iter().copied());
-    let models: Vec<FleetModel<'_>> = ingredients.iter().map(|of| of.model(study)).collect();
-    let job = FleetJob {
-        engine,
-        windows: &study.settings[ingredients[0].training.setting].windows,
-        classes: study.classes(),
-        models: &models,
-        at_once: Some(numbers.len()),
-        follows_validation: true,
-    };
-    let mut collector = Collector { shared, steps_done: 0, results: Vec::new() };
-    if fit_fleet(&job, &mut collector)? != FleetOutcome::Finished {
-        return Ok(ControlFlow::Break(()));
-    }
-    let seconds = clock.elapsed().as_secs_f64() / numbers.len() as f64;
-    let mut files = Vec::with_capacity(numbers.len());
-    for (of, result) in ingredients.iter().zip(collector.results) {
-        let file = end(study, device, engine, of, result, options, shared, (begun, seconds))?;
-        let shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
-        file.write(&shared.folder.training_path(of.training.number), study.classes().len())?;
-        files.push(file);
-    }
-    let mut shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
-    tables::append(shared.study, shared.folder, &files)?;
-    shared.n_done += files.len();
-    let n_done = shared.n_done;
-    shared.watch.trainings_done(n_done);
-    Ok(ControlFlow::Continue(()))
+    device: &'a Device<'a>,
+    engine: &'a dyn Engine,
+    progress: &'a Mutex<Progress<'o>>,
 }
 
-/// Scores a trained model's validation windows, and keeps its weights where they are wanted.
-#[expect(clippy::too_many_arguments, reason = "what a training ends with comes from everywhere")]
-fn end(
-    study: &Study,
-    device: &Device<'_>,
-    engine: &dyn Engine,
-    of: &Ingredients,
-    result: FleetResult,
-    options: Options,
-    shared: &Mutex<Shared<'_>>,
-    (started, seconds): (u64, f64),
-) -> Result<TrainingFile, StudyError> {
-    let Training { number, setting, fold, seed } = of.training;
-    let (setting, fold) = (&study.settings[setting], &study.folds[fold]);
-    let mut trained = Trained {
-        number,
-        setting: setting.name.clone(),
-        fold: fold.name.clone(),
-        seed,
-        fingerprint: study.corpus.fingerprint.clone(),
-        device: device.name.clone(),
-        started,
-        seconds,
-        history: result.history,
-        broken: None,
-    };
-    let weights = match result.end {
-        Ok(model) => model.weights,
-        Err(breakdown) => {
-            trained.broken = Some(breakdown.to_string());
-            return Ok(TrainingFile { trained, scores: Vec::new() });
-        }
-    };
-    let scores = of.scores(study, engine, &weights)?;
-    if options.keeps_weights {
-        let file = WeightFile {
-            weights,
-            spec: setting.network.spec().clone(),
-            classes: study.classes().to_vec(),
-            scaler: of.scaler.clone(),
-            extra: setting.extra.clone(),
+impl Worker<'_, '_> {
+    /// Trains the trainings of these numbers as one fleet, and writes their files.
+    fn train(&self, numbers: &[usize]) -> Result<ControlFlow<()>, StudyError> {
+        let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let clock = Instant::now();
+        let inputs = TrainingInputs::prepare(self.study, numbers.iter().copied());
+        let models: Vec<Model<'_>> = inputs.iter().map(|inputs| inputs.model(self.study)).collect();
+        let job = Job {
+            engine: self.engine,
+            windows: &self.study.settings[inputs[0].training.setting].windows,
+            classes: self.study.classes(),
+            models: &models,
+            at_once: Some(numbers.len()),
+            follows_validation: true,
         };
-        let path = shared.lock().unwrap_or_else(PoisonError::into_inner).folder.weights_path(number);
-        file.write(path)?;
+        let mut observer = GroupObserver { progress: self.progress, steps_done: 0 };
+        let FitOutcome::Finished(results) = fit(&job, &mut observer)? else { return Ok(ControlFlow::Break(())) };
+        let seconds = clock.elapsed().as_secs_f64() / numbers.len() as f64;
+        let mut files = Vec::with_capacity(numbers.len());
+        for (inputs, result) in inputs.iter().zip(results) {
+            let file = self.training_file(inputs, result, (started, seconds))?;
+            file.write(&self.folder.training_path(inputs.training.number), self.study.classes().len())?;
+            files.push(file);
+        }
+        let mut progress = lock(self.progress);
+        tables::append(self.study, self.folder, &files)?;
+        progress.n_done += files.len();
+        let n_done = progress.n_done;
+        progress.observer.models_ended(n_done);
+        Ok(ControlFlow::Continue(()))
     }
-    Ok(TrainingFile { trained, scores })
+
+    /// What a training leaves behind: the scores of its validation windows, and in a file of their own its weights where
+    /// they are wanted.
+    fn training_file(
+        &self,
+        inputs: &TrainingInputs,
+        result: ModelResult,
+        (started, seconds): (u64, f64),
+    ) -> Result<TrainingFile, StudyError> {
+        let Training { number, setting, fold, seed } = inputs.training;
+        let setting = &self.study.settings[setting];
+        let mut trained = Trained {
+            number,
+            setting: setting.name.clone(),
+            fold: self.study.folds[fold].name.clone(),
+            seed,
+            fingerprint: self.study.corpus.fingerprint.clone(),
+            device: self.device.name.clone(),
+            started,
+            seconds,
+            history: result.history.into_iter().map(Into::into).collect(),
+            broken: None,
+        };
+        let weights = match result.end {
+            Ok(model) => model.weights,
+            Err(breakdown) => {
+                trained.broken = Some(breakdown.to_string());
+                return Ok(TrainingFile { trained, scores: Vec::new() });
+            }
+        };
+        let scores = inputs.scores(self.study, self.engine, &weights)?;
+        if self.options.keeps_weights {
+            let file = WeightFile {
+                weights,
+                spec: setting.network.spec().clone(),
+                classes: self.study.classes().to_vec(),
+                scaler: inputs.scaler.clone(),
+                extra: setting.extra.clone(),
+            };
+            file.write(self.folder.weights_path(number))?;
+        }
+        Ok(TrainingFile { trained, scores })
+    }
 }
 
-/// Hands the progress of a fleet on, and keeps its results.
-struct Collector<'a, 'b> {
-    shared: &'a Mutex<Shared<'b>>,
+/// Adds the progress of a group to that of the share.
+struct GroupObserver<'a, 'o> {
+    progress: &'a Mutex<Progress<'o>>,
+    /// Steps of the group.
     steps_done: u64,
-    results: Vec<FleetResult>,
 }
 
-impl FleetObserver for Collector<'_, '_> {
-    fn steps_done(&mut self, steps: u64) {
-        let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
-        shared.watch.steps_done(steps.saturating_sub(self.steps_done));
-        self.steps_done = self.steps_done.max(steps);
-    }
-
-    fn group_ended(&mut self, results: Vec<FleetResult>) {
-        self.results.extend(results);
+impl Observer for GroupObserver<'_, '_> {
+    fn steps_done(&mut self, steps: u64, _newest: Option<StepResult>) {
+        let mut progress = lock(self.progress);
+        progress.steps_done += steps - self.steps_done;
+        self.steps_done = steps;
+        let steps_done = progress.steps_done;
+        progress.observer.steps_done(steps_done, None);
     }
 
     fn interrupted(&mut self) -> bool {
-        self.shared.lock().unwrap_or_else(PoisonError::into_inner).watch.interrupted()
+        lock(self.progress).observer.interrupted()
     }
+}
+
+/// A device whose thread has panicked is no reason for the others to lose what they have trained.
+fn lock<'a, 'o>(progress: &'a Mutex<Progress<'o>>) -> MutexGuard<'a, Progress<'o>> {
+    progress.lock().unwrap_or_else(PoisonError::into_inner)
 }

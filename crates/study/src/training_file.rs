@@ -10,7 +10,7 @@ use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use serde::{Deserialize, Serialize};
 use triax_model::whole_file;
-use triax_trainer::FleetEpoch;
+use triax_trainer::EpochRecord;
 
 use crate::StudyError;
 use crate::grid::Study;
@@ -48,9 +48,34 @@ pub struct Trained {
     /// Its share of the seconds that its group took.
     pub seconds: f64,
     /// Its complete epochs.
-    pub history: Vec<FleetEpoch>,
+    pub history: Vec<TrainedEpoch>,
     /// How it broke down, where it did.
     pub broken: Option<String>,
+}
+
+/// What the file of a training keeps of an [`EpochRecord`]: all but what its place in the history, its scores and the
+/// duration of the whole say.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TrainedEpoch {
+    /// As [`EpochRecord::loss`].
+    pub loss: f64,
+    /// As [`EpochRecord::accuracy`].
+    pub accuracy: f64,
+    /// As [`EpochRecord::val_loss`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub val_loss: Option<f64>,
+    /// As [`EpochRecord::val_accuracy`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub val_accuracy: Option<f64>,
+    /// As [`EpochRecord::learning_rate`].
+    pub learning_rate: f32,
+}
+
+impl From<EpochRecord> for TrainedEpoch {
+    fn from(record: EpochRecord) -> Self {
+        let EpochRecord { loss, accuracy, val_loss, val_accuracy, learning_rate, .. } = record;
+        Self { loss, accuracy, val_loss, val_accuracy, learning_rate }
+    }
 }
 
 impl TrainingFile {
@@ -113,5 +138,50 @@ impl TrainingFile {
         }
         let values = scores.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
         Ok(Self { trained, scores: values.collect() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Files of studies that were trained in shares by different versions are joined: their text must stay as it is.
+    #[test]
+    fn the_format_stays_as_it_is() {
+        let record = EpochRecord {
+            epoch: 1,
+            loss: 0.5,
+            accuracy: 0.25,
+            val_loss: Some(1.5),
+            val_accuracy: Some(0.75),
+            val_macro_f1: Some(0.125),
+            learning_rate: 0.01,
+            seconds: 2.0,
+        };
+        let unjudged = EpochRecord { val_loss: None, val_accuracy: None, val_macro_f1: None, ..record };
+        let trained = Trained {
+            number: 3,
+            setting: "loss=hinge".into(),
+            fold: "1".into(),
+            seed: 7,
+            fingerprint: "ab".into(),
+            device: "cpu".into(),
+            started: 1,
+            seconds: 0.5,
+            history: vec![record.into(), unjudged.into()],
+            broken: None,
+        };
+        let text =
+            r#"{"number":3,"setting":"loss=hinge","fold":"1","seed":7,"fingerprint":"ab","device":"cpu","started":1,"#
+                .to_owned()
+                + r#""seconds":0.5,"history":[{"loss":0.5,"accuracy":0.25,"val_loss":1.5,"val_accuracy":0.75,"#
+                + r#""learning_rate":0.01},{"loss":0.5,"accuracy":0.25,"learning_rate":0.01}],"broken":null}"#;
+        assert_eq!(serde_json::to_string(&trained).unwrap(), text);
+        assert_eq!(serde_json::from_str::<Trained>(&text).unwrap(), trained);
+        let scratch = tempfile::tempdir().unwrap();
+        let path = scratch.path().join("00003.safetensors");
+        let file = TrainingFile { trained, scores: vec![0.5, -1.0, 2.0, 0.25] };
+        file.write(&path, 2).unwrap();
+        assert_eq!(TrainingFile::read(&path, 2).unwrap(), file);
     }
 }

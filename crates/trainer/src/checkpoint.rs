@@ -16,8 +16,8 @@ use triax_engine::{Optimizer, SessionState};
 use triax_model::{Network, Tensor, Weights, whole_file};
 
 use crate::error::FolderError;
+use crate::fit_plan::FitPlan;
 use crate::identity::Identity;
-use crate::plan::FitPlan;
 use crate::progress::Progress;
 
 const FORMAT: &str = "triax-checkpoint";

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::FolderError;
 
-/// One epoch: a line of `history.jsonl`.
+/// One epoch of a model. In a run folder it is a line of `history.jsonl`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EpochRecord {
     /// The epoch, from 1.
@@ -18,7 +18,8 @@ pub struct EpochRecord {
     pub loss: f64,
     /// Fraction of the training windows classified correctly, counted likewise.
     pub accuracy: f64,
-    /// Validation loss after the epoch; absent without validation windows, as all that follows of validation.
+    /// Validation loss after the epoch; absent without validation windows and where the job does not follow them, as all
+    /// that follows of validation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub val_loss: Option<f64>,
     /// Fraction of the validation windows classified correctly.
@@ -29,7 +30,7 @@ pub struct EpochRecord {
     pub val_macro_f1: Option<f64>,
     /// Learning rate of the epoch's last step.
     pub learning_rate: f32,
-    /// Wall-clock seconds of training and validation.
+    /// Wall-clock seconds of training and validation, of all models that were trained together.
     pub seconds: f64,
 }
 

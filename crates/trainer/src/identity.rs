@@ -7,7 +7,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use triax_engine::WindowSet;
 
-use crate::job::Job;
+use crate::job::{Job, Model};
 
 /// Plan, network, classes, scaler and digests of the windows. The engine is not part of it: a run may move to another device,
 /// though only on the same one will its bits be those of an uninterrupted run.
@@ -29,14 +29,15 @@ pub(crate) struct Identity {
 }
 
 impl Identity {
-    pub(crate) fn of(job: &Job<'_>) -> Self {
+    /// The identity of the training of `model`, which is one of `job`.
+    pub(crate) fn new(job: &Job<'_>, model: &Model<'_>) -> Self {
         Self {
-            plan: json(job.plan),
-            network: json(job.network.spec()),
+            plan: json(model.plan),
+            network: json(model.network.spec()),
             classes: job.classes.to_vec(),
-            scaler: json(&job.scaler),
-            train: digest(job.windows, job.train, job.windows.sample_weights.as_deref()),
-            valid: digest(job.windows, job.valid, None),
+            scaler: json(&model.scaler),
+            train: digest(job.windows, model.train, job.windows.sample_weights.as_deref()),
+            valid: digest(job.windows, model.valid, None),
         }
     }
 

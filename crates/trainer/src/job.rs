@@ -1,98 +1,113 @@
 //! What is trained, and on what.
 
-use std::collections::BTreeMap;
-
-use triax_engine::{Engine, EngineError, Member, Session, WindowSet};
-use triax_model::{Network, Scaler, WeightFile, Weights};
+use triax_engine::{Engine, Member, WindowSet, check_fleet};
+use triax_model::{Network, Scaler, Weights};
 
 use crate::error::FitError;
-use crate::plan::FitPlan;
+use crate::fit_plan::FitPlan;
 
-/// A network to train, with everything that decides how it comes out but its first weights.
+/// The models to train, and what they share. One model is a fleet of one.
 #[derive(Clone, Copy)]
 pub struct Job<'a> {
-    /// Trains it.
+    /// Trains them.
     pub engine: &'a dyn Engine,
-    /// The network.
-    pub network: &'a Network,
-    /// The windows, their values as the sensors gave them.
+    /// The windows of all models, their values as the sensors gave them.
     pub windows: &'a WindowSet,
-    /// Which of them to train on.
-    pub train: &'a [u32],
-    /// Which of them to judge each epoch by; may be none. Each counts once, whatever its weight.
-    pub valid: &'a [u32],
-    /// The settings.
-    pub plan: &'a FitPlan,
-    /// Names of the classes; they travel with the weights, as the following do.
+    /// Names of the classes.
     pub classes: &'a [String],
-    /// How the values are standardised, by the engine as it takes them; not at all where absent.
-    pub scaler: Option<&'a Scaler>,
-    /// Further metadata of the weight files.
-    pub extra: &'a BTreeMap<String, String>,
+    /// The models.
+    pub models: &'a [Model<'a>],
+    /// Models to train at once; fewer where the device holds fewer, and as many as it holds where absent. The results of
+    /// small groups come sooner; a GPU trains large ones faster.
+    pub at_once: Option<usize>,
+    /// Whether the record of each epoch has figures over the validation windows. A run in a folder has them always.
+    pub follows_validation: bool,
 }
 
-impl Job<'_> {
+/// One model, with everything that decides how it comes out. What the models of a fleet must have in common is said at
+/// [`Member`]; here the number of epochs is added.
+#[derive(Clone, Copy, Debug)]
+pub struct Model<'a> {
+    /// The network.
+    pub network: &'a Network,
+    /// The weights that training starts from.
+    pub weights: &'a Weights,
+    /// The settings.
+    pub plan: &'a FitPlan,
+    /// How the engine standardises the values as it takes them; not at all where absent.
+    pub scaler: Option<&'a Scaler>,
+    /// Indices of the windows to train on.
+    pub train: &'a [u32],
+    /// Indices of the windows to judge the model by; may be none. Each counts once, whatever its weight.
+    pub valid: &'a [u32],
+}
+
+impl<'a> Model<'a> {
     /// Steps of an epoch, the last of which may be smaller.
     pub fn steps_per_epoch(&self) -> usize {
         self.plan.training.n_steps(self.train.len())
     }
 
-    /// Puts everything on the device.
-    pub(crate) fn open(&self, weights: &Weights) -> Result<Box<dyn Session>, EngineError> {
-        let member = Member {
-            network: self.network,
-            weights,
-            plan: &self.plan.training,
-            scaler: self.scaler,
-            validation: self.valid,
-        };
-        self.engine.open(&[member], self.windows)
+    /// Steps of all epochs.
+    pub fn n_steps(&self) -> u64 {
+        (self.plan.epochs * self.steps_per_epoch()) as u64
     }
 
-    /// A weight file of this job.
-    pub(crate) fn weight_file(&self, weights: Weights) -> WeightFile {
-        WeightFile {
-            weights,
-            spec: self.network.spec().clone(),
-            classes: self.classes.to_vec(),
-            scaler: self.scaler.cloned(),
-            extra: self.extra.clone(),
+    /// What the engine sees of it.
+    pub(crate) fn member(&self) -> Member<'a> {
+        let Self { network, weights, plan, scaler, valid, .. } = *self;
+        Member { network, weights, plan: &plan.training, scaler, validation: valid }
+    }
+
+    /// Whether it can be trained on `windows`, beside models that are trained for `epochs` epochs.
+    fn check(&self, windows: &WindowSet, epochs: usize) -> Result<(), String> {
+        self.plan.check()?;
+        if self.train.is_empty() {
+            return Err("there is no window to train on".into());
         }
-    }
-
-    /// Checks that the parts belong together, before anything is written or put on a device.
-    pub(crate) fn check(&self) -> Result<(), FitError> {
-        self.plan.check().map_err(FitError::Input)?;
-        check_classes(self.classes, self.network).map_err(FitError::Input)?;
-        check_roles(self.train, self.valid, self.windows).map_err(FitError::Input)?;
-        self.plan.training.check(self.network)?;
-        self.windows.check(self.network)?;
-        if let Some(scaler) = self.scaler {
-            scaler.fits(self.network.spec().channels).map_err(FitError::Input)?;
+        for (role, indices) in [("training", self.train), ("validation", self.valid)] {
+            if let Some(window) = indices.iter().find(|&&window| window as usize >= windows.len()) {
+                let n_windows = windows.len();
+                return Err(format!("window {window} (from 0) is to be one for {role}, and there are {n_windows}"));
+            }
+        }
+        if self.plan.epochs != epochs {
+            let own = self.plan.epochs;
+            return Err(format!("it is to be trained for {own} epochs, and the first model for {epochs}"));
         }
         Ok(())
     }
 }
 
-/// Whether each class of `network` has a name.
-pub(crate) fn check_classes(classes: &[String], network: &Network) -> Result<(), String> {
-    match (classes.len(), network.spec().classes) {
-        (names, n_classes) if names != n_classes => {
-            Err(format!("{names} class names for a network of {n_classes} classes"))
+impl Job<'_> {
+    /// Checks that the parts belong together, before anything is written or put on a device.
+    pub(crate) fn check(&self) -> Result<(), FitError> {
+        let Some(first) = self.models.first() else {
+            return Err(FitError::Input("a fleet has at least one model".into()));
+        };
+        let (n_names, n_classes) = (self.classes.len(), first.network.spec().classes);
+        if n_names != n_classes {
+            let problem = format!("{n_names} class names for a network of {n_classes} classes");
+            return Err(FitError::Input(problem));
         }
-        _ => Ok(()),
+        self.check_each(|model| model.check(self.windows, first.plan.epochs))?;
+        let members: Vec<Member<'_>> = self.models.iter().map(Model::member).collect();
+        Ok(check_fleet(&members, self.windows)?)
     }
-}
 
-/// Whether there is something to train on, and only windows that there are.
-pub(crate) fn check_roles(train: &[u32], valid: &[u32], windows: &WindowSet) -> Result<(), String> {
-    if train.is_empty() {
-        return Err("there is no window to train on".into());
-    }
-    for (role, indices) in [("training", train), ("validation", valid)] {
-        if let Some(window) = indices.iter().find(|&&window| window as usize >= windows.len()) {
-            return Err(format!("window {window} (from 0) is to be one for {role}, and there are {}", windows.len()));
+    /// Checks each model, and names the one that is refused where there are several.
+    pub(crate) fn check_each(&self, check: impl Fn(&Model<'_>) -> Result<(), String>) -> Result<(), FitError> {
+        for (model_idx, model) in self.models.iter().enumerate() {
+            check(model).map_err(|problem| match self.models {
+                [_] => FitError::Input(problem),
+                _ => FitError::Input(format!("model {model_idx} of the fleet: {problem}")),
+            })?;
         }
+        Ok(())
     }
-    Ok(())
+
+    /// Steps of all models in all epochs.
+    pub(crate) fn n_steps(&self) -> u64 {
+        self.models.iter().map(Model::n_steps).sum()
+    }
 }

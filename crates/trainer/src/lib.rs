@@ -3,27 +3,35 @@
 //! # The interface in one page
 //!
 //! ```no_run
-//! use triax_trainer::{Job, Observer, Outcome, RunFolder, fit, resume};
-//! # fn example(job: &Job<'_>, weights: &triax_model::Weights, config: &serde_json::Value, observer: &mut dyn Observer)
+//! use std::collections::BTreeMap;
+//! use triax_trainer::{FitOutcome, Job, Observer, RunFolder, RunOutcome, fit, fit_run, resume_run};
+//! # fn example(job: &Job<'_>, config: &serde_json::Value, observer: &mut dyn Observer)
 //! # -> Result<(), Box<dyn std::error::Error>> {
+//! // Many models at once, in memory:
+//! if let FitOutcome::Finished(results) = fit(job, observer)? {
+//!     println!("{} models, {} epochs each", results.len(), results[0].history.len());
+//! }
+//! // One model, in a folder:
+//! let metadata = BTreeMap::new();
 //! let folder = RunFolder::create("runs/walk".as_ref(), config)?; // refused where the folder holds anything
-//! match fit(job, weights, &folder, observer)? {
-//!     Outcome::Finished(summary) => println!("best epoch {}", summary.best.epoch),
-//!     Outcome::Interrupted { epoch, step } => println!("saved in epoch {epoch} after step {step}"),
+//! match fit_run(job, &folder, &metadata, observer)? {
+//!     RunOutcome::Finished(summary) => println!("best epoch {}", summary.best.epoch),
+//!     RunOutcome::Interrupted { epoch, step } => println!("saved in epoch {epoch} after step {step}"),
 //! }
 //! // Later, in another process, with the same job:
 //! let folder = RunFolder::open("runs/walk".as_ref())?;
-//! let outcome = resume(job, &folder, observer)?;
+//! let outcome = resume_run(job, &folder, &metadata, observer)?;
 //! # Ok(()) }
 //! ```
 //!
-//! - A [`Job`] names the engine, the network, the windows, which of them to train on and which to judge by, and the
-//!   [`FitPlan`]: what is trained, and how.
+//! - A [`Job`] names the engine, the windows and the [`Model`]s: the network of each, which windows to train on and which
+//!   to judge by, and the [`FitPlan`], which says how.
+//! - [`fit()`] trains the models in memory, as many at once as the device holds. [`fit_run`] trains one, and keeps its state
+//!   in a folder. Both take their steps in one loop, and a model comes out of a fleet as it does alone.
 //! - A [`RunFolder`] holds everything a run leaves on disk: `config.json`, `history.jsonl` (an [`EpochRecord`] a line),
 //!   `steps.jsonl`, `metrics.json` (a [`Summary`]), `best.safetensors`, `last.safetensors` and `checkpoint.safetensors`;
 //!   and an empty `.lock`, which keeps a second process from training there.
 //! - An [`Observer`] is told what happens, to draw bars, and is asked whether to stop.
-//! - [`fit_fleet`] trains a [`FleetJob`]: many models at once, without a folder, their results handed over as they come.
 //! - [`Metrics`] come from scores and labels alone, so that evaluating a finished network counts exactly as training did;
 //!   so do [`Reliability`], [`SubjectFigures`] and the worst [`Mistake`]s, which reports show.
 //!
@@ -37,33 +45,34 @@ mod checkpoint;
 mod error;
 mod exact;
 mod fit;
-mod fleet;
+mod fit_plan;
 mod history;
 mod identity;
 mod job;
 mod metrics;
 mod mistakes;
+mod model_state;
 mod observer;
-mod plan;
 mod progress;
 mod reliability;
+mod run;
+mod run_files;
 mod run_folder;
 mod sampling;
 mod schedule;
 mod subjects;
+mod training;
 
 pub use error::{Breakdown, FitError, FolderError};
-pub use fit::{Outcome, fit, resume};
-pub use fleet::{
-    FleetEpoch, FleetJob, FleetModel, FleetObserver, FleetOutcome, FleetResult, FleetShape, TrainedModel, fit_fleet,
-};
+pub use fit::{FitOutcome, ModelResult, TrainedModel, fit};
+pub use fit_plan::FitPlan;
 pub use history::{EpochRecord, StepRecord};
-pub use job::Job;
+pub use job::{Job, Model};
 pub use metrics::{ClassMetrics, Metrics, MetricsError};
 pub use mistakes::{Mistake, WrongWindow, worst_mistakes};
-pub use observer::{Observer, RunShape};
-pub use plan::FitPlan;
+pub use observer::{FitSize, Observer};
 pub use reliability::Reliability;
+pub use run::{RunOutcome, fit_run, resume_run};
 pub use run_folder::{Figures, RunFolder, Summary};
 pub use sampling::Sampling;
 pub use schedule::Schedule;

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use triax_engine::StepResult;
 
 use crate::exact;
-use crate::plan::FitPlan;
+use crate::fit_plan::FitPlan;
 use crate::schedule::ScheduleState;
 
 /// Where a run stands.

@@ -1,7 +1,6 @@
 //! Runs that end with the mean of their last epochs' weights.
 
-use triax_engine::CpuEngine;
-use triax_engine::Engine;
+use triax_engine::{CpuEngine, Engine};
 use triax_model::{WeightFile, Weights};
 use triax_trainer::{FitError, RunFolder, Sampling};
 

@@ -70,7 +70,7 @@ struct BreakAt<'a> {
 }
 
 impl Observer for BreakAt<'_> {
-    fn epoch_ended(&mut self, record: &EpochRecord, _: Option<&Metrics>) {
+    fn epoch_ended(&mut self, _: usize, record: &EpochRecord, _: Option<&Metrics>) {
         if record.epoch == self.epoch {
             (self.damage)(&self.path);
         }

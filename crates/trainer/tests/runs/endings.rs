@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use triax_engine::CpuEngine;
 use triax_model::WeightFile;
 use triax_trainer::{
-    Breakdown, EpochRecord, FitError, Metrics, Observer, Outcome, RunFolder, RunShape, Schedule, StepRecord, Summary,
-    fit,
+    Breakdown, EpochRecord, FitError, FitSize, Metrics, Observer, RunFolder, RunOutcome, Schedule, StepRecord, Summary,
+    fit_run,
 };
 
 use crate::setup::{Setup, StopAfter, assert_same_run, contents, copy, empty_folder, finished, windows};
@@ -55,7 +55,7 @@ proptest! {
         setup.plan.training.batch_size = batch_size;
         setup.plan.training.seed = seed;
         let engine = Toy::default();
-        if let Outcome::Interrupted { .. } = setup.fit(&engine, &run, &mut StopAfter(stop)).unwrap() {
+        if let RunOutcome::Interrupted { .. } = setup.fit(&engine, &run, &mut StopAfter(stop)).unwrap() {
             finished(setup.resume(&engine, &run, &mut ()));
         }
         let visited = engine.visited.borrow();
@@ -128,8 +128,8 @@ fn weight_files_carry_what_prediction_needs() {
         let file = WeightFile::read(run.join(name)).unwrap();
         assert_eq!(file.spec, *setup.network.spec());
         assert_eq!(file.classes, setup.classes);
-        assert_eq!(file.scaler.as_ref(), Some(&setup.scaler));
-        assert_eq!(file.extra, setup.extra);
+        assert_eq!(file.scaler, setup.scaler);
+        assert_eq!(file.extra, setup.metadata);
     }
 }
 
@@ -231,7 +231,7 @@ struct CopyAt<'a> {
 }
 
 impl Observer for CopyAt<'_> {
-    fn epoch_ended(&mut self, record: &EpochRecord, _: Option<&Metrics>) {
+    fn epoch_ended(&mut self, _: usize, record: &EpochRecord, _: Option<&Metrics>) {
         if record.epoch == self.epoch {
             copy(self.run, self.copy);
         }
@@ -272,9 +272,9 @@ fn values_that_are_not_finite_end_the_run_and_spoil_nothing() {
 fn a_run_that_breaks_down_between_two_saves_loses_no_epoch() {
     struct GoesOnAt(Option<usize>);
     impl Observer for GoesOnAt {
-        fn run_started(&mut self, shape: &RunShape) {
-            assert_eq!(shape.steps_done, 0);
-            self.0 = Some(shape.epochs_done);
+        fn fit_started(&mut self, size: &FitSize) {
+            assert_eq!(size.steps_done, 5 * size.epochs_done as u64);
+            self.0 = Some(size.epochs_done);
         }
     }
     let folder = empty_folder();
@@ -333,7 +333,7 @@ fn jobs_that_cannot_work_are_refused_before_anything_is_trained() {
         (refused(&|setup| setup.valid[3] = 40), "window 40 (from 0) is to be one for validation, and there are 31"),
         (refused(&|setup| replace(setup, 11, f32::NAN)), "window 11 (from 0) holds NaN"),
         (refused(&|setup| replace(setup, 2, f32::INFINITY)), "window 2 (from 0) holds inf"),
-        (refused(&|setup| setup.scaler.scale[1] = 0.0), "scale of channel 1 is 0"),
+        (refused(&|setup| setup.scaler.as_mut().unwrap().scale[1] = 0.0), "scale of channel 1 is 0"),
         (refused(&|setup| setup.weights.tensors[0].values[0] = f32::NAN), "conv1.kernel"),
         (refused(&|setup| setup.windows.labels = vec![7; 31].into()), "7"),
     ] {
@@ -347,7 +347,8 @@ fn a_folder_with_a_run_is_resumed_and_never_started_again() {
     let run = folder.path().join("run");
     let (setup, engine) = (Setup::new(), Toy::default());
     setup.fit(&engine, &run, &mut StopAfter(2)).unwrap();
-    let again = fit(&setup.job(&engine), &setup.weights, &RunFolder::open(&run).unwrap(), &mut ());
+    let (models, folder) = ([setup.model()], RunFolder::open(&run).unwrap());
+    let again = fit_run(&setup.job(&engine, &models), &folder, &setup.metadata, &mut ());
     let said = again.unwrap_err().to_string();
     assert!(said.contains("holds a run already: resume it"), "{said}");
 }

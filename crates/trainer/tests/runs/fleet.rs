@@ -1,40 +1,21 @@
 //! Fleets: what becomes of a model does not depend on who else is trained.
 
-use triax_engine::CpuEngine;
-use triax_engine::Engine;
+use triax_engine::{CpuEngine, Engine, StepResult};
 use triax_losses::Loss;
 use triax_model::{Network, Scaler, WeightFile, Weights};
 use triax_trainer::{
-    Breakdown, FitError, FitPlan, FleetJob, FleetModel, FleetObserver, FleetOutcome, FleetResult, FleetShape,
-    RunFolder, Sampling, Schedule, fit_fleet,
+    Breakdown, EpochRecord, FitError, FitOutcome, FitSize, Job, Metrics, Model, ModelResult, Observer, RunFolder,
+    Sampling, Schedule, fit,
 };
 
 use crate::setup::{Setup, empty_folder, finished};
 use crate::toy::{Fault, Toy};
 
-/// Everything that a [`FleetModel`] borrows.
-#[derive(Clone)]
-struct Model {
-    network: Network,
-    weights: Weights,
-    plan: FitPlan,
-    scaler: Option<Scaler>,
-    train: Vec<u32>,
-    valid: Vec<u32>,
-}
-
-impl Model {
-    fn borrow(&self) -> FleetModel<'_> {
-        let Self { network, weights, plan, scaler, train, valid } = self;
-        FleetModel { network, weights, plan, scaler: scaler.as_ref(), train, valid }
-    }
-}
-
 /// Seven models that have nothing in common but what they must: their epochs have two to five steps.
-fn models() -> Vec<Model> {
-    let setup = Setup::new();
+fn models() -> Vec<Setup> {
     let plateau = Schedule::Plateau { factor: 0.5, patience: 1, min_delta: 10.0, cooldown: 0, min_learning_rate: 0.0 };
     let model = |m: usize| {
+        let setup = Setup::new();
         let mut spec = setup.network.spec().clone();
         spec.dropout = [0.25, 0.0, 0.5][m % 3];
         let network = Network::new(spec).unwrap();
@@ -47,99 +28,94 @@ fn models() -> Vec<Model> {
         plan.shuffle = m != 5;
         plan.sampling = if m == 2 { Sampling::Balanced } else { Sampling::Shuffle };
         plan.average_last = [None, Some(3), None, Some(1)][m % 4];
-        Model {
+        Setup {
             weights: Weights::glorot_uniform(&network, m as u64),
             network,
             plan,
             scaler: (m != 3).then(|| Scaler { mean: vec![0.1 * m as f32, 0.25], scale: vec![1.0, 1.0 + m as f32] }),
             train: (3 * m as u32..31).collect(),
             valid: if m == 4 { vec![] } else { (0..2 + m as u32).collect() },
+            ..setup
         }
     };
     (0..7).map(model).collect()
 }
 
 /// Trains `models` on the windows of the small job.
-fn train(engine: &dyn Engine, models: &[Model], observer: &mut dyn FleetObserver) -> Result<FleetOutcome, FitError> {
+fn train(engine: &dyn Engine, models: &[Setup], observer: &mut dyn Observer) -> Result<FitOutcome, FitError> {
     train_at_once(None, engine, models, observer)
 }
 
 fn train_at_once(
     at_once: Option<usize>,
     engine: &dyn Engine,
-    models: &[Model],
-    observer: &mut dyn FleetObserver,
-) -> Result<FleetOutcome, FitError> {
+    models: &[Setup],
+    observer: &mut dyn Observer,
+) -> Result<FitOutcome, FitError> {
     let setup = Setup::new();
-    let models: Vec<FleetModel<'_>> = models.iter().map(Model::borrow).collect();
-    fit_fleet(
-        &FleetJob {
-            engine,
-            windows: &setup.windows,
-            classes: &setup.classes,
-            models: &models,
-            at_once,
-            follows_validation: false,
-        },
-        observer,
-    )
+    let models: Vec<Model<'_>> = models.iter().map(Setup::model).collect();
+    fit(&Job { at_once, ..setup.job(engine, &models) }, observer)
 }
 
 /// Keeps what it is told, and stops the fleet after so many steps.
 #[derive(Default)]
 struct Told {
-    shape: Option<FleetShape>,
+    size: Option<FitSize>,
     steps: Vec<u64>,
-    groups: Vec<usize>,
-    results: Vec<FleetResult>,
+    models_ended: Vec<usize>,
     stop_at: Option<u64>,
 }
 
-impl FleetObserver for Told {
-    fn fleet_started(&mut self, shape: &FleetShape) {
-        self.shape = Some(*shape);
+impl Observer for Told {
+    fn fit_started(&mut self, size: &FitSize) {
+        self.size = Some(*size);
     }
-    fn steps_done(&mut self, steps: u64) {
+    fn steps_done(&mut self, steps: u64, _: Option<StepResult>) {
         self.steps.push(steps);
     }
-    fn group_ended(&mut self, results: Vec<FleetResult>) {
-        self.groups.push(results.len());
-        self.results.extend(results);
+    fn models_ended(&mut self, models: usize) {
+        self.models_ended.push(models);
     }
     fn interrupted(&mut self) -> bool {
         self.stop_at.is_some_and(|stop| self.steps.last().is_some_and(|&steps| steps >= stop))
     }
 }
 
+/// The results with `seconds`, which are never the same twice, left out.
+fn without_seconds(mut results: Vec<ModelResult>) -> Vec<ModelResult> {
+    results.iter_mut().flat_map(|result| &mut result.history).for_each(|record| record.seconds = 0.0);
+    results
+}
+
 /// The results of all models.
-fn results(engine: &dyn Engine, models: &[Model]) -> Vec<FleetResult> {
-    let mut told = Told::default();
-    assert_eq!(train(engine, models, &mut told).unwrap(), FleetOutcome::Finished);
-    assert!(told.results.iter().map(|result| result.model).eq(0..models.len()));
-    told.results
+fn results(outcome: Result<FitOutcome, FitError>) -> Vec<ModelResult> {
+    match outcome.unwrap() {
+        FitOutcome::Finished(results) => without_seconds(results),
+        FitOutcome::Interrupted(_) => panic!("nobody asked to stop"),
+    }
 }
 
 #[test]
 fn grouping_changes_nothing() {
     let models = models();
-    let truth = results(&Toy::default(), &models);
+    let truth = results(train(&Toy::default(), &models, &mut ()));
     let cpu = CpuEngine::<f32>::new();
-    let truth_of_cpu = results(&cpu, &models);
+    let truth_of_cpu = results(train(&cpu, &models, &mut ()));
     for (most, groups) in [(1, vec![1; 7]), (3, vec![3, 3, 1]), (4, vec![4, 3]), (6, vec![4, 3]), (7, vec![7])] {
+        let ends: Vec<usize> = (1..=groups.len()).map(|n_groups| groups[..n_groups].iter().sum()).collect();
         // What the device holds, or what was asked for.
         for (capacity, at_once) in [(most, None), (most, Some(9)), (usize::MAX, Some(most))] {
             let toy = Toy { capacity, ..Toy::default() };
             let mut told = Told::default();
-            train_at_once(at_once, &toy, &models, &mut told).unwrap();
-            assert_eq!(told.groups, groups);
+            let found = results(train_at_once(at_once, &toy, &models, &mut told));
             assert_eq!(*toy.fleets.borrow(), groups);
-            assert_eq!(told.shape.unwrap().n_at_once, groups[0]);
-            assert_eq!(told.results, truth, "in groups of {groups:?}");
+            assert_eq!(told.models_ended, ends);
+            assert_eq!(found, truth, "in groups of {groups:?}");
         }
         let mut told = Told::default();
-        train_at_once(Some(most), &cpu, &models, &mut told).unwrap();
-        assert_eq!(told.groups, groups);
-        assert_eq!(told.results, truth_of_cpu, "in groups of {groups:?}");
+        let found = results(train_at_once(Some(most), &cpu, &models, &mut told));
+        assert_eq!(told.models_ended, ends);
+        assert_eq!(found, truth_of_cpu, "in groups of {groups:?}");
     }
 }
 
@@ -149,17 +125,13 @@ fn each_model_ends_as_it_does_alone() {
         [("toy", Box::new(Toy::default())), ("cpu", Box::new(CpuEngine::<f32>::new()))];
     for (name, engine) in engines {
         let models = models();
-        for (m, (model, result)) in models.iter().zip(results(&*engine, &models)).enumerate() {
+        let found = results(train(&*engine, &models, &mut ()));
+        for (m, (model, result)) in models.iter().zip(found).enumerate() {
             let what = format!("model {m} on {name}");
-            let folder = empty_folder();
-            let run = folder.path().join("run");
-            let mut setup = Setup { network: model.network.clone(), weights: model.weights.clone(), ..Setup::new() };
-            setup.plan = model.plan.clone();
-            (setup.train, setup.valid) = (model.train.clone(), model.valid.clone());
-            let mut job = setup.job(&*engine);
-            job.scaler = model.scaler.as_ref();
-            let folder = RunFolder::create(&run, &serde_json::json!({})).unwrap();
-            let alone = finished(triax_trainer::fit(&job, &model.weights, &folder, &mut ()));
+            let scratch = empty_folder();
+            let run = scratch.path().join("run");
+            let alone = finished(model.fit(&*engine, &run, &mut ()));
+            let folder = RunFolder::open(&run).unwrap();
             let trained = result.end.unwrap();
             assert!(trained.weights == WeightFile::read(folder.last_path()).unwrap().weights, "{what}");
             assert_eq!(trained.validation, alone.last.validation, "{what}");
@@ -176,9 +148,35 @@ fn each_model_ends_as_it_does_alone() {
 }
 
 #[test]
+fn an_observer_is_told_of_each_epoch_of_each_model() {
+    #[derive(Default)]
+    struct Epochs([Vec<EpochRecord>; 7], [Option<Metrics>; 7]);
+    impl Observer for Epochs {
+        fn epoch_ended(&mut self, model_idx: usize, record: &EpochRecord, validation: Option<&Metrics>) {
+            assert_eq!(record.val_macro_f1, validation.map(|metrics| metrics.macro_f1));
+            self.0[model_idx].push(*record);
+            self.1[model_idx] = validation.cloned();
+        }
+    }
+    let (setup, models) = (Setup::new(), models());
+    let models: Vec<Model<'_>> = models.iter().map(Setup::model).collect();
+    let toy = Toy { capacity: 3, ..Toy::default() };
+    let mut told = Epochs::default();
+    let job = Job { follows_validation: true, ..setup.job(&toy, &models) };
+    let FitOutcome::Finished(results) = fit(&job, &mut told).unwrap() else { panic!("nobody asked to stop") };
+    for (m, result) in results.into_iter().enumerate() {
+        assert!(result.history.iter().map(|record| record.epoch).eq(1..=4));
+        assert_eq!(result.history, told.0[m]);
+        let validation = result.end.unwrap().validation;
+        assert_eq!(validation.is_some(), m != 4);
+        assert_eq!(validation, told.1[m], "the last figures are those of the weights that model {m} ends with");
+    }
+}
+
+#[test]
 fn a_model_that_breaks_down_spoils_no_other() {
     let models = models();
-    let sound = results(&Toy::default(), &models);
+    let sound = results(train(&Toy::default(), &models, &mut ()));
     let breakdown = |what: &str, epoch, step| Breakdown { what: what.into(), epoch, step };
     // Model 1 has a plateau schedule and six steps an epoch, model 5 cosine and four; there are four epochs.
     for (m, fault, expected) in [
@@ -192,9 +190,10 @@ fn a_model_that_breaks_down_spoils_no_other() {
         for capacity in [1, 4, 7] {
             let toy = Toy { fault: Some(fault), faulty_seed: Some(10 + m as u64), capacity, ..Toy::default() };
             let mut told = Told::default();
-            assert_eq!(train(&toy, &models, &mut told).unwrap(), FleetOutcome::Finished);
-            for (result, sound) in told.results.iter().zip(&sound) {
-                if result.model != m {
+            let found = results(train(&toy, &models, &mut told));
+            assert_eq!(found.len(), models.len());
+            for (model, (result, sound)) in found.iter().zip(&sound).enumerate() {
+                if model != m {
                     assert_eq!(result, sound, "{fault:?}");
                     continue;
                 }
@@ -203,19 +202,19 @@ fn a_model_that_breaks_down_spoils_no_other() {
                 assert_eq!(result.history, sound.history[..n_complete], "{fault:?}");
             }
             assert!(expected.to_string().contains("is not finite; lower the learning rate"), "{expected}");
-            assert_eq!(told.steps.last(), told.shape.map(|shape| shape.n_steps).as_ref(), "{fault:?}");
+            assert_eq!(told.steps.last(), told.size.map(|size| size.n_steps).as_ref(), "{fault:?}");
         }
     }
 }
 
 #[test]
-fn a_fleet_that_is_stopped_has_handed_over_the_groups_that_were_done() {
+fn a_fleet_that_is_stopped_returns_the_groups_that_were_done() {
     let models = models();
-    let whole = results(&Toy::default(), &models);
+    let whole = results(train(&Toy::default(), &models, &mut ()));
     let toy = Toy { capacity: 3, ..Toy::default() };
     let mut all = Told::default();
     train(&toy, &models, &mut all).unwrap();
-    let n_steps = all.shape.unwrap().n_steps;
+    let n_steps = all.size.unwrap().n_steps;
     assert!(all.steps.is_sorted());
     assert_eq!((all.steps.first(), all.steps.last()), (Some(&1), Some(&n_steps)));
     let of_groups: Vec<u64> = [0..3, 3..6, 6..7]
@@ -223,22 +222,21 @@ fn a_fleet_that_is_stopped_has_handed_over_the_groups_that_were_done() {
         .into();
     for stop in 1..n_steps {
         let mut told = Told { stop_at: Some(stop), ..Told::default() };
-        let outcome = train(&toy, &models, &mut told).unwrap();
+        let FitOutcome::Interrupted(results) = train(&toy, &models, &mut told).unwrap() else { panic!("it went on") };
         let done = match stop {
             stop if stop <= of_groups[0] => 0,
             stop if stop <= of_groups[0] + of_groups[1] => 3,
             _ => 6,
         };
-        assert_eq!(outcome, FleetOutcome::Interrupted { n_models: done });
         assert_eq!(told.steps.last(), Some(&stop), "it stops after the step in which it was asked to");
-        assert_eq!(told.results, whole[..done]);
+        assert_eq!(without_seconds(results), whole[..done]);
     }
 }
 
 #[test]
 fn fleets_that_cannot_work_are_refused_before_anything_is_trained() {
     let toy = Toy::default();
-    let refused = |change: &dyn Fn(&mut Vec<Model>)| {
+    let refused = |change: &dyn Fn(&mut Vec<Setup>)| {
         let mut models = models();
         change(&mut models);
         train(&toy, &models, &mut ()).unwrap_err().to_string()

@@ -5,10 +5,10 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use triax_engine::CpuEngine;
-use triax_engine::{Engine, StepResult};
+use triax_engine::{CpuEngine, Engine, StepResult};
+use triax_model::Weights;
 use triax_trainer::{
-    EpochRecord, FitError, Metrics, Observer, Outcome, RunFolder, RunShape, Sampling, Schedule, resume,
+    EpochRecord, FitError, FitSize, Metrics, Observer, RunFolder, RunOutcome, Sampling, Schedule, resume_run,
 };
 
 use crate::setup::{Setup, StopAfter, assert_same_run, copy, empty_folder, finished, windows};
@@ -53,13 +53,13 @@ impl Snapshots {
 }
 
 impl Observer for Snapshots {
-    fn run_started(&mut self, _: &RunShape) {
+    fn fit_started(&mut self, _: &FitSize) {
         self.take();
     }
-    fn step_done(&mut self, _: usize, _: Option<StepResult>) {
+    fn steps_done(&mut self, _: u64, _: Option<StepResult>) {
         self.take();
     }
-    fn epoch_ended(&mut self, _: &EpochRecord, _: Option<&Metrics>) {
+    fn epoch_ended(&mut self, _: usize, _: &EpochRecord, _: Option<&Metrics>) {
         self.take();
     }
 }
@@ -70,7 +70,7 @@ fn resume_every_snapshot(setup: &Setup, engine: &dyn Engine, damage: impl Fn(&Pa
     let run = folder.path().join("run");
     let mut snapshots = Snapshots::of(&run, &folder.path().join("snapshots"));
     let summary = finished(setup.fit(engine, &run, &mut snapshots));
-    let events = 1 + summary.epochs * (setup.job(engine).steps_per_epoch() + 1);
+    let events = 1 + summary.epochs * (setup.model().steps_per_epoch() + 1);
     assert_eq!(snapshots.taken.len(), events);
     for snapshot in &snapshots.taken {
         damage(snapshot, &run);
@@ -126,7 +126,7 @@ fn a_run_interrupted_after_any_step_resumes_to_the_same_bits() {
                 let cut = folder.path().join(stop.to_string());
                 let outcome = setup.fit(&engine, &cut, &mut StopAfter(stop)).unwrap();
                 let (epoch, step) = ((stop - 1) / 5 + 1, (stop - 1) % 5 + 1);
-                assert_eq!(outcome, Outcome::Interrupted { epoch, step });
+                assert_eq!(outcome, RunOutcome::Interrupted { epoch, step });
                 finished(setup.resume(&engine, &cut, &mut ()));
                 assert_same_run(&cut, &whole);
             }
@@ -143,11 +143,11 @@ fn a_run_interrupted_after_every_single_step_resumes_to_the_same_bits() {
         let summary = finished(setup.fit(&engine, &whole, &mut ()));
         let mut outcome = setup.fit(&engine, &cut, &mut StopAfter(1)).unwrap();
         let mut n_interrupts = 0;
-        while let Outcome::Interrupted { .. } = outcome {
+        while let RunOutcome::Interrupted { .. } = outcome {
             n_interrupts += 1;
             outcome = setup.resume(&engine, &cut, &mut StopAfter(1)).unwrap();
         }
-        assert_eq!(outcome, Outcome::Finished(summary.clone()));
+        assert_eq!(outcome, RunOutcome::Finished(summary.clone()));
         assert_eq!(n_interrupts, 5 * summary.epochs);
         assert_same_run(&cut, &whole);
     }
@@ -173,20 +173,24 @@ fn an_observer_is_told_where_a_run_goes_on() {
     #[derive(Default)]
     struct Told(Vec<String>);
     impl Observer for Told {
-        fn run_started(&mut self, shape: &RunShape) {
-            assert_eq!((shape.epochs, shape.steps_per_epoch, shape.n_train, shape.n_valid), (4, 5, 22, 9));
-            self.0.push(format!("at {}+{}", shape.epochs_done, shape.steps_done));
+        fn fit_started(&mut self, size: &FitSize) {
+            assert_eq!((size.n_models, size.models_done, size.epochs, size.n_steps), (1, 0, 4, 20));
+            self.0.push(format!("at {}, {}", size.epochs_done, size.steps_done));
         }
         fn epoch_started(&mut self, epoch: usize) {
             self.0.push(format!("epoch {epoch}"));
         }
-        fn step_done(&mut self, step: usize, result: Option<StepResult>) {
-            assert!(result.is_some());
-            self.0.push(step.to_string());
+        fn steps_done(&mut self, steps: u64, newest: Option<StepResult>) {
+            assert!(newest.is_some());
+            self.0.push(steps.to_string());
         }
-        fn epoch_ended(&mut self, record: &EpochRecord, validation: Option<&Metrics>) {
+        fn epoch_ended(&mut self, model_idx: usize, record: &EpochRecord, validation: Option<&Metrics>) {
+            assert_eq!(model_idx, 0);
             assert_eq!(record.val_macro_f1, validation.map(|metrics| metrics.macro_f1));
             self.0.push(format!("ended {}", record.epoch));
+        }
+        fn models_ended(&mut self, models: usize) {
+            self.0.push(format!("{models} model"));
         }
     }
     let folder = empty_folder();
@@ -195,7 +199,7 @@ fn an_observer_is_told_where_a_run_goes_on() {
     setup.fit(&engine, &run, &mut StopAfter(13)).unwrap();
     let mut told = Told::default();
     finished(setup.resume(&engine, &run, &mut told));
-    let expected = "at 2+3, epoch 3, 4, 5, ended 3, epoch 4, 1, 2, 3, 4, 5, ended 4";
+    let expected = "at 2, 13, epoch 3, 14, 15, ended 3, epoch 4, 16, 17, 18, 19, 20, ended 4, 1 model";
     assert_eq!(told.0.join(", "), expected);
 }
 
@@ -222,13 +226,14 @@ fn another_job_is_refused_with_the_reason() {
         let mut spec = setup.network.spec().clone();
         spec.hidden = vec![4];
         setup.network = triax_model::Network::new(spec).unwrap();
+        setup.weights = Weights::glorot_uniform(&setup.network, 1);
     });
     assert_eq!(network, "hidden.0 was 3, is now 4");
     assert_eq!(refused(&|setup| setup.train_on(&windows(22, 9))), "the training windows are not the same");
     assert_eq!(refused(&|setup| setup.validate_with(&windows(0, 9))), "the validation windows are not the same");
     assert_eq!(refused(&|setup| setup.train.swap(0, 1)), "the training windows are not the same");
     assert_eq!(refused(&|setup| setup.valid.truncate(8)), "the validation windows are not the same");
-    assert_eq!(refused(&|setup| setup.scaler.mean[0] = 0.25), "the scaler is not the same");
+    assert_eq!(refused(&|setup| setup.scaler.as_mut().unwrap().mean[0] = 0.25), "the scaler is not the same");
     assert_eq!(crate::setup::contents(&run), before);
 }
 
@@ -238,7 +243,8 @@ fn two_processes_cannot_train_in_one_folder() {
     impl Observer for Intruder<'_> {
         fn epoch_started(&mut self, _: usize) {
             let engine = Toy::default();
-            let intruding = resume(&self.0.job(&engine), &RunFolder::open(&self.1).unwrap(), &mut ());
+            let (models, folder) = ([self.0.model()], RunFolder::open(&self.1).unwrap());
+            let intruding = resume_run(&self.0.job(&engine, &models), &folder, &self.0.metadata, &mut ());
             self.2 = Some(intruding.unwrap_err().to_string());
         }
     }

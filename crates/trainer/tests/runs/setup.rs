@@ -12,9 +12,11 @@ use triax_engine::{Augmentation, Engine, Optimizer, TrainingPlan, WindowSet};
 use triax_losses::Loss;
 use triax_model::random::{Purpose, Stream};
 use triax_model::{ConvSpec, Network, NetworkSpec, Scaler, Weights};
-use triax_trainer::{FitError, FitPlan, Job, Observer, Outcome, RunFolder, Sampling, Schedule, Summary, fit, resume};
+use triax_trainer::{
+    FitError, FitPlan, Job, Model, Observer, RunFolder, RunOutcome, Sampling, Schedule, Summary, fit_run, resume_run,
+};
 
-/// Everything a [`Job`] borrows.
+/// Everything that a [`Job`] of one model borrows.
 pub struct Setup {
     pub network: Network,
     pub weights: Weights,
@@ -24,8 +26,8 @@ pub struct Setup {
     pub valid: Vec<u32>,
     pub plan: FitPlan,
     pub classes: Vec<String>,
-    pub scaler: Scaler,
-    pub extra: BTreeMap<String, String>,
+    pub scaler: Option<Scaler>,
+    pub metadata: BTreeMap<String, String>,
     /// Zero: after every epoch.
     pub save_every: Duration,
 }
@@ -62,8 +64,8 @@ impl Setup {
                 log_steps: false,
             },
             classes: ["still", "walk", "jog"].map(String::from).into(),
-            scaler: Scaler { mean: vec![0.5, 0.25], scale: vec![1.0, 2.0] },
-            extra: BTreeMap::from([("step".into(), "60".into())]),
+            scaler: Some(Scaler { mean: vec![0.5, 0.25], scale: vec![1.0, 2.0] }),
+            metadata: BTreeMap::from([("step".into(), "60".into())]),
             save_every: Duration::ZERO,
         }
     }
@@ -83,27 +85,30 @@ impl Setup {
         self.train = (valid.len() as u32..self.windows.len() as u32).collect();
     }
 
-    pub fn job<'a>(&'a self, engine: &'a dyn Engine) -> Job<'a> {
-        Job {
-            engine,
-            network: &self.network,
-            windows: &self.windows,
-            train: &self.train,
-            valid: &self.valid,
-            plan: &self.plan,
-            classes: &self.classes,
-            scaler: Some(&self.scaler),
-            extra: &self.extra,
-        }
+    pub fn model(&self) -> Model<'_> {
+        let Self { network, weights, plan, train, valid, .. } = self;
+        Model { network, weights, plan, scaler: self.scaler.as_ref(), train, valid }
     }
 
-    pub fn fit(&self, engine: &dyn Engine, path: &Path, observer: &mut dyn Observer) -> Result<Outcome, FitError> {
+    /// A job that trains `models` on these windows.
+    pub fn job<'a>(&'a self, engine: &'a dyn Engine, models: &'a [Model<'a>]) -> Job<'a> {
+        let Self { windows, classes, .. } = self;
+        Job { engine, windows, classes, models, at_once: None, follows_validation: false }
+    }
+
+    pub fn fit(&self, engine: &dyn Engine, path: &Path, observer: &mut dyn Observer) -> Result<RunOutcome, FitError> {
         let folder = RunFolder::create(path, &json!({ "made by": "a test" })).unwrap().saved_every(self.save_every);
-        fit(&self.job(engine), &self.weights, &folder, observer)
+        fit_run(&self.job(engine, &[self.model()]), &folder, &self.metadata, observer)
     }
 
-    pub fn resume(&self, engine: &dyn Engine, path: &Path, observer: &mut dyn Observer) -> Result<Outcome, FitError> {
-        resume(&self.job(engine), &RunFolder::open(path).unwrap().saved_every(self.save_every), observer)
+    pub fn resume(
+        &self,
+        engine: &dyn Engine,
+        path: &Path,
+        observer: &mut dyn Observer,
+    ) -> Result<RunOutcome, FitError> {
+        let folder = RunFolder::open(path).unwrap().saved_every(self.save_every);
+        resume_run(&self.job(engine, &[self.model()]), &folder, &self.metadata, observer)
     }
 }
 
@@ -133,9 +138,9 @@ pub fn empty_folder() -> TempDir {
     tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
 }
 
-pub fn finished(outcome: Result<Outcome, FitError>) -> Summary {
+pub fn finished(outcome: Result<RunOutcome, FitError>) -> Summary {
     match outcome.unwrap() {
-        Outcome::Finished(summary) => summary,
+        RunOutcome::Finished(summary) => summary,
         interrupted => panic!("{interrupted:?}"),
     }
 }

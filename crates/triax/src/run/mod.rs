@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use triax_data::SplitPlan;
 use triax_engine::device::DeviceInfo;
 use triax_model::{Network, Weights, read_plain_weights};
-use triax_trainer::{FitPlan, Job, Model, Observer, RunFolder, Summary, fit_run, resume_run};
+use triax_trainer::{FitPlan, Job, Model, Observer, RunFolder, RunOutcome, Summary, fit_run, resume_run};
 
 use crate::engines::{Candidates, ChosenEngine, Trial};
 use crate::recordings::{Recordings, TrainingData, weight_file_extra};
@@ -245,11 +245,11 @@ impl Training {
         }?;
         let events = observer.events.map_or(Ok(()), Events::finish);
         Ok(match outcome {
-            triax_trainer::Outcome::Finished(summary) => {
+            RunOutcome::Finished(summary) => {
                 let report = report::write(self, &summary);
                 Outcome::Finished { summary, report, events }
             }
-            triax_trainer::Outcome::Interrupted { epoch, step } => Outcome::Interrupted { epoch, step, events },
+            RunOutcome::Interrupted { epoch, step } => Outcome::Interrupted { epoch, step, events },
         })
     }
 }

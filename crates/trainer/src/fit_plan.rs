@@ -1,4 +1,4 @@
-//! What a run does, from its first epoch to its last.
+//! The settings by which a model is trained, from its first epoch to its last.
 
 use serde::{Deserialize, Serialize};
 use triax_engine::TrainingPlan;

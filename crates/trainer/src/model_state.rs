@@ -1,0 +1,159 @@
+//! One model in training.
+
+use std::ops::Range;
+
+use triax_engine::StepResult;
+use triax_model::Weights;
+
+use crate::average;
+use crate::error::Breakdown;
+use crate::fit::{ModelResult, TrainedModel};
+use crate::history::EpochRecord;
+use crate::job::Model;
+use crate::metrics::Metrics;
+use crate::progress::Progress;
+use crate::schedule::Schedule;
+
+/// A model on its way from its first epoch to its last.
+pub(crate) struct ModelState<'a> {
+    pub(crate) model: &'a Model<'a>,
+    /// Where it stands.
+    pub(crate) progress: Progress,
+    /// Mean of the weights so far, where it is to end with one.
+    pub(crate) average: Option<Weights>,
+    /// How its training broke down.
+    pub(crate) broken: Option<Breakdown>,
+    /// The epochs that this process has trained.
+    history: Vec<EpochRecord>,
+    /// Figures after the newest epoch.
+    validation: Option<Metrics>,
+}
+
+impl<'a> ModelState<'a> {
+    pub(crate) fn new(model: &'a Model<'a>) -> Self {
+        let progress = Progress::new(model.plan);
+        Self { model, progress, average: None, broken: None, history: Vec::new(), validation: None }
+    }
+
+    /// Whether an epoch is left to train.
+    pub(crate) fn goes_on(&self) -> bool {
+        self.broken.is_none() && !self.progress.finished(self.model.plan)
+    }
+
+    /// The windows that it visits in the epoch in progress, in order; `labels` are those of all windows.
+    pub(crate) fn order(&self, labels: &[u32]) -> Vec<u32> {
+        if !self.goes_on() {
+            return Vec::new();
+        }
+        self.model.plan.order(self.progress.epochs, self.model.train, labels)
+    }
+
+    /// Steps before the epoch in progress.
+    pub(crate) fn first_step(&self) -> u64 {
+        (self.progress.epochs * self.model.steps_per_epoch()) as u64
+    }
+
+    /// Learning rate of each of `steps` of the epoch in progress that it takes.
+    pub(crate) fn learning_rates(&self, steps: &Range<usize>) -> Vec<f32> {
+        if !self.goes_on() {
+            return Vec::new();
+        }
+        let (first, n_steps) = (self.first_step(), self.model.steps_per_epoch());
+        let [start, end] = [steps.start, steps.end].map(|step| first + step.min(n_steps) as u64);
+        self.progress.schedule.rates(&self.model.plan.schedule, start..end, self.model.n_steps())
+    }
+
+    /// Adds up what the newest steps of the epoch left behind, and returns those before the first that is not finite.
+    pub(crate) fn add_steps<'r>(&mut self, results: &'r [StepResult]) -> &'r [StepResult] {
+        let (first, batch_size) = (self.progress.steps, self.model.plan.training.batch_size);
+        let not_finite = self.progress.sums.add(results, first, batch_size, self.model.train.len());
+        let finite = &results[..not_finite.map_or(results.len(), |(idx, _)| idx)];
+        self.progress.steps += finite.len();
+        if let Some((idx, what)) = not_finite {
+            self.break_down(what, Some(first + idx + 1));
+        }
+        finite
+    }
+
+    /// Ends its training: `what` is not finite after `step` (from 1) of the epoch in progress.
+    pub(crate) fn break_down(&mut self, what: impl Into<String>, step: Option<usize>) {
+        self.broken = Some(Breakdown { what: what.into(), epoch: self.progress.epochs + 1, step });
+    }
+
+    /// Whether its learning rate depends on how well it does on its validation windows.
+    pub(crate) fn watches_validation(&self) -> bool {
+        matches!(self.model.plan.schedule, Schedule::Plateau { .. }) && !self.model.valid.is_empty()
+    }
+
+    /// Of how many epochs its average is the mean after the epoch in progress; 0 while there is none.
+    pub(crate) fn n_averaged(&self) -> usize {
+        if self.goes_on() { self.model.plan.n_averaged(self.progress.epochs + 1) } else { 0 }
+    }
+
+    /// Takes the weights that the epoch in progress ended with into the average that the model ends with.
+    pub(crate) fn average(&mut self, weights: &Weights) {
+        match self.n_averaged() {
+            0 => {}
+            n => average::include(&mut self.average, weights, n),
+        }
+    }
+
+    /// Closes the epoch in progress. `seconds` are those since its last step. The model breaks down where `must_be_finite`
+    /// and the validation loss is not.
+    pub(crate) fn end_epoch(
+        &mut self,
+        validation: Option<Metrics>,
+        follows_validation: bool,
+        must_be_finite: bool,
+        seconds: f64,
+    ) -> Option<EpochRecord> {
+        let (sums, plan) = (self.progress.sums, self.model.plan);
+        let last_step = self.first_step() + self.model.steps_per_epoch() as u64 - 1;
+        let mut record = EpochRecord {
+            epoch: self.progress.epochs + 1,
+            loss: sums.mean_loss(),
+            accuracy: sums.accuracy(),
+            val_loss: None,
+            val_accuracy: None,
+            val_macro_f1: None,
+            learning_rate: self.progress.schedule.rate(&plan.schedule, last_step, self.model.n_steps()),
+            seconds: self.progress.seconds + seconds,
+        };
+        if must_be_finite && validation.as_ref().is_some_and(|metrics| !metrics.loss.is_finite()) {
+            self.history.push(record);
+            self.break_down("the validation loss", None);
+            return None;
+        }
+        if let Some(metrics) = validation.as_ref().filter(|_| follows_validation) {
+            record.val_loss = Some(metrics.loss);
+            record.val_accuracy = Some(metrics.accuracy);
+            record.val_macro_f1 = Some(metrics.macro_f1);
+        }
+        self.history.push(record);
+        self.progress.end_epoch(plan, validation.as_ref().map_or(record.loss, |metrics| metrics.loss));
+        self.validation = validation;
+        Some(record)
+    }
+
+    /// Figures after the newest epoch.
+    pub(crate) fn validation(&self) -> Option<&Metrics> {
+        self.validation.as_ref()
+    }
+
+    /// What became of it, having ended with `weights`. Moments are not looked at: on a GPU it would take longer to read
+    /// those of a fleet than an epoch takes.
+    pub(crate) fn into_result(self, weights: Weights) -> ModelResult {
+        let Self { progress, broken, history, validation, .. } = self;
+        let at_the_end = |what| Breakdown { what, epoch: progress.epochs, step: None };
+        let not_finite = || weights.first_non_finite().map(|name| at_the_end(format!("the weight `{name}`")));
+        let loss_not_finite = || {
+            let loss = validation.as_ref().map(|metrics| metrics.loss);
+            loss.filter(|loss| !loss.is_finite()).map(|_| at_the_end("the validation loss".into()))
+        };
+        let end = match broken.or_else(not_finite).or_else(loss_not_finite) {
+            Some(breakdown) => Err(breakdown),
+            None => Ok(TrainedModel { weights, validation }),
+        };
+        ModelResult { history, end }
+    }
+}

@@ -1,0 +1,189 @@
+//! Trains one model in a run folder: from a job to trained weights, with all that it takes to go on after an interruption.
+
+use std::collections::BTreeMap;
+
+use crate::checkpoint::Checkpoint;
+use crate::error::{FitError, FolderError};
+use crate::identity::Identity;
+use crate::job::{Job, Model};
+use crate::metrics::Metrics;
+use crate::observer::{FitSize, Observer};
+use crate::progress::Progress;
+use crate::run_files::RunFiles;
+use crate::run_folder::{Figures, RunFolder, Summary};
+use crate::training::{Training, only};
+
+/// How a run ended without an error.
+#[derive(Clone, Debug, PartialEq)]
+pub enum RunOutcome {
+    /// No epoch is left. `best.safetensors`, `last.safetensors` and `metrics.json` are written.
+    Finished(Summary),
+    /// The observer asked to stop. The checkpoint is written, and [`resume_run`] goes on.
+    Interrupted {
+        /// The epoch to go on with, from 1.
+        epoch: usize,
+        /// Steps of it that are done.
+        step: usize,
+    },
+}
+
+/// Trains the one model of `job` in a folder fresh from [`RunFolder::create`]. Its weight files carry `metadata`.
+///
+/// # Errors
+/// See [`FitError`]. Whatever the error, the folder keeps the last state that was sound, to resume from, and the best
+/// weights.
+pub fn fit_run(
+    job: &Job<'_>,
+    folder: &RunFolder,
+    metadata: &BTreeMap<String, String>,
+    observer: &mut dyn Observer,
+) -> Result<RunOutcome, FitError> {
+    let model = checked_model(job)?;
+    let _lock = folder.lock()?;
+    if folder.checkpoint_path().exists() {
+        return Err(FolderError::AlreadyStarted { path: folder.path().to_owned() }.into());
+    }
+    let mut run = Run { folder, training: Training::open(job, 0..1, 0)? };
+    let progress = Progress::new(model.plan);
+    run.training.files = Some(RunFiles::open(job, folder, metadata, Identity::new(job, model), &progress, None)?);
+    // Killed within its first epoch, the run resumes from here; and a disk that is full is noticed now.
+    run.training.hold_state()?;
+    run.check_unbroken()?;
+    run.save()?;
+    run.train(observer)
+}
+
+/// Goes on with the run in `folder` from its last checkpoint, in the middle of an epoch if it was interrupted there. On
+/// the same device it ends with the bits of a run that was never stopped. A finished run is summed up again. The first
+/// weights that `job` names do not matter any more.
+///
+/// # Errors
+/// See [`FitError`]. A checkpoint of another job (plan, network, windows) is refused with what differs.
+pub fn resume_run(
+    job: &Job<'_>,
+    folder: &RunFolder,
+    metadata: &BTreeMap<String, String>,
+    observer: &mut dyn Observer,
+) -> Result<RunOutcome, FitError> {
+    let model = checked_model(job)?;
+    let _lock = folder.lock()?;
+    let path = folder.checkpoint_path();
+    if !path.exists() {
+        return Err(FolderError::NoCheckpoint { path: folder.path().to_owned() }.into());
+    }
+    let identity = Identity::new(job, model);
+    if let Some(difference) = Checkpoint::read_identity(&path)?.difference(&identity) {
+        return Err(FitError::OtherJob { path, difference });
+    }
+    let Checkpoint { progress, state, best, average, .. } = Checkpoint::read(&path, model.network, model.plan)?;
+    let mut training = Training::open(job, 0..1, 0)?;
+    training.session.restore(&[state])?;
+    training.files = Some(RunFiles::open(job, folder, metadata, identity, &progress, best)?);
+    training.models[0].progress = progress;
+    training.models[0].average = average;
+    Run { folder, training }.train(observer)
+}
+
+/// The model of `job`, if it is one that can be trained in a folder.
+fn checked_model<'a>(job: &Job<'a>) -> Result<&'a Model<'a>, FitError> {
+    let [model] = job.models else {
+        return Err(FitError::Input(format!("a run folder takes one model, and not {}", job.models.len())));
+    };
+    job.check()?;
+    Ok(model)
+}
+
+/// A run in progress.
+struct Run<'a> {
+    folder: &'a RunFolder,
+    /// A fleet of one.
+    training: Training<'a>,
+}
+
+impl Run<'_> {
+    /// Trains from where the run stands to its end.
+    fn train(mut self, observer: &mut dyn Observer) -> Result<RunOutcome, FitError> {
+        let Progress { epochs, steps, .. } = self.training.models[0].progress;
+        let model = self.training.models[0].model;
+        observer.fit_started(&FitSize {
+            n_models: 1,
+            models_done: 0,
+            epochs: model.plan.epochs,
+            epochs_done: epochs,
+            n_steps: model.n_steps(),
+            steps_done: (epochs * model.steps_per_epoch() + steps) as u64,
+        });
+        let trained = self.training.train(observer).and_then(|flow| {
+            if flow.is_break() {
+                self.training.hold_state()?;
+            }
+            self.check_unbroken()?;
+            Ok(flow)
+        });
+        // However it ended, what was trained is kept. Of two errors, the first is the one to know of.
+        let saved = self.save();
+        let flow = trained?;
+        saved?;
+        if flow.is_break() {
+            let Progress { epochs, steps, .. } = self.training.models[0].progress;
+            return Ok(RunOutcome::Interrupted { epoch: epochs + 1, step: steps });
+        }
+        let summary = self.finish()?;
+        observer.models_ended(1);
+        Ok(RunOutcome::Finished(summary))
+    }
+
+    /// Writes the weights the run ends with, and its figures.
+    fn finish(mut self) -> Result<Summary, FitError> {
+        let mut weights = self.training.session.weights()?;
+        self.training.set_averages(&mut weights)?;
+        let validation = self.validate()?;
+        let Progress { epochs, last, best, .. } = self.training.models[0].progress;
+        let mut last = Figures::new(epochs, last, validation);
+        let best_file = self.training.files.as_ref().and_then(RunFiles::best_file);
+        let (Some(best), Some(best_file)) = (best, best_file) else {
+            unreachable!("a finished run has an epoch, and the first one is the best so far")
+        };
+        self.training.session.set_weights(std::slice::from_ref(&best_file.weights))?;
+        let best = Figures::new(best.epoch, best.sums, self.validate()?);
+        let mut last_file = best_file.clone();
+        let plan = self.training.models[0].model.plan;
+        match plan.early_stopping {
+            Some(_) => last = best.clone(),
+            None => last_file.weights = only(weights),
+        }
+        let summary = Summary { epochs, stopped_early: epochs < plan.epochs, best, last };
+        self.folder.write_best(&best_file)?;
+        self.folder.write_last(&last_file)?;
+        self.folder.write_summary(&summary)?;
+        Ok(summary)
+    }
+
+    /// Figures over the validation windows, if there are any.
+    fn validate(&mut self) -> Result<Option<Metrics>, FitError> {
+        if self.training.models[0].model.valid.is_empty() {
+            return Ok(None);
+        }
+        let evaluation = only(self.training.session.validate()?);
+        if !evaluation.loss.is_finite() {
+            self.training.models[0].break_down("the validation loss", None);
+        }
+        self.check_unbroken()?;
+        Ok(Some(Metrics::from_evaluation(&evaluation, self.training.job.classes)))
+    }
+
+    /// Puts the state that is held on the disk.
+    fn save(&mut self) -> Result<(), FitError> {
+        self.training.files.as_mut().map_or(Ok(()), RunFiles::save)
+    }
+
+    /// Refuses to go on with a model whose training broke down.
+    fn check_unbroken(&self) -> Result<(), FitError> {
+        match &self.training.models[0].broken {
+            Some(breakdown) => {
+                Err(FitError::NotFinite { breakdown: breakdown.clone(), folder: self.folder.path().to_owned() })
+            }
+            None => Ok(()),
+        }
+    }
+}

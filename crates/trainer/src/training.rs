@@ -1,0 +1,273 @@
+//! The training loop: epochs and steps of the models that are on a device together. A run is a fleet of one that keeps its
+//! state in files.
+
+use std::ops::{ControlFlow, Range};
+use std::time::Instant;
+
+use rayon::prelude::*;
+use triax_engine::{Engine, EngineError, Evaluation, Member, MemberEpoch, Optimizer, Session, SessionState, Stretch};
+use triax_model::Weights;
+
+use crate::error::FitError;
+use crate::fit::ModelResult;
+use crate::job::{Job, Model};
+use crate::metrics::Metrics;
+use crate::model_state::ModelState;
+use crate::observer::Observer;
+use crate::progress::not_finite;
+use crate::run_files::RunFiles;
+
+/// Steps between two looks at the device where each step's loss is logged: often enough that a curve grows while one
+/// watches, seldom enough that a GPU's queue does not run dry.
+const LOGGED_STRETCH: usize = 50;
+
+/// Models in training.
+pub(crate) struct Training<'a> {
+    pub(crate) job: &'a Job<'a>,
+    pub(crate) session: Box<dyn Session>,
+    pub(crate) models: Vec<ModelState<'a>>,
+    /// The files of a run. A fleet in memory has none.
+    pub(crate) files: Option<RunFiles<'a>>,
+    /// Index in the job of the first of these models.
+    first_model_idx: usize,
+    /// Steps of the job that lie before those of these models.
+    steps_before: u64,
+    /// Steps that the observer has been told of.
+    steps_told: u64,
+    /// The weights that the models of a fleet in memory end with.
+    end_weights: Option<Vec<Weights>>,
+}
+
+impl<'a> Training<'a> {
+    /// Puts the models of `job` at `models` on the device. `steps_before` is what the models before them have taken.
+    pub(crate) fn open(job: &'a Job<'a>, models: Range<usize>, steps_before: u64) -> Result<Self, EngineError> {
+        let first_model_idx = models.start;
+        let models = &job.models[models];
+        let members: Vec<Member<'_>> = models.iter().map(Model::member).collect();
+        Ok(Self {
+            job,
+            session: job.engine.open(&members, job.windows)?,
+            models: models.iter().map(ModelState::new).collect(),
+            files: None,
+            first_model_idx,
+            steps_before,
+            steps_told: 0,
+            end_weights: None,
+        })
+    }
+
+    /// Trains the epochs that are left. `Break` where the observer asked to stop. A model that breaks down says so in its
+    /// state, and sits the rest out.
+    pub(crate) fn train(&mut self, observer: &mut dyn Observer) -> Result<ControlFlow<()>, FitError> {
+        while let Some(epochs) = self.complete_epochs() {
+            let epoch = epochs + 1;
+            observer.epoch_started(epoch);
+            if self.train_epoch(observer)?.is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+            let steps = self.steps_done(epoch, 0);
+            if self.files.is_none() && steps > self.steps_told {
+                self.steps_told = steps;
+                observer.steps_done(steps, None);
+            }
+            self.end_epoch(epoch, observer)?;
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    /// The models that have not come to their end. They are all in the same epoch.
+    fn in_training(&self) -> impl Iterator<Item = &ModelState<'a>> {
+        self.models.iter().filter(|model| model.goes_on())
+    }
+
+    /// Complete epochs of the models in training, while there are any.
+    fn complete_epochs(&self) -> Option<usize> {
+        self.in_training().next().map(|model| model.progress.epochs)
+    }
+
+    /// Steps of the job that are done after `epochs` epochs and `step` steps. Those of a model that has broken down count.
+    fn steps_done(&self, epochs: usize, step: usize) -> u64 {
+        let steps_per_epoch = self.models.iter().map(|state| state.model.steps_per_epoch());
+        self.steps_before + steps_per_epoch.map(|n_steps| (epochs * n_steps + step.min(n_steps)) as u64).sum::<u64>()
+    }
+
+    /// Takes the steps of the epoch in progress that are left. `Break` where the observer asked to stop.
+    fn train_epoch(&mut self, observer: &mut dyn Observer) -> Result<ControlFlow<()>, FitError> {
+        // To shuffle thousands of windows for each of a thousand models takes one thread a tenth of a second.
+        let labels = &*self.job.windows.labels;
+        let orders: Vec<Vec<u32>> = self.models.par_iter().map(|model| model.order(labels)).collect();
+        let n_steps = self.in_training().map(|state| state.model.steps_per_epoch()).max().unwrap_or(0);
+        let logs_steps = self.in_training().any(|state| state.model.plan.log_steps);
+        let longest = if logs_steps { LOGGED_STRETCH } else { n_steps };
+        let mut step = self.in_training().map(|state| state.progress.steps).max().unwrap_or(0);
+        while step < n_steps && self.complete_epochs().is_some() {
+            let steps = step..n_steps.min(step + longest);
+            step = steps.end;
+            if self.train_stretch(steps, &orders, observer)?.is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    /// Takes `steps` of the epoch in progress, and adds up and logs what they leave behind.
+    fn train_stretch(
+        &mut self,
+        steps: Range<usize>,
+        orders: &[Vec<u32>],
+        observer: &mut dyn Observer,
+    ) -> Result<ControlFlow<()>, FitError> {
+        let started = Instant::now();
+        let learning_rates: Vec<Vec<f32>> = self.models.par_iter().map(|model| model.learning_rates(&steps)).collect();
+        let members: Vec<MemberEpoch<'_>> = self
+            .models
+            .iter()
+            .zip(orders)
+            .zip(&learning_rates)
+            .map(|((model, order), learning_rates)| MemberEpoch {
+                order: if model.goes_on() { order } else { &[] },
+                first_step: model.first_step(),
+                learning_rates,
+            })
+            .collect();
+        let steps_before = self.steps_done(self.complete_epochs().unwrap_or(0), steps.start);
+        let (mut interrupted, mut told) = (false, self.steps_told);
+        let results = self.session.train(&Stretch { steps, members: &members }, &mut |done| {
+            told = told.max(steps_before + done.steps as u64);
+            observer.steps_done(told, done.newest);
+            interrupted = observer.interrupted();
+            match interrupted || done.newest.is_some_and(|result| not_finite(&result).is_some()) {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            }
+        })?;
+        self.steps_told = told;
+        let seconds = started.elapsed().as_secs_f64();
+        for ((model, results), learning_rates) in self.models.iter_mut().zip(&results).zip(&learning_rates) {
+            let first_step = model.first_step() + model.progress.steps as u64;
+            let finite = model.add_steps(results);
+            model.progress.seconds += seconds;
+            if let Some(files) = &mut self.files {
+                files.append_steps(first_step, finite)?;
+            }
+            if model.broken.is_none() && !interrupted {
+                check_taken(self.job.engine, results.len(), learning_rates.len())?;
+            }
+        }
+        Ok(if interrupted { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    }
+
+    /// Judges epoch `epoch` (from 1), takes down how it ended, and tells the observer.
+    ///
+    /// A run is validated after each epoch, and once more when it has come to its end. A fleet in memory is validated where
+    /// somebody looks at the figures, and only once after its last epoch: by then it has the weights that it ends with.
+    fn end_epoch(&mut self, epoch: usize, observer: &mut dyn Observer) -> Result<(), FitError> {
+        let started = Instant::now();
+        let is_run = self.files.is_some();
+        let is_end = !is_run && self.in_training().any(|state| state.model.plan.epochs == epoch);
+        let mut state = if is_run { self.finite_state()? } else { None };
+        self.average_weights(state.as_ref(), is_end)?;
+        let follows_validation = is_run || self.job.follows_validation;
+        let evaluations = self.validate(|model| follows_validation || is_end || model.watches_validation())?;
+        let seconds = started.elapsed().as_secs_f64();
+        for (m, model) in self.models.iter_mut().enumerate().filter(|(_, model)| model.goes_on()) {
+            let evaluation = evaluations.as_ref().map(|all| &all[m]).filter(|_| !model.model.valid.is_empty());
+            let validation = evaluation.map(|found| Metrics::from_evaluation(found, self.job.classes));
+            let must_be_finite = is_run || (model.watches_validation() && !is_end);
+            let record = model.end_epoch(validation, follows_validation, must_be_finite, seconds);
+            let Some(record) = record else { continue };
+            if let (Some(files), Some(state)) = (&mut self.files, state.take()) {
+                files.end_epoch(&record, model, state)?;
+            }
+            observer.epoch_ended(self.first_model_idx + m, &record, model.validation().filter(|_| follows_validation));
+        }
+        Ok(())
+    }
+
+    /// Takes the weights of the epoch in progress into the averages, and at the end of a fleet in memory keeps those that
+    /// it ends with. Weights are read back only where one of the two needs them.
+    fn average_weights(&mut self, state: Option<&SessionState>, is_end: bool) -> Result<(), FitError> {
+        let read = match state {
+            None if is_end || self.in_training().any(|model| model.n_averaged() > 0) => Some(self.session.weights()?),
+            _ => None,
+        };
+        let weights = state.map(|state| std::slice::from_ref(&state.weights)).or(read.as_deref()).unwrap_or_default();
+        self.models.iter_mut().zip(weights).for_each(|(model, weights)| model.average(weights));
+        if let Some(mut weights) = read.filter(|_| is_end) {
+            self.set_averages(&mut weights)?;
+            self.end_weights = Some(weights);
+        }
+        Ok(())
+    }
+
+    /// Replaces the weights of each model that ends with an average by it, in `weights` and on the device.
+    pub(crate) fn set_averages(&mut self, weights: &mut [Weights]) -> Result<(), EngineError> {
+        if self.models.iter().all(|model| model.average.is_none()) {
+            return Ok(());
+        }
+        for (weights, model) in weights.iter_mut().zip(&mut self.models) {
+            if let Some(average) = model.average.take() {
+                *weights = average;
+            }
+        }
+        self.session.set_weights(weights)
+    }
+
+    /// How well the models do on their validation windows, where there is one that has such windows and is `wanted`.
+    fn validate(&mut self, wanted: impl Fn(&ModelState<'_>) -> bool) -> Result<Option<Vec<Evaluation>>, EngineError> {
+        let is_wanted = self.in_training().any(|state| !state.model.valid.is_empty() && wanted(state));
+        is_wanted.then(|| self.session.validate()).transpose()
+    }
+
+    /// Reads weights and moments of a fleet of one back. None where a value is not finite, which ends its training.
+    fn finite_state(&mut self) -> Result<Option<SessionState>, FitError> {
+        let [model] = &mut *self.models else { return Ok(None) };
+        if model.broken.is_some() {
+            return Ok(None);
+        }
+        let state = only(self.session.state()?);
+        let Some(what) = broken_tensor(&state, &model.model.plan.training.optimizer) else { return Ok(Some(state)) };
+        model.break_down(what, None);
+        Ok(None)
+    }
+
+    /// Holds the state of a run as it is now, as the one to save next.
+    pub(crate) fn hold_state(&mut self) -> Result<(), FitError> {
+        if let (Some(state), Some(files)) = (self.finite_state()?, &mut self.files) {
+            files.hold(&self.models[0], state);
+        }
+        Ok(())
+    }
+
+    /// What became of the models of a fleet in memory.
+    pub(crate) fn into_results(mut self) -> Result<Vec<ModelResult>, FitError> {
+        let weights = match self.end_weights.take() {
+            Some(weights) => weights,
+            None => self.session.weights()?, // every model broke down
+        };
+        Ok(self.models.into_iter().zip(weights).map(|(model, weights)| model.into_result(weights)).collect())
+    }
+}
+
+/// What a session answers for a fleet of one.
+pub(crate) fn only<T>(of_members: Vec<T>) -> T {
+    of_members.into_iter().next().expect("a session answers for each member of its fleet")
+}
+
+/// Refuses to go on where an engine that nobody stopped has taken fewer steps than it was asked for.
+fn check_taken(engine: &dyn Engine, taken: usize, asked: usize) -> Result<(), EngineError> {
+    if taken == asked {
+        return Ok(());
+    }
+    let reason = format!("took {taken} of {asked} steps");
+    Err(EngineError::Device { device: engine.name().into(), reason })
+}
+
+/// The first tensor of `state` with a value that is not finite, if there is one.
+fn broken_tensor(state: &SessionState, optimizer: &Optimizer) -> Option<String> {
+    let names = optimizer.moment_names().iter();
+    let moments = names.zip(&state.moments).map(|(name, moment)| (format!("the optimizer's {name}"), moment));
+    std::iter::once(("the weight".to_owned(), &state.weights))
+        .chain(moments)
+        .find_map(|(what, weights)| Some(format!("{what} `{}`", weights.first_non_finite()?)))
+}
