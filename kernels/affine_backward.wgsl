@@ -9,6 +9,8 @@
 //
 // reads d_y rows, x rows and weights; writes d_x rows with `=`
 // barriers: none
+//
+// Twin: `Affine` in crates/engine/src/cpu/affine.rs, with `add_input_gradients` in product.rs.
 
 fn affine_backward(layer: Affine, at: At) {
     let channel_quads = (layer.channels + 3u) / 4u;

@@ -7,6 +7,8 @@
 //
 // reads x rows and weights; writes y rows with `=`
 // barriers: those of sum_over_lanes, where lanes > 1
+//
+// Twin: `Affine` in crates/engine/src/cpu/affine.rs, with `outputs` in product.rs.
 
 fn affine_forward(layer: Affine, at: At) {
     let slots = WORKGROUP / layer.lanes;

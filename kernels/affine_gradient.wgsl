@@ -7,6 +7,8 @@
 //
 // reads x and d_y rows of all tiles of the batch
 // barriers: those of sum_over_lanes, where gradient_lanes > 1
+//
+// Twin: `weight_gradients` in crates/engine/src/cpu/product.rs.
 
 // What one invocation found: the gradients of up to four vectors of the weights.
 struct Gradient {

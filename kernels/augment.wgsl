@@ -12,11 +12,11 @@
 //
 // Sine, cosine and logarithm are series, as WGSL allows a driver's own an error in the fourth digit.
 //
-// Twin: crates/fused/src/cpu/augment.rs
+// Twin: crates/engine/src/cpu/augment.rs.
 //
 // windows (n_windows, WINDOW_VALUES) f32; writes the window's rows with `=`; workgroup bytes: 384 · PARTS; barriers: 1
 
-// Purpose::Augment of crates/random.
+// `Purpose::Augment` of crates/model/src/random.rs.
 const PURPOSE_AUGMENT: u32 = 6u;
 const TIME_AND_FACTOR: u32 = 0u;
 const AXES: u32 = 1u;

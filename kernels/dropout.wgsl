@@ -2,7 +2,9 @@
 //
 // Four features of one window are decided by the words of one block of Philox: key = the model's seed, counter = (block,
 // step (two words), DROPOUT), block = window in the batch · ⌈features / 4⌉ + feature / 4. The masks are those of
-// dropout_mask in crates/random, whatever the tiles.
+// `dropout_mask` in crates/model/src/random.rs, whatever the tiles.
+//
+// Twin: crates/engine/src/cpu/dropout.rs.
 //
 // There is no backward pass: what was dropped is 0, and affine_backward.wgsl sees that.
 //
@@ -13,7 +15,7 @@ struct Dropout {
     features: u32, // rows
 }
 
-// Purpose::Dropout of crates/random.
+// `Purpose::Dropout` of crates/model/src/random.rs.
 const PURPOSE_DROPOUT: u32 = 3u;
 
 fn dropout(layer: Dropout, at: At) {

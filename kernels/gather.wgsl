@@ -4,6 +4,8 @@
 // of the batch is zeros: its gradient is made 0 by loss.wgsl, and 0 times what is finite adds nothing to a sum.
 //
 // writes the window's rows with `=`; barriers: none
+//
+// Twin: crates/engine/src/cpu/gather.rs.
 
 fn gather(at: At) {
     let n_windows = steps[at.step + STEP_N_WINDOWS];

@@ -13,6 +13,8 @@
 // memory    128 · size of Seen: at most 7,168 bytes where a fleet has all four losses
 // barriers  1 + log2(LOSS_LANES)
 //
+// Twin: crates/engine/src/cpu/loss.rs.
+//
 // Composed in front: the losses of the fleet from loss/, with loss_*(which, …) choosing among them by `which`; and
 // part_of(…), which tells the window and the share of a part.
 

@@ -5,6 +5,8 @@
 // forward   reads x rows, writes y rows with `=`
 // backward  reads x and d_y rows, writes d_x rows with `=`
 // barriers: none
+//
+// Twin: crates/engine/src/cpu/max_pool.rs.
 
 struct MaxPool {
     x: u32,        // first row of the input

@@ -1,6 +1,6 @@
 // What differs from model to model: words of `members`, and f32 among them by their bits.
 //
-// Their counterpart is crates/fused/src/gpu/members.rs.
+// They are written by crates/engine/src/gpu/members.rs.
 
 const MEMBER_SEED: u32 = 0u;     // two words, low first
 const MEMBER_LOSS: u32 = 2u;     // which loss

@@ -1,7 +1,7 @@
 // Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011): four words from a counter of 128
-// bits and a key of 64. For four counters at once, since most who draw do so for the four samples of a tile.
+// bits and a key of 64. For four counters at once, since most stages draw for the four samples of a tile.
 //
-// Twin: philox4x32 in crates/random/src/lib.rs.
+// Twin: `philox4x32` in crates/model/src/random.rs.
 
 // The four words of four counters, or of what is drawn for them: word by word.
 struct FourByFour {

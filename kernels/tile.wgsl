@@ -5,7 +5,7 @@
 // and the gradients of those outputs.
 //
 // The constants that these files share, and the buffers, are declared by the pass and its key
-// (crates/fused/src/gpu/source.rs).
+// (crates/engine/src/gpu/source.rs).
 
 // Samples of a tile.
 const TILE: u32 = 4u;

@@ -32,12 +32,12 @@ PARAMETERS = [
     ("dense2.bias", (6,), 0, 0),
 ]
 
-# Purposes of `triax_random::Purpose`.
+# Purposes of `triax_model::random::Purpose`.
 INITIALISE, SYNTHESISE = 1, 5
 
 
 def uniform(purpose, index, n):
-    """The first `n` draws of a stream of `triax_random`: Philox4x32-10, 24 bits each, in [0, 1)."""
+    """The first `n` draws of a stream of `triax_model::random`: Philox4x32-10, 24 bits each, in [0, 1)."""
     low = np.uint64(0xFFFF_FFFF)
     c0 = np.arange((n + 3) // 4, dtype=np.uint64)
     c1, c2, c3 = (np.full_like(c0, word) for word in (index, 0, purpose))

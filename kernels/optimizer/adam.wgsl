@@ -2,7 +2,7 @@
 //
 //     m += (g − m)(1 − β₁),  v += (g² − v)(1 − β₂),  p −= α·m / (√v + ε),  α = lr·√(1−β₂ᵗ)/(1−β₁ᵗ)
 //
-// settings: 1 − β₁, 1 − β₂, ε. The rate of a step is α, computed in f64 by whoever queues the step.
+// settings: 1 − β₁, 1 − β₂, ε. The rate of a step is α, computed on the host in f64: `Optimizer::step_size`.
 // moments: m, v
 
 fn update(w: u32, gradient: vec4<f32>, at: At, rule: Rule) {

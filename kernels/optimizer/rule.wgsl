@@ -2,7 +2,7 @@
 // there, a software device reads them for all lanes at once.
 
 struct Rule {
-    rate: f32,  // learning rate, for Adam α
+    rate: f32,  // learning rate; Adam's α
     decay: f32, // learning rate · weight decay
     settings: vec4<f32>, // as the optimizer's file names them
 }

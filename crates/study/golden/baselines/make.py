@@ -1,4 +1,4 @@
-"""Golden values of NumPy and SciPy for crates/baselines: `python make.py`, with the versions of requirements.txt."""
+"""Golden values of NumPy and SciPy for crates/study/src/baselines: `python make.py`, with the versions of requirements.txt."""
 
 import json
 from pathlib import Path

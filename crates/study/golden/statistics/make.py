@@ -1,4 +1,4 @@
-"""Golden values of SciPy for crates/statistics: `python make.py`, with the versions of requirements.txt."""
+"""Golden values of SciPy for crates/study/src/statistics: `python make.py`, with the versions of requirements.txt."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-//! The engine at f64 against Keras: the golden files that `crates/fused/golden/generate.py` wrote at float64.
+//! The engine at f64 against Keras: the golden files that `crates/engine/golden/generate.py` wrote at float64.
 //!
 //! Weights and data are not in the files; both sides make them from [`hash32`].
 
