@@ -6,8 +6,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use burn::tensor::wgpu::WgpuSetup;
 use burn::tensor::{Device, ExecutionError, Tensor, TensorData};
 use triax_engine::device::{DeviceInfo, Opened};
-use triax_engine::{Engine, EngineError, Member, Session, WindowSet, check_fleet};
-use triax_model::{Layer, Network, Weights};
+use triax_engine::{Engine, EngineError, Member, Session, WindowSet, check_fleet, check_scores};
+use triax_model::{Layer, Network, Scaler, Weights};
 
 use crate::parameters;
 use crate::sensor_cnn::SensorCnn;
@@ -93,22 +93,28 @@ impl Engine for BurnEngine {
         Ok(Box::new(self.host.guard(|| Ok(BurnSession::new(&self.host, member, windows)))?))
     }
 
-    fn scores(&self, network: &Network, weights: &Weights, windows: &[f32]) -> Result<Vec<f32>, EngineError> {
-        weights.fits(network).map_err(EngineError::Input)?;
+    fn scores(
+        &self,
+        network: &Network,
+        weights: &Weights,
+        scaler: Option<&Scaler>,
+        windows: &[f32],
+    ) -> Result<Vec<f32>, EngineError> {
+        let n_windows = check_scores(network, weights, scaler, windows)?;
         let n_values = network.spec().window * network.spec().channels;
-        if !windows.len().is_multiple_of(n_values) {
-            let problem = format!("{} values are not a whole number of windows of {n_values}", windows.len());
-            return Err(EngineError::Input(problem));
-        }
-        self.host.check_layers(network, WINDOWS_A_PASS.min(windows.len() / n_values))?;
-        let n_windows = (UPLOAD_BYTES / 4 / n_values).max(1);
+        self.host.check_layers(network, WINDOWS_A_PASS.min(n_windows))?;
+        let n_windows_at_once = (UPLOAD_BYTES / 4 / n_values).max(1);
         self.host.guard(|| {
             let device = &self.host.device;
             let cnn = SensorCnn::of_parameters(network, parameters::upload(weights, device));
-            let mut scores = Vec::with_capacity(windows.len() / n_values * network.spec().classes);
-            for part in windows.chunks(n_windows * n_values) {
+            let mut scores = Vec::with_capacity(n_windows * network.spec().classes);
+            for part in windows.chunks(n_windows_at_once * n_values) {
                 let n_windows = part.len() / n_values;
-                let rows: Tensor<2> = Tensor::from_data(TensorData::new(part.to_vec(), [n_windows, n_values]), device);
+                let mut values = part.to_vec();
+                if let Some(scaler) = scaler {
+                    scaler.apply(&mut values);
+                }
+                let rows: Tensor<2> = Tensor::from_data(TensorData::new(values, [n_windows, n_values]), device);
                 scores.extend(read_scores(&cnn, network, n_windows, |pass| rows.clone().slice(pass))?);
             }
             Ok(scores)

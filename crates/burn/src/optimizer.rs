@@ -25,16 +25,18 @@ impl Trained {
         let mut moments = moments.into_iter();
         let mut moment = || moments.next().expect("a session keeps as many moments as its optimizer has names for");
         let (parameters, moments) = match *optimizer {
-            Optimizer::Adam { beta_1, beta_2, epsilon } => {
-                let adam = Adam::new(beta_1, beta_2, epsilon, lr, updates);
-                let (step, m, v) = adam.step(g, moment(), moment());
+            Optimizer::Adam { beta_1, beta_2, epsilon } | Optimizer::AdamW { beta_1, beta_2, epsilon, .. } => {
+                let rate = |beta: f32| 1.0 - f64::from(beta);
+                let (m, v) = (moment(), moment());
+                let v = v.clone() + (g.clone().square() - v) * rate(beta_2);
+                let m = m.clone() + (g - m) * rate(beta_1);
+                let alpha = optimizer.step_size(lr, updates);
+                let step = m.clone() * alpha / (v.clone().sqrt() + f64::from(epsilon));
+                let p = match optimizer.decay(lr) {
+                    0.0 => p,
+                    decay => p.clone() - p * decay,
+                };
                 (p - step, vec![m, v])
-            }
-            Optimizer::AdamW { beta_1, beta_2, epsilon, weight_decay } => {
-                let adam = Adam::new(beta_1, beta_2, epsilon, lr, updates);
-                let (step, m, v) = adam.step(g, moment(), moment());
-                let decay = p.clone() * (lr * f64::from(weight_decay));
-                (p - decay - step, vec![m, v])
             }
             Optimizer::Sgd { momentum: 0.0, .. } => (p - g * lr, vec![]),
             Optimizer::Sgd { momentum, nesterov } => {
@@ -57,34 +59,6 @@ impl Trained {
             }
         };
         Self { parameters, moments, updates }
-    }
-}
-
-/// Adam's factors in one step.
-struct Adam {
-    /// 1 − β₁
-    rate_1: f64,
-    /// 1 − β₂
-    rate_2: f64,
-    epsilon: f64,
-    /// `α = lr·√(1−β₂ᵗ)/(1−β₁ᵗ)`
-    alpha: f64,
-}
-
-impl Adam {
-    fn new(beta_1: f32, beta_2: f32, epsilon: f32, lr: f64, updates: u64) -> Self {
-        let (beta_1, beta_2) = (f64::from(beta_1), f64::from(beta_2));
-        // Beyond 2³¹ updates both powers are long 0.
-        let t = i32::try_from(updates).unwrap_or(i32::MAX);
-        let alpha = lr * (1.0 - beta_2.powi(t)).sqrt() / (1.0 - beta_1.powi(t));
-        Self { rate_1: 1.0 - beta_1, rate_2: 1.0 - beta_2, epsilon: f64::from(epsilon), alpha }
-    }
-
-    /// What to subtract from the parameters, and the new moments m and v.
-    fn step(&self, g: Tensor<1>, m: Tensor<1>, v: Tensor<1>) -> (Tensor<1>, Tensor<1>, Tensor<1>) {
-        let v = v.clone() + (g.clone().square() - v) * self.rate_2;
-        let m = m.clone() + (g - m) * self.rate_1;
-        (m.clone() * self.alpha / (v.clone().sqrt() + self.epsilon), m, v)
     }
 }
 

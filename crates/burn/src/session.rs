@@ -146,7 +146,7 @@ impl Session for BurnSession {
             read_scores(&cnn, &self.network, n_windows, rows)
         })?;
         let labels = self.validation.iter().map(|&window_idx| self.labels[window_idx as usize]);
-        Ok(vec![Evaluation::of_scores(&scores, labels, self.network.spec().classes, self.plan.loss)])
+        Ok(vec![Evaluation::from_scores(&scores, labels, self.network.spec().classes, self.plan.loss)])
     }
 
     fn weights(&mut self) -> Result<Vec<Weights>, EngineError> {

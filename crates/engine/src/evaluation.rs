@@ -1,14 +1,16 @@
-//! How well scores fit labels, as counts: what the figures of a report are made of.
+//! How well scores fit labels: the mean loss and the confusion matrix, from which all other figures follow.
 
 use triax_losses::{Loss, predicted_class};
+
+use crate::Confusion;
 
 /// How a model classified some windows. Every window counts once, whatever weight its class had in training.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Evaluation {
     /// Mean loss; 0 of no windows.
     pub loss: f64,
-    /// (classes, classes) counts of windows: the row is the label, the column the largest score, the first of equals.
-    pub confusion: Vec<u64>,
+    /// Windows by label and prediction. The prediction is the class of the largest score, the first of equals.
+    pub confusion: Confusion,
 }
 
 /// A score that is NaN or infinite, so that nothing can be judged by it.
@@ -27,15 +29,15 @@ impl Evaluation {
     ///
     /// # Panics
     /// If the shapes do not belong together, or a label is no class.
-    pub fn of_scores(scores: &[f32], labels: impl ExactSizeIterator<Item = u32>, classes: usize, loss: Loss) -> Self {
+    pub fn from_scores(scores: &[f32], labels: impl ExactSizeIterator<Item = u32>, classes: usize, loss: Loss) -> Self {
         let n_windows = labels.len();
         assert_eq!(scores.len(), n_windows * classes, "a score for each window and class");
         let (mut row_f64, mut d_scores) = (vec![0.0; classes], vec![0.0; classes]);
-        let mut evaluation = Self { loss: 0.0, confusion: vec![0; classes * classes] };
+        let mut evaluation = Self { loss: 0.0, confusion: Confusion::new(classes) };
         for (row, label) in scores.chunks_exact(classes).zip(labels) {
             row_f64.iter_mut().zip(row).for_each(|(wide, &score)| *wide = f64::from(score));
             evaluation.loss += loss.row(&row_f64, label as usize, &mut d_scores);
-            evaluation.confusion[label as usize * classes + predicted_class(row)] += 1;
+            evaluation.confusion.add(label as usize, predicted_class(row));
         }
         evaluation.loss /= n_windows.max(1) as f64;
         evaluation
@@ -58,8 +60,9 @@ mod tests {
     fn windows_are_counted_by_label_and_prediction_and_the_loss_is_their_mean() {
         // Categorical hinge, worked out by hand: max(0.25, 0) − 1 + 1 = 0.25 and max(0.5, 0) − (−1) + 1 = 2.5.
         let scores = [1.0, 0.25, 0.5, -1.0];
-        let evaluation = Evaluation::of_scores(&scores, [0, 1].into_iter(), 2, Loss::CategoricalHinge);
-        assert_eq!(evaluation, Evaluation { loss: (0.25 + 2.5) / 2.0, confusion: vec![1, 0, 1, 0] });
+        let evaluation = Evaluation::from_scores(&scores, [0, 1].into_iter(), 2, Loss::CategoricalHinge);
+        let confusion = Confusion::from_counts(2, vec![1, 0, 1, 0]);
+        assert_eq!(evaluation, Evaluation { loss: (0.25 + 2.5) / 2.0, confusion });
     }
 
     #[test]
@@ -68,7 +71,7 @@ mod tests {
         assert_eq!(NotFinite::find(&scores, 2), Some(NotFinite { window: 1, class: 0 }));
         assert_eq!(NotFinite::find(&scores[..2], 2), None);
         for loss in Loss::ALL {
-            assert!(Evaluation::of_scores(&scores, [0, 1].into_iter(), 2, loss).loss.is_nan());
+            assert!(Evaluation::from_scores(&scores, [0, 1].into_iter(), 2, loss).loss.is_nan());
         }
     }
 }

@@ -52,6 +52,32 @@ pub fn check_fleet(fleet: &[Member<'_>], windows: &WindowSet) -> Result<(), Engi
     Ok(())
 }
 
+/// Whether a network with these weights and this scaler can score `windows` (n_windows, window, channels). Returns their
+/// number.
+///
+/// # Errors
+/// [`EngineError::Input`] for weights of another network, a scaler of other channels, or values that are no whole number of
+/// windows.
+pub fn check_scores(
+    network: &Network,
+    weights: &Weights,
+    scaler: Option<&Scaler>,
+    windows: &[f32],
+) -> Result<usize, EngineError> {
+    weights.fits(network).map_err(|problem| EngineError::Input(format!("the weights do not fit: {problem}")))?;
+    let (window, channels) = (network.spec().window, network.spec().channels);
+    if let Some(scaler) = scaler {
+        scaler.fits(channels).map_err(EngineError::Input)?;
+    }
+    if !windows.len().is_multiple_of(window * channels) {
+        return Err(EngineError::Input(format!(
+            "{} values are no whole number of windows of {window} samples in {channels} channels",
+            windows.len()
+        )));
+    }
+    Ok(windows.len() / (window * channels))
+}
+
 /// Whether two models can be members of one fleet.
 ///
 /// # Errors

@@ -10,27 +10,31 @@
 //! This crate must never know files, progress bars or what a subject is.
 
 mod augmentation;
+mod confusion;
 mod cpu;
 pub mod device;
 mod evaluation;
 mod fleet;
 mod gpu;
-mod plan;
+mod optimizer;
 mod state;
 mod stretch;
+mod training_plan;
 mod windows;
 
 use std::ops::ControlFlow;
 
 pub use augmentation::Augmentation;
+pub use confusion::Confusion;
 pub use cpu::{CpuEngine, Float, StageTime, Stages, gradients, stage_times};
 pub use evaluation::{Evaluation, NotFinite};
-pub use fleet::{Member, can_share, check_fleet, check_weights};
+pub use fleet::{Member, can_share, check_fleet, check_scores, check_weights};
 pub use gpu::GpuEngine;
-pub use plan::{Optimizer, TrainingPlan};
+pub use optimizer::Optimizer;
 pub use state::SessionState;
 pub use stretch::{MemberEpoch, Progress, StepResult, Stretch};
-use triax_model::{Network, Weights};
+pub use training_plan::TrainingPlan;
+use triax_model::{Network, Scaler, Weights};
 pub use windows::WindowSet;
 
 /// What an engine can report as gone wrong.
@@ -76,12 +80,18 @@ pub trait Engine {
     /// What [`check_fleet`] refuses; a fleet that the device cannot hold; a device that fails.
     fn open(&self, fleet: &[Member<'_>], windows: &WindowSet) -> Result<Box<dyn Session>, EngineError>;
 
-    /// Scores of `windows` (n_windows, window, channels) as (n_windows, classes), without dropout. The values are taken
-    /// as they are: standardised already.
+    /// Scores of `windows` (n_windows, window, channels) as (n_windows, classes), without dropout. The values are as the
+    /// sensors gave them: `scaler` standardises them, as [`Scaler::apply`] does, and they are taken as they are without.
     ///
     /// # Errors
-    /// As [`Engine::open`].
-    fn scores(&self, network: &Network, weights: &Weights, windows: &[f32]) -> Result<Vec<f32>, EngineError>;
+    /// What [`check_scores`] refuses; windows that the device cannot hold; a device that fails.
+    fn scores(
+        &self,
+        network: &Network,
+        weights: &Weights,
+        scaler: Option<&Scaler>,
+        windows: &[f32],
+    ) -> Result<Vec<f32>, EngineError>;
 }
 
 /// What [`Session::train`] tells as it goes; from whichever thread takes the steps, but from one at a time.

@@ -315,17 +315,18 @@ fn a_fleet_of_one_ends_after_the_step_that_was_told_to_be_the_last() {
 fn scores_are_those_of_the_truth() {
     let Some(engine) = gpu("scores_are_those_of_the_truth") else { return };
     let case = Case::new(&spec(0.5), Loss::Hinge, 5);
-    for n_windows in [0, 1, 4, 5, 130] {
+    let scaler = Scaler { mean: vec![0.25, -0.5, 0.0], scale: vec![1.5, 1.0, 3.0] };
+    for (n_windows, scaler) in [(0, None), (1, None), (4, Some(&scaler)), (5, None), (130, Some(&scaler))] {
         let set = case.random_windows(n_windows);
-        let found = engine.scores(&case.network, &case.weights, &set.windows).unwrap();
-        let truth = CpuEngine::<f64>::new().scores(&case.network, &case.weights, &set.windows).unwrap();
+        let found = engine.scores(&case.network, &case.weights, scaler, &set.windows).unwrap();
+        let truth = CpuEngine::<f64>::new().scores(&case.network, &case.weights, scaler, &set.windows).unwrap();
         let truth: Vec<f64> = truth.into_iter().map(f64::from).collect();
         assert_close("scores", &found, &truth, Tolerance::Absolute(1e-6));
         // As many as fit, chunk by chunk.
         let streaming = engine.clone().with_window_bytes(9 * 19 * 3 * 4);
-        assert_eq!(streaming.scores(&case.network, &case.weights, &set.windows).unwrap(), found);
+        assert_eq!(streaming.scores(&case.network, &case.weights, scaler, &set.windows).unwrap(), found);
     }
-    assert!(engine.scores(&case.network, &case.weights, &[0.0; 56]).is_err());
+    assert!(engine.scores(&case.network, &case.weights, None, &[0.0; 56]).is_err());
 }
 
 #[test]
@@ -396,7 +397,7 @@ fn a_device_that_is_lost_is_an_error_and_no_panic() {
         session.validate().map(|_| ()),
         session.state().map(|_| ()),
         engine.open(&[case.member()], &case.set).map(|_| ()),
-        engine.scores(&case.network, &case.weights, &case.set.windows).map(|_| ()),
+        engine.scores(&case.network, &case.weights, None, &case.set.windows).map(|_| ()),
     ];
     for error in errors {
         let error = error.expect_err("the device is gone");

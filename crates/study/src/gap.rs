@@ -234,7 +234,7 @@ impl OutOfFold {
         let at = |&idx: &u32| idx as usize;
         let labels: Vec<u32> = self.indices.iter().map(|idx| windows.labels[at(idx)]).collect();
         let subjects: Vec<&str> = self.indices.iter().map(|idx| corpus.subject_of(windows.origins[at(idx)])).collect();
-        SubjectFigures::of_each(&self.predictions, &labels, &subjects)
+        SubjectFigures::by_subject(&self.predictions, &labels, &subjects)
     }
 }
 

@@ -37,16 +37,7 @@ pub(crate) fn predictions(scores: &[f32], classes: usize) -> Vec<u32> {
 /// The figures of each subject among the windows at `indices`, whose classes are predicted to be `predictions`.
 pub(crate) fn by_subject(study: &Study, indices: &[u32], predictions: &[u32]) -> Vec<SubjectFigures> {
     let subjects: Vec<&str> = indices.iter().map(|&idx| study.subject(idx)).collect();
-    SubjectFigures::of_each(predictions, &study.labels(indices), &subjects)
-}
-
-/// (classes, classes) windows by label and prediction.
-pub(crate) fn confusion(labels: &[u32], predictions: &[u32], classes: usize) -> Vec<Vec<u64>> {
-    let mut counts = vec![vec![0; classes]; classes];
-    for (&label, &prediction) in labels.iter().zip(predictions) {
-        counts[label as usize][prediction as usize] += 1;
-    }
-    counts
+    SubjectFigures::by_subject(predictions, &study.labels(indices), &subjects)
 }
 
 /// The scores of several networks for the same windows, as those of one predictor: the mean of their probabilities where

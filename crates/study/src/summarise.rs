@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use crate::statistics::{Estimate, holm, signed_rank, words};
 use triax_data::Folds;
+use triax_engine::Confusion;
 use triax_trainer::{Mistake, Reliability, SubjectFigures, worst_mistakes};
 
 use crate::baselines::{self, FoldOfBaseline};
 use crate::folder::StudyFolder;
 use crate::grid::{Setting, Study};
-use crate::judge::{Combined, by_subject, confusion, judge, predictions};
+use crate::judge::{Combined, by_subject, judge, predictions};
 use crate::summary::{Band, Comparison, Competitor, EpochBand, Kind, Summary};
 use crate::tables;
 use crate::training_file::TrainingFile;
@@ -131,26 +132,22 @@ fn network(
         let training = study.training(file.trained.number);
         if let Some(of_training) = judge(study, training, file)? {
             let labels = study.labels(&study.folds[training.fold].valid);
-            parts.push(Reliability::of(&file.scores, &labels, n_classes));
+            parts.push(Reliability::from_scores(&file.scores, &labels, n_classes));
             judged.push(of_training);
         }
     }
     if judged.is_empty() {
         return Ok(None);
     }
-    let mut counts = vec![vec![0; n_classes]; n_classes];
-    for metrics in judged.iter().map(|judged| &judged.metrics) {
-        for (sums, row) in counts.iter_mut().zip(&metrics.confusion) {
-            sums.iter_mut().zip(row).for_each(|(sum, count)| *sum += count);
-        }
-    }
+    let mut confusion = Confusion::new(n_classes);
+    judged.iter().for_each(|judged| confusion += &judged.metrics.confusion);
     let subjects = mean_over_seeds(judged.into_iter().flat_map(|judged| judged.subjects));
     Ok(Some(Competitor {
         curves: curves(files),
         reliability: Some(Reliability::pooled(&parts)),
         mistakes: ensemble.mistakes(study),
         settings: setting.values.clone(),
-        ..competitor(setting.name.clone(), Kind::Network, subjects, counts)
+        ..competitor(setting.name.clone(), Kind::Network, subjects, confusion)
     }))
 }
 
@@ -185,10 +182,10 @@ impl OutOfFold {
         let name = format!("{} × {} seeds", setting.name, study.seeds.len());
         let subjects = by_subject(study, &self.indices, &predicted);
         Some(Competitor {
-            reliability: Some(Reliability::of(&self.scores, &labels, n_classes)),
+            reliability: Some(Reliability::from_scores(&self.scores, &labels, n_classes)),
             mistakes: self.mistakes(study),
             settings: setting.values.clone(),
-            ..competitor(name, Kind::Ensemble, subjects, confusion(&labels, &predicted, n_classes))
+            ..competitor(name, Kind::Ensemble, subjects, Confusion::from_predictions(n_classes, &labels, &predicted))
         })
     }
 
@@ -216,31 +213,26 @@ fn classical(study: &Study, folds: &[FoldOfBaseline]) -> Vec<Competitor> {
     let of_method = |folds: &[FoldOfBaseline]| {
         let indices: Vec<u32> = study.folds.iter().flat_map(|fold| fold.valid.iter().copied()).collect();
         let predicted: Vec<u32> = folds.iter().flat_map(|fold| fold.predictions.iter().copied()).collect();
-        let counts = confusion(&study.labels(&indices), &predicted, study.classes().len());
+        let confusion = Confusion::from_predictions(study.classes().len(), &study.labels(&indices), &predicted);
         let subjects = mean_over_seeds(folds.iter().flat_map(|fold| fold.subjects.iter().cloned()));
-        competitor(folds[0].baseline.to_owned(), Kind::Baseline, subjects, counts)
+        competitor(folds[0].baseline.to_owned(), Kind::Baseline, subjects, confusion)
     };
     folds.chunk_by(|a, b| a.baseline == b.baseline).map(of_method).collect()
 }
 
 /// What every kind of competitor has.
-fn competitor(name: String, kind: Kind, subjects: Vec<SubjectFigures>, confusion: Vec<Vec<u64>>) -> Competitor {
+fn competitor(name: String, kind: Kind, subjects: Vec<SubjectFigures>, confusion: Confusion) -> Competitor {
     let over = |figure: fn(&SubjectFigures) -> f64| {
         Estimate::over(&subjects.iter().map(figure).collect::<Vec<_>>(), BOOTSTRAP_SEED)
     };
-    let share = |part: u64, whole: u64| if whole == 0 { 0.0 } else { part as f64 / whole as f64 };
-    let support = |class: usize| confusion[class].iter().sum::<u64>();
-    let predicted = |class: usize| confusion.iter().map(|row| row[class]).sum::<u64>();
-    let classes = 0..confusion.len();
-    let f1 = |class: usize| share(2 * confusion[class][class], support(class) + predicted(class));
     Competitor {
         name,
         kind,
         settings: BTreeMap::new(),
         accuracy: over(|one| one.accuracy),
         macro_f1: over(|one| one.macro_f1),
-        pooled_macro_f1: classes.clone().map(f1).sum::<f64>() / confusion.len() as f64,
-        recall: classes.map(|class| share(confusion[class][class], support(class))).collect(),
+        pooled_macro_f1: confusion.macro_f1(),
+        recall: (0..confusion.n_classes()).map(|class| confusion.recall(class)).collect(),
         subjects,
         confusion,
         curves: Vec::new(),

@@ -6,6 +6,7 @@ use std::path::Path;
 use crate::statistics::Estimate;
 use serde::{Deserialize, Serialize};
 use triax_data::Audit;
+use triax_engine::Confusion;
 use triax_trainer::{Mistake, Reliability, SubjectFigures};
 
 use crate::{Gap, StudyError};
@@ -106,7 +107,7 @@ pub struct Competitor {
     /// Recall of each class from `confusion`.
     pub recall: Vec<f64>,
     /// (classes, classes) windows by label and prediction, summed over folds and seeds.
-    pub confusion: Vec<Vec<u64>>,
+    pub confusion: Confusion,
     /// Each subject, sorted by name (as numbers where all are).
     pub subjects: Vec<SubjectFigures>,
     /// Training by epoch; none of a baseline.

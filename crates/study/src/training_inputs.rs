@@ -50,10 +50,7 @@ impl TrainingInputs {
     /// The scores of the fold's validation windows, once trained to `weights`.
     pub fn scores(&self, study: &Study, engine: &dyn Engine, weights: &Weights) -> Result<Vec<f32>, EngineError> {
         let (setting, fold) = (&study.settings[self.training.setting], &study.folds[self.training.fold]);
-        let mut windows = setting.windows.values_at(&fold.valid);
-        if let Some(scaler) = &self.scaler {
-            scaler.apply(&mut windows);
-        }
-        engine.scores(&setting.network, weights, &windows)
+        let windows = setting.windows.values_at(&fold.valid);
+        engine.scores(&setting.network, weights, self.scaler.as_ref(), &windows)
     }
 }

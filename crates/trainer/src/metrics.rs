@@ -1,26 +1,23 @@
 //! How well scores fit labels: loss, accuracy, precision, recall, F1 and the confusion matrix.
 
 use serde::{Deserialize, Serialize};
-use triax_engine::{Evaluation, NotFinite};
+use triax_engine::{Confusion, Evaluation, NotFinite};
 use triax_losses::Loss;
 
 /// How well a network classifies a set of windows. Every window counts once, whatever weight its class had in training.
-///
-/// A ratio whose denominator is 0 (the precision of a class that is never predicted, the recall of a class without
-/// windows) is 0, as in scikit-learn.
+/// [`Confusion`] says how each figure follows from the counts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Metrics {
     /// Mean loss, summed in f64.
     pub loss: f64,
     /// Fraction of the windows whose largest score (the first of equals) is their label's.
     pub accuracy: f64,
-    /// Mean F1 of all classes, those without windows included: scikit-learn's
-    /// `f1_score(.., labels=range(classes), average="macro", zero_division=0)`.
+    /// Mean F1 of all classes, those without windows included.
     pub macro_f1: f64,
     /// One entry a class, in the order of the classes.
     pub per_class: Vec<ClassMetrics>,
     /// `confusion[label][prediction]` windows.
-    pub confusion: Vec<Vec<u64>>,
+    pub confusion: Confusion,
 }
 
 /// How well one class is recognised.
@@ -61,7 +58,7 @@ impl Metrics {
     /// A score that is not finite; numbers of scores and labels that do not belong together; no window at all.
     pub fn from_scores(scores: &[f32], labels: &[u32], loss: Loss, classes: &[String]) -> Result<Self, MetricsError> {
         check(scores, labels, classes)?;
-        let evaluation = Evaluation::of_scores(scores, labels.iter().copied(), classes.len(), loss);
+        let evaluation = Evaluation::from_scores(scores, labels.iter().copied(), classes.len(), loss);
         Ok(Self::from_evaluation(&evaluation, classes))
     }
 
@@ -70,43 +67,32 @@ impl Metrics {
     /// # Panics
     /// If the evaluation is of another number of classes.
     pub fn from_evaluation(evaluation: &Evaluation, classes: &[String]) -> Self {
-        let n_classes = classes.len();
-        assert_eq!(evaluation.confusion.len(), n_classes * n_classes, "a count for each pair of classes");
-        let confusion: Vec<Vec<u64>> = evaluation.confusion.chunks_exact(n_classes).map(<[u64]>::to_vec).collect();
-        let per_class = ClassMetrics::of_confusion(&confusion, classes);
-        let n_correct = (0..n_classes).map(|class| confusion[class][class]).sum();
+        let confusion = &evaluation.confusion;
         Self {
             loss: evaluation.loss,
-            accuracy: ratio(n_correct, evaluation.confusion.iter().sum()),
-            macro_f1: per_class.iter().map(|class| class.f1).sum::<f64>() / n_classes as f64,
-            per_class,
-            confusion,
+            accuracy: confusion.accuracy(),
+            macro_f1: confusion.macro_f1(),
+            per_class: ClassMetrics::from_confusion(confusion, classes),
+            confusion: confusion.clone(),
         }
     }
 }
 
 impl ClassMetrics {
-    /// Each of `classes` by a matrix (classes, classes) of windows by label and prediction.
+    /// Each of `classes` by its counts in `confusion`.
     ///
     /// # Panics
-    /// If the matrix is of other classes.
-    pub fn of_confusion(confusion: &[Vec<u64>], classes: &[String]) -> Vec<Self> {
-        assert!(confusion.len() == classes.len() && confusion.iter().all(|row| row.len() == classes.len()));
-        classes.iter().enumerate().map(|(class, name)| Self::of(class, name, confusion)).collect()
-    }
-
-    fn of(class: usize, name: &str, confusion: &[Vec<u64>]) -> Self {
-        let hits = confusion[class][class];
-        let support: u64 = confusion[class].iter().sum();
-        let predicted: u64 = confusion.iter().map(|row| row[class]).sum();
-        Self {
-            class: name.to_owned(),
-            precision: ratio(hits, predicted),
-            recall: ratio(hits, support),
-            // 2·p·r / (p + r), without a detour through p and r.
-            f1: ratio(2 * hits, support + predicted),
-            support,
-        }
+    /// If the matrix is of another number of classes.
+    pub fn from_confusion(confusion: &Confusion, classes: &[String]) -> Vec<Self> {
+        assert_eq!(confusion.n_classes(), classes.len(), "a name for each class");
+        let metrics = |(class, name): (usize, &String)| Self {
+            class: name.clone(),
+            precision: confusion.precision(class),
+            recall: confusion.recall(class),
+            f1: confusion.f1(class),
+            support: confusion.support(class),
+        };
+        classes.iter().enumerate().map(metrics).collect()
     }
 }
 
@@ -130,11 +116,6 @@ fn check(scores: &[f32], labels: &[u32], classes: &[String]) -> Result<(), Metri
         Some(NotFinite { window, class }) => Err(MetricsError::NotFinite { window, class: classes[class].clone() }),
         None => Ok(()),
     }
-}
-
-/// 0 where the denominator is.
-fn ratio(numerator: u64, denominator: u64) -> f64 {
-    if denominator == 0 { 0.0 } else { numerator as f64 / denominator as f64 }
 }
 
 #[cfg(test)]
@@ -177,7 +158,7 @@ mod tests {
             let metrics = Metrics::from_scores(&scores, &case.labels, Loss::Hinge, &classes(5)).unwrap();
             near(metrics.accuracy, case.accuracy);
             near(metrics.macro_f1, case.macro_f1);
-            assert_eq!(metrics.confusion, case.confusion);
+            assert_eq!(Vec::from(metrics.confusion), case.confusion);
             for (class, ours) in metrics.per_class.iter().enumerate() {
                 near(ours.precision, case.precision[class]);
                 near(ours.recall, case.recall[class]);
@@ -200,7 +181,7 @@ mod tests {
     fn the_first_of_equal_scores_is_the_prediction() {
         let scores = [0.5, 0.5, 0.5, -1.0, 2.0, 2.0];
         let metrics = Metrics::from_scores(&scores, &[0, 1], Loss::Hinge, &classes(3)).unwrap();
-        assert_eq!(metrics.confusion, [[1, 0, 0], [0, 1, 0], [0, 0, 0]]);
+        assert_eq!(metrics.confusion, Confusion::from_predictions(3, &[0, 1], &[0, 1]));
     }
 
     #[test]

@@ -24,11 +24,11 @@ impl Reliability {
     /// last, which has both.
     pub const BINS: usize = 10;
 
-    /// Of `scores` (n_windows, classes), all finite, whose windows have `labels`.
+    /// The reliability of `scores` (n_windows, classes), all finite, for windows with `labels`.
     ///
     /// # Panics
     /// If the shapes do not belong together.
-    pub fn of(scores: &[f32], labels: &[u32], classes: usize) -> Self {
+    pub fn from_scores(scores: &[f32], labels: &[u32], classes: usize) -> Self {
         assert_eq!(scores.len(), labels.len() * classes, "a score for each window and class");
         let mut bins = [Sums::default(); Self::BINS];
         for (row, &label) in scores.chunks_exact(classes).zip(labels) {
@@ -41,10 +41,10 @@ impl Reliability {
             bin.confidence += confidence;
             bin.correct += f64::from(u8::from(predicted == label as usize));
         }
-        Self::of_bins(&bins)
+        Self::from_bins(&bins)
     }
 
-    /// Of the windows of all `parts` (folds, seeds) together.
+    /// The reliability for the windows of all `parts` (folds, seeds) together.
     pub fn pooled<'a>(parts: impl IntoIterator<Item = &'a Self>) -> Self {
         let mut bins = [Sums::default(); Self::BINS];
         for part in parts {
@@ -55,10 +55,10 @@ impl Reliability {
                 sums.correct += n_windows as f64 * part.accuracy[bin];
             }
         }
-        Self::of_bins(&bins)
+        Self::from_bins(&bins)
     }
 
-    fn of_bins(bins: &[Sums]) -> Self {
+    fn from_bins(bins: &[Sums]) -> Self {
         let in_all: u64 = bins.iter().map(|bin| bin.n_windows).sum();
         let mean = |sum: f64, n_windows: u64| if n_windows == 0 { 0.0 } else { sum / n_windows as f64 };
         let gaps: f64 = bins.iter().map(|bin| (bin.confidence - bin.correct).abs()).sum();
@@ -91,7 +91,7 @@ mod tests {
     #[test]
     fn windows_fall_into_the_bin_of_their_confidence() {
         let all = [scores(0.75), scores(0.76), scores(0.95), scores(0.55)].concat();
-        let found = Reliability::of(&all, &[0, 1, 0, 0], 2);
+        let found = Reliability::from_scores(&all, &[0, 1, 0, 0], 2);
         assert_eq!(found.n_windows, [0, 0, 0, 0, 0, 1, 0, 2, 0, 1]);
         assert_eq!((found.accuracy[5], found.accuracy[7], found.accuracy[9]), (1.0, 0.5, 1.0));
         assert!((found.confidence[7] - 0.755).abs() < 1e-6);
@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn large_scores_do_not_overflow() {
-        let found = Reliability::of(&[3e38, -3e38, -3e38, 3e38], &[0, 1], 2);
+        let found = Reliability::from_scores(&[3e38, -3e38, -3e38, 3e38], &[0, 1], 2);
         assert_eq!((found.n_windows[9], found.confidence[9], found.error), (2, 1.0, 0.0));
     }
 
@@ -109,8 +109,11 @@ mod tests {
     fn parts_pooled_are_the_whole() {
         let all: Vec<f32> = (51..99).flat_map(|percent| scores(f64::from(percent) / 100.0)).collect();
         let labels: Vec<u32> = (0..48).map(|window| window * window % 3 % 2).collect();
-        let whole = Reliability::of(&all, &labels, 2);
-        let parts = [Reliability::of(&all[..30], &labels[..15], 2), Reliability::of(&all[30..], &labels[15..], 2)];
+        let whole = Reliability::from_scores(&all, &labels, 2);
+        let parts = [
+            Reliability::from_scores(&all[..30], &labels[..15], 2),
+            Reliability::from_scores(&all[30..], &labels[15..], 2),
+        ];
         let pooled = Reliability::pooled(&parts);
         assert_eq!(pooled.n_windows, whole.n_windows);
         assert!((pooled.error - whole.error).abs() < 1e-12);
@@ -118,6 +121,6 @@ mod tests {
 
     #[test]
     fn of_nothing_there_is_no_error() {
-        assert_eq!(Reliability::of(&[], &[], 3).error, 0.0);
+        assert_eq!(Reliability::from_scores(&[], &[], 3).error, 0.0);
     }
 }

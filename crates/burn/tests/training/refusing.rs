@@ -21,7 +21,7 @@ fn arguments_that_do_not_belong_together_are_refused() {
             assert!(matches!(refused, Err(EngineError::Input(_))), "{device}: {refused:?}");
         }
         open(&network, &good, &[0, 4]).unwrap();
-        let refused = engine.scores(&network, &weights, &good.windows[1..]);
+        let refused = engine.scores(&network, &weights, None, &good.windows[1..]);
         assert!(matches!(refused, Err(EngineError::Input(_))), "{device}: {refused:?}");
     }
 }
@@ -42,7 +42,7 @@ fn a_job_larger_than_the_gpu_is_refused_with_the_limit() {
         let refused = open_session(&engine, &network, &weights, &one, &[0]).map(|_| ()).unwrap_err();
         let EngineError::TooLarge { what, needed, limit, .. } = &refused else { panic!("{refused}") };
         assert!(what.contains("conv1") && *needed > 1 << 34 && limit < needed, "{refused}");
-        assert!(matches!(engine.scores(&network, &weights, &one.windows), Err(EngineError::TooLarge { .. })));
+        assert!(matches!(engine.scores(&network, &weights, None, &one.windows), Err(EngineError::TooLarge { .. })));
     }
 }
 

@@ -32,11 +32,11 @@ mod update;
 
 use std::marker::PhantomData;
 
-use crate::{Engine, EngineError, Member, Session, WindowSet, check_fleet};
+use crate::{Engine, EngineError, Member, Session, WindowSet, check_fleet, check_scores};
 pub use float::Float;
 pub use gradients::{Stages, gradients};
 pub use stage_times::{StageTime, stage_times};
-use triax_model::{Network, Weights};
+use triax_model::{Network, Scaler, Weights};
 
 use model::Shape;
 use scores::scores;
@@ -74,20 +74,17 @@ impl<F: Float> CpuEngine<F> {
         Ok(Box::new(CpuSession::<F>::new(self.n_threads, fleet, windows)))
     }
 
-    fn scores_of(&self, network: &Network, weights: &Weights, windows: &[f32]) -> Result<Vec<f32>, EngineError> {
-        weights.fits(network).map_err(|problem| EngineError::Input(format!("the weights do not fit: {problem}")))?;
-        let (window, channels) = (network.spec().window, network.spec().channels);
-        let window_len = window * channels;
-        if !windows.len().is_multiple_of(window_len) {
-            return Err(EngineError::Input(format!(
-                "{} values are no whole number of windows of {window} samples in {channels} channels",
-                windows.len()
-            )));
-        }
+    fn scores_of(
+        &self,
+        network: &Network,
+        weights: &Weights,
+        scaler: Option<&Scaler>,
+        windows: &[f32],
+    ) -> Result<Vec<f32>, EngineError> {
+        let n = check_scores(network, weights, scaler, windows)?;
         let (shape, parameters) = (Shape::new(network), model::flat::<F>(weights));
-        let window = |i: usize| &windows[i * window_len..][..window_len];
-        let n = windows.len() / window_len;
-        Ok(Team::of(self.n_threads, |team| scores(team, &shape, &parameters, None, n, window)))
+        let window = |i: usize| &windows[i * shape.window_len()..][..shape.window_len()];
+        Ok(Team::of(self.n_threads, |team| scores(team, &shape, &parameters, scaler, n, window)))
     }
 }
 
@@ -118,8 +115,14 @@ macro_rules! engine {
                 self.session(fleet, windows)
             }
 
-            fn scores(&self, network: &Network, weights: &Weights, windows: &[f32]) -> Result<Vec<f32>, EngineError> {
-                self.scores_of(network, weights, windows)
+            fn scores(
+                &self,
+                network: &Network,
+                weights: &Weights,
+                scaler: Option<&Scaler>,
+                windows: &[f32],
+            ) -> Result<Vec<f32>, EngineError> {
+                self.scores_of(network, weights, scaler, windows)
             }
         }
     )*};

@@ -120,7 +120,7 @@ impl<F: Float> Session for CpuSession<F> {
             let labels = model.validation.iter().map(|&idx| self.windows.labels[idx as usize]);
             let window = |i: usize| self.shape.window(&self.windows, model.validation[i]);
             let scores = scores(team, &self.shape, &model.parameters, model.scaler.as_ref(), labels.len(), window);
-            Evaluation::of_scores(&scores, labels, classes, model.plan.loss)
+            Evaluation::from_scores(&scores, labels, classes, model.plan.loss)
         };
         Ok(Team::of(self.n_threads, |team| self.models.iter().map(|model| evaluate(team, model)).collect()))
     }

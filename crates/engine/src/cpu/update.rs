@@ -49,19 +49,16 @@ impl<F: Float> Update<F> {
     /// Update number `t`, from 1.
     pub fn new(optimizer: Optimizer, learning_rate: f64, t: u64) -> Self {
         let (lr, float) = (learning_rate, |value: f64| F::from_f64(value));
-        let adam = |beta_1: f32, beta_2: f32, epsilon: f32, weight_decay: f32| {
-            let (beta_1, beta_2, t) = (f64::from(beta_1), f64::from(beta_2), t as f64);
-            Self::Adam {
-                alpha: float(lr * (1.0 - beta_2.powf(t)).sqrt() / (1.0 - beta_1.powf(t))),
-                rate_1: float(1.0 - beta_1),
-                rate_2: float(1.0 - beta_2),
-                epsilon: float(epsilon.into()),
-                decay: float(lr * f64::from(weight_decay)),
-            }
-        };
         match optimizer {
-            Optimizer::Adam { beta_1, beta_2, epsilon } => adam(beta_1, beta_2, epsilon, 0.0),
-            Optimizer::AdamW { beta_1, beta_2, epsilon, weight_decay } => adam(beta_1, beta_2, epsilon, weight_decay),
+            Optimizer::Adam { beta_1, beta_2, epsilon } | Optimizer::AdamW { beta_1, beta_2, epsilon, .. } => {
+                Self::Adam {
+                    alpha: float(optimizer.step_size(lr, t)),
+                    rate_1: float(1.0 - f64::from(beta_1)),
+                    rate_2: float(1.0 - f64::from(beta_2)),
+                    epsilon: float(epsilon.into()),
+                    decay: float(optimizer.decay(lr)),
+                }
+            }
             Optimizer::Sgd { momentum: 0.0, .. } => Self::Sgd { lr: float(lr) },
             Optimizer::Sgd { momentum, nesterov } => {
                 Self::Momentum { lr: float(lr), momentum: float(momentum.into()), nesterov }

@@ -55,21 +55,6 @@ fn settings(optimizer: &Optimizer) -> [f32; 4] {
     }
 }
 
-/// Learning rate of update number `t` (from 1), for Adam its α; and that times the weight decay. In f64, and rounded once.
-fn rates(optimizer: &Optimizer, learning_rate: f32, t: u64) -> [f32; 2] {
-    let lr = f64::from(learning_rate);
-    let alpha = |beta_1: f32, beta_2: f32| {
-        let remaining = |beta: f32| 1.0 - f64::from(beta).powf(t as f64);
-        lr * remaining(beta_2).sqrt() / remaining(beta_1)
-    };
-    let (rate, decay) = match *optimizer {
-        Optimizer::Adam { beta_1, beta_2, .. } => (alpha(beta_1, beta_2), 0.0),
-        Optimizer::AdamW { beta_1, beta_2, weight_decay, .. } => (alpha(beta_1, beta_2), lr * f64::from(weight_decay)),
-        Optimizer::Sgd { .. } | Optimizer::RmsProp { .. } => (lr, 0.0),
-    };
-    [rate as f32, decay as f32]
-}
-
 /// One step of one model.
 pub(super) struct Step<'a> {
     /// Indices of its windows on the device.
@@ -88,7 +73,9 @@ pub(super) struct Step<'a> {
 impl Step<'_> {
     /// Writes its words; those of windows that there are not stay as they are.
     pub fn write(self, words: &mut [u32]) {
-        let [rate, decay] = rates(self.optimizer, self.learning_rate, self.updates);
+        let learning_rate = f64::from(self.learning_rate);
+        let rate = self.optimizer.step_size(learning_rate, self.updates) as f32;
+        let decay = self.optimizer.decay(learning_rate) as f32;
         words[..STEP_HEAD].copy_from_slice(&[
             self.n_windows as u32,
             self.counter as u32,

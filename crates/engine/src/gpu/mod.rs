@@ -17,7 +17,7 @@ mod windows;
 
 use crate::device::Opened;
 use crate::{Engine, EngineError, Member, Session, WindowSet, check_fleet};
-use triax_model::{Network, Weights};
+use triax_model::{Network, Scaler, Weights};
 
 use device::Device;
 use session::{GpuSession, Options};
@@ -72,7 +72,13 @@ impl Engine for GpuEngine {
         Ok(Box::new(GpuSession::new(&self.device, fleet, windows, &self.options)?))
     }
 
-    fn scores(&self, network: &Network, weights: &Weights, windows: &[f32]) -> Result<Vec<f32>, EngineError> {
-        scores::scores(&self.device, network, weights, windows, &self.options)
+    fn scores(
+        &self,
+        network: &Network,
+        weights: &Weights,
+        scaler: Option<&Scaler>,
+        windows: &[f32],
+    ) -> Result<Vec<f32>, EngineError> {
+        scores::scores(&self.device, network, weights, scaler, windows, &self.options)
     }
 }

@@ -1,8 +1,8 @@
 //! The scores of windows, without training.
 
-use crate::{Augmentation, EngineError, Member, Optimizer, TrainingPlan, WindowSet, check_fleet};
+use crate::{Augmentation, EngineError, Member, Optimizer, TrainingPlan, WindowSet, check_fleet, check_scores};
 use triax_losses::Loss;
-use triax_model::{Network, Weights};
+use triax_model::{Network, Scaler, Weights};
 
 use super::device::Device;
 use super::session::{GpuSession, Options};
@@ -12,18 +12,20 @@ pub(super) fn scores(
     device: &Device,
     network: &Network,
     weights: &Weights,
+    scaler: Option<&Scaler>,
     windows: &[f32],
     options: &Options,
 ) -> Result<Vec<f32>, EngineError> {
-    let n_values = network.spec().window * network.spec().channels;
-    if !windows.len().is_multiple_of(n_values) {
-        let problem = format!("{} values are no whole number of windows of {n_values}", windows.len());
-        return Err(EngineError::Input(problem));
+    let n_windows = check_scores(network, weights, scaler, windows)?;
+    // Standardised here: a GPU need not round a quotient as the host does, and scores are to be of the same values on
+    // every device.
+    let mut values = windows.to_vec();
+    if let Some(scaler) = scaler {
+        scaler.apply(&mut values);
     }
-    let n_windows = windows.len() / n_values;
     // Labels, loss and optimizer have no influence on the scores.
     let labels = vec![0; n_windows];
-    let set = WindowSet { windows: windows.into(), labels: labels.into(), sample_weights: None };
+    let set = WindowSet { windows: values.into(), labels: labels.into(), sample_weights: None };
     let plan = TrainingPlan {
         loss: Loss::CategoricalCrossentropy,
         optimizer: Optimizer::sgd(),

@@ -2,8 +2,8 @@
 
 use crate::device::wgpu::{BindGroup, Buffer, BufferUsages, CommandEncoder, ComputePass, ComputePassDescriptor};
 use crate::{
-    EngineError, Evaluation, Member, Progress, Session, SessionState, StepResult, Stretch, TrainingPlan, Watch,
-    WindowSet, check_weights,
+    Confusion, EngineError, Evaluation, Member, Progress, Session, SessionState, StepResult, Stretch, TrainingPlan,
+    Watch, WindowSet, check_weights,
 };
 use triax_losses::Loss;
 use triax_model::{Network, Weights};
@@ -451,7 +451,7 @@ impl GpuSession {
             let counts = &confusion[m * classes * classes..][..classes * classes];
             Evaluation {
                 loss: loss / n_windows.max(1) as f64,
-                confusion: counts.iter().map(|&count| u64::from(count)).collect(),
+                confusion: Confusion::from_counts(classes, counts.iter().map(|&count| u64::from(count)).collect()),
             }
         };
         Ok(self.models.iter().enumerate().map(evaluation).collect())

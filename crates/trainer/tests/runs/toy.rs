@@ -88,7 +88,7 @@ impl Engine for Toy {
         Ok(Box::new(ToySession { toy: self.clone(), windows: windows.clone(), models: models.collect() }))
     }
 
-    fn scores(&self, _: &Network, _: &Weights, _: &[f32]) -> Result<Vec<f32>, EngineError> {
+    fn scores(&self, _: &Network, _: &Weights, _: Option<&Scaler>, _: &[f32]) -> Result<Vec<f32>, EngineError> {
         unreachable!("the trainer validates within the session")
     }
 }
@@ -182,7 +182,7 @@ impl Model {
             Some(Fault::Score(at)) if at < self.state.updates => scores[n_classes] = f32::NAN,
             _ => {}
         }
-        Evaluation::of_scores(&scores, labels, n_classes, self.plan.loss)
+        Evaluation::from_scores(&scores, labels, n_classes, self.plan.loss)
     }
 }
 

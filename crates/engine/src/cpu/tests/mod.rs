@@ -159,7 +159,7 @@ impl Trained {
         (self.results.iter().flat_map(result))
             .chain(tensors.flat_map(|tensor| &tensor.values).map(|value| value.to_bits().into()))
             .chain([self.state.updates, loss.to_bits()])
-            .chain(confusion.iter().copied())
+            .chain(confusion.rows().flatten().copied())
             .collect()
     }
 }

@@ -3,8 +3,8 @@
 use std::ops::ControlFlow;
 
 use crate::{
-    Engine, EngineError, Evaluation, Member, MemberEpoch, Optimizer, Progress, Session, SessionState, Stretch,
-    TrainingPlan, WindowSet,
+    Confusion, Engine, EngineError, Evaluation, Member, MemberEpoch, Optimizer, Progress, Session, SessionState,
+    Stretch, TrainingPlan, WindowSet,
 };
 use triax_losses::Loss;
 use triax_model::random::dropout_mask;
@@ -260,7 +260,7 @@ fn dropout_multiplies_by_the_mask_of_the_step() {
     }
 
     // Nothing is dropped outside training.
-    let scores = engine().scores(&network, &weights, &batch.windows).unwrap();
+    let scores = engine().scores(&network, &weights, None, &batch.windows).unwrap();
     let undropped = gradients(&small_network(0.0), &weights, &plan(n_windows), &batch, &indices, 0).unwrap();
     assert_eq!(scores, undropped.scores().iter().map(|&score| score as f32).collect::<Vec<_>>());
 }
@@ -318,12 +318,13 @@ fn validation_judges_the_scores_of_the_engine() {
             let weights = state(session.as_mut()).weights;
             let picked = |idx: &u32| train.windows[*idx as usize * 51..][..51].to_vec();
             let mut values: Vec<f32> = case.validation.iter().flat_map(picked).collect();
+            let scores = engine.scores(&case.network, &weights, Some(&scaler), &values).unwrap();
             scaler.apply(&mut values);
-            let scores = engine.scores(&case.network, &weights, &values).unwrap();
+            assert_eq!(scores, engine.scores(&case.network, &weights, None, &values).unwrap());
             let labels: Vec<u32> = case.validation.iter().map(|&idx| train.labels[idx as usize]).collect();
-            let expected = Evaluation::of_scores(&scores, labels.into_iter(), 3, loss);
+            let expected = Evaluation::from_scores(&scores, labels.into_iter(), 3, loss);
             assert_eq!(session.validate().unwrap(), std::slice::from_ref(&expected));
-            assert_eq!(expected.confusion.iter().sum::<u64>(), u64::from(n_validation));
+            assert_eq!(expected.confusion.n_windows(), u64::from(n_validation));
         }
     }
     judged(&CpuEngine::<f32>::with_threads(2));
@@ -361,9 +362,11 @@ fn arguments_that_do_not_belong_together_are_refused() {
 
     let mut cut = weights.clone();
     cut.tensors[2].values.pop();
-    let error = engine().scores(&network, &cut, &good.windows).unwrap_err();
+    let error = engine().scores(&network, &cut, None, &good.windows).unwrap_err();
     assert!(error.to_string().contains("conv2.kernel"), "{error}");
-    assert!(engine().scores(&network, &weights, &good.windows[..50]).is_err());
+    assert!(engine().scores(&network, &weights, None, &good.windows[..50]).is_err());
+    let scaler = Scaler { mean: vec![0.0; 2], scale: vec![1.0; 2] };
+    assert!(engine().scores(&network, &weights, Some(&scaler), &good.windows).is_err());
     assert!(gradients(&network, &weights, &plan(2), &good, &[], 0).is_err());
     assert!(gradients(&network, &weights, &plan(2), &good, &[0, 4], 0).is_err());
     assert!(engine().open(&[], &good).is_err());
@@ -388,8 +391,8 @@ fn steps_that_do_not_exist_are_refused() {
 fn no_windows_have_no_scores() {
     let (network, none) = (small_network(0.0), windows(0));
     let mut session = open(&network, &plan(2), &none);
-    assert_eq!(session.validate().unwrap(), [Evaluation { loss: 0.0, confusion: vec![0; 9] }]);
-    assert!(engine().scores(&network, &weights(&network, 1), &[]).unwrap().is_empty());
+    assert_eq!(session.validate().unwrap(), [Evaluation { loss: 0.0, confusion: Confusion::new(3) }]);
+    assert!(engine().scores(&network, &weights(&network, 1), None, &[]).unwrap().is_empty());
     assert!(epoch(session.as_mut(), 2, &[], 0).is_empty());
     let SessionState { weights: after, updates, .. } = state(session.as_mut());
     assert_eq!((after, updates), (weights(&network, 1), 0));

@@ -1,12 +1,8 @@
-//! What a training step does: loss, optimizer, batch, regularisation.
+//! The optimizers, in Keras's form.
 
 use serde::{Deserialize, Serialize};
-use triax_losses::Loss;
-use triax_model::Network;
 
-use crate::{Augmentation, EngineError};
-
-/// An optimizer in Keras's form, with Keras's defaults. The learning rate is not here: it changes from step to step.
+/// An optimizer in Keras's form, with Keras's defaults. The learning rate is not part of it: it changes from step to step.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "name", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Optimizer {
@@ -69,8 +65,28 @@ impl Optimizer {
         Self::RmsProp { rho: 0.9, momentum: 0.0, epsilon: 1e-7 }
     }
 
-    /// The settings by name, each with whether it may have the value it has.
-    fn settings(&self) -> Vec<(&'static str, f32, bool)> {
+    /// What an update multiplies its direction by: Adam's α of update number `t` (from 1), any other optimizer's learning
+    /// rate. In f64 whatever an engine computes in, so that all engines round the same number.
+    pub fn step_size(&self, learning_rate: f64, t: u64) -> f64 {
+        match *self {
+            Self::Adam { beta_1, beta_2, .. } | Self::AdamW { beta_1, beta_2, .. } => {
+                let remaining = |beta: f32| 1.0 - f64::from(beta).powf(t as f64);
+                learning_rate * remaining(beta_2).sqrt() / remaining(beta_1)
+            }
+            Self::Sgd { .. } | Self::RmsProp { .. } => learning_rate,
+        }
+    }
+
+    /// The share of itself that an update takes off each parameter: `lr·weight_decay` of AdamW, 0 of the others.
+    pub fn decay(&self, learning_rate: f64) -> f64 {
+        match *self {
+            Self::AdamW { weight_decay, .. } => learning_rate * f64::from(weight_decay),
+            Self::Adam { .. } | Self::Sgd { .. } | Self::RmsProp { .. } => 0.0,
+        }
+    }
+
+    /// The settings by name, each with whether its value is allowed.
+    pub(crate) fn settings(&self) -> Vec<(&'static str, f32, bool)> {
         let share = |name, value: f32| (name, value, (0.0..1.0).contains(&value));
         let size = |name, value: f32| (name, value, value >= 0.0 && value.is_finite());
         match *self {
@@ -102,61 +118,6 @@ impl Optimizer {
     }
 }
 
-/// What every step of a run does.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct TrainingPlan {
-    /// The loss.
-    pub loss: Loss,
-    /// The optimizer.
-    pub optimizer: Optimizer,
-    /// Windows a step; the last step of an epoch takes what is left.
-    pub batch_size: usize,
-    /// Upper bound of the gradient's global norm, if any.
-    pub clip_norm: Option<f32>,
-    /// Weight of each class in the training loss, if any.
-    pub class_weights: Option<Vec<f32>>,
-    /// How the windows are varied. Not written where they are not, so that older plans are the same text.
-    #[serde(default, skip_serializing_if = "Augmentation::is_none")]
-    pub augmentation: Augmentation,
-    /// Key of the dropout masks and of what augmentation draws.
-    pub seed: u64,
-}
-
-impl TrainingPlan {
-    /// Steps in an epoch over `n_windows` windows. The batch size must not be 0, which [`TrainingPlan::check`] refuses.
-    pub fn n_steps(&self, n_windows: usize) -> usize {
-        n_windows.div_ceil(self.batch_size)
-    }
-
-    /// Whether `network` can be trained by this plan.
-    ///
-    /// # Errors
-    /// [`EngineError::Input`] for a batch of no windows, a setting of the optimizer out of its range, a bound of the norm
-    /// that is not positive, class weights that are not one finite number, not below 0, for each class, or what
-    /// [`Augmentation::check`] refuses.
-    pub fn check(&self, network: &Network) -> Result<(), EngineError> {
-        let classes = network.spec().classes;
-        let problem = if self.batch_size == 0 {
-            "the batch size is 0; it must be at least 1".to_owned()
-        } else if let Some((name, value, _)) = self.optimizer.settings().into_iter().find(|(_, _, allowed)| !allowed) {
-            format!("the optimizer's {name} is {value}; a share must be in [0, 1), anything else at least 0 and finite")
-        } else if let Some(bound) = self.clip_norm.filter(|bound| !(*bound > 0.0 && bound.is_finite())) {
-            format!("the gradient's norm cannot be held to {bound}; the bound must be positive")
-        } else if let Some(weights) = self.class_weights.as_ref().filter(|weights| weights.len() != classes) {
-            format!("{} class weights for {classes} classes", weights.len())
-        } else if let Some(weight) =
-            self.class_weights.iter().flatten().find(|weight| !(**weight >= 0.0 && weight.is_finite()))
-        {
-            format!("the class weight {weight} is not a finite number of at least 0")
-        } else if let Err(problem) = self.augmentation.check(network.spec()) {
-            problem
-        } else {
-            return Ok(());
-        };
-        Err(EngineError::Input(problem))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::Optimizer;
@@ -169,6 +130,19 @@ mod tests {
         }
         let misspelt = r#"{"name": "sgd", "momentum": 0.9, "nestorov": true}"#;
         assert!(serde_json::from_str::<Optimizer>(misspelt).is_err());
+    }
+
+    #[test]
+    fn the_first_steps_of_adam_are_those_of_the_formula() {
+        let (beta_1, beta_2) = (f64::from(0.9_f32), f64::from(0.999_f32));
+        let adam_w = Optimizer::adam_w();
+        assert_eq!(adam_w.step_size(0.5, 1), 0.5 * (1.0 - beta_2).sqrt() / (1.0 - beta_1));
+        let second = 0.5 * (1.0 - beta_2 * beta_2).sqrt() / (1.0 - beta_1 * beta_1);
+        assert!((adam_w.step_size(0.5, 2) / second - 1.0).abs() < 1e-12);
+        // Both powers vanish.
+        assert_eq!(adam_w.step_size(0.5, 1_000_000), 0.5);
+        assert_eq!((adam_w.decay(0.5), Optimizer::adam().decay(0.5)), (0.5 * f64::from(0.004_f32), 0.0));
+        assert_eq!((Optimizer::sgd().step_size(0.5, 3), Optimizer::sgd().decay(0.5)), (0.5, 0.0));
     }
 
     #[test]

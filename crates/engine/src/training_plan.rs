@@ -1,0 +1,62 @@
+//! What a training step does: loss, optimizer, batch, regularisation.
+
+use serde::{Deserialize, Serialize};
+use triax_losses::Loss;
+use triax_model::Network;
+
+use crate::{Augmentation, EngineError, Optimizer};
+
+/// What every step of a run does.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TrainingPlan {
+    /// The loss.
+    pub loss: Loss,
+    /// The optimizer.
+    pub optimizer: Optimizer,
+    /// Windows a step; the last step of an epoch takes what is left.
+    pub batch_size: usize,
+    /// Upper bound of the gradient's global norm, if any.
+    pub clip_norm: Option<f32>,
+    /// Weight of each class in the training loss, if any.
+    pub class_weights: Option<Vec<f32>>,
+    /// How the windows are varied. Not written where they are not, so that older plans are the same text.
+    #[serde(default, skip_serializing_if = "Augmentation::is_none")]
+    pub augmentation: Augmentation,
+    /// Key of the dropout masks and of what augmentation draws.
+    pub seed: u64,
+}
+
+impl TrainingPlan {
+    /// Steps in an epoch over `n_windows` windows. The batch size must not be 0, which [`TrainingPlan::check`] refuses.
+    pub fn n_steps(&self, n_windows: usize) -> usize {
+        n_windows.div_ceil(self.batch_size)
+    }
+
+    /// Whether `network` can be trained by this plan.
+    ///
+    /// # Errors
+    /// [`EngineError::Input`] for a batch of no windows, a setting of the optimizer out of its range, a bound of the norm
+    /// that is not positive, class weights that are not one finite number, not below 0, for each class, or what
+    /// [`Augmentation::check`] refuses.
+    pub fn check(&self, network: &Network) -> Result<(), EngineError> {
+        let classes = network.spec().classes;
+        let problem = if self.batch_size == 0 {
+            "the batch size is 0; it must be at least 1".to_owned()
+        } else if let Some((name, value, _)) = self.optimizer.settings().into_iter().find(|(_, _, allowed)| !allowed) {
+            format!("the optimizer's {name} is {value}; a share must be in [0, 1), anything else at least 0 and finite")
+        } else if let Some(bound) = self.clip_norm.filter(|bound| !(*bound > 0.0 && bound.is_finite())) {
+            format!("the gradient's norm cannot be held to {bound}; the bound must be positive")
+        } else if let Some(weights) = self.class_weights.as_ref().filter(|weights| weights.len() != classes) {
+            format!("{} class weights for {classes} classes", weights.len())
+        } else if let Some(weight) =
+            self.class_weights.iter().flatten().find(|weight| !(**weight >= 0.0 && weight.is_finite()))
+        {
+            format!("the class weight {weight} is not a finite number of at least 0")
+        } else if let Err(problem) = self.augmentation.check(network.spec()) {
+            problem
+        } else {
+            return Ok(());
+        };
+        Err(EngineError::Input(problem))
+    }
+}
