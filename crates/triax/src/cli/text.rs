@@ -54,21 +54,21 @@ fn classes(out: &mut dyn Write, metrics: &Metrics, names: &[String]) -> io::Resu
 /// The confusion matrix where it fits, else the most frequent confusions.
 fn confusion(out: &mut dyn Write, metrics: &Metrics, names: &[String]) -> io::Result<()> {
     let counts = &metrics.confusion;
-    let largest = counts.iter().flatten().max().copied().unwrap_or(0);
-    let cell = largest.to_string().len().max(letter(counts.len().saturating_sub(1)).len()) + 1;
+    let largest = counts.rows().flatten().max().copied().unwrap_or(0);
+    let cell = largest.to_string().len().max(letter(counts.n_classes().saturating_sub(1)).len()) + 1;
     let label = name_width(names, 24);
     // A row is `a = name  1 2 3`: its letter stands for the name at the head of its column.
-    let letters = letter(counts.len().saturating_sub(1)).len();
-    if letters + 3 + label + 1 + cell * counts.len() > WIDTH {
+    let letters = letter(counts.n_classes().saturating_sub(1)).len();
+    if letters + 3 + label + 1 + cell * counts.n_classes() > WIDTH {
         return confusions(out, metrics, names);
     }
     writeln!(out, "confusion: rows are what was done, columns what was predicted")?;
     write!(out, "{:1$}", "", letters + 3 + label + 1)?;
-    for class in 0..counts.len() {
+    for class in 0..counts.n_classes() {
         write!(out, "{:>cell$}", letter(class))?;
     }
     writeln!(out)?;
-    for (class, (row, name)) in counts.iter().zip(names).enumerate() {
+    for (class, (row, name)) in counts.rows().zip(names).enumerate() {
         write!(out, "{:>letters$} = {:label$} ", letter(class), shortened(name, label))?;
         for count in row {
             write!(out, "{count:>cell$}")?;
@@ -81,7 +81,7 @@ fn confusion(out: &mut dyn Write, metrics: &Metrics, names: &[String]) -> io::Re
 /// The ten most frequent confusions, for more classes than a matrix of 80 columns can hold.
 fn confusions(out: &mut dyn Write, metrics: &Metrics, names: &[String]) -> io::Result<()> {
     let mut pairs: Vec<(u64, usize, usize)> = Vec::new();
-    for (done, row) in metrics.confusion.iter().enumerate() {
+    for (done, row) in metrics.confusion.rows().enumerate() {
         let wrong = row.iter().enumerate().filter(|&(predicted, &count)| predicted != done && count > 0);
         pairs.extend(wrong.map(|(predicted, &count)| (count, done, predicted)));
     }
@@ -137,6 +137,7 @@ pub fn wrapped(text: &str, indent: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use triax_engine::Confusion;
     use triax_trainer::ClassMetrics;
 
     fn metrics_of(n_classes: usize, count: u64) -> (Metrics, Vec<String>) {
@@ -153,7 +154,7 @@ mod tests {
             accuracy: 0.25,
             macro_f1: 1.0 / 3.0,
             per_class: names.iter().map(class).collect(),
-            confusion: vec![vec![count; n_classes]; n_classes],
+            confusion: Confusion::from_counts(n_classes, vec![count; n_classes * n_classes]),
         };
         (metrics, names)
     }
@@ -175,7 +176,7 @@ mod tests {
     #[test]
     fn the_matrix_shows_every_count() {
         let (mut judged, _) = metrics_of(2, 0);
-        judged.confusion = vec![vec![11, 12], vec![13, 14]];
+        judged.confusion = Confusion::from_counts(2, vec![11, 12, 13, 14]);
         let mut text = Vec::new();
         confusion(&mut text, &judged, &["walk".into(), "sit".into()]).unwrap();
         let text = String::from_utf8(text).unwrap();

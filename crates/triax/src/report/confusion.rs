@@ -2,14 +2,16 @@
 
 use maud::{Markup, html};
 
+use triax_engine::Confusion;
+
 use crate::report::numbers::{counted, grouped};
 use crate::report::page;
 
 /// From this percentage of its row on a cell is so dark that its text is light.
 const DARK: u64 = 55;
 
-/// `counts` is (classes, classes) windows by label and prediction.
-pub fn matrix(counts: &[Vec<u64>], class_names: &[String], caption: &str) -> Markup {
+/// Shows `confusion` with these names for its classes.
+pub fn matrix(confusion: &Confusion, class_names: &[String], caption: &str) -> Markup {
     let table = html! {
         table.confusion {
             caption { (caption) }
@@ -21,7 +23,7 @@ pub fn matrix(counts: &[Vec<u64>], class_names: &[String], caption: &str) -> Mar
                 }
             }
             tbody {
-                @for (label, (row, name)) in counts.iter().zip(class_names).enumerate() {
+                @for (label, (row, name)) in confusion.rows().zip(class_names).enumerate() {
                     @let total: u64 = row.iter().sum();
                     tr {
                         th scope="row" { (name) }
@@ -57,7 +59,7 @@ mod tests {
 
     #[test]
     fn cells_are_percent_of_their_row() {
-        let html = matrix(&[vec![3, 1], vec![0, 0]], &["a".into(), "b".into()], "c").into_string();
+        let html = matrix(&Confusion::from_counts(2, vec![3, 1, 0, 0]), &["a".into(), "b".into()], "c").into_string();
         assert!(html.contains(r#"<td class="hit dark" style="--share:75%" title="3 windows">75</td>"#), "{html}");
         assert!(html.contains(r#"title="1 window">25</td>"#), "{html}");
         assert!(html.contains(r#"title="0 windows">·</td>"#), "{html}");

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use triax_engine::Confusion;
 use triax_data::{Audit, Finding, Verdict};
 use triax_study::statistics::Estimate;
 use triax_study::{Band, Comparison, Competitor, EpochBand, Kind, Mistake, Reliability, SubjectFigures, Summary};
@@ -93,7 +94,7 @@ pub fn run() -> RunReport {
         loss,
         accuracy: 0.66,
         macro_f1: 0.648,
-        per_class: ClassMetrics::of_confusion(&confusion, &class_names),
+        per_class: ClassMetrics::from_confusion(&confusion, &class_names),
         confusion: confusion.clone(),
     };
     let figures = |epoch, loss| Figures { epoch, loss: 0.21, accuracy: 0.95, validation: Some(metrics(loss)) };
@@ -192,7 +193,7 @@ fn competitor(name: &str, kind: Kind, f1: f64) -> Competitor {
         accuracy: estimate(f1 + 0.02),
         macro_f1: estimate(f1),
         pooled_macro_f1: f1 - 0.01,
-        recall: ClassMetrics::of_confusion(&confusion, &class_names).iter().map(|class| class.recall).collect(),
+        recall: ClassMetrics::from_confusion(&confusion, &class_names).iter().map(|class| class.recall).collect(),
         confusion,
         subjects: subjects(f1, 16),
         curves: if kind == Kind::Network { (1..=10).map(|epoch| band(epoch, f1)).collect() } else { Vec::new() },
@@ -232,7 +233,7 @@ fn audit() -> Audit {
 }
 
 /// Windows of which the share `recall` is right and the rest goes to the neighbours.
-fn confusion(recall: f64, n_windows: u64) -> Vec<Vec<u64>> {
+fn confusion(recall: f64, n_windows: u64) -> Confusion {
     let row = |label: usize| {
         let hits = (n_windows as f64 * (recall + 0.08 * (label as f64 - 2.5) / 2.5).clamp(0.0, 1.0)) as u64;
         let rest = n_windows - hits;
@@ -242,7 +243,7 @@ fn confusion(recall: f64, n_windows: u64) -> Vec<Vec<u64>> {
         row[(label + 3) % CLASSES.len()] = rest / 3;
         row
     };
-    (0..CLASSES.len()).map(row).collect()
+    Confusion::from_counts(CLASSES.len(), (0..CLASSES.len()).flat_map(row).collect())
 }
 
 fn subjects(f1: f64, n: usize) -> Vec<SubjectFigures> {
@@ -285,7 +286,7 @@ fn reliability() -> Reliability {
     let score = |window: usize| (window % 40) as f32 / 10.0;
     let scores: Vec<f32> = (0..400).flat_map(|window| [score(window), 0.0]).collect();
     let labels: Vec<u32> = (0..400).map(|window| u32::from(window * 7 % 40 > 26)).collect();
-    Reliability::of(&scores, &labels, 2)
+    Reliability::from_scores(&scores, &labels, 2)
 }
 
 fn mistakes() -> Vec<Mistake> {

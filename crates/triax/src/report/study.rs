@@ -221,7 +221,7 @@ fn confusions(summary: &Summary, best: &Competitor) -> Markup {
 }
 
 fn classes(summary: &Summary, best: &Competitor) -> Markup {
-    let figures = ClassMetrics::of_confusion(&best.confusion, &summary.class_names);
+    let figures = ClassMetrics::from_confusion(&best.confusion, &summary.class_names);
     let recalls = html! {
         @let caption = "Recall of each class, by every setting";
         (page::scrolling(caption, &html! {

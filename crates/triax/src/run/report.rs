@@ -85,9 +85,9 @@ fn add_scores(report: &mut RunReport, training: &Training, subjects: &[&str], kn
     }
     if known {
         let predictions: Vec<u32> = scores.chunks_exact(n_classes).map(|row| predicted_class(row) as u32).collect();
-        report.subjects = SubjectFigures::of_each(&predictions, &labels, subjects);
+        report.subjects = SubjectFigures::by_subject(&predictions, &labels, subjects);
     }
-    report.reliability = Some(Reliability::of(&scores, &labels, n_classes));
+    report.reliability = Some(Reliability::from_scores(&scores, &labels, n_classes));
     let origin = |idx: usize| data.origins[data.split.valid[idx] as usize];
     let wrong = worst_mistakes(&scores, &labels, n_classes, MOST_MISTAKES, |idx| origin(idx).recording);
     report.mistakes = wrong

@@ -197,7 +197,9 @@ fn a_run_is_audited_with_the_scaler_that_it_used() {
     let path = folder.path().join("run/last.safetensors");
     let mut file = WeightFile::read(&path).unwrap();
     let corpus = triax_data::read(&folder.path().join("data.csv"), None).unwrap();
-    file.scaler = Some(fit_scaler(&cut(&corpus, 32, 16).unwrap(), 3));
+    let windows = cut(&corpus, 32, 16).unwrap();
+    let all: Vec<u32> = (0..windows.len() as u32).collect();
+    file.scaler = Some(fit_scaler(&windows.values, &all, 32, 3));
     file.write(&path).unwrap();
     let answer = triax(folder.path(), strict);
     assert_eq!(leaks_of(&answer), ["scaler"]);

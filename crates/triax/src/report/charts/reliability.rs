@@ -94,7 +94,7 @@ mod tests {
 
     #[test]
     fn the_words_say_which_way_it_errs() {
-        let of = |scores: &[f32], labels: &[u32]| words(&Reliability::of(scores, labels, 2));
+        let of = |scores: &[f32], labels: &[u32]| words(&Reliability::from_scores(scores, labels, 2));
         let sure = [9.0, 0.0].repeat(4);
         assert!(of(&sure, &[0, 0, 1, 1]).contains("claims more"));
         assert!(of(&sure, &[0, 0, 0, 0]).contains("keeps what it claims"));
