@@ -1,4 +1,4 @@
-//! Fetching, against a web server on this machine that can be told to misbehave.
+//! Fetching from a local web server that can be told to misbehave.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
@@ -52,6 +52,12 @@ impl Server {
         Self { base_url, requests }
     }
 
+    /// Serves `content` as a server should.
+    fn serving(content: &[u8]) -> Self {
+        let content = content.to_vec();
+        Self::start(move |request, _| well_behaved(&content, "\"1\"", request))
+    }
+
     fn read(stream: &TcpStream) -> Option<Request> {
         let mut lines = BufReader::new(stream).lines().map_while(Result::ok).take_while(|line| !line.is_empty());
         let mut request = Request { path: lines.next()?.split(' ').nth(1)?.to_owned(), range: None, if_range: None };
@@ -102,7 +108,8 @@ fn well_behaved(content: &[u8], etag: &str, request: &Request) -> Reply {
     }
 }
 
-fn zip_of(entries: &[(&str, &[u8])]) -> Vec<u8> {
+/// An archive with these entries.
+fn zip_bytes(entries: &[(&str, &[u8])]) -> Vec<u8> {
     let mut zip = zip::ZipWriter::new(io::Cursor::new(Vec::new()));
     for (name, content) in entries {
         zip.start_file(*name, zip::write::SimpleFileOptions::default()).unwrap();
@@ -118,7 +125,7 @@ fn noise(n: usize) -> Vec<u8> {
 }
 
 fn archive() -> Vec<u8> {
-    zip_of(&[
+    zip_bytes(&[
         ("data/a.txt", b"first"),
         ("data/b/c.bin", &noise(300_000)),
         ("data/__MACOSX/._a.txt", b"what macOS adds"),
@@ -160,8 +167,7 @@ const DONE: [&str; 3] = ["toy", "toy.zip", "toy.zip.sha256"];
 fn a_set_is_downloaded_verified_and_unpacked_once() {
     let content = archive();
     let sum = sha256(&content);
-    let served = content.clone();
-    let server = Server::start(move |request, _| well_behaved(&served, "\"1\"", request));
+    let server = Server::serving(&content);
     let dest = tempfile::tempdir().unwrap();
     let mut seen = Vec::new();
     let options = FetchOptions { base_url: Some(server.base_url.clone()) };
@@ -190,7 +196,7 @@ fn a_set_is_downloaded_verified_and_unpacked_once() {
 fn without_a_known_checksum_it_says_so_and_notes_the_one_it_found() {
     let content = archive();
     let sum = sha256(&content);
-    let server = Server::start(move |request, _| well_behaved(&content, "\"1\"", request));
+    let server = Server::serving(&content);
     let dest = tempfile::tempdir().unwrap();
     let fetched = get(&set(None), dest.path(), &server).unwrap();
     assert_eq!(fetched.outcome, Outcome::Unverified { sha256: sum.clone() });
@@ -253,7 +259,7 @@ fn a_server_that_ignores_ranges_sends_the_whole_again() {
 
 #[test]
 fn a_file_that_changed_on_the_server_is_not_mixed_with_the_old_one() {
-    let (old, new) = (archive(), zip_of(&[("data/new.bin", &noise(400_000))]));
+    let (old, new) = (archive(), zip_bytes(&[("data/new.bin", &noise(400_000))]));
     let served = new.clone();
     let (dest, server, fetched) = after_a_break(
         move |request| well_behaved(&old, "\"1\"", request),
@@ -312,8 +318,7 @@ fn a_part_that_is_whole_already_becomes_the_archive() {
     // As a process leaves it that was killed between the last byte and the new name; or, one byte longer, as none does.
     for (surplus, n_requests) in [(0, 1), (1, 2)] {
         let content = archive();
-        let served = content.clone();
-        let server = Server::start(move |request, _| well_behaved(&served, "\"1\"", request));
+        let server = Server::serving(&content);
         let dest = tempfile::tempdir().unwrap();
         let mut part = content.clone();
         part.resize(content.len() + surplus, 0);
@@ -364,7 +369,7 @@ fn a_server_that_refuses_is_quoted() {
 fn refused(content: Vec<u8>, words: &str) {
     let outside = tempfile::tempdir().unwrap();
     let dest = outside.path().join("in/side");
-    let server = Server::start(move |request, _| well_behaved(&content, "\"1\"", request));
+    let server = Server::serving(&content);
     let message = get(&set(None), &dest, &server).unwrap_err().to_string();
     assert!(message.contains(words), "{message:?} lacks {words:?}");
     assert_eq!(names(&dest), [""; 0]);
@@ -374,21 +379,21 @@ fn refused(content: Vec<u8>, words: &str) {
 
 #[test]
 fn an_archive_cannot_write_outside_its_folder() {
-    refused(zip_of(&[("data/a", b"a"), ("../../evil", b"x")]), "outside its folder");
-    refused(zip_of(&[("data/../../../evil", b"x")]), "outside its folder");
-    refused(zip_of(&[("/tmp/evil", b"x")]), "outside its folder");
-    refused(zip_of(&[("data/a", b"a"), ("inner.zip", &zip_of(&[("../../evil", b"x")]))]), "outside its folder");
+    refused(zip_bytes(&[("data/a", b"a"), ("../../evil", b"x")]), "outside its folder");
+    refused(zip_bytes(&[("data/../../../evil", b"x")]), "outside its folder");
+    refused(zip_bytes(&[("/tmp/evil", b"x")]), "outside its folder");
+    refused(zip_bytes(&[("data/a", b"a"), ("inner.zip", &zip_bytes(&[("../../evil", b"x")]))]), "outside its folder");
     let mut linked = zip::ZipWriter::new(io::Cursor::new(Vec::new()));
     linked.add_symlink("data", "..", zip::write::SimpleFileOptions::default()).unwrap();
     refused(linked.finish().unwrap().into_inner(), "is a link");
-    refused(gzip(tar_of(&[("../evil", b"x")], None)), "outside its folder");
-    refused(gzip(tar_of(&[], Some(("data", "..")))), "is a link");
+    refused(gzip(tar_bytes(&[("../evil", b"x")], None)), "outside its folder");
+    refused(gzip(tar_bytes(&[], Some(("data", "..")))), "is a link");
 }
 
 #[test]
 fn an_archive_laid_out_otherwise_is_kept_as_it_is() {
-    let content = zip_of(&[("other/a", b"a")]);
-    let server = Server::start(move |request, _| well_behaved(&content, "\"1\"", request));
+    let content = zip_bytes(&[("other/a", b"a")]);
+    let server = Server::serving(&content);
     let dest = tempfile::tempdir().unwrap();
     let fetched = get(&set(None), dest.path(), &server).unwrap();
     assert_eq!(fs::read(fetched.path.join("other/a")).unwrap(), b"a");
@@ -400,8 +405,8 @@ fn a_damaged_archive_is_deleted_and_says_so() {
     let content = archive();
     refused(content[..content.len() / 2].to_vec(), "the file was deleted");
     refused(b"<html>Please log in</html>".to_vec(), "web page");
-    refused(gzip(tar_of(&[("data/a", b"a"), ("data/a", b"b")], None)), "two entries");
-    let mut cut = gzip(tar_of(&[("data/a", &noise(10_000))], None));
+    refused(gzip(tar_bytes(&[("data/a", b"a"), ("data/a", b"b")], None)), "two entries");
+    let mut cut = gzip(tar_bytes(&[("data/a", &noise(10_000))], None));
     cut.truncate(5_000);
     refused(cut, "the file was deleted");
 }
@@ -410,7 +415,7 @@ fn a_damaged_archive_is_deleted_and_says_so() {
 fn an_archive_that_unpacks_without_end_is_stopped() {
     let dir = tempfile::tempdir().unwrap();
     let bomb = dir.path().join("bomb.zip");
-    fs::write(&bomb, zip_of(&[("inner.zip", &zip_of(&[("zeros", &[0; 100_000])]))])).unwrap();
+    fs::write(&bomb, zip_bytes(&[("inner.zip", &zip_bytes(&[("zeros", &[0; 100_000])]))])).unwrap();
     let unpack = |bytes, entries, depth| {
         let into = tempfile::tempdir().unwrap();
         let unpacked = unpack::unpack(&bomb, into.path(), &mut Budget { bytes, entries, depth });
@@ -425,8 +430,8 @@ fn an_archive_that_unpacks_without_end_is_stopped() {
 #[test]
 fn a_tar_is_unpacked_whether_or_not_the_server_undid_its_gzip() {
     for pack in [gzip, |tar| tar] {
-        let content = pack(tar_of(&[("data/a.txt", b"first"), ("data/b/c", b"second")], None));
-        let server = Server::start(move |request, _| well_behaved(&content, "\"1\"", request));
+        let content = pack(tar_bytes(&[("data/a.txt", b"first"), ("data/b/c", b"second")], None));
+        let server = Server::serving(&content);
         let dest = tempfile::tempdir().unwrap();
         let fetched = get(&set(None), dest.path(), &server).unwrap();
         assert_eq!(fs::read(fetched.path.join("b/c")).unwrap(), b"second");
@@ -469,7 +474,7 @@ fn gzip(content: Vec<u8>) -> Vec<u8> {
 }
 
 /// A tar with entries of any name, as `tar::Builder` would refuse to write it.
-fn tar_of(entries: &[(&str, &[u8])], link: Option<(&str, &str)>) -> Vec<u8> {
+fn tar_bytes(entries: &[(&str, &[u8])], link: Option<(&str, &str)>) -> Vec<u8> {
     let mut builder = tar::Builder::new(Vec::new());
     let header = |name: &str, size: usize, kind| {
         let mut header = tar::Header::new_ustar();

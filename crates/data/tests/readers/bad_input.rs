@@ -1,6 +1,6 @@
 //! What is no data set gets an error that says what was found and what was looked for.
 
-use super::{read_text, zip_bytes};
+use super::{folder_with, read_text, zip_bytes};
 use std::path::Path;
 use triax_data::{Format, read};
 
@@ -24,7 +24,7 @@ fn an_empty_file() {
 fn an_empty_folder_and_an_empty_archive() {
     let dir = tempfile::tempdir().unwrap();
     assert!(read(dir.path(), None).unwrap_err().to_string().contains("nothing lies in it"));
-    assert!(error("a.zip", zip_bytes(&[])).contains("nothing lies in it"));
+    assert!(error("a.zip", zip_bytes(&[("", ""); 0])).contains("nothing lies in it"));
 }
 
 #[test]
@@ -32,9 +32,8 @@ fn a_binary_file() {
     let binary: Vec<u8> = (0..=255).cycle().take(5000).collect();
     assert!(error("a.txt", &binary).contains("binary data of no known format"));
     assert!(error("a.csv", &binary).contains("binary data, not text"));
-    let dir = tempfile::tempdir().unwrap();
+    let dir = folder_with(&[("a.txt", &binary)]);
     let path = dir.path().join("a.txt");
-    std::fs::write(&path, &binary).unwrap();
     for format in Format::ALL {
         let error = read(&path, Some(format)).unwrap_err().to_string();
         assert!(error.contains("a.txt"), "{format}: {error}");
@@ -52,16 +51,14 @@ fn a_text_that_is_no_data_set() {
 
 #[test]
 fn a_damaged_archive() {
-    let mut bytes = zip_bytes(&[("data_1_accel_phone.txt", b"1,A,5,1,2,3;\n1,A,6,1,2,3;\n")]);
+    let mut bytes = zip_bytes(&[("data_1_accel_phone.txt", "1,A,5,1,2,3;\n1,A,6,1,2,3;\n")]);
     bytes.truncate(bytes.len() / 2);
     assert!(error("a.zip", bytes).contains("not a readable zip archive"));
 }
 
 #[test]
 fn a_folder_without_data() {
-    let dir = tempfile::tempdir().unwrap();
-    std::fs::write(dir.path().join("readme.md"), "# Nothing\n").unwrap();
-    std::fs::write(dir.path().join("notes.txt"), "Nothing\n").unwrap();
+    let dir = folder_with(&[("readme.md", b"# Nothing\n"), ("notes.txt", b"Nothing\n")]);
     let error = read(dir.path(), Some(Format::UciHar)).unwrap_err().to_string();
     assert!(error.contains("among its 2 files (the first is `notes.txt`)"), "{error}");
     assert!(error.contains("  uci-har: ") && !error.contains("  csv: "), "{error}");

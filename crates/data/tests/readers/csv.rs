@@ -1,6 +1,6 @@
 //! Plain CSV, files and streams, and MotionSense, which is CSV too.
 
-use super::{fixture, near, outline, read_fixture, read_text, repairs, tree, zip_bytes};
+use super::{fixture, folder_with, near, outline, read_fixture, read_text, repairs, tree, zip_bytes};
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use triax_data::{CsvRow, CsvRows, Format, Repair, read};
@@ -55,9 +55,7 @@ fn classes_that_are_numbers_are_sorted_as_numbers() {
 
 #[test]
 fn a_folder_of_csv_files_is_one_corpus() {
-    let dir = tempfile::tempdir().unwrap();
-    fs::write(dir.path().join("1.csv"), "subject,activity,x\ns,a,1\n").unwrap();
-    fs::write(dir.path().join("2.csv"), "subject,activity,x\ns,a,2\n").unwrap();
+    let dir = folder_with(&[("1.csv", b"subject,activity,x\ns,a,1\n"), ("2.csv", b"subject,activity,x\ns,a,2\n")]);
     assert_eq!(outline(&read(dir.path(), None).unwrap()), [("s", "a", 1), ("s", "a", 1)]);
     fs::write(dir.path().join("3.csv"), "subject,activity,y\ns,a,2\n").unwrap();
     assert!(read(dir.path(), None).unwrap_err().to_string().contains("3.csv:1: its channels (y)"));
@@ -173,9 +171,8 @@ fn motionsense_gives_total_acceleration() {
 #[test]
 fn motionsense_is_read_from_its_archive_and_not_from_the_parts_beside_it() {
     let folder = read_fixture("motionsense");
-    let files = tree(&fixture("motionsense"));
-    let mut members: Vec<(&str, &[u8])> = files.iter().map(|(name, text)| (name.as_str(), text.as_slice())).collect();
-    members.push(("B_Accelerometer_data/wlk_7/sub_1.csv", b",x,y,z\n0,1,2,3\n"));
+    let mut members = tree(&fixture("motionsense"));
+    members.push(("B_Accelerometer_data/wlk_7/sub_1.csv".to_owned(), b",x,y,z\n0,1,2,3\n".to_vec()));
     let corpus = read_text("data.zip", zip_bytes(&members)).unwrap();
     assert_eq!(corpus.fingerprint, folder.fingerprint);
 
@@ -186,9 +183,8 @@ fn motionsense_is_read_from_its_archive_and_not_from_the_parts_beside_it() {
 
 #[test]
 fn a_named_format_takes_a_file_that_detection_would_not() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = folder_with(&[("rows.dat", b"who,Activity ,subject,x\n1,a,s,2\n")]);
     let path = dir.path().join("rows.dat");
-    fs::write(&path, "who,Activity ,subject,x\n1,a,s,2\n").unwrap();
     assert_eq!(outline(&read(&path, Some(Format::Csv)).unwrap()), [("s", "a", 1)]);
     assert!(read(&path, Some(Format::Wisdm1)).unwrap_err().to_string().contains("Expected rows like"));
 }

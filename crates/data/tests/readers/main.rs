@@ -12,6 +12,7 @@ mod wisdm;
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use tempfile::TempDir;
 use triax_data::{Corpus, DataError, Recording, Repair, read};
 
 fn fixture(name: &str) -> PathBuf {
@@ -22,11 +23,20 @@ fn read_fixture(name: &str) -> Corpus {
     read(&fixture(name), None).unwrap_or_else(|error| panic!("{error}"))
 }
 
-fn read_text(name: &str, text: impl AsRef<[u8]>) -> Result<Corpus, DataError> {
+/// A folder of these files; a name may have folders of its own.
+fn folder_with(files: &[(&str, &[u8])]) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join(name);
-    fs::write(&path, text).unwrap();
-    read(&path, None)
+    for (name, content) in files {
+        let path = folder.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+    folder
+}
+
+/// Reads a file of this name and content.
+fn read_text(name: &str, text: impl AsRef<[u8]>) -> Result<Corpus, DataError> {
+    read(&folder_with(&[(name, text.as_ref())]).path().join(name), None)
 }
 
 /// Kind, count and first place of each repair.
@@ -45,13 +55,13 @@ fn near(found: &[f64], expected: &[f64]) {
     assert!(found.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-9), "{found:?} is not {expected:?}");
 }
 
-/// Writes an archive with these members.
-fn zip_bytes(members: &[(&str, &[u8])]) -> Vec<u8> {
+/// An archive with these members.
+fn zip_bytes(members: &[(impl AsRef<str>, impl AsRef<[u8]>)]) -> Vec<u8> {
     let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
     let options = zip::write::SimpleFileOptions::default();
     for (name, content) in members {
-        archive.start_file(*name, options).unwrap();
-        archive.write_all(content).unwrap();
+        archive.start_file(name.as_ref(), options).unwrap();
+        archive.write_all(content.as_ref()).unwrap();
     }
     archive.finish().unwrap().into_inner()
 }

@@ -19,8 +19,7 @@ fn floats(values: &[f32]) -> Vec<u8> {
 }
 
 fn npz(arrays: &[(&str, Vec<u8>)]) -> Result<Corpus, triax_data::DataError> {
-    let members: Vec<(&str, &[u8])> = arrays.iter().map(|(name, bytes)| (*name, bytes.as_slice())).collect();
-    read_text("a.npz", zip_bytes(&members))
+    read_text("a.npz", zip_bytes(arrays))
 }
 
 fn x(n: usize) -> Vec<u8> {

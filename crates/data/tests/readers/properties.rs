@@ -1,9 +1,8 @@
 //! Properties that hold for any input: no reader panics, and what was repaired needs no repair.
 
-use super::{fixture, tree, write_csv, zip_bytes};
+use super::{fixture, folder_with, tree, write_csv, zip_bytes};
 use proptest::collection::vec;
 use proptest::prelude::*;
-use std::fs;
 use triax_data::{Corpus, CsvRows, Format, read};
 
 /// Whatever is read keeps the promises of a corpus.
@@ -25,9 +24,8 @@ fn assert_sound(corpus: &Corpus) {
 }
 
 fn assert_reads_or_refuses(name: &str, bytes: &[u8]) {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = folder_with(&[(name, bytes)]);
     let path = dir.path().join(name);
-    fs::write(&path, bytes).unwrap();
     for format in Format::ALL.map(Some).into_iter().chain([None]) {
         match read(&path, format) {
             Ok(corpus) => assert_sound(&corpus),
@@ -84,10 +82,8 @@ fn timed_rows() -> impl Strategy<Value = String> {
 
 /// Reading what was read and written again changes nothing and repairs nothing.
 fn assert_idempotent(name: &str, text: &str) {
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join(name);
-    fs::write(&path, text).unwrap();
-    let Ok(once) = read(&path, None) else { return };
+    let dir = folder_with(&[(name, text.as_bytes())]);
+    let Ok(once) = read(&dir.path().join(name), None) else { return };
     assert_sound(&once);
     let again_path = dir.path().join("again.csv");
     write_csv(&once, &again_path);
@@ -137,10 +133,8 @@ proptest! {
         cut in any::<prop::sample::Index>(),
         shorten in any::<bool>(),
     ) {
-        let files = tree(&fixture(""));
-        let archive: Vec<(&str, &[u8])> = files.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())).collect();
-        let mut candidates = files.clone();
-        candidates.push(("all.zip".to_owned(), zip_bytes(&archive)));
+        let mut candidates = tree(&fixture(""));
+        candidates.push(("all.zip".to_owned(), zip_bytes(&candidates)));
         let (name, mut bytes) = which.get(&candidates).clone();
         for (at, byte) in edits {
             *at.get_mut(&mut bytes) = byte;

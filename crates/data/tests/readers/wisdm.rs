@@ -1,6 +1,6 @@
 //! WISDM, both versions.
 
-use super::{fixture, near, outline, read_fixture, read_text, repairs, tree, zip_bytes};
+use super::{fixture, folder_with, near, outline, read_fixture, read_text, repairs, tree, zip_bytes};
 use std::fs;
 use triax_data::{Format, Repair, read};
 
@@ -80,32 +80,27 @@ fn wisdm2_reads_one_file_whatever_its_name() {
 
 #[test]
 fn wisdm2_reads_the_archive_and_the_archive_inside_an_archive() {
-    let files = tree(&fixture("wisdm2"));
-    let members: Vec<(String, &[u8])> =
-        files.iter().map(|(name, content)| (format!("wisdm-dataset/{name}"), content.as_slice())).collect();
-    let mut members: Vec<(&str, &[u8])> = members.iter().map(|(name, content)| (name.as_str(), *content)).collect();
-    // What macOS adds to an archive is no data.
-    members.push(("__MACOSX/raw/phone/accel/data_9999_accel_phone.txt", b"rubbish"));
+    let files = tree(&fixture("wisdm2")).into_iter();
+    let mut members: Vec<(String, Vec<u8>)> =
+        files.map(|(name, content)| (format!("wisdm-dataset/{name}"), content)).collect();
+    // Files that macOS adds to an archive are no data.
+    members.push(("__MACOSX/raw/phone/accel/data_9999_accel_phone.txt".to_owned(), b"rubbish".to_vec()));
     let inner = zip_bytes(&members);
-    let outer = zip_bytes(&[("dataset-description.txt", b"A set."), ("wisdm-dataset.zip", &inner)]);
+    let outer = zip_bytes(&[("dataset-description.txt", &b"A set."[..]), ("wisdm-dataset.zip", &inner)]);
     let folder = read_fixture("wisdm2");
     for bytes in [inner, outer.clone()] {
         let corpus = read_text("any.zip", bytes).unwrap();
         assert_eq!(corpus.fingerprint, folder.fingerprint);
         assert!(corpus.recordings[0].source.ends_with("data_2001_accel_phone.txt:1"));
     }
-    let dir = tempfile::tempdir().unwrap();
-    fs::write(dir.path().join("wisdm+dataset.zip"), outer).unwrap();
+    let dir = folder_with(&[("wisdm+dataset.zip", &outer)]);
     assert_eq!(read(dir.path(), Some(Format::Wisdm2)).unwrap().fingerprint, folder.fingerprint);
 }
 
 #[test]
 fn wisdm2_refuses_two_copies_of_one_sensor() {
-    let dir = tempfile::tempdir().unwrap();
-    for copy in ["a", "b"] {
-        fs::create_dir(dir.path().join(copy)).unwrap();
-        fs::write(dir.path().join(copy).join("data_1_accel_phone.txt"), "1,A,5,1,2,3;\n").unwrap();
-    }
+    let row = &b"1,A,5,1,2,3;\n"[..];
+    let dir = folder_with(&[("a/data_1_accel_phone.txt", row), ("b/data_1_accel_phone.txt", row)]);
     let error = read(dir.path(), None).unwrap_err().to_string();
     assert!(error.contains("`a/` and in `b/`"), "{error}");
 }
