@@ -18,7 +18,7 @@ pub enum SplitError {
         /// Number of windows.
         n_windows: usize,
     },
-    /// The source is windowed already, otherwise.
+    /// The source is cut into windows of another length already.
     #[error(
         "The source is cut into windows of {source_window} rows already; there is no cutting it into {window}. \
          Pass --window {source_window}."
@@ -42,7 +42,7 @@ pub enum SplitError {
         /// Number of recordings.
         n_recordings: usize,
     },
-    /// Nothing to tell apart.
+    /// There is only one class.
     #[error("The data holds one class only, `{class}`, and a classifier needs two. Add another to --activities.")]
     OneClass {
         /// The class.
@@ -59,7 +59,7 @@ pub enum SplitError {
         /// Rows of a window.
         window: usize,
     },
-    /// A class that landed in validation as a whole.
+    /// All windows of a class are in validation.
     #[error(
         "Class `{class}` has no training window: all {n_valid} are held out for validation. Pass another --seed, \
          other --valid-subjects or a smaller --valid-fraction, or leave the class out with --activities."
@@ -82,7 +82,7 @@ pub enum SplitError {
         /// What to do.
         remedy: &'static str,
     },
-    /// One subject cannot be both in and out.
+    /// A split by subject needs two.
     #[error(
         "A split by subject needs two subjects with windows, and there is only `{subject}`. Add another subject's \
          data, or pass --split random and mind that it leaks."
@@ -99,7 +99,7 @@ pub enum SplitError {
         /// The names that exist.
         known: Vec<String>,
     },
-    /// The source does not say who is who.
+    /// The source does not name every subject.
     #[error(
         "The source does not name the subject of every recording, which a split by subject needs. Pass --split \
          predefined if it comes with one, or --split random and mind that it leaks."

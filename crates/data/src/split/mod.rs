@@ -197,8 +197,8 @@ fn subjects_at(corpus: &Corpus, windows: &Windows, indices: &[u32]) -> Vec<Strin
     subjects(corpus, indices.iter().map(|&idx| windows.origins[idx as usize]))
 }
 
-/// The subjects that have a window, sorted. All must be known: a recording of nobody could belong to a subject that is held
-/// out.
+/// The subjects that have a window, sorted. All must be known: a recording without a subject could belong to one that is
+/// held out.
 fn known_subjects(corpus: &Corpus, windows: &Windows) -> Result<Vec<String>, SplitError> {
     let subjects = subjects(corpus, windows.origins.iter().copied());
     if subjects.iter().any(String::is_empty) { Err(SplitError::NoSubjects) } else { Ok(subjects) }
@@ -366,9 +366,8 @@ mod tests {
             corpus in corpus_strategy(), window in 1usize..10, step in 1usize..8,
             valid_fraction in 0.05f64..0.95, seed: u64,
         ) {
-            let Ok(windows) = cut(&corpus, window, step) else { return Ok(()) };
             let plan = SplitPlan::Random { valid_fraction };
-            let Ok(parts) = super::split(&corpus, &windows, window, &plan, seed) else { return Ok(()) };
+            let (windows, parts) = windows_and_split(&corpus, (window, step), &plan, seed)?;
             is_ordered_partition(&parts, windows.len())?;
             let wanted = (windows.len() as f64 * valid_fraction).round() as usize;
             prop_assert_eq!(parts.valid.len(), wanted.clamp(1, windows.len() - 1));
@@ -385,9 +384,8 @@ mod tests {
             corpus in corpus_strategy(), window in 1usize..10, step in 1usize..8,
             valid_fraction in 0.05f64..0.95, seed: u64,
         ) {
-            let Ok(windows) = cut(&corpus, window, step) else { return Ok(()) };
             let plan = by_fraction(valid_fraction);
-            let Ok(parts) = super::split(&corpus, &windows, window, &plan, seed) else { return Ok(()) };
+            let (windows, parts) = windows_and_split(&corpus, (window, step), &plan, seed)?;
             is_ordered_partition(&parts, windows.len())?;
             let subjects = |indices: &[u32]| -> BTreeSet<&str> {
                 indices.iter().map(|&idx| corpus.subject_of(windows.origins[idx as usize])).collect()
@@ -397,6 +395,19 @@ mod tests {
             prop_assert_eq!(parts.shared_windows, 0);
             prop_assert_eq!(super::split(&corpus, &windows, window, &plan, seed).unwrap(), parts);
         }
+    }
+
+    /// The windows of `corpus` and their split. A case that cannot be split is rejected; proptest fails when most are.
+    fn windows_and_split(
+        corpus: &Corpus,
+        (window, step): (usize, usize),
+        plan: &SplitPlan,
+        seed: u64,
+    ) -> Result<(Windows, Split), TestCaseError> {
+        let reject = |error: DataError| TestCaseError::reject(error.to_string());
+        let windows = cut(corpus, window, step).map_err(reject)?;
+        let parts = super::split(corpus, &windows, window, plan, seed).map_err(reject)?;
+        Ok((windows, parts))
     }
 
     /// Each of `n_windows` windows is in one part, and each part is in the order of the windows.

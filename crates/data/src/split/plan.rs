@@ -26,9 +26,9 @@ impl Default for HeldOut {
 /// How to choose the windows that validate.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum SplitPlan {
-    /// All recordings of some subjects. The figures say how the network does on people it has never seen.
+    /// All recordings of some subjects. The figures say how the network performs on people it has never seen.
     Subject(HeldOut),
-    /// Windows at random, whoever they come from. Leaks wherever windows overlap.
+    /// Windows at random, whichever subject they come from. Leaks wherever windows overlap.
     Random {
         /// Share of the windows to hold out, in (0, 1): at least one, never all.
         valid_fraction: f64,
@@ -46,8 +46,8 @@ pub enum Folds {
     Groups(usize),
     /// Some subjects, in a single fold: the split of [`SplitPlan::Subject`].
     HeldOut,
-    /// Windows at random in so many parts, whoever they come from; each part in turn. Leaks wherever windows overlap, and
-    /// says nothing about unseen people: for comparison only.
+    /// Windows at random in so many parts, whichever subject they come from; each part in turn. Leaks wherever windows overlap,
+    /// and says nothing about unseen people: for comparison only.
     Random(usize),
     /// The split that the source comes with, in a single fold: that of [`SplitPlan::Predefined`].
     Predefined,
@@ -216,7 +216,7 @@ mod tests {
 
     #[test]
     fn subjects_that_are_named_are_held_out_though_there_is_no_other() {
-        // The split refuses it with a remedy, rather than hold out windows that nobody asked for.
+        // The split refuses it with a remedy, instead of holding out other windows.
         let corpus = corpus_of(&[("ann", 0, 9), ("ann", 1, 9)], 1);
         assert_eq!(SplitPlan::most_honest(&corpus, held_out(&["ann"])), SplitPlan::Subject(held_out(&["ann"])));
     }
