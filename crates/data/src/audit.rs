@@ -1,4 +1,5 @@
-//! The leakage audit: what validation could know from training that it would not know of a stranger.
+//! The leakage audit: looks for what makes validation figures too good. Samples, subjects or recordings on both sides of a
+//! split, duplicate windows, and preprocessing that was fitted to validation data.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -9,93 +10,94 @@ use crate::scale::{fit_scaler, fit_to_recordings};
 use crate::split::count_shared;
 use crate::{Corpus, Origin, Recording};
 
-/// What an audit found.
+/// The result of an audit.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Audit {
-    /// The findings, the gravest first; what was looked for and not found as well.
+    /// One finding for each check, the most serious first. A check that found nothing wrong has one as well.
     pub findings: Vec<Finding>,
 }
 
-/// One thing that was looked for.
+/// The outcome of one check.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Finding {
-    /// What was looked for, in a word or two.
+    /// Name of the check, in a word or two.
     pub check: String,
-    /// How it is.
+    /// How serious it is.
     pub verdict: Verdict,
-    /// What was found, with counts, in a sentence.
+    /// The outcome with counts, in a sentence.
     pub words: String,
 }
 
-/// How grave a finding is.
+/// How serious a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// Looked for, and not found.
+    /// Nothing is wrong.
     Sound,
-    /// Could not be looked for, or worth knowing.
+    /// The check could not be made, or its outcome is worth knowing but harmless.
     Note,
-    /// Figures are too good because of it.
+    /// Validation figures are too good because of it.
     Leak,
 }
 
-/// A scaler that a training reads its windows with, and the windows of that training.
+/// The scaler of a training, and the windows of that training.
 #[derive(Clone, Copy, Debug)]
 pub struct ScalerInUse<'a> {
     /// The scaler.
     pub scaler: &'a Scaler,
-    /// All windows (n_windows, window, channels), as the scaler is given them.
+    /// All windows (n_windows, window, channels), before the scaler.
     pub values: &'a [f32],
-    /// Those that are trained on.
+    /// Indices of the training windows.
     pub train: &'a [u32],
-    /// Those that validate.
+    /// Indices of the validation windows.
     pub valid: &'a [u32],
 }
 
-/// Names that a finding lists at most.
+/// The most names that a finding lists.
 const MOST_NAMED: usize = 6;
-/// How far means and deviations may be off, in deviations, and still count as the same: what a library that sums a
-/// million rows in f32 leaves, and far less than one window more or less makes.
+/// The difference of means or deviations, in deviations, up to which two scalers count as equal. A library that sums a
+/// million rows in f32 stays below it.
 const ROUNDING: f32 = 1e-3;
-/// How much farther off another part has to be for the difference not to be rounding, and what counts as no distance.
+/// The training part counts as not standardised where it is this many times as far from mean 0 and deviation 1 as all of the
+/// data.
 const CLEARLY: f32 = 10.0;
-/// See `CLEARLY`.
+/// The least distance of all of the data that `CLEARLY` multiplies.
 const NOTHING: f32 = 1e-6;
 
 impl Audit {
-    /// Audits folds of the windows, of `window` rows each, that were cut from `corpus` at `origins`: of every fold the
-    /// windows that it trains on and those that it validates on, by index into `origins`.
+    /// Audits `folds` of the windows that were cut from `corpus` at `origins`, of `window` rows each. A fold is its training
+    /// windows and its validation windows, by index into `origins`; a split is a single fold.
     pub fn new(corpus: &Corpus, origins: &[Origin], window: usize, folds: &[(&[u32], &[u32])]) -> Self {
-        let audited = Audited { corpus, origins, window, folds };
+        let checks = Checks { corpus, origins, window, folds };
         let findings = vec![
-            audited.shared_samples(),
-            audited.shared_subjects(),
-            audited.shared_recordings(),
-            audited.duplicates(),
-            audited.preprocessing(),
-            audited.classes_without_training(),
+            checks.shared_samples(),
+            checks.shared_subjects(),
+            checks.shared_recordings(),
+            checks.duplicates(),
+            checks.preprocessing(),
+            checks.classes_without_training(),
         ];
         Self { findings }.sorted()
     }
 
-    /// Adds whether each scaler was fitted to the training windows of its fold and no others. `window` and `channels` are
-    /// those of its windows.
+    /// Adds the check whether each scaler was fitted to the training windows of its fold and no others. `window` and
+    /// `channels` are those of its windows.
     pub fn with_scalers(self, window: usize, channels: usize, scalers: &[ScalerInUse<'_>]) -> Self {
         self.with(scaler(window, channels, scalers))
     }
 
-    /// Adds a finding that is made elsewhere.
+    /// Adds a finding.
     pub fn with(mut self, finding: Finding) -> Self {
         self.findings.push(finding);
         self.sorted()
     }
 
-    /// Whether figures over this split are too good.
+    /// Whether anything makes the figures too good.
     pub fn leaks(&self) -> bool {
         self.findings.iter().any(|finding| finding.verdict == Verdict::Leak)
     }
 
-    /// Whether somebody is known to be on both sides.
+    /// Whether a subject is in training and in validation.
     pub fn shares_subjects(&self) -> bool {
         self.findings.iter().any(|finding| finding.check == SUBJECTS && finding.verdict == Verdict::Leak)
     }
@@ -106,7 +108,7 @@ impl Audit {
     }
 }
 
-/// The check for shared subjects.
+/// Name of the check for shared subjects.
 const SUBJECTS: &str = "subjects";
 
 fn finding(check: &str, verdict: Verdict, words: impl Into<String>) -> Finding {
@@ -125,15 +127,15 @@ fn leak(check: &str, words: impl Into<String>) -> Finding {
     finding(check, Verdict::Leak, words)
 }
 
-/// What an audit looks at.
-struct Audited<'a> {
+/// The checks of an audit, and the data that they read.
+struct Checks<'a> {
     corpus: &'a Corpus,
     origins: &'a [Origin],
     window: usize,
     folds: &'a [(&'a [u32], &'a [u32])],
 }
 
-impl<'a> Audited<'a> {
+impl<'a> Checks<'a> {
     fn origin(&self, idx: u32) -> Origin {
         self.origins[idx as usize]
     }
@@ -151,12 +153,12 @@ impl<'a> Audited<'a> {
         self.folds.iter().map(|(_, valid)| valid.len()).sum()
     }
 
-    /// What `of` gives for windows of both sides of a fold, over all folds.
-    fn on_both_sides<T: Ord>(&self, of: impl Fn(u32) -> T) -> BTreeSet<T> {
+    /// The values of `key` that training and validation windows of a fold have in common, over all folds.
+    fn on_both_sides<T: Ord>(&self, key: impl Fn(u32) -> T) -> BTreeSet<T> {
         let mut both = BTreeSet::new();
         for (train, valid) in self.folds {
-            let trained: BTreeSet<T> = train.iter().map(|&idx| of(idx)).collect();
-            both.extend(valid.iter().map(|&idx| of(idx)).filter(|one| trained.contains(one)));
+            let trained: BTreeSet<T> = train.iter().map(|&idx| key(idx)).collect();
+            both.extend(valid.iter().map(|&idx| key(idx)).filter(|key| trained.contains(key)));
         }
         both
     }
@@ -185,8 +187,8 @@ impl<'a> Audited<'a> {
         }
     }
 
-    /// Of a source that came as windows: validation windows whose first or last half is half of a training window, which
-    /// is how windows with the usual overlap look.
+    /// The number of validation windows whose first or last half is half of a training window, which is how windows with the
+    /// usual overlap look. Counted only where the source came as windows.
     fn repeated_halves(&self) -> Option<usize> {
         self.corpus.window?;
         let half = self.window / 2 * self.corpus.channels.len();
@@ -245,11 +247,12 @@ impl<'a> Audited<'a> {
         for idx in 0..self.origins.len() as u32 {
             alike.entry(bits(self.values(idx))).or_default().push(idx);
         }
-        let groups: Vec<Vec<u32>> =
-            alike.into_iter().filter(|(values, of)| of.len() > 1 && varies(values)).map(|(_, of)| of).collect();
-        // The group of each window that is not the only one of its kind.
-        let group_of: HashMap<u32, usize> =
-            groups.iter().enumerate().flat_map(|(group, of)| of.iter().map(move |&idx| (idx, group))).collect();
+        let groups = alike.into_iter().filter(|(values, indices)| indices.len() > 1 && varies(values));
+        // The group of each window that has a duplicate.
+        let group_of: HashMap<u32, usize> = groups
+            .enumerate()
+            .flat_map(|(group, (_, indices))| indices.into_iter().map(move |idx| (idx, group)))
+            .collect();
         let across = |(train, valid): &(&[u32], &[u32])| {
             let trained: BTreeSet<usize> = train.iter().filter_map(|idx| group_of.get(idx).copied()).collect();
             valid.iter().filter(|idx| group_of.get(idx).is_some_and(|group| trained.contains(group))).count()
@@ -265,29 +268,29 @@ impl<'a> Audited<'a> {
         }
     }
 
-    /// Whether the values came standardised over training and validation together, which nothing in them says but their
-    /// means and deviations: those of all recordings are 0 and 1 to rounding, those of the training part are not.
+    /// Whether the values came standardised over training and validation together. Then means and deviations of all
+    /// recordings are 0 and 1 to rounding, and those of the training part are not.
     fn preprocessing(&self) -> Finding {
         let check = "preprocessing";
         let recordings: Vec<&Recording> = self.corpus.recordings.iter().collect();
-        // Of each channel by itself; or of all values together, as `(X - X.mean()) / X.std()` does.
+        // Each channel by itself, or all values together as `(X - X.mean()) / X.std()` does.
         for (channels, each) in [(self.corpus.channels.len(), "Each channel has"), (1, "All values together have")] {
-            let of_all = off_standard(&fit_to_recordings(&recordings, channels));
-            if of_all > ROUNDING {
+            let off_in_all = off_standard(&fit_to_recordings(&recordings, channels));
+            if off_in_all > ROUNDING {
                 continue;
             }
-            let of_train = |(train, _): &(&[u32], &[u32])| {
+            let off_in_training = |(train, _): &(&[u32], &[u32])| {
                 let trained: BTreeSet<u32> = train.iter().map(|&idx| self.origin(idx).recording).collect();
                 let trained: Vec<&Recording> = trained.into_iter().map(|idx| recordings[idx as usize]).collect();
                 off_standard(&fit_to_recordings(&trained, channels))
             };
-            let of_train = self.folds.iter().map(of_train).fold(0.0, f32::max);
-            return match of_train > CLEARLY * of_all.max(NOTHING) {
+            let off_in_training = self.folds.iter().map(off_in_training).fold(0.0, f32::max);
+            return match off_in_training > CLEARLY * off_in_all.max(NOTHING) {
                 true => leak(
                     check,
                     format!(
                         "{each} mean 0 and deviation 1 over all of the data, and not over the training part, which is off \
-                         by up to {of_train:.4}: whoever standardised the data used what validates."
+                         by up to {off_in_training:.4}: whoever standardised the data used what validates."
                     ),
                 ),
                 false => note(
@@ -303,9 +306,9 @@ impl<'a> Audited<'a> {
         let check = "classes";
         let mut unknown = BTreeSet::new();
         for (train, valid) in self.folds {
-            let of =
+            let classes =
                 |indices: &[u32]| -> BTreeSet<u32> { indices.iter().map(|&idx| self.recording(idx).class).collect() };
-            let (train, valid) = (of(train), of(valid));
+            let (train, valid) = (classes(train), classes(valid));
             unknown.extend(valid.difference(&train).map(|&class| self.corpus.class_names[class as usize].as_str()));
         }
         match unknown.len() {
@@ -317,38 +320,39 @@ impl<'a> Audited<'a> {
 
 fn scaler(window: usize, channels: usize, scalers: &[ScalerInUse<'_>]) -> Finding {
     let check = "scaler";
-    let (mut n_of_all, mut n_foreign) = (0, 0);
+    let (mut n_with_validation, mut n_foreign) = (0, 0);
     for used in scalers {
-        let is_of = |windows: &[u32]| is_same(used.scaler, &fit_scaler(used.values, windows, window, channels));
-        if is_of(used.train) {
+        let is_fitted_to = |windows: &[u32]| is_same(used.scaler, &fit_scaler(used.values, windows, window, channels));
+        if is_fitted_to(used.train) {
             continue;
         }
-        if is_of(&[used.train, used.valid].concat()) {
-            n_of_all += 1;
+        if is_fitted_to(&[used.train, used.valid].concat()) {
+            n_with_validation += 1;
         } else {
             n_foreign += 1;
         }
     }
-    match (n_of_all, n_foreign) {
+    match (n_with_validation, n_foreign) {
         (0, 0) if scalers.is_empty() => sound(check, "No scaler is fitted."),
         (0, 0) => sound(check, "Each scaler was fitted to the training windows alone."),
-        (n, 0) => leak(check, format!("{} fitted to training and validation together.", of_scalers(n, scalers.len()))),
+        (n, 0) => {
+            leak(check, format!("{} fitted to training and validation together.", scalers_were(n, scalers.len())))
+        }
         (_, _) => leak(
             check,
             format!(
                 "{} fitted to other windows than those trained on.",
-                of_scalers(n_of_all + n_foreign, scalers.len())
+                scalers_were(n_with_validation + n_foreign, scalers.len())
             ),
         ),
     }
 }
 
-fn of_scalers(n: usize, all: usize) -> String {
+fn scalers_were(n: usize, all: usize) -> String {
     if all == 1 { "The scaler was".to_owned() } else { format!("{n} of {all} scalers were") }
 }
 
-/// Whether two scalers were fitted to the same rows, as far as rounding lets that be known: one window more or less in ten
-/// thousand makes a larger difference.
+/// Whether two scalers are equal up to rounding. One window more or less in ten thousand makes a larger difference.
 fn is_same(a: &Scaler, b: &Scaler) -> bool {
     let near = |c: usize| {
         let bound = 1e-5 * (b.scale[c] + b.mean[c].abs());
@@ -357,23 +361,23 @@ fn is_same(a: &Scaler, b: &Scaler) -> bool {
     a.fits(b.mean.len()).is_ok() && (0..b.mean.len()).all(near)
 }
 
-/// How far a scaler is from doing nothing: the farthest of its means from 0 and of its scales from 1.
+/// The largest distance of a scaler's means from 0 and of its scales from 1.
 fn off_standard(scaler: &Scaler) -> f32 {
     let means = scaler.mean.iter().map(|mean| mean.abs());
     means.chain(scaler.scale.iter().map(|scale| (scale - 1.0).abs())).fold(0.0, f32::max)
 }
 
-/// Values by their bits, to be compared exactly.
+/// The bits of values, for exact comparison.
 fn bits(values: &[f32]) -> Vec<u32> {
     values.iter().map(|value| value.to_bits()).collect()
 }
 
-/// Whether these are not all the same: a sensor at rest repeats itself without being copied.
+/// Whether the values are not all equal. A sensor at rest repeats a value without being copied.
 fn varies(run: &[u32]) -> bool {
     run.iter().any(|value| *value != run[0])
 }
 
-/// The first few names.
+/// The first names, and how many more there are.
 fn listed(names: &BTreeSet<&str>) -> String {
     let mut listed: Vec<String> = names.iter().take(MOST_NAMED).map(ToString::to_string).collect();
     if names.len() > MOST_NAMED {
@@ -433,8 +437,8 @@ mod tests {
     fn a_subject_on_both_sides_is_found_where_no_sample_is_shared() {
         let (corpus, windows) = two();
         let class_0 = |idx: &u32| windows.labels[*idx as usize] == 0;
-        let of_ann = |idx: &u32| corpus.subject_of(windows.origins[*idx as usize]) == "ann";
-        let valid: Vec<u32> = (0..windows.len() as u32).filter(|idx| of_ann(idx) && class_0(idx)).collect();
+        let is_ann = |idx: &u32| corpus.subject_of(windows.origins[*idx as usize]) == "ann";
+        let valid: Vec<u32> = (0..windows.len() as u32).filter(|idx| is_ann(idx) && class_0(idx)).collect();
         let train: Vec<u32> = (0..windows.len() as u32).filter(|idx| !valid.contains(idx)).collect();
         let found = audit(&corpus, &windows, &[(train, valid)]);
         assert_eq!(verdict(&found, "subjects"), Verdict::Leak);
@@ -480,9 +484,9 @@ mod tests {
         };
         let own: Vec<Scaler> = apart.iter().map(|(train, _)| fit_scaler(&windows.values, train, 4, 3)).collect();
         let all: Vec<u32> = (0..windows.len() as u32).collect();
-        let of_all = fit_scaler(&windows.values, &all, 4, 3);
+        let on_everything = fit_scaler(&windows.values, &all, 4, 3);
         assert_eq!(audited([&own[0], &own[1]]).0, Verdict::Sound);
-        let (verdict, words) = audited([&own[0], &of_all]);
+        let (verdict, words) = audited([&own[0], &on_everything]);
         assert_eq!(verdict, Verdict::Leak);
         assert!(words.starts_with("1 of 2 scalers were fitted to training and validation together"), "{words}");
         let (verdict, words) = audited([&own[1], &own[0]]);
@@ -496,10 +500,10 @@ mod tests {
         assert_eq!(Audit::default().with_scalers(4, 3, &[]).findings[0].verdict, Verdict::Sound);
     }
 
-    /// `corpus`, each group of `channels` columns of it standardised by what `of` keeps of the recordings.
-    fn standardised(corpus: &Corpus, channels: usize, of: impl Fn(&Recording) -> bool) -> Corpus {
+    /// `corpus`, each of `channels` columns standardised by the recordings that `is_used` keeps.
+    fn standardised(corpus: &Corpus, channels: usize, is_used: impl Fn(&Recording) -> bool) -> Corpus {
         let mut corpus = corpus.clone();
-        let fitted_to: Vec<&Recording> = corpus.recordings.iter().filter(|recording| of(recording)).collect();
+        let fitted_to: Vec<&Recording> = corpus.recordings.iter().filter(|recording| is_used(recording)).collect();
         let scaler = fit_to_recordings(&fitted_to, channels);
         corpus.recordings.iter_mut().for_each(|recording| scaler.apply(&mut recording.values));
         corpus
@@ -515,7 +519,7 @@ mod tests {
         assert_eq!(audited(&standardised(&raw, 1, |_| true)), Verdict::Leak, "one mean for all channels");
         let held_out = &raw.subject_of(windows.origins[apart[0].1[0] as usize]);
         assert_eq!(audited(&standardised(&raw, 3, |recording| recording.subject != *held_out)), Verdict::Sound);
-        // Each recording by itself: nobody's mean knows of anybody else's.
+        // Each recording by itself, so that no mean depends on another recording.
         let mut each = raw.clone();
         for recording in &mut each.recordings {
             fit_to_recordings(&[&*recording], 3).apply(&mut recording.values);

@@ -1,9 +1,9 @@
-//! The corpus: labelled recordings, whatever file they came from.
+//! The corpus: labelled recordings, the same for every file format.
 
 use crate::{DataError, Origin, RepairLog};
 use std::collections::BTreeSet;
 
-/// The part of a split that a source prescribes for a recording.
+/// The part of the source's own split that a recording belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Part {
@@ -34,27 +34,26 @@ pub struct Recording {
 /// Everything read from one source.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Corpus {
-    /// What it is, for display: the data set, or the name of the file.
+    /// Name for display: that of the data set, or of the file.
     pub name: String,
-    /// Made by [`crate::synthetic()`] rather than measured.
+    /// Whether [`crate::synthetic()`] made it; if not, it was measured.
     pub synthetic: bool,
     /// Name of each channel.
     pub channels: Vec<String>,
     /// Identifier of each class, as in the files and as [`Corpus::select_activities`] takes them. Sorted (as numbers
     /// where all are whole numbers), unless an order was selected. Every class has at least one recording.
     pub classes: Vec<String>,
-    /// What to show for each class: the identifier, followed by a name where the data set gives one ("A walking").
+    /// Each class for display: its identifier, and its name where the data set gives one ("A walking").
     pub class_names: Vec<String>,
     /// Samples a second: one over the median interval, or the documented rate of a source without times.
     pub rate_hz: Option<f64>,
     /// The recordings, in the order of the source; none is empty.
     pub recordings: Vec<Recording>,
-    /// What was mended or dropped on reading.
+    /// Rows that were mended or dropped on reading.
     pub repairs: RepairLog,
-    /// `Some(length)` when the source is windowed already: each recording is one window of that many rows.
+    /// Rows of a window, where the source is cut into windows already: each recording is one.
     pub window: Option<usize>,
-    /// SHA-256, in hexadecimal, of the content: values, labels, subjects. The same data has the same fingerprint
-    /// wherever it lies.
+    /// SHA-256, in hexadecimal, of values, labels and subjects. It does not depend on where or how the data is stored.
     pub fingerprint: String,
 }
 
@@ -81,12 +80,12 @@ impl Corpus {
         &values[origin.start as usize * channels..][..window * channels]
     }
 
-    /// Whose the window at `origin` is; empty when the source does not say.
+    /// Subject of the window at `origin`; empty when the source does not say.
     pub fn subject_of(&self, origin: Origin) -> &str {
         &self.recordings[origin.recording as usize].subject
     }
 
-    /// Where the window at `origin` is found in the source: `file:line` of its recording, and how far into it.
+    /// Place of the window at `origin` in the source: `file:line` of its recording, and the samples from there.
     pub fn place_of(&self, origin: Origin) -> String {
         let source = &self.recordings[origin.recording as usize].source;
         if origin.start == 0 { source.clone() } else { format!("{source} + {} samples", origin.start) }
@@ -143,6 +142,6 @@ impl Corpus {
             window: self.window,
             fingerprint: String::new(),
         };
-        Ok(selected.sealed())
+        Ok(selected.with_fingerprint())
     }
 }

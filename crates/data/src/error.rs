@@ -1,37 +1,37 @@
-//! What can go wrong with data: every message says where, what, and what to do about it.
+//! Errors about data. Every message says where the problem is, what it is, and what to do about it.
 
 use std::path::PathBuf;
 
 /// Why data could not be read, split or fetched.
 #[derive(Debug, thiserror::Error)]
 pub enum DataError {
-    /// The operating system refused: no such file, no permission, a broken archive.
+    /// A file or folder cannot be read or written.
     #[error("{}: {error}", path.display())]
     Io {
         /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         error: std::io::Error,
     },
-    /// The content of a file is not what its format asks for.
+    /// The content of a file does not follow its format.
     #[error("{place}: {problem}. {remedy}")]
     Malformed {
         /// `file` or `file:line`.
         place: String,
-        /// What was found and what was expected.
+        /// The content and what was expected instead.
         problem: String,
         /// What to do about it.
         remedy: String,
     },
-    /// The data is sound, but what was asked of it cannot be done.
+    /// The data is sound, but the request does not fit it.
     #[error("{problem}. {remedy}")]
     Request {
-        /// What was asked and why it cannot be done.
+        /// The request and why it does not fit.
         problem: String,
         /// What to do about it.
         remedy: String,
     },
-    /// It cannot be windowed or split as asked.
+    /// The corpus cannot be windowed or split as asked.
     #[error(transparent)]
     Split(#[from] crate::SplitError),
     /// A data set cannot be fetched.

@@ -1,19 +1,19 @@
-//! The fingerprint of a corpus: a hash of its content that does not depend on where or how the content is stored.
+//! The fingerprint of a corpus: a hash of its content.
 
 use crate::{Corpus, Part};
 use sha2::{Digest, Sha256};
 
 impl Corpus {
-    /// The same corpus with its fingerprint taken.
-    pub(crate) fn sealed(self) -> Self {
+    /// The same corpus with its fingerprint.
+    pub(crate) fn with_fingerprint(self) -> Self {
         Self { fingerprint: self.content_hash(), ..self }
     }
 
     /// SHA-256, in hexadecimal, of channels, classes, and each recording's subject, class, part and values, in order.
-    /// Times are left out: what they decide (where recordings end) is in the content already.
-    pub fn content_hash(&self) -> String {
+    /// Times are left out: they decide where recordings end, and that is in the content.
+    fn content_hash(&self) -> String {
         let mut hasher = Sha256::new();
-        // A length before each text, so that no two contents run together to the same bytes.
+        // Each text follows its length, so that different contents give different bytes.
         let text = |hasher: &mut Sha256, text: &str| {
             hasher.update((text.len() as u64).to_le_bytes());
             hasher.update(text);

@@ -9,7 +9,7 @@ use std::fmt;
 pub struct Inspection {
     /// Name of the corpus.
     pub name: String,
-    /// Made rather than measured.
+    /// Whether it was made by a program rather than measured.
     pub synthetic: bool,
     /// Samples, over all recordings.
     pub n_rows: usize,
@@ -31,19 +31,19 @@ pub struct Inspection {
     pub rate_hz: Option<f64>,
     /// How regular the clock is, when there is one.
     pub sampling: Option<Sampling>,
-    /// Places where a recording was ended because time leapt forward.
+    /// Ends of recordings where time jumps forward.
     pub gaps: Breaks,
-    /// Places where a recording was ended because time ran backwards.
+    /// Ends of recordings where time runs backwards.
     pub restarts: Breaks,
-    /// What was mended or dropped.
+    /// Rows that were mended or dropped.
     pub repairs: RepairLog,
-    /// Rows that were lost.
+    /// Number of dropped rows.
     pub n_dropped: usize,
     /// Fingerprint of the content.
     pub fingerprint: String,
 }
 
-/// Share of one class.
+/// Size of one class.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ClassCount {
     /// Its identifier and, where known, its name.
@@ -52,7 +52,7 @@ pub struct ClassCount {
     pub n_rows: usize,
     /// Recordings.
     pub n_recordings: usize,
-    /// Subjects who did it, of those that are known.
+    /// Known subjects who did it.
     pub n_subjects: usize,
 }
 
@@ -67,11 +67,11 @@ pub struct ChannelRange {
     pub mean: f64,
     /// Largest value.
     pub max: f32,
-    /// All values are the same: the channel tells nothing.
+    /// Whether all values are equal, so that the channel carries no information.
     pub constant: bool,
 }
 
-/// Steps between samples, within recordings.
+/// Intervals between samples, within recordings.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Sampling {
     /// Percentiles 1, 50, 99 and 100 of the interval, in milliseconds.
@@ -87,7 +87,7 @@ pub struct Sampling {
 pub struct Breaks {
     /// How many.
     pub count: usize,
-    /// The longest leap in seconds.
+    /// The longest jump in seconds.
     pub longest_s: f64,
     /// `file:line` of the row after the first.
     pub first: Option<String>,
@@ -102,7 +102,7 @@ impl Breaks {
 }
 
 impl Inspection {
-    /// Looks through a corpus.
+    /// Summarises `corpus`.
     pub fn new(corpus: &Corpus) -> Self {
         let rows_of = |recording: &Recording| corpus.n_rows(recording);
         let lengths = corpus.recordings.iter().map(rows_of);
@@ -184,7 +184,7 @@ fn sampling(corpus: &Corpus) -> Option<Sampling> {
     })
 }
 
-/// Gaps and restarts: ends of recordings that neither subject, activity nor file explain.
+/// Gaps and restarts: ends of recordings where subject, activity and file stay the same.
 fn breaks(corpus: &Corpus) -> (Breaks, Breaks) {
     let (mut gaps, mut restarts) = (Breaks::default(), Breaks::default());
     let file = |recording: &Recording| recording.source.rsplit_once(':').map(|(file, _)| file.to_owned());
@@ -204,7 +204,7 @@ fn breaks(corpus: &Corpus) -> (Breaks, Breaks) {
 impl fmt::Display for Inspection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let made = if self.synthetic { " (synthetic)" } else { "" };
-        writeln!(f, "{}{made}", fit(&self.name, 66))?;
+        writeln!(f, "{}{made}", shortened(&self.name, 66))?;
         writeln!(f, "rows         {}", self.n_rows)?;
         let (shortest, longest) = self.recording_rows;
         match self.window {
@@ -224,7 +224,7 @@ impl fmt::Display for Inspection {
         for channel in &self.channels {
             let ChannelRange { min, mean, max, .. } = channel;
             let note = if channel.constant { "  constant" } else { "" };
-            writeln!(f, "{:<24} {min:>13.4e} {mean:>13.4e} {max:>13.4e}{note}", fit(&channel.channel, 24))?;
+            writeln!(f, "{:<24} {min:>13.4e} {mean:>13.4e} {max:>13.4e}{note}", shortened(&channel.channel, 24))?;
         }
         self.fmt_repairs(f)?;
         write!(f, "\nfingerprint  {}", self.fingerprint)
@@ -241,9 +241,9 @@ impl Inspection {
             return Ok(());
         };
         writeln!(f, "interval     {median:.2} ms (median); 1 % {low:.2}, 99 % {high:.2}, longest {max:.2}")?;
-        // Phones that differ by a tenth see another activity at the same window length.
+        // Where rates differ by a tenth, windows of equal length last differently long.
         if fastest.1 > 1.1 * slowest.1 {
-            let (slow, fast) = (fit(&slowest.0, 12), fit(&fastest.0, 12));
+            let (slow, fast) = (shortened(&slowest.0, 12), shortened(&fastest.0, 12));
             writeln!(
                 f,
                 "             uneven: subject {slow} at {:.2} Hz, subject {fast} at {:.2} Hz",
@@ -258,7 +258,7 @@ impl Inspection {
                     "{title:<12} {}, longest {:.2} s, first at {}",
                     breaks.count,
                     breaks.longest_s,
-                    fit(first, 28)
+                    shortened(first, 28)
                 )?,
             }
         }
@@ -272,7 +272,7 @@ impl Inspection {
             writeln!(
                 f,
                 "{:<24} {:>13} {share:>6.1} % {:>11} {:>9}",
-                fit(&class.class, 24),
+                shortened(&class.class, 24),
                 class.n_rows,
                 class.n_recordings,
                 class.n_subjects
@@ -287,19 +287,19 @@ impl Inspection {
         }
         writeln!(f, "\n{:<42} {:>8}  first", "repairs", "rows")?;
         for entry in &self.repairs.entries {
-            writeln!(f, "{:<42} {:>8}  {}", entry.kind, entry.count, fit(&entry.first, 27))?;
+            writeln!(f, "{:<42} {:>8}  {}", entry.kind, entry.count, shortened(&entry.first, 27))?;
         }
         writeln!(f, "{} rows dropped", self.n_dropped)
     }
 }
 
-/// `text` in at most `width` characters: of a longer one the end, which tells files and lines apart.
-fn fit(text: &str, width: usize) -> String {
+/// `text` in at most `width` characters. Of a longer text the end is kept, which tells files and lines apart.
+fn shortened(text: &str, width: usize) -> String {
     let n = text.chars().count();
     if n <= width { text.to_owned() } else { std::iter::once('…').chain(text.chars().skip(n + 1 - width)).collect() }
 }
 
-/// As many of the words, from the first, as stand in `width` characters.
+/// The first words that fit into `width` characters.
 fn list(words: &[String], width: usize) -> String {
     let all = words.join(" ");
     if all.chars().count() <= width {

@@ -1,23 +1,45 @@
-//! Sensor recordings: readers, repair, splits, windows, scaling and a synthetic set.
+//! Sensor recordings: from files to windows that a network trains on, and the split that says which of them.
 //!
-//! [`read`] turns a file, folder or archive into a [`Corpus`] of uninterrupted recordings; everything after that works
-//! on the corpus. This crate must never know a GPU or a loss.
+//! In the order in which data flows:
+//!
+//! 1. [`fetch()`] downloads a public data set, verifies and unpacks it.
+//! 2. [`read`] turns a file, folder or archive into a [`Corpus`] of uninterrupted [`Recording`]s, with an account of what it
+//!    mended ([`RepairLog`]). [`synthetic()`] makes a corpus without any file, and [`CsvRows`] reads rows that are still
+//!    arriving.
+//! 3. [`Corpus::select_activities`] chooses the classes; [`Inspection`] reports what the corpus holds.
+//! 4. [`cut`] copies the recordings into [`Windows`] of equal length, once.
+//! 5. [`split()`] says which windows train and which validate, and [`Folds::make`] does so fold after fold. Both name windows
+//!    by index. [`SplitPlan::most_honest`] and [`Folds::most_honest`] choose the way where the user does not.
+//! 6. [`PerWindow`] normalises each window by itself, and [`fit_scaler`] learns mean and deviation of the training windows.
+//! 7. [`Audit`] looks for what would make validation figures too good.
+//!
+//! This crate must never know a GPU or a loss.
 
-mod audit;
-mod corpus;
-mod error;
+// 1. Downloads.
 mod fetch;
+
+// 2. From files to a corpus.
+mod corpus;
 mod fingerprint;
-mod inspect;
-mod per_window;
 mod readers;
 mod repair;
+mod synthetic;
+
+// 3. What a corpus holds.
+mod inspect;
+
+// 4. to 6. From a corpus to windows to train on.
+mod per_window;
 mod scale;
 mod split;
-mod synthetic;
+mod windows;
+
+// 7. Whether the figures can be believed.
+mod audit;
+
+mod error;
 #[cfg(test)]
 mod test_corpora;
-mod windows;
 
 pub use audit::{Audit, Finding, ScalerInUse, Verdict};
 pub use corpus::{Corpus, Part, Recording};

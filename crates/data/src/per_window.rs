@@ -1,18 +1,17 @@
-//! Normalisation of each window by itself, so that a network need not know how strong somebody moves, or how the sensor was
-//! worn.
+//! Normalisation of each window by itself. It takes out how strongly somebody moves, or how the sensor was worn.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// What is done to each window after it was cut, and before anything is learnt from it or a network reads it. It depends on
-/// that window alone.
+/// A normalisation that depends on the window alone. It is applied after windows are cut, and before a scaler is fitted or a
+/// network reads them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PerWindow {
     /// Each channel gets mean 0 and deviation 1; a constant channel becomes 0.
     Standardise,
-    /// Each group of three channels is turned so that its mean points along its third axis: of an accelerometer, gravity.
-    /// By the shortest way, which is smooth in the mean but where that points exactly the other way (then half a turn about
-    /// the first axis). A group whose mean is 0 has no direction, and stays as it is.
+    /// Each group of three channels is rotated so that its mean points along the third axis. The mean of an accelerometer is
+    /// gravity. The rotation is the shortest one; it is smooth in the mean except where the mean points the opposite way,
+    /// where it is half a turn about the first axis. A group whose mean is 0 has no direction and stays as it is.
     AlignGravity,
 }
 
@@ -20,7 +19,7 @@ impl PerWindow {
     /// Normalises `values` (n_windows, window, channels).
     ///
     /// # Errors
-    /// Gravity in channels that are no whole number of groups of three; a sentence that says so.
+    /// A sentence, where gravity is to be aligned in channels that are not a whole number of groups of three.
     pub fn apply(self, values: &mut [f32], window: usize, channels: usize) -> Result<(), String> {
         match self {
             Self::Standardise => values.chunks_exact_mut(window * channels).for_each(|x| standardise(x, channels)),
@@ -68,7 +67,7 @@ fn standardise(x: &mut [f32], channels: usize) {
         let mean = mean(x, channels, c);
         let squares = x.iter().skip(c).step_by(channels).map(|&value| (f64::from(value) - mean).powi(2));
         let deviation = (squares.sum::<f64>() / n).sqrt();
-        // What the rounding of f32 leaves of a constant channel is no signal.
+        // The rounding errors of a constant channel in f32 are no signal.
         let is_constant = deviation <= mean.abs() * f64::from(f32::EPSILON);
         let scale = if is_constant { 0.0 } else { deviation.recip() };
         for value in x.iter_mut().skip(c).step_by(channels) {
@@ -94,8 +93,8 @@ fn align(x: &mut [f32], channels: usize) {
     }
 }
 
-/// The rotation by the shortest way of unit vector (a, b, c) to (0, 0, 1): `R = I + K + K²/(1 + c)` with `K` the cross
-/// product by their common normal (b, −a, 0).
+/// The shortest rotation of unit vector (a, b, c) to (0, 0, 1): `R = I + K + K²/(1 + c)`, where `K` is the cross product with
+/// their common normal (b, −a, 0).
 fn to_third_axis([a, b, c]: [f64; 3]) -> [[f64; 3]; 3] {
     if c < -1.0 + 1e-12 {
         return [[1.0, 0.0, 0.0], [0.0, -1.0, 0.0], [0.0, 0.0, -1.0]];

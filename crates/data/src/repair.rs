@@ -1,15 +1,15 @@
-//! The account of what a reader mended or dropped.
+//! A count of the rows that a reader mended or dropped.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// A kind of defect in a row of a file, and with it what was done about it.
+/// A kind of defect in a row of a file, and what a reader does about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Repair {
     /// A line held several rows; each became a row of its own. Counts the rows after the first.
     SplitLine,
-    /// A row had surplus commas, with nothing between them; they were ignored.
+    /// A row had surplus commas with nothing between them; they were ignored.
     StrayComma,
     /// A timestamp was zero, equal to the one before, or beyond any clock; the row was placed between its neighbours.
     Timestamp,
@@ -28,7 +28,7 @@ pub enum Repair {
 }
 
 impl Repair {
-    /// Whether the row was lost; otherwise it was mended and kept.
+    /// Whether the row was dropped; otherwise it was mended and kept.
     pub fn drops_row(self) -> bool {
         !matches!(self, Self::SplitLine | Self::StrayComma | Self::Timestamp | Self::NoClock)
     }
@@ -50,18 +50,18 @@ impl fmt::Display for Repair {
     }
 }
 
-/// How often one kind of repair was made, and where first.
+/// The number of repairs of one kind, and the place of the first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RepairEntry {
     /// The kind.
     pub kind: Repair,
-    /// Number of rows it was made on.
+    /// Number of rows.
     pub count: usize,
     /// `file:line` of the first of them.
     pub first: String,
 }
 
-/// Every kind of repair a reader made, in the order of [`Repair`].
+/// The repairs that a reader made, in the order of [`Repair`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct RepairLog {
@@ -70,7 +70,7 @@ pub struct RepairLog {
 }
 
 impl RepairLog {
-    /// Counts one more repair; `place` (`file:line`) is asked for only the first time.
+    /// Counts one more repair; `place` (`file:line`) is called only for the first of its kind.
     pub fn record(&mut self, kind: Repair, place: impl FnOnce() -> String) {
         match self.entries.binary_search_by_key(&kind, |entry| entry.kind) {
             Ok(at) => self.entries[at].count += 1,
@@ -78,7 +78,7 @@ impl RepairLog {
         }
     }
 
-    /// Whether nothing had to be mended or dropped.
+    /// Whether nothing was mended or dropped.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
@@ -88,7 +88,7 @@ impl RepairLog {
         self.entries.iter().find(|entry| entry.kind == kind).map_or(0, |entry| entry.count)
     }
 
-    /// Rows that were lost.
+    /// Number of dropped rows.
     pub fn rows_dropped(&self) -> usize {
         self.entries.iter().filter(|entry| entry.kind.drops_row()).map(|entry| entry.count).sum()
     }

@@ -1,4 +1,4 @@
-//! Standardisation: the mean and spread of each channel, fitted on training windows only.
+//! Standardisation: mean and deviation of each channel, fitted to training windows only.
 
 use triax_model::Scaler;
 
@@ -24,7 +24,7 @@ pub(crate) fn fit_to_recordings(recordings: &[&Recording], channels: usize) -> S
     fit(|| recordings.iter().flat_map(|recording| recording.values.chunks_exact(channels)), channels)
 }
 
-/// The scaler of `rows`, which are walked through several times.
+/// The scaler of `rows`, which are read twice.
 fn fit<'a, I: Iterator<Item = &'a [f32]>>(rows: impl Fn() -> I, channels: usize) -> Scaler {
     let mut mean = vec![0.0; channels];
     let mut n_rows = 0_u64;
@@ -40,7 +40,7 @@ fn fit<'a, I: Iterator<Item = &'a [f32]>>(rows: impl Fn() -> I, channels: usize)
     let n = n_rows as f64;
     mean.iter_mut().for_each(|sum| *sum /= n);
 
-    // A second pass over the distances from the mean: sums of squares would cancel where the mean is large.
+    // A second pass over the distances from the mean, because sums of squares cancel where the mean is large.
     let mut variance = vec![0.0; channels];
     for row in rows() {
         for ((sum, mean), &value) in variance.iter_mut().zip(&mean).zip(row) {

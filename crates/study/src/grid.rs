@@ -15,30 +15,30 @@ use triax_trainer::FitPlan;
 /// One point of the grid.
 #[derive(Clone, Debug)]
 pub struct Setting {
-    /// What tells it from the others, as `loss=hinge, dropout=0.3`; of a single one, what it is.
+    /// The settings that vary with their values, as `loss=hinge, dropout=0.3`; a fixed name where none varies.
     pub name: String,
     /// The settings that vary, each with its value here.
     pub values: BTreeMap<String, String>,
     /// The network.
     pub network: Network,
-    /// What is trained and how. Seed and balanced class weights are filled in for each training.
+    /// The plan of each training, without its seed and its balanced class weights.
     pub plan: FitPlan,
     /// Whether each class weighs the same in each fold's training part.
     pub balances_classes: bool,
     /// Whether channels are standardised, by each fold's training part.
     pub standardises: bool,
-    /// The windows, prepared as this setting has them.
+    /// The windows as this setting normalises them; see [`window_set`](crate::window_set).
     pub windows: WindowSet,
     /// Further metadata of its weight files.
     pub extra: BTreeMap<String, String>,
 }
 
-/// Everything that decides how a study comes out.
+/// Everything that decides the results of a study.
 #[derive(Clone, Debug)]
 pub struct Study {
     /// The recordings.
     pub corpus: Corpus,
-    /// All their windows, as the sensors gave them.
+    /// All windows of the corpus, as the sensors measured them.
     pub windows: Windows,
     /// Samples of a window.
     pub window: usize,
@@ -46,7 +46,7 @@ pub struct Study {
     pub step: usize,
     /// How windows are held out.
     pub protocol: Folds,
-    /// What that gives.
+    /// The folds of that protocol.
     pub folds: Vec<Fold>,
     /// The settings to compare.
     pub settings: Vec<Setting>,
@@ -73,8 +73,8 @@ pub struct Training {
 pub struct Share {
     /// Which, from 1.
     pub part: usize,
-    /// Of how many.
-    pub of: usize,
+    /// Number of shares.
+    pub n_shares: usize,
 }
 
 impl Study {
@@ -104,7 +104,7 @@ impl Study {
         self.corpus.channels.len()
     }
 
-    /// Whose each window is.
+    /// Subject of a window.
     pub fn subject(&self, window_idx: u32) -> &str {
         self.corpus.subject_of(self.windows.origins[window_idx as usize])
     }
@@ -120,8 +120,7 @@ impl Study {
         setting.standardises.then(|| fit_scaler(values, &fold.train, self.window, self.channels()))
     }
 
-    /// The scalers that its trainings read windows with: of each fold, one for each way in which settings have prepared the
-    /// windows.
+    /// The scalers of its trainings: for each fold, one for each way in which settings normalise the windows.
     pub fn scalers(&self) -> Vec<(Training, Scaler)> {
         let mut scalers = Vec::new();
         for (idx, setting) in self.settings.iter().enumerate() {
@@ -140,7 +139,7 @@ impl Study {
         scalers
     }
 
-    /// Audits its folds, and `scalers` that trainings of it read their windows with.
+    /// Audits the folds, and the `scalers` of trainings.
     pub fn audit(&self, scalers: &[(Training, Scaler)]) -> Audit {
         let folds: Vec<(&[u32], &[u32])> = self.folds.iter().map(|fold| (&*fold.train, &*fold.valid)).collect();
         let used = scalers.iter().map(|(training, scaler)| {
@@ -154,7 +153,7 @@ impl Study {
         )
     }
 
-    /// What one training does.
+    /// The plan of one training.
     pub fn plan(&self, training: Training) -> FitPlan {
         let setting = &self.settings[training.setting];
         let mut plan = setting.plan.clone();
@@ -169,17 +168,17 @@ impl Study {
 
 impl Share {
     /// The whole study.
-    pub const WHOLE: Self = Self { part: 1, of: 1 };
+    pub const WHOLE: Self = Self { part: 1, n_shares: 1 };
 
     /// Whether this share has the training of this number.
     pub fn has(self, number: usize) -> bool {
-        number % self.of == self.part - 1
+        number % self.n_shares == self.part - 1
     }
 }
 
 impl fmt::Display for Share {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.part, self.of)
+        write!(f, "{}/{}", self.part, self.n_shares)
     }
 }
 
@@ -201,9 +200,10 @@ impl FromStr for Share {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let numbers = text.split_once('/').and_then(|(part, of)| Some((part.parse().ok()?, of.parse().ok()?)));
+        let numbers =
+            text.split_once('/').and_then(|(part, n_shares)| Some((part.parse().ok()?, n_shares.parse().ok()?)));
         match numbers {
-            Some((part, of)) if (1..=of).contains(&part) => Ok(Self { part, of }),
+            Some((part, n_shares)) if (1..=n_shares).contains(&part) => Ok(Self { part, n_shares }),
             _ => Err("write I/N, with I from 1 to N, such as 1/3".to_owned()),
         }
     }

@@ -1,4 +1,4 @@
-//! Downloading one file over HTTP, resuming where an earlier attempt ended.
+//! Download of one file over HTTP. It resumes where an earlier attempt ended.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -11,18 +11,18 @@ use ureq::http::{HeaderMap, Response};
 use super::{DataSet, FetchError, FetchProgress, beside, write_whole};
 use crate::DataError;
 
-/// More than twice the largest archive there is (WISDM v2, about 300 MB): an endless answer must not fill the disk.
+/// The most bytes of an archive, so that an endless answer cannot fill the disk. The largest, WISDM v2, has about 300 MB.
 const MAX_ARCHIVE_BYTES: u64 = 1 << 30;
 
-/// What is written beside a part, to know whether more of the same can be asked for.
+/// Where a part came from. It is written beside the part, and says whether the rest of the same file can be requested.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
-struct Origin {
+struct PartSource {
     url: String,
-    /// What changes when the file on the server does: a strong ETag, or the date of its last change.
+    /// A strong ETag or the date of the last change, which differ when the file on the server does.
     validator: Option<String>,
 }
 
-/// Downloads `url` to `ARCHIVE.part` and returns that path when the last byte is there and synced.
+/// Downloads `url` to `ARCHIVE.part`, syncs it, and returns that path.
 pub(super) fn download(
     url: &str,
     set: &DataSet,
@@ -33,12 +33,12 @@ pub(super) fn download(
     let at_part = |error| DataError::io(&part, error);
     let mut file =
         OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&part).map_err(at_part)?;
-    let earlier = fs::read(origin_path(archive)).ok().and_then(|json| serde_json::from_slice::<Origin>(&json).ok());
+    let earlier = fs::read(source_path(archive)).ok().and_then(|json| serde_json::from_slice::<PartSource>(&json).ok());
     let validator = match earlier {
         Some(earlier) if earlier.url == url && (earlier.validator.is_some() || set.sha256.is_some()) => {
             earlier.validator
         }
-        // Nothing could tell a mixture of two versions from the whole.
+        // Without a validator or a checksum, a mixture of two versions would go unnoticed.
         _ => {
             file.set_len(0).map_err(at_part)?;
             None
@@ -49,11 +49,11 @@ pub(super) fn download(
     if have > 0 {
         match (answer.status().as_u16(), content_range(answer.headers())) {
             (206, Some((Some(first), _))) if first == have => {}
-            // Everything is here: the earlier attempt ended between the last byte and the new name.
+            // The part is complete: the earlier attempt ended after the last byte and before the renaming.
             (416, Some((None, Some(total)))) if total == have => return Ok(part),
-            // The file is another now, or the server does not do ranges and sends the whole.
+            // The file has changed, or the server does not support ranges and sends all of it.
             (200, _) => have = 0,
-            // An answer to something that was not asked: start afresh.
+            // Not the range that was requested: start again.
             (206 | 416, _) => {
                 have = 0;
                 answer = request(url, 0, None)?;
@@ -67,22 +67,22 @@ pub(super) fn download(
     }
     file.set_len(have).map_err(at_part)?;
     file.seek(SeekFrom::Start(have)).map_err(at_part)?;
-    let origin = Origin { url: url.to_owned(), validator: validator_of(answer.headers()) };
-    let json = serde_json::to_vec(&origin).expect("two strings are JSON");
-    write_whole(&origin_path(archive), &json)?;
+    let source = PartSource { url: url.to_owned(), validator: validator_of(answer.headers()) };
+    let json = serde_json::to_vec(&source).expect("two strings are JSON");
+    write_whole(&source_path(archive), &json)?;
     receive(url, answer, &mut file, &part, have, set.size, progress)?;
     Ok(part)
 }
 
-fn origin_path(archive: &Path) -> PathBuf {
+fn source_path(archive: &Path) -> PathBuf {
     beside(archive, ".part.json")
 }
 
-/// Asks for `url` from byte `have` on, if it still is what `validator` says.
+/// Requests `url` from byte `have` on, provided that `validator` still holds.
 fn request(url: &str, have: u64, validator: Option<&str>) -> Result<Response<ureq::Body>, FetchError> {
     let agent = ureq::Agent::config_builder()
         .http_status_as_error(false)
-        // Archives are compressed already; and a range counts the bytes that are sent.
+        // Archives are compressed already, and a range counts the bytes that are sent.
         .accept_encoding("identity")
         .timeout_connect(Some(Duration::from_secs(30)))
         .timeout_per_read(Some(Duration::from_secs(60)))

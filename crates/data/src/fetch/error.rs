@@ -1,4 +1,4 @@
-//! What can go wrong when a data set is fetched, and what to do about it.
+//! Errors of fetching a data set. Every message says what to do about it.
 
 use std::path::PathBuf;
 
@@ -13,7 +13,7 @@ pub enum FetchError {
         /// Those that exist.
         known: String,
     },
-    /// A folder of that name is there and holds nothing.
+    /// The folder exists and is empty.
     #[error("{} exists already, but is empty. Remove it, or name another folder.", folder.display())]
     InTheWay {
         /// The folder.
@@ -25,41 +25,41 @@ pub enum FetchError {
         /// The archive.
         archive: PathBuf,
     },
-    /// The server said no.
+    /// The server refused.
     #[error("{url}: the server answered {status}. {remedy}")]
     Status {
-        /// What was asked for.
+        /// The requested address.
         url: String,
         /// The HTTP status.
         status: u16,
         /// What to do.
         remedy: &'static str,
     },
-    /// No answer came.
+    /// The server did not answer.
     #[error("{url}: {reason}. Check the connection and try again.")]
     NoAnswer {
-        /// What was asked for.
+        /// The requested address.
         url: String,
         /// What went wrong.
         reason: String,
     },
-    /// The answer ended too soon.
+    /// The connection ended before the last byte.
     #[error(
         "{url}: the connection ended after {received} bytes{} ({reason}). Run the same command again: it goes on from \
          there.",
         total.map(|total| format!(" of {total}")).unwrap_or_default()
     )]
     CutOff {
-        /// What was asked for.
+        /// The requested address.
         url: String,
-        /// Bytes that are here.
+        /// Bytes received.
         received: u64,
         /// Bytes of the whole, where known.
         total: Option<u64>,
         /// What went wrong.
         reason: String,
     },
-    /// Not what was expected.
+    /// The archive does not have the known checksum.
     #[error(
         "{}: SHA-256 is {found}, but should be {expected}; the file was deleted. Try again; if it happens again, the \
          official file has changed or something on the way alters it.",
@@ -73,7 +73,7 @@ pub enum FetchError {
         /// That of the archive.
         found: String,
     },
-    /// The archive is not one, or is damaged.
+    /// The file is no archive, or a damaged one.
     #[error("{}: {problem}; the file was deleted. Fetch it again.", archive.display())]
     Archive {
         /// The archive that was deleted.
@@ -81,17 +81,17 @@ pub enum FetchError {
         /// What is wrong with it.
         problem: String,
     },
-    /// The archive wants to write where it must not.
+    /// An entry of the archive would write where it must not.
     #[error("{}: its entry `{entry}` {problem}; nothing was unpacked and the file was deleted.", archive.display())]
     Hostile {
         /// The archive that was deleted.
         archive: PathBuf,
         /// The entry.
         entry: String,
-        /// What it tries.
+        /// What the entry would do.
         problem: &'static str,
     },
-    /// More than any data set has.
+    /// Larger than any data set.
     #[error("{what} is several times larger than any data set known here; it was deleted.")]
     TooLarge {
         /// The file, or what an archive unpacks to.

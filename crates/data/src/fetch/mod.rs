@@ -1,9 +1,13 @@
-//! Public data sets: where they are, what they may be used for, and how to get one onto this machine.
+//! Public data sets: where they are, what they may be used for, and how to download one.
 //!
-//! Nothing is ever downloaded unless [`fetch`] is called. It works in three steps, each of which can be interrupted at
-//! any moment and taken up by the next call: the archive grows in `FILE.part` and is resumed there; it is verified,
-//! its SHA-256 is written to `FILE.sha256`, and only then it takes its name; it is unpacked beside, and only then the
-//! folder takes its name. What has its final name is complete.
+//! Nothing is downloaded unless [`fetch`] is called. It works in three steps, each of which can be interrupted at any moment
+//! and is continued by the next call:
+//!
+//! 1. The archive is downloaded to `FILE.part`. A later call resumes it there.
+//! 2. It is verified, its SHA-256 is written to `FILE.sha256`, and it is renamed to `FILE`.
+//! 3. It is unpacked into a temporary folder, which is then renamed.
+//!
+//! Whatever has its final name is complete.
 
 mod download;
 mod error;
@@ -36,7 +40,7 @@ pub struct DataSet {
     pub size: Option<u64>,
     /// SHA-256 of the archive in hexadecimal, where known.
     pub sha256: Option<&'static str>,
-    /// The folder of the archive that holds the data, by its publisher's description.
+    /// The folder of the archive that holds the data, as its publisher describes it.
     pub inside: &'static str,
     /// What it may be used for.
     pub licence: &'static str,
@@ -44,8 +48,8 @@ pub struct DataSet {
     pub citation: &'static str,
 }
 
-/// Every data set that [`fetch`] knows. Sizes and checksums that nobody has told for certain are left out: `fetch` then
-/// says what it got and that it could not verify it.
+/// Every data set that [`fetch`] knows. Sizes and checksums without a reliable source are left out; `fetch` then reports the
+/// checksum of the archive and that it could not be verified.
 pub const DATA_SETS: [DataSet; 4] = [
     DataSet {
         name: "wisdm1",
@@ -113,37 +117,37 @@ pub struct FetchOptions {
     pub base_url: Option<String>,
 }
 
-/// How far a download is.
+/// Progress of a download.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FetchProgress {
-    /// Bytes that are here, those of an earlier attempt among them.
+    /// Bytes received, including those of earlier attempts.
     pub received: u64,
     /// Bytes of the whole archive, where known.
     pub total: Option<u64>,
 }
 
-/// What [`fetch`] did.
+/// The result of [`fetch`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fetched {
     /// The folder of the data, for [`crate::read`].
     pub path: PathBuf,
     /// The archive it came from.
     pub archive: PathBuf,
-    /// How it got here.
+    /// Where it came from, and whether it was verified.
     pub outcome: Outcome,
 }
 
-/// How the data got here.
+/// Where fetched data came from, and whether it was verified.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// It had been fetched before; nothing was done.
+    /// It was fetched before; nothing was downloaded.
     AlreadyThere,
     /// The archive has the known checksum.
     Verified {
         /// SHA-256 in hexadecimal.
         sha256: String,
     },
-    /// No checksum is known; this one was noted beside the archive.
+    /// No checksum is known; that of the archive was written beside it.
     Unverified {
         /// SHA-256 in hexadecimal.
         sha256: String,
@@ -166,12 +170,12 @@ impl fmt::Display for Fetched {
 }
 
 /// Downloads the data set `name` into the folder `dest`, verifies it and unpacks it to `dest/name`. A download that was
-/// cut off is resumed; what is there already is not fetched again. `progress` is told as bytes arrive.
+/// interrupted is resumed; data that is there already is not fetched again. `progress` is called as bytes arrive.
 ///
 /// # Errors
 /// An unknown name, a server that does not deliver, a checksum that does not fit, an archive that would write outside
-/// its folder or without end, a full disk. Nothing that looks complete is left behind; a call to the same `dest` goes
-/// on where this one ended.
+/// its folder or without end, a full disk. Nothing incomplete is left under a final name; a call with the same `dest`
+/// continues where this one ended.
 pub fn fetch(
     name: &str,
     dest: &Path,
@@ -204,7 +208,7 @@ fn fetch_set(
     let lock = File::create(&lock_path).map_err(|error| DataError::io(&lock_path, error))?;
     match lock.try_lock() {
         Err(TryLockError::WouldBlock) => return Err(FetchError::Busy { archive }.into()),
-        // Some network file systems have no locks; there it is up to the user not to fetch twice at once.
+        // Some network file systems have no locks. There nothing keeps a user from fetching twice at once.
         Err(TryLockError::Error(error)) if error.kind() != io::ErrorKind::Unsupported => {
             return Err(DataError::io(&lock_path, error));
         }
@@ -220,7 +224,7 @@ fn fetch_set(
     Ok(fetched(outcome))
 }
 
-/// Leaves the verified archive under its name, with its checksum beside it.
+/// Downloads and verifies the archive, renames it, and writes its checksum beside it.
 fn obtain(
     set: &DataSet,
     archive: &Path,
@@ -254,7 +258,7 @@ fn obtain(
     Ok(if set.sha256.is_some() { Outcome::Verified { sha256 } } else { Outcome::Unverified { sha256 } })
 }
 
-/// Unpacks `archive` beside `folder`, and gives that name to what is inside when it is whole.
+/// Unpacks `archive` beside `folder`, and renames the result to `folder` when it is complete.
 fn unpack_to(set: &DataSet, archive: &Path, folder: &Path) -> Result<(), DataError> {
     let unfinished = folder.with_file_name(format!(".{}.unpacking", set.name));
     if unfinished.exists() {

@@ -1,4 +1,4 @@
-//! Unpacking an archive that comes from elsewhere: nothing outside the folder, nothing without end.
+//! Unpacks an archive that is not trusted. Nothing is written outside its folder, and no more than a budget allows.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
@@ -10,7 +10,7 @@ use zip::ZipArchive;
 use super::FetchError;
 use crate::DataError;
 
-/// What an archive may still unpack to. The largest data set, WISDM v2, has some 600 files and 2 GB.
+/// How much an archive may still unpack. The largest data set, WISDM v2, has some 600 files and 2 GB.
 pub(super) struct Budget {
     pub(super) bytes: u64,
     pub(super) entries: u32,
@@ -24,8 +24,8 @@ impl Default for Budget {
     }
 }
 
-/// Unpacks a zip, tar or tar.gz, told by its content, into the folder `into`. Zips inside are unpacked in place. What
-/// macOS adds to archives is left out.
+/// Unpacks a zip, tar or tar.gz, recognised by its content, into the folder `into`. Zips inside are unpacked in place. Files
+/// that macOS adds to archives are left out.
 pub(super) fn unpack(archive: &Path, into: &Path, budget: &mut Budget) -> Result<(), DataError> {
     Unpacking { outermost: archive, into }.open(archive, budget)
 }
@@ -39,10 +39,10 @@ struct Unpacking<'a> {
 impl Unpacking<'_> {
     fn open(&self, archive: &Path, budget: &mut Budget) -> Result<(), DataError> {
         let mut file = File::open(archive).map_err(|error| DataError::io(archive, error))?;
-        let mut head = [0; 262];
-        let n_head = read_up_to(&mut file, &mut head).map_err(|error| DataError::io(archive, error))?;
+        let mut head = Vec::new();
+        file.by_ref().take(262).read_to_end(&mut head).map_err(|error| DataError::io(archive, error))?;
         file.seek(SeekFrom::Start(0)).map_err(|error| DataError::io(archive, error))?;
-        match &head[..n_head] {
+        match head.as_slice() {
             [b'P', b'K', 3 | 5, ..] => self.zip(file, budget),
             [0x1f, 0x8b, ..] => self.tar(GzDecoder::new(file), budget),
             head if head.ends_with(b"ustar") => self.tar(file, budget),
@@ -100,7 +100,7 @@ impl Unpacking<'_> {
         Ok(())
     }
 
-    /// Where the entry `name` goes; nowhere if it is not worth unpacking.
+    /// The path of the entry `name`; `None` if it is to be left out.
     fn place(&self, name: &Path, budget: &mut Budget) -> Result<Option<PathBuf>, DataError> {
         budget.entries = budget.entries.checked_sub(1).ok_or_else(|| self.damaged("too many entries"))?;
         let mut path = self.into.to_owned();
@@ -118,7 +118,7 @@ impl Unpacking<'_> {
         Ok(Some(path))
     }
 
-    /// Writes an entry, and no more than the budget allows whatever size it says it has.
+    /// Writes an entry, and no more than the budget allows, whatever its header says about its size.
     fn write(&self, entry: &mut dyn Read, path: &Path, budget: &mut Budget) -> Result<(), DataError> {
         let at_path = |error| DataError::io(path, error);
         fs::create_dir_all(path.parent().unwrap_or(self.into)).map_err(at_path)?;
@@ -128,7 +128,7 @@ impl Unpacking<'_> {
         })?;
         let mut buffer = vec![0; 1 << 16];
         loop {
-            // Told apart, because a broken archive is fetched again and a full disk is not.
+            // Reading and writing fail differently: a damaged archive is fetched again, a full disk is not.
             let n = entry.read(&mut buffer).map_err(|error| self.damaged(error))?;
             if n == 0 {
                 break;
@@ -148,16 +148,4 @@ impl Unpacking<'_> {
     fn hostile(&self, entry: &str, problem: &'static str) -> FetchError {
         FetchError::Hostile { archive: self.outermost.to_owned(), entry: entry.to_owned(), problem }
     }
-}
-
-/// Fills `buffer` as far as there is something to read.
-fn read_up_to(reader: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
-    let mut n_read = 0;
-    while n_read < buffer.len() {
-        match reader.read(&mut buffer[n_read..])? {
-            0 => break,
-            n => n_read += n,
-        }
-    }
-    Ok(n_read)
 }

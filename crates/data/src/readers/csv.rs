@@ -11,7 +11,7 @@
 //! [`CsvRows`] reads rows one by one as they arrive, for data that is still being recorded.
 
 use super::source::{Source, extension};
-use super::table::{Origin, Table, timestamp, value};
+use super::table::{SourceInfo, Table, timestamp, value};
 use crate::{Corpus, DataError, Repair};
 use std::io::{BufRead, Read};
 use std::ops::Range;
@@ -41,8 +41,8 @@ pub struct CsvRow {
 }
 
 /// Rows of a CSV stream, header first, each as soon as its line is complete. Only the channels are needed; a subject,
-/// an activity and a timestamp are given where the stream has them. After a bad row (an error that names its line) the
-/// next call goes on with the row after it.
+/// an activity and a timestamp are given where the stream has them. A bad row is an error that names its line; the next call
+/// continues with the row after it.
 pub struct CsvRows<R> {
     reader: R,
     name: String,
@@ -54,7 +54,7 @@ pub struct CsvRows<R> {
     ended: bool,
 }
 
-/// Which column is what.
+/// The role of each column.
 struct Header {
     width: usize,
     subject: Option<usize>,
@@ -131,7 +131,7 @@ fn is_time(name: &str) -> Option<Option<f64>> {
     UNITS.iter().find(|(suffix, _)| *suffix == unit).map(|(_, divisor)| Some(*divisor))
 }
 
-/// A row that lies in the reader's buffers.
+/// A row in the reader's buffers.
 pub(crate) struct RowView<'a> {
     buffer: &'a [u8],
     fields: &'a [Range<usize>],
@@ -149,7 +149,7 @@ impl<'a> RowView<'a> {
     }
 }
 
-/// What is wrong with a row.
+/// A defect of a row.
 struct Fault {
     kind: Repair,
     column: Option<usize>,
@@ -162,7 +162,7 @@ impl From<Repair> for Fault {
 }
 
 impl<R: BufRead> CsvRows<R> {
-    /// Reads the header of `reader`; `name` is what to call the stream in messages.
+    /// Reads the header of `reader`; messages call the stream `name`.
     ///
     /// # Errors
     /// No header, one without channels or with a name twice, or a failing stream.
@@ -214,7 +214,7 @@ impl<R: BufRead> CsvRows<R> {
         self.header.time.is_some()
     }
 
-    /// Goes to the next line that is not blank; false at the end.
+    /// Reads the next line that is not blank; false at the end.
     fn next_line(&mut self) -> Result<bool, DataError> {
         while !self.ended {
             self.buffer.clear();
@@ -280,7 +280,7 @@ impl<R: BufRead> CsvRows<R> {
         &self.buffer[self.fields[column].clone()]
     }
 
-    /// Hands every row to `visit` with its line, without copying it; a row that cannot be used as the reason.
+    /// Calls `visit` with the line and the row, not copied, or the reason why the row cannot be used.
     pub(crate) fn for_each_row(
         &mut self,
         mut visit: impl FnMut(usize, Result<RowView<'_>, Repair>),
@@ -419,7 +419,7 @@ pub(crate) fn try_read(source: &Source, named: bool) -> Result<Option<Corpus>, D
         first_header.get_or_insert(rows.header);
     }
     let (Some(table), Some(header)) = (table, first_header) else { return Ok(None) };
-    let corpus = table.into_corpus(Origin {
+    let corpus = table.into_corpus(SourceInfo {
         label: source.label(),
         name: source.stem(),
         expected: EXPECTED,

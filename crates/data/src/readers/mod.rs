@@ -1,4 +1,4 @@
-//! Readers: one file a format, and the choice among them.
+//! Readers: one file for each format, and the choice among them.
 
 mod csv;
 mod motionsense;
@@ -101,11 +101,11 @@ impl Format {
     }
 }
 
-/// The order in which layouts are looked for: those that cannot be mistaken come first.
+/// The order in which formats are tried: those whose layout is unmistakable come first.
 const DETECTION: [Format; 6] =
     [Format::Wisdm2, Format::UciHar, Format::MotionSense, Format::Npz, Format::Wisdm1, Format::Csv];
 
-/// Archives are opened inside archives to this depth; the official WISDM v2 and UCI HAR downloads need one.
+/// How deep archives inside archives are opened. The official WISDM v2 and UCI HAR downloads need one level.
 const MAX_NESTING: usize = 2;
 
 /// Reads a file, folder or zip archive; the format is found from content and layout unless it is named. An archive that
@@ -139,7 +139,7 @@ fn read_source(source: &Source, format: Option<Format>, nesting: usize) -> Resul
     Ok(None)
 }
 
-/// Says what was found instead of a data set, and what was looked for.
+/// The error that says what was found instead of a data set, and what was looked for.
 fn unknown(source: &Source, format: Option<Format>) -> Result<DataError, DataError> {
     let found = match (source.single(), source.names().next()) {
         (Some(name), _) => match source.first_line(name)? {

@@ -6,7 +6,7 @@
 
 use super::csv::CsvRows;
 use super::source::{Source, file_name, folder};
-use super::table::{Origin, Table};
+use super::table::{SourceInfo, Table};
 use crate::{Corpus, DataError, Repair};
 
 pub(crate) const LOOKS_FOR: &str = "files `A_DeviceMotion_data/wlk_7/sub_1.csv`";
@@ -40,7 +40,7 @@ pub(crate) fn try_read(source: &Source) -> Result<Option<Corpus>, DataError> {
     for (name, activity, subject) in trials {
         read_trial(source, name, activity, subject, &mut table)?;
     }
-    let corpus = table.into_corpus(Origin {
+    let corpus = table.into_corpus(SourceInfo {
         label: source.label(),
         name: "MotionSense".to_owned(),
         expected: EXPECTED,

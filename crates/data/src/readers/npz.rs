@@ -90,7 +90,7 @@ pub(crate) fn try_read(source: &Source) -> Result<Option<Corpus>, DataError> {
         window: Some(shape.0),
         fingerprint: String::new(),
     };
-    Ok(Some(corpus.sealed()))
+    Ok(Some(corpus.with_fingerprint()))
 }
 
 /// The arrays of one folder or archive, by name in lower case.

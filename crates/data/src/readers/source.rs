@@ -1,4 +1,4 @@
-//! Where the files of a data set lie: a folder, an archive (perhaps inside another), or one file.
+//! The files of a data set: a folder, an archive (perhaps inside another), or one file.
 
 use crate::DataError;
 use std::cell::RefCell;
@@ -9,11 +9,11 @@ use zip::ZipArchive;
 
 /// Folders are searched to this depth; the deepest official layout has six levels.
 const MAX_DEPTH: usize = 8;
-/// More files than any supported data set has: the wrong folder was named.
+/// The most files below a path. No supported data set has as many, so the wrong folder was named.
 const MAX_FILES: usize = 50_000;
 /// Most bytes read from one member of an archive, so that a crafted archive cannot fill the memory.
 const MAX_MEMBER: u64 = 4 << 30;
-/// As much of a file as is looked at to tell what it is.
+/// Bytes of a file that are read to recognise its format.
 const HEAD: u64 = 4096;
 
 trait ReadSeek: Read + Seek {}
@@ -58,9 +58,9 @@ impl Source {
             ));
         }
         let mut file = File::open(path).map_err(io)?;
-        let mut magic = [0; 4];
-        let n_magic = read_up_to(&mut file, &mut magic).map_err(io)?;
-        if is_zip(&magic[..n_magic]) {
+        let mut magic = Vec::new();
+        file.by_ref().take(4).read_to_end(&mut magic).map_err(io)?;
+        if is_zip(&magic) {
             file.rewind().map_err(io)?;
             return Self::archive(label, Box::new(BufReader::new(file)));
         }
@@ -206,17 +206,6 @@ fn walk(folder: &Path, prefix: &str, depth: usize, files: &mut Vec<(String, At)>
 
 fn is_zip(head: &[u8]) -> bool {
     head.starts_with(b"PK\x03\x04") || head.starts_with(b"PK\x05\x06")
-}
-
-fn read_up_to(reader: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
-    let mut filled = 0;
-    while filled < buffer.len() {
-        match reader.read(&mut buffer[filled..])? {
-            0 => break,
-            n => filled += n,
-        }
-    }
-    Ok(filled)
 }
 
 /// Last part of a name.

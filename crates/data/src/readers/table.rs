@@ -24,8 +24,8 @@ struct Row {
     line: u32,
 }
 
-/// What a table needs to know of its data set to become a corpus.
-pub(crate) struct Origin<'a> {
+/// What a corpus says about its source beyond the rows of the table.
+pub(crate) struct SourceInfo<'a> {
     /// The path, for messages.
     pub label: &'a str,
     /// What to call the corpus.
@@ -89,17 +89,17 @@ impl Table {
     }
 
     /// Cuts the rows into recordings.
-    pub fn into_corpus(mut self, origin: Origin) -> Result<Corpus, DataError> {
+    pub fn into_corpus(mut self, info: SourceInfo) -> Result<Corpus, DataError> {
         if self.rows.is_empty() {
-            return Err(self.no_rows(&origin));
+            return Err(self.no_rows(&info));
         }
         let runs = self.runs();
         let mut starts = vec![false; self.rows.len()];
         runs.iter().for_each(|run| starts[run.rows.start] = true);
         let mut times = Vec::new();
-        let mut rate_hz = origin.rate_hz;
+        let mut rate_hz = info.rate_hz;
         if let Some(raw) = self.times.take() {
-            if let Some(timeline) = timeline::resolve(raw, &runs, origin.divisor) {
+            if let Some(timeline) = timeline::resolve(raw, &runs, info.divisor) {
                 for &row in &timeline.mended {
                     self.repairs.record(Repair::Timestamp, || place(&self.files, &self.rows[row]));
                 }
@@ -130,13 +130,13 @@ impl Table {
         let recordings = recordings.collect();
         let class_names = classes
             .iter()
-            .map(|class| match (origin.activity_name)(class) {
+            .map(|class| match (info.activity_name)(class) {
                 Some(name) => format!("{class} {name}"),
                 None => class.clone(),
             })
             .collect();
         Ok(Corpus {
-            name: origin.name,
+            name: info.name,
             synthetic: false,
             channels: self.channels,
             classes,
@@ -147,7 +147,7 @@ impl Table {
             window: None,
             fingerprint: String::new(),
         }
-        .sealed())
+        .with_fingerprint())
     }
 
     fn runs(&self) -> Vec<Run> {
@@ -162,7 +162,7 @@ impl Table {
         runs
     }
 
-    fn no_rows(&self, origin: &Origin) -> DataError {
+    fn no_rows(&self, info: &SourceInfo) -> DataError {
         let problem = match self.repairs.entries.iter().rev().max_by_key(|entry| entry.count) {
             None => "no rows".to_owned(),
             Some(worst) => format!(
@@ -173,9 +173,9 @@ impl Table {
             ),
         };
         DataError::malformed(
-            origin.label,
+            info.label,
             problem,
-            format!("Expected rows like `{}`; give a file of that form, or name its format", origin.expected),
+            format!("Expected rows like `{}`; give a file of that form, or name its format", info.expected),
         )
     }
 }

@@ -7,7 +7,7 @@
 //! - a recording ends where time does not advance, or where a step rounds to more than [`GAP`] nominal intervals.
 //!
 //! The nominal interval is the median over the subject's rows, because phones in one data set run at different rates.
-//! Repairing what was repaired changes nothing: no timestamp is missing then, and the rows that were added to the
+//! A second repair changes nothing: no timestamp is missing then, and the rows that were added to the
 //! intervals all have the median itself.
 
 use std::ops::Range;

@@ -64,7 +64,7 @@ pub(crate) fn try_read(source: &Source) -> Result<Option<Corpus>, DataError> {
         window: Some(WINDOW),
         fingerprint: String::new(),
     };
-    Ok(Some(corpus.sealed()))
+    Ok(Some(corpus.with_fingerprint()))
 }
 
 /// Names of the activities by number; empty without `activity_labels.txt`, and the numbers serve as names.

@@ -1,7 +1,7 @@
 //! WISDM v1.1 (2012): 1,098,207 rows of 36 users in one text file, a phone in the pocket at 20 Hz, m/s².
 
 use super::source::{Source, file_name};
-use super::table::Origin;
+use super::table::SourceInfo;
 use super::wisdm_rows;
 use crate::{Corpus, DataError};
 
@@ -21,7 +21,7 @@ pub(crate) fn try_read(source: &Source, named: bool) -> Result<Option<Corpus>, D
     }
     let mut table = wisdm_rows::table();
     wisdm_rows::read_rows(&mut table, name, &source.read(name)?);
-    let corpus = table.into_corpus(Origin {
+    let corpus = table.into_corpus(SourceInfo {
         label: &source.place(name),
         name: "WISDM v1.1".to_owned(),
         expected: wisdm_rows::EXPECTED,

@@ -5,7 +5,7 @@
 //! path, the phone's accelerometer is read; the folder of another sensor is read when it is named itself.
 
 use super::source::{Source, file_name, folder};
-use super::table::Origin;
+use super::table::SourceInfo;
 use super::wisdm_rows;
 use crate::{Corpus, DataError};
 
@@ -72,7 +72,7 @@ fn read_files(source: &Source, names: &[&str], corpus_name: String) -> Result<Co
         wisdm_rows::read_rows(&mut table, name, &source.read(name)?);
     }
     let label = if names.len() == 1 { source.place(names[0]) } else { source.label().to_owned() };
-    table.into_corpus(Origin {
+    table.into_corpus(SourceInfo {
         label: &label,
         name: corpus_name,
         expected: "1600,A,252207666810782,-0.36,8.79,1.05;",

@@ -1,7 +1,7 @@
 //! The row both WISDM sets share: `subject,activity,timestamp,x,y,z;`.
 //!
-//! Version 1.1 was put together from many uploads and shows it: rows without a z, several rows on a line, commas with
-//! nothing between them, rows without their `;`. A row ends at a `;` or at the end of its line.
+//! Version 1.1 was assembled from many uploads. It has rows without a z, several rows on a line, commas with nothing between
+//! them, and rows without their `;`. A row ends at a `;` or at the end of its line.
 
 use super::table::{Table, timestamp, value};
 use crate::Repair;

@@ -29,7 +29,7 @@ pub const ACTIVITIES: [Activity; 6] = [
     Activity { name: "walking", kind: Kind::Walking },
 ];
 
-/// One of the things people do.
+/// One of the activities.
 pub struct Activity {
     /// The class.
     pub name: &'static str,
@@ -46,7 +46,7 @@ enum Kind {
     Walking,
 }
 
-/// A way of going on two legs, of an average person.
+/// The gait of an average person.
 #[derive(Clone, Copy)]
 struct Gait {
     /// Steps a second, both feet.
@@ -73,7 +73,7 @@ const UPSTAIRS: Gait =
 const DOWNSTAIRS: Gait =
     Gait { steps_hz: 1.85, bounce: 3.6, surge: 1.4, sway: 1.3, swing: 0.27, lift: 0.15, impact: 7.5, unevenness: 0.1 };
 
-/// A value that wanders about 0 and is drawn back to it (Ornstein–Uhlenbeck).
+/// A value that wanders about 0 (an Ornstein–Uhlenbeck process).
 pub struct Wander {
     value: f64,
     spread: f64,
@@ -81,12 +81,12 @@ pub struct Wander {
 }
 
 impl Wander {
-    /// With the standard deviation `spread` and the correlation time `seconds`, started anywhere in its range.
+    /// A process of standard deviation `spread` and correlation time `seconds`, at a random value.
     pub fn new(spread: f64, seconds: f64, stream: &mut Stream) -> Self {
         Self { value: spread * stream.normal(), spread, keep: (-DT / seconds).exp() }
     }
 
-    /// One sample on.
+    /// Advances by one sample.
     pub fn advance(&mut self, stream: &mut Stream) -> f64 {
         let renewed = (1.0 - self.keep * self.keep).sqrt();
         self.value = self.keep * self.value + renewed * self.spread * stream.normal();
@@ -94,7 +94,7 @@ impl Wander {
     }
 }
 
-/// What is peculiar to a person.
+/// The properties of a person.
 pub struct Body {
     /// Factors on the cadence and the amplitudes of every gait.
     cadence: f64,
@@ -120,8 +120,8 @@ pub struct Body {
 }
 
 impl Body {
-    /// A person.
-    pub fn draw(stream: &mut Stream) -> Self {
+    /// A random person.
+    pub fn random(stream: &mut Stream) -> Self {
         let vary = |stream: &mut Stream, spread: f64| (spread * stream.normal()).exp();
         Self {
             cadence: vary(stream, 0.06),
@@ -139,7 +139,7 @@ impl Body {
         }
     }
 
-    /// Starts a take of the activity of `class`.
+    /// Starts a take of the activity with index `class`.
     pub fn start<'a>(&'a self, class: usize, stream: &mut Stream) -> Motion<'a> {
         let still = |pitch: f64, stream: &mut Stream| Stillness::new(self, pitch, stream);
         match ACTIVITIES[class].kind {
@@ -157,7 +157,7 @@ impl Body {
     }
 }
 
-/// A take under way.
+/// The motion of a take.
 pub enum Motion<'a> {
     /// Walking or jogging.
     Walk(Stride<'a>),
@@ -170,7 +170,7 @@ pub enum Motion<'a> {
 }
 
 impl Motion<'_> {
-    /// One sample on.
+    /// Advances by one sample.
     pub fn advance(&mut self, stream: &mut Stream) -> Instant {
         match self {
             Self::Walk(stride) => stride.advance(stream),
@@ -181,7 +181,7 @@ impl Motion<'_> {
     }
 }
 
-/// Going on two legs.
+/// Walking or jogging.
 pub struct Stride<'a> {
     body: &'a Body,
     gait: Gait,
@@ -276,7 +276,7 @@ impl<'a> Stillness<'a> {
     fn advance(&mut self, stream: &mut Stream) -> Instant {
         if f64::from(stream.uniform()) < self.body.fidgets_hz * DT {
             self.fidget_left = 0.4 + 1.2 * f64::from(stream.uniform());
-            // One settles in a slightly different way.
+            // After a fidget the posture is slightly different.
             self.pitch += 0.04 * stream.normal();
             self.roll += 0.04 * stream.normal();
         }
@@ -296,7 +296,7 @@ pub struct Kicking<'a> {
     /// Seconds since the kick began; below 0 it is still to come.
     since: f64,
     strength: f64,
-    /// Whether the leg with the phone kicks; the other one feels a part of it, standing.
+    /// Whether the leg with the phone kicks. If the other leg does, a part of the motion arrives.
     own_leg: bool,
 }
 

@@ -1,10 +1,10 @@
 //! The built-in synthetic set: six activities of twenty made-up people, as a phone in a trouser pocket would feel them.
 //!
-//! It is here so that a first run needs no download. It is not a measurement, and nothing learned on it says how well
-//! people are recognised; [`Corpus::synthetic`] is set so that whatever shows a result can say so.
+//! With it a first run needs no download. It is not a measurement, and results on it say nothing about how well people are
+//! recognised. [`Corpus::synthetic`] is set, so that every report of a result can say so.
 //!
 //! # The model
-//! A phone feels the acceleration of the thigh it lies on, less gravity, turned into its own axes (m/s², 20 Hz):
+//! A phone measures the acceleration of the thigh it lies on, less gravity, turned into its own axes (m/s², 20 Hz):
 //!
 //! `reading = gain · phone⁻¹ · thigh⁻¹ · (acceleration + 9.81 · up) + bias + drift + noise`
 //!
@@ -19,13 +19,14 @@
 //! - **Phone**: for each take the phone is put into the pocket one of four ways round (top up or down, screen in or
 //!   out) and askew by a random rotation; it creeps while it lies there. Gain, bias and noise differ between phones.
 //!
-//! People not seen in training have their phones askew in ways not seen either, sit and stand in ways that look alike
-//! to a tilted phone, and climb stairs much as others walk: that makes a split by subject hard, as in real data.
+//! A split by subject is hard, as in real data: unseen people carry their phones askew in ways that were not seen either,
+//! sit and stand in ways that look alike to a tilted phone, and climb stairs much as others walk.
+//!
 //! The strength of each activity is that of published recordings of phones in pockets: the length of the reading has a
 //! standard deviation of about 3 m/s² when walking or on stairs, 7 when jogging, a few tenths when still.
 //!
-//! Numbers come from Philox streams. Only `sin`, `cos`, `exp` and `ln` are left to the platform's mathematics library,
-//! so that values may differ in the last bit between platforms, and with them the fingerprint.
+//! Random numbers come from Philox streams. `sin`, `cos`, `exp` and `ln` come from the platform's mathematics library, so
+//! that values, and with them the fingerprint, may differ in the last bit between platforms.
 
 mod body;
 mod rotation;
@@ -46,7 +47,7 @@ const ROWS_PER_TAKE: usize = 1200;
 /// m/s².
 const GRAVITY: f64 = 9.81;
 
-/// What is peculiar to a person's phone.
+/// The properties of a person's phone.
 struct Phone {
     /// How far from one of the four plain ways it is put into the pocket, in radians (standard deviation).
     askew: f64,
@@ -58,7 +59,7 @@ struct Phone {
 }
 
 impl Phone {
-    fn draw(stream: &mut Stream) -> Self {
+    fn random(stream: &mut Stream) -> Self {
         Self {
             askew: 0.1 + 0.2 * f64::from(stream.uniform()),
             gain: [(); 3].map(|()| 1.0 + 0.02 * stream.normal()),
@@ -74,8 +75,8 @@ pub fn synthetic(seed: u64) -> Corpus {
     let mut recordings = Vec::with_capacity(N_PEOPLE * ACTIVITIES.len() * N_TAKES);
     for person in 0..N_PEOPLE {
         let mut stream = Stream::of_layer(seed, Purpose::Synthesise, person as u64, 1);
-        let body = Body::draw(&mut stream);
-        let phone = Phone::draw(&mut stream);
+        let body = Body::random(&mut stream);
+        let phone = Phone::random(&mut stream);
         for class in 0..ACTIVITIES.len() {
             for _ in 0..N_TAKES {
                 let take = recordings.len();
@@ -92,7 +93,7 @@ pub fn synthetic(seed: u64) -> Corpus {
         }
     }
     let names: Vec<String> = ACTIVITIES.iter().map(|activity| activity.name.to_owned()).collect();
-    let mut corpus = Corpus {
+    Corpus {
         name: "synthetic".to_owned(),
         synthetic: true,
         channels: ["x", "y", "z"].map(str::to_owned).to_vec(),
@@ -103,9 +104,8 @@ pub fn synthetic(seed: u64) -> Corpus {
         repairs: RepairLog::default(),
         window: None,
         fingerprint: String::new(),
-    };
-    corpus.fingerprint = corpus.content_hash();
-    corpus
+    }
+    .with_fingerprint()
 }
 
 /// One take: (rows, 3).
@@ -122,7 +122,7 @@ fn record(body: &Body, phone: &Phone, class: usize, stream: &mut Stream) -> Vec<
         let thigh =
             Rotation::about([0.0, 1.0, 0.0], instant.pitch).then(Rotation::about([1.0, 0.0, 0.0], instant.roll));
         let [x, y, z] = creep.each_mut().map(|angle| angle.advance(stream));
-        let crept = Rotation::of_vector([x, y, z]);
+        let crept = Rotation::from_vector([x, y, z]);
         let mut reading = thigh.then(in_pocket).then(crept).apply(felt);
         for (axis, value) in reading.iter_mut().enumerate() {
             *value = phone.gain[axis] * *value
@@ -146,7 +146,7 @@ fn put_into_pocket(phone: &Phone, stream: &mut Stream) -> Rotation {
     upright
         .then(half_turn([0.0, 0.0, 1.0], way & 1 == 1))
         .then(half_turn([0.0, 1.0, 0.0], way & 2 == 2))
-        .then(Rotation::of_vector(askew))
+        .then(Rotation::from_vector(askew))
 }
 
 #[cfg(test)]
@@ -164,8 +164,8 @@ mod tests {
         let all: Vec<u32> = (0..windows.len() as u32).collect();
         assert_eq!(windows.class_counts(&all, 6), [1140; 6]);
         for subject in corpus.subjects() {
-            let of_subject = corpus.recordings.iter().filter(|r| r.subject == subject);
-            let mut classes: Vec<_> = of_subject.map(|r| r.class).collect();
+            let own = corpus.recordings.iter().filter(|r| r.subject == subject);
+            let mut classes: Vec<_> = own.map(|r| r.class).collect();
             classes.dedup();
             assert_eq!(classes, [0, 1, 2, 3, 4, 5]);
         }

@@ -5,7 +5,7 @@
 pub struct Rotation(pub [[f64; 3]; 3]);
 
 impl Rotation {
-    /// By `angle` radians about the unit vector `axis` (Rodrigues).
+    /// The rotation by `angle` radians about the unit vector `axis` (Rodrigues).
     pub fn about(axis: [f64; 3], angle: f64) -> Self {
         let [x, y, z] = axis;
         let (sin, cos) = angle.sin_cos();
@@ -17,14 +17,14 @@ impl Rotation {
         ])
     }
 
-    /// About the direction of `vector`, by its length in radians.
-    pub fn of_vector(vector: [f64; 3]) -> Self {
+    /// The rotation about the direction of `vector`, by its length in radians.
+    pub fn from_vector(vector: [f64; 3]) -> Self {
         let angle = vector.iter().map(|v| v * v).sum::<f64>().sqrt();
         let axis = if angle > 0.0 { vector.map(|v| v / angle) } else { [0.0, 0.0, 1.0] };
         Self::about(axis, angle)
     }
 
-    /// This one first, `next` after it.
+    /// This rotation, followed by `next`.
     pub fn then(self, next: Self) -> Self {
         let mut product = [[0.0; 3]; 3];
         for (row, next_row) in product.iter_mut().zip(next.0) {
@@ -35,7 +35,7 @@ impl Rotation {
         Self(product)
     }
 
-    /// Turns a vector.
+    /// Rotates `vector`.
     pub fn apply(self, vector: [f64; 3]) -> [f64; 3] {
         self.0.map(|row| row[0] * vector[0] + row[1] * vector[1] + row[2] * vector[2])
     }
@@ -53,14 +53,14 @@ mod tests {
     #[test]
     fn a_quarter_turn_about_up_takes_forward_to_left() {
         assert_near(Rotation::about([0.0, 0.0, 1.0], FRAC_PI_2).apply([1.0, 0.0, 0.0]), [0.0, 1.0, 0.0]);
-        assert_near(Rotation::of_vector([0.0, 0.0, FRAC_PI_2]).apply([1.0, 0.0, 0.0]), [0.0, 1.0, 0.0]);
-        assert_near(Rotation::of_vector([0.0; 3]).apply([1.0, 2.0, 3.0]), [1.0, 2.0, 3.0]);
+        assert_near(Rotation::from_vector([0.0, 0.0, FRAC_PI_2]).apply([1.0, 0.0, 0.0]), [0.0, 1.0, 0.0]);
+        assert_near(Rotation::from_vector([0.0; 3]).apply([1.0, 2.0, 3.0]), [1.0, 2.0, 3.0]);
     }
 
     #[test]
     fn rotations_compose_in_the_order_of_reading_and_keep_lengths() {
         let first = Rotation::about([0.0, 0.0, 1.0], 0.7);
-        let second = Rotation::of_vector([0.3, -0.5, 0.1]);
+        let second = Rotation::from_vector([0.3, -0.5, 0.1]);
         let vector = [1.0, -2.0, 0.5];
         let turned = first.then(second).apply(vector);
         assert_near(turned, second.apply(first.apply(vector)));
