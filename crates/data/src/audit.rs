@@ -1,7 +1,8 @@
 //! The leakage audit: looks for what makes validation figures too good. Samples, subjects or recordings on both sides of a
 //! split, duplicate windows, and preprocessing that was fitted to validation data.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::hash::{Hash, Hasher};
 
 use serde::{Deserialize, Serialize};
 use triax_model::Scaler;
@@ -55,8 +56,8 @@ pub struct ScalerInUse<'a> {
 
 /// The most names that a finding lists.
 const MOST_NAMED: usize = 6;
-/// The difference of means or deviations, in deviations, up to which two scalers count as equal. A library that sums a
-/// million rows in f32 stays below it.
+/// How far means may be from 0, and deviations from 1, in data that counts as standardised. A library that sums a million
+/// rows in f32 stays below it; one window more or less makes a far larger difference.
 const ROUNDING: f32 = 1e-3;
 /// The training part counts as not standardised where it is this many times as far from mean 0 and deviation 1 as all of the
 /// data.
@@ -197,11 +198,11 @@ impl<'a> Checks<'a> {
         }
         let halves = |idx: u32| {
             let values = self.values(idx);
-            [bits(&values[..half]), bits(&values[values.len() - half..])]
+            [Bits(&values[..half]), Bits(&values[values.len() - half..])]
         };
         let repeated = |(train, valid): &(&[u32], &[u32])| {
-            let known: BTreeSet<Vec<u32>> =
-                train.iter().flat_map(|&idx| halves(idx)).filter(|half| varies(half)).collect();
+            let known: HashSet<Bits<'_>> =
+                train.iter().flat_map(|&idx| halves(idx)).filter(|half| half.varies()).collect();
             valid.iter().filter(|&&idx| halves(idx).iter().any(|half| known.contains(half))).count()
         };
         Some(self.folds.iter().map(repeated).sum())
@@ -243,11 +244,11 @@ impl<'a> Checks<'a> {
     /// Windows that hold the same values to the bit, though they were cut elsewhere.
     fn duplicates(&self) -> Finding {
         let check = "duplicates";
-        let mut alike: HashMap<Vec<u32>, Vec<u32>> = HashMap::new();
+        let mut alike: HashMap<Bits<'_>, Vec<u32>> = HashMap::new();
         for idx in 0..self.origins.len() as u32 {
-            alike.entry(bits(self.values(idx))).or_default().push(idx);
+            alike.entry(Bits(self.values(idx))).or_default().push(idx);
         }
-        let groups = alike.into_iter().filter(|(values, indices)| indices.len() > 1 && varies(values));
+        let groups = alike.into_iter().filter(|(values, indices)| indices.len() > 1 && values.varies());
         // The group of each window that has a duplicate.
         let group_of: HashMap<u32, usize> = groups
             .enumerate()
@@ -367,14 +368,33 @@ fn off_standard(scaler: &Scaler) -> f32 {
     means.chain(scaler.scale.iter().map(|scale| (scale - 1.0).abs())).fold(0.0, f32::max)
 }
 
-/// The bits of values, for exact comparison.
-fn bits(values: &[f32]) -> Vec<u32> {
-    values.iter().map(|value| value.to_bits()).collect()
+/// Values that are compared by their bits.
+struct Bits<'a>(&'a [f32]);
+
+impl<'a> Bits<'a> {
+    fn bits(&self) -> impl Iterator<Item = u32> + 'a {
+        self.0.iter().map(|value| value.to_bits())
+    }
+
+    /// Whether the values are not all equal. A sensor at rest repeats a value without being copied.
+    fn varies(&self) -> bool {
+        let mut bits = self.bits();
+        bits.next().is_some_and(|first| bits.any(|value| value != first))
+    }
 }
 
-/// Whether the values are not all equal. A sensor at rest repeats a value without being copied.
-fn varies(run: &[u32]) -> bool {
-    run.iter().any(|value| *value != run[0])
+impl PartialEq for Bits<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.bits().eq(other.bits())
+    }
+}
+
+impl Eq for Bits<'_> {}
+
+impl Hash for Bits<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.bits().for_each(|value| state.write_u32(value));
+    }
 }
 
 /// The first names, and how many more there are.
