@@ -95,53 +95,34 @@ impl Corpus {
     ///
     /// # Errors
     /// A name that the corpus does not have, or one given twice.
-    pub fn select_activities(&self, names: &[String]) -> Result<Self, DataError> {
-        let mut new_class = vec![None; self.classes.len()];
-        for (new, name) in names.iter().enumerate() {
+    pub fn select_activities(mut self, names: &[String]) -> Result<Self, DataError> {
+        // The class of each name before the selection.
+        let mut old_classes = Vec::with_capacity(names.len());
+        for name in names {
             let old = self.classes.iter().position(|class| class == name).ok_or_else(|| {
                 DataError::request(
                     format!("There is no activity `{name}` in {}", self.name),
                     format!("It has: {}.", self.class_names.join(", ")),
                 )
             })?;
-            if new_class[old].replace(new as u32).is_some() {
+            if old_classes.contains(&old) {
                 return Err(DataError::request(
                     format!("The activity `{name}` was asked for twice"),
                     "Name each activity once, in the order the classes should have.",
                 ));
             }
+            old_classes.push(old);
         }
         if names.is_empty() {
             return Err(DataError::request("No activity was asked for", "Name at least one."));
         }
-        let pick = |from: &[String]| {
-            let mut picked = vec![String::new(); names.len()];
-            for (old, new) in new_class.iter().enumerate() {
-                if let Some(new) = new {
-                    picked[*new as usize].clone_from(&from[old]);
-                }
-            }
-            picked
-        };
-        let selected = Self {
-            classes: pick(&self.classes),
-            class_names: pick(&self.class_names),
-            recordings: self
-                .recordings
-                .iter()
-                .filter_map(|recording| {
-                    let class = new_class[recording.class as usize]?;
-                    Some(Recording { class, ..recording.clone() })
-                })
-                .collect(),
-            name: self.name.clone(),
-            synthetic: self.synthetic,
-            channels: self.channels.clone(),
-            rate_hz: self.rate_hz,
-            repairs: self.repairs.clone(),
-            window: self.window,
-            fingerprint: String::new(),
-        };
-        Ok(selected.with_fingerprint())
+        self.recordings.retain_mut(|recording| {
+            let new = old_classes.iter().position(|&old| old == recording.class as usize);
+            recording.class = new.map_or(recording.class, |new| new as u32);
+            new.is_some()
+        });
+        let select = |from: &[String]| old_classes.iter().map(|&old| from[old].clone()).collect();
+        (self.classes, self.class_names) = (select(&self.classes), select(&self.class_names));
+        Ok(self.with_fingerprint())
     }
 }

@@ -108,7 +108,8 @@ fn wisdm2_refuses_two_copies_of_one_sensor() {
 #[test]
 fn selected_activities_become_the_classes_in_that_order() {
     let whole = read_fixture("wisdm2");
-    let pick = |names: &[&str]| whole.select_activities(&names.iter().map(ToString::to_string).collect::<Vec<_>>());
+    let pick =
+        |names: &[&str]| whole.clone().select_activities(&names.iter().map(ToString::to_string).collect::<Vec<_>>());
     let swapped = pick(&["B", "A"]).unwrap();
     assert_eq!(
         (swapped.classes.clone(), swapped.class_names.clone()),
