@@ -67,9 +67,9 @@ impl Gap {
         study.settings.truncate(1);
         study.seeds.truncate(1);
         let predictions = train_networks(&study, engine)?;
-        let figures = |of: Range<usize>| {
-            let judged = OutOfFold::of(&study.folds[of.clone()], predictions[of].iter().map(Vec::as_slice));
-            judged.by_subject(&study.corpus, &study.windows)
+        let figures = |folds: Range<usize>| {
+            let predictions = predictions[folds.clone()].iter().map(Vec::as_slice);
+            OutOfFold::new(&study.folds[folds], predictions).by_subject(&study.corpus, &study.windows)
         };
         let (of_random, of_unseen) = (figures(0..n_folds), figures(n_folds..2 * n_folds));
         Ok(Self::between("network", (random, &of_random), (unseen, &of_unseen)))
@@ -89,12 +89,12 @@ impl Gap {
             }
         };
         let own = baselines.iter().filter(|fold| fold.baseline == BASELINE.name());
-        let own = OutOfFold::of(&study.folds, own.map(|fold| fold.predictions.as_slice()));
+        let own = OutOfFold::new(&study.folds, own.map(|fold| fold.predictions.as_slice()));
         let made = folds(other, study)?;
         let predict =
             |fold: &Fold| BASELINE.predict(features, &windows.labels, &fold.train, &fold.valid, study.classes().len());
         let predictions = made.par_iter().map(predict).collect::<Result<Vec<_>, _>>()?;
-        let made = OutOfFold::of(&made, predictions.iter().map(Vec::as_slice));
+        let made = OutOfFold::new(&made, predictions.iter().map(Vec::as_slice));
         let (own, made) = (own.by_subject(corpus, windows), made.by_subject(corpus, windows));
         Ok(match other {
             Folds::Random(_) => Self::between(BASELINE.name(), (other, &made), (study.protocol, &own)),
@@ -109,8 +109,8 @@ impl Gap {
             .filter_map(|one| Some((random.1.iter().find(|other| other.subject == one.subject)?, one)))
             .collect();
         let over = |figure: fn(&SubjectFigures) -> f64| {
-            let estimate = |of: &dyn Fn(&(&SubjectFigures, &SubjectFigures)) -> f64| {
-                Estimate::over(&pairs.iter().map(of).collect::<Vec<_>>(), BOOTSTRAP_SEED)
+            let estimate = |of_pair: &dyn Fn(&(&SubjectFigures, &SubjectFigures)) -> f64| {
+                Estimate::over(&pairs.iter().map(of_pair).collect::<Vec<_>>(), BOOTSTRAP_SEED)
             };
             GapFigures {
                 random: estimate(&|(random, _)| figure(random)),
@@ -223,7 +223,7 @@ struct OutOfFold {
 
 impl OutOfFold {
     /// Of folds, and what was predicted of the validation windows of each.
-    fn of<'a>(folds: &[Fold], predictions: impl Iterator<Item = &'a [u32]>) -> Self {
+    fn new<'a>(folds: &[Fold], predictions: impl Iterator<Item = &'a [u32]>) -> Self {
         Self {
             indices: folds.iter().flat_map(|fold| fold.valid.iter().copied()).collect(),
             predictions: predictions.flatten().copied().collect(),

@@ -283,3 +283,161 @@ impl Observer for GroupObserver<'_, '_> {
 fn lock<'a, 'o>(progress: &'a Mutex<Progress<'o>>) -> MutexGuard<'a, Progress<'o>> {
     progress.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use serde_json::json;
+    use triax_data::{Corpus, Folds, Recording, RepairLog, SplitPlan, cut};
+    use triax_engine::{Augmentation, CpuEngine, Optimizer, TrainingPlan, WindowSet};
+    use triax_losses::Loss;
+    use triax_model::{ConvSpec, Network, NetworkSpec};
+    use triax_trainer::{FitPlan, Sampling, Schedule};
+
+    use super::*;
+
+    fn plan(learning_rate: f32) -> FitPlan {
+        FitPlan {
+            training: TrainingPlan {
+                loss: Loss::CategoricalHinge,
+                optimizer: Optimizer::adam(),
+                batch_size: 8,
+                clip_norm: None,
+                class_weights: None,
+                augmentation: Augmentation::default(),
+                seed: 0,
+            },
+            epochs: 3,
+            shuffle: true,
+            sampling: Sampling::Shuffle,
+            learning_rate,
+            schedule: Schedule::Constant,
+            early_stopping: None,
+            average_last: None,
+            log_steps: false,
+        }
+    }
+
+    /// Two settings, one of which breaks down at once, on two folds with two seeds: eight trainings of three epochs.
+    fn study() -> Study {
+        let recording = |subject: usize, class: u32| Recording {
+            subject: format!("s{subject}"),
+            class,
+            times: Vec::new(),
+            values: (0..64).map(|row| class as f32 + 0.1 * ((row * 7 + subject) % 5) as f32).collect(),
+            part: None,
+            source: format!("test:{subject}"),
+        };
+        let corpus = Corpus {
+            name: "test".into(),
+            synthetic: true,
+            channels: vec!["x".into()],
+            classes: vec!["up".into(), "down".into()],
+            class_names: vec!["up".into(), "down".into()],
+            rate_hz: None,
+            recordings: (0..4).flat_map(|subject| [0, 1].map(|class| recording(subject, class))).collect(),
+            repairs: RepairLog::default(),
+            window: None,
+            fingerprint: String::new(),
+        };
+        let windows = cut(&corpus, 8, 8).unwrap();
+        let (values, labels) = (windows.values.clone().into(), windows.labels.clone().into());
+        let set = WindowSet { windows: values, labels, sample_weights: None };
+        let convs = vec![ConvSpec { filters: 2, kernel: 3, stride: 1, pool: None }];
+        let spec = NetworkSpec { window: 8, channels: 1, convs, dropout: 0.0, hidden: vec![3], classes: 2 };
+        let setting = |learning_rate: f32| Setting {
+            name: format!("learning_rate={learning_rate}"),
+            values: BTreeMap::new(),
+            network: Network::new(spec.clone()).unwrap(),
+            plan: plan(learning_rate),
+            balances_classes: false,
+            standardises: true,
+            windows: set.clone(),
+            extra: BTreeMap::new(),
+        };
+        Study {
+            folds: Folds::Groups(2).of(&corpus, &windows, 8, &SplitPlan::Predefined, 0).unwrap(),
+            settings: vec![setting(0.01), setting(1e38)],
+            windows,
+            corpus,
+            window: 8,
+            step: 8,
+            protocol: Folds::Groups(2),
+            seeds: vec![0, 1],
+        }
+    }
+
+    /// Keeps what it is told, and stops the study after so many steps.
+    #[derive(Default)]
+    struct Told {
+        size: Option<FitSize>,
+        steps: Vec<u64>,
+        models_ended: Vec<usize>,
+        stop_at: Option<u64>,
+    }
+
+    impl Observer for Told {
+        fn fit_started(&mut self, size: &FitSize) {
+            self.size = Some(*size);
+        }
+        fn steps_done(&mut self, steps: u64, _: Option<StepResult>) {
+            self.steps.push(steps);
+        }
+        fn models_ended(&mut self, models: usize) {
+            self.models_ended.push(models);
+        }
+        fn interrupted(&mut self) -> bool {
+            self.stop_at.is_some_and(|stop| self.steps.last().is_some_and(|&steps| steps >= stop))
+        }
+    }
+
+    /// Trains the study in `folder` on so many devices, three trainings at once.
+    fn train(study: &Study, n_devices: usize, folder: &StudyFolder, told: &mut Told) -> Outcome {
+        let device = |n| Device {
+            name: format!("cpu {n}"),
+            open: Box::new(|| Ok(Box::new(CpuEngine::<f32>::new()) as Box<dyn Engine>)),
+            at_once: 3,
+        };
+        let devices: Vec<Device<'_>> = (0..n_devices).map(device).collect();
+        run(study, &devices, Options { share: Share::WHOLE, keeps_weights: false }, folder, told).unwrap()
+    }
+
+    #[test]
+    fn an_observer_is_told_of_the_steps_of_all_devices() {
+        let study = study();
+        for n_devices in [1, 2] {
+            let scratch = tempfile::tempdir().unwrap();
+            let folder = StudyFolder::open(&scratch.path().join("study"), &json!({}), &json!({})).unwrap();
+            let mut told = Told::default();
+            assert_eq!(train(&study, n_devices, &folder, &mut told), Outcome::Finished);
+            // 32 windows to train on in each fold.
+            let size =
+                FitSize { n_models: 8, models_done: 0, epochs: 3, epochs_done: 0, n_steps: 8 * 12, steps_done: 0 };
+            assert_eq!(told.size, Some(size));
+            assert!(told.steps.is_sorted());
+            assert_eq!(told.steps.last(), Some(&size.n_steps), "steps that a breakdown spares count");
+            assert_eq!(told.models_ended.last(), Some(&8));
+            assert_eq!(folder.trainings(&study).unwrap().values().filter(|it| it.trained.broken.is_some()).count(), 4);
+        }
+    }
+
+    #[test]
+    fn a_study_that_was_stopped_goes_on_to_the_same_end() {
+        let study = study();
+        let scratch = tempfile::tempdir().unwrap();
+        let open = |name: &str| StudyFolder::open(&scratch.path().join(name), &json!({}), &json!({})).unwrap();
+        let (whole, cut) = (open("whole"), open("cut"));
+        train(&study, 1, &whole, &mut Told::default());
+        let mut told = Told { stop_at: Some(3 * 12 + 1), ..Told::default() };
+        assert_eq!(train(&study, 1, &cut, &mut told), Outcome::Interrupted { n_done: 3, n_trainings: 8 });
+        let mut told = Told::default();
+        assert_eq!(train(&study, 1, &cut, &mut told), Outcome::Finished);
+        let size = told.size.unwrap();
+        assert_eq!((size.models_done, size.steps_done), (3, 3 * 12));
+        assert_eq!((told.models_ended, told.steps.last()), (vec![6, 8], Some(&size.n_steps)));
+        let (whole, cut) = (whole.trainings(&study).unwrap(), cut.trainings(&study).unwrap());
+        assert_eq!(whole.len(), 8);
+        assert!(whole.iter().all(|(number, file)| file.agrees_with(&cut[number])));
+    }
+}

@@ -6,13 +6,13 @@ use std::path::PathBuf;
 use triax_engine::EngineError;
 use triax_model::WeightFileError;
 
-/// Why a run did not end as planned. The run folder keeps its last checkpoint and its best weights.
+/// Why a training did not end as planned. A run folder keeps its last checkpoint and its best weights.
 #[derive(Debug, thiserror::Error)]
 pub enum FitError {
     /// Settings, windows or weights that do not belong together, or that nothing can be trained on.
     #[error("{0}")]
     Input(String),
-    /// The training broke down.
+    /// The training of a run broke down. In a fleet it ends one model, and is no error.
     #[error("{breakdown}. The last good state and the best weights so far are in {}", folder.display())]
     NotFinite {
         /// Where, and what.

@@ -16,7 +16,8 @@ use crate::schedule::Schedule;
 
 /// A model on its way from its first epoch to its last.
 pub(crate) struct ModelState<'a> {
-    pub(crate) model: &'a Model<'a>,
+    /// What it is trained from.
+    pub(crate) inputs: &'a Model<'a>,
     /// Where it stands.
     pub(crate) progress: Progress,
     /// Mean of the weights so far, where it is to end with one.
@@ -30,14 +31,14 @@ pub(crate) struct ModelState<'a> {
 }
 
 impl<'a> ModelState<'a> {
-    pub(crate) fn new(model: &'a Model<'a>) -> Self {
-        let progress = Progress::new(model.plan);
-        Self { model, progress, average: None, broken: None, history: Vec::new(), validation: None }
+    pub(crate) fn new(inputs: &'a Model<'a>) -> Self {
+        let progress = Progress::new(inputs.plan);
+        Self { inputs, progress, average: None, broken: None, history: Vec::new(), validation: None }
     }
 
     /// Whether an epoch is left to train.
     pub(crate) fn goes_on(&self) -> bool {
-        self.broken.is_none() && !self.progress.finished(self.model.plan)
+        self.broken.is_none() && !self.progress.finished(self.inputs.plan)
     }
 
     /// The windows that it visits in the epoch in progress, in order; `labels` are those of all windows.
@@ -45,12 +46,12 @@ impl<'a> ModelState<'a> {
         if !self.goes_on() {
             return Vec::new();
         }
-        self.model.plan.order(self.progress.epochs, self.model.train, labels)
+        self.inputs.plan.order(self.progress.epochs, self.inputs.train, labels)
     }
 
     /// Steps before the epoch in progress.
     pub(crate) fn first_step(&self) -> u64 {
-        (self.progress.epochs * self.model.steps_per_epoch()) as u64
+        (self.progress.epochs * self.inputs.steps_per_epoch()) as u64
     }
 
     /// Learning rate of each of `steps` of the epoch in progress that it takes.
@@ -58,15 +59,15 @@ impl<'a> ModelState<'a> {
         if !self.goes_on() {
             return Vec::new();
         }
-        let (first, n_steps) = (self.first_step(), self.model.steps_per_epoch());
+        let (first, n_steps) = (self.first_step(), self.inputs.steps_per_epoch());
         let [start, end] = [steps.start, steps.end].map(|step| first + step.min(n_steps) as u64);
-        self.progress.schedule.rates(&self.model.plan.schedule, start..end, self.model.n_steps())
+        self.progress.schedule.rates(&self.inputs.plan.schedule, start..end, self.inputs.n_steps())
     }
 
     /// Adds up what the newest steps of the epoch left behind, and returns those before the first that is not finite.
     pub(crate) fn add_steps<'r>(&mut self, results: &'r [StepResult]) -> &'r [StepResult] {
-        let (first, batch_size) = (self.progress.steps, self.model.plan.training.batch_size);
-        let not_finite = self.progress.sums.add(results, first, batch_size, self.model.train.len());
+        let (first, batch_size) = (self.progress.steps, self.inputs.plan.training.batch_size);
+        let not_finite = self.progress.sums.add(results, first, batch_size, self.inputs.train.len());
         let finite = &results[..not_finite.map_or(results.len(), |(idx, _)| idx)];
         self.progress.steps += finite.len();
         if let Some((idx, what)) = not_finite {
@@ -82,12 +83,12 @@ impl<'a> ModelState<'a> {
 
     /// Whether its learning rate depends on how well it does on its validation windows.
     pub(crate) fn watches_validation(&self) -> bool {
-        matches!(self.model.plan.schedule, Schedule::Plateau { .. }) && !self.model.valid.is_empty()
+        matches!(self.inputs.plan.schedule, Schedule::Plateau { .. }) && !self.inputs.valid.is_empty()
     }
 
     /// Of how many epochs its average is the mean after the epoch in progress; 0 while there is none.
     pub(crate) fn n_averaged(&self) -> usize {
-        if self.goes_on() { self.model.plan.n_averaged(self.progress.epochs + 1) } else { 0 }
+        if self.goes_on() { self.inputs.plan.n_averaged(self.progress.epochs + 1) } else { 0 }
     }
 
     /// Takes the weights that the epoch in progress ended with into the average that the model ends with.
@@ -107,8 +108,8 @@ impl<'a> ModelState<'a> {
         must_be_finite: bool,
         seconds: f64,
     ) -> Option<EpochRecord> {
-        let (sums, plan) = (self.progress.sums, self.model.plan);
-        let last_step = self.first_step() + self.model.steps_per_epoch() as u64 - 1;
+        let (sums, plan) = (self.progress.sums, self.inputs.plan);
+        let last_step = self.first_step() + self.inputs.steps_per_epoch() as u64 - 1;
         let mut record = EpochRecord {
             epoch: self.progress.epochs + 1,
             loss: sums.mean_loss(),
@@ -116,7 +117,7 @@ impl<'a> ModelState<'a> {
             val_loss: None,
             val_accuracy: None,
             val_macro_f1: None,
-            learning_rate: self.progress.schedule.rate(&plan.schedule, last_step, self.model.n_steps()),
+            learning_rate: self.progress.schedule.rate(&plan.schedule, last_step, self.inputs.n_steps()),
             seconds: self.progress.seconds + seconds,
         };
         if must_be_finite && validation.as_ref().is_some_and(|metrics| !metrics.loss.is_finite()) {

@@ -104,7 +104,7 @@ impl Run<'_> {
     /// Trains from where the run stands to its end.
     fn train(mut self, observer: &mut dyn Observer) -> Result<RunOutcome, FitError> {
         let Progress { epochs, steps, .. } = self.training.models[0].progress;
-        let model = self.training.models[0].model;
+        let model = self.training.models[0].inputs;
         observer.fit_started(&FitSize {
             n_models: 1,
             models_done: 0,
@@ -147,7 +147,7 @@ impl Run<'_> {
         self.training.session.set_weights(std::slice::from_ref(&best_file.weights))?;
         let best = Figures::new(best.epoch, best.sums, self.validate()?);
         let mut last_file = best_file.clone();
-        let plan = self.training.models[0].model.plan;
+        let plan = self.training.models[0].inputs.plan;
         match plan.early_stopping {
             Some(_) => last = best.clone(),
             None => last_file.weights = only(weights),
@@ -161,7 +161,7 @@ impl Run<'_> {
 
     /// Figures over the validation windows, if there are any.
     fn validate(&mut self) -> Result<Option<Metrics>, FitError> {
-        if self.training.models[0].model.valid.is_empty() {
+        if self.training.models[0].inputs.valid.is_empty() {
             return Ok(None);
         }
         let evaluation = only(self.training.session.validate()?);

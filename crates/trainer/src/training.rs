@@ -87,7 +87,7 @@ impl<'a> Training<'a> {
 
     /// Steps of the job that are done after `epochs` epochs and `step` steps. Those of a model that has broken down count.
     fn steps_done(&self, epochs: usize, step: usize) -> u64 {
-        let steps_per_epoch = self.models.iter().map(|state| state.model.steps_per_epoch());
+        let steps_per_epoch = self.models.iter().map(|model| model.inputs.steps_per_epoch());
         self.steps_before + steps_per_epoch.map(|n_steps| (epochs * n_steps + step.min(n_steps)) as u64).sum::<u64>()
     }
 
@@ -96,10 +96,10 @@ impl<'a> Training<'a> {
         // To shuffle thousands of windows for each of a thousand models takes one thread a tenth of a second.
         let labels = &*self.job.windows.labels;
         let orders: Vec<Vec<u32>> = self.models.par_iter().map(|model| model.order(labels)).collect();
-        let n_steps = self.in_training().map(|state| state.model.steps_per_epoch()).max().unwrap_or(0);
-        let logs_steps = self.in_training().any(|state| state.model.plan.log_steps);
+        let n_steps = self.in_training().map(|model| model.inputs.steps_per_epoch()).max().unwrap_or(0);
+        let logs_steps = self.in_training().any(|model| model.inputs.plan.log_steps);
         let longest = if logs_steps { LOGGED_STRETCH } else { n_steps };
-        let mut step = self.in_training().map(|state| state.progress.steps).max().unwrap_or(0);
+        let mut step = self.in_training().map(|model| model.progress.steps).max().unwrap_or(0);
         while step < n_steps && self.complete_epochs().is_some() {
             let steps = step..n_steps.min(step + longest);
             step = steps.end;
@@ -164,14 +164,14 @@ impl<'a> Training<'a> {
     fn end_epoch(&mut self, epoch: usize, observer: &mut dyn Observer) -> Result<(), FitError> {
         let started = Instant::now();
         let is_run = self.files.is_some();
-        let is_end = !is_run && self.in_training().any(|state| state.model.plan.epochs == epoch);
+        let is_end = !is_run && self.in_training().any(|model| model.inputs.plan.epochs == epoch);
         let mut state = if is_run { self.finite_state()? } else { None };
         self.average_weights(state.as_ref(), is_end)?;
         let follows_validation = is_run || self.job.follows_validation;
         let evaluations = self.validate(|model| follows_validation || is_end || model.watches_validation())?;
         let seconds = started.elapsed().as_secs_f64();
         for (m, model) in self.models.iter_mut().enumerate().filter(|(_, model)| model.goes_on()) {
-            let evaluation = evaluations.as_ref().map(|all| &all[m]).filter(|_| !model.model.valid.is_empty());
+            let evaluation = evaluations.as_ref().map(|all| &all[m]).filter(|_| !model.inputs.valid.is_empty());
             let validation = evaluation.map(|found| Metrics::from_evaluation(found, self.job.classes));
             let must_be_finite = is_run || (model.watches_validation() && !is_end);
             let record = model.end_epoch(validation, follows_validation, must_be_finite, seconds);
@@ -215,7 +215,7 @@ impl<'a> Training<'a> {
 
     /// How well the models do on their validation windows, where there is one that has such windows and is `wanted`.
     fn validate(&mut self, wanted: impl Fn(&ModelState<'_>) -> bool) -> Result<Option<Vec<Evaluation>>, EngineError> {
-        let is_wanted = self.in_training().any(|state| !state.model.valid.is_empty() && wanted(state));
+        let is_wanted = self.in_training().any(|model| !model.inputs.valid.is_empty() && wanted(model));
         is_wanted.then(|| self.session.validate()).transpose()
     }
 
@@ -226,7 +226,7 @@ impl<'a> Training<'a> {
             return Ok(None);
         }
         let state = only(self.session.state()?);
-        let Some(what) = broken_tensor(&state, &model.model.plan.training.optimizer) else { return Ok(Some(state)) };
+        let Some(what) = broken_tensor(&state, &model.inputs.plan.training.optimizer) else { return Ok(Some(state)) };
         model.break_down(what, None);
         Ok(None)
     }

@@ -352,3 +352,15 @@ fn a_folder_with_a_run_is_resumed_and_never_started_again() {
     let said = again.unwrap_err().to_string();
     assert!(said.contains("holds a run already: resume it"), "{said}");
 }
+
+#[test]
+fn a_run_folder_takes_one_model() {
+    let folder = empty_folder();
+    let folder = RunFolder::create(&folder.path().join("run"), &json!({})).unwrap();
+    let (setup, engine) = (Setup::new(), Toy::default());
+    for models in [vec![], vec![setup.model(); 2]] {
+        let said = fit_run(&setup.job(&engine, &models), &folder, &setup.metadata, &mut ()).unwrap_err().to_string();
+        assert!(said.contains("a run folder takes one model"), "{said}");
+    }
+    assert!(engine.fleets.borrow().is_empty());
+}
