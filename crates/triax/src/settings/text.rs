@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 pub(super) struct Text<'de>(pub &'de Value);
 
 macro_rules! numbers {
-    ($($deserialize:ident, $visit:ident: $type:ty;)*) => {$(
+    ($($deserialize:ident, $visit:ident: $type:ty, $problem:expr;)*) => {$(
         // The text of the number, and not serde_json's f64: so an f32 is rounded once.
         fn $deserialize<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
             let number = match self.0 {
@@ -22,19 +22,14 @@ macro_rules! numbers {
             };
             match number {
                 Ok(number) => visitor.$visit(number),
-                Err(problem) => Err(Error::custom(format!("`{}` {}", plain(self.0), wanted(&problem.to_string())))),
+                Err(_) => Err(Error::custom(format!("`{}` {}", plain(self.0), $problem))),
             }
         }
     )*};
 }
 
-/// What was wanted in place of a number that cannot be read, by the standard library's words about it.
-fn wanted(problem: &str) -> String {
-    match problem {
-        "invalid float literal" | "cannot parse float from empty string" => "is no number".to_owned(),
-        _ => format!("is no whole number that fits here ({problem})"),
-    }
-}
+const NO_COUNT: &str = "is no whole number of at least 0, or too large a one";
+const NO_NUMBER: &str = "is no number";
 
 fn plain(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
@@ -44,10 +39,10 @@ impl<'de> Deserializer<'de> for Text<'de> {
     type Error = Error;
 
     numbers! {
-        deserialize_u32, visit_u32: u32;
-        deserialize_u64, visit_u64: u64;
-        deserialize_f32, visit_f32: f32;
-        deserialize_f64, visit_f64: f64;
+        deserialize_u32, visit_u32: u32, NO_COUNT;
+        deserialize_u64, visit_u64: u64, NO_COUNT;
+        deserialize_f32, visit_f32: f32, NO_NUMBER;
+        deserialize_f64, visit_f64: f64, NO_NUMBER;
     }
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {

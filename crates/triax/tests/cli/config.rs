@@ -60,7 +60,7 @@ fn a_config_file_that_makes_no_sense_is_refused_by_name() {
     let folder = tempfile::tempdir().unwrap();
     for (text, said) in [
         ("{\"epoch\": 3}", "no setting called `epoch`"),
-        ("{\"epochs\": \"many\"}", "--epochs"),
+        ("{\"epochs\": \"many\"}", "`epochs`: `many` is no whole number"),
         ("[1]", "JSON object"),
         ("{\"epochs\": 3", "not JSON"),
         ("", "not JSON"),
