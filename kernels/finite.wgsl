@@ -1,5 +1,5 @@
-// Noticing what is not finite, without float comparisons: an implementation of WGSL may assume that no value is NaN or
-// infinite and fold away a test like `x != x`. Bit patterns of u32 it must respect.
+// Recognising NaN and infinity without float comparisons: an implementation of WGSL may assume that no value is NaN or
+// infinite, and remove a test like `x != x`. It must respect the bits of a u32.
 
 // |x| as bits. Ordered like the magnitudes; infinity and every NaN lie at or above NOT_FINITE.
 fn magnitude_bits(x: f32) -> u32 {

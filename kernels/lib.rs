@@ -1,20 +1,20 @@
-//! The WGSL sources of Triax, with what each of them needs beside it. `README.md` says what each one is.
+//! The WGSL sources of Triax, each with the sources that it depends on. `README.md` describes them.
 //!
-//! A pass is composed of its entry point, the stages it calls, and constants that depend on the network; [`with_needs`] adds
-//! the sources that those name. What is declared in no source (constants of the network, arrays of vectors, which stage
-//! follows which) is declared by whoever composes: `triax-losses` for the loss as an operation, `triax-engine` for the
-//! passes of a training step.
+//! A pass is composed of its entry point, the stages that it calls, and constants of the network. [`with_needs`] adds
+//! the sources that declare what these use. The crate that composes a pass declares the rest: constants, arrays of
+//! vectors and the order of stages. `triax-losses` does so for the loss as an operation, `triax-engine` for the passes
+//! of a training step.
 //!
-//! This crate must never know a device, nor how a source is composed.
+//! This crate knows neither a device nor a composition.
 
 /// A WGSL source.
 #[derive(Debug)]
 pub struct Kernel {
-    /// Its file below `kernels/`, without `.wgsl`.
+    /// The path of its file in `kernels/`, without `.wgsl`.
     pub name: &'static str,
-    /// Its text.
+    /// The text.
     pub source: &'static str,
-    /// The sources that declare what it uses.
+    /// The sources whose declarations it uses.
     pub needs: &'static [&'static Kernel],
 }
 
@@ -43,7 +43,7 @@ kernels! {
     LOSS_ROWS = "loss_rows" needs [FINITE];
     FINITE = "finite" needs [];
 
-    // Where an invocation works, and what its model and step are.
+    // The place of an invocation, and the words of its model and step.
     TILE = "tile" needs [];
     MEMBER = "member" needs [TILE];
 
@@ -79,7 +79,7 @@ kernels! {
     EVALUATION_PASS = "evaluation_pass" needs [GATHER, LOSS, TILE];
 }
 
-/// The text of `kernels` and of all that they need, each once and after what it needs.
+/// The text of `kernels` and of all sources that they depend on, each once and after its dependencies.
 pub fn with_needs(kernels: &[&'static Kernel]) -> String {
     let mut ordered = Vec::new();
     kernels.iter().for_each(|kernel| add(kernel, &mut ordered));
@@ -97,7 +97,7 @@ fn add(kernel: &'static Kernel, ordered: &mut Vec<&'static Kernel>) {
 mod tests {
     use super::*;
 
-    /// Names of the WGSL files in `folder`, below the folder of this crate.
+    /// The names of the WGSL files in `folder`, a folder of this crate.
     fn files(folder: &str) -> Vec<String> {
         let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
         let names = path.read_dir().unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());

@@ -1,4 +1,4 @@
-// What differs from model to model: words of `members`, and f32 among them by their bits.
+// The words of a model in `members`; f32 are stored as their bits.
 //
 // They are written by crates/engine/src/gpu/members.rs.
 

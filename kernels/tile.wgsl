@@ -1,10 +1,10 @@
-// Where an invocation works, and what its model and its step look like.
+// The place of an invocation, and the words of a step.
 //
-// Samples are innermost: a row is one feature of the four samples of a tile, so that a vector holds what is computed
-// alike. Activations are (models, TILES, ROWS) rows; the rows of one tile hold its window, the output of every layer,
+// Samples are innermost: a row is one feature of the four samples of a tile, so that a vector holds values of the same
+// computation. Activations are (models, TILES, ROWS) rows; the rows of one tile hold its window, the output of every layer,
 // and the gradients of those outputs.
 //
-// The constants that these files share, and the buffers, are declared by the pass and its key
+// The pass and its key declare the buffers and the constants that these files share
 // (crates/engine/src/gpu/source.rs).
 
 // Samples of a tile.

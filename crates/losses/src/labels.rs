@@ -1,6 +1,6 @@
-//! Labels as users have them, to class indices; and class weights from labels.
+//! Converting label matrices to class indices, and computing class weights.
 
-/// A label matrix that does not name one class a row.
+/// Why a label matrix does not give a class for each row.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum LabelError {
     /// The number of values is not rows × classes, or there are fewer than two classes.
@@ -13,7 +13,7 @@ pub enum LabelError {
         /// Classes claimed.
         classes: usize,
     },
-    /// A value is neither that of a one-hot nor that of a ±1 label.
+    /// A value is part of neither a one-hot nor a ±1 label.
     #[error(
         "row {row}, class {class}: the label is {value}, and labels must be class indices, one-hot (0 and 1) or ±1; soft \
          or smoothed labels have no meaning for a hinge loss, and Keras would quietly take them for targets as they are"
@@ -26,7 +26,7 @@ pub enum LabelError {
         /// The value.
         value: f32,
     },
-    /// A row names no class or several.
+    /// A row names no class, or several.
     #[error("row {row} names {named} classes, and each row must name exactly one")]
     NotOneClass {
         /// Row, counted from 0.
@@ -36,15 +36,15 @@ pub enum LabelError {
     },
 }
 
-/// Class index of each row of a (rows, classes) label matrix that is one-hot (0 and 1) or ±1 throughout.
+/// The class index of each row of a label matrix (rows, classes), which is either one-hot (0 and 1) or ±1.
 ///
 /// # Errors
-/// [`LabelError`] names the first row at fault.
+/// A [`LabelError`] with the first invalid row.
 pub fn labels_from_matrix(rows: usize, classes: usize, values: &[f32]) -> Result<Vec<u32>, LabelError> {
     if classes < 2 || rows.checked_mul(classes) != Some(values.len()) {
         return Err(LabelError::Shape { values: values.len(), rows, classes });
     }
-    // One kind for the whole matrix, as Keras decides: a single −1 makes all of them ±1.
+    // One encoding for the whole matrix, as in Keras: a single −1 makes all labels ±1.
     let other = if values.contains(&-1.0) { -1.0 } else { 0.0 };
     values
         .chunks_exact(classes)
@@ -62,7 +62,7 @@ pub fn labels_from_matrix(rows: usize, classes: usize, values: &[f32]) -> Result
         .collect()
 }
 
-/// Weight of each class, n / (C·n_c), so that every class counts for as much as any other: scikit-learn's `balanced`,
+/// The weight n / (C·n_c) of each class, which gives all classes the same total weight: scikit-learn's `balanced`,
 /// where C is the number of classes that occur. A class that does not occur gets 1.
 ///
 /// # Panics

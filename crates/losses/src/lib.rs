@@ -1,10 +1,10 @@
-//! The classification losses: for each one a WGSL kernel and its Rust twin.
+//! The classification losses, each as a WGSL kernel and its Rust twin.
 //!
-//! Every loss takes one row of scores (classes) and one class index. It is not differentiable everywhere; where it is
-//! not, this crate says which subgradient it gives: 0 where a `max(·, 0)` switches, and equal shares where several
-//! classes attain a maximum. Keras 3 agrees on the shares, and leaves the other case to its backend.
+//! A loss takes one row of scores (classes) and one class index. Where it is not differentiable, it gives a fixed
+//! subgradient: 0 where a `max(·, 0)` switches, and equal shares where several classes attain a maximum. Keras 3 gives
+//! the same shares, and leaves the other case to its backend.
 //!
-//! This crate must never know what computed the scores, nor on which device its WGSL runs.
+//! This crate knows neither what computed the scores, nor the device that its WGSL runs on.
 
 mod labels;
 mod real;
@@ -50,11 +50,11 @@ impl Loss {
 
     /// The loss of one row, unweighted; writes its derivative in each score to `d_scores`.
     ///
-    /// A score that is not finite makes the loss and all of `d_scores` NaN: a network that gives such a score has
-    /// diverged, even where the formula would still give a number.
+    /// A score that is not finite makes the loss and all of `d_scores` NaN: the network has diverged, even where the
+    /// formula would give a number.
     ///
     /// # Panics
-    /// If `label` is no class, or `d_scores` has another length than `scores`.
+    /// If `label` is no class, or the lengths of `d_scores` and `scores` differ.
     pub fn row<F: Real>(self, scores: &[F], label: usize, d_scores: &mut [F]) -> F {
         assert_eq!(scores.len(), d_scores.len(), "one derivative for each score");
         assert!(label < scores.len(), "label {label} of {} classes", scores.len());
@@ -71,7 +71,7 @@ impl Loss {
     }
 }
 
-/// Index of the first of the largest scores: the predicted class. Of NaN nothing can be said.
+/// The predicted class: the index of the largest score, the first of equals. The result for NaN is unspecified.
 pub fn predicted_class<F: Real>(scores: &[F]) -> usize {
     let mut best = 0;
     for (class, score) in scores.iter().enumerate() {
@@ -88,7 +88,7 @@ impl fmt::Display for Loss {
     }
 }
 
-/// A name that is no loss.
+/// The error for an unknown name of a loss.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "unknown loss `{0}`; there are hinge, squared_hinge, categorical_hinge and categorical_crossentropy (on logits)"

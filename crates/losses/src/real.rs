@@ -1,4 +1,4 @@
-//! The float a twin computes in: f32 as the kernels do, f64 as the truth.
+//! The float that a twin computes in: f32 as the kernels do, or f64 as the reference.
 
 use std::fmt::{Debug, Display};
 use std::iter::Sum;

@@ -1,6 +1,6 @@
-//! What a network is: its specification, parameters, initialisation and weight files; and the random numbers of all engines.
+//! Networks: specification, parameters, initialisation and weight files; and the random numbers that all engines share.
 //!
-//! This crate must never know how a network is trained, nor where its data comes from.
+//! This crate knows neither how a network is trained, nor where its data comes from.
 
 mod network;
 pub mod random;

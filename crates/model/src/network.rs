@@ -1,8 +1,8 @@
-//! The specification of a network, and the layers and parameters that follow from it.
+//! The specification of a network, and the layers and parameters derived from it.
 
 use serde::{Deserialize, Serialize};
 
-/// One block: Conv1D (valid padding), ReLU, and max-pooling where `pool` is given.
+/// A convolution block: Conv1D (valid padding), ReLU, and max-pooling if `pool` is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ConvSpec {
@@ -12,13 +12,13 @@ pub struct ConvSpec {
     pub kernel: usize,
     /// Stride of the convolution, in positions.
     pub stride: usize,
-    /// Length and stride of the max-pooling after the ReLU; none where absent.
+    /// Length and stride of the max-pooling after the ReLU, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pool: Option<usize>,
 }
 
-/// What a network of the `SensorCnn` family is made of: convolution blocks, dropout, flatten, hidden dense layers with
-/// ReLU, and a linear dense layer with one output a class.
+/// The specification of a network of the `SensorCnn` family: convolution blocks, dropout, flatten, hidden dense layers with
+/// ReLU, and a linear dense layer with one output for each class.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NetworkSpec {
@@ -53,13 +53,13 @@ impl Default for NetworkSpec {
     }
 }
 
-/// A specification that cannot work, with the layer at fault.
+/// Why a specification is invalid, with the layer at fault.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[error("{layer}: {problem}")]
 pub struct SpecError {
     /// The layer (`conv2`, `pool1`, `dense1`) or setting (`window`, `classes`) at fault.
     pub layer: String,
-    /// What is wrong with it, and what would work.
+    /// The problem, and a remedy.
     pub problem: String,
 }
 
@@ -135,7 +135,7 @@ impl Parameter {
     }
 }
 
-/// A specification known to work, with its layers and parameters in order.
+/// A valid specification, with its layers and parameters in order.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Network {
     spec: NetworkSpec,
@@ -143,15 +143,15 @@ pub struct Network {
     parameters: Vec<Parameter>,
 }
 
-/// Most values that one tensor, one sample's activations or all parameters may have: 1 GiB of f32. Everything in a
-/// valid network can then be counted in 32 bits, which is what a GPU indexes with.
+/// The most values of one tensor, of one sample's activations or of all parameters: 1 GiB of f32. All values of a valid
+/// network can then be indexed with 32 bits, as a GPU does.
 pub(crate) const MOST_VALUES: usize = 1 << 28;
 
 impl Network {
-    /// Works out layers and parameters of `spec`.
+    /// Derives the layers and parameters of `spec`.
     ///
     /// # Errors
-    /// The first layer or setting that cannot work: a zero size, no or more than four convolution blocks, a window that
+    /// The first invalid layer or setting: a zero size, no or more than four convolution blocks, a window that
     /// is shorter than its kernels and pools need, a dropout outside [0, 1), fewer than two classes, or more than 2²⁸
     /// values in a layer or in all parameters together.
     pub fn new(spec: NetworkSpec) -> Result<Self, SpecError> {
@@ -205,7 +205,7 @@ impl Network {
         self.parameters.iter().map(Parameter::len).sum()
     }
 
-    /// Features of a flattened window after the convolutions: what the first dense layer reads.
+    /// The number of features of a flattened window after the convolutions, which the first dense layer reads.
     pub fn features(&self) -> usize {
         let units = self.layers.iter().find_map(|layer| match layer {
             Layer::Dropout { units, .. } => Some(*units),
@@ -224,7 +224,7 @@ fn count_values(layer: &str, sizes: &[usize]) -> Result<usize, SpecError> {
     })
 }
 
-/// Layers and parameters as they are added, one after the other.
+/// Layers and parameters in the order in which they are added.
 #[derive(Default)]
 struct Builder {
     layers: Vec<Layer>,
@@ -252,7 +252,7 @@ impl Builder {
         }
         let output = ((input.0 - kernel) / stride + 1, filters);
         count_values(&name, &[output.0, output.1])?;
-        self.parameters_of(&name, vec![kernel, input.1, filters], kernel)?;
+        self.add_parameters(&name, vec![kernel, input.1, filters], kernel)?;
         self.layers.push(Layer::Conv { name, input, output, kernel, stride });
 
         let Some(size) = pool else { return Ok(output) };
@@ -275,14 +275,14 @@ impl Builder {
         if units == 0 {
             return Err(SpecError { layer: name, problem: "has 0 units; it must have at least 1".into() });
         }
-        self.parameters_of(&name, vec![inputs, units], 1)?;
+        self.add_parameters(&name, vec![inputs, units], 1)?;
         self.layers.push(Layer::Dense { name, inputs, units, relu });
         Ok(units)
     }
 
     /// Adds kernel and bias of `layer`. The last two axes of `shape` are (in, out); `receptive` is the length of a
     /// convolution's kernel, 1 for a dense layer.
-    fn parameters_of(&mut self, layer: &str, shape: Vec<usize>, receptive: usize) -> Result<(), SpecError> {
+    fn add_parameters(&mut self, layer: &str, shape: Vec<usize>, receptive: usize) -> Result<(), SpecError> {
         let n_kernel = count_values(layer, &shape)?;
         let [.., inputs, outputs] = shape[..] else { unreachable!("a kernel has at least two axes") };
         self.n_parameters += n_kernel + outputs;

@@ -1,10 +1,10 @@
 //! Counter-based random numbers, the same on every engine and device.
 //!
-//! Every draw is a pure function of (seed, purpose, index, element): nothing is carried from one draw to the next, so a
-//! run that resumes, a GPU that draws a thousand numbers at once and a CPU that draws them in turn all see the same.
-//! The generator is Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011).
+//! Every draw is a pure function of (seed, purpose, index, element), without state. A resumed run, a GPU that draws a
+//! thousand numbers at once and a CPU that draws them in turn get the same numbers. The generator is Philox4x32-10
+//! (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011).
 //!
-//! This module must never know what its numbers are used for beyond the name of a [`Purpose`].
+//! This module knows nothing about the use of its numbers except the name of a [`Purpose`].
 
 /// What a stream of numbers is for. Streams of different purposes never overlap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,13 +31,13 @@ pub fn philox4x32(counter: [u32; 4], key: [u32; 2]) -> [u32; 4] {
     philox4x32_lanes(counter.map(|word| [word]), key).map(|[word]| word)
 }
 
-/// `N` blocks at once, word `i` of all of them in `counter[i]`: a compiler makes vectors of it.
+/// `N` blocks at once, with word `i` of all blocks in `counter[i]`. The compiler vectorises it.
 #[inline(always)]
 pub fn philox4x32_lanes<const N: usize>(counter: [[u32; N]; 4], key: [u32; 2]) -> [[u32; N]; 4] {
     const MULTIPLIERS: [u32; 2] = [0xD251_1F53, 0xCD9E_8D57];
     const WEYL: [u32; 2] = [0x9E37_79B9, 0xBB67_AE85];
-    // Words in lanes of 64 bits throughout, so that vectors need not be taken apart around each product. The upper halves
-    // hold what is left of products; nothing reads them.
+    // Words are in lanes of 64 bits throughout, so that vectors need not be repacked around each product. The upper halves
+    // hold the rest of products; nothing reads them.
     const LOW: u64 = u32::MAX as u64;
     let mut wide = [[0; N]; 4];
     for i in 0..4 {
@@ -66,7 +66,7 @@ pub fn philox4x32_lanes<const N: usize>(counter: [[u32; N]; 4], key: [u32; 2]) -
     words
 }
 
-/// A place to draw from: one seed, one purpose, one index. Reading it in order is an iterator over its elements.
+/// A sequence of draws for one seed, purpose and index.
 #[derive(Clone, Debug)]
 pub struct Stream {
     key: [u32; 2],
@@ -79,11 +79,11 @@ pub struct Stream {
 impl Stream {
     /// The stream of `purpose` at `index` under `seed`.
     pub fn new(seed: u64, purpose: Purpose, index: u64) -> Self {
-        Self::of_layer(seed, purpose, index, 0)
+        Self::with_layer(seed, purpose, index, 0)
     }
 
-    /// As [`Stream::new`], for one of several layers that draw at the same index.
-    pub fn of_layer(seed: u64, purpose: Purpose, index: u64, layer: u32) -> Self {
+    /// As [`Stream::new`], for one of several independent layers of draws at the same index.
+    pub fn with_layer(seed: u64, purpose: Purpose, index: u64, layer: u32) -> Self {
         assert!(layer < 1 << 24, "the counter has 24 bits for the layer");
         Self {
             key: [seed as u32, (seed >> 32) as u32],
@@ -127,7 +127,7 @@ impl Stream {
         radius * (std::f64::consts::TAU * f64::from(self.uniform())).cos()
     }
 
-    /// Puts `items` in a random order (Fisher–Yates); every order is equally likely.
+    /// Shuffles `items` (Fisher–Yates); every order is equally likely.
     pub fn shuffle<T>(&mut self, items: &mut [T]) {
         for last in (1..items.len()).rev() {
             let other = self.below(last as u32 + 1) as usize;
@@ -151,8 +151,8 @@ pub fn epoch_order(seed: u64, epoch: usize, n_windows: usize) -> Vec<u32> {
 /// Fills `mask` (n, features) with 0 (dropped, probability `rate`) or 1 / (1 − rate) (kept): the inverted dropout of
 /// Keras, for the first `n` windows of the batch of step `step`.
 ///
-/// Feature `f` of window `w` is word `f % 4` of the block [`dropout_block`]`(w, f, features)`, whatever computes it, and
-/// is dropped where [`unit_f32`] of it is below `rate`.
+/// Feature `f` of window `w` is drawn from word `f % 4` of the block [`dropout_block`]`(w, f, features)`. It is dropped if
+/// [`unit_f32`] of the word is below `rate`.
 pub fn dropout_mask(seed: u64, step: u64, rate: f32, features: usize, mask: &mut [f32]) {
     let kept = 1.0 / (1.0 - rate);
     let (key, address) = dropout_address(seed, step);
@@ -167,27 +167,27 @@ pub fn dropout_mask(seed: u64, step: u64, rate: f32, features: usize, mask: &mut
     }
 }
 
-/// The Philox block that decides on four features of a window, from feature `feature` (a multiple of 4) on. Each window
-/// of a batch begins a block of its own, so that lanes of different windows draw in step.
+/// The Philox block of four features of a window, from feature `feature` (a multiple of 4) on. Each window of a batch
+/// begins with a new block, so that lanes of different windows use their blocks in step.
 #[inline(always)]
 pub fn dropout_block(window: usize, feature: usize, features: usize) -> u32 {
     (window * features.div_ceil(4) + feature / 4) as u32
 }
 
-/// Key, and words 1 to 3 of the counter, of the dropout masks of a step; word 0 is the block.
+/// The key and words 1 to 3 of the counter for the dropout masks of a step; word 0 is the block.
 pub fn dropout_address(seed: u64, step: u64) -> ([u32; 2], [u32; 3]) {
     let stream = Stream::new(seed, Purpose::Dropout, step);
     (stream.key, stream.address)
 }
 
-/// Key, and words 1 to 3 of the counter, of what augmentation draws in a step; word 0 is the block. Draws of different
-/// kinds are layers.
+/// The key and words 1 to 3 of the counter for the draws of augmentation in a step; word 0 is the block. Each kind of
+/// draw is a layer.
 pub fn augment_address(seed: u64, step: u64, layer: u32) -> ([u32; 2], [u32; 3]) {
-    let stream = Stream::of_layer(seed, Purpose::Augment, step, layer);
+    let stream = Stream::with_layer(seed, Purpose::Augment, step, layer);
     (stream.key, stream.address)
 }
 
-/// A word as one of `0..n`: the upper word of their product. The chances differ by less than n/2³².
+/// Maps a word to `0..n`: the upper word of their product. Probabilities differ by less than n/2³².
 pub fn word_below(word: u32, n: u32) -> u32 {
     ((u64::from(word) * u64::from(n)) >> 32) as u32
 }
@@ -252,7 +252,7 @@ mod tests {
 
     #[test]
     fn purposes_indices_and_layers_do_not_overlap() {
-        let first = |purpose, index, layer| Stream::of_layer(5, purpose, index, layer).next_u32();
+        let first = |purpose, index, layer| Stream::with_layer(5, purpose, index, layer).next_u32();
         let draws = [
             first(Purpose::Dropout, 0, 0),
             first(Purpose::Dropout, 1, 0),

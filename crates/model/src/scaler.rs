@@ -1,8 +1,8 @@
-//! Standardisation of sensor channels, which travels with the weights that were trained on it.
+//! Standardisation of sensor channels.
 
 use serde::{Deserialize, Serialize};
 
-/// Mean and scale of each channel, as scikit-learn's `StandardScaler` has them.
+/// Mean and scale of each channel, as in scikit-learn's `StandardScaler`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Scaler {
@@ -22,10 +22,10 @@ impl Scaler {
         }
     }
 
-    /// Whether this scales `channels` channels to finite values.
+    /// Checks that this scales `channels` channels to finite values.
     ///
     /// # Errors
-    /// What is wrong, as a sentence.
+    /// The problem, as a sentence.
     pub fn fits(&self, channels: usize) -> Result<(), String> {
         if self.mean.len() != channels || self.scale.len() != channels {
             let (means, scales) = (self.mean.len(), self.scale.len());

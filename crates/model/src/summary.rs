@@ -1,11 +1,11 @@
-//! A network as a table, the way Keras prints it.
+//! A network as a table, as Keras prints it.
 
 use std::fmt::Write;
 
 use crate::network::{Layer, Network};
 
 impl Network {
-    /// A table of layers, output shapes and parameters, as Keras's `model.summary()` has it. `None` stands for the batch.
+    /// A table of layers, output shapes and parameters, as in Keras's `model.summary()`. `None` stands for the batch.
     pub fn summary(&self) -> String {
         let mut rows: Vec<[String; 3]> = Vec::new();
         let mut shape = (self.spec().window, self.spec().channels);

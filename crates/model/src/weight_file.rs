@@ -1,7 +1,7 @@
 //! Weight files: safetensors in Keras's layouts, with the specification, class names and scaler in the metadata.
 //!
-//! A file is a length, a JSON header and the values; <https://huggingface.co/docs/safetensors> describes it. What is read
-//! is checked to the last byte: a file that is not exactly the network's is refused with the tensor named.
+//! A file is a length, a JSON header and the values: see <https://huggingface.co/docs/safetensors>. Every byte is
+//! checked, and a file that does not exactly match the network is refused with the name of the tensor.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -27,7 +27,7 @@ const RESERVED: [&str; 5] = ["format", "version", "spec", "classes", "scaler"];
 /// Longest file that can hold a network's values, with the longest header that safetensors allows.
 const MOST_BYTES: u64 = 4 * MOST_VALUES as u64 + 100_000_008;
 
-/// Everything needed to predict: weights, and what they were trained to read and to tell apart.
+/// Everything needed to predict: weights, specification, class names and scaler.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WeightFile {
     /// The weights, in the order of the network of `spec`.
@@ -36,24 +36,24 @@ pub struct WeightFile {
     pub spec: NetworkSpec,
     /// Name of each class, in the order of the network's outputs.
     pub classes: Vec<String>,
-    /// How raw sensor values were standardised; nothing where they are used as they are.
+    /// How raw sensor values are standardised; not at all if absent.
     pub scaler: Option<Scaler>,
-    /// Further entries of the metadata (window step, channel names). The keys `format`, `version`, `spec`, `classes`
-    /// and `scaler` are taken.
+    /// Further entries of the metadata (window step, channel names). The keys `format`, `version`, `spec`, `classes` and
+    /// `scaler` are reserved.
     pub extra: BTreeMap<String, String>,
 }
 
 /// Why a weight file could not be read or written. Each names the file.
 #[derive(Debug, thiserror::Error)]
 pub enum WeightFileError {
-    /// The system refused.
+    /// The operating system reports an error.
     #[error("cannot {action} {}: {reason}", path.display())]
     Io {
         /// `read` or `write`.
         action: &'static str,
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         reason: io::Error,
     },
     /// Not a safetensors file, or a damaged one.
@@ -64,7 +64,7 @@ pub enum WeightFileError {
         /// What is wrong.
         reason: String,
     },
-    /// An entry of the metadata that is missing or makes no sense.
+    /// An entry of the metadata is missing or invalid.
     #[error("{}: metadata `{key}` {problem}", path.display())]
     Metadata {
         /// The file.
@@ -74,7 +74,7 @@ pub enum WeightFileError {
         /// What is wrong with it.
         problem: String,
     },
-    /// A tensor that is missing, unknown, or not what the network needs.
+    /// A tensor is missing, unknown, or does not fit the network.
     #[error("{}: tensor `{tensor}` {problem}", path.display())]
     Tensor {
         /// The file.
@@ -84,7 +84,7 @@ pub enum WeightFileError {
         /// What is wrong with it.
         problem: String,
     },
-    /// Weights that do not belong to the specification beside them; nothing was written.
+    /// The weights do not fit the specification; nothing was written.
     #[error("{} was not written: {problem}", path.display())]
     Inconsistent {
         /// The file that was to be written.
@@ -149,11 +149,11 @@ impl WeightFile {
         if let Some(scaler) = &scaler {
             scaler.fits(spec.channels).map_err(|problem| wrong("scaler", problem))?;
         }
-        let weights = weights_of(path, &tensors, &network)?;
+        let weights = read_tensors(path, &tensors, &network)?;
         Ok(Self { weights, spec, classes, scaler, extra: metadata })
     }
 
-    /// Whether `read` would take this back.
+    /// Checks that `read` would accept this.
     fn check(&self) -> Result<(), String> {
         let network = Network::new(self.spec.clone()).map_err(|e| e.to_string())?;
         self.weights.fits(&network)?;
@@ -172,8 +172,8 @@ impl WeightFile {
         }
     }
 
-    /// The file's bytes. The header is written here, and not by the `safetensors` crate, because that keeps metadata in
-    /// a hash map: two runs of the same training would differ in the order of its entries.
+    /// The bytes of the file. The header is not written by the `safetensors` crate, which keeps metadata in a hash map: two
+    /// runs of the same training would differ in the order of its entries.
     fn to_bytes(&self) -> Vec<u8> {
         #[derive(Serialize)]
         struct Entry<'a> {
@@ -219,7 +219,7 @@ impl WeightFile {
     }
 }
 
-/// Reads the weights of `network` from a safetensors file of any origin: its metadata, if any, is not looked at.
+/// Reads the weights of `network` from any safetensors file. Metadata is ignored.
 ///
 /// # Errors
 /// A file that cannot be read, is damaged, or whose tensors are not exactly those of `network` in F32, all finite.
@@ -227,7 +227,7 @@ pub fn read_plain_weights(path: impl AsRef<Path>, network: &Network) -> Result<W
     let path = path.as_ref();
     let bytes = read_bytes(path)?;
     let (_, tensors) = parse(path, &bytes)?;
-    weights_of(path, &tensors, network)
+    read_tensors(path, &tensors, network)
 }
 
 /// `value` as JSON, for the strings of the metadata.
@@ -235,7 +235,7 @@ fn json(value: &impl Serialize) -> String {
     serde_json::to_string(value).expect("plain structs with string keys have a JSON form")
 }
 
-/// Takes the entry `key`, which holds JSON, out of `metadata`; the error says what is wrong with it.
+/// Removes the entry `key` from `metadata` and parses it as JSON.
 fn take<T: DeserializeOwned>(metadata: &mut BTreeMap<String, String>, key: &str) -> Result<T, String> {
     let text = metadata.remove(key).ok_or("is missing")?;
     serde_json::from_str(&text).map_err(|e| format!("cannot be understood: {e}"))
@@ -258,7 +258,7 @@ fn read_bytes(path: &Path) -> Result<Vec<u8>, WeightFileError> {
     Ok(bytes)
 }
 
-/// Metadata and tensors of the file.
+/// The metadata and the tensors of the file.
 fn parse<'a>(path: &Path, bytes: &'a [u8]) -> Result<(BTreeMap<String, String>, SafeTensors<'a>), WeightFileError> {
     let damaged = |reason| WeightFileError::Damaged { path: path.to_owned(), reason };
     let (_, header) = match SafeTensors::read_metadata(bytes) {
@@ -271,7 +271,7 @@ fn parse<'a>(path: &Path, bytes: &'a [u8]) -> Result<(BTreeMap<String, String>, 
     Ok((metadata, tensors))
 }
 
-/// Says which tensor is cut off in a file whose values do not end where its header says.
+/// The error for a file whose values do not end where its header says, with the tensor that is cut off.
 fn wrong_length(path: &Path, bytes: &[u8]) -> WeightFileError {
     let damaged = |reason: &str| WeightFileError::Damaged { path: path.to_owned(), reason: reason.to_owned() };
     let Some((length, rest)) = bytes.split_first_chunk() else { return damaged("it ends in its first eight bytes") };
@@ -289,8 +289,8 @@ fn wrong_length(path: &Path, bytes: &[u8]) -> WeightFileError {
     damaged("bytes follow its last tensor")
 }
 
-/// The tensors of `network`, all of them and no other.
-fn weights_of(path: &Path, tensors: &SafeTensors<'_>, network: &Network) -> Result<Weights, WeightFileError> {
+/// Reads the tensors of `network`; there must be no others.
+fn read_tensors(path: &Path, tensors: &SafeTensors<'_>, network: &Network) -> Result<Weights, WeightFileError> {
     let wrong = |tensor: &str, problem: String| WeightFileError::Tensor {
         path: path.to_owned(),
         tensor: tensor.to_owned(),
@@ -351,7 +351,7 @@ mod tests {
         }
     }
 
-    fn network_of(file: &WeightFile) -> Network {
+    fn network(file: &WeightFile) -> Network {
         Network::new(file.spec.clone()).unwrap()
     }
 
@@ -490,7 +490,7 @@ mod tests {
         let path = folder.path().join("plain.safetensors");
         let file = example();
         file.write(&path).unwrap();
-        assert_eq!(read_plain_weights(&path, &network_of(&file)).unwrap(), file.weights);
+        assert_eq!(read_plain_weights(&path, &network(&file)).unwrap(), file.weights);
 
         // As another program writes it.
         let words: Vec<Vec<u8>> =
@@ -501,7 +501,7 @@ mod tests {
         });
         let plain = safetensors::serialize(views, None).unwrap();
         fs::write(&path, &plain).unwrap();
-        assert_eq!(read_plain_weights(&path, &network_of(&file)).unwrap(), file.weights);
+        assert_eq!(read_plain_weights(&path, &network(&file)).unwrap(), file.weights);
         let error = WeightFile::read(&path).unwrap_err().to_string();
         assert!(error.contains("`--init-weights`"), "{error}");
 

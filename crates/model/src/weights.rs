@@ -59,13 +59,13 @@ impl Weights {
         self.tensors.iter().find(|tensor| tensor.name == name)
     }
 
-    /// Name of the first tensor with a value that is NaN or infinite.
+    /// The name of the first tensor with a value that is NaN or infinite.
     pub fn first_non_finite(&self) -> Option<&str> {
         let found = self.tensors.iter().find(|tensor| tensor.values.iter().any(|value| !value.is_finite()));
         found.map(|tensor| tensor.name.as_str())
     }
 
-    /// Whether these are the tensors of `network`, in its order and shapes.
+    /// Checks that these are the tensors of `network`, in its order and shapes.
     ///
     /// # Errors
     /// The first difference, as a sentence that names the tensor.

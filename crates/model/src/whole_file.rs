@@ -1,15 +1,15 @@
-//! Files that are either whole or not there: written beside their place, synced, then renamed into it.
+//! Atomic writing of files: the contents go to a temporary file, which is synced and then renamed.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::Path;
 
-/// Puts `bytes` into the file `path`, replacing what was there. Whatever goes wrong (a full disk, a power cut, a folder
-/// that cannot be written), the old file is still as it was, and nothing new is left behind.
+/// Replaces the contents of the file `path` by `bytes`. On any failure (a full disk, a power cut, a folder that cannot be
+/// written) the old file is unchanged and no other file is left behind.
 ///
 /// # Errors
-/// What the system says. `path` is not named in the error. A `path` that exists and is no regular file is refused, since
-/// a rename would destroy a device or a pipe.
+/// The system's error, without `path`. A `path` that exists and is no regular file is refused, since a rename would
+/// destroy a device or a pipe.
 pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     if fs::metadata(path).is_ok_and(|there| !there.is_file()) {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "it exists and is not a regular file"));
@@ -26,7 +26,7 @@ pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
         use std::os::unix::fs::PermissionsExt;
         builder.permissions(fs::Permissions::from_mode(0o666));
     }
-    // The system's own words name the temporary file, which would only confuse.
+    // The system's message names the temporary file, which would confuse the user.
     let no_file = |kind| io::Error::new(kind, format!("no file can be made in {}: {kind}", folder.display()));
     let mut beside = builder.tempfile_in(folder).map_err(|e| no_file(e.kind()))?;
     beside.as_file_mut().write_all(bytes)?;

@@ -1,4 +1,4 @@
-//! Pages in a real browser, headless: how wide they are, and what they complain about.
+//! Opening pages in a headless browser, to check their width and their console.
 
 use std::fs;
 use std::path::PathBuf;
@@ -9,12 +9,12 @@ use crate::gate::{gate, is_set};
 /// A Chromium.
 pub struct Browser(PathBuf);
 
-/// What a page was like on a screen.
+/// A page as the browser shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Looked {
-    /// Width of all that it holds, in CSS pixels: more than the screen's where something sticks out.
+pub struct PageView {
+    /// The width of the contents in CSS pixels, which is more than the screen's if something overflows.
     pub content_width: u32,
-    /// What stands on its console: errors, warnings, whatever was blocked.
+    /// The lines of its console: errors, warnings, blocked resources.
     pub console: Vec<String>,
 }
 
@@ -36,10 +36,10 @@ impl Browser {
     /// Opens `html` on a screen of `width` CSS pixels, light or dark.
     ///
     /// # Panics
-    /// If the browser does not come up with the page.
-    pub fn look(&self, html: &str, width: u32, dark: bool) -> Looked {
-        // A window of Chromium is never narrower than 500 pixels, a frame can be; and the page itself, which may run no
-        // script, is measured by the one around it.
+    /// If the browser does not show the page.
+    pub fn open(&self, html: &str, width: u32, dark: bool) -> PageView {
+        // The page is in a frame, since a window of Chromium is never narrower than 500 pixels. The outer page measures it,
+        // as the page's policy may forbid scripts.
         let frame = html.replace('&', "&amp;").replace('"', "&quot;");
         let measure = "const page = document.querySelector('iframe').contentDocument.documentElement;\
                        document.title = 'width ' + page.scrollWidth;";
@@ -68,22 +68,22 @@ impl Browser {
         let (dom, log) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         let title = dom.split_once("<title>width ").and_then(|(_, rest)| rest.split_once('<'));
         let content_width = title.and_then(|(width, _)| width.parse().ok());
-        Looked {
+        PageView {
             content_width: content_width.unwrap_or_else(|| panic!("the browser shows no page:\n{log}")),
             console: log.lines().filter(|line| line.contains("CONSOLE")).map(str::to_owned).collect(),
         }
     }
 
-    /// Opens `html` on a phone (390 pixels) and on a desktop (1280), light and dark, and checks that nothing sticks out
-    /// or stands on the console.
+    /// Opens `html` on a phone (390 pixels) and on a desktop (1280), light and dark, and checks that nothing overflows and
+    /// the console is empty.
     ///
     /// # Panics
-    /// If something does.
+    /// If a check fails.
     #[track_caller]
     pub fn check(&self, html: &str) {
         for (width, dark) in [(390, false), (1280, true)] {
-            let looked = self.look(html, width, dark);
-            assert_eq!(looked, Looked { content_width: width, console: Vec::new() }, "at {width} pixels");
+            let view = self.open(html, width, dark);
+            assert_eq!(view, PageView { content_width: width, console: Vec::new() }, "at {width} pixels");
         }
     }
 }
@@ -93,12 +93,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_sticks_out_and_what_is_blocked_is_seen() {
-        let Some(browser) = browser_or_skip("what_sticks_out_and_what_is_blocked_is_seen") else { return };
+    fn overflow_and_blocked_scripts_are_found() {
+        let Some(browser) = browser_or_skip("overflow_and_blocked_scripts_are_found") else { return };
         let wide = "<!DOCTYPE html><body style=\"margin:0\"><div style=\"width:700px\">\"&amp;\"</div>";
-        assert_eq!(browser.look(wide, 390, false), Looked { content_width: 700, console: Vec::new() });
+        assert_eq!(browser.open(wide, 390, false), PageView { content_width: 700, console: Vec::new() });
         let policy = "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'\">";
         let blocked = format!("<!DOCTYPE html>{policy}<script>1</script>");
-        assert_eq!(browser.look(&blocked, 390, true).console.len(), 1);
+        assert_eq!(browser.open(&blocked, 390, true).console.len(), 1);
     }
 }

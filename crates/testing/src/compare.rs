@@ -1,21 +1,21 @@
-//! The comparator: holds computed values against the f64 truth, value by value.
+//! The comparator: compares computed values with the f64 reference.
 //!
-//! It must not be fooled: anything not finite fails on either side (NaN against NaN too), a value the kernel never wrote
-//! fails by name, and a tolerance so loose that all zeros would pass fails as well.
+//! It also fails for a value that is not finite on either side (even if both are NaN), for a value that a kernel
+//! never wrote, and for a tolerance so loose that all zeros would pass.
 
 use std::fmt;
 
-/// Fill an output buffer with this before a kernel runs, so that "not written" cannot pass for a result.
+/// Fill an output buffer with this before a kernel runs, so that the comparator recognises values that were not written.
 pub const SENTINEL: f32 = -1.234_567_9e30;
 
-/// How far a value may be from the truth.
+/// The largest error of a value.
 #[derive(Clone, Copy, Debug)]
 pub enum Tolerance<'a> {
-    /// The truth rounded to f32, bit for bit, except that -0 equals 0.
+    /// The value is the truth rounded to f32, except that -0 equals 0.
     Exact,
-    /// So many units in the last place of an f32 of the truth's size. Where the truth is 0, the value must be 0.
+    /// This many units in the last place of the truth as f32. Where the truth is 0, the value must be 0.
     Ulps(f64),
-    /// So much of the truth's own size. Where the truth is 0, the value must be 0.
+    /// This share of the truth. Where the truth is 0, the value must be 0.
     Relative(f64),
     /// The same bound for every value.
     Absolute(f64),
@@ -23,28 +23,28 @@ pub enum Tolerance<'a> {
     Each(&'a [f64]),
 }
 
-/// How well values that passed agree.
+/// The errors of values that passed.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Agreement {
     /// Largest absolute error.
     pub largest_error: f64,
-    /// Largest share of its bound that an error takes: 1 would be just within the tolerance. 0 where all are equal.
+    /// The largest ratio of an error to its bound, at most 1; 0 if all values are equal.
     pub share_of_bound: f64,
 }
 
-/// Why values did not pass.
+/// Why values failed.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Mismatch {
-    /// The two do not have the same number of values.
+    /// The numbers of values differ.
     Length {
         /// Values given.
         actual: usize,
         /// Values expected.
         expected: usize,
     },
-    /// A value is infinite or not a number, be it expected or not.
+    /// A value is infinite or NaN, expected or not.
     NotFinite {
-        /// Where.
+        /// The index.
         at: usize,
         /// The value given.
         actual: f64,
@@ -53,29 +53,29 @@ pub enum Mismatch {
     },
     /// A value is still the [`SENTINEL`].
     NotWritten {
-        /// The first of them.
+        /// The first index.
         at: usize,
-        /// How many.
+        /// The number of such values.
         count: usize,
-        /// Of how many.
-        of: usize,
+        /// The number of all values.
+        total: usize,
     },
-    /// Values too far away.
+    /// Values exceed their bounds.
     TooFar {
-        /// The one that exceeds its bound by the largest factor.
+        /// The index of the value that exceeds its bound by the largest factor.
         at: usize,
         /// The value given.
         actual: f64,
         /// The value expected.
         expected: f64,
-        /// The bound it had to keep.
+        /// Its bound.
         bound: f64,
-        /// How many are too far away.
+        /// The number of values that exceed their bounds.
         count: usize,
-        /// Of how many.
-        of: usize,
+        /// The number of all values.
+        total: usize,
     },
-    /// The tolerance would let all zeros pass, so that passing says nothing.
+    /// All zeros would pass.
     ToleranceTooLoose,
 }
 
@@ -86,10 +86,12 @@ impl fmt::Display for Mismatch {
             Self::NotFinite { at, actual, expected } => {
                 write!(f, "not finite at {at}: {actual:e}, expected {expected:e}")
             }
-            Self::NotWritten { at, count, of } => write!(f, "{count} of {of} values were never written, first at {at}"),
-            Self::TooFar { at, actual, expected, bound, count, of } => write!(
+            Self::NotWritten { at, count, total } => {
+                write!(f, "{count} of {total} values were never written, first at {at}")
+            }
+            Self::TooFar { at, actual, expected, bound, count, total } => write!(
                 f,
-                "{count} of {of} values are too far away, the worst at {at}: {actual:e}, expected {expected:e}, \
+                "{count} of {total} values are too far away, the worst at {at}: {actual:e}, expected {expected:e}, \
                  error {:e}, bound {bound:e}",
                 (actual - expected).abs()
             ),
@@ -100,13 +102,13 @@ impl fmt::Display for Mismatch {
 
 impl std::error::Error for Mismatch {}
 
-/// Distance from |`value`| to the next larger f32; `value` is taken as its nearest f32.
+/// The distance from |`value`|, rounded to f32, to the next larger f32.
 pub fn ulp(value: f64) -> f64 {
     let nearest = (value as f32).abs();
     f64::from(nearest.next_up()) - f64::from(nearest)
 }
 
-/// Holds `actual` (f32 or f64) against `expected`.
+/// Compares `actual` (f32 or f64) with `expected`.
 ///
 /// # Errors
 /// The worst [`Mismatch`].
@@ -121,10 +123,10 @@ pub fn compare<A: Copy + Into<f64>>(
     if let Tolerance::Each(bounds) = tolerance {
         assert_eq!(bounds.len(), expected.len(), "one bound for each value");
     }
-    let of = expected.len();
+    let total = expected.len();
     let unwritten = |value: &A| (*value).into() == f64::from(SENTINEL);
     if let Some(at) = actual.iter().position(unwritten) {
-        return Err(Mismatch::NotWritten { at, count: actual.iter().filter(|value| unwritten(value)).count(), of });
+        return Err(Mismatch::NotWritten { at, count: actual.iter().filter(|value| unwritten(value)).count(), total });
     }
     let bound_at = |at: usize| match tolerance {
         Tolerance::Exact => 0.0,
@@ -165,7 +167,7 @@ pub fn compare<A: Copy + Into<f64>>(
     }
     if let Some((at, _)) = worst {
         let (actual, bound) = (actual[at].into(), bound_at(at));
-        return Err(Mismatch::TooFar { at, actual, expected: expected[at], bound, count, of });
+        return Err(Mismatch::TooFar { at, actual, expected: expected[at], bound, count, total });
     }
     if zeros_would_pass && expected.iter().any(|&truth| truth != 0.0) {
         return Err(Mismatch::ToleranceTooLoose);
@@ -173,7 +175,7 @@ pub fn compare<A: Copy + Into<f64>>(
     Ok(agreement)
 }
 
-/// [`compare`], for a test: `what` names the values in the message.
+/// As [`compare`], for a test. `what` names the values in the message.
 ///
 /// # Panics
 /// On a [`Mismatch`].
@@ -292,7 +294,7 @@ mod tests {
         values[3] = SENTINEL;
         values[4] = SENTINEL;
         let result = compare(&values, &TRUTH, Tolerance::Absolute(1e-6));
-        assert_eq!(result, Err(Mismatch::NotWritten { at: 3, count: 2, of: 5 }));
+        assert_eq!(result, Err(Mismatch::NotWritten { at: 3, count: 2, total: 5 }));
     }
 
     #[test]
@@ -315,9 +317,9 @@ mod tests {
         let mut values = as_f32(&TRUTH);
         values[0] += 1e-3;
         values[1] += 1e-2;
-        let Err(Mismatch::TooFar { at, count, of, .. }) = compare(&values, &TRUTH, Tolerance::Absolute(1e-6)) else {
+        let Err(Mismatch::TooFar { at, count, total, .. }) = compare(&values, &TRUTH, Tolerance::Absolute(1e-6)) else {
             panic!("let wrong values pass");
         };
-        assert_eq!((at, count, of), (1, 2, 5));
+        assert_eq!((at, count, total), (1, 2, 5));
     }
 }

@@ -1,4 +1,5 @@
-//! Tests that need a GPU, real data or TensorBoard: they skip by name where there is none, and fail instead where it is required.
+//! Gates for tests that need a GPU, real data or TensorBoard. Such a test prints that it is skipped, or fails if an
+//! environment variable requires it.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -14,7 +15,7 @@ pub(crate) fn is_set(variable: &str) -> bool {
     std::env::var_os(variable).is_some_and(|value| !value.is_empty() && value != "0")
 }
 
-/// Hands on the device that `test` found. Without one, names the test that is skipped and why, and returns `None`:
+/// Returns the device that `test` found. Without one, prints that the test is skipped, and returns `None`:
 ///
 /// ```
 /// # fn find_device() -> Option<u32> { Some(0) }
@@ -23,13 +24,14 @@ pub(crate) fn is_set(variable: &str) -> bool {
 /// ```
 ///
 /// # Panics
-/// If there is none and `TRIAX_REQUIRE_GPU` is set: a test that was asked for must not pass by not running.
+/// If there is none and `TRIAX_REQUIRE_GPU` is set.
 pub fn gpu_or_skip<D>(test: &str, found: Option<D>) -> Option<D> {
     gate(test, "GPU adapter", found, require_gpu())
 }
 
 /// The folder of real WISDM v2 recordings, for `test`: where `TRIAX_WISDM2_DIR` points, or `shared/data/wisdm2` beside the
-/// workspace. Without it, names the test that is skipped and why, and returns `None`.
+/// workspace. Without it, prints that the test is skipped, and
+/// returns `None`.
 ///
 /// # Panics
 /// If there is none and the environment variable `TRIAX_REQUIRE_DATA` is set.
@@ -40,8 +42,8 @@ pub fn wisdm2_or_skip(test: &str) -> Option<PathBuf> {
     gate(test, "WISDM v2 data in ../shared/data/wisdm2 or $TRIAX_WISDM2_DIR", found, is_set("TRIAX_REQUIRE_DATA"))
 }
 
-/// A Python that has TensorBoard, for `test`: the one in `TRIAX_PYTHON`, or `python3` on the path. Without it, names the
-/// test that is skipped and why, and returns `None`.
+/// A Python that has TensorBoard, for `test`: the one in `TRIAX_PYTHON`, or `python3` on the path. Without it, prints
+/// that the test is skipped, and returns `None`.
 ///
 /// # Panics
 /// If there is none and the environment variable `TRIAX_REQUIRE_TENSORBOARD` is set.
@@ -52,7 +54,7 @@ pub fn tensorboard_or_skip(test: &str) -> Option<PathBuf> {
     gate(test, "Python with TensorBoard in $TRIAX_PYTHON", found, is_set("TRIAX_REQUIRE_TENSORBOARD"))
 }
 
-/// Hands on what was `found`; without it names `test`, which is skipped, or fails where it is `required`.
+/// Returns `found`. If it is `None`, prints that `test` is skipped, or panics if it is `required`.
 pub(crate) fn gate<D>(test: &str, needed: &str, found: Option<D>, required: bool) -> Option<D> {
     if found.is_none() {
         assert!(!required, "{test} found no {needed}, and it is required here");

@@ -1,14 +1,14 @@
-//! Golden files: values that another program computed, kept in the repository with the script that made them.
+//! Golden files: values computed by another program, kept in the repository with the script that wrote them.
 
 use std::path::Path;
 
 use serde::de::DeserializeOwned;
 
-/// Reads a golden JSON file. Give the path from `env!("CARGO_MANIFEST_DIR")`, so that it does not depend on where the
-/// tests are started.
+/// Reads a golden JSON file. The path should begin with `env!("CARGO_MANIFEST_DIR")`, so that it does not depend on the
+/// working directory.
 ///
 /// # Panics
-/// If the file is absent or does not have the expected form. A golden test is never skipped.
+/// If the file is absent or has another form. A golden test is never skipped.
 pub fn golden<T: DeserializeOwned>(path: impl AsRef<Path>) -> T {
     let path = path.as_ref();
     let text = std::fs::read_to_string(path).unwrap_or_else(|error| panic!("golden file {}: {error}", path.display()));

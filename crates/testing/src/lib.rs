@@ -1,7 +1,7 @@
-//! What the tests of several crates share: one comparator, golden files, checks of shaders, pages in a
-//! browser, and the gates for tests that need what not every machine has.
+//! Helpers that the tests of several crates share: a comparator, golden files, checks of shaders, pages in a browser, and
+//! gates for tests that not every machine can run.
 //!
-//! A dev-dependency only. This crate must never know Burn, wgpu or a network, so that every crate's tests can afford it.
+//! This crate is a dev-dependency. It knows neither Burn, nor wgpu, nor a network, so that it builds fast.
 
 mod browser;
 mod compare;
@@ -9,7 +9,7 @@ mod gate;
 mod golden;
 mod shader;
 
-pub use browser::{Browser, Looked, browser_or_skip};
+pub use browser::{Browser, PageView, browser_or_skip};
 pub use compare::{Agreement, Mismatch, SENTINEL, Tolerance, assert_close, compare, ulp};
 pub use gate::{gpu_or_skip, require_gpu, tensorboard_or_skip, wisdm2_or_skip};
 pub use golden::golden;

@@ -1,4 +1,4 @@
-//! What every kernel must be, on hardware that the machine at hand does not have.
+//! Checks of kernels that need no GPU: translation to every shading language, and the default limits of WebGPU.
 
 use naga::back::{glsl, hlsl, msl, spv};
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
@@ -10,23 +10,23 @@ const MOST_STORAGE_TEXTURES: usize = 4;
 const MOST_WORKGROUP_BYTES: u32 = 16_384;
 const MOST_INVOCATIONS: u32 = 256;
 
-/// What a kernel takes of a device.
+/// The resources that a kernel uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Footprint {
-    /// Invocations of a workgroup in each dimension.
+    /// The invocations of a workgroup in each dimension.
     pub workgroup: [u32; 3],
-    /// Storage buffers that it binds.
+    /// The number of storage buffers.
     pub storage_buffers: usize,
-    /// Storage textures that it binds.
+    /// The number of storage textures.
     pub storage_textures: usize,
-    /// Bytes of workgroup memory.
+    /// The bytes of workgroup memory.
     pub workgroup_bytes: u32,
 }
 
 /// Parses and validates WGSL.
 ///
 /// # Panics
-/// With the source and the place in it, if it is not valid.
+/// If it is not valid, with the source and the place of the error.
 pub fn parse_shader(source: &str) -> (Module, ModuleInfo) {
     let module =
         naga::front::wgsl::parse_str(source).unwrap_or_else(|error| panic!("{}", error.emit_to_string(source)));
@@ -36,10 +36,10 @@ pub fn parse_shader(source: &str) -> (Module, ModuleInfo) {
     (module, info)
 }
 
-/// Holds that a compute kernel becomes SPIR-V (Vulkan), MSL (Metal), HLSL (DX12) and GLSL.
+/// Checks that a compute kernel translates to SPIR-V (Vulkan), MSL (Metal), HLSL (DX12) and GLSL.
 ///
 /// # Panics
-/// With `what` and the translator's words, if one of them refuses it.
+/// If a translation fails, with `what` and the translator's message.
 pub fn assert_translates(source: &str, what: &str) {
     let (module, info) = parse_shader(source);
     let [x, y, z] = footprint(&module).workgroup;
@@ -68,10 +68,10 @@ pub fn assert_translates(source: &str, what: &str) {
     assert!(text.contains("void main()"), "{what}");
 }
 
-/// Holds that a kernel keeps within the default limits of WebGPU, and tells what it takes.
+/// Checks that a kernel is within the default limits of WebGPU, and returns its resources.
 ///
 /// # Panics
-/// If it does not, or if it keeps a variable elsewhere than in storage, workgroup memory, a texture or a uniform.
+/// If it is not, or if it has a variable elsewhere than in storage, workgroup memory, a texture or a uniform.
 pub fn assert_within_limits(source: &str, what: &str) -> Footprint {
     let found = footprint(&parse_shader(source).0);
     assert!(found.workgroup.iter().product::<u32>() <= MOST_INVOCATIONS, "{what}: {found:?}");

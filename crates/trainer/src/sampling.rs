@@ -46,7 +46,7 @@ fn balanced(seed: u64, epoch: usize, train: &[u32], labels: &[u32]) -> Vec<u32> 
     whole.shuffle(&mut classes);
     let mut order = Vec::with_capacity(train.len());
     for (rank, (label, windows)) in classes.iter_mut().enumerate() {
-        let mut stream = Stream::of_layer(seed, Purpose::Shuffle, epoch as u64, 1 + *label);
+        let mut stream = Stream::with_layer(seed, Purpose::Shuffle, epoch as u64, 1 + *label);
         let mut left = train.len() / n_classes + usize::from(rank < train.len() % n_classes);
         while left > 0 {
             stream.shuffle(windows);

@@ -74,7 +74,7 @@ impl Phone {
 pub fn synthetic(seed: u64) -> Corpus {
     let mut recordings = Vec::with_capacity(N_PEOPLE * ACTIVITIES.len() * N_TAKES);
     for person in 0..N_PEOPLE {
-        let mut stream = Stream::of_layer(seed, Purpose::Synthesise, person as u64, 1);
+        let mut stream = Stream::with_layer(seed, Purpose::Synthesise, person as u64, 1);
         let body = Body::random(&mut stream);
         let phone = Phone::random(&mut stream);
         for class in 0..ACTIVITIES.len() {

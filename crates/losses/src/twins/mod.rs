@@ -1,4 +1,4 @@
-//! The Rust twins of the kernels: a file here computes what the WGSL of the same stem computes, over f32 or f64.
+//! The Rust twins of the kernels. Each file computes what the WGSL of the same stem computes, in f32 or f64.
 
 pub(crate) mod categorical_crossentropy;
 pub(crate) mod categorical_hinge;
