@@ -1,11 +1,11 @@
-//! The engine: which device computes, what fits on it, and how its failures become errors.
+//! The engine: the device, its limits, and the conversion of its failures to errors.
 
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use burn::tensor::wgpu::WgpuSetup;
 use burn::tensor::{Device, ExecutionError, Tensor, TensorData};
-use triax_engine::device::{DeviceInfo, Opened};
+use triax_engine::device::{DeviceInfo, OpenGpu};
 use triax_engine::{Engine, EngineError, Member, Session, WindowSet, check_fleet, check_scores};
 use triax_model::{Layer, Network, Scaler, Weights};
 
@@ -13,12 +13,12 @@ use crate::parameters;
 use crate::sensor_cnn::SensorCnn;
 use crate::session::BurnSession;
 
-/// Windows that one forward pass without gradients takes. With 128 instead of 512 the reference network scores windows
-/// 8 % faster on two CPU cores, and in a third less time on a software GPU: what one layer leaves is still in the cache
-/// for the next.
+/// The windows of a forward pass without gradients. With 128 instead of 512 the reference network scores windows 8 %
+/// faster on two CPU cores, and in a third less time on a software GPU: a layer's output is still in the cache for the
+/// next layer.
 const WINDOWS_A_PASS: usize = 128;
 
-/// Bytes of windows that [`Engine::scores`] copies to the device at once.
+/// The bytes of windows that [`Engine::scores`] copies to the device at once.
 const UPLOAD_BYTES: usize = 64 << 20;
 
 /// Burn on one device.
@@ -27,13 +27,13 @@ pub struct BurnEngine {
     pub(crate) host: Host,
 }
 
-/// A device of Burn, with what Burn does not tell about it.
+/// A device of Burn, with its name and limit.
 #[derive(Clone, Debug)]
 pub(crate) struct Host {
     pub device: Device,
     /// Its name, for errors.
     pub name: String,
-    /// Bytes of the largest buffer that a shader sees; none on the CPU, where memory is the only limit.
+    /// The bytes of the largest buffer of a shader; none on the CPU, where only memory is a limit.
     pub buffer_limit: Option<u64>,
 }
 
@@ -48,7 +48,7 @@ impl BurnEngine {
     ///
     /// # Errors
     /// A GPU on which Burn cannot run.
-    pub fn gpu(opened: &Opened) -> Result<Self, EngineError> {
+    pub fn gpu(opened: &OpenGpu) -> Result<Self, EngineError> {
         let setup = WgpuSetup {
             instance: opened.instance.clone(),
             adapter: opened.adapter.clone(),
@@ -106,7 +106,7 @@ impl Engine for BurnEngine {
         let n_windows_at_once = (UPLOAD_BYTES / 4 / n_values).max(1);
         self.host.guard(|| {
             let device = &self.host.device;
-            let cnn = SensorCnn::of_parameters(network, parameters::upload(weights, device));
+            let cnn = SensorCnn::from_parameters(network, parameters::upload(weights, device));
             let mut scores = Vec::with_capacity(n_windows * network.spec().classes);
             for part in windows.chunks(n_windows_at_once * n_values) {
                 let n_windows = part.len() / n_values;
@@ -122,8 +122,8 @@ impl Engine for BurnEngine {
     }
 }
 
-/// Scores (n_windows, classes), without dropout, of the windows of which `rows` hands out any range as (windows of the
-/// range, window · channels).
+/// Scores (n_windows, classes), without dropout. `rows` returns any range of windows as (windows of the range, window ·
+/// channels).
 pub(crate) fn read_scores(
     cnn: &SensorCnn,
     network: &Network,
@@ -142,8 +142,8 @@ pub(crate) fn read_scores(
 }
 
 impl Host {
-    /// Refuses a buffer of `n_values` f32 that the device cannot hold, before anything is allocated: afterwards the
-    /// driver's own message names no cause.
+    /// Refuses a buffer of `n_values` f32 that the device cannot hold, before it is allocated: the driver's message
+    /// would name no cause.
     fn check_fit(&self, what: &str, n_values: usize) -> Result<(), EngineError> {
         let needed = n_values as u64 * 4;
         match self.buffer_limit {
@@ -157,12 +157,12 @@ impl Host {
         }
     }
 
-    /// Whether reading back waits for a queue.
+    /// Whether this is a GPU, where reading back waits for a queue.
     pub fn is_gpu(&self) -> bool {
         self.buffer_limit.is_some()
     }
 
-    /// [`Host::check_fit`] for everything that `n_windows` windows at once become on their way through the network.
+    /// [`Host::check_fit`] for the activations of every layer with `n_windows` windows at once.
     fn check_layers(&self, network: &Network, n_windows: usize) -> Result<(), EngineError> {
         for layer in network.layers() {
             let (name, n_values) = match layer {
@@ -176,10 +176,10 @@ impl Host {
         Ok(())
     }
 
-    /// Runs work on the device. Burn reports a lost device or exhausted memory by a panic in some places and an error
-    /// in others; both become an [`EngineError`] here, so that a run ends with its last checkpoint and a sentence.
+    /// Runs `work` on the device. Burn reports a lost device or exhausted memory by a panic in some places and by an
+    /// error in others; both become an [`EngineError`].
     pub fn guard<T>(&self, work: impl FnOnce() -> Result<T, ExecutionError>) -> Result<T, EngineError> {
-        // What a panic leaves half-done belongs to the session, which is of no further use after an error.
+        // A panic may leave the session in an inconsistent state, but a session is not used after an error.
         let reason = match catch_unwind(AssertUnwindSafe(work)) {
             Ok(Ok(done)) => return Ok(done),
             Ok(Err(error)) => error.to_string(),

@@ -1,7 +1,7 @@
 //! The Burn engine: the network, the losses and the training step as a Burn graph.
 //!
-//! [`BurnEngine`] trains on the CPU (Burn's `flex`) or on a GPU through wgpu. This crate must never know where data
-//! comes from, nor what a command line is.
+//! [`BurnEngine`] trains on the CPU (Burn's `flex`) or on a GPU through wgpu. This crate knows neither where data
+//! comes from, nor the command line.
 
 mod engine;
 pub mod loss;

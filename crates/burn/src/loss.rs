@@ -1,7 +1,7 @@
 //! The losses as one differentiable Burn operation: on wgpu the WGSL kernel `loss_rows`, on the CPU its Rust twin.
 //!
-//! Value and gradient come out of the one dispatch of the forward pass; the backward pass multiplies the gradient that
-//! was kept by what comes in.
+//! The forward pass computes value and gradient in one dispatch. The backward pass multiplies the kept gradient by the
+//! incoming one.
 
 use burn::backend::flex::FlexTensor;
 use burn::backend::tensor::{FloatTensor, IntTensor};
@@ -18,7 +18,7 @@ use cubecl::server::{KernelArguments, MetadataBindingInfo};
 use triax_losses::Loss;
 use triax_losses::wgsl::{self, LossKernelKey};
 
-/// Arguments of [`loss_rows`] that do not belong together, or that the device cannot hold.
+/// Why [`loss_rows`] refuses its arguments.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum LossRowsError {
     /// Numbers of rows differ, or there are none.
@@ -42,7 +42,7 @@ pub enum LossRowsError {
         /// Their type.
         found: DType,
     },
-    /// A buffer beyond what the device lets a shader see.
+    /// A buffer exceeds the device's limit for shaders.
     #[error(
         "{rows} rows of {classes} classes need a buffer of {needed} bytes, and the device's \
          max_storage_buffer_binding_size is {limit}: take fewer rows at once"
@@ -62,18 +62,18 @@ pub enum LossRowsError {
 /// Weighted loss of each row, `weights[r] · l(scores[r], labels[r])`, differentiable in the scores.
 ///
 /// Shapes: `scores` (rows, classes) F32, `labels` (rows) I32, `weights` (rows) F32; the result is (rows). A row with a
-/// score that is not finite, or with a label that is no class, comes out as NaN. `labels` and `weights` get no gradient.
+/// score that is not finite, or with a label that is no class, gives NaN. `labels` and `weights` get no gradient.
 ///
 /// # Panics
-/// With a [`LossRowsError`], as Burn's own operations do; [`try_loss_rows`] returns it.
+/// With a [`LossRowsError`], like Burn's own operations. [`try_loss_rows`] returns it instead.
 pub fn loss_rows(scores: Tensor<2>, labels: Tensor<1, Int>, weights: Tensor<1>, loss: Loss) -> Tensor<1> {
     try_loss_rows(scores, labels, weights, loss).unwrap_or_else(|error| panic!("{loss} loss: {error}"))
 }
 
-/// [`loss_rows`], with an error for arguments that cannot be.
+/// As [`loss_rows`], with an error instead of a panic.
 ///
 /// # Errors
-/// Everything that the host can know; labels are on the device.
+/// Invalid shapes or types, or a buffer that is too large. Values of labels are on the device and not checked.
 pub fn try_loss_rows(
     scores: Tensor<2>,
     labels: Tensor<1, Int>,
@@ -102,7 +102,7 @@ pub fn try_loss_rows(
     Ok(Tensor::from_dispatch(losses))
 }
 
-/// Whether `device` can hold the loss of so many rows.
+/// Checks that `device` can hold the loss of `rows` rows.
 ///
 /// # Errors
 /// [`LossRowsError::TooLarge`].
@@ -114,7 +114,7 @@ pub fn check_size(rows: usize, classes: usize, device: &Device) -> Result<(), Lo
     }
 }
 
-/// Bytes of the largest buffer that a shader sees; none on the CPU.
+/// The bytes of the largest buffer of a shader; none on the CPU.
 fn buffer_limit(device: &Device) -> Option<u64> {
     match device.clone().without_autodiff().as_dispatch() {
         DispatchDevice::Cube(device) => Some(device.client().properties().memory.max_page_size),
@@ -136,7 +136,7 @@ pub trait LossBackend: Backend {
     ) -> (FloatTensor<Self>, FloatTensor<Self>);
 }
 
-/// The kernel for a launch. Its source depends on the key and on nothing else, and so does its id.
+/// The kernel for a launch. Its source and its id depend on the key only.
 struct LossKernel(LossKernelKey);
 
 impl KernelSource for LossKernel {
@@ -174,7 +174,7 @@ impl LossBackend for CubeBackend {
     }
 }
 
-/// Queues the kernel on (rows, classes); the buffers are contiguous, in the order of its bindings.
+/// Launches the kernel on (rows, classes). The buffers are contiguous, in the order of its bindings.
 fn launch(key: LossKernelKey, (x, y): (u32, u32), [rows, classes]: [usize; 2], buffers: [&CubeTensor; 5]) {
     // The two u32 of the kernel's `shape`, the lower first, as every platform of wgpu has them.
     let shape = rows as u64 | (classes as u64) << 32;
@@ -205,7 +205,7 @@ impl LossBackend for Flex {
     }
 }
 
-/// Why the values of a tensor on the CPU can be read as they lie.
+/// The reason why the values of a tensor on the CPU are contiguous.
 const CHECKED: &str = "contiguous, and of the type that try_loss_rows checked";
 
 impl<B: LossBackend, C: CheckpointStrategy> LossBackend for Autodiff<B, C> {
@@ -217,7 +217,7 @@ impl<B: LossBackend, C: CheckpointStrategy> LossBackend for Autodiff<B, C> {
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
         let (scores, node) = scores.into_parts();
         let (losses, d_scores) = B::loss_and_gradient(scores, labels, weights.into_primitive(), loss);
-        // Compute bound: gradient checkpointing must not run the forward pass again for what is kept already.
+        // Compute bound: gradient checkpointing must not run the forward pass again, as the gradient is kept.
         let losses = match LossBackward.prepare::<C>([node]).compute_bound().stateful() {
             OpsKind::Tracked(prepared) => prepared.finish(d_scores.clone(), losses),
             OpsKind::UnTracked(prepared) => prepared.finish(losses),
@@ -226,7 +226,7 @@ impl<B: LossBackend, C: CheckpointStrategy> LossBackend for Autodiff<B, C> {
     }
 }
 
-/// The backward pass: the kept gradient of each row, times what comes in for that row.
+/// The backward pass: multiplies the kept gradient of each row by the row's incoming gradient.
 #[derive(Debug)]
 struct LossBackward;
 
@@ -289,7 +289,7 @@ mod tests {
         bytes.chunks_exact(4).map(|value| f32::from_le_bytes([value[0], value[1], value[2], value[3]])).collect()
     }
 
-    /// Grids of several lines, idle workgroups, idle lanes, and buffers that go on behind the last row.
+    /// Grids of several lines, idle workgroups, idle lanes, and buffers that extend beyond the last row.
     #[test]
     fn a_kernel_writes_every_row_and_nothing_else() {
         let Some(device) = gpu("a_kernel_writes_every_row_and_nothing_else") else { return };

@@ -1,20 +1,20 @@
-//! Dropout masks: drawn on the host, the same on every device, and copied to the device several steps at a time.
+//! Dropout masks. They are drawn on the host, so that they are the same on every device, and copied several steps at a
+//! time.
 
 use std::collections::VecDeque;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use triax_model::random::dropout_mask;
 
-/// Bytes of masks that are copied at once: a copy ends a GPU's submission, so that one copy a step would leave it
-/// little to batch.
+/// The bytes of masks in one copy. A copy ends a submission to a GPU, so a copy for each step would leave little to batch.
 const COPY_BYTES: usize = 1 << 20;
 
-/// The masks of coming steps.
+/// The masks of the next steps.
 pub(crate) struct Masks<S> {
     seed: u64,
     rate: f32,
     features: usize,
-    /// Counter and number of windows of each step whose mask is yet to be drawn.
+    /// The counter and the number of windows of each step whose mask is not drawn yet.
     steps: S,
     /// Masks (batch, features) on the device, the next step's first.
     ready: VecDeque<Tensor<2>>,
@@ -26,7 +26,7 @@ impl<S: Iterator<Item = (u64, usize)>> Masks<S> {
         Self { seed, rate, features, steps, ready: VecDeque::new() }
     }
 
-    /// The mask (batch, features) of the next step; none where nothing is dropped.
+    /// The mask (batch, features) of the next step; none without dropout.
     pub fn next(&mut self, device: &Device) -> Option<Tensor<2>> {
         if self.rate > 0.0 && self.ready.is_empty() {
             self.copy(device);

@@ -3,18 +3,18 @@
 use burn::tensor::Tensor;
 use triax_engine::Optimizer;
 
-/// What an update changes.
+/// Parameters, moments and the count of updates.
 #[derive(Clone, Debug)]
-pub(crate) struct Trained {
+pub(crate) struct TrainingState {
     /// All parameters.
     pub parameters: Tensor<1>,
     /// In the order of [`Optimizer::moment_names`].
     pub moments: Vec<Tensor<1>>,
-    /// Updates applied: Adam's t.
+    /// The number of updates so far: Adam's t.
     pub updates: u64,
 }
 
-impl Trained {
+impl TrainingState {
     /// The state after one update with `gradient`; see [`Optimizer`] for the formulas.
     ///
     /// # Panics
@@ -64,6 +64,6 @@ impl Trained {
 
 /// Scales `gradient`, whose Euclidean norm is `norm` (one value), by `min(1, bound / norm)`.
 pub(crate) fn clipped(gradient: Tensor<1>, norm: Tensor<1>, bound: f32) -> Tensor<1> {
-    // A quotient that is clamped to exactly 1 leaves small gradients as they are, to the bit.
+    // Dividing by exactly 1 does not change a bit of a gradient below the bound.
     gradient / (norm / bound).clamp_min(1.0)
 }

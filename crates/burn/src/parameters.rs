@@ -1,7 +1,7 @@
 //! All parameters of a network as one vector on a device.
 //!
-//! The vector holds the tensors of [`Network::parameters`] one after the other, each row-major. It makes an optimizer a
-//! dozen operations where a tensor a parameter would make it a hundred: on a GPU a launch costs more than the
+//! The vector holds the tensors of [`Network::parameters`] in order, each row-major. An optimizer takes a dozen
+//! operations on it, and would take a hundred on a tensor for each parameter; on a GPU a launch costs more than the
 //! arithmetic.
 
 use burn::tensor::{Device, ExecutionError, Tensor, TensorData};

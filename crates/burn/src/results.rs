@@ -1,14 +1,14 @@
-//! The results of steps: read at once where that costs nothing, else gathered on the device and read together.
+//! The results of steps: read at once on a CPU, and collected on the device and read together on a GPU.
 
 use burn::tensor::{ExecutionError, Tensor};
 use triax_engine::StepResult;
 
 use crate::parameters::read;
 
-/// Steps whose results become one tensor, which bounds how many small buffers are alive on a GPU.
+/// The number of steps whose results are concatenated to one tensor, which limits the number of small buffers on a GPU.
 const STEPS_A_BLOCK: usize = 64;
 
-/// What one step leaves on the device, one value each: loss, windows right, gradient norm.
+/// The results of one step on the device, one value each: loss, correct windows, gradient norm.
 pub(crate) type StepTensors = [Tensor<1>; 3];
 
 /// The results of a stretch of steps.
@@ -25,12 +25,12 @@ pub(crate) enum Results {
 }
 
 impl Results {
-    /// None yet. `at_once` reads each step's result when it is taken.
+    /// No results. With `at_once`, each step's result is read when it is taken.
     pub fn new(at_once: bool) -> Self {
         if at_once { Self::Read(Vec::new()) } else { Self::Queued { steps: Vec::new(), blocks: Vec::new() } }
     }
 
-    /// Takes the result of one step, and returns it where it was read.
+    /// Adds the result of one step, and returns it if it was read.
     pub fn take(&mut self, step: StepTensors) -> Result<Option<StepResult>, ExecutionError> {
         match self {
             Self::Read(results) => {

@@ -1,8 +1,8 @@
 //! The network as a Burn module.
 //!
-//! Activations stay (batch, position, channel) from the first layer to the last, and kernels stay (kernel·in, out),
-//! which is Keras's (kernel, in, out) read as a matrix: no layout is ever converted, and flattening is a reshape. A
-//! convolution is a gather of the taps of each output position and one matrix product.
+//! Activations are (batch, position, channel) in every layer, and kernels are (kernel·in, out), which is Keras's
+//! (kernel, in, out) as a matrix. No layout is converted, and flattening is a reshape. A convolution gathers the taps
+//! of each output position and takes one matrix product.
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::activation::relu;
@@ -18,7 +18,7 @@ pub struct SensorCnn {
     denses: Vec<DenseBlock>,
 }
 
-/// Convolution, ReLU and, where `pool` is above 1, max-pooling.
+/// Convolution, ReLU and, if `pool` is above 1, max-pooling.
 #[derive(Module, Debug)]
 struct ConvBlock {
     /// (kernel·in, out)
@@ -49,11 +49,11 @@ impl SensorCnn {
     /// Weights that are not those of the network, as [`Weights::fits`] says it.
     pub fn new(network: &Network, weights: &Weights, device: &Device) -> Result<Self, String> {
         weights.fits(network)?;
-        Ok(Self::of_parameters(network, parameters::upload(weights, device)))
+        Ok(Self::from_parameters(network, parameters::upload(weights, device)))
     }
 
     /// Builds `network` with the parameters of `vector`: those of [`Network::parameters`] in order, each row-major.
-    pub(crate) fn of_parameters(network: &Network, vector: Tensor<1>) -> Self {
+    pub(crate) fn from_parameters(network: &Network, vector: Tensor<1>) -> Self {
         let device = vector.device();
         let mut slices = Slices { vector, offset: 0 };
         let mut kernel_and_bias = |inputs, outputs| {
@@ -140,7 +140,7 @@ impl DenseBlock {
     }
 }
 
-/// Hands out a vector piece by piece.
+/// Splits a vector into consecutive tensors.
 struct Slices {
     vector: Tensor<1>,
     offset: usize,
@@ -160,7 +160,7 @@ impl ModuleMapper for Slices {
     }
 }
 
-/// Takes the gradients of a module's parameters in order.
+/// Collects the gradients of a module's parameters in order.
 struct CollectGradients<'a> {
     gradients: &'a mut Gradients,
     parts: Vec<Tensor<1>>,

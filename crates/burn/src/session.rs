@@ -1,4 +1,4 @@
-//! A training run on a Burn device: data, weights and moments stay there from the first step to the last.
+//! The training of a model on a Burn device. Data, weights and moments stay on the device.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use triax_model::{Network, Weights};
 use crate::engine::{Host, read_scores};
 use crate::loss::loss_rows;
 use crate::masks::Masks;
-use crate::optimizer::{Trained, clipped};
+use crate::optimizer::{TrainingState, clipped};
 use crate::parameters;
 use crate::results::{Results, StepTensors};
 use crate::sensor_cnn::SensorCnn;
@@ -24,12 +24,12 @@ pub(crate) struct BurnSession {
     network: Network,
     plan: TrainingPlan,
     windows: DeviceWindows,
-    /// Indices of the windows to validate with.
+    /// The indices of the validation windows.
     validation: Vec<i32>,
-    /// Class of every window.
+    /// The class of every window.
     labels: Arc<[u32]>,
     cnn: SensorCnn,
-    trained: Trained,
+    state: TrainingState,
 }
 
 /// All windows on the device.
@@ -61,7 +61,7 @@ impl DeviceWindows {
 }
 
 impl BurnSession {
-    /// Takes arguments that have been checked.
+    /// Opens a session for a checked member.
     pub fn new(host: &Host, member: &Member<'_>, windows: &WindowSet) -> Self {
         let Member { network, plan, .. } = *member;
         let parameters = parameters::upload(member.weights, &host.device);
@@ -73,8 +73,8 @@ impl BurnSession {
             windows: DeviceWindows::new(windows, member, &host.device),
             validation: member.validation.iter().map(|&window_idx| window_idx as i32).collect(),
             labels: windows.labels.clone(),
-            cnn: SensorCnn::of_parameters(network, parameters.clone()),
-            trained: Trained { parameters, moments, updates: 0 },
+            cnn: SensorCnn::from_parameters(network, parameters.clone()),
+            state: TrainingState { parameters, moments, updates: 0 },
         }
     }
 
@@ -86,22 +86,22 @@ impl BurnSession {
         let labels = self.windows.labels.clone().select(0, batch.clone());
         let weights = self.windows.weights.clone().select(0, batch);
 
-        let cnn = self.cnn.with_parameters(&self.trained.parameters).train();
+        let cnn = self.cnn.with_parameters(&self.state.parameters).train();
         let scores = cnn.forward(windows, mask);
-        // Sums along a dimension have a fixed order. Burn's sum of all elements adds with float atomics on a GPU, where
-        // two runs then differ in the last bit, and with clipping the weights do too.
+        // Sums along a dimension have a fixed order. Burn's sum of all elements uses float atomics on a GPU, so that
+        // two runs would differ in the last bit, with clipping in the weights too.
         let predicted = scores.clone().without_autodiff().argmax(1).flatten(0, 1);
         let correct = predicted.equal(labels.clone()).int().sum_dim(0).float();
         let loss = loss_rows(scores, labels, weights, self.plan.loss).sum_dim(0) / n_windows as f32;
         let gradient = cnn.gradient(&mut loss.backward());
-        // The graph ends here: what is kept of the loss must not hold on to it.
+        // Detaches the loss, which would keep the graph alive.
         let loss = loss.without_autodiff();
         let norm = gradient.clone().square().sum_dim(0).sqrt();
         let gradient = match self.plan.clip_norm {
             Some(bound) => clipped(gradient, norm.clone(), bound),
             None => gradient,
         };
-        self.trained = self.trained.clone().updated(&self.plan.optimizer, gradient, learning_rate);
+        self.state = self.state.clone().updated(&self.plan.optimizer, gradient, learning_rate);
         [loss, correct, norm]
     }
 }
@@ -114,7 +114,7 @@ impl Session for BurnSession {
         if steps.is_empty() {
             return Ok(vec![Vec::new()]);
         }
-        // The windows of the whole stretch: one copy to the device.
+        // One copy to the device for the windows of the whole stretch.
         let windows = steps.clone().flat_map(|step| epoch.batch(step, batch_size));
         let windows: Vec<i32> = windows.map(|&window_idx| window_idx as i32).collect();
         let windows: Tensor<1, Int> = host.guard(|| Ok(Tensor::from_data(windows.as_slice(), &host.device)))?;
@@ -140,7 +140,7 @@ impl Session for BurnSession {
     fn validate(&mut self) -> Result<Vec<Evaluation>, EngineError> {
         let n_windows = self.validation.len();
         let scores = self.host.guard(|| {
-            let cnn = self.cnn.with_parameters(&self.trained.parameters);
+            let cnn = self.cnn.with_parameters(&self.state.parameters);
             let indices: Tensor<1, Int> = Tensor::from_data(self.validation.as_slice(), &self.host.device);
             let rows = |pass| self.windows.values.clone().select(0, indices.clone().slice(pass));
             read_scores(&cnn, &self.network, n_windows, rows)
@@ -150,13 +150,13 @@ impl Session for BurnSession {
     }
 
     fn weights(&mut self) -> Result<Vec<Weights>, EngineError> {
-        self.host.guard(|| Ok(vec![parameters::download(&self.network, &self.trained.parameters)?]))
+        self.host.guard(|| Ok(vec![parameters::download(&self.network, &self.state.parameters)?]))
     }
 
     fn set_weights(&mut self, weights: &[Weights]) -> Result<(), EngineError> {
         check_weights(weights, [&self.network].into_iter())?;
         let device = &self.host.device;
-        self.trained.parameters = self.host.guard(|| Ok(parameters::upload(&weights[0], device)))?;
+        self.state.parameters = self.host.guard(|| Ok(parameters::upload(&weights[0], device)))?;
         Ok(())
     }
 
@@ -164,9 +164,9 @@ impl Session for BurnSession {
         self.host.guard(|| {
             let download = |vector| parameters::download(&self.network, vector);
             Ok(vec![SessionState {
-                weights: download(&self.trained.parameters)?,
-                moments: self.trained.moments.iter().map(download).collect::<Result<_, _>>()?,
-                updates: self.trained.updates,
+                weights: download(&self.state.parameters)?,
+                moments: self.state.moments.iter().map(download).collect::<Result<_, _>>()?,
+                updates: self.state.updates,
             }])
         })
     }
@@ -177,8 +177,8 @@ impl Session for BurnSession {
         };
         state.check(&self.network, &self.plan.optimizer)?;
         let device = &self.host.device;
-        self.trained = self.host.guard(|| {
-            Ok(Trained {
+        self.state = self.host.guard(|| {
+            Ok(TrainingState {
                 parameters: parameters::upload(&state.weights, device),
                 moments: state.moments.iter().map(|moment| parameters::upload(moment, device)).collect(),
                 updates: state.updates,

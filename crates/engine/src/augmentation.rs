@@ -1,12 +1,12 @@
-//! How training windows are varied, so that a network learns what an activity has in common and not who wore the sensor.
+//! Augmentation: random variations of training windows, so that a network learns the activity and not who wore the sensor.
 
 use serde::{Deserialize, Serialize};
 use triax_model::NetworkSpec;
 
-/// How far each window of a training step is varied, anew in every step. Nothing by default; a strength of 0 changes no bit.
+/// The strengths by which each window of a training step is varied, anew in every step. All are 0 by default, and a
+/// strength of 0 changes no bit.
 ///
-/// A window goes through these in this order. Before the scaler, on the values that the sensor gave, so that gravity turns
-/// with the device:
+/// The variations apply in this order. Before the scaler, on the sensor's values, so that gravity turns with the device:
 ///
 /// 1. `shift` and `time_warp`: sample `t` is read at `t + shift + d(t)`, by linear interpolation; beyond the ends the
 ///    first or last sample is repeated. `d(t) = w·L/π · (sin(π·t/L + φ) − sin(π/2 + φ))` in a window of `L` samples, so
@@ -54,35 +54,35 @@ pub struct Augmentation {
 }
 
 impl Augmentation {
-    /// Whether windows stay as they are.
+    /// Whether windows are not varied.
     pub fn is_none(&self) -> bool {
         *self == Self::default()
     }
 
-    /// Whether windows are read at other times.
+    /// Whether windows are resampled in time.
     pub fn resamples(&self) -> bool {
         self.shift > 0 || self.time_warp > 0.0
     }
 
-    /// Whether axes are mixed.
+    /// Whether axes are permuted, flipped or rotated.
     pub fn turns(&self) -> bool {
         self.rotation > 0.0 || self.permute_channels || self.flip_axes
     }
 
-    /// `rotation` in whole turns, as executors use it.
+    /// `rotation` as a fraction of a whole turn.
     pub fn largest_turn(&self) -> f32 {
         self.rotation / 360.0
     }
 
-    /// The most by which a factor differs from 1: a uniform number within ± this has the deviation `scaling`.
+    /// The largest difference of a factor from 1: a uniform number within ± this has the deviation `scaling`.
     pub fn largest_scaling(&self) -> f32 {
         self.scaling * 3.0_f32.sqrt()
     }
 
-    /// Whether the windows of `spec` can be varied like this.
+    /// Checks that the strengths are valid for windows of `spec`.
     ///
     /// # Errors
-    /// The first setting that cannot work, as a sentence.
+    /// The first invalid setting, as a sentence.
     pub fn check(&self, spec: &NetworkSpec) -> Result<(), String> {
         let within = |value: f32, end: f32| (0.0..end).contains(&value);
         if !(0.0..=180.0).contains(&self.rotation) {

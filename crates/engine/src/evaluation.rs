@@ -4,7 +4,7 @@ use triax_losses::{Loss, predicted_class};
 
 use crate::Confusion;
 
-/// How a model classified some windows. Every window counts once, whatever weight its class had in training.
+/// How well a model classifies some windows. Every window counts once, whatever weight its class had in training.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Evaluation {
     /// Mean loss; 0 of no windows.
@@ -13,22 +13,22 @@ pub struct Evaluation {
     pub confusion: Confusion,
 }
 
-/// A score that is NaN or infinite, so that nothing can be judged by it.
+/// A score that is NaN or infinite.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the score of class {class} (from 0) for window {window} (from 0) is not finite")]
 pub struct NotFinite {
-    /// Index of the window among those judged.
+    /// The index of the window.
     pub window: usize,
-    /// Index of the class.
+    /// The index of the class.
     pub class: usize,
 }
 
 impl Evaluation {
-    /// Judges `scores` (n_windows, classes) by `labels` (n_windows), the loss summed in f64. A loss that is not finite
-    /// is what remains of a score that is not.
+    /// Evaluates `scores` (n_windows, classes) by `labels` (n_windows). The loss is summed in f64; it is not finite if
+    /// a score is not.
     ///
     /// # Panics
-    /// If the shapes do not belong together, or a label is no class.
+    /// If there is not one score for each window and class, or a label is no class.
     pub fn from_scores(scores: &[f32], labels: impl ExactSizeIterator<Item = u32>, classes: usize, loss: Loss) -> Self {
         let n_windows = labels.len();
         assert_eq!(scores.len(), n_windows * classes, "a score for each window and class");

@@ -1,29 +1,29 @@
-//! A fleet: one or more models of one shape that are trained at once.
+//! A fleet: one or more models of one shape that are trained together.
 
 use triax_model::{Layer, Network, Scaler, Weights};
 
 use crate::{EngineError, Optimizer, TrainingPlan, WindowSet};
 
-/// One model of a fleet: what it starts from, and how it is trained and judged.
+/// One model of a fleet: its initial weights, and how it is trained and validated.
 ///
-/// The members of a fleet share the shape of their networks, the batch size and the optimizer's form. All else is each
-/// one's own: seed, loss, dropout rate, learning rate, the optimizer's settings, clipping, class weights, windows.
+/// The members of a fleet share the shape of their networks, the batch size and the kind of optimizer. Everything else may
+/// differ: seed, loss, dropout rate, learning rate, the optimizer's settings, clipping, class weights, windows.
 #[derive(Clone, Copy, Debug)]
 pub struct Member<'a> {
     /// The network.
     pub network: &'a Network,
     /// The weights that training starts from.
     pub weights: &'a Weights,
-    /// What its steps do.
+    /// The settings of its steps.
     pub plan: &'a TrainingPlan,
-    /// How the values of the windows are standardised for it; taken as they are where absent. What a member learns from
-    /// its own training windows must not come from others, so that folds of one data set have scalers of their own.
+    /// How the values of its windows are standardised; not at all if absent. A scaler is fitted to training windows, so the
+    /// folds of a data set have different ones.
     pub scaler: Option<&'a Scaler>,
     /// The windows that it is validated with.
     pub validation: &'a [u32],
 }
 
-/// Whether `fleet` can be trained together on `windows`.
+/// Checks that `fleet` can be trained on `windows`.
 ///
 /// # Errors
 /// [`EngineError::Input`] with the first member and what is wrong with it.
@@ -52,8 +52,8 @@ pub fn check_fleet(fleet: &[Member<'_>], windows: &WindowSet) -> Result<(), Engi
     Ok(())
 }
 
-/// Whether a network with these weights and this scaler can score `windows` (n_windows, window, channels). Returns their
-/// number.
+/// Checks that a network with these weights and this scaler can score `windows` (n_windows, window, channels). Returns
+/// their number.
 ///
 /// # Errors
 /// [`EngineError::Input`] for weights of another network, a scaler of other channels, or values that are no whole number of
@@ -78,10 +78,10 @@ pub fn check_scores(
     Ok(windows.len() / (window * channels))
 }
 
-/// Whether two models can be members of one fleet.
+/// Checks that two models can be members of one fleet.
 ///
 /// # Errors
-/// In what the second one differs from the first, as a sentence.
+/// The difference that prevents it, as a sentence.
 pub fn can_share(first: (&Network, &TrainingPlan), other: (&Network, &TrainingPlan)) -> Result<(), String> {
     let (own, shared) = (other.1.batch_size, first.1.batch_size);
     if !same_shape(first.0, other.0) {
@@ -95,7 +95,7 @@ pub fn can_share(first: (&Network, &TrainingPlan), other: (&Network, &TrainingPl
     }
 }
 
-/// Whether `weights` are those of as many models, of `networks`.
+/// Checks that `weights` are those of models of `networks`, one each.
 ///
 /// # Errors
 /// [`EngineError::Input`] with the first that does not fit.
@@ -114,7 +114,7 @@ pub fn check_weights<'a>(
         .map_err(|problem| EngineError::Input(format!("the weights do not fit: {problem}")))
 }
 
-/// Whether two networks differ in nothing but the rate of their dropout.
+/// Whether two networks are equal except for their dropout rates.
 fn same_shape(a: &Network, b: &Network) -> bool {
     let same_layer = |(a, b): (&Layer, &Layer)| match (a, b) {
         (Layer::Dropout { units: a, .. }, Layer::Dropout { units: b, .. }) => a == b,
@@ -123,7 +123,7 @@ fn same_shape(a: &Network, b: &Network) -> bool {
     a.layers().len() == b.layers().len() && a.layers().iter().zip(b.layers()).all(same_layer)
 }
 
-/// Whether two optimizers differ in nothing but the values of their settings.
+/// Whether two optimizers are equal except for the values of their settings.
 fn same_form(a: &Optimizer, b: &Optimizer) -> bool {
     let nesterov = |optimizer: &Optimizer| matches!(optimizer, Optimizer::Sgd { nesterov: true, .. });
     std::mem::discriminant(a) == std::mem::discriminant(b)

@@ -1,13 +1,23 @@
-//! What trains networks: the interface of an engine, the devices of a machine, and the fused engine on both kinds of them.
+//! Training of networks: the interface of an engine, and an engine for CPUs and GPUs.
 //!
-//! An [`Engine`] is a device that can train. It takes a fleet, which is one or more models of one shape, and the windows
-//! that they learn from, and opens a [`Session`]: the state of their training, resident on that device. The trainer
-//! drives the session a stretch of steps at a time, and reads back what it needs at the end of the stretch.
+//! An [`Engine`] trains on one device. [`Engine::open`] takes a fleet (one or more models of one shape, each a
+//! [`Member`] with a [`TrainingPlan`]) and a [`WindowSet`], and returns a [`Session`]: the state of the fleet's
+//! training, resident on the device. A session takes a [`Stretch`] of steps at a time, and returns a [`StepResult`] for
+//! each step of each member.
 //!
-//! [`device`] finds the GPUs of this machine and opens them. [`CpuEngine`] and [`GpuEngine`] are the two halves of the fused
-//! engine: a training step in two passes, a fleet of models at once.
+//! | module | contents |
+//! |---|---|
+//! | `fleet`, `training_plan`, `optimizer`, `augmentation` | what is trained, and how |
+//! | `windows` | the data |
+//! | `stretch`, `evaluation`, `confusion`, `state` | what a session is asked for, and what it returns |
+//! | [`device`] | the devices of this machine |
+//! | `cpu` | [`CpuEngine`], in f32 or f64; at f64 it is the reference for all other engines |
+//! | `gpu` | [`GpuEngine`], which composes the sources of `triax-kernels` and runs them through wgpu |
 //!
-//! This crate must never know files, progress bars or what a subject is.
+//! Both engines take a training step in two passes: the sample pass runs each tile of windows through the network and back,
+//! the parameter pass sums the gradient of each parameter over the batch and updates it.
+//!
+//! This crate knows neither files, nor progress bars, nor subjects.
 
 mod augmentation;
 mod confusion;
@@ -24,9 +34,11 @@ mod windows;
 
 use std::ops::ControlFlow;
 
+use triax_model::{Network, Scaler, Weights};
+
 pub use augmentation::Augmentation;
 pub use confusion::Confusion;
-pub use cpu::{CpuEngine, Float, StageTime, Stages, gradients, stage_times};
+pub use cpu::{BatchTrace, CpuEngine, Float, StageTime, gradients, stage_times};
 pub use evaluation::{Evaluation, NotFinite};
 pub use fleet::{Member, can_share, check_fleet, check_scores, check_weights};
 pub use gpu::GpuEngine;
@@ -34,22 +46,21 @@ pub use optimizer::Optimizer;
 pub use state::SessionState;
 pub use stretch::{MemberEpoch, Progress, StepResult, Stretch};
 pub use training_plan::TrainingPlan;
-use triax_model::{Network, Scaler, Weights};
 pub use windows::WindowSet;
 
-/// What an engine can report as gone wrong.
+/// Why an engine refuses or fails.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
-    /// The device lacks something that this job needs.
+    /// The job exceeds a limit of the device.
     #[error("{device} cannot hold this job: {what} needs {needed}, the limit is {limit}")]
     TooLarge {
         /// The device's name.
         device: String,
-        /// The buffer or dispatch at fault.
+        /// What exceeds the limit.
         what: String,
-        /// What it needs.
+        /// What the job needs.
         needed: u64,
-        /// What the device has.
+        /// The limit of the device.
         limit: u64,
     },
     /// The device failed: lost, out of memory, or an error of its driver.
@@ -57,21 +68,21 @@ pub enum EngineError {
     Device {
         /// The device's name.
         device: String,
-        /// What the driver or the runtime said.
+        /// The message of the driver or the runtime.
         reason: String,
     },
-    /// The arguments do not belong together.
+    /// Invalid arguments.
     #[error("{0}")]
     Input(String),
 }
 
-/// A device that can train networks.
+/// A device that trains networks.
 pub trait Engine {
-    /// Name of the engine (`fused`, `burn`).
+    /// The name of the engine (`fused`, `burn`).
     fn name(&self) -> &'static str;
 
-    /// How many models such as `member`, learning from `windows`, one session can hold; at least 1. A single model that
-    /// is too large is refused by [`Engine::open`], which says why.
+    /// The number of models like `member` that one session on `windows` can hold, at least 1. If a single model is too
+    /// large, [`Engine::open`] refuses it.
     fn capacity(&self, member: &Member<'_>, windows: &WindowSet) -> usize;
 
     /// Opens a session that trains `fleet` on `windows`, with data and weights on the device.
@@ -80,8 +91,8 @@ pub trait Engine {
     /// What [`check_fleet`] refuses; a fleet that the device cannot hold; a device that fails.
     fn open(&self, fleet: &[Member<'_>], windows: &WindowSet) -> Result<Box<dyn Session>, EngineError>;
 
-    /// Scores of `windows` (n_windows, window, channels) as (n_windows, classes), without dropout. The values are as the
-    /// sensors gave them: `scaler` standardises them, as [`Scaler::apply`] does, and they are taken as they are without.
+    /// Scores (n_windows, classes) of `windows` (n_windows, window, channels), without dropout. `windows` holds the
+    /// sensors' values; `scaler`, if any, standardises them with the same bits as [`Scaler::apply`].
     ///
     /// # Errors
     /// What [`check_scores`] refuses; windows that the device cannot hold; a device that fails.
@@ -94,40 +105,40 @@ pub trait Engine {
     ) -> Result<Vec<f32>, EngineError>;
 }
 
-/// What [`Session::train`] tells as it goes; from whichever thread takes the steps, but from one at a time.
+/// A callback for the progress of [`Session::train`]. Any thread that takes steps may call it, one at a time.
 pub type Watch<'a> = dyn FnMut(Progress) -> ControlFlow<()> + Send + 'a;
 
-/// The training of a fleet on a device. What is returned for each member is in the order of the fleet.
+/// The training of a fleet on a device. Results for each member are in the order of the fleet.
 pub trait Session {
-    /// Runs the steps of `stretch`, and returns for each member a result of each step that it took. `watch` is told as
-    /// steps are taken or queued; where it answers `Break`, a fleet of one ends after that step, a larger one soon after.
+    /// Takes the steps of `stretch`, and returns the results of each member's steps. `watch` is called as steps are
+    /// taken or submitted. If it returns `Break`, a fleet of one stops after that step, and a larger one soon after.
     ///
     /// Nothing is read back from a GPU until the stretch ends.
     ///
     /// # Errors
-    /// A stretch that does not belong to this session; a device that fails. The session is of no further use then.
+    /// A stretch that does not fit this session; a device that fails. The session is unusable after an error.
     fn train(&mut self, stretch: &Stretch<'_>, watch: &mut Watch<'_>) -> Result<Vec<Vec<StepResult>>, EngineError>;
 
-    /// How well each member classifies its validation windows, without dropout.
+    /// Evaluates each member on its validation windows, without dropout.
     ///
     /// # Errors
     /// A device that fails.
     fn validate(&mut self) -> Result<Vec<Evaluation>, EngineError>;
 
-    /// Reads the weights of each member back, without moments: what is judged, averaged and written.
+    /// Reads back the weights of each member.
     ///
     /// # Errors
     /// A device that fails.
     fn weights(&mut self) -> Result<Vec<Weights>, EngineError>;
 
-    /// Replaces the weights of each member, and leaves moments and counts as they are.
+    /// Replaces the weights of each member, but not its moments and counts.
     ///
     /// # Errors
     /// Weights of other networks, or of another number of members; a device that fails.
     fn set_weights(&mut self, weights: &[Weights]) -> Result<(), EngineError>;
 
-    /// Reads weights and moments of each member back. The session goes on from exactly these values, so that another
-    /// that restores them goes on the same.
+    /// Reads back the state of each member. The session continues from exactly these values, so that another session that
+    /// restores them continues with the same bits.
     ///
     /// # Errors
     /// A device that fails.

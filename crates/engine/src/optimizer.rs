@@ -65,8 +65,8 @@ impl Optimizer {
         Self::RmsProp { rho: 0.9, momentum: 0.0, epsilon: 1e-7 }
     }
 
-    /// What an update multiplies its direction by: Adam's α of update number `t` (from 1), any other optimizer's learning
-    /// rate. In f64 whatever an engine computes in, so that all engines round the same number.
+    /// The factor of an update's direction: Adam's α of update number `t` (from 1), or the learning rate of any other
+    /// optimizer. It is computed in f64 by every engine, so that all round the same number.
     pub fn step_size(&self, learning_rate: f64, t: u64) -> f64 {
         match *self {
             Self::Adam { beta_1, beta_2, .. } | Self::AdamW { beta_1, beta_2, .. } => {
@@ -77,7 +77,7 @@ impl Optimizer {
         }
     }
 
-    /// The share of itself that an update takes off each parameter: `lr·weight_decay` of AdamW, 0 of the others.
+    /// The share of its value that an update subtracts from each parameter: `lr·weight_decay` for AdamW, else 0.
     pub fn decay(&self, learning_rate: f64) -> f64 {
         match *self {
             Self::AdamW { weight_decay, .. } => learning_rate * f64::from(weight_decay),
@@ -106,7 +106,7 @@ impl Optimizer {
         }
     }
 
-    /// Names of the moments, in the order of [`crate::SessionState::moments`].
+    /// The names of the moments, in the order of [`crate::SessionState::moments`].
     pub fn moment_names(&self) -> &'static [&'static str] {
         match self {
             Self::Adam { .. } | Self::AdamW { .. } => &["m", "v"],

@@ -1,22 +1,22 @@
-//! What a session can be taken up again from.
+//! The state from which a session can be resumed.
 
 use triax_model::{Network, Weights};
 
 use crate::{EngineError, Optimizer};
 
-/// Everything that one model needs to go on elsewhere exactly as it would have here.
+/// Everything that the training of one model needs to resume with the same bits.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SessionState {
     /// The weights.
     pub weights: Weights,
     /// The optimizer's moments, each with the shapes of the weights, in the order of [`Optimizer::moment_names`].
     pub moments: Vec<Weights>,
-    /// Updates applied so far: Adam's t.
+    /// The number of updates so far: Adam's t.
     pub updates: u64,
 }
 
 impl SessionState {
-    /// Whether this is the state of a session of `network` and `optimizer`.
+    /// Checks that this is a state of a session of `network` and `optimizer`.
     ///
     /// # Errors
     /// [`EngineError::Input`] with the first tensor that does not fit.

@@ -1,4 +1,4 @@
-//! The steps that a session is asked to take, and what they leave behind.
+//! The steps that a session is asked to take, and their results.
 
 use std::ops::Range;
 
@@ -7,7 +7,7 @@ use crate::EngineError;
 /// A stretch of steps within one epoch of a fleet.
 #[derive(Clone, Debug)]
 pub struct Stretch<'a> {
-    /// Steps to run, counted from the start of the epoch. A member whose epoch is shorter sits the last ones out.
+    /// The steps to take, counted from the start of the epoch. A member whose epoch is shorter skips the last ones.
     pub steps: Range<usize>,
     /// The epoch of each member.
     pub members: &'a [MemberEpoch<'a>],
@@ -19,19 +19,19 @@ pub struct MemberEpoch<'a> {
     /// The windows to train on in this epoch, in their order. Step `s` trains on `order[s·batch .. (s+1)·batch]`, cut at
     /// the end of the epoch.
     pub order: &'a [u32],
-    /// Steps taken before this epoch: the counter of dropout is `first_step + s`.
+    /// The number of steps before this epoch. The counter of dropout is `first_step + s`.
     pub first_step: u64,
-    /// Learning rate of each step of the stretch that this member takes.
+    /// The learning rate of each step of the stretch that this member takes.
     pub learning_rates: &'a [f32],
 }
 
 impl MemberEpoch<'_> {
-    /// Steps in this epoch.
+    /// The number of steps of this epoch.
     pub fn n_steps(&self, batch_size: usize) -> usize {
         self.order.len().div_ceil(batch_size)
     }
 
-    /// Windows of the batch of step `step`, none beyond the end of the epoch.
+    /// The windows of the batch of step `step`; empty beyond the end of the epoch.
     pub fn batch(&self, step: usize, batch_size: usize) -> &[u32] {
         let start = (step * batch_size).min(self.order.len());
         &self.order[start..self.order.len().min(start + batch_size)]
@@ -45,11 +45,11 @@ impl Stretch<'_> {
         self.steps.start.min(end)..end
     }
 
-    /// Whether these are steps that a session of `n_members` on `n_windows` windows can take: one epoch a member, only
-    /// windows there are, a learning rate for each step, and no step beyond every member's end.
+    /// Checks that a session of `n_members` members on `n_windows` windows can take these steps: there is one epoch for
+    /// each member, all windows exist, each step has a learning rate, and no step is beyond the end of all epochs.
     ///
     /// # Errors
-    /// [`EngineError::Input`] with what does not belong together.
+    /// [`EngineError::Input`] with the first violation.
     pub fn check(&self, n_members: usize, n_windows: usize, batch_size: usize) -> Result<(), EngineError> {
         let refuse = |problem: String| Err(EngineError::Input(format!("these steps cannot be taken: {problem}")));
         if self.members.len() != n_members {
@@ -72,22 +72,22 @@ impl Stretch<'_> {
     }
 }
 
-/// What one step left behind.
+/// The result of a step.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct StepResult {
     /// Loss of the batch, before the update: Σ w·l / batch.
     pub loss: f32,
-    /// Windows of the batch whose largest score (the first of equals) is their label's.
+    /// The number of windows whose largest score (the first of equals) is that of their label.
     pub correct: u32,
     /// Euclidean norm of the whole gradient, before clipping.
     pub gradient_norm: f32,
 }
 
-/// How far a stretch has come.
+/// The progress of a stretch.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Progress {
-    /// Steps taken or queued so far in this stretch, of all members together.
+    /// The steps taken or submitted so far in this stretch, of all members together.
     pub steps: usize,
-    /// Result of the newest, where it is known at no cost: for a fleet of one on a CPU.
+    /// The result of the newest step, if it is known at no cost: for a fleet of one on a CPU.
     pub newest: Option<StepResult>,
 }

@@ -1,4 +1,4 @@
-//! What a training step does: loss, optimizer, batch, regularisation.
+//! The settings of a training step: loss, optimizer, batch, regularisation.
 
 use serde::{Deserialize, Serialize};
 use triax_losses::Loss;
@@ -6,37 +6,40 @@ use triax_model::Network;
 
 use crate::{Augmentation, EngineError, Optimizer};
 
-/// What every step of a run does.
+/// The settings that every step of a run shares.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TrainingPlan {
     /// The loss.
     pub loss: Loss,
     /// The optimizer.
     pub optimizer: Optimizer,
-    /// Windows a step; the last step of an epoch takes what is left.
+    /// The number of windows in a step; the last step of an epoch takes the remaining ones.
     pub batch_size: usize,
-    /// Upper bound of the gradient's global norm, if any.
+    /// The upper bound of the gradient's global norm, if it is clipped.
     pub clip_norm: Option<f32>,
-    /// Weight of each class in the training loss, if any.
+    /// The weight of each class in the training loss, if classes are weighted.
     pub class_weights: Option<Vec<f32>>,
-    /// How the windows are varied. Not written where they are not, so that older plans are the same text.
+    /// How windows are varied. Not serialised if they are not, so that the text of older plans does not change.
     #[serde(default, skip_serializing_if = "Augmentation::is_none")]
     pub augmentation: Augmentation,
-    /// Key of the dropout masks and of what augmentation draws.
+    /// The key of dropout masks and of augmentation.
     pub seed: u64,
 }
 
 impl TrainingPlan {
-    /// Steps in an epoch over `n_windows` windows. The batch size must not be 0, which [`TrainingPlan::check`] refuses.
+    /// The number of steps of an epoch over `n_windows` windows.
+    ///
+    /// # Panics
+    /// If the batch size is 0, which [`TrainingPlan::check`] refuses.
     pub fn n_steps(&self, n_windows: usize) -> usize {
         n_windows.div_ceil(self.batch_size)
     }
 
-    /// Whether `network` can be trained by this plan.
+    /// Checks that `network` can be trained by this plan.
     ///
     /// # Errors
-    /// [`EngineError::Input`] for a batch of no windows, a setting of the optimizer out of its range, a bound of the norm
-    /// that is not positive, class weights that are not one finite number, not below 0, for each class, or what
+    /// [`EngineError::Input`] for a batch size of 0, a setting of the optimizer out of its range, a bound of the norm
+    /// that is not positive, class weights that are not one finite number of at least 0 for each class, or what
     /// [`Augmentation::check`] refuses.
     pub fn check(&self, network: &Network) -> Result<(), EngineError> {
         let classes = network.spec().classes;

@@ -1,15 +1,15 @@
-//! Augmentation on both executors against formulas in f64, and what it must keep and must not touch.
+//! Augmentation on both executors against formulas in f64, and its invariants.
 
-mod gpu;
+mod fixtures;
 
 use std::f64::consts::{PI, TAU};
 
-use gpu::{Case, gpu};
+use fixtures::{Case, conv, gpu};
 use triax_engine::{Augmentation, Engine, Evaluation, Member, MemberEpoch, Stretch};
-use triax_engine::{CpuEngine, Stages};
+use triax_engine::{BatchTrace, CpuEngine};
 use triax_losses::{Loss, predicted_class};
+use triax_model::NetworkSpec;
 use triax_model::random::{augment_address, philox4x32, word_below};
-use triax_model::{ConvSpec, NetworkSpec};
 use triax_testing::{Tolerance, assert_close};
 
 const NONE: Augmentation = Augmentation {
@@ -38,7 +38,7 @@ fn kinds() -> Vec<Augmentation> {
     ]
 }
 
-/// All kinds, and so large a shift.
+/// All kinds, with a shift of `shift` samples.
 fn all(shift: u32) -> Augmentation {
     Augmentation {
         rotation: 25.0,
@@ -52,9 +52,9 @@ fn all(shift: u32) -> Augmentation {
     }
 }
 
-/// A network whose first layer hands its input on: each value, and its negative, so that the ReLU loses neither.
+/// A network whose first layer outputs each input value and its negative, so that the ReLU keeps both signs.
 fn transparent(window: usize, channels: usize, batch: usize, augmentation: Augmentation) -> Case {
-    let convs = vec![ConvSpec { filters: 2 * channels, kernel: 1, stride: 1, pool: None }];
+    let convs = vec![conv(2 * channels, 1, 1, None)];
     let spec = NetworkSpec { window, channels, convs, dropout: 0.0, hidden: vec![], classes: 2 };
     let mut case = Case::new(&spec, Loss::SquaredHinge, batch);
     case.plan.augmentation = augmentation;
@@ -67,10 +67,10 @@ fn transparent(window: usize, channels: usize, batch: usize, augmentation: Augme
     case
 }
 
-/// What the first layer saw: (batch, window, channels).
-fn seen(case: &Case, stages: &Stages) -> Vec<f64> {
+/// The input of the first layer (batch, window, channels).
+fn seen(case: &Case, trace: &BatchTrace) -> Vec<f64> {
     let channels = case.network.spec().channels;
-    let rows = stages.outputs[0].chunks_exact(2 * channels);
+    let rows = trace.outputs[0].chunks_exact(2 * channels);
     rows.flat_map(|row| (0..channels).map(|c| row[c] - row[c + channels])).collect()
 }
 
@@ -84,14 +84,14 @@ fn unit(word: u32) -> f64 {
     f64::from(word >> 8) / f64::from(1 << 24)
 }
 
-/// Which window of the batch window `window` is mixed with, and that one's share.
+/// The partner of window `window` of the batch, and its share.
 fn partner(case: &Case, batch: usize, window: usize, step: u64) -> (usize, f64) {
     let [behind, share, ..] = draw(case, step, 3, window);
     let behind = 1 + word_below(behind, batch as u32 - 1) as usize;
     ((window + behind) % batch, f64::from(case.plan.augmentation.mix) * unit(share))
 }
 
-/// What the formulas of [`Augmentation`] make of the windows `indices` as the batch of `step`.
+/// The windows `indices` as the batch of `step`, varied by the formulas of [`Augmentation`].
 fn varied(case: &Case, indices: &[u32], step: u64) -> Vec<f64> {
     let len = case.network.spec().window * case.network.spec().channels;
     let moved =
@@ -166,17 +166,17 @@ fn moved(case: &Case, values: &[f32], window: usize, step: u64) -> Vec<f64> {
     window_values
 }
 
-/// Bound on what differs: times are near 100, in f32, and neighbours may be 2 apart.
+/// The bound of errors: times are near 100, in f32, and neighbouring values may differ by 2.
 const BOUND: f64 = 3e-5;
 
-/// Holds what `of` computes against the formulas, in tiles that are full and not, early and late in training.
-fn assert_formulas(name: &str, augmentations: Vec<Augmentation>, of: impl Fn(&Case, &[u32], u64) -> Stages) {
+/// Compares `trace` with the formulas, in full and partial tiles, early and late in training.
+fn assert_formulas(name: &str, augmentations: Vec<Augmentation>, trace: impl Fn(&Case, &[u32], u64) -> BatchTrace) {
     for (n, augmentation) in augmentations.into_iter().enumerate() {
         let channels = if augmentation.turns() { [3, 6][n % 2] } else { [2, 5][n % 2] };
         let batch = [5, 33][n % 2];
         let case = transparent(97, channels, batch, augmentation);
         let (indices, step) = (case.indices(batch), [3, 1 << 33][n % 2]);
-        let found = seen(&case, &of(&case, &indices, step));
+        let found = seen(&case, &trace(&case, &indices, step));
         let len = 97 * channels;
         let truth = varied(&case, &indices, step);
         let what = format!("{name} {augmentation:?}");
@@ -186,7 +186,7 @@ fn assert_formulas(name: &str, augmentations: Vec<Augmentation>, of: impl Fn(&Ca
     }
 }
 
-fn on_cpu(case: &Case, indices: &[u32], step: u64) -> Stages {
+fn on_cpu(case: &Case, indices: &[u32], step: u64) -> BatchTrace {
     let engine = CpuEngine::<f32>::new();
     engine.gradients(&case.network, &case.weights, &case.plan, &case.set, indices, step).unwrap()
 }
@@ -194,7 +194,7 @@ fn on_cpu(case: &Case, indices: &[u32], step: u64) -> Stages {
 #[test]
 fn the_cpu_follows_the_formulas_in_both_floats() {
     assert_formulas("f32", kinds(), on_cpu);
-    assert_formulas("f64", kinds(), gpu::truth);
+    assert_formulas("f64", kinds(), fixtures::truth);
 }
 
 #[test]
@@ -203,14 +203,14 @@ fn the_gpu_follows_the_formulas() {
     assert_formulas("GPU", kinds(), |case, indices, step| case.gradients(&engine, indices, step));
 }
 
-/// Engines by name, each as what it computes of a batch.
-type Computes = Box<dyn Fn(&Case, &[u32], u64) -> Stages>;
+/// An engine, as the trace of a batch.
+type Computes = Box<dyn Fn(&Case, &[u32], u64) -> BatchTrace>;
 
 #[test]
 fn mixed_windows_are_judged_by_both_labels_and_counted_by_their_own() {
     let test = "mixed_windows_are_judged_by_both_labels_and_counted_by_their_own";
     let mut engines: Vec<(&str, f64, Computes)> =
-        vec![("f32", 2e-6, Box::new(on_cpu)), ("f64", 1e-14, Box::new(gpu::truth))];
+        vec![("f32", 2e-6, Box::new(on_cpu)), ("f64", 1e-14, Box::new(fixtures::truth))];
     if let Some(engine) = gpu(test) {
         let compute = move |case: &Case, indices: &[u32], step| case.gradients(&engine, indices, step);
         engines.push(("GPU", 2e-6, Box::new(compute)));
@@ -231,8 +231,8 @@ fn mixed_windows_are_judged_by_both_labels_and_counted_by_their_own() {
                 let (other, share) = partner(&case, batch, window, step);
                 assert!(batch == 1 || other != window);
                 let mut d_row = [0.0; 3];
-                for (part, of) in [(1.0 - share, window), (share, other)] {
-                    let ((label, weight), mut d_part) = (fact(of), [0.0; 3]);
+                for (part, judged_as) in [(1.0 - share, window), (share, other)] {
+                    let ((label, weight), mut d_part) = (fact(judged_as), [0.0; 3]);
                     value += part * weight * loss.row(scores, label as usize, &mut d_part) / batch as f64;
                     d_row.iter_mut().zip(d_part).for_each(|(d, by)| *d += part * weight * by / batch as f64);
                 }
@@ -286,7 +286,7 @@ fn steps_seeds_and_windows_are_varied_differently() {
     }
 }
 
-/// Trains `cases` for an epoch, and says what each found: losses, and the validation after it.
+/// Trains `cases` for an epoch, and returns for each its losses and the validation after it.
 fn train(engine: &dyn Engine, cases: &[&Case]) -> Vec<(Vec<f32>, Evaluation)> {
     let members: Vec<Member<'_>> = cases.iter().map(|case| case.member()).collect();
     let mut session = engine.open(&members, &cases[0].set).unwrap();
@@ -305,7 +305,7 @@ fn beside(all: Augmentation) -> [Case; 2] {
     let spec = NetworkSpec {
         window: 19,
         channels: 3,
-        convs: vec![ConvSpec { filters: 6, kernel: 3, stride: 1, pool: Some(2) }],
+        convs: vec![conv(6, 3, 1, Some(2))],
         dropout: 0.2,
         hidden: vec![9],
         classes: 3,
@@ -319,7 +319,7 @@ fn beside(all: Augmentation) -> [Case; 2] {
 }
 
 #[test]
-fn who_is_not_varied_does_not_notice_who_is() {
+fn a_member_without_augmentation_is_not_affected_by_one_with_it() {
     let [plain, varied] = beside(all(3));
     let engine = CpuEngine::<f32>::new();
     let together = train(&engine, &[&plain, &varied]);
@@ -327,9 +327,9 @@ fn who_is_not_varied_does_not_notice_who_is() {
     assert_eq!(together[1], train(&engine, &[&varied])[0]);
     assert_ne!(together[0], together[1]);
 
-    let Some(engine) = gpu("who_is_not_varied_does_not_notice_who_is") else { return };
+    let Some(engine) = gpu("a_member_without_augmentation_is_not_affected_by_one_with_it") else { return };
     let found = train(&engine, &[&plain, &varied]);
-    // These are kernels that vary windows, and those that do not.
+    // Alone, a member without augmentation has other kernels.
     let alone = train(&engine, &[&plain]).remove(0);
     for (found, truth) in [(&found[0], &alone), (&found[0], &together[0]), (&found[1], &together[1])] {
         let truths: Vec<f64> = truth.0.iter().map(|&loss| f64::from(loss)).collect();

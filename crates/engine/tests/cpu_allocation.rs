@@ -1,20 +1,23 @@
-//! Nothing is allocated inside an epoch on the CPU: memory is flat however many steps are taken.
+//! The CPU executor allocates nothing inside an epoch.
+
+mod fixtures;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
+use fixtures::plan;
 use triax_engine::CpuEngine;
-use triax_engine::{Augmentation, Engine, Member, MemberEpoch, Optimizer, Session, Stretch, TrainingPlan, WindowSet};
+use triax_engine::{Augmentation, Engine, Member, MemberEpoch, Session, Stretch, TrainingPlan, WindowSet};
 use triax_losses::Loss;
 use triax_model::{Network, NetworkSpec, Weights};
 
-/// The system's allocator, which counts.
+/// The system's allocator, counting allocations.
 struct Counting;
 
 static N_ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
 
-// SAFETY: everything is handed on to the system's allocator as it came.
+// SAFETY: every call is forwarded unchanged to the system's allocator.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         N_ALLOCATIONS.fetch_add(1, Relaxed);
@@ -64,21 +67,14 @@ fn thirty_steps_allocate_no_more_than_three() {
     };
     let order: Vec<u32> = (0..n_windows as u32).collect();
     for (clip_norm, mix) in [(None, 0.0), (Some(0.1), 0.5)] {
-        let plan = TrainingPlan {
-            loss: Loss::SquaredHinge,
-            optimizer: Optimizer::adam(),
-            batch_size: BATCH_SIZE,
-            clip_norm,
-            class_weights: None,
-            augmentation: Augmentation { mix, ..Augmentation::default() },
-            seed: 1,
-        };
+        let augmentation = Augmentation { mix, ..Augmentation::default() };
+        let plan = TrainingPlan { clip_norm, augmentation, ..plan(Loss::SquaredHinge, BATCH_SIZE) };
         let member = Member { network: &network, weights: &weights, plan: &plan, scaler: None, validation: &[] };
         for n_threads in [1, 2] {
             for n_members in [1, 3] {
                 let engine = CpuEngine::<f32>::with_threads(n_threads);
                 let mut session = engine.open(&vec![member; n_members], &windows).unwrap();
-                // What is set up once, such as the choice of vector instructions, is behind us then.
+                // One-time set-up, such as the choice of vector instructions, happens in the first step.
                 allocations(session.as_mut(), &order, n_members, 1);
                 let [three, thirty] = [3, 30].map(|n| allocations(session.as_mut(), &order, n_members, n));
                 assert_eq!(three, thirty, "{n_threads} threads, {n_members} models");

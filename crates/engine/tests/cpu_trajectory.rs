@@ -1,17 +1,19 @@
-//! A hundred steps on the CPU at f32 beside those at f64.
+//! A hundred steps on the CPU at f32 against those at f64.
 //!
-//! Two runs part for good from the first step on in which rounding sends them to different sides of a ReLU, to
-//! different winners of a pool or to different sides of a hinge's margin. That is a matter of chance, and the more likely
-//! the more units there are: every optimizer and loss is followed in a small network, each loss once in the reference
-//! network.
+//! Two runs diverge from the first step in which rounding decides a ReLU, the maximum of a pool or the margin of a
+//! hinge differently. This becomes more likely with more units, so every optimizer and loss is tested in a small
+//! network, and each loss once in the reference network.
+
+mod fixtures;
 
 use std::ops::ControlFlow;
 
+use fixtures::{conv, plan};
 use triax_engine::CpuEngine;
-use triax_engine::{Augmentation, Engine, Member, MemberEpoch, Optimizer, Stretch, TrainingPlan, WindowSet};
+use triax_engine::{Engine, Member, MemberEpoch, Optimizer, Stretch, TrainingPlan, WindowSet};
 use triax_losses::Loss;
 use triax_model::random::{Purpose, Stream, epoch_order};
-use triax_model::{ConvSpec, Network, NetworkSpec, Weights};
+use triax_model::{Network, NetworkSpec, Weights};
 use triax_testing::{Tolerance, assert_close};
 
 const SEED: u64 = 11;
@@ -51,15 +53,7 @@ fn losses(engine: &dyn Engine, network: &Network, plan: &TrainingPlan, learning_
 }
 
 fn assert_follows(network: &Network, loss: Loss, optimizer: Optimizer, learning_rate: f32) {
-    let plan = TrainingPlan {
-        loss,
-        optimizer,
-        batch_size: BATCH_SIZE,
-        clip_norm: None,
-        class_weights: None,
-        augmentation: Augmentation::default(),
-        seed: SEED,
-    };
+    let plan = TrainingPlan { optimizer, seed: SEED, ..plan(loss, BATCH_SIZE) };
     let fast = losses(&CpuEngine::<f32>::new(), network, &plan, learning_rate);
     let truth = losses(&CpuEngine::<f64>::new(), network, &plan, learning_rate);
     let truth: Vec<f64> = truth.into_iter().map(f64::from).collect();
@@ -82,7 +76,6 @@ const OPTIMIZERS: [(Optimizer, f32); 7] = [
 #[test]
 fn every_optimizer_and_loss_follows_f64() {
     println!("seed {SEED}");
-    let conv = |filters, kernel, stride, pool| ConvSpec { filters, kernel, stride, pool };
     let convs = vec![conv(5, 3, 2, Some(2)), conv(3, 2, 1, None)];
     let spec = NetworkSpec { window: 17, channels: 3, convs, dropout: 0.0, hidden: vec![7], classes: 3 };
     let network = Network::new(spec).unwrap();

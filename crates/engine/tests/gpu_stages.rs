@@ -1,16 +1,12 @@
 //! Every stage of a batch on the GPU against the f64 truth.
 
-mod gpu;
+mod fixtures;
 
-use gpu::{Case, gpu, truth};
-use triax_engine::Stages;
+use fixtures::{Case, conv, gpu, truth};
+use triax_engine::BatchTrace;
 use triax_losses::Loss;
-use triax_model::{ConvSpec, Layer, NetworkSpec};
+use triax_model::{Layer, NetworkSpec};
 use triax_testing::{Tolerance, assert_close};
-
-fn conv(filters: usize, kernel: usize, stride: usize, pool: Option<usize>) -> ConvSpec {
-    ConvSpec { filters, kernel, stride, pool }
-}
 
 /// Shapes of 1, primes, and sizes just below, at and above a tile, a vector and a workgroup.
 fn specs() -> Vec<NetworkSpec> {
@@ -58,8 +54,8 @@ fn stages_agree_with_the_truth() {
 }
 
 #[test]
-fn kernels_for_silicon_and_for_software_agree_with_the_truth() {
-    let Some(engine) = gpu("kernels_for_silicon_and_for_software_agree_with_the_truth") else { return };
+fn kernels_for_hardware_and_for_software_agree_with_the_truth() {
+    let Some(engine) = gpu("kernels_for_hardware_and_for_software_agree_with_the_truth") else { return };
     for spec in specs() {
         let case = Case::new(&spec, Loss::SquaredHinge, 9);
         for software in [false, true] {
@@ -70,11 +66,12 @@ fn kernels_for_silicon_and_for_software_agree_with_the_truth() {
     }
 }
 
-fn assert_stages(case: &Case, found: &Stages, truth: &Stages) {
+fn assert_stages(case: &Case, found: &BatchTrace, truth: &BatchTrace) {
     let layers = case.network.layers();
+    assert_eq!(found.scores().len(), case.plan.batch_size * case.network.spec().classes);
     for (l, layer) in layers.iter().enumerate() {
         let name = format!("{:?} batch {}: {layer:?}", case.network.spec(), case.plan.batch_size);
-        // Neither executor keeps everything.
+        // Neither executor keeps everything, but both keep the scores.
         if !found.outputs[l].is_empty() && !truth.outputs[l].is_empty() {
             assert_near(&format!("{name}: output"), &found.outputs[l], &truth.outputs[l]);
         }

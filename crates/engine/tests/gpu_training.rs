@@ -1,25 +1,22 @@
 //! Training on the GPU: trajectories against the f64 truth, and what must not change a single bit.
 
-mod gpu;
+mod fixtures;
 
 use std::ops::ControlFlow;
 
-use gpu::{Case, gpu};
+use fixtures::{Case, conv, gpu};
 use triax_engine::{
     Augmentation, Engine, EngineError, Member, MemberEpoch, Optimizer, Session, SessionState, StepResult, Stretch,
 };
 use triax_engine::{CpuEngine, GpuEngine};
 use triax_losses::Loss;
 use triax_model::random::epoch_order;
-use triax_model::{ConvSpec, NetworkSpec, Scaler, Weights};
+use triax_model::{NetworkSpec, Scaler, Weights};
 use triax_testing::{Tolerance, assert_close};
 
 /// Small, with everything in it: padded units, a pool, two dense layers.
 fn spec(dropout: f32) -> NetworkSpec {
-    let convs = vec![
-        ConvSpec { filters: 6, kernel: 3, stride: 1, pool: Some(2) },
-        ConvSpec { filters: 5, kernel: 2, stride: 2, pool: None },
-    ];
+    let convs = vec![conv(6, 3, 1, Some(2)), conv(5, 2, 2, None)];
     NetworkSpec { window: 19, channels: 3, convs, dropout, hidden: vec![9], classes: 3 }
 }
 
@@ -214,7 +211,7 @@ fn a_member_does_not_depend_on_its_fleet_nor_on_where_stretches_are_cut() {
 #[test]
 fn members_of_a_large_fleet_have_the_bits_they_have_in_groups_and_alone() {
     let Some(engine) = gpu("members_of_a_large_fleet_have_the_bits_they_have_in_groups_and_alone") else { return };
-    let convs = vec![ConvSpec { filters: 4, kernel: 3, stride: 2, pool: None }];
+    let convs = vec![conv(4, 3, 2, None)];
     let tiny = NetworkSpec { window: 8, channels: 1, convs, dropout: 0.2, hidden: vec![], classes: 2 };
     let member = |m: usize| {
         let mut case = Case::new(&tiny, Loss::CategoricalCrossentropy, 5);

@@ -1,9 +1,9 @@
-//! Convolution with valid padding, and its ReLU: `y[t, o] = max(b[o] + Σ x[t·stride + j, c] · k[j, c, o], 0)` over taps j
-//! and channels c. A dense layer is one with a single position.
+//! A convolution with valid padding, and its ReLU: `y[t, o] = max(b[o] + Σ x[t·stride + j, c] · k[j, c, o], 0)` over taps j
+//! and channels c. A dense layer is a convolution with one position.
 //!
-//! Channels lie side by side within a position, so the rows that an output position reads lie side by side too, and a
-//! layer is a matrix product over overlapping runs of rows with the kernel as a (kernel × channels, filters) matrix. The
-//! bias lies behind the kernel: it is one more row of that matrix, of an input that is always 1.
+//! The layout is channels-last, so the rows that an output position reads are contiguous. The layer is a matrix product
+//! of overlapping runs of rows with the kernel as a (kernel × channels, filters) matrix. The bias follows the kernel:
+//! it is the last row of that matrix, for an input that is always 1.
 
 use pulp::Simd;
 
@@ -12,7 +12,7 @@ use super::product::{add_input_gradients, outputs};
 use super::row::{Row, TILE, vectors, vectors_mut};
 use super::transpose::transpose;
 
-/// Shape of a convolution, and where its parameters lie.
+/// The shape of a convolution, and the place of its parameters.
 #[derive(Clone, Debug)]
 pub(super) struct Affine {
     /// (positions, channels)
@@ -23,17 +23,17 @@ pub(super) struct Affine {
     pub stride: usize,
     /// Whether a ReLU follows.
     pub relu: bool,
-    /// Where the kernel begins among all parameters.
+    /// The index of the kernel's first value among all parameters.
     pub parameters: usize,
 }
 
 impl Affine {
-    /// Inputs of one output position: rows of the kernel as a matrix.
+    /// The inputs of one output position: the rows of the kernel as a matrix.
     pub fn n_inputs(&self) -> usize {
         self.kernel * self.input.1
     }
 
-    /// Values of kernel and bias.
+    /// The number of values of kernel and bias.
     pub fn n_parameters(&self) -> usize {
         (self.n_inputs() + 1) * self.output.1
     }
@@ -43,17 +43,17 @@ impl Affine {
         parameters[self.parameters..][..self.n_parameters()].split_at(self.n_inputs() * self.output.1)
     }
 
-    /// First of the input rows that output position `t` reads.
+    /// The first input row that output position `t` reads.
     pub fn reads(&self, t: usize) -> usize {
         t * self.stride * self.input.1
     }
 
-    /// Panels of [`TILE`] filters, the last of which may not be full.
+    /// The number of panels of [`TILE`] filters. The last one may not be full.
     pub fn n_panels(&self) -> usize {
         self.output.1.div_ceil(TILE)
     }
 
-    /// Output rows (positions × filters) of input rows (positions × channels).
+    /// Computes output rows (positions × filters) from input rows (positions × channels).
     #[inline(always)]
     pub fn forward<F: Float, S: Simd>(&self, simd: S, parameters: &[F], x: &[Row<F>], y: &mut [Row<F>]) {
         let (kernel, bias) = self.split(parameters);
@@ -62,20 +62,20 @@ impl Affine {
         }
     }
 
-    /// Makes the gradient of the output that of the sums before the ReLU, in place.
+    /// Turns the gradient of the output into that of the sums before the ReLU, in place.
     #[inline(always)]
     pub fn relu_backward<F: Float, S: Simd>(&self, simd: S, y: &[Row<F>], d_y: &mut [Row<F>]) {
         if self.relu {
             let (zero, one) = (F::splat(simd, F::ZERO), F::splat(simd, F::ONE));
             for (d_y, &y) in vectors_mut::<F, S>(d_y).iter_mut().zip(vectors::<F, S>(y)) {
-                // By a factor: of a choice between 0 and what is there a compiler makes a masked store, which takes some
-                // processors fifteen times as long.
+                // A product, since the compiler turns a selection between 0 and the value into a masked store, which takes
+                // some processors fifteen times as long.
                 *d_y = F::times(simd, *d_y, F::if_le(simd, [y, zero], zero, one));
             }
         }
     }
 
-    /// Gradient of the input. Each of its rows gathers what the taps that read it pass back.
+    /// Computes the gradient of the input. Each row sums the contributions of the taps that read it.
     #[inline(always)]
     pub fn backward<F: Float, S: Simd>(&self, simd: S, parameters: &[F], d_y: &[Row<F>], d_x: &mut [Row<F>]) {
         let (kernel, _) = self.split(parameters);
@@ -92,8 +92,8 @@ impl Affine {
         }
     }
 
-    /// Lays `d_y` (positions × filters) out as the parameter pass reads it: for each position, panel of filters and window
-    /// a row of the panel's filters. Lanes beyond the last filter are 0.
+    /// Transposes `d_y` (positions × filters) into the layout that the parameter pass reads: for each position, panel of
+    /// filters and window, a row of the panel's filters. Lanes beyond the last filter are 0.
     #[inline(always)]
     pub fn transpose<F: Float, S: Simd>(&self, simd: S, d_y: &[Row<F>], transposed: &mut [Row<F>]) {
         let filters = self.output.1;

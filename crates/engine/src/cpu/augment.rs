@@ -1,7 +1,7 @@
-//! Fetches the windows of a tile as [`super::gather`] does, each varied as [`Augmentation`] says.
+//! Reads the windows of a tile as [`super::gather`] does, and varies each as [`Augmentation`] says.
 //!
-//! In f32 at any float, so that every engine trains on the same values. Sine, cosine and logarithm are made here of sums and
-//! products, by the same terms as in `kernels/augment.wgsl`: a GPU's own may be wrong in the fourth digit.
+//! The arithmetic is in f32 at any float, so that every engine trains on the same values. Sine, cosine and logarithm are
+//! series of sums and products, the same as in `kernels/augment.wgsl`: those of a GPU may be wrong in the fourth digit.
 
 use std::array;
 use std::f32::consts::{LN_2, PI, SQRT_2, TAU};
@@ -15,7 +15,7 @@ use super::Float;
 use super::gather::standardise;
 use super::row::{Row, TILE};
 
-/// What is drawn on its own: the layers of [`augment_address`].
+/// Independent draws: the layers of [`augment_address`].
 const TIME_AND_FACTOR: u32 = 0;
 const AXES: u32 = 1;
 const NOISE: u32 = 2;
@@ -32,32 +32,32 @@ pub(super) struct Augment {
     batch: usize,
 }
 
-/// Whom a window is mixed with.
+/// The window that another is mixed with.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Partner {
     /// Window of the batch.
     pub window: usize,
-    /// What it contributes; the rest is the window's own.
+    /// Its share in the mix; the rest is the window's own.
     pub share: f32,
 }
 
-/// What was drawn for one window.
-struct Drawn {
+/// The draws for one window.
+struct Variation {
     shift: f32,
-    /// Amplitude of the way through time, in samples, and its phase, in turns.
+    /// Amplitude of the time warp, in samples, and its phase, in turns.
     sway: f32,
     phase: f32,
-    /// Sine at the window's middle, which stays where it is.
+    /// Sine at the middle of the window, which the warp does not move.
     middle: f32,
     factor: f32,
-    /// Which axis goes where, and then how axes are mixed: `y[i] = Σ turn[i][j] · x[order[j]]`.
+    /// The order of the axes, and the matrix that is applied after it: `y[i] = Σ turn[i][j] · x[order[j]]`.
     order: [usize; 3],
     turn: [[f32; 3]; 3],
 }
 
 impl Augment {
-    /// What a step of `plan` does to its `batch` windows; none where it leaves them as they are.
-    pub fn of(plan: &TrainingPlan, step: u64, batch: usize) -> Option<Self> {
+    /// The augmentation of a step of `plan` on a batch of `batch` windows; none if the plan does not augment.
+    pub fn for_step(plan: &TrainingPlan, step: u64, batch: usize) -> Option<Self> {
         let strengths = plan.augmentation;
         (!strengths.is_none()).then_some(Self { strengths, seed: plan.seed, step, batch })
     }
@@ -67,14 +67,14 @@ impl Augment {
         self.strengths.mix > 0.0
     }
 
-    /// Whom window `window` of the batch is mixed with: another one, each as likely; itself where there is no other.
+    /// The partner of window `window` of the batch: one of the others, each as likely; itself if there is no other.
     pub fn partner(&self, window: usize) -> Partner {
         let [distance, share, ..] = self.words(window, MIX);
         let distance = 1 + word_below(distance, self.batch as u32 - 1) as usize;
         Partner { window: (window + distance) % self.batch, share: self.strengths.mix * unit_f32(share) }
     }
 
-    /// As [`super::gather::gather`], of up to [`TILE`] windows of the batch, of which `window` gives the values.
+    /// As [`super::gather::gather`], for up to [`TILE`] windows of the batch. `window` gives the values of each.
     pub fn gather<'a, F: Float>(
         &self,
         window: impl Fn(usize) -> &'a [f32],
@@ -107,18 +107,18 @@ impl Augment {
         philox4x32([window as u32, a, b, c], key)
     }
 
-    /// What window `window` of the batch is given, which has so many `samples`.
-    fn draw(&self, window: usize, samples: usize) -> Drawn {
+    /// The draws for window `window` of the batch, which has `samples` samples.
+    fn draw(&self, window: usize, samples: usize) -> Variation {
         let Augmentation { shift, time_warp, permute_channels, flip_axes, .. } = self.strengths;
         let [moved, warped, phase, scaled] = self.words(window, TIME_AND_FACTOR);
         let [angle, height, azimuth, order] = self.words(window, AXES);
         let phase = unit_f32(phase);
         let order = if permute_channels { word_below(order, 6) as usize } else { 0 };
         let turn = self.strengths.largest_turn() * symmetric(angle);
-        // Bits that the fractions drawn from these words leave out.
+        // The lowest bits, which the fractions made of these words do not use.
         let signs = [angle, height, azimuth].map(|word| if flip_axes && word & 1 == 1 { -1.0 } else { 1.0 });
         let turn = rotation(turn, symmetric(height), unit_f32(azimuth));
-        Drawn {
+        Variation {
             shift: word_below(moved, 2 * shift + 1) as f32 - shift as f32,
             sway: time_warp * symmetric(warped) * samples as f32 / PI,
             phase,
@@ -129,15 +129,15 @@ impl Augment {
         }
     }
 
-    /// Calls `put` with the index and the value of each value of window `window` of the batch, before the mix, the scaler and
-    /// the noise.
+    /// Calls `put` with the index and the value of each value of window `window` of the batch, before the mix, the
+    /// scaler and the noise.
     #[inline(always)]
     fn vary(&self, window: usize, values: &[f32], channels: usize, mut put: impl FnMut(usize, f32)) {
         let samples = values.len() / channels;
-        let drawn = self.draw(window, samples);
+        let variation = self.draw(window, samples);
         let (resamples, turns) = (self.strengths.resamples(), self.strengths.turns());
         for t in 0..samples {
-            let at = if resamples { drawn.time(t, samples) } else { t as f32 };
+            let at = if resamples { variation.time(t, samples) } else { t as f32 };
             let before = at as usize;
             let (share, after) = (at - before as f32, (before + 1).min(samples - 1));
             let read = |c: usize| {
@@ -146,14 +146,14 @@ impl Augment {
             };
             if turns {
                 for triple in (0..channels).step_by(3) {
-                    let v = drawn.order.map(|axis| read(triple + axis));
-                    for (i, row) in drawn.turn.iter().enumerate() {
+                    let v = variation.order.map(|axis| read(triple + axis));
+                    for (i, row) in variation.turn.iter().enumerate() {
                         let turned = row[0] * v[0] + row[1] * v[1] + row[2] * v[2];
-                        put(t * channels + triple + i, turned * drawn.factor);
+                        put(t * channels + triple + i, turned * variation.factor);
                     }
                 }
             } else {
-                (0..channels).for_each(|c| put(t * channels + c, read(c) * drawn.factor));
+                (0..channels).for_each(|c| put(t * channels + c, read(c) * variation.factor));
             }
         }
     }
@@ -184,8 +184,8 @@ impl Augment {
     }
 }
 
-impl Drawn {
-    /// Where sample `t` of so many is read.
+impl Variation {
+    /// The time at which sample `t` of `samples` is read.
     #[inline(always)]
     fn time(&self, t: usize, samples: usize) -> f32 {
         let [sine, _] = sine_and_cosine(t as f32 * (0.5 / samples as f32) + self.phase);

@@ -1,4 +1,4 @@
-//! Inverted dropout: `y = mask · x`, the mask 0 or 1 / (1 − rate). Keras's form, with our counter-based masks.
+//! Inverted dropout: `y = mask · x`, where the mask is 0 or 1 / (1 − rate), as in Keras. Masks are counter-based.
 
 use pulp::Simd;
 use triax_model::random::{dropout_address, dropout_block, philox4x32_lanes, unit_f32};
@@ -16,8 +16,8 @@ pub(super) struct Mask {
 }
 
 impl Mask {
-    /// Draws the mask (features) of a tile whose first window is window `first` of its batch: the values of
-    /// [`triax_model::random::dropout_mask`], four features of all windows at a time.
+    /// Draws the mask (features) of a tile whose first window is window `first` of its batch. The values are those of
+    /// [`triax_model::random::dropout_mask`]; four features of all windows are drawn at a time.
     #[inline(always)]
     pub fn draw<F: Float>(&self, first: usize, mask: &mut [Row<F>]) {
         let kept = F::from_f32(1.0 / (1.0 - self.rate));
@@ -38,7 +38,7 @@ impl Mask {
     }
 }
 
-/// `y = mask · x`: the forward pass on values, and equally the backward pass on their gradients.
+/// `y = mask · x`: the forward pass, and with gradients the backward pass.
 #[inline(always)]
 pub(super) fn apply<F: Float, S: Simd>(simd: S, mask: &[Row<F>], x: &[Row<F>], y: &mut [Row<F>]) {
     for ((y, &x), &mask) in vectors_mut::<F, S>(y).iter_mut().zip(vectors::<F, S>(x)).zip(vectors::<F, S>(mask)) {

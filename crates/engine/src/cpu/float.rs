@@ -3,13 +3,12 @@
 use pulp::Simd;
 use triax_losses::Real;
 
-/// f32, the fast path, or f64, the reference. The functions that take `simd` are one instruction of a processor's vectors
-/// each.
+/// f32, the fast path, or f64, the reference. Each function that takes `simd` is one vector instruction.
 pub trait Float: Real {
-    /// The least positive normal number by 10⁸: 10⁻³⁰ at f32. What is smaller gives a subnormal product with a rate.
+    /// 10⁸ times the least positive normal number: 10⁻³⁰ at f32. The product of a smaller number and a rate is subnormal.
     const TINY: Self;
 
-    /// As many values as fit one of the processor's registers.
+    /// A register of the processor.
     type Vector<S: Simd>: Copy;
 
     /// The nearest value.
@@ -21,11 +20,11 @@ pub trait Float: Real {
     /// The nearest value.
     fn to_f32(self) -> f32;
 
-    /// `values` as vectors, without a rest that does not fill one.
+    /// `values` as vectors, without the rest that does not fill a vector.
     fn vectors<S: Simd>(values: &[Self]) -> &[Self::Vector<S>];
-    /// [`Float::vectors`], to be written to.
+    /// [`Float::vectors`], mutable.
     fn vectors_mut<S: Simd>(values: &mut [Self]) -> &mut [Self::Vector<S>];
-    /// The same value throughout.
+    /// A vector with `value` in every lane.
     fn splat<S: Simd>(simd: S, value: Self) -> Self::Vector<S>;
     /// `a + b`
     fn plus<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>) -> Self::Vector<S>;
@@ -39,7 +38,7 @@ pub trait Float: Real {
     fn mul_add<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>, c: Self::Vector<S>) -> Self::Vector<S>;
     /// Square root.
     fn sqrt<S: Simd>(simd: S, a: Self::Vector<S>) -> Self::Vector<S>;
-    /// `then` where `a ≤ b`, else `otherwise`; so also where one of them is not a number.
+    /// `then` where `a ≤ b`, else `otherwise`; `otherwise` too where `a` or `b` is NaN.
     fn if_le<S: Simd>(
         simd: S,
         ab: [Self::Vector<S>; 2],

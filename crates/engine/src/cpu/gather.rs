@@ -1,4 +1,4 @@
-//! Fetches the windows of a tile, standardises them, and lays them out in rows.
+//! Reads the windows of a tile into rows, and standardises them.
 
 use triax_model::Scaler;
 

@@ -1,16 +1,17 @@
-//! One batch, stage by stage: what engines are compared by.
+//! The intermediate results of one batch, by which engines are compared.
 
 use crate::{EngineError, Member, TrainingPlan, WindowSet, check_fleet};
 use triax_model::{Network, Weights};
 
-use super::model::{Model, Place, Shape, Workspace};
+use super::model::{Model, Shape, StepContext, Workspace};
 use super::row::{Row, TILE};
 use super::team::Team;
 use super::{CpuEngine, Float};
 
-/// Everything that one batch computes, widened to f64, so that another engine can be compared where it goes wrong.
+/// All intermediate results of one batch, widened to f64. Comparing two engines' traces shows the first stage in which they
+/// differ.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Stages {
+pub struct BatchTrace {
     /// Output of each layer, in the order of [`Network::layers`], after its ReLU where it has one: (batch, positions,
     /// channels) or (batch, units). The last one holds the scores. A convolution stops at the last position that the
     /// pool behind it reads; the first one, where a pool follows, is not kept and stays empty.
@@ -29,7 +30,7 @@ pub struct Stages {
     pub gradient_norm: f64,
 }
 
-impl Stages {
+impl BatchTrace {
     /// The scores, (batch, classes).
     pub fn scores(&self) -> &[f64] {
         self.outputs.last().expect("a network has layers")
@@ -37,8 +38,8 @@ impl Stages {
 }
 
 impl<F: Float> CpuEngine<F> {
-    /// Both passes over the windows at `indices`, without an update. `step` counts from the start of training and picks
-    /// the dropout mask.
+    /// Runs both passes over the windows at `indices`, without an update. `step` counts from the start of training and
+    /// picks the dropout mask.
     ///
     /// # Errors
     /// As [`crate::Engine::open`]; also an empty batch, or an index of no window.
@@ -50,19 +51,19 @@ impl<F: Float> CpuEngine<F> {
         windows: &WindowSet,
         indices: &[u32],
         step: u64,
-    ) -> Result<Stages, EngineError> {
+    ) -> Result<BatchTrace, EngineError> {
         let member = Member { network, weights, plan, scaler: None, validation: indices };
         check_fleet(&[member], windows)?;
         if indices.is_empty() {
             return Err(EngineError::Input("a batch needs at least one window".to_owned()));
         }
         let shape = Shape::new(network);
-        // As many threads as tiles: one round, so that every tile is still there afterwards.
+        // A workspace for as many threads as there are tiles: one round, so that all tiles are still there afterwards.
         let mut workspace = Workspace::<F>::new(&shape, indices.len(), true, indices.len().div_ceil(TILE));
         let mut model = Model::new(&member);
-        let found = Team::of(self.n_threads, |team| {
-            let place = Place { shape: &shape, windows, team };
-            model.gradient(place, indices, step, None, &mut workspace)
+        let result = Team::scope(self.n_threads, |team| {
+            let context = StepContext { shape: &shape, windows, team };
+            model.gradient(context, indices, step, None, &mut workspace)
         });
 
         let values = |rows: &dyn Fn(usize) -> Vec<Row<F>>| {
@@ -72,14 +73,14 @@ impl<F: Float> CpuEngine<F> {
         };
         let n_stages = shape.stages.len();
         let mut flat = workspace.gradient.iter().map(|g| g.to_f64());
-        Ok(Stages {
+        Ok(BatchTrace {
             outputs: (0..n_stages).map(|s| values(&|tile| workspace.tiles[tile].outputs[s].clone())).collect(),
             d_outputs: (0..n_stages).map(|s| values(&|tile| workspace.tiles[tile].d_outputs[s].clone())).collect(),
-            losses: (0..indices.len()).map(|n| workspace.tiles[n / TILE].judged.losses[n % TILE].to_f64()).collect(),
-            loss: found.loss,
-            correct: found.correct,
+            losses: (0..indices.len()).map(|n| workspace.tiles[n / TILE].tile_loss.losses[n % TILE].to_f64()).collect(),
+            loss: result.loss,
+            correct: result.correct,
             gradients: network.parameters().iter().map(|p| flat.by_ref().take(p.len()).collect()).collect(),
-            gradient_norm: found.gradient_norm,
+            gradient_norm: result.gradient_norm,
         })
     }
 }
@@ -95,6 +96,6 @@ pub fn gradients(
     windows: &WindowSet,
     indices: &[u32],
     step: u64,
-) -> Result<Stages, EngineError> {
+) -> Result<BatchTrace, EngineError> {
     CpuEngine::<f64>::new().gradients(network, weights, plan, windows, indices, step)
 }

@@ -1,11 +1,11 @@
-//! A network as the CPU engine runs it.
+//! The stages of a network on the CPU.
 
 use triax_model::{Layer, Network};
 
 use super::affine::Affine;
 use super::max_pool::MaxPool;
 
-/// One layer. Each turns rows (positions × channels, one row a feature) into rows.
+/// One layer. It maps rows (positions × channels, one row for each feature) to rows.
 #[derive(Clone, Debug)]
 pub(super) enum Stage {
     Affine(Affine),
@@ -14,7 +14,7 @@ pub(super) enum Stage {
 }
 
 impl Stage {
-    /// Rows of its output.
+    /// The number of output rows.
     pub fn n_outputs(&self) -> usize {
         match self {
             Self::Affine(affine) => affine.output.0 * affine.output.1,
@@ -24,8 +24,8 @@ impl Stage {
     }
 }
 
-/// The stages of `network` in the order of its layers. Positions of a convolution that no pool reads are left out: they
-/// reach neither a score nor a gradient.
+/// The stages of `network` in the order of its layers. Positions of a convolution that its pool does not read are left out:
+/// they affect neither a score nor a gradient.
 pub(super) fn stages(network: &Network) -> Vec<Stage> {
     let mut parameters = 0;
     let layers = network.layers();

@@ -5,35 +5,35 @@ use triax_losses::{Loss, predicted_class};
 use super::row::Row;
 use super::{Float, row::TILE};
 
-/// Windows of a tile as the loss sees them, and what it says of them.
+/// The labels and weights of a tile's windows, and their losses.
 #[derive(Clone, Debug)]
-pub(super) struct Judged<F> {
-    /// Windows that there are; the lanes behind them are empty.
+pub(super) struct TileLoss<F> {
+    /// The number of windows; the lanes behind them are empty.
     pub n_windows: usize,
-    /// Class index of each.
+    /// The class index of each window.
     pub labels: [u32; TILE],
-    /// Weight of each.
+    /// The weight of each window.
     pub weights: [F; TILE],
-    /// What else they are judged by, where windows are mixed.
+    /// The labels and weights of their partners, if windows are mixed.
     pub partners: Option<Partners<F>>,
-    /// `w·l` of each, with that by the partner's label.
+    /// `w·l` of each window, including that by its partner's label.
     pub losses: [F; TILE],
-    /// How many have their first largest score at their label.
+    /// The number of windows whose first largest score is that of their label.
     pub correct: u32,
-    /// Scores and derivatives of one window.
+    /// Buffers for the scores and derivatives of one window.
     row: (Vec<F>, Vec<F>),
 }
 
-/// The windows that those of a tile are mixed with, as the loss sees them.
+/// The windows that the windows of a tile are mixed with.
 #[derive(Clone, Debug)]
 pub(super) struct Partners<F> {
     /// Class index of each.
     pub labels: [u32; TILE],
-    /// Weight of each, times its share.
+    /// The weight of each, times its share.
     pub weights: [F; TILE],
 }
 
-impl<F: Float> Judged<F> {
+impl<F: Float> TileLoss<F> {
     pub fn new(classes: usize) -> Self {
         Self {
             n_windows: 0,
@@ -46,7 +46,7 @@ impl<F: Float> Judged<F> {
         }
     }
 
-    /// Judges the rows of `scores` (classes) and writes `d_scores`, 0 in the empty lanes.
+    /// Computes the losses of `scores` (a row for each class) and writes `d_scores`, 0 in the empty lanes.
     pub fn judge(&mut self, loss: Loss, batch: usize, scores: &[Row<F>], d_scores: &mut [Row<F>]) {
         let batch = F::from_count(batch);
         let (row, d_row) = (&mut self.row.0, &mut self.row.1);

@@ -1,12 +1,12 @@
 //! Max-pooling with stride = size: `y[t, c] = max x[t·size + j, c]` over j. The gradient goes to the first of equal maxima,
-//! as TensorFlow does it.
+//! as in TensorFlow.
 
 use pulp::Simd;
 
 use super::Float;
 use super::row::{Row, TILE, vectors, vectors_mut};
 
-/// Shape of a pooling.
+/// The shape of a pooling.
 #[derive(Clone, Debug)]
 pub(super) struct MaxPool {
     /// (positions, channels)
@@ -15,7 +15,7 @@ pub(super) struct MaxPool {
 }
 
 impl MaxPool {
-    /// Vectors of a position: of all channels and windows.
+    /// The number of vectors of a position, over all channels and windows.
     fn position<F: Float, S: Simd>(&self) -> usize {
         self.output.1 * TILE * size_of::<F>() / size_of::<F::Vector<S>>()
     }
@@ -27,7 +27,7 @@ impl MaxPool {
             for (i, y) in y.iter_mut().enumerate() {
                 let mut largest = x[i];
                 for j in 1..self.size {
-                    // A NaN is not below anything, so that it wins; and as the only value unequal to itself it stays.
+                    // A NaN compares as not below, so it is taken; it is unequal to itself, so it stays.
                     let x = x[j * n + i];
                     let larger = F::if_le(simd, [x, largest], largest, x);
                     largest = F::if_eq(simd, [largest, largest], larger, largest);
@@ -37,7 +37,7 @@ impl MaxPool {
         }
     }
 
-    /// Gradient of the input.
+    /// Computes the gradient of the input.
     #[inline(always)]
     pub fn backward<F: Float, S: Simd>(&self, simd: S, x: &[Row<F>], y: &[Row<F>], d_y: &[Row<F>], d_x: &mut [Row<F>]) {
         let (n, zero) = (self.position::<F, S>(), F::splat(simd, F::ZERO));
@@ -45,7 +45,7 @@ impl MaxPool {
         let inputs = vectors::<F, S>(x).chunks_exact(self.size * n);
         let d_inputs = vectors_mut::<F, S>(d_x).chunks_exact_mut(self.size * n);
         for ((x, d_x), (y, d_y)) in inputs.zip(d_inputs).zip(outputs) {
-            // The first that equals the maximum takes the gradient. The last has what the others leave.
+            // The first value that equals the maximum takes the gradient; the last value gets what is left.
             let (d_x, d_last) = d_x.split_at_mut((self.size - 1) * n);
             d_last.copy_from_slice(d_y);
             for (x, d_x) in x.chunks_exact(n).zip(d_x.chunks_exact_mut(n)) {

@@ -1,16 +1,16 @@
-//! The memory that a fleet may take.
+//! The memory that a fleet may use.
 
 use std::fs::read_to_string;
 
-/// Where the system does not say what it has to give.
+/// The memory assumed if the system does not report any.
 const UNKNOWN: u64 = 4 << 30;
 
-/// Bytes for a fleet: half of the memory that the system and a control group still have to give. The other half is for the
-/// data set, for what runs beside, and for the page cache. Linux tells; elsewhere 4 GiB are taken to be there.
+/// Bytes for a fleet: half of the memory that the system and the control group have available. The other half is for the
+/// data set, other programs and the page cache. Only Linux reports it; elsewhere 4 GiB are assumed to be available.
 pub(super) fn for_a_fleet() -> u64 {
     let read = |path: &str| read_to_string(path).ok();
     let of_system = read("/proc/meminfo").and_then(|meminfo| available(&meminfo));
-    // The group that a container sees as the root of all.
+    // Inside a container this is the container's own group.
     let of_group = read("/sys/fs/cgroup/memory.max")
         .zip(read("/sys/fs/cgroup/memory.current"))
         .and_then(|(most, used)| left(&most, &used));
@@ -24,7 +24,7 @@ fn available(meminfo: &str) -> Option<u64> {
     Some(kib * 1024)
 }
 
-/// What a group may still take of its `most`, both in bytes; none where it is not bounded (`max`).
+/// The bytes that a control group may still use of `most`; none if it has no limit (`max`).
 fn left(most: &str, used: &str) -> Option<u64> {
     let (most, used): (u64, u64) = (most.trim().parse().ok()?, used.trim().parse().ok()?);
     Some(most.saturating_sub(used))
@@ -46,7 +46,12 @@ mod tests {
     }
 
     #[test]
-    fn there_is_some_memory() {
-        assert!(for_a_fleet() > 1 << 20);
+    fn a_fleet_gets_at_most_half_of_the_memory() {
+        let all = read_to_string("/proc/meminfo").ok().and_then(|meminfo| {
+            let line = meminfo.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+            line.trim().strip_suffix("kB")?.trim().parse().ok().map(|kib: u64| kib * 1024)
+        });
+        let bytes = for_a_fleet();
+        assert!(bytes > 0 && bytes <= all.unwrap_or(UNKNOWN) / 2, "{bytes} of {all:?}");
     }
 }

@@ -1,9 +1,9 @@
-//! The CPU executor, generic over the float. At f32 it is the fast path, at f64 the reference that everything else is held
+//! The CPU executor, generic over the float: f32 is the fast path, f64 the reference that all other engines are tested
 //! against.
 //!
-//! A step is two passes: [`sample_pass`] takes each tile of 16 windows through all layers and back, [`parameter_pass`] sums
-//! up the gradient of each parameter over the batch and updates it. Arithmetic is on rows of 16 values, and compiled once
-//! for each set of vector instructions; which one runs is decided when it runs.
+//! A step is two passes. [`sample_pass`] runs each tile of 16 windows through all layers and back; [`parameter_pass`]
+//! sums the gradient of each parameter over the batch and updates it. Arithmetic is on rows of 16 values. It is
+//! compiled once for each set of vector instructions, and the set is chosen at run time.
 
 mod affine;
 mod augment;
@@ -34,7 +34,7 @@ use std::marker::PhantomData;
 
 use crate::{Engine, EngineError, Member, Session, WindowSet, check_fleet, check_scores};
 pub use float::Float;
-pub use gradients::{Stages, gradients};
+pub use gradients::{BatchTrace, gradients};
 pub use stage_times::{StageTime, stage_times};
 use triax_model::{Network, Scaler, Weights};
 
@@ -51,12 +51,12 @@ pub struct CpuEngine<F = f32> {
 }
 
 impl<F: Float> CpuEngine<F> {
-    /// On as many threads as this process may use processors.
+    /// An engine with a thread for each processor that this process may use.
     pub fn new() -> Self {
         Self::with_threads(std::thread::available_parallelism().map_or(1, usize::from))
     }
 
-    /// On `n_threads` threads, at least one. The results do not depend on their number.
+    /// An engine with `n_threads` threads, at least one. Results do not depend on their number.
     pub fn with_threads(n_threads: usize) -> Self {
         Self { n_threads: n_threads.max(1), float: PhantomData }
     }
@@ -84,20 +84,20 @@ impl<F: Float> CpuEngine<F> {
         let n = check_scores(network, weights, scaler, windows)?;
         let (shape, parameters) = (Shape::new(network), model::flat::<F>(weights));
         let window = |i: usize| &windows[i * shape.window_len()..][..shape.window_len()];
-        Ok(Team::of(self.n_threads, |team| scores(team, &shape, &parameters, scaler, n, window)))
+        Ok(Team::scope(self.n_threads, |team| scores(team, &shape, &parameters, scaler, n, window)))
     }
 }
 
-/// What a model takes in a session, and beside it what a trainer keeps of it: its newest state and its best weights. The
-/// workspaces of the threads, a few MB each, do not grow with a fleet.
+/// The bytes that a model takes in a session and in the trainer, which keeps its newest state and its best weights. The
+/// workspaces of the threads, a few MB each, do not grow with the fleet.
 fn bytes_of_a_model<F>(member: &Member<'_>) -> u64 {
     let n_states = 1 + member.plan.optimizer.moment_names().len();
     let a_parameter = n_states * size_of::<F>() + (n_states + 1) * size_of::<f32>();
     (member.network.n_parameters() * a_parameter + size_of_val(member.validation)) as u64
 }
 
-/// An engine for each float, so that it is compiled in this crate: for a generic one, each crate that uses it would compile
-/// all instruction sets of all stages again, which takes minutes.
+/// Implements the engine for each float by itself, so that this crate compiles it: a generic implementation would be
+/// compiled again, for all instruction sets, in each crate that uses it, which takes minutes.
 macro_rules! engine {
     ($($float:ident),*) => {$(
         impl Engine for CpuEngine<$float> {
@@ -105,7 +105,7 @@ macro_rules! engine {
                 "fused"
             }
 
-            /// As many as half of the memory holds that is there now.
+            /// As many as fit half of the available memory.
             fn capacity(&self, member: &Member<'_>, _: &WindowSet) -> usize {
                 let fitting = memory::for_a_fleet() / bytes_of_a_model::<$float>(member);
                 usize::try_from(fitting).unwrap_or(usize::MAX).max(1)

@@ -8,14 +8,15 @@ use super::augment::{Augment, Partner};
 use super::dropout::Mask;
 use super::gather::gather;
 use super::layers::{Stage, stages};
-use super::loss::{Judged, Partners};
-use super::parameter_pass::{Block, Ends, MOST_SHARES, Target, blocks, parameter_pass, shares, update_pass};
+use super::loss::{Partners, TileLoss};
+use super::parameter_pass::{Block, MOST_SHARES, Round, Target, blocks, parameter_pass, shares, update_pass};
 use super::row::TILE;
 use super::sample_pass::Tile;
 use super::team::Team;
 use super::update::{Slots, Update};
 
-/// Tiles that pass through the network before their gradients are summed up, for each thread: few enough that what they leave is still in the cache. The sums are the same however many there are.
+/// Tiles for each thread that pass through the network before their gradients are summed: few enough that their
+/// activations are still in the cache. The number does not change the sums.
 const TILES_A_THREAD: usize = 8;
 
 /// What all models of a fleet share.
@@ -49,19 +50,19 @@ impl Shape {
     }
 }
 
-/// Where a model takes its steps.
+/// What the steps of every model of a fleet read.
 #[derive(Clone, Copy)]
-pub(super) struct Place<'a> {
+pub(super) struct StepContext<'a> {
     pub shape: &'a Shape,
     pub windows: &'a WindowSet,
     pub team: &'a Team<'a>,
 }
 
-/// What a step needs beside the model: allocated once, and written anew by every step.
+/// Buffers of a step. They are allocated once, and every step overwrites them.
 #[derive(Debug)]
 pub(super) struct Workspace<F> {
     pub tiles: Vec<Tile<F>>,
-    /// The gradient, kept where a batch takes several rounds or the norm is to be clipped; else empty.
+    /// The gradient, if a batch takes several rounds or the norm is clipped; else empty.
     pub gradient: Vec<F>,
     /// `Σ g²` of each block.
     pub squares: Vec<f64>,
@@ -98,17 +99,17 @@ pub(super) struct Model<F> {
     pub validation: Vec<u32>,
 }
 
-/// What a step found, at the engine's own precision.
+/// The result of a step, at the engine's precision.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Found {
+pub(super) struct BatchResult {
     pub loss: f64,
     pub correct: u32,
     pub gradient_norm: f64,
 }
 
-impl From<Found> for StepResult {
-    fn from(found: Found) -> Self {
-        Self { loss: found.loss as f32, correct: found.correct, gradient_norm: found.gradient_norm as f32 }
+impl From<BatchResult> for StepResult {
+    fn from(result: BatchResult) -> Self {
+        Self { loss: result.loss as f32, correct: result.correct, gradient_norm: result.gradient_norm as f32 }
     }
 }
 
@@ -131,55 +132,55 @@ impl<F: Float> Model<F> {
     /// Takes step `step` of an epoch.
     pub fn step(
         &mut self,
-        place: Place<'_>,
+        context: StepContext<'_>,
         epoch: &MemberEpoch<'_>,
         step: usize,
         learning_rate: f32,
         workspace: &mut Workspace<F>,
-    ) -> Found {
+    ) -> BatchResult {
         let batch = epoch.batch(step, self.plan.batch_size);
         self.updates += 1;
         let update = Update::new(self.plan.optimizer, learning_rate.into(), self.updates);
         let at_once = self.plan.clip_norm.is_none().then_some(update);
-        let found = self.gradient(place, batch, epoch.first_step + step as u64, at_once, workspace);
+        let result = self.gradient(context, batch, epoch.first_step + step as u64, at_once, workspace);
         if let Some(bound) = self.plan.clip_norm.map(f64::from) {
-            let scale = if found.gradient_norm > bound { bound / found.gradient_norm } else { 1.0 };
+            let scale = if result.gradient_norm > bound { bound / result.gradient_norm } else { 1.0 };
             let [m, v] = &mut self.moments;
             let slots = Slots { parameters: &mut self.parameters, moments: [m, v] };
-            update_pass(place.team, update, F::from_f64(scale), slots, &mut workspace.gradient);
+            update_pass(context.team, update, F::from_f64(scale), slots, &mut workspace.gradient);
         }
-        found
+        result
     }
 
-    /// Both passes over `batch`. A gradient without `update` stays in the workspace, which must have room for it.
+    /// Runs both passes over `batch`. Without `update` the gradient stays in the workspace, which must have room for it.
     pub fn gradient(
         &mut self,
-        place: Place<'_>,
+        context: StepContext<'_>,
         batch: &[u32],
         counter: u64,
         update: Option<Update<F>>,
         workspace: &mut Workspace<F>,
-    ) -> Found {
-        let Place { shape, windows, team } = place;
+    ) -> BatchResult {
+        let StepContext { shape, windows, team } = context;
         let Workspace { tiles, gradient, squares, shares } = workspace;
         let in_round = tiles.len() * TILE;
         let (mut loss, mut correct) = (0.0, 0);
-        for (round, indices) in batch.chunks(in_round).enumerate() {
+        for (round_idx, indices) in batch.chunks(in_round).enumerate() {
             let tiles = &mut tiles[..indices.len().div_ceil(TILE)];
-            let first = round * in_round;
+            let first = round_idx * in_round;
             let pass = SamplePass { shape, model: self, windows, counter, batch };
             team.each(tiles, |i, tile| pass.tile(first + i * TILE, tile));
-            for judged in tiles.iter().map(|tile| &tile.judged) {
-                loss += judged.losses[..judged.n_windows].iter().map(|loss| loss.to_f64()).sum::<f64>();
-                correct += judged.correct;
+            for tile_loss in tiles.iter().map(|tile| &tile.tile_loss) {
+                loss += tile_loss.losses[..tile_loss.n_windows].iter().map(|loss| loss.to_f64()).sum::<f64>();
+                correct += tile_loss.correct;
             }
-            let ends = Ends { is_first: round == 0, is_last: first + indices.len() == batch.len(), update };
+            let round = Round { is_first: round_idx == 0, is_last: first + indices.len() == batch.len(), update };
             let [m, v] = &mut self.moments;
             let slots = Slots { parameters: &mut self.parameters, moments: [m, v] };
             let target = Target { slots, gradient, squares };
-            parameter_pass(team, &shape.stages, &shape.blocks, shares, tiles, ends, target);
+            parameter_pass(team, &shape.stages, &shape.blocks, shares, tiles, round, target);
         }
-        Found { loss: loss / batch.len() as f64, correct, gradient_norm: squares.iter().sum::<f64>().sqrt() }
+        BatchResult { loss: loss / batch.len() as f64, correct, gradient_norm: squares.iter().sum::<f64>().sqrt() }
     }
 
     /// The weights, rounded to f32.
@@ -187,7 +188,7 @@ impl<F: Float> Model<F> {
         tensors(network, &self.parameters)
     }
 
-    /// Takes over weights that have been checked.
+    /// Replaces the weights by checked ones.
     pub fn set_weights(&mut self, weights: &Weights) {
         self.parameters = flat(weights);
     }
@@ -202,7 +203,7 @@ impl<F: Float> Model<F> {
         }
     }
 
-    /// Takes over a state that has been checked.
+    /// Replaces the state by a checked one.
     pub fn restore(&mut self, state: &SessionState) {
         self.set_weights(&state.weights);
         for (moment, saved) in self.moments.iter_mut().zip(&state.moments) {
@@ -224,7 +225,7 @@ pub(super) struct SamplePass<'a, F> {
 }
 
 impl<F: Float> SamplePass<'_, F> {
-    /// Takes the windows of the batch from window `first` on, as many as fit, through `tile`.
+    /// Runs the pass on the windows of the batch from window `first` on, as many as fit `tile`.
     fn tile(&self, first: usize, tile: &mut Tile<F>) {
         let (stages, parameters, dropout) = (&self.shape.stages[..], &self.model.parameters[..], self.dropout(first));
         self.fill(first, tile);
@@ -243,20 +244,20 @@ impl<F: Float> SamplePass<'_, F> {
     pub fn fill(&self, first: usize, tile: &mut Tile<F>) {
         let Self { shape, model, windows, counter, batch } = *self;
         let here = first..batch.len().min(first + TILE);
-        let judged = &mut tile.judged;
-        judged.n_windows = here.len();
-        // A model before this one may have mixed.
-        judged.partners = None;
+        let tile_loss = &mut tile.tile_loss;
+        tile_loss.n_windows = here.len();
+        // The tile may hold the partners of another model.
+        tile_loss.partners = None;
         for (w, own) in here.clone().enumerate() {
-            (judged.labels[w], judged.weights[w]) = self.label_and_weight(own);
+            (tile_loss.labels[w], tile_loss.weights[w]) = self.label_and_weight(own);
         }
         let window = |n: usize| shape.window(windows, batch[n]);
         let (scaler, channels) = (model.scaler.as_ref(), shape.network.spec().channels);
-        let Some(augment) = Augment::of(&model.plan, counter, batch.len()) else {
+        let Some(augment) = Augment::for_step(&model.plan, counter, batch.len()) else {
             return gather(here.map(window), scaler, channels, &mut tile.input);
         };
         if augment.mixes() {
-            self.share_weights(&augment, first, judged);
+            self.share_weights(&augment, first, tile_loss);
         }
         augment.gather(window, here, scaler, channels, &mut tile.input);
     }
@@ -268,13 +269,14 @@ impl<F: Float> SamplePass<'_, F> {
         (self.windows.labels[idx], F::from_f32(weight))
     }
 
-    /// Has the windows of a tile, whose first is window `first` of the batch, judged by the labels of their partners too.
-    fn share_weights(&self, augment: &Augment, first: usize, judged: &mut Judged<F>) {
-        let partners = judged.partners.insert(Partners { labels: [0; TILE], weights: [F::ZERO; TILE] });
-        for w in 0..judged.n_windows {
+    /// Splits the weights of a tile's windows between their own labels and those of their partners. The tile's first window
+    /// is window `first` of the batch.
+    fn share_weights(&self, augment: &Augment, first: usize, tile_loss: &mut TileLoss<F>) {
+        let partners = tile_loss.partners.insert(Partners { labels: [0; TILE], weights: [F::ZERO; TILE] });
+        for w in 0..tile_loss.n_windows {
             let Partner { window, share } = augment.partner(first + w);
             let (share, (label, weight)) = (F::from_f32(share), self.label_and_weight(window));
-            judged.weights[w] = (F::ONE - share) * judged.weights[w];
+            tile_loss.weights[w] = (F::ONE - share) * tile_loss.weights[w];
             (partners.labels[w], partners.weights[w]) = (label, share * weight);
         }
     }

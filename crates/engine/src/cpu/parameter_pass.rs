@@ -1,4 +1,4 @@
-//! The second pass of a step: for each parameter the sum of its gradient over the batch, and at once its update.
+//! The second pass of a step: sums the gradient of each parameter over the batch, and updates the parameter at once.
 //! Parameters do not depend on each other.
 
 use std::ops::Range;
@@ -14,21 +14,21 @@ use super::sample_pass::Tile;
 use super::team::Team;
 use super::update::{Slots, Update};
 
-/// Panels of filters whose gradients are summed up before they are applied: runs of 128 parameters, which go to memory and
-/// back in one stream.
+/// Panels of filters whose gradients are summed before they are applied: runs of 128 parameters, which are read and
+/// written in one stream.
 const PANELS_AT_ONCE: usize = 8;
 
-/// Shares of the pass, at most: a thread more has nothing to do.
+/// The most shares that a pass is cut into; more threads than that are idle.
 pub(super) const MOST_SHARES: usize = 64;
 
-/// A few rows of one layer's weights, or its bias: what the pass computes at once.
+/// A few rows of one layer's weights, or its bias: the unit of work of the pass.
 #[derive(Clone, Debug)]
 pub(super) struct Block {
     /// Index of the layer's stage.
     pub stage: usize,
     /// Inputs whose weights these are; empty for the bias.
     inputs: Range<usize>,
-    /// Where they lie among all parameters. Blocks lie one behind the other.
+    /// Their range among all parameters. Blocks are contiguous and in order.
     pub parameters: Range<usize>,
     /// Multiply-adds for each tile, in the blocks up to and with this one.
     cost: usize,
@@ -59,22 +59,22 @@ pub(super) fn blocks(stages: &[Stage]) -> Vec<Block> {
     blocks
 }
 
-/// What becomes of the gradient of some tiles.
+/// One of the rounds that the tiles of a batch are processed in.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Ends<F> {
-    /// These are the first tiles of the batch; otherwise the gradient of those before is added to.
+pub(super) struct Round<F> {
+    /// Whether these are the batch's first tiles. Otherwise their gradient is added to that of the rounds before.
     pub is_first: bool,
-    /// These are the last tiles of the batch: the gradient is complete.
+    /// Whether these are the batch's last tiles, so that the gradient is complete.
     pub is_last: bool,
-    /// The update to apply to a complete gradient at once; none where it must wait for its norm.
+    /// The update to apply to the complete gradient; none if it waits for its norm.
     pub update: Option<Update<F>>,
 }
 
-/// Where the pass writes: each block its own part.
+/// The output of the pass. Each block writes its own part.
 #[derive(Debug)]
 pub(super) struct Target<'a, F> {
     pub slots: Slots<'a, F>,
-    /// The gradient of all parameters, kept where it is added to or waits; else empty.
+    /// The gradient of all parameters, if there are several rounds or it waits for its norm; else empty.
     pub gradient: &'a mut [F],
     /// `Σ g²` of each block.
     pub squares: &'a mut [f64],
@@ -107,7 +107,7 @@ pub(super) fn parameter_pass<F: Float>(
     blocks: &[Block],
     shares: &[usize],
     tiles: &[Tile<F>],
-    ends: Ends<F>,
+    round: Round<F>,
     target: Target<'_, F>,
 ) {
     let mut runs = [const { None }; MOST_SHARES];
@@ -116,7 +116,7 @@ pub(super) fn parameter_pass<F: Float>(
         let blocks = &blocks[start..end];
         let n_parameters = blocks.iter().map(|block| block.parameters.len()).sum();
         let (here, rest) = target.split(blocks.len(), n_parameters);
-        *run = Some(Run { stages, blocks, tiles, ends, target: here });
+        *run = Some(BlockPass { stages, blocks, tiles, round, target: here });
         (start, target) = (end, rest);
     }
     team.each(&mut runs[..shares.len()], |_, run| {
@@ -127,33 +127,33 @@ pub(super) fn parameter_pass<F: Float>(
 }
 
 /// The pass over some blocks.
-struct Run<'a, F> {
+struct BlockPass<'a, F> {
     stages: &'a [Stage],
     blocks: &'a [Block],
     tiles: &'a [Tile<F>],
-    ends: Ends<F>,
+    round: Round<F>,
     target: Target<'a, F>,
 }
 
-impl<F: Float> WithSimd for Run<'_, F> {
+impl<F: Float> WithSimd for BlockPass<'_, F> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { stages, blocks, tiles, ends, mut target } = self;
+        let Self { stages, blocks, tiles, round, mut target } = self;
         let mut scratch = Scratch::new();
         for block in blocks {
             let Stage::Affine(affine) = &stages[block.stage] else {
                 unreachable!("only affine layers have parameters")
             };
             let (here, rest) = target.split(1, block.parameters.len());
-            gradient(simd, affine, block, tiles, ends, here, &mut scratch);
+            gradient(simd, affine, block, tiles, round, here, &mut scratch);
             target = rest;
         }
     }
 }
 
-/// Room for the gradients of a block, written anew by each.
+/// Buffers for the gradients of a block. Every block overwrites them.
 struct Scratch<F> {
     /// (panel, row)
     sums: [[Row<F>; BLOCK]; PANELS_AT_ONCE],
@@ -167,14 +167,14 @@ impl<F: Float> Scratch<F> {
     }
 }
 
-/// Gradient of one block, and what becomes of it.
+/// Sums the gradient of one block, and applies or stores it.
 #[inline(always)]
 fn gradient<F: Float, S: Simd>(
     simd: S,
     affine: &Affine,
     block: &Block,
     tiles: &[Tile<F>],
-    ends: Ends<F>,
+    round: Round<F>,
     mut target: Target<'_, F>,
     scratch: &mut Scratch<F>,
 ) {
@@ -185,7 +185,7 @@ fn gradient<F: Float, S: Simd>(
     for first_panel in (0..affine.n_panels()).step_by(PANELS_AT_ONCE) {
         let columns = first_panel * TILE..filters.min((first_panel + PANELS_AT_ONCE) * TILE);
         let sums = &mut scratch.sums[..PANELS_AT_ONCE.min(affine.n_panels() - first_panel)];
-        if !ends.is_first {
+        if !round.is_first {
             for (panel, sums) in (first_panel..).zip(&mut *sums) {
                 let columns = panel * TILE..filters.min((panel + 1) * TILE);
                 for (sum, gradient) in sums.iter_mut().zip(target.gradient.chunks(filters)) {
@@ -200,11 +200,12 @@ fn gradient<F: Float, S: Simd>(
             d_stride: affine.n_panels() * TILE,
         });
         match block.inputs.len() {
-            0 => bias_gradients(simd, terms, !ends.is_first, sums),
-            n => weight_gradients(simd, terms, !ends.is_first, n, sums),
+            0 => bias_gradients(simd, terms, !round.is_first, sums),
+            n => weight_gradients(simd, terms, !round.is_first, n, sums),
         }
-        // One behind the other, as the parameters lie: all rows are one run where they are not cut into columns. What is
-        // too much of a panel is overwritten by what comes next, which is faster than to copy a part of it.
+        // Copies the sums in the order of the parameters. All rows are one run unless they are cut into columns. A
+        // panel that is not full is copied whole: the next copy overwrites the surplus, which is faster than copying a
+        // part.
         let runs = flat_mut(&mut scratch.runs);
         for row in 0..n_rows {
             for (panel, sums) in sums.iter().enumerate() {
@@ -217,11 +218,11 @@ fn gradient<F: Float, S: Simd>(
         let run_len = n_rows / n_runs * columns.len();
         for (run, gradient) in runs.chunks_exact(run_len).take(n_runs).enumerate() {
             let at = run * filters + columns.start;
-            if ends.is_last {
+            if round.is_last {
                 squares += sum_of_squares(simd, gradient);
             }
-            match ends.update {
-                Some(update) if ends.is_last => update.apply(simd, target.slots.reborrow().split(at).1, gradient),
+            match round.update {
+                Some(update) if round.is_last => update.apply(simd, target.slots.reborrow().split(at).1, gradient),
                 _ => target.gradient[at..][..run_len].copy_from_slice(gradient),
             }
         }
@@ -231,7 +232,7 @@ fn gradient<F: Float, S: Simd>(
 
 #[inline(always)]
 fn sum_of_squares<F: Float, S: Simd>(simd: S, values: &[F]) -> F {
-    // Enough sums beside each other that none waits for the one before.
+    // Several independent sums, so that none waits for the result of the one before.
     const ROWS: usize = 4;
     let (whole, rest) = values.split_at(values.len() / (ROWS * TILE) * ROWS * TILE);
     let mut sums = [Row::<F>::ZERO; ROWS];

@@ -1,27 +1,27 @@
-//! The three matrix products that a layer with weights needs: outputs, gradients of inputs, gradients of weights.
+//! The three matrix products of a layer with weights: outputs, gradients of inputs, gradients of weights.
 //!
-//! Each is made of blocks of up to [`BLOCK`] rows by one or two vectors that stay in registers while the sum runs. The sums
-//! run in one order, whatever the blocks, so that no bit depends on how work is divided.
+//! Each is computed in blocks of up to [`BLOCK`] rows by one or two vectors that stay in registers. The order of a sum does
+//! not depend on the blocks, so no bit depends on how work is divided.
 
 use pulp::Simd;
 
 use super::Float;
 use super::row::{Row, TILE, vectors, vectors_mut};
 
-/// Rows of the largest block that a processor's registers hold.
+/// The rows of the largest block that fits the processor's registers.
 pub(super) const BLOCK: usize = 12;
 
-/// Weights that all blocks use before they go on to the next: 32 KiB at f32, which stay in the first-level cache.
+/// The weights that all blocks use before the next ones: 32 KiB at f32, which stay in the first-level cache.
 const WEIGHTS_AT_ONCE: usize = 8192;
 
-/// Vectors in a row.
+/// The number of vectors in a row.
 const fn vectors_a_row<F: Float, S: Simd>() -> usize {
     TILE * size_of::<F>() / size_of::<F::Vector<S>>()
 }
 
-/// Rows of the next block where `left` are left. A block is enough sums to hide the latency of a multiply-add, and leaves
-/// room for its operands: of AVX-512's 32 registers 12 hold one vector a row, or 24 two; of AVX2's 16 six rows of two
-/// vectors hold 12.
+/// The rows of the next block if `left` are left. A block has enough sums to hide the latency of a multiply-add, and
+/// leaves registers for the operands. Of the 32 registers of AVX-512, 12 rows take 12 with one vector each or 24 with
+/// two; of the 16 of AVX2, 6 rows of two vectors take 12.
 #[inline(always)]
 fn next_block<S: Simd>(left: usize) -> usize {
     match left {
@@ -71,8 +71,8 @@ macro_rules! in_blocks {
     };
 }
 
-/// `y[o] = bias[o] + Σ weights[i, o] · x[i]`, with a ReLU if asked for; weights (inputs, outputs). `afresh` says that the
-/// weights were not used just before.
+/// `y[o] = bias[o] + Σ weights[i, o] · x[i]`, with a ReLU if `relu`; weights (inputs, outputs). `afresh` says
+/// that the weights were not used just before.
 #[inline(always)]
 pub(super) fn outputs<F: Float, S: Simd>(
     simd: S,
@@ -101,8 +101,8 @@ pub(super) fn outputs<F: Float, S: Simd>(
     }
 }
 
-/// Reads `weights` once in their order. Another processor has just updated its share of them, and blocks read them in
-/// short pieces far apart: one by one these would wait for that processor, in a stream they do not.
+/// Reads `weights` once in order. Other processors have just updated shares of them, and the blocks read short pieces far
+/// apart, each of which would wait for another processor's cache; a stream of reads does not.
 #[inline(always)]
 fn fetch<F: Float>(weights: &[F]) {
     const LINE_BYTES: usize = 64;
@@ -123,7 +123,7 @@ fn add_outputs<F: Float, S: Simd, const ROWS: usize, const WIDTH: usize>(
 ) {
     const INPUTS: usize = 4;
     let mut sums = load::<F, S, ROWS, WIDTH>(simd, y, column);
-    // Several inputs a turn: what a turn costs beside the sums takes their place in the processor.
+    // Several inputs in each iteration, since the loop's own instructions compete with the sums.
     let (turns, rest) = x.as_chunks::<INPUTS>();
     for (weights, x) in weights.chunks(INPUTS * n).zip(turns) {
         for i in 0..INPUTS {
@@ -154,7 +154,7 @@ fn add_outputs<F: Float, S: Simd, const ROWS: usize, const WIDTH: usize>(
 /// `d_x[i] += Σ weights[i, o] · d_y[o]`; weights (inputs, outputs).
 #[inline(always)]
 pub(super) fn add_input_gradients<F: Float, S: Simd>(simd: S, weights: &[F], d_y: &[Row<F>], d_x: &mut [Row<F>]) {
-    // Each row has its own place in the weights: with more of them the processor runs out of registers to point there.
+    // Each row needs a pointer into the weights, and there are not enough registers for more.
     const POINTERS: usize = 8;
     let n = d_y.len();
     in_blocks!(
@@ -197,7 +197,7 @@ fn add_block_of_inputs<F: Float, S: Simd, const ROWS: usize, const WIDTH: usize>
     store::<F, S, ROWS, WIDTH>(&sums, d_x, column);
 }
 
-/// What the gradients of some weights are summed up from.
+/// The terms of the gradients of some weights.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Terms<'a, F> {
     /// Input rows of one tile, from the first of the weights on.
@@ -210,8 +210,8 @@ pub(super) struct Terms<'a, F> {
     pub d_stride: usize,
 }
 
-/// `sums[p][i] = Σ x[t·stride + i, w] · d_y[t, p, w]` over output positions t and windows w, for the first `n` rows i of each
-/// panel p of `sums`; added to what is there if it `continues`.
+/// `sums[p][i] = Σ x[t·stride + i, w] · d_y[t, p, w]` over output positions t and windows w, for the first `n` rows i
+/// of each panel p of `sums`; added to what is there if it `continues`.
 #[inline(always)]
 pub(super) fn weight_gradients<'a, F: Float, S: Simd>(
     simd: S,
@@ -226,7 +226,8 @@ pub(super) fn weight_gradients<'a, F: Float, S: Simd>(
     );
 }
 
-/// `sums[p][0] = Σ d_y[t, p, w]`: the gradient of a weight whose input is always 1; added to what is there if it `continues`.
+/// `sums[p][0] = Σ d_y[t, p, w]`: the gradient of a weight whose input is always 1; added to what is there if it
+/// `continues`.
 #[inline(always)]
 pub(super) fn bias_gradients<'a, F: Float, S: Simd>(
     simd: S,
@@ -251,7 +252,7 @@ pub(super) fn bias_gradients<'a, F: Float, S: Simd>(
     }
 }
 
-/// Rows from `start` on; `column` counts the vectors of all panels.
+/// Sums the rows from `start` on; `column` counts the vectors of all panels.
 #[inline(always)]
 fn block_of_weights<'a, F: Float, S: Simd, const ROWS: usize, const WIDTH: usize>(
     simd: S,

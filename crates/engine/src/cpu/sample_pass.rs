@@ -1,5 +1,5 @@
-//! The first pass of a step: each tile of windows through all layers, forward and backward. Tiles do not depend on each
-//! other.
+//! The first pass of a step: each tile of windows goes through all layers, forward and backward. Tiles do not depend on
+//! each other.
 
 use std::ops::Range;
 
@@ -8,34 +8,35 @@ use triax_losses::Loss;
 
 use super::Float;
 use super::dropout::{self, Mask};
-use super::first_block::{Between, FirstBlock};
+use super::first_block::{FirstBlock, PoolWindow};
 use super::layers::Stage;
-use super::loss::Judged;
+use super::loss::TileLoss;
 use super::row::{Row, TILE};
 
-/// What a tile of windows is on its way through the network.
+/// The buffers of a tile of windows: input, activations and gradients.
 #[derive(Clone, Debug)]
 pub(super) struct Tile<F> {
     /// Rows (window × channels).
     pub input: Vec<Row<F>>,
-    /// Rows of each stage's output, after its ReLU where it has one; none of a convolution in a [`FirstBlock`].
+    /// Rows of each stage's output, after its ReLU if it has one; empty for the convolution of a [`FirstBlock`].
     pub outputs: Vec<Vec<Row<F>>>,
-    /// Dropout's factors, a row a feature.
+    /// The factors of dropout, a row for each feature.
     mask: Vec<Row<F>>,
-    /// Gradient of the loss by each stage's output; by the sum before the ReLU, where there is one.
+    /// The gradient of each stage's output, or of the sum before its ReLU if it has one.
     pub d_outputs: Vec<Vec<Row<F>>>,
-    /// `d_outputs` of each convolution once more, as the parameter pass reads it: see [`super::affine::Affine::transpose`].
+    /// `d_outputs` of each convolution in the layout that the parameter pass reads: see
+    /// [`super::affine::Affine::transpose`].
     pub transposed: Vec<Vec<Row<F>>>,
-    pub judged: Judged<F>,
-    between: Between<F>,
+    pub tile_loss: TileLoss<F>,
+    pool_window: PoolWindow<F>,
 }
 
 impl<F: Float> Tile<F> {
-    /// Room for a tile.
+    /// Allocates the buffers.
     pub fn new(stages: &[Stage], n_inputs: usize, classes: usize) -> Self {
         let rows = |n: usize| vec![Row::ZERO; n];
         let mut outputs: Vec<_> = stages.iter().map(|stage| rows(stage.n_outputs())).collect();
-        if FirstBlock::of(stages).is_some() {
+        if FirstBlock::find(stages).is_some() {
             outputs[0] = Vec::new();
         }
         let features = |stage: &Stage| if let Stage::Dropout { features } = *stage { features } else { 0 };
@@ -49,43 +50,43 @@ impl<F: Float> Tile<F> {
             outputs,
             mask: rows(stages.iter().map(features).sum()),
             transposed: stages.iter().map(|stage| rows(n_transposed(stage))).collect(),
-            judged: Judged::new(classes),
-            between: Between::new(stages),
+            tile_loss: TileLoss::new(classes),
+            pool_window: PoolWindow::new(stages),
         }
     }
 
-    /// What stage `s` reads.
+    /// The rows that stage `s` reads.
     pub fn input_of(&self, s: usize) -> &[Row<F>] {
         if s == 0 { &self.input } else { &self.outputs[s - 1] }
     }
 
-    /// The scores, a row a class.
+    /// The scores, a row for each class.
     pub fn scores(&self) -> &[Row<F>] {
         self.outputs.last().expect("a network has layers")
     }
 
-    /// Through the stages of `part`, all of them from the input to the scores. `dropout` gives the mask and the tile's first
-    /// window in its batch; none drops nothing.
+    /// Runs the stages of `part` forward. All parts in turn lead from the input to the scores. `dropout` holds the mask and
+    /// the index of the tile's first window in its batch; without it, nothing is dropped.
     pub fn forward(&mut self, stages: &[Stage], part: Range<usize>, parameters: &[F], dropout: Option<(Mask, usize)>) {
         pulp::Arch::new().dispatch(Forward { stages, part, parameters, dropout, tile: self });
     }
 
-    /// What the loss says of the scores. `batch` is the number of windows in the whole batch.
+    /// Computes the losses of the scores and their gradients. `batch` is the number of windows in the whole batch.
     pub fn judge(&mut self, loss: Loss, batch: usize) {
         let last = self.outputs.len() - 1;
-        self.judged.judge(loss, batch, &self.outputs[last], &mut self.d_outputs[last]);
+        self.tile_loss.judge(loss, batch, &self.outputs[last], &mut self.d_outputs[last]);
     }
 
-    /// Back through the stages of `part`, all of them from the scores to the first layer, after [`Tile::judge`], whether
-    /// something was `dropped` on the way or not.
+    /// Runs the stages of `part` backward, after [`Tile::judge`]. All parts in turn lead from the scores to the first
+    /// layer. `dropped` says whether the forward pass had dropout.
     pub fn backward(&mut self, stages: &[Stage], part: Range<usize>, parameters: &[F], dropped: bool) {
         pulp::Arch::new().dispatch(Backward { stages, part, parameters, dropped, tile: self });
     }
 }
 
-/// The parts that a pass can be taken in: each stage by itself, and those of a [`FirstBlock`] together.
+/// The parts that a pass can be split into: each stage by itself, and those of a [`FirstBlock`] together.
 pub(super) fn parts(stages: &[Stage]) -> impl DoubleEndedIterator<Item = Range<usize>> {
-    let in_block = FirstBlock::of(stages).map_or(0, |_| FirstBlock::N_STAGES);
+    let in_block = FirstBlock::find(stages).map_or(0, |_| FirstBlock::N_STAGES);
     let block = (in_block > 0).then_some(0..in_block);
     block.into_iter().chain((in_block..stages.len()).map(|s| s..s + 1))
 }
@@ -105,10 +106,10 @@ impl<F: Float> WithSimd for Forward<'_, F> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let Self { stages, mut part, parameters, dropout, tile } = self;
-        if let Some(block) = FirstBlock::of(stages)
+        if let Some(block) = FirstBlock::find(stages)
             && part.start == 0
         {
-            block.forward(simd, parameters, &tile.input, &mut tile.outputs[1], &mut tile.between);
+            block.forward(simd, parameters, &tile.input, &mut tile.outputs[1], &mut tile.pool_window);
             part.start = FirstBlock::N_STAGES;
         }
         for s in part {
@@ -144,7 +145,7 @@ impl<F: Float> WithSimd for Backward<'_, F> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let Self { stages, part, parameters, dropped, tile } = self;
-        let first_block = FirstBlock::of(stages).filter(|_| part.start == 0);
+        let first_block = FirstBlock::find(stages).filter(|_| part.start == 0);
         let left = first_block.map_or(part.start, |_| FirstBlock::N_STAGES);
         for s in (left..part.end).rev() {
             let stage = &stages[s];
@@ -164,7 +165,7 @@ impl<F: Float> WithSimd for Backward<'_, F> {
         }
         if let Some(block) = first_block {
             let rows = [&tile.input, &tile.outputs[1], &tile.d_outputs[1]].map(Vec::as_slice);
-            block.backward(simd, parameters, rows, &mut tile.transposed[0], &mut tile.between);
+            block.backward(simd, parameters, rows, &mut tile.transposed[0], &mut tile.pool_window);
         }
     }
 }

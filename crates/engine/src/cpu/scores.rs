@@ -1,4 +1,4 @@
-//! Scores of any number of windows, without dropout: a tile at a time, the tiles shared among threads.
+//! Scores of any number of windows, without dropout. Threads share the tiles.
 
 use std::sync::{Mutex, PoisonError};
 

@@ -1,4 +1,5 @@
-//! A fleet in training on the CPU. One model shares its passes among all threads; of several, each thread takes whole ones.
+//! The training of a fleet on the CPU. All threads share the passes of a single model; of several models, each thread takes
+//! whole ones.
 
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
@@ -11,7 +12,7 @@ use crate::{
 use triax_model::Weights;
 
 use super::Float;
-use super::model::{Model, Place, Shape, Workspace};
+use super::model::{Model, Shape, StepContext, Workspace};
 use super::scores::scores;
 use super::team::Team;
 
@@ -22,12 +23,12 @@ pub(super) struct CpuSession<F> {
     windows: WindowSet,
     batch_size: usize,
     models: Vec<Model<F>>,
-    /// One for a model by itself; for a fleet one a thread.
+    /// One for a single model; one for each thread if there are several models.
     workspaces: Vec<Mutex<Workspace<F>>>,
 }
 
 impl<F: Float> CpuSession<F> {
-    /// Takes a fleet that has been checked.
+    /// Opens a session for a checked fleet.
     pub fn new(n_threads: usize, fleet: &[Member<'_>], windows: &WindowSet) -> Self {
         let shape = Shape::new(fleet[0].network);
         let batch_size = fleet[0].plan.batch_size;
@@ -36,7 +37,7 @@ impl<F: Float> CpuSession<F> {
             [_] => (1, n_threads),
             _ => (n_threads, 1),
         };
-        // Not bounded by the number of windows: an order may name a window more than once.
+        // The batch size is not limited by the number of windows: an order may name a window more than once.
         let workspace = || Mutex::new(Workspace::new(&shape, batch_size, clips, n_sharing));
         Self {
             workspaces: (0..n_workspaces).map(|_| workspace()).collect(),
@@ -48,7 +49,7 @@ impl<F: Float> CpuSession<F> {
         }
     }
 
-    /// Takes the steps of one member, as long as `after_step` lets it.
+    /// Takes the steps of one member until `after_step` breaks.
     fn train_member(
         &self,
         member: usize,
@@ -60,10 +61,10 @@ impl<F: Float> CpuSession<F> {
     ) -> Vec<StepResult> {
         let steps = stretch.steps_of(member, self.batch_size);
         let epoch = &stretch.members[member];
-        let place = Place { shape: &self.shape, windows: &self.windows, team };
+        let context = StepContext { shape: &self.shape, windows: &self.windows, team };
         let mut results = Vec::with_capacity(steps.len());
         for (step, &learning_rate) in steps.zip(epoch.learning_rates) {
-            let result = model.step(place, epoch, step, learning_rate, workspace).into();
+            let result = model.step(context, epoch, step, learning_rate, workspace).into();
             results.push(result);
             if after_step(result).is_break() {
                 break;
@@ -109,7 +110,7 @@ impl<F: Float> Session for CpuSession<F> {
     fn train(&mut self, stretch: &Stretch<'_>, watch: &mut Watch<'_>) -> Result<Vec<Vec<StepResult>>, EngineError> {
         stretch.check(self.models.len(), self.windows.len(), self.batch_size)?;
         let mut models = std::mem::take(&mut self.models);
-        let results = Team::of(self.n_threads, |team| self.train_all(team, &mut models, stretch, watch));
+        let results = Team::scope(self.n_threads, |team| self.train_all(team, &mut models, stretch, watch));
         self.models = models;
         Ok(results)
     }
@@ -122,7 +123,7 @@ impl<F: Float> Session for CpuSession<F> {
             let scores = scores(team, &self.shape, &model.parameters, model.scaler.as_ref(), labels.len(), window);
             Evaluation::from_scores(&scores, labels, classes, model.plan.loss)
         };
-        Ok(Team::of(self.n_threads, |team| self.models.iter().map(|model| evaluate(team, model)).collect()))
+        Ok(Team::scope(self.n_threads, |team| self.models.iter().map(|model| evaluate(team, model)).collect()))
     }
 
     fn weights(&mut self) -> Result<Vec<Weights>, EngineError> {

@@ -1,8 +1,8 @@
-//! A step with a clock around each of its stages: where its time goes.
+//! The time that each stage of a step takes.
 //!
-//! The stages are the ones that training runs, in its order; each thread trains a model of its own, as it does in a fleet. A
-//! pass is only cut between stages, and the update waits for the whole gradient, as it does where a norm is clipped. So
-//! training pays nothing for being measurable, and a step in training takes a little less than the sum.
+//! The stages and their order are those of training, and each thread trains a model of its own, as in a fleet. The
+//! passes are split between stages, and the update waits for the whole gradient, as it does with clipping. Training
+//! itself carries no clocks, and its steps take a little less than the sum of these times.
 
 use std::time::Instant;
 
@@ -10,25 +10,24 @@ use crate::{EngineError, Member, WindowSet, check_fleet};
 use triax_model::Layer;
 
 use super::model::{Model, SamplePass, Shape, Workspace};
-use super::parameter_pass::{Ends, Target, parameter_pass, update_pass};
+use super::parameter_pass::{Round, Target, parameter_pass, update_pass};
 use super::row::TILE;
 use super::sample_pass::{Tile, parts};
 use super::team::Team;
 use super::update::{Slots, Update};
 use super::{CpuEngine, Float};
 
-/// What one stage of a step takes.
+/// The time of one stage of a step.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StageTime {
-    /// What is computed: `gather`, `loss`, `update`, or `forward`, `backward` (the gradient of a layer's input) and
-    /// `gradient` (that of its weights) behind the layer's name, as in `conv1 forward`. A first convolution and its pool
-    /// are one: the pool counts for the convolution.
+    /// The stage: `gather`, `loss`, `update`, or a layer's name with `forward`, `backward` (the gradient of its input) or
+    /// `gradient` (that of its weights), as in `conv1 forward`. The pool of a first convolution counts for the convolution.
     pub name: String,
-    /// Seconds a step, all tiles together: those of a thread, divided by the threads that were at it.
+    /// Seconds for all tiles of a step: those of one thread, divided by the number of threads.
     pub seconds: f64,
 }
 
-/// A clock that adds up, stage by stage, what a step takes.
+/// Adds up the time of each stage of a step.
 struct Clock {
     stages: Vec<StageTime>,
 }
@@ -46,8 +45,8 @@ impl Clock {
     }
 }
 
-/// What each stage takes at f32 in the steps that `member` takes over all `windows` in their order, on each thread of this
-/// machine: the median of as many steps as there are whole batches, after a first one that is not counted.
+/// The time of each stage at f32 on all threads of this machine, as the median over steps. `member` takes a step on each
+/// whole batch of `windows`, in their order; the first step is not counted.
 ///
 /// # Errors
 /// As [`crate::Engine::open`]; also windows that do not fill two batches.
@@ -63,9 +62,11 @@ impl<F: Float> CpuEngine<F> {
             return Err(EngineError::Input(format!("{} windows are not two batches of {batch_size}", windows.len())));
         }
         let mut of_threads = vec![Vec::new(); self.n_threads];
-        Team::of(self.n_threads, |team| team.each(&mut of_threads, |_, times| *times = medians::<F>(member, windows)));
+        Team::scope(self.n_threads, |team| {
+            team.each(&mut of_threads, |_, times| *times = medians::<F>(member, windows))
+        });
         let n_threads = self.n_threads as f64;
-        // Of all threads the mean, which they share.
+        // The mean over threads, divided by the number of threads that share the work.
         let shared = |s: usize| {
             let seconds: f64 = of_threads.iter().map(|times| times[s].seconds).sum();
             StageTime { name: of_threads[0][s].name.clone(), seconds: seconds / (n_threads * n_threads) }
@@ -74,7 +75,7 @@ impl<F: Float> CpuEngine<F> {
     }
 }
 
-/// What each stage takes on this thread.
+/// The median time of each stage on this thread.
 fn medians<F: Float>(member: &Member<'_>, windows: &WindowSet) -> Vec<StageTime> {
     let batch_size = member.plan.batch_size;
     let (shape, names) = (Shape::new(member.network), names(member));
@@ -92,7 +93,7 @@ fn medians<F: Float>(member: &Member<'_>, windows: &WindowSet) -> Vec<StageTime>
     (0..steps[0].len()).map(median).collect()
 }
 
-/// Names of the network's layers.
+/// The names of the network's layers.
 fn names(member: &Member<'_>) -> Vec<String> {
     let name = |layer: &Layer| match layer {
         Layer::Conv { name, .. } | Layer::MaxPool { name, .. } | Layer::Dense { name, .. } => name.clone(),
@@ -101,7 +102,7 @@ fn names(member: &Member<'_>) -> Vec<String> {
     member.network.layers().iter().map(name).collect()
 }
 
-/// The next step of `model`, on `batch`.
+/// Takes and times the next step of `model`, on `batch`.
 fn timed_step<F: Float>(
     shape: &Shape,
     names: &[String],
@@ -112,14 +113,14 @@ fn timed_step<F: Float>(
 ) -> Vec<StageTime> {
     let mut clock = Clock { stages: Vec::new() };
     let (in_round, team) = (workspace.tiles.len() * TILE, Team::alone());
-    for (round, indices) in batch.chunks(in_round).enumerate() {
-        let first = round * in_round;
+    for (round_idx, indices) in batch.chunks(in_round).enumerate() {
+        let first = round_idx * in_round;
         let pass = SamplePass { shape, model, windows, counter: model.updates, batch };
         let tiles = &mut workspace.tiles[..indices.len().div_ceil(TILE)];
         for (i, tile) in tiles.iter_mut().enumerate() {
             timed_tile(&mut clock, names, &pass, first + i * TILE, tile);
         }
-        let ends = Ends { is_first: round == 0, is_last: first + indices.len() == batch.len(), update: None };
+        let round = Round { is_first: round_idx == 0, is_last: first + indices.len() == batch.len(), update: None };
         let [m, v] = &mut model.moments;
         let slots = Slots { parameters: &mut model.parameters, moments: [m, v] };
         let mut target = Target { slots, gradient: &mut workspace.gradient, squares: &mut workspace.squares };
@@ -127,7 +128,7 @@ fn timed_step<F: Float>(
             let n_parameters = blocks.iter().map(|block| block.parameters.len()).sum();
             let (here, rest) = target.split(blocks.len(), n_parameters);
             clock.time(format!("{} gradient", names[blocks[0].stage]), || {
-                parameter_pass(&team, &shape.stages, blocks, &[blocks.len()], tiles, ends, here);
+                parameter_pass(&team, &shape.stages, blocks, &[blocks.len()], tiles, round, here);
             });
             target = rest;
         }
@@ -143,7 +144,7 @@ fn timed_step<F: Float>(
 /// Small enough that the loss stays finite under any optimizer.
 const LEARNING_RATE: f64 = 1e-3;
 
-/// The sample pass of one tile.
+/// Runs and times the sample pass of one tile.
 fn timed_tile<F: Float>(
     clock: &mut Clock,
     names: &[String],
@@ -165,29 +166,17 @@ fn timed_tile<F: Float>(
 
 #[cfg(test)]
 mod tests {
-    use crate::{Optimizer, TrainingPlan};
     use triax_losses::Loss;
     use triax_model::{Network, NetworkSpec, Weights};
 
+    use super::super::tests::{plan, window_set};
     use super::*;
 
-    /// As many steps as `n_windows` windows are batches of 20.
+    /// The times over `n_windows` windows in batches of 20.
     fn times(n_windows: usize) -> Result<Vec<StageTime>, EngineError> {
         let network = Network::new(NetworkSpec::default()).unwrap();
-        let windows = WindowSet {
-            windows: (0..n_windows * 360).map(|i| (i % 101) as f32 / 50.0 - 1.0).collect(),
-            labels: (0..n_windows as u32).map(|n| n % 6).collect(),
-            sample_weights: None,
-        };
-        let plan = TrainingPlan {
-            loss: Loss::SquaredHinge,
-            optimizer: Optimizer::adam(),
-            batch_size: 20,
-            clip_norm: None,
-            class_weights: None,
-            augmentation: crate::Augmentation::default(),
-            seed: 1,
-        };
+        let windows = window_set(network.spec(), n_windows);
+        let plan = plan(Loss::SquaredHinge, 20);
         let weights = Weights::glorot_uniform(&network, 1);
         let member = Member { network: &network, weights: &weights, plan: &plan, scaler: None, validation: &[] };
         stage_times(&member, &windows)

@@ -1,8 +1,8 @@
-//! Threads that work on one thing together, and wait for each other awake.
+//! A pool of threads that wait for each other by spinning.
 //!
-//! A step of a small network takes less than a millisecond and has two joins. A thread that sleeps at a join may wake up
-//! later than the whole step takes, so the threads of a team spin until there is work again; they live as long as the team,
-//! which is one stretch of training.
+//! A step of a small network takes less than a millisecond and has two joins. Waking a sleeping thread may take longer than
+//! the step, so the threads of a team spin until there is work. They live as long as the team, which is one stretch of
+//! training.
 
 use std::any::Any;
 use std::cell::{Cell, UnsafeCell};
@@ -11,22 +11,22 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::*};
 
-/// What a thread of a team is told to do, with its number in the team.
+/// A task that every thread of a team runs, with the thread's index in the team.
 type Task<'a> = dyn Fn(usize) + Sync + 'a;
 
-/// The threads, as the one that leads them sees them. It cannot be shared: one thread leads.
+/// The leader's handle to a team. It is not `Sync`: only one thread leads.
 pub(super) struct Team<'t> {
     n_threads: usize,
     board: Option<&'t Board>,
     one_leader: PhantomData<Cell<()>>,
 }
 
-/// Where tasks are given out.
+/// The state that leader and helpers share.
 struct Board {
     task: UnsafeCell<Option<*const Task<'static>>>,
-    /// Number of the latest task.
+    /// The number of tasks so far.
     n_tasks: AtomicUsize,
-    /// Helpers that are still at it.
+    /// The number of helpers that still run the latest task.
     n_busy: AtomicUsize,
     dismissed: AtomicBool,
     panic: Mutex<Option<Box<dyn Any + Send>>>,
@@ -43,8 +43,8 @@ impl<'t> Team<'t> {
         Self { n_threads: 1, board: None, one_leader: PhantomData }
     }
 
-    /// Calls `lead` with a team of `n_threads`, the calling one among them. The others end with the call.
-    pub fn of<R>(n_threads: usize, lead: impl FnOnce(&Team<'_>) -> R) -> R {
+    /// Calls `lead` with a team of `n_threads`, including the calling thread. The other threads end with the call.
+    pub fn scope<R>(n_threads: usize, lead: impl FnOnce(&Team<'_>) -> R) -> R {
         if n_threads <= 1 {
             return lead(&Team::alone());
         }
@@ -56,8 +56,8 @@ impl<'t> Team<'t> {
             panic: Mutex::new(None),
         };
         std::thread::scope(|scope| {
-            // Also where `lead` panics: the scope would wait for helpers that wait for it.
-            let _dismissal = Dismissal(&board);
+            // Dismisses the helpers even if `lead` panics: the scope waits for them.
+            let _dismissal = DismissOnDrop(&board);
             for thread in 1..n_threads {
                 let board = &board;
                 scope.spawn(move || board.help(thread));
@@ -66,15 +66,15 @@ impl<'t> Team<'t> {
         })
     }
 
-    /// Threads in the team.
+    /// The number of threads.
     pub fn n_threads(&self) -> usize {
         self.n_threads
     }
 
-    /// Calls `work` on each part with its index. Each thread takes a run of parts that lie side by side, the same in every
-    /// call, so that what belongs to a part stays in the cache of its processor.
+    /// Calls `work` on each part with its index. Each thread takes a contiguous run of parts, the same in every call,
+    /// so that the data of a part stays in the cache of its processor.
     pub fn each<T: Send>(&self, parts: &mut [T], work: impl Fn(usize, &mut T) + Sync) {
-        let (all, n_threads) = (Parts::of(parts), self.n_threads);
+        let (all, n_threads) = (Parts::new(parts), self.n_threads);
         self.run(&|thread| {
             for i in thread * all.len / n_threads..(thread + 1) * all.len / n_threads {
                 // SAFETY: the runs of different threads do not overlap, and each index comes once.
@@ -83,9 +83,9 @@ impl<'t> Team<'t> {
         });
     }
 
-    /// Calls `work` on each part with its index and that of the thread. A thread that is free takes the next part.
+    /// Calls `work` on each part with the index of the thread and that of the part. A free thread takes the next part.
     pub fn each_as_free<T: Send>(&self, parts: &mut [T], work: impl Fn(usize, usize, &mut T) + Sync) {
-        let (all, next) = (Parts::of(parts), AtomicUsize::new(0));
+        let (all, next) = (Parts::new(parts), AtomicUsize::new(0));
         self.run(&|thread| {
             loop {
                 let i = next.fetch_add(1, Relaxed);
@@ -98,7 +98,7 @@ impl<'t> Team<'t> {
         });
     }
 
-    /// Calls `task` on every thread, and returns when all are done.
+    /// Runs `task` on every thread, and returns when all are done.
     fn run(&self, task: &Task<'_>) {
         let Some(board) = self.board else { return task(0) };
         // SAFETY: the lifetime is forgotten, but nobody looks at the task after this call: it waits for all helpers, also
@@ -116,7 +116,7 @@ impl<'t> Team<'t> {
 }
 
 impl Board {
-    /// Works on one task after the other until dismissed.
+    /// Runs one task after the other until the team is dismissed.
     fn help(&self, thread: usize) {
         let mut done = 0;
         loop {
@@ -138,15 +138,15 @@ impl Board {
     }
 }
 
-struct Dismissal<'a>(&'a Board);
+struct DismissOnDrop<'a>(&'a Board);
 
-impl Drop for Dismissal<'_> {
+impl Drop for DismissOnDrop<'_> {
     fn drop(&mut self) {
         self.0.dismissed.store(true, Release);
     }
 }
 
-/// Spins until `ready`; after a while it lets others have the processor in between.
+/// Spins until `ready`; after a while it yields the processor between checks.
 fn wait(ready: impl Fn() -> bool) {
     const SPINS: usize = 10_000;
     for _ in 0..SPINS {
@@ -160,7 +160,7 @@ fn wait(ready: impl Fn() -> bool) {
     }
 }
 
-/// A slice that threads take parts of.
+/// A slice whose elements threads borrow mutably, each once.
 struct Parts<'a, T> {
     first: *mut T,
     len: usize,
@@ -171,7 +171,7 @@ struct Parts<'a, T> {
 unsafe impl<T: Send> Sync for Parts<'_, T> {}
 
 impl<'a, T> Parts<'a, T> {
-    fn of(parts: &'a mut [T]) -> Self {
+    fn new(parts: &'a mut [T]) -> Self {
         Self { first: parts.as_mut_ptr(), len: parts.len(), borrowed: PhantomData }
     }
 
@@ -191,7 +191,7 @@ mod tests {
     #[test]
     fn every_part_is_worked_on_once() {
         for n_threads in [1, 2, 3, 7] {
-            Team::of(n_threads, |team| {
+            Team::scope(n_threads, |team| {
                 for n in [0, 1, 2, 5, 64] {
                     let mut parts = vec![0; n];
                     for _ in 0..100 {
@@ -209,7 +209,7 @@ mod tests {
 
     #[test]
     fn a_panic_of_any_thread_reaches_the_leader_and_the_team_goes_on() {
-        Team::of(3, |team| {
+        Team::scope(3, |team| {
             for bad in 0..3 {
                 let caught = catch_unwind(AssertUnwindSafe(|| {
                     team.each(&mut [0; 3], |i, _| assert_ne!(i, bad, "part {i}"));
@@ -224,6 +224,6 @@ mod tests {
 
     #[test]
     fn a_leader_that_panics_does_not_hang() {
-        assert!(catch_unwind(|| Team::of(2, |_| panic!("on purpose"))).is_err());
+        assert!(catch_unwind(|| Team::scope(2, |_| panic!("on purpose"))).is_err());
     }
 }

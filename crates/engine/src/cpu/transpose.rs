@@ -1,12 +1,12 @@
-//! Squares of rows, transposed: what lies side by side comes to lie below each other.
+//! Transposing squares of rows.
 
 use pulp::Simd;
 
 use super::Float;
 use super::row::{Row, TILE};
 
-/// Transposes a square of rows. What a compiler makes of the loops is a load a value, which takes AVX-512 six times as
-/// long as its shuffles.
+/// Transposes a square of rows. On AVX-512 with shuffles: the compiler turns the loops into a load for each value, which
+/// takes six times as long.
 #[inline(always)]
 pub(super) fn transpose<F: Float, S: Simd>(simd: S, from: &[Row<F>; TILE], to: &mut [Row<F>; TILE]) {
     #[cfg(target_arch = "x86_64")]
@@ -31,7 +31,7 @@ mod avx512 {
 
     use super::{Row, TILE};
 
-    /// First within the squares of 4 by 4 values of four rows, then these squares as wholes.
+    /// Transposes within the 4 by 4 squares of each four rows first, then the squares themselves.
     #[inline(always)]
     pub fn transpose(simd: V4, from: &[Row<f32>; TILE], to: &mut [Row<f32>; TILE]) {
         let avx512 = simd.avx512f;

@@ -6,7 +6,7 @@ use pulp::Simd;
 use super::Float;
 use super::row::{Row, TILE};
 
-/// One optimizer in one step, with everything that does not depend on a parameter worked out.
+/// An optimizer in one step, with all factors that do not depend on a parameter computed.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Update<F> {
     /// α, 1 − β₁, 1 − β₂, ε, and lr·weight_decay of AdamW, 0 of Adam.
@@ -19,7 +19,7 @@ pub(super) enum Update<F> {
     RmsProp { lr: F, rho: F, rate: F, epsilon: F, momentum: Option<F> },
 }
 
-/// Parameters, and what goes with each of them.
+/// Parameters with their moments.
 #[derive(Debug)]
 pub(super) struct Slots<'a, F> {
     pub parameters: &'a mut [F],
@@ -38,7 +38,7 @@ impl<'a, F> Slots<'a, F> {
         (Self { parameters, moments: [m, v] }, Self { parameters: rest, moments: [rest_m, rest_v] })
     }
 
-    /// The same slots for a shorter time.
+    /// Reborrows the slots.
     pub fn reborrow(&mut self) -> Slots<'_, F> {
         let [m, v] = &mut self.moments;
         Slots { parameters: self.parameters, moments: [m, v] }
@@ -81,7 +81,7 @@ impl<F: Float> Update<F> {
         let (slots, rest) = slots.split(gradient.len());
         self.apply_to_vectors(simd, slots, gradient);
         if !rest_gradient.is_empty() {
-            // What does not fill a row goes through rows that it does not fill.
+            // The rest goes through rows with padding.
             let [m, v] = rest.moments;
             let (mut parameters, mut first, mut second) = (padded(rest.parameters), padded(m), padded(v));
             let slots = Slots { parameters: &mut parameters.0, moments: [&mut first.0, &mut second.0] };
@@ -99,8 +99,8 @@ impl<F: Float> Update<F> {
         let (m, v) = (F::vectors_mut::<S>(m), F::vectors_mut::<S>(v));
         let (splat, add, sub) = (|a| F::splat(simd, a), |a, b| F::plus(simd, a, b), |a, b| F::minus(simd, a, b));
         let (mul, div, sqrt) = (|a, b| F::times(simd, a, b), |a, b| F::over(simd, a, b), |a| F::sqrt(simd, a));
-        // A moment of a weight that no gradient reaches any more shrinks with every step until it is subnormal, and stays
-        // there: each vector that holds one then takes a hundred times as long. What is not a number stays.
+        // A moment of a weight whose gradient stays 0 shrinks with every step until it is subnormal. Arithmetic on a vector
+        // with a subnormal number takes a hundred times as long, so tiny moments become 0. NaN stays NaN.
         let (zero, tiny, minus_tiny) = (splat(F::ZERO), splat(F::TINY), splat(F::ZERO - F::TINY));
         let flushed = |a| F::if_le(simd, [minus_tiny, a], F::if_le(simd, [a, tiny], zero, a), a);
         match *self {
@@ -147,7 +147,7 @@ impl<F: Float> Update<F> {
     }
 }
 
-/// A row that begins with `values`.
+/// A row that begins with `values`, followed by zeros.
 #[inline(always)]
 fn padded<F: Float>(values: &[F]) -> Row<F> {
     let mut row = Row::ZERO;

@@ -5,10 +5,10 @@ use wgpu::{Adapter, Backend, Backends, DeviceType, DownlevelFlags, Features, Ins
 
 use super::{DeviceInfo, DeviceKind, GpuLimits};
 
-/// A GPU that is open. Dropping it closes it, once nobody else holds a clone of a handle.
+/// An open GPU. It closes when the last clone of its handles is dropped.
 #[derive(Clone, Debug)]
-pub struct Opened {
-    /// The instance of wgpu it came from.
+pub struct OpenGpu {
+    /// The instance of wgpu that lists the adapter.
     pub instance: Instance,
     /// The adapter.
     pub adapter: Adapter,
@@ -23,7 +23,7 @@ pub struct Opened {
 /// Why a GPU could not be opened.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DeviceError {
-    /// It is not there, or no longer.
+    /// There is no such GPU, or it is gone.
     #[error("there is no gpu:{index}; this machine has {n_gpus} (`triax devices` lists them)")]
     NotFound {
         /// The index asked for.
@@ -31,14 +31,14 @@ pub enum DeviceError {
         /// GPUs there are.
         n_gpus: usize,
     },
-    /// Its driver refused.
+    /// The driver refused.
     #[error(
         "{device} could not be opened: {reason}; another program may hold its memory, or its driver needs a restart"
     )]
     Refused {
         /// The device.
         device: String,
-        /// What the driver said: lost, out of memory, or another failure.
+        /// The driver's message.
         reason: String,
     },
 }
@@ -56,7 +56,7 @@ pub fn list() -> Vec<DeviceInfo> {
 ///
 /// # Errors
 /// No such GPU; a driver that refuses.
-pub fn open(index: usize) -> Result<Opened, DeviceError> {
+pub fn open(index: usize) -> Result<OpenGpu, DeviceError> {
     let (instance, mut gpus) = gpus();
     if index >= gpus.len() {
         return Err(DeviceError::NotFound { index, n_gpus: gpus.len() });
@@ -67,20 +67,20 @@ pub fn open(index: usize) -> Result<Opened, DeviceError> {
         label: Some("triax"),
         required_features: adapter.features().difference(left_out),
         required_limits: adapter.limits(),
-        // Burn pools its buffers already; wgpu need not do it again.
+        // Burn pools its buffers itself.
         memory_hints: wgpu::MemoryHints::MemoryUsage,
         ..wgpu::DeviceDescriptor::default()
     };
     let (device, queue) = block_on(adapter.request_device(&descriptor))
         .map_err(|error| DeviceError::Refused { device: info.to_string(), reason: error.to_string() })?;
-    Ok(Opened { instance, adapter, device, queue, info })
+    Ok(OpenGpu { instance, adapter, device, queue, info })
 }
 
 /// GPUs in the order of [`list`], with the instance they come from.
 fn gpus() -> (Instance, Vec<(Adapter, DeviceInfo)>) {
     let backends = Backends::all().with_env();
     let (instance, gpus) = adapters(backends - Backends::GL);
-    // OpenGL is the last resort. It does not say which GPU it reaches, and asking it can print complaints.
+    // OpenGL is the last resort: it does not say which GPU it reaches, and enumerating it can print warnings.
     if !gpus.is_empty() || !backends.contains(Backends::GL) {
         return (instance, ordered(gpus));
     }
@@ -103,17 +103,17 @@ fn adapters(backends: Backends) -> (Instance, Vec<(Adapter, DeviceInfo)>) {
 }
 
 fn info(adapter: &Adapter) -> DeviceInfo {
-    let (told, limits, features) = (adapter.get_info(), adapter.limits(), adapter.features());
+    let (info, limits, features) = (adapter.get_info(), adapter.limits(), adapter.features());
     DeviceInfo {
         index: None,
-        kind: match told.device_type {
+        kind: match info.device_type {
             DeviceType::DiscreteGpu => DeviceKind::Discrete,
             DeviceType::IntegratedGpu => DeviceKind::Integrated,
             DeviceType::VirtualGpu => DeviceKind::Virtual,
             DeviceType::Cpu => DeviceKind::Software,
             DeviceType::Other => DeviceKind::Unknown,
         },
-        api: match told.backend {
+        api: match info.backend {
             Backend::Vulkan => "Vulkan",
             Backend::Metal => "Metal",
             Backend::Dx12 => "DX12",
@@ -122,9 +122,9 @@ fn info(adapter: &Adapter) -> DeviceInfo {
             Backend::Noop => "none",
         }
         .to_owned(),
-        name: told.name,
-        driver: told.driver,
-        driver_version: told.driver_info,
+        name: info.name,
+        driver: info.driver,
+        driver_version: info.driver_info,
         limits: Some(GpuLimits {
             max_buffer_size: limits.max_buffer_size,
             max_storage_buffer_binding_size: limits.max_storage_buffer_binding_size,
@@ -139,7 +139,7 @@ fn info(adapter: &Adapter) -> DeviceInfo {
     }
 }
 
-/// What tells GPUs apart across graphics APIs, and which API is preferred.
+/// Identifies a GPU across graphics APIs, and ranks the APIs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Identity {
     /// Rank of the API: lower is preferred.
@@ -150,26 +150,25 @@ struct Identity {
 }
 
 impl Identity {
-    fn of(adapter: &Adapter, kind: DeviceKind) -> Self {
-        let told = adapter.get_info();
-        let api = match told.backend {
+    fn new(adapter: &Adapter, kind: DeviceKind) -> Self {
+        let info = adapter.get_info();
+        let api = match info.backend {
             Backend::Vulkan => 0,
             Backend::Metal => 1,
             Backend::Dx12 => 2,
             Backend::Gl | Backend::BrowserWebGpu | Backend::Noop => 3,
         };
-        Self { api, kind, vendor: told.vendor, device: told.device }
+        Self { api, kind, vendor: info.vendor, device: info.device }
     }
 
-    /// Whether `other` is the same hardware through an API that is preferred. Two cards of one model in one API stay
-    /// two.
+    /// Whether `other` is the same hardware through a preferred API. Two cards of one model in one API are two GPUs.
     fn is_repeated_by(&self, other: &Self) -> bool {
         other.api < self.api && (other.vendor, other.device) == (self.vendor, self.device)
     }
 }
 
 fn ordered(gpus: Vec<(Adapter, DeviceInfo)>) -> Vec<(Adapter, DeviceInfo)> {
-    let identities: Vec<Identity> = gpus.iter().map(|(adapter, info)| Identity::of(adapter, info.kind)).collect();
+    let identities: Vec<Identity> = gpus.iter().map(|(adapter, info)| Identity::new(adapter, info.kind)).collect();
     let mut once: Vec<_> = gpus
         .into_iter()
         .zip(&identities)

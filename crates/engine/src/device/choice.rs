@@ -1,4 +1,4 @@
-//! From what a user asked for to one device.
+//! Selects a device by the argument of `--device`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,11 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use super::{DeviceInfo, DeviceKind};
 
-/// What a user asked for: `auto`, `cpu`, `gpu` or `gpu:N`.
+/// The device that a user asks for: `auto`, `cpu`, `gpu` or `gpu:N`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub enum DeviceChoice {
-    /// Whatever suits: the first real GPU, else the CPU, unless who opens the device knows better.
+    /// The first hardware GPU, else the CPU; the caller may measure and decide otherwise.
     #[default]
     Auto,
     /// The CPU.
@@ -62,16 +62,16 @@ impl fmt::Display for DeviceChoice {
     }
 }
 
-/// A choice that cannot be met.
+/// Why no device was selected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ChoiceError {
-    /// The words name no device.
+    /// The text names no device.
     #[error(
         "no device is called `{0}`: use auto (a real GPU or the CPU), cpu, gpu (the first GPU) or gpu:N \
          with an index that `triax devices` prints, such as gpu:0"
     )]
     Unknown(String),
-    /// There is no GPU.
+    /// This machine has no GPU.
     #[error(
         "this machine has no GPU that wgpu can reach (Vulkan, Metal, DX12 or OpenGL): install its driver, or use \
          --device cpu"
@@ -87,23 +87,22 @@ pub enum ChoiceError {
     },
 }
 
-/// A device chosen, and what a user should be told about the choice.
+/// The selected device, with a notice for the user.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Chosen {
+pub struct ChosenDevice {
     /// The device.
     pub info: DeviceInfo,
-    /// A sentence to print: the device is a software one.
+    /// A sentence to print if the device is a software GPU.
     pub notice: Option<String>,
 }
 
-/// Picks one of `devices` (as [`list`] gives them).
+/// Selects one of `devices` (those of [`super::list`]).
 ///
-/// A software GPU is never picked for `auto`; it is for `gpu:N`, and for `gpu` where there is no other. The notice then
-/// says so.
+/// `auto` never selects a software GPU. `gpu:N` does, and so does `gpu` if there is no other; the notice then says so.
 ///
 /// # Errors
-/// No GPU where one was asked for, or none of that index.
-pub fn choose(choice: DeviceChoice, devices: &[DeviceInfo]) -> Result<Chosen, ChoiceError> {
+/// A GPU was asked for and there is none, or none of that index.
+pub fn choose(choice: DeviceChoice, devices: &[DeviceInfo]) -> Result<ChosenDevice, ChoiceError> {
     let gpus = || devices.iter().filter(|device| device.index.is_some());
     let real = || gpus().find(|device| device.kind.is_real_gpu());
     let cpu = || devices.iter().find(|device| device.kind == DeviceKind::Cpu).cloned().unwrap_or_else(DeviceInfo::cpu);
@@ -120,7 +119,7 @@ pub fn choose(choice: DeviceChoice, devices: &[DeviceInfo]) -> Result<Chosen, Ch
     let notice = (info.kind == DeviceKind::Software).then(|| {
         format!("{info} is a software GPU: it computes on the CPU, for tests, and much slower than --device cpu would")
     });
-    Ok(Chosen { info, notice })
+    Ok(ChosenDevice { info, notice })
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What is known of a device before it is opened.
+//! What is known about a device before it is opened.
 
 use std::fmt;
 
@@ -16,14 +16,14 @@ pub enum DeviceKind {
     Virtual,
     /// A GPU whose driver does not say what it is (OpenGL often).
     Unknown,
-    /// A GPU interface computed on the CPU (llvmpipe, SwiftShader, WARP): for tests, never chosen by itself.
+    /// A GPU driver that computes on the CPU (llvmpipe, SwiftShader, WARP): for tests, never chosen automatically.
     Software,
     /// The CPU itself.
     Cpu,
 }
 
 impl DeviceKind {
-    /// Whether it is a GPU made of silicon.
+    /// Whether it is hardware.
     pub fn is_real_gpu(self) -> bool {
         !matches!(self, Self::Software | Self::Cpu)
     }
@@ -99,7 +99,7 @@ impl DeviceInfo {
         }
     }
 
-    /// What to write after `--device` to get this device: `cpu` or `gpu:N`.
+    /// The argument of `--device` that selects this device: `cpu` or `gpu:N`.
     pub fn argument(&self) -> String {
         self.index.map_or_else(|| "cpu".to_owned(), |index| format!("gpu:{index}"))
     }
@@ -116,9 +116,9 @@ impl fmt::Display for DeviceInfo {
     }
 }
 
-/// The name the CPU goes by, from where each system keeps it; its architecture where that says nothing.
+/// The name of the CPU as the operating system gives it, else its architecture.
 fn cpu_name() -> String {
-    let told = if cfg!(windows) {
+    let name = if cfg!(windows) {
         std::env::var("PROCESSOR_IDENTIFIER").ok()
     } else if cfg!(target_os = "macos") {
         let output = std::process::Command::new("sysctl").args(["-n", "machdep.cpu.brand_string"]).output();
@@ -126,7 +126,7 @@ fn cpu_name() -> String {
     } else {
         std::fs::read_to_string("/proc/cpuinfo").ok().and_then(|text| model_name(&text))
     };
-    told.map(|name| name.trim().to_owned())
+    name.map(|name| name.trim().to_owned())
         .filter(|name| !name.is_empty())
         .unwrap_or_else(|| format!("{} CPU", std::env::consts::ARCH))
 }

@@ -1,17 +1,16 @@
-//! Finds the GPUs of this machine, chooses one, and opens it.
+//! The devices of this machine.
 //!
-//! [`list`] names what is there, [`choose`] picks one by what a user asked for, and [`open`] opens it with wgpu. The
-//! environment variable `WGPU_BACKEND` (`vulkan`, `metal`, `dx12`, `gl`, a list of them, or `none`) narrows what is
-//! looked at.
+//! [`list`] lists them, [`choose`] selects one by the argument of `--device`, and [`open`] opens a GPU with wgpu. The
+//! environment variable `WGPU_BACKEND` (`vulkan`, `metal`, `dx12`, `gl`, a list of them, or `none`) restricts the search.
 //!
-//! This module must never know networks, nor what a device is opened for.
+//! This module knows neither networks nor what a device is used for.
 
 mod adapters;
 mod choice;
 mod info;
 
-pub use adapters::{DeviceError, Opened, list, open};
-pub use choice::{ChoiceError, Chosen, DeviceChoice, choose};
+pub use adapters::{DeviceError, OpenGpu, list, open};
+pub use choice::{ChoiceError, ChosenDevice, DeviceChoice, choose};
 pub use info::{DeviceInfo, DeviceKind, GpuLimits};
-/// The wgpu of the handles in [`Opened`].
+/// The version of wgpu whose handles [`OpenGpu`] holds.
 pub use wgpu;

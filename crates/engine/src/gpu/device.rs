@@ -12,26 +12,28 @@ use crate::device::wgpu::{
     SubmissionIndex, TexelCopyBufferLayout, TexelCopyTextureInfo, Texture, TextureDescriptor, TextureDimension,
     TextureFormat, TextureFormatFeatureFlags, TextureUsages, TextureView, TextureViewDimension,
 };
-use crate::device::{DeviceKind, Opened};
+use crate::device::{DeviceKind, OpenGpu};
 
-/// Most workgroups of a grid in one dimension; the default limit of WebGPU.
+/// The most workgroups of a grid in one dimension: the default limit of WebGPU.
 pub(super) const MOST_GROUPS: usize = 65_535;
 
-/// A texture of vectors.
+/// The format of a texture of vectors.
 const VECTORS: TextureFormat = TextureFormat::Rgba32Float;
 
-/// A device that is open, and what has gone wrong with it.
+/// An open device, with its first failure.
 #[derive(Clone, Debug)]
 pub(super) struct Device {
-    opened: Opened,
-    /// What its callbacks said: that it is lost, or an error that no scope caught.
+    opened: OpenGpu,
+    /// The first message of its callbacks: that it is lost, or an error that no scope caught.
     failure: Arc<Mutex<Option<String>>>,
 }
 
 impl Device {
+    /// Wraps `opened`, and registers error callbacks.
+    ///
     /// # Errors
-    /// A device that is too old or too broken for compute kernels.
-    pub fn new(opened: &Opened) -> Result<Self, EngineError> {
+    /// A device whose limits are too low for the kernels.
+    pub fn new(opened: &OpenGpu) -> Result<Self, EngineError> {
         let failure = Arc::new(Mutex::new(None));
         let note = |failure: &Mutex<Option<String>>, what: String| {
             // The first failure is the cause of those that follow.
@@ -44,7 +46,7 @@ impl Device {
             note(&lost, format!("it was lost ({}): {remedy}", message.trim().trim_end_matches('.')));
         });
         let uncaptured = Arc::clone(&failure);
-        opened.device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| note(&uncaptured, said(&error))));
+        opened.device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| note(&uncaptured, message(&error))));
         let device = Self { opened: opened.clone(), failure };
         let limits = opened.device.limits();
         for (what, needed, limit) in [
@@ -60,7 +62,7 @@ impl Device {
         Ok(device)
     }
 
-    /// Name for a message.
+    /// The name of the device, for messages.
     pub fn name(&self) -> String {
         self.opened.info.to_string()
     }
@@ -77,13 +79,13 @@ impl Device {
             && self.opened.adapter.get_texture_format_features(VECTORS).flags.contains(needed)
     }
 
-    /// Bytes of the largest storage buffer.
+    /// The bytes of the largest storage buffer.
     pub fn most_bytes(&self) -> u64 {
         let limits = self.opened.device.limits();
         limits.max_buffer_size.min(limits.max_storage_buffer_binding_size)
     }
 
-    /// Rows of the largest texture.
+    /// The rows of the largest texture.
     pub fn most_texture_rows(&self) -> u64 {
         self.opened.device.limits().max_texture_dimension_2d.into()
     }
@@ -92,7 +94,7 @@ impl Device {
         EngineError::Device { device: self.name(), reason: reason.into() }
     }
 
-    /// Does `work` with the device and hands on what it gives, unless the device complains.
+    /// Runs `work` in an error scope. Returns its result unless the device reports an error.
     pub fn checked<T>(&self, work: impl FnOnce(&wgpu::Device) -> T) -> Result<T, EngineError> {
         let device = &self.opened.device;
         let filters = [ErrorFilter::OutOfMemory, ErrorFilter::Validation, ErrorFilter::Internal];
@@ -103,25 +105,24 @@ impl Device {
             found = block_on(scope.pop()).or(found);
         }
         match found {
-            Some(error) => Err(self.cause().unwrap_or_else(|| self.error(said(&error)))),
+            Some(error) => Err(self.cause().unwrap_or_else(|| self.error(message(&error)))),
             None => self.failed().map_or(Ok(done), Err),
         }
     }
 
-    /// What lies behind an error: a device that is lost says so when it is asked, and what it cannot do after that is no
-    /// cause.
+    /// The cause of an error. A lost device reports that when it is polled, and all later errors are consequences.
     fn cause(&self) -> Option<EngineError> {
         let _ = self.opened.device.poll(PollType::Poll);
         self.failed()
     }
 
-    /// What the device's callbacks said, if anything.
+    /// The first failure that the callbacks reported.
     fn failed(&self) -> Option<EngineError> {
         let failure = self.failure.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         failure.as_ref().map(|reason| self.error(reason))
     }
 
-    /// A storage buffer of zeros, of at least one vector. `what` it is for stands in the error where it cannot be.
+    /// Allocates a storage buffer of zeros, of at least one vector. `what` names its contents in an error.
     pub fn buffer(&self, what: &str, bytes: u64, usage: BufferUsages) -> Result<Buffer, EngineError> {
         let limit = self.most_bytes();
         if bytes > limit {
@@ -138,7 +139,7 @@ impl Device {
             .map_err(|error| self.error(format!("no room for the {what} ({size} bytes): {error}")))
     }
 
-    /// A storage texture of zeros, of so many vectors a row. `what` it is for stands in the error where it cannot be.
+    /// Allocates a storage texture of zeros, of `rows` rows of `width` vectors. `what` names its contents in an error.
     pub fn texture(&self, what: &str, width: usize, rows: usize) -> Result<Texture, EngineError> {
         let row_bytes = 16 * width as u64;
         let most_rows = self.most_texture_rows();
@@ -164,7 +165,7 @@ impl Device {
             .map_err(|error| self.error(format!("no room for the {what} ({} bytes): {error}", rows as u64 * row_bytes)))
     }
 
-    /// Puts `data` into a part of a texture, before whatever is submitted next.
+    /// Writes `data` to a part of a texture, before the next submission.
     pub fn write_texture(
         &self,
         place: TexelCopyTextureInfo<'_>,
@@ -175,7 +176,7 @@ impl Device {
         self.checked(|_| self.opened.queue.write_texture(place, data, layout, size))
     }
 
-    /// Puts `data` at the start of `buffer`, before whatever is submitted next.
+    /// Writes `data` to the start of `buffer`, before the next submission.
     pub fn write<T: bytemuck::NoUninit>(&self, buffer: &Buffer, data: &[T]) -> Result<(), EngineError> {
         if data.is_empty() {
             return Ok(());
@@ -183,8 +184,8 @@ impl Device {
         self.checked(|_| self.opened.queue.write_buffer(buffer, 0, bytemuck::cast_slice(data)))
     }
 
-    /// The pipeline of a kernel whose bindings are all in group 0.
-    pub fn pipeline(&self, name: &str, source: &str, bindings: &[Bound<'_>]) -> Result<Kernel, EngineError> {
+    /// Compiles a kernel whose bindings are all in group 0.
+    pub fn pipeline(&self, name: &str, source: &str, bindings: &[Binding<'_>]) -> Result<Kernel, EngineError> {
         let entries: Vec<BindGroupLayoutEntry> = bindings.iter().zip(0..).map(|(bound, n)| bound.entry(n)).collect();
         self.checked(|device| {
             let descriptor = BindGroupLayoutDescriptor { label: Some(name), entries: &entries };
@@ -214,14 +215,14 @@ impl Device {
         })
     }
 
-    /// The buffers of `bindings`, for `kernel`.
-    pub fn bind(&self, kernel: &Kernel, bindings: &[Bound<'_>]) -> Result<BindGroup, EngineError> {
+    /// Binds `bindings` for `kernel`.
+    pub fn bind(&self, kernel: &Kernel, bindings: &[Binding<'_>]) -> Result<BindGroup, EngineError> {
         let entries: Vec<BindGroupEntry<'_>> = bindings.iter().zip(0..).map(|(bound, n)| bound.resource(n)).collect();
         let descriptor = BindGroupDescriptor { label: None, layout: &kernel.layout, entries: &entries };
         self.checked(|device| device.create_bind_group(&descriptor))
     }
 
-    /// Submits what `record` records.
+    /// Records commands by `record`, and submits them.
     pub fn submit(&self, record: impl FnOnce(&mut CommandEncoder)) -> Result<SubmissionIndex, EngineError> {
         self.checked(|device| {
             let mut encoder = device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
@@ -238,13 +239,13 @@ impl Device {
         Err(self.cause().unwrap_or_else(|| self.error(error.to_string())))
     }
 
-    /// The first `n` values of `buffer`, once all that was submitted is done.
+    /// Reads the first `n` values of `buffer`, after all submitted work.
     pub fn read<T: bytemuck::Pod>(&self, buffer: &Buffer, n: usize) -> Result<Vec<T>, EngineError> {
         let bytes = (n * size_of::<T>()) as u64;
         self.read_copy(n, |encoder, staging| encoder.copy_buffer_to_buffer(buffer, 0, staging, 0, bytes))
     }
 
-    /// `n` values that `copy` records a copy of, once all that was submitted is done.
+    /// Reads `n` values that `copy` copies to a staging buffer, after all submitted work.
     pub fn read_copy<T: bytemuck::Pod>(
         &self,
         n: usize,
@@ -259,7 +260,7 @@ impl Device {
         let (sender, receiver) = mpsc::channel();
         self.checked(|_| {
             staging.map_async(MapMode::Read, .., move |result| {
-                // Nobody listens any more where waiting has failed.
+                // The receiver is gone if waiting has failed.
                 let _ = sender.send(result);
             });
         })?;
@@ -278,18 +279,18 @@ pub(super) struct Kernel {
     layout: BindGroupLayout,
 }
 
-/// What a kernel may do with a buffer or a texture that is bound to it.
+/// A buffer or a texture that is bound to a kernel, and its access.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Bound<'a> {
+pub(super) enum Binding<'a> {
     Read(&'a Buffer),
     Write(&'a Buffer),
     ReadTexture(&'a TextureView),
     WriteTexture(&'a TextureView),
-    /// One vector, at an offset that each dispatch names.
+    /// One vector, at the offset of each dispatch.
     Uniform(&'a Buffer),
 }
 
-impl Bound<'_> {
+impl Binding<'_> {
     fn entry(&self, binding: u32) -> BindGroupLayoutEntry {
         let storage = |read_only| BindingType::Buffer {
             ty: BufferBindingType::Storage { read_only },
@@ -322,8 +323,8 @@ impl Bound<'_> {
     }
 }
 
-/// What the device complains of, and what can be done.
-fn said(error: &wgpu::Error) -> String {
+/// The message of an error, with a remedy if there is one.
+fn message(error: &wgpu::Error) -> String {
     match error {
         wgpu::Error::OutOfMemory { .. } => {
             "it is out of memory; close other programs that use it, or take smaller batches or fewer models at a time"

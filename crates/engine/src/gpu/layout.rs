@@ -1,14 +1,14 @@
-//! Where everything of a network lies on the device: rows of a tile, vectors of the weights.
+//! The layout of a network on the device: the rows of a tile, and the vectors of the weights.
 
 use triax_model::{Layer, Network, Tensor, Weights};
 
-/// Samples of a tile: the lanes of a vector.
+/// The samples of a tile: the lanes of a vector.
 pub(super) const TILE: usize = 4;
 
-/// Most invocations of a workgroup; the default limit of WebGPU.
+/// The most invocations of a workgroup: the default limit of WebGPU.
 pub(super) const WORKGROUP: usize = 256;
 
-/// A dense layer or a convolution; `kernels/affine.wgsl` says what the fields are.
+/// A dense layer or a convolution; `kernels/affine.wgsl` describes the fields.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Affine {
     pub name: String,
@@ -28,40 +28,41 @@ pub(super) struct Affine {
 }
 
 impl Affine {
-    /// Rows that one output position reads.
+    /// The number of rows that an output position reads.
     pub fn inputs(&self) -> usize {
         self.kernel * self.channels
     }
 
-    /// Vectors of a row of the weights.
+    /// The number of vectors in a row of the weights.
     pub fn quads(&self) -> usize {
         self.units.div_ceil(4)
     }
 
-    /// Invocations that share an output: as many as keep a workgroup busy, with at least four inputs for each.
+    /// The number of invocations that share an output: as many as keep a workgroup busy, with at least four inputs for
+    /// each.
     pub fn lanes(&self) -> usize {
         power_of_two(WORKGROUP / (self.positions * self.quads()).min(WORKGROUP)).min(power_of_two(self.inputs() / 4))
     }
 
-    /// Gradients that are computed four inputs by four units at a time.
+    /// The number of tasks: each computes the gradients of four inputs by four units.
     fn gradient_tasks(&self) -> usize {
         (self.inputs() + 1).div_ceil(4) * self.quads()
     }
 
-    /// Invocations that share a gradient, in batches of so many tiles: one for about eight terms of the sum, and none
-    /// beyond what a large GPU runs at the same time.
+    /// The number of invocations that share a gradient, in batches of `tiles` tiles: one for about eight terms of the sum,
+    /// and no more than a large GPU runs at the same time.
     pub fn gradient_lanes(&self, tiles: usize) -> usize {
         const AT_ONCE: usize = 1 << 14;
         let wanted = (tiles * self.positions / 8).min(AT_ONCE / self.gradient_tasks().min(AT_ONCE));
         power_of_two(wanted).min(WORKGROUP / 2)
     }
 
-    /// Workgroups' worth of gradients, where a workgroup computes so many.
+    /// The number of blocks of gradients, if a workgroup computes `slots` tasks at a time.
     pub fn gradient_blocks(&self, slots: usize) -> usize {
         self.gradient_tasks().div_ceil(slots)
     }
 
-    /// Where weight (`k`, `unit`) lies among the values of a model; `k` = inputs for the bias.
+    /// The index of weight (`k`, `unit`) among the values of a model; `k` = inputs for the bias.
     fn value(&self, k: usize, unit: usize) -> usize {
         4 * (self.weights + k * self.quads()) + unit
     }
@@ -72,7 +73,7 @@ fn power_of_two(n: usize) -> usize {
     1 << n.max(1).ilog2()
 }
 
-/// A max-pooling; `kernels/max_pool.wgsl` says what the fields are.
+/// A max-pooling; `kernels/max_pool.wgsl` describes the fields.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct MaxPool {
     pub name: String,
@@ -114,12 +115,12 @@ pub(super) struct Layout {
 }
 
 impl Layout {
-    /// Lays `network` out.
+    /// The layout of `network`.
     pub fn new(network: &Network) -> Self {
         let spec = network.spec();
         let positions = positions(network.layers());
         let (mut stages, mut n_weights) = (Vec::new(), 0);
-        // Output rows come first, behind the window's; then their gradients.
+        // The rows of the window, then those of outputs, then those of their gradients.
         let input_rows = rows_read(&network.layers()[0], positions[0]) * spec.channels;
         let n_outputs: usize = network.layers().iter().zip(&positions).map(|(layer, &n)| output_rows(layer, n)).sum();
         let (mut x, mut next, mut positions_in) = (0, input_rows, input_rows / spec.channels);
@@ -219,17 +220,17 @@ impl Layout {
     }
 }
 
-/// Output positions of each layer, without those that no pool reads; 1 for a dense layer.
+/// The output positions of each layer, without those that no pool reads; 1 for a dense layer.
 fn positions(layers: &[Layer]) -> Vec<usize> {
-    let of = |(l, layer): (usize, &Layer)| match (layer, layers.get(l + 1)) {
+    let n_positions = |(l, layer): (usize, &Layer)| match (layer, layers.get(l + 1)) {
         (_, Some(Layer::MaxPool { output, size, .. })) => output.0 * size,
         (Layer::Conv { output, .. } | Layer::MaxPool { output, .. }, _) => output.0,
         _ => 1,
     };
-    layers.iter().enumerate().map(of).collect()
+    layers.iter().enumerate().map(n_positions).collect()
 }
 
-/// Input positions that the first layer reads for so many output positions.
+/// The input positions that the first layer reads for `positions` output positions.
 fn rows_read(first: &Layer, positions: usize) -> usize {
     match *first {
         Layer::Conv { kernel, stride, .. } => (positions - 1) * stride + kernel,

@@ -1,4 +1,4 @@
-//! What differs from model to model, and from step to step, as the words that the kernels read (`kernels/tile.wgsl`).
+//! The words that describe a model and a step to the kernels: see `kernels/member.wgsl` and `kernels/tile.wgsl`.
 
 use crate::{Member, Optimizer};
 use triax_losses::Loss;
@@ -6,12 +6,12 @@ use triax_model::Network;
 
 use super::source::{MEMBER_HEAD, STEP_HEAD};
 
-/// Probability that `network` drops a feature.
+/// The probability with which `network` drops a feature.
 pub(super) fn dropout(network: &Network) -> f32 {
     network.spec().dropout
 }
 
-/// The words of `member`, in a fleet with these losses.
+/// The words of `member` in a fleet with these losses.
 pub(super) fn member_words(member: &Member<'_>, losses: &[Loss]) -> Vec<u32> {
     let (spec, plan) = (member.network.spec(), member.plan);
     let which = losses.iter().position(|loss| *loss == plan.loss).expect("the fleet's losses are those of its members");
@@ -21,15 +21,15 @@ pub(super) fn member_words(member: &Member<'_>, losses: &[Loss]) -> Vec<u32> {
     let settings = settings(&plan.optimizer);
     let numbers = [rate, 1.0 / (1.0 - rate), clip].into_iter().chain(settings);
     words.extend(numbers.map(f32::to_bits));
-    let varied = &plan.augmentation;
+    let augmentation = &plan.augmentation;
     words.extend([
-        varied.largest_turn().to_bits(),
-        u32::from(varied.permute_channels) + 2 * u32::from(varied.flip_axes),
-        varied.largest_scaling().to_bits(),
-        varied.shift,
-        varied.time_warp.to_bits(),
-        varied.jitter.to_bits(),
-        varied.mix.to_bits(),
+        augmentation.largest_turn().to_bits(),
+        u32::from(augmentation.permute_channels) + 2 * u32::from(augmentation.flip_axes),
+        augmentation.largest_scaling().to_bits(),
+        augmentation.shift,
+        augmentation.time_warp.to_bits(),
+        augmentation.jitter.to_bits(),
+        augmentation.mix.to_bits(),
     ]);
     debug_assert_eq!(words.len(), MEMBER_HEAD);
     let (mean, scale) = match member.scaler {
@@ -41,10 +41,10 @@ pub(super) fn member_words(member: &Member<'_>, losses: &[Loss]) -> Vec<u32> {
     words
 }
 
-/// The settings of an optimizer, as its kernel names them; the complements are taken in f64, so that they are exact.
+/// The settings of an optimizer, in the order that its kernel names. Complements are computed in f64 and rounded once.
 fn settings(optimizer: &Optimizer) -> [f32; 4] {
     let rest = |share: f32| (1.0 - f64::from(share)) as f32;
-    // What is padding has neither gradient nor moments, and would become 0/0.
+    // Padding has neither gradient nor moments; with an ε of 0 it would become 0/0.
     let positive = |epsilon: f32| epsilon.max(f32::MIN_POSITIVE);
     match *optimizer {
         Optimizer::Adam { beta_1, beta_2, epsilon } | Optimizer::AdamW { beta_1, beta_2, epsilon, .. } => {
@@ -57,21 +57,21 @@ fn settings(optimizer: &Optimizer) -> [f32; 4] {
 
 /// One step of one model.
 pub(super) struct Step<'a> {
-    /// Indices of its windows on the device.
+    /// The indices of its windows on the device.
     pub windows: &'a mut dyn Iterator<Item = u32>,
     pub n_windows: usize,
-    /// Steps taken before: the counter of dropout.
+    /// The number of steps before this one: the counter of dropout.
     pub counter: u64,
     pub optimizer: &'a Optimizer,
     pub learning_rate: f32,
-    /// Updates with this one.
+    /// The number of updates, including this one.
     pub updates: u64,
-    /// Which of the model's results it writes.
+    /// The index of the model's result that it writes.
     pub result: usize,
 }
 
 impl Step<'_> {
-    /// Writes its words; those of windows that there are not stay as they are.
+    /// Writes its words. The words of absent windows are left as they are.
     pub fn write(self, words: &mut [u32]) {
         let learning_rate = f64::from(self.learning_rate);
         let rate = self.optimizer.step_size(learning_rate, self.updates) as f32;

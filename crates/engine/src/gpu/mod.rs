@@ -1,21 +1,21 @@
-//! The GPU executor: the two passes in WGSL, on one device of wgpu.
+//! The GPU executor: the two passes in WGSL, on one wgpu device.
 //!
-//! Windows, weights, moments and activations live on the device; a stretch is queued without a read-back. The kernels
-//! are put together by [`source`] for one fleet, and every buffer and every grid has a model axis. What it computes, and
-//! in which layout, is told by `kernels/README.md` and the heads of the kernels.
+//! Windows, weights, moments and activations stay on the device, and a stretch is submitted without reading anything back.
+//! [`source`] composes the kernels for a fleet; every buffer and every grid has a model axis. `kernels/README.md` and the
+//! headers of the kernels describe what they compute, and the layouts.
 
 mod device;
+mod gradients;
 mod layout;
 mod members;
-mod pace;
 mod scores;
 mod session;
 mod source;
-mod stages;
+mod submissions;
 mod vectors;
 mod windows;
 
-use crate::device::Opened;
+use crate::device::OpenGpu;
 use crate::{Engine, EngineError, Member, Session, WindowSet, check_fleet};
 use triax_model::{Network, Scaler, Weights};
 
@@ -30,11 +30,11 @@ pub struct GpuEngine {
 }
 
 impl GpuEngine {
-    /// The engine on `opened`, whose errors it listens to from now on.
+    /// The engine on `opened`. It replaces the error callbacks of the device.
     ///
     /// # Errors
-    /// A device that cannot compute.
-    pub fn new(opened: &Opened) -> Result<Self, EngineError> {
+    /// A device whose limits are too low.
+    pub fn new(opened: &OpenGpu) -> Result<Self, EngineError> {
         let device = Device::new(opened)?;
         let software = device.is_software();
         let in_textures = software && device.has_vector_textures();
@@ -42,15 +42,15 @@ impl GpuEngine {
         Ok(Self { device, options })
     }
 
-    /// The same with at most `bytes` for a buffer of windows. A data set that needs more streams through two of them, to
-    /// the same results.
+    /// Limits a buffer of windows to `bytes`. A larger data set is streamed through two such buffers, with the same
+    /// results.
     pub fn with_window_bytes(mut self, bytes: u64) -> Self {
         self.options.most_window_bytes = self.options.most_window_bytes.min(bytes);
         self
     }
 
-    /// The same with the kernels that GPUs of silicon get by default, or with those of software devices, as far as this
-    /// device can run them.
+    /// Selects the kernels for software devices, or those for hardware, instead of those for this device. Arrays are in
+    /// textures only if the device supports it.
     pub fn with_kernels_for_software(mut self, software: bool) -> Self {
         self.options.software = software;
         self.options.in_textures = software && self.device.has_vector_textures();

@@ -1,4 +1,4 @@
-//! The scores of windows, without training.
+//! Scores of windows, without training.
 
 use crate::{Augmentation, EngineError, Member, Optimizer, TrainingPlan, WindowSet, check_fleet, check_scores};
 use triax_losses::Loss;
@@ -17,8 +17,7 @@ pub(super) fn scores(
     options: &Options,
 ) -> Result<Vec<f32>, EngineError> {
     let n_windows = check_scores(network, weights, scaler, windows)?;
-    // Standardised here: a GPU need not round a quotient as the host does, and scores are to be of the same values on
-    // every device.
+    // On the host, since a GPU may round a quotient differently, and every device is to score the same values.
     let mut values = windows.to_vec();
     if let Some(scaler) = scaler {
         scaler.apply(&mut values);

@@ -8,30 +8,30 @@ use crate::{
 use triax_losses::Loss;
 use triax_model::{Network, Weights};
 
-use super::device::{Bound, Device, Kernel, MOST_GROUPS};
+use super::device::{Binding, Device, Kernel, MOST_GROUPS};
 use super::layout::{Layout, TILE};
 use super::members::{Step, dropout, member_words};
-use super::pace::Pace;
-use super::source::{Batch, FleetKey, OptimizerForm, Pass, Varied};
+use super::source::{AugmentationKinds, Batch, FleetKey, OptimizerForm, Pass};
+use super::submissions::Submissions;
 use super::vectors::Vectors;
 use super::windows::Windows;
 
-/// Bytes that the steps of one submission may take in all.
+/// The most bytes of the steps of one submission.
 const SUBMISSION_BYTES: usize = 16 << 20;
 
-/// Most steps of a submission.
+/// The most steps of a submission.
 const MOST_STEPS: usize = 512;
 
-/// Tiles that an evaluation has at work at the same time, in the whole fleet, where it has so many.
+/// The most tiles that an evaluation processes at the same time, over the whole fleet.
 const EVALUATED_TILES: usize = 512;
 
-/// Bytes between the entries of the index; no device asks for more alignment.
+/// The bytes between entries of the index: the largest alignment that any device requires.
 const INDEX_STRIDE: usize = 256;
 
-/// What differs between devices.
+/// Options that depend on the device.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Options {
-    /// Bytes of a buffer of windows.
+    /// The most bytes of a buffer of windows.
     pub most_window_bytes: u64,
     /// [`FleetKey::software`].
     pub software: bool,
@@ -39,24 +39,24 @@ pub(super) struct Options {
     pub in_textures: bool,
 }
 
-/// One model on the host.
+/// The host's state of a model.
 #[derive(Debug)]
 struct Model {
     network: Network,
     plan: TrainingPlan,
     validation: Vec<u32>,
-    /// Updates applied so far.
+    /// The number of updates so far.
     updates: u64,
 }
 
-/// A kernel with its buffers, one group for each of the windows' buffers, or one.
+/// A kernel with its bind groups: one for each pair of buffers of windows, or a single one.
 #[derive(Debug)]
-struct Ready {
+struct BoundKernel {
     kernel: Kernel,
     groups: Vec<BindGroup>,
 }
 
-impl Ready {
+impl BoundKernel {
     fn dispatch(&self, pass: &mut ComputePass<'_>, buffers: usize, index: Option<usize>, grid: (usize, usize)) {
         let offset = index.map(|index| (index * INDEX_STRIDE) as u32);
         pass.set_pipeline(&self.kernel.pipeline);
@@ -65,7 +65,7 @@ impl Ready {
     }
 }
 
-/// Buffers of the fleet; `kernels/*_pass.wgsl` say what is in them.
+/// The buffers of the fleet. The headers of `kernels/*_pass.wgsl` describe them.
 #[derive(Debug)]
 pub(super) struct Buffers {
     steps: Buffer,
@@ -81,22 +81,22 @@ pub(super) struct Buffers {
 
 /// The kernels of training.
 struct Kernels {
-    sample_pass: Ready,
-    /// With their number of workgroups a model.
-    parameter_passes: Vec<(Ready, usize)>,
+    sample_pass: BoundKernel,
+    /// Each with its number of workgroups for a model.
+    parameter_passes: Vec<(BoundKernel, usize)>,
     step_results: Kernel,
 }
 
-/// What only validation needs.
+/// The kernel and the buffers of validation.
 #[derive(Debug)]
 struct Validation {
-    evaluation_pass: Ready,
+    evaluation_pass: BoundKernel,
     tile_results: Buffer,
     confusion: Buffer,
     n_chunks: usize,
 }
 
-/// A fleet that trains.
+/// A session of [`super::GpuEngine`].
 #[derive(Debug)]
 pub(super) struct GpuSession {
     device: Device,
@@ -105,16 +105,17 @@ pub(super) struct GpuSession {
     pub(super) key: FleetKey,
     windows: Windows,
     pub(super) buffers: Buffers,
-    /// Steps that `buffers.steps` has room for.
+    /// The number of steps that `buffers.steps` can hold.
     most_steps: usize,
-    sample_pass: Ready,
-    /// What follows a sample pass, with its number of workgroups a model: the parameter pass, or the two that clip.
-    parameter_passes: Vec<(Ready, usize)>,
+    sample_pass: BoundKernel,
+    /// The kernels after a sample pass, each with its number of workgroups for a model: the parameter pass, or the two
+    /// passes that clip.
+    parameter_passes: Vec<(BoundKernel, usize)>,
     step_results: Kernel,
     validation: Option<Validation>,
 }
 
-/// What the buffers of one model take, in bytes, by what they are for.
+/// The bytes of each buffer of one model.
 fn bytes_of_model(key: &FleetKey, clips: bool) -> Vec<(&'static str, u64)> {
     let vectors = key.layout.weights as u64;
     let tiles = key.training.tiles.max(key.evaluation.tiles) as u64;
@@ -128,11 +129,11 @@ fn bytes_of_model(key: &FleetKey, clips: bool) -> Vec<(&'static str, u64)> {
 }
 
 /// The key of `fleet`, and whether it clips.
-fn key_of(fleet: &[Member<'_>], options: &Options, room: Option<usize>) -> (FleetKey, bool) {
+fn fleet_key(fleet: &[Member<'_>], options: &Options, room: Option<usize>) -> (FleetKey, bool) {
     let first = &fleet[0];
     let used = |loss: &Loss| fleet.iter().any(|member| member.plan.loss == *loss);
     let n_validation = fleet.iter().map(|member| member.validation.len()).max().unwrap_or(0);
-    // As many as are worth while, as there are, and as a chunk of streamed windows has room for.
+    // No more than there are, and than a chunk of streamed windows can hold.
     let mut evaluated = EVALUATED_TILES.div_ceil(fleet.len()).min(n_validation.div_ceil(TILE));
     if let Some(room) = room {
         evaluated = evaluated.min(room / (TILE * fleet.len()));
@@ -140,10 +141,10 @@ fn key_of(fleet: &[Member<'_>], options: &Options, room: Option<usize>) -> (Flee
     let key = FleetKey {
         layout: Layout::new(first.network),
         losses: Loss::ALL.into_iter().filter(used).collect(),
-        optimizer: OptimizerForm::of(&first.plan.optimizer),
+        optimizer: OptimizerForm::new(&first.plan.optimizer),
         scaled: fleet.iter().any(|member| member.scaler.is_some()),
         drops: fleet.iter().any(|member| dropout(member.network) > 0.0),
-        varied: Varied::of(fleet.iter().map(|member| &member.plan.augmentation)),
+        augmentation: AugmentationKinds::union(fleet.iter().map(|member| &member.plan.augmentation)),
         training: Batch { tiles: first.plan.batch_size.div_ceil(TILE) },
         evaluation: Batch { tiles: evaluated.max(1) },
         software: options.software,
@@ -152,22 +153,22 @@ fn key_of(fleet: &[Member<'_>], options: &Options, room: Option<usize>) -> (Flee
     (key, fleet.iter().any(|member| member.plan.clip_norm.is_some()))
 }
 
-/// How many such models one session can hold on `device`.
+/// The number of models like `member` that one session on `device` can hold.
 pub(super) fn capacity(device: &Device, member: &Member<'_>, options: &Options) -> usize {
-    let (key, clips) = key_of(&[*member], options, None);
+    let (key, clips) = fleet_key(&[*member], options, None);
     let bytes: u64 = bytes_of_model(&key, clips).into_iter().map(|(_, bytes)| bytes).sum();
-    // No device says how much memory it has. Most have several times what one buffer may take.
+    // wgpu does not report the memory of a device. Most have several times the size of the largest buffer.
     let most_bytes = device.most_bytes().min(Vectors::most_bytes(device, options.in_textures));
     ((most_bytes / bytes.max(1)) as usize).clamp(1, MOST_GROUPS)
 }
 
 impl GpuSession {
-    /// Takes a fleet that has been checked.
+    /// Opens a session for a checked fleet.
     pub fn new(device: &Device, fleet: &[Member<'_>], set: &WindowSet, options: &Options) -> Result<Self, EngineError> {
         let n_models = fleet.len();
         let window_values = fleet[0].network.spec().window * fleet[0].network.spec().channels;
         let windows = Windows::new(device, set, window_values, options.most_window_bytes)?;
-        let (key, clips) = key_of(fleet, options, windows.room());
+        let (key, clips) = fleet_key(fleet, options, windows.room());
         let too_large = |what: &str, needed: usize, limit: usize| EngineError::TooLarge {
             device: device.name(),
             what: what.to_owned(),
@@ -247,7 +248,7 @@ impl GpuSession {
         Ok(session)
     }
 
-    /// Packs and uploads `tensors`, so many for each model.
+    /// Packs and uploads `tensors`, `n` for each model.
     fn write_weights<'a>(
         &self,
         vectors: &Vectors,
@@ -262,22 +263,22 @@ impl GpuSession {
         vectors.upload(&self.device, &values)
     }
 
-    /// Runs the steps of `stretch`, as many as `results` has room for, and returns how many that were.
+    /// Submits the steps of `stretch`, which write their results to `results`. Returns their number.
     fn queue(&mut self, stretch: &Stretch<'_>, results: &Buffer, watch: &mut Watch<'_>) -> Result<usize, EngineError> {
         let n_models = self.models.len();
         let batch_size = self.models[0].plan.batch_size;
         let step_words = self.key.training.step_words();
         let bindings = [
-            Bound::Read(&self.buffers.steps),
-            Bound::Read(&self.buffers.tile_results),
-            Bound::Read(&self.buffers.squares),
-            Bound::Write(results),
+            Binding::Read(&self.buffers.steps),
+            Binding::Read(&self.buffers.tile_results),
+            Binding::Read(&self.buffers.squares),
+            Binding::Write(results),
         ];
         let results_group = self.device.bind(&self.step_results, &bindings)?;
-        let (mut pace, mut words) = (Pace::new(), Vec::new());
+        let (mut submissions, mut words) = (Submissions::new(), Vec::new());
         let (mut steps, mut taken, mut stopped) = (stretch.steps.clone(), 0, false);
         while !steps.is_empty() && !stopped {
-            let wanted = pace.steps().min(self.most_steps).min(steps.len());
+            let wanted = submissions.steps().min(self.most_steps).min(steps.len());
             words.clear();
             let mut tiles = Vec::new();
             while tiles.len() < wanted && !stopped {
@@ -323,25 +324,26 @@ impl GpuSession {
                 pass.set_bind_group(0, &results_group, &[]);
                 pass.dispatch_workgroups(tiles.len() as u32, n_models as u32, 1);
             })?;
-            pace.submitted(&self.device, submission, tiles.len())?;
+            submissions.submitted(&self.device, submission, tiles.len())?;
         }
-        pace.finish(&self.device)?;
+        submissions.finish(&self.device)?;
         Ok(steps.start - stretch.steps.start)
     }
 
-    /// What validation needs. Made when it is needed first: its kernel takes a while to compile.
+    /// Compiles the kernel of validation and allocates its buffers. This happens at the first validation, as compiling
+    /// takes a while.
     fn new_validation(&mut self) -> Result<Validation, EngineError> {
         let n_models = self.models.len();
         let Batch { tiles } = self.key.evaluation;
         let (chunk, step_words) = (TILE * tiles, self.key.evaluation.step_words());
         let n_chunks = self.models.iter().map(|model| model.validation.len().div_ceil(chunk)).max().unwrap_or(0);
-        // The validation windows never change, and so neither do the words of its steps.
+        // The validation windows never change, so neither do the words of the steps.
         let mut words = vec![0; n_chunks * n_models * step_words];
         for (entry, words) in words.chunks_exact_mut(step_words).enumerate() {
             let (c, model) = (entry / n_models, entry % n_models);
             let validation = &self.models[model].validation;
             let of_chunk = &validation[(c * chunk).min(validation.len())..validation.len().min((c + 1) * chunk)];
-            // A chunk of streamed windows holds those of each model in turn: see `evaluate`.
+            // A chunk of streamed windows holds those of each model in turn: see `evaluate_chunks`.
             let before: usize = self.models[..model]
                 .iter()
                 .map(|model| model.validation.len().saturating_sub(c * chunk).min(chunk))
@@ -368,17 +370,17 @@ impl GpuSession {
         let confusion = self.device.buffer("confusion counts", (4 * n_models * classes * classes) as u64, storage)?;
         let Buffers { members, weights, activations, index, .. } = &self.buffers;
         let bindings = self.windows.buffers.iter().map(|[values, facts]| {
-            let read = [values, facts, &steps, members].map(Bound::Read);
-            let written = [&tile_results, &confusion].map(Bound::Write);
+            let read = [values, facts, &steps, members].map(Binding::Read);
+            let written = [&tile_results, &confusion].map(Binding::Write);
             let vectors = [weights.read(), activations.write()];
-            read.into_iter().chain(vectors).chain(written).chain([Bound::Uniform(index)]).collect()
+            read.into_iter().chain(vectors).chain(written).chain([Binding::Uniform(index)]).collect()
         });
-        let bindings: Vec<Vec<Bound<'_>>> = bindings.collect();
-        let evaluation_pass = ready(&self.device, &self.key, Pass::Evaluation, &bindings)?;
+        let bindings: Vec<Vec<Binding<'_>>> = bindings.collect();
+        let evaluation_pass = bound_kernel(&self.device, &self.key, Pass::Evaluation, &bindings)?;
         Ok(Validation { evaluation_pass, tile_results, confusion, n_chunks })
     }
 
-    /// Runs the evaluation pass over all validation windows, and records what is to be done `after` each chunk of them.
+    /// Runs the evaluation pass over all validation windows. `after` records the commands that follow each chunk.
     fn evaluate_chunks(
         &mut self,
         validation: &Validation,
@@ -387,11 +389,11 @@ impl GpuSession {
         let Batch { tiles } = self.key.evaluation;
         let chunk = TILE * tiles;
         let streamed = self.windows.room().is_some();
-        let mut pace = Pace::new();
+        let mut submissions = Submissions::new();
         let mut chunks = 0..validation.n_chunks;
         while !chunks.is_empty() {
-            // Streamed windows have room for one chunk.
-            let n = if streamed { 1 } else { pace.steps().min(chunks.len()) };
+            // The buffers of streamed windows hold one chunk.
+            let n = if streamed { 1 } else { submissions.steps().min(chunks.len()) };
             let now = chunks.start..chunks.start + n;
             chunks.start = now.end;
             if streamed {
@@ -409,9 +411,9 @@ impl GpuSession {
                     after(encoder, index);
                 }
             })?;
-            pace.submitted(&self.device, submission, n)?;
+            submissions.submitted(&self.device, submission, n)?;
         }
-        pace.finish(&self.device)
+        submissions.finish(&self.device)
     }
 
     /// Scores (n_windows, classes) of the first member's validation windows.
@@ -435,7 +437,7 @@ impl GpuSession {
         Ok((0..n_windows).flat_map(of_window).collect())
     }
 
-    /// Runs the evaluation pass over all validation windows, and judges what it found.
+    /// Runs the evaluation pass over all validation windows, and reads the results back.
     fn evaluate(&mut self, validation: &Validation) -> Result<Vec<Evaluation>, EngineError> {
         let (n_models, classes) = (self.models.len(), self.key.layout.classes);
         let Batch { tiles } = self.key.evaluation;
@@ -458,14 +460,19 @@ impl GpuSession {
     }
 }
 
-/// `pass` compiled, with what it is bound to, once for each of the windows' buffers.
-fn ready(device: &Device, key: &FleetKey, pass: Pass, bindings: &[Vec<Bound<'_>>]) -> Result<Ready, EngineError> {
+/// Compiles `pass` and binds it to each of `bindings`.
+fn bound_kernel(
+    device: &Device,
+    key: &FleetKey,
+    pass: Pass,
+    bindings: &[Vec<Binding<'_>>],
+) -> Result<BoundKernel, EngineError> {
     let kernel = device.pipeline(pass.name(), &key.source(pass), &bindings[0])?;
     let groups = bindings.iter().map(|bindings| device.bind(&kernel, bindings));
-    Ok(Ready { groups: groups.collect::<Result<_, _>>()?, kernel })
+    Ok(BoundKernel { groups: groups.collect::<Result<_, _>>()?, kernel })
 }
 
-/// The kernels of training: the sample pass, those that follow it, and the results of steps.
+/// Compiles the kernels of training.
 fn kernels(
     device: &Device,
     key: &FleetKey,
@@ -473,9 +480,9 @@ fn kernels(
     windows: &Windows,
     buffers: &Buffers,
 ) -> Result<Kernels, EngineError> {
-    use Bound::{Read, Uniform, Write};
+    use Binding::{Read, Uniform, Write};
     let Buffers { steps, members, weights, moments, activations, gradients, tile_results, squares, index } = buffers;
-    let sample: Vec<Vec<Bound<'_>>> = windows
+    let sample: Vec<Vec<Binding<'_>>> = windows
         .buffers
         .iter()
         .map(|[values, facts]| {
@@ -487,23 +494,23 @@ fn kernels(
     let parameter = [Read(steps), Read(members), activations.read(), weights.write(), moments.write(), Write(squares)];
     let gradient = [Read(steps), activations.read(), gradients.write(), Write(squares)];
     let update = [Read(steps), Read(members), gradients.read(), Read(squares), weights.write(), moments.write()];
-    // The results buffer is another for every stretch; only the layout matters here.
+    // Every stretch has a results buffer of its own; only the layout matters here.
     let results = [Read(steps), Read(tile_results), Read(squares), Write(squares)];
-    fn indexed<'a>(bindings: &[Bound<'a>], index: &'a Buffer) -> Vec<Bound<'a>> {
+    fn indexed<'a>(bindings: &[Binding<'a>], index: &'a Buffer) -> Vec<Binding<'a>> {
         bindings.iter().copied().chain([Uniform(index)]).collect()
     }
 
-    // Compiling takes most of the time until the first step, so that each kernel has a thread.
+    // Compiling takes most of the time until the first step, so it uses two threads.
     std::thread::scope(|scope| {
-        let sample = scope.spawn(move || ready(device, key, Pass::Sample, &sample));
+        let sample = scope.spawn(move || bound_kernel(device, key, Pass::Sample, &sample));
         let parameter_passes = if clips {
             let groups = (key.layout.weights.div_ceil(key.workgroup())).min(key.gradient_groups());
             vec![
-                (ready(device, key, Pass::Gradient, &[indexed(&gradient, index)])?, key.gradient_groups()),
-                (ready(device, key, Pass::Update, &[indexed(&update, index)])?, groups),
+                (bound_kernel(device, key, Pass::Gradient, &[indexed(&gradient, index)])?, key.gradient_groups()),
+                (bound_kernel(device, key, Pass::Update, &[indexed(&update, index)])?, groups),
             ]
         } else {
-            vec![(ready(device, key, Pass::Parameter, &[indexed(&parameter, index)])?, key.gradient_groups())]
+            vec![(bound_kernel(device, key, Pass::Parameter, &[indexed(&parameter, index)])?, key.gradient_groups())]
         };
         let step_results = device.pipeline(Pass::StepResults.name(), &key.source(Pass::StepResults), &results)?;
         let sample_pass = sample.join().map_err(|_| device.error("its driver failed to compile a kernel"))??;

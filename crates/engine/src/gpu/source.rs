@@ -1,7 +1,7 @@
-//! The WGSL of a fleet's passes, put together from `kernels/` by a typed key.
+//! The WGSL of a fleet's passes, composed of the sources of `kernels/` by a typed key.
 //!
-//! There are no text placeholders: what varies is a constant or a function that the key declares, and what it forgets
-//! to declare does not compile.
+//! There are no text placeholders: what varies is a constant or a function that the key declares. A kernel whose key
+//! forgets a declaration does not compile.
 
 use std::fmt::Write;
 
@@ -13,23 +13,23 @@ use triax_losses::wgsl::chosen_losses;
 use super::layout::{Affine, Layout, MaxPool, Stage, WORKGROUP};
 use super::vectors::TEXTURE_WIDTH;
 
-/// Most workgroups a model has in a parameter pass; a network with more blocks of parameters than that has each workgroup
-/// take several. Bounds the sums of squares that every workgroup of an update pass adds up.
+/// The most workgroups of a model in a parameter pass; with more blocks of parameters, each workgroup takes several. This
+/// limits the number of sums of squares that every workgroup of an update pass adds up.
 const MOST_GRADIENT_GROUPS: usize = 4_096;
 
-/// The same on a software device, which has few processors, and pays for each vector's worth of invocations, whether they
-/// have something to do or not.
+/// The same on a software device, which has few processors and executes idle invocations too.
 const SOFTWARE_GRADIENT_GROUPS: usize = 16;
 
-/// Invocations of a workgroup on a software device, for the same reason: a few vectors' worth.
+/// The invocations of a workgroup on a software device: a few vectors, for the same reason.
 const SOFTWARE_WORKGROUP: usize = 32;
 
-/// Words of a model before its scaler and its class weights, and of a step before the indices of its windows:
-/// MEMBER_CHANNELS and STEP_WINDOWS of `kernels/tile.wgsl`.
+/// The words of a model before its scaler and its class weights: MEMBER_CHANNELS of `kernels/member.wgsl`.
 pub(super) const MEMBER_HEAD: usize = 17;
+
+/// The words of a step before the indices of its windows: STEP_WINDOWS of `kernels/tile.wgsl`.
 pub(super) const STEP_HEAD: usize = 8;
 
-/// The form of an optimizer: all of it that is not data.
+/// What a kernel depends on of an optimizer. Its settings are data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum OptimizerForm {
     Adam { decays: bool },
@@ -39,7 +39,7 @@ pub(super) enum OptimizerForm {
 }
 
 impl OptimizerForm {
-    pub fn of(optimizer: &Optimizer) -> Self {
+    pub fn new(optimizer: &Optimizer) -> Self {
         match *optimizer {
             Optimizer::Adam { .. } => Self::Adam { decays: false },
             Optimizer::AdamW { .. } => Self::Adam { decays: true },
@@ -49,7 +49,7 @@ impl OptimizerForm {
         }
     }
 
-    /// Values it keeps for each parameter.
+    /// The number of moments of each parameter.
     pub fn moments(self) -> usize {
         match self {
             Self::Sgd => 0,
@@ -59,22 +59,22 @@ impl OptimizerForm {
     }
 }
 
-/// Tiles that a pass has room for, and with them what a step takes.
+/// The tiles that a pass can take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Batch {
     pub tiles: usize,
 }
 
 impl Batch {
-    /// Words of a step of one model.
+    /// The words of a step of one model.
     pub fn step_words(self) -> usize {
         STEP_HEAD + 4 * self.tiles
     }
 }
 
-/// The kinds of augmentation that occur in a fleet; how strong each is, is data of a model.
+/// The kinds of augmentation in a fleet. Their strengths are data of a model.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub(super) struct Varied {
+pub(super) struct AugmentationKinds {
     pub resamples: bool,
     pub turns: bool,
     pub scales: bool,
@@ -82,9 +82,9 @@ pub(super) struct Varied {
     pub jitters: bool,
 }
 
-impl Varied {
-    /// Those that a model or another has.
-    pub fn of<'a>(augmentations: impl Iterator<Item = &'a Augmentation>) -> Self {
+impl AugmentationKinds {
+    /// The kinds that any of `augmentations` has.
+    pub fn union<'a>(augmentations: impl Iterator<Item = &'a Augmentation>) -> Self {
         augmentations.fold(Self::default(), |all, one| Self {
             resamples: all.resamples || one.resamples(),
             turns: all.turns || one.turns(),
@@ -99,31 +99,31 @@ impl Varied {
     }
 }
 
-/// All that the kernels of a fleet depend on.
+/// Everything that the kernels of a fleet depend on.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct FleetKey {
     pub layout: Layout,
-    /// The losses of the fleet; a model names its own by its place here.
+    /// The losses of the fleet. A model refers to its loss by the index.
     pub losses: Vec<Loss>,
     pub optimizer: OptimizerForm,
-    /// Whether some model standardises its windows.
+    /// Whether any model standardises its windows.
     pub scaled: bool,
-    /// Whether some model drops features.
+    /// Whether any model has dropout.
     pub drops: bool,
-    /// How training windows are varied.
-    pub varied: Varied,
+    /// How training windows are augmentation.
+    pub augmentation: AugmentationKinds,
     pub training: Batch,
     pub evaluation: Batch,
-    /// Whether the kernels are for a device that computes on the CPU. Each stage then stands in a kernel once, and learns
-    /// its layer as it runs, instead of once for each layer, with the layer's numbers compiled in: a software device takes
-    /// seconds to compile the latter, and gains little. And its workgroups are small, and no two
-    /// invocations share a sum: they take turns on one processor.
+    /// Whether the kernels are for a device that computes on the CPU. A kernel then contains each stage once and reads
+    /// the layer at run time. On hardware it contains the stage once for each layer, with the layer's numbers as
+    /// constants: a software device would take seconds to compile that, and gain little. Its workgroups are small, and
+    /// no two invocations share a sum, since they run on one processor.
     pub software: bool,
-    /// Whether arrays of vectors are in textures; [`super::vectors`] says why they may be.
+    /// Whether arrays of vectors are in textures: see [`super::vectors`].
     pub in_textures: bool,
 }
 
-/// A kernel: one dispatch.
+/// A kernel, which is one dispatch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Pass {
     Sample,
@@ -139,7 +139,7 @@ impl Pass {
     const ALL: [Self; 6] =
         [Self::Sample, Self::Parameter, Self::Gradient, Self::Update, Self::StepResults, Self::Evaluation];
 
-    /// Stem of its file.
+    /// The stem of its file.
     pub fn name(self) -> &'static str {
         match self {
             Self::Sample => "sample_pass",
@@ -151,7 +151,7 @@ impl Pass {
         }
     }
 
-    /// The arrays of vectors it works on, with their bindings, and whether it writes them.
+    /// The arrays of vectors that it uses, with their bindings and whether it writes them.
     fn vectors(self) -> &'static [(&'static str, u32, bool)] {
         match self {
             Self::Sample | Self::Evaluation => &[("weights", 4, false), ("activations", 5, true)],
@@ -235,8 +235,8 @@ impl FleetKey {
             .join("\n")
     }
 
-    /// The arrays of vectors that a pass works on: what it is bound to, `read_x(i)`, and where it writes them
-    /// `write_x(i, value)`; and `vectors_barrier()`, after which a workgroup sees what it wrote before.
+    /// The arrays of vectors that a pass uses: their bindings, `read_x(i)` and, if it writes them, `write_x(i, value)`; and
+    /// `vectors_barrier()`, after which a workgroup sees its own writes.
     fn vectors(&self, pass: Pass) -> String {
         let barrier = if self.in_textures { "textureBarrier" } else { "storageBarrier" };
         let mut text = format!("fn vectors_barrier() {{\n    {barrier}();\n}}\n");
@@ -287,22 +287,22 @@ impl FleetKey {
         declare("MEMBER_WORDS", self.member_words());
         declare("GRADIENT_BLOCKS", self.gradient_blocks());
         declare("GRADIENT_GROUPS", self.gradient_groups());
-        declare("PARTS", 1 + usize::from(self.varied.mixes));
+        declare("PARTS", 1 + usize::from(self.augmentation.mixes));
         // A lane for about eight classes, as loss_rows has it.
         let most_lanes = if self.software { 1 } else { 32 };
         declare("LOSS_LANES", 1 << (layout.classes / 8).clamp(1, most_lanes).ilog2());
         let mut decide = |name: &str, value: bool| writeln!(text, "const {name}: bool = {value};").expect("a string");
         decide("SCALED", self.scaled);
         decide("SHARED", !self.software);
-        decide("RESAMPLES", self.varied.resamples);
-        decide("TURNS", self.varied.turns);
-        decide("JITTERS", self.varied.jitters);
+        decide("RESAMPLES", self.augmentation.resamples);
+        decide("TURNS", self.augmentation.turns);
+        decide("JITTERS", self.augmentation.jitters);
         decide("DECAYS", self.optimizer == OptimizerForm::Adam { decays: true });
         decide("NESTEROV", self.optimizer == OptimizerForm::Momentum { nesterov: true });
         text
     }
 
-    /// The layers that a pass works through, as constants.
+    /// The layers of a pass, as constants.
     fn layers(&self, pass: Pass) -> String {
         let declare = |stage: &Stage| match (stage, pass) {
             (_, Pass::Update | Pass::StepResults) => String::new(),
@@ -336,17 +336,17 @@ impl FleetKey {
         }
     }
 
-    /// How a training step takes its windows: the file beside `gather`, if any, and the function that the pass calls.
+    /// How a training step reads its windows: the source beside `gather`, if any, and the function that the pass calls.
     fn take_windows(&self) -> (Option<&'static Kernel>, &'static str) {
-        match self.varied.is_any() {
+        match self.augmentation.is_any() {
             true => (Some(&kernels::AUGMENT), "fn take_windows(at: At) {\n    augment(at);\n}\n"),
             false => (None, "fn take_windows(at: At) {\n    gather(at);\n}\n"),
         }
     }
 
-    /// Which windows a sample of a training step is made of, as the loss asks.
+    /// The function by which the loss asks for the windows that a sample of a training step is made of.
     fn part_of(&self) -> &'static str {
-        match self.varied.mixes {
+        match self.augmentation.mixes {
             true => "fn part_of(at: At, s: u32, part: u32) -> Part {\n    return mixed_part(s, part);\n}\n",
             false => ONLY_PART,
         }
@@ -372,7 +372,7 @@ impl FleetKey {
         self.in_order("backward", calls.collect())
     }
 
-    /// A function of `calls`, a stage and its layer each, every one of which sees what those before it wrote.
+    /// A function that makes `calls` in order, each of a stage with its layer. Each call sees the writes of those before.
     fn in_order(&self, name: &str, calls: Vec<(&str, String)>) -> String {
         let mut text = format!("fn {name}(at: At) {{\n");
         let mut add = |line: String| text += &line;
@@ -389,14 +389,14 @@ impl FleetKey {
             let of_stage = || calls.iter().enumerate().filter(|(_, call)| call.0 == stage);
             let cases: Vec<String> = of_stage().map(|(n, _)| format!("{n}u")).collect();
             add(format!("            case {}: {{ {stage}({name}_{stage}(n), at); }}\n", cases.join(", ")));
-            let of = of_stage().map(|(n, (_, layer))| (n, layer.as_str()));
-            layers += &chosen(&format!("{name}_{stage}"), structure(stage), of);
+            let layers_of_stage = of_stage().map(|(n, (_, layer))| (n, layer.as_str()));
+            layers += &chosen(&format!("{name}_{stage}"), structure(stage), layers_of_stage);
         }
         add("            default: {}\n        }\n        vectors_barrier();\n    }\n}\n".to_owned());
         text + &layers
     }
 
-    /// Which layer a block of parameters belongs to.
+    /// The function that computes a block of gradients, of whichever layer the block belongs to.
     fn gradients(&self) -> String {
         let mut ends = Vec::new();
         for affine in self.layout.affine() {
@@ -427,7 +427,7 @@ impl FleetKey {
     }
 }
 
-/// The structure that a stage takes.
+/// The structure of a stage's layer.
 fn structure(stage: &str) -> &'static str {
     match stage {
         "max_pool_forward" | "max_pool_backward" => "MaxPool",
@@ -436,7 +436,7 @@ fn structure(stage: &str) -> &'static str {
     }
 }
 
-/// A function that gives one of several layers by its number; the last of them for any other number.
+/// A function that returns one of several layers by its number, and the last one for any other number.
 fn chosen<'a>(name: &str, structure: &str, layers: impl Iterator<Item = (usize, &'a str)>) -> String {
     let layers: Vec<(usize, &str)> = layers.collect();
     let (last, others) = layers.split_last().expect("a layer to choose");
@@ -505,15 +505,19 @@ mod tests {
                 let (scaled, drops) = (n % 2 == 0, n % 3 == 0);
                 let (layout, software, in_textures) = (layout.clone(), n >= 4, n >= 5);
                 let (resamples, turns) = (n % 5 == 1, n % 5 == 2 && layout.channels.is_multiple_of(3));
-                let varied = Varied { resamples, turns, scales: n == 3, mixes: n % 3 == 2, jitters: n > 3 };
-                let varied = if n == 6 { Varied { resamples: true, turns: true, ..varied } } else { varied };
+                let augmentation =
+                    AugmentationKinds { resamples, turns, scales: n == 3, mixes: n % 3 == 2, jitters: n > 3 };
+                let augmentation = match n {
+                    6 => AugmentationKinds { resamples: true, turns: true, ..augmentation },
+                    _ => augmentation,
+                };
                 keys.push(FleetKey {
                     layout,
                     losses,
                     optimizer,
                     scaled,
                     drops,
-                    varied,
+                    augmentation,
                     training,
                     evaluation,
                     software,
@@ -543,7 +547,7 @@ mod tests {
         }
     }
 
-    /// Bindings are numbered without gaps in the order in which the session lists them, writable where it says so.
+    /// Bindings are numbered without gaps, and read or written as the session declares them.
     #[test]
     fn bindings_are_those_the_session_binds() {
         let expected = |pass: Pass| match pass {
@@ -587,28 +591,28 @@ mod tests {
     }
 
     #[test]
-    fn keys_have_sources_of_their_own_without_placeholders() {
+    fn different_keys_have_different_sources() {
         let keys = keys();
         for pass in [Pass::Sample, Pass::Parameter] {
             let sources: HashSet<String> = keys.iter().map(|key| key.source(pass)).collect();
             assert_eq!(sources.len(), keys.len());
-            assert!(sources.iter().all(|source| !source.contains("{{") && !source.contains("}}")));
         }
     }
 
     #[test]
     fn what_a_key_forgets_to_declare_does_not_compile() {
         let key = &keys()[0];
-        for (pass, line) in [
-            (Pass::Sample, "const LOSS_LANES: u32 = 1u;"),
-            (Pass::Sample, "affine_forward(CONV1, at);"),
-            (Pass::Parameter, "const MOMENTS: u32 = 2u;"),
+        for (pass, declaration) in [
+            (Pass::Sample, "const LOSS_LANES: u32"),
+            (Pass::Sample, "const CONV1 = Affine("),
+            (Pass::Parameter, "const MOMENTS: u32"),
         ] {
             let source = key.source(pass);
-            assert!(source.contains(line), "{pass:?} without `{line}`");
-            if line.starts_with("const") {
-                assert!(naga::front::wgsl::parse_str(&source.replace(line, "")).is_err(), "compiles without `{line}`");
-            }
+            parse_shader(&source);
+            let declares = |line: &&str| line.starts_with(declaration);
+            assert_eq!(source.lines().filter(declares).count(), 1, "{pass:?}: `{declaration}`");
+            let without: Vec<&str> = source.lines().filter(|line| !declares(line)).collect();
+            assert!(naga::front::wgsl::parse_str(&without.join("\n")).is_err(), "compiles without `{declaration}`");
         }
     }
 }

@@ -1,8 +1,8 @@
 //! Arrays of `vec4<f32>` on the device: weights, moments, activations, gradients.
 //!
-//! On a GPU of silicon they are storage buffers. A software device takes the lanes of a subgroup one by one when they
-//! read a storage buffer, and at once when they read a texture, so that there they are textures, row after row: llvmpipe
-//! reads a vector for 8 lanes in 8 ns from a texture, in 290 ns from a buffer.
+//! On hardware they are storage buffers. On a software device they are textures, filled row by row: it reads a buffer
+//! lane by lane, and a texture for all lanes of a subgroup at once. llvmpipe reads a vector for 8 lanes in 290 ns from
+//! a buffer and in 8 ns from a texture.
 
 use crate::EngineError;
 use crate::device::wgpu::{
@@ -10,7 +10,7 @@ use crate::device::wgpu::{
     TexelCopyTextureInfo, Texture, TextureAspect, TextureView,
 };
 
-use super::device::{Bound, Device};
+use super::device::{Binding, Device};
 
 /// Vectors in a row of a texture.
 pub(super) const TEXTURE_WIDTH: usize = 4_096;
@@ -27,7 +27,7 @@ pub(super) enum Vectors {
 }
 
 impl Vectors {
-    /// `n` vectors of zeros. `what` they are for stands in the error where they cannot be.
+    /// Allocates `n` vectors of zeros. `what` names them in an error.
     pub fn new(device: &Device, what: &str, n: usize, in_textures: bool) -> Result<Self, EngineError> {
         if in_textures {
             let texture = device.texture(what, TEXTURE_WIDTH, n.div_ceil(TEXTURE_WIDTH).max(1))?;
@@ -38,28 +38,28 @@ impl Vectors {
         device.buffer(what, (VECTOR_BYTES * n) as u64, usage).map(Self::Buffer)
     }
 
-    /// Bytes of the largest array.
+    /// The bytes of the largest possible array.
     pub fn most_bytes(device: &Device, in_textures: bool) -> u64 {
         if in_textures { device.most_texture_rows() * TEXTURE_ROW_BYTES } else { device.most_bytes() }
     }
 
-    /// For a kernel that reads them.
-    pub fn read(&self) -> Bound<'_> {
+    /// The binding of a kernel that reads them.
+    pub fn read(&self) -> Binding<'_> {
         match self {
-            Self::Buffer(buffer) => Bound::Read(buffer),
-            Self::Texture { view, .. } => Bound::ReadTexture(view),
+            Self::Buffer(buffer) => Binding::Read(buffer),
+            Self::Texture { view, .. } => Binding::ReadTexture(view),
         }
     }
 
-    /// For a kernel that reads and writes them.
-    pub fn write(&self) -> Bound<'_> {
+    /// The binding of a kernel that reads and writes them.
+    pub fn write(&self) -> Binding<'_> {
         match self {
-            Self::Buffer(buffer) => Bound::Write(buffer),
-            Self::Texture { view, .. } => Bound::WriteTexture(view),
+            Self::Buffer(buffer) => Binding::Write(buffer),
+            Self::Texture { view, .. } => Binding::WriteTexture(view),
         }
     }
 
-    /// Puts `values`, a whole number of vectors, at the start.
+    /// Writes `values`, a whole number of vectors, to the start.
     pub fn upload(&self, device: &Device, values: &[f32]) -> Result<(), EngineError> {
         let texture = match self {
             Self::Buffer(buffer) => return device.write(buffer, values),
@@ -72,13 +72,13 @@ impl Vectors {
         Ok(())
     }
 
-    /// The first `n` vectors, once all that was submitted is done.
+    /// Reads the first `n` vectors, after all submitted work.
     pub fn download<T: bytemuck::Pod>(&self, device: &Device, n: usize) -> Result<Vec<T>, EngineError> {
         let bytes = VECTOR_BYTES * n;
         device.read_copy(bytes / size_of::<T>(), |encoder, staging| self.copy(encoder, 0, staging, 0, n))
     }
 
-    /// Records that `n` vectors from number `from` on are copied to `buffer`, from its vector `to` on.
+    /// Records a copy of `n` vectors, from vector `from` on, to `buffer`, from vector `to` on.
     pub fn copy(&self, encoder: &mut CommandEncoder, from: usize, buffer: &Buffer, to: usize, n: usize) {
         let bytes = |n: usize| (VECTOR_BYTES * n) as u64;
         let texture = match self {

@@ -1,19 +1,19 @@
-//! The windows on the device: all of them where they fit, else those of the coming steps, a chunk at a time.
+//! The windows on the device: all of them if they fit, else those of the next steps, a chunk at a time.
 
 use crate::device::wgpu::{Buffer, BufferUsages};
 use crate::{EngineError, WindowSet};
 
 use super::device::Device;
 
-/// The data set as the kernels see it.
+/// The data set on the device.
 #[derive(Debug)]
 pub(super) struct Windows {
     set: WindowSet,
     window_values: usize,
-    /// (values, label and weight of each window): one pair that holds everything, or two that take turns, so that one
-    /// is filled while the device reads the other.
+    /// Pairs of (values, label and weight of each window). One pair holds the whole data set; two pairs alternate, so that
+    /// one is filled while the device reads the other.
     pub buffers: Vec<[Buffer; 2]>,
-    /// Windows that a chunk has room for; none where all are on the device.
+    /// The number of windows that a chunk can hold; none if all are on the device.
     room: Option<usize>,
     values: Vec<f32>,
     facts: Vec<[u32; 2]>,
@@ -21,7 +21,7 @@ pub(super) struct Windows {
 }
 
 impl Windows {
-    /// Puts `set` on the device, where a buffer may have `most_bytes` bytes.
+    /// Uploads `set`, or allocates the buffers that it is streamed through if it takes more than `most_bytes`.
     pub fn new(device: &Device, set: &WindowSet, window_values: usize, most_bytes: u64) -> Result<Self, EngineError> {
         let bytes_of = |n_windows: usize| (4 * window_values as u64 * n_windows as u64).max(8 * n_windows as u64);
         let resident = bytes_of(set.len()) <= most_bytes;
@@ -43,12 +43,12 @@ impl Windows {
         Ok(windows)
     }
 
-    /// Windows that the steps of one submission may have together; no bound where all are on the device.
+    /// The number of windows that the steps of one submission can have together; no limit if all are on the device.
     pub fn room(&self) -> Option<usize> {
         self.room
     }
 
-    /// Where on the device window `idx` of the data set will be found by the submission that is being put together.
+    /// The index on the device of window `idx` of the data set, for the submission that is being recorded.
     pub fn locate(&mut self, idx: u32) -> u32 {
         if self.room.is_none() {
             return idx;
@@ -59,7 +59,7 @@ impl Windows {
         self.facts.len() as u32 - 1
     }
 
-    /// Uploads what has been located since the last time, and says which of the buffers have it.
+    /// Uploads the windows located since the last call. Returns the index of the pair of buffers that holds them.
     pub fn upload(&mut self, device: &Device) -> Result<usize, EngineError> {
         if self.room.is_none() {
             return Ok(0);
@@ -73,7 +73,7 @@ impl Windows {
         Ok(self.turn)
     }
 
-    /// Label and weight of a window.
+    /// The label and the weight of a window.
     fn fact(&self, idx: usize) -> [u32; 2] {
         [self.set.labels[idx], self.set.weight(idx, None).to_bits()]
     }

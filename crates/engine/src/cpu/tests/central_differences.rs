@@ -11,9 +11,9 @@ use super::super::augment::{Augment, Partner};
 use super::super::dropout::Mask;
 use super::super::gather::gather;
 use super::super::layers::Stage;
-use super::super::loss::{Judged, Partners};
+use super::super::loss::{Partners, TileLoss};
 use super::super::max_pool::MaxPool;
-use super::super::model::{Model, Place, Shape, Workspace};
+use super::super::model::{Model, Shape, StepContext, Workspace};
 use super::super::row::{Row, TILE};
 use super::super::team::Team;
 use super::{Case, family, plan, stage, window_set};
@@ -173,14 +173,14 @@ fn losses() {
     for loss in Loss::ALL {
         for (batch, classes) in [(1, 3), (3, 2), (5, 7), (2, 31), (16, 5)] {
             let scores: Vec<f64> = random(classes as u64, batch * classes).into_iter().map(|s| 2.0 * s).collect();
-            let mut judged = Judged::new(classes);
-            judged.n_windows = batch;
+            let mut tile_loss = TileLoss::new(classes);
+            tile_loss.n_windows = batch;
             for (row, weight) in random(5, batch).into_iter().enumerate() {
-                judged.labels[row] = (row * 5 % classes) as u32;
-                judged.weights[row] = weight + 1.5;
+                tile_loss.labels[row] = (row * 5 % classes) as u32;
+                tile_loss.weights[row] = weight + 1.5;
             }
             // With labels of partners, which are the own ones for some.
-            judged.partners = (batch % 2 == 0 || batch == 5).then(|| Partners {
+            tile_loss.partners = (batch % 2 == 0 || batch == 5).then(|| Partners {
                 labels: array::from_fn(|row| ((row * 3 + 1) % classes) as u32),
                 weights: array::from_fn(|row| 0.25 + 0.1 * row as f64),
             });
@@ -193,8 +193,8 @@ fn losses() {
                 };
                 let rows: Vec<_> = (0..classes).map(row).collect();
                 let mut d_rows = vec![Row::ZERO; classes];
-                judged.judge(loss, batch, &rows, &mut d_rows);
-                let mean = judged.losses[..batch].iter().sum::<f64>() / batch as f64;
+                tile_loss.judge(loss, batch, &rows, &mut d_rows);
+                let mean = tile_loss.losses[..batch].iter().sum::<f64>() / batch as f64;
                 (mean, (0..batch * classes).map(|i| d_rows[i % classes].0[i / classes]).collect::<Vec<_>>())
             };
             let (_, d_scores) = judge(&scores);
@@ -236,13 +236,13 @@ fn assert_whole_networks(mix: f32) {
             model.parameters.clone_from(&parameters);
             let step = 3;
             let mut workspace = Workspace::new(&shape, batch, true, 1);
-            let place = Place { shape: &shape, windows: &windows, team: &Team::alone() };
+            let place = StepContext { shape: &shape, windows: &windows, team: &Team::alone() };
             let found = model.gradient(place, &case.order, step, None, &mut workspace);
 
             // The forward pass alone, tile after tile.
             let mut tile = shape.tile::<f64>();
             let mask = Mask { seed: case.plan.seed, step, rate: spec.dropout };
-            let augment = Augment::of(&case.plan, step, batch);
+            let augment = Augment::for_step(&case.plan, step, batch);
             let alone = |window| Partner { window, share: 0.0 };
             let partner = |window| augment.map_or(alone(window), |augment| augment.partner(window));
             let partners: Vec<Partner> = (0..batch).map(partner).collect();

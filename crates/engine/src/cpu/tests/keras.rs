@@ -9,7 +9,7 @@ use triax_model::{Layer, Network, NetworkSpec, Parameter, Weights};
 use triax_testing::{Tolerance, assert_close, golden};
 
 use super::super::gradients;
-use super::super::model::{Found, Model, Place, Shape, Workspace};
+use super::super::model::{BatchResult, Model, Shape, StepContext, Workspace};
 use super::super::parameter_pass::update_pass;
 use super::super::team::Team;
 use super::super::update::{Slots, Update};
@@ -153,7 +153,7 @@ fn every_optimizer_takes_the_steps_of_keras() {
             });
             let update = Update::new(case.optimizer, step.learning_rate, i as u64 + 1);
             let slots = Slots { parameters: &mut parameters, moments: [&mut m, &mut v] };
-            Team::of(2, |team| update_pass(team, update, scale, slots, &mut gradient));
+            Team::scope(2, |team| update_pass(team, update, scale, slots, &mut gradient));
             let what = format!("{:?} after step {i}", case.optimizer);
             let agreement = assert_close(&what, &parameters, &step.after.concat(), Tolerance::Absolute(3e-16));
             largest = largest.max(agreement.largest_error);
@@ -203,6 +203,7 @@ fn every_layer_and_gradient_is_that_of_keras() {
     let comparable = [4, 2, 5, 8];
     for (case, n_comparable) in file.cases.into_iter().zip(comparable) {
         let network = Network::new(case.spec.clone()).unwrap();
+        assert_eq!(network.parameters().len(), case.parameters.len());
         for (parameter, expected) in network.parameters().iter().zip(&case.parameters) {
             assert_eq!(
                 (&parameter.name, &parameter.shape, scale(parameter)),
@@ -213,11 +214,11 @@ fn every_layer_and_gradient_is_that_of_keras() {
         let batch = window_set(&case.spec, case.batch, case.weighted);
         let plan = plan(case.loss, Optimizer::adam(), case.batch);
         let indices: Vec<u32> = (0..case.batch as u32).collect();
-        let stages = gradients(&network, &weights, &plan, &batch, &indices, 0).unwrap();
+        let trace = gradients(&network, &weights, &plan, &batch, &indices, 0).unwrap();
 
         let mut activations = case.activations.iter();
         let mut n_compared = 0;
-        for (layer, output) in network.layers().iter().zip(&stages.outputs) {
+        for (layer, output) in network.layers().iter().zip(&trace.outputs) {
             let (name, n_values) = match layer {
                 Layer::Dropout { .. } => continue,
                 Layer::Conv { name, output, .. } | Layer::MaxPool { name, output, .. } => (name, output.0 * output.1),
@@ -232,10 +233,10 @@ fn every_layer_and_gradient_is_that_of_keras() {
         }
         assert!(activations.next().is_none());
         assert_eq!(n_compared, n_comparable, "layers compared");
-        let scores = assert_close("scores", stages.scores(), &case.scores, Tolerance::Absolute(F64));
-        let value = assert_close("loss", &[stages.loss], &[case.value], Tolerance::Relative(F64));
-        assert_eq!(stages.gradients.len(), case.gradients.len());
-        for ((parameter, values), expected) in network.parameters().iter().zip(&stages.gradients).zip(&case.gradients) {
+        let scores = assert_close("scores", trace.scores(), &case.scores, Tolerance::Absolute(F64));
+        let value = assert_close("loss", &[trace.loss], &[case.value], Tolerance::Relative(F64));
+        assert_eq!(trace.gradients.len(), case.gradients.len());
+        for ((parameter, values), expected) in network.parameters().iter().zip(&trace.gradients).zip(&case.gradients) {
             expected.assert_holds(&format!("gradient of {}", parameter.name), values);
         }
         println!("{}: scores within {:e}, loss {:e}", case.loss, scores.largest_error, value.largest_error);
@@ -276,16 +277,16 @@ fn run(
     windows: &WindowSet,
     order: &[u32],
     learning_rate: f32,
-) -> (Vec<Found>, Vec<f64>) {
+) -> (Vec<BatchResult>, Vec<f64>) {
     let shape = Shape::new(network);
     let case = Case { weights: hashed_weights(network), ..Case::new(network.clone(), plan, windows.len()) };
     let mut model = Model::<f64>::new(&case.member());
     let mut workspace = Workspace::new(&shape, case.plan.batch_size, false, 2);
     let epoch = MemberEpoch { order, first_step: 0, learning_rates: &[] };
-    let found = Team::of(2, |team| {
+    let found = Team::scope(2, |team| {
         let steps = 0..case.plan.n_steps(order.len());
         steps
-            .map(|s| model.step(Place { shape: &shape, windows, team }, &epoch, s, learning_rate, &mut workspace))
+            .map(|s| model.step(StepContext { shape: &shape, windows, team }, &epoch, s, learning_rate, &mut workspace))
             .collect()
     });
     (found, model.parameters)

@@ -1,5 +1,5 @@
-//! Tests of the CPU engine: at f64 it is held against its formulas, central differences and Keras; at f32 against itself
-//! at f64; and at both against what a session promises.
+//! Tests of the CPU engine: at f64 against formulas, central differences and Keras; at f32 against f64; and at both floats
+//! the contract of a session.
 
 mod central_differences;
 mod floats;
@@ -28,8 +28,8 @@ fn random(index: u64, n: usize) -> Vec<f32> {
     (0..n).map(|_| 2.0 * stream.uniform() - 1.0).collect()
 }
 
-/// Random windows, no two alike, with a label each.
-fn window_set(spec: &NetworkSpec, n_windows: usize) -> WindowSet {
+/// Random windows with random labels.
+pub(super) fn window_set(spec: &NetworkSpec, n_windows: usize) -> WindowSet {
     let mut stream = Stream::new(SEED, Purpose::Synthesise, 1000);
     WindowSet {
         windows: random(1001, n_windows * spec.window * spec.channels).into(),
@@ -48,7 +48,7 @@ fn weights(network: &Network, seed: u64) -> Weights {
     weights
 }
 
-fn plan(loss: Loss, batch_size: usize) -> TrainingPlan {
+pub(super) fn plan(loss: Loss, batch_size: usize) -> TrainingPlan {
     TrainingPlan {
         loss,
         optimizer: Optimizer::adam(),
@@ -64,7 +64,7 @@ fn conv(filters: usize, kernel: usize, stride: usize, pool: Option<usize>) -> Co
     ConvSpec { filters, kernel, stride, pool }
 }
 
-/// A network with everything in it that takes no time.
+/// A small network with every kind of layer.
 fn small_network(dropout: f32) -> Network {
     let convs = vec![conv(5, 3, 2, Some(2)), conv(3, 2, 1, None)];
     Network::new(NetworkSpec { window: 17, channels: 3, convs, dropout, hidden: vec![7], classes: 3 }).unwrap()
@@ -142,16 +142,16 @@ impl Case {
     }
 }
 
-/// What training left behind of one model.
+/// The result of training one model.
 #[derive(Clone, Debug, PartialEq)]
-struct Trained {
+struct TrainingResult {
     results: Vec<StepResult>,
     state: SessionState,
     evaluation: Evaluation,
 }
 
-impl Trained {
-    /// Every bit of it: `==` of floats knows one 0 only, and no NaN.
+impl TrainingResult {
+    /// All bits: `==` of floats does not distinguish zeros, and NaN is unequal to itself.
     fn bits(&self) -> Vec<u64> {
         let result = |r: &StepResult| [r.loss.to_bits(), r.correct, r.gradient_norm.to_bits()].map(u64::from);
         let tensors = [&self.state.weights].into_iter().chain(&self.state.moments).flat_map(|w| &w.tensors);
@@ -165,7 +165,7 @@ impl Trained {
 }
 
 /// Trains `fleet` for an epoch.
-fn train(engine: &dyn Engine, fleet: &[&Case], windows: &WindowSet) -> Vec<Trained> {
+fn train(engine: &dyn Engine, fleet: &[&Case], windows: &WindowSet) -> Vec<TrainingResult> {
     let members: Vec<Member<'_>> = fleet.iter().map(|case| case.member()).collect();
     let rates: Vec<Vec<f32>> = fleet.iter().map(|case| vec![case.learning_rate; case.n_steps()]).collect();
     let epochs: Vec<MemberEpoch<'_>> = fleet
@@ -179,10 +179,10 @@ fn train(engine: &dyn Engine, fleet: &[&Case], windows: &WindowSet) -> Vec<Train
     let (evaluations, states) = (session.validate().unwrap(), session.state().unwrap());
     assert_eq!([results.len(), evaluations.len(), states.len()], [fleet.len(); 3]);
     let trained = results.into_iter().zip(states).zip(evaluations);
-    trained.map(|((results, state), evaluation)| Trained { results, state, evaluation }).collect()
+    trained.map(|((results, state), evaluation)| TrainingResult { results, state, evaluation }).collect()
 }
 
-/// Watches, and does nothing.
+/// A progress callback that never stops.
 fn go_on(_: crate::Progress) -> ControlFlow<()> {
     ControlFlow::Continue(())
 }

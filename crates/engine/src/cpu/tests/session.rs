@@ -47,10 +47,10 @@ fn the_last_batch_takes_what_is_left() {
     let mut again = open(&network, &plan, &train);
     epoch(again.as_mut(), 3, &order[..6], 0);
     let weights = state(again.as_mut()).weights;
-    let stages = gradients(&network, &weights, &plan, &train, &[3], 2).unwrap();
-    assert!((f64::from(results[2].loss) - stages.loss).abs() < 1e-6);
-    assert!((f64::from(results[2].gradient_norm) - stages.gradient_norm).abs() < 1e-6);
-    assert_eq!(results[2].correct, stages.correct);
+    let trace = gradients(&network, &weights, &plan, &train, &[3], 2).unwrap();
+    assert!((f64::from(results[2].loss) - trace.loss).abs() < 1e-6);
+    assert!((f64::from(results[2].gradient_norm) - trace.gradient_norm).abs() < 1e-6);
+    assert_eq!(results[2].correct, trace.correct);
 }
 
 #[test]
@@ -220,18 +220,18 @@ fn the_weight_of_a_window_is_its_own_times_its_class() {
     batch.sample_weights = Some([1.0, 0.5, 0.0, 3.0, 2.0].into());
     let class_weights = [2.0, 0.25, 1.5];
     let weighted = TrainingPlan { class_weights: Some(class_weights.to_vec()), ..plan(5) };
-    let stages = gradients(&network, &weights, &weighted, &batch, &indices, 0).unwrap();
+    let trace = gradients(&network, &weights, &weighted, &batch, &indices, 0).unwrap();
 
     let products =
         batch.labels.iter().zip(batch.sample_weights.as_deref().unwrap()).map(|(&l, w)| w * class_weights[l as usize]);
     let products: Vec<f32> = products.collect();
     let plain = gradients(&network, &weights, &plan(5), &windows(5), &indices, 0).unwrap();
     for (row, product) in products.iter().enumerate() {
-        assert_eq!(stages.losses[row], f64::from(*product) * plain.losses[row]);
+        assert_eq!(trace.losses[row], f64::from(*product) * plain.losses[row]);
     }
-    assert_eq!(stages.loss, stages.losses.iter().sum::<f64>() / 5.0);
+    assert_eq!(trace.loss, trace.losses.iter().sum::<f64>() / 5.0);
     batch.sample_weights = Some(products.into());
-    assert_eq!(stages, gradients(&network, &weights, &plan(5), &batch, &indices, 0).unwrap());
+    assert_eq!(trace, gradients(&network, &weights, &plan(5), &batch, &indices, 0).unwrap());
 }
 
 /// Also that of a window in the second tile.
@@ -245,9 +245,9 @@ fn dropout_multiplies_by_the_mask_of_the_step() {
     for step in [0, 1, 1 << 40] {
         let mut mask = vec![f32::NAN; n_windows * network.features()];
         dropout_mask(42, step, 0.3, network.features(), &mut mask);
-        let stages = gradients(&network, &weights, &plan(n_windows), &batch, &indices, step).unwrap();
-        let [x, y] = [&stages.outputs[layer - 1], &stages.outputs[layer]];
-        let [d_x, d_y] = [&stages.d_outputs[layer - 1], &stages.d_outputs[layer]];
+        let trace = gradients(&network, &weights, &plan(n_windows), &batch, &indices, step).unwrap();
+        let [x, y] = [&trace.outputs[layer - 1], &trace.outputs[layer]];
+        let [d_x, d_y] = [&trace.d_outputs[layer - 1], &trace.d_outputs[layer]];
         assert_eq!(y.len(), mask.len());
         let mut n_kept = 0;
         for (i, &mask) in mask.iter().enumerate() {
@@ -303,7 +303,7 @@ fn clipping_bounds_the_step_and_the_norm_before_it_is_reported() {
     assert!((distance - expected).abs() < 1e-4 * expected, "{distance}, not {expected}");
 }
 
-/// At both floats, with a scaler and dropout: the scores of the engine, judged.
+/// At both floats, with a scaler and dropout.
 #[test]
 fn validation_judges_the_scores_of_the_engine() {
     fn judged(engine: &dyn Engine) {

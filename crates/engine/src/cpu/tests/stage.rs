@@ -7,7 +7,7 @@ use super::super::Float;
 use super::super::affine::Affine;
 use super::super::dropout;
 use super::super::layers::Stage;
-use super::super::parameter_pass::{Ends, Target, blocks, parameter_pass, shares};
+use super::super::parameter_pass::{Round, Target, blocks, parameter_pass, shares};
 use super::super::row::{Row, TILE};
 use super::super::sample_pass::Tile;
 use super::super::team::Team;
@@ -87,13 +87,13 @@ pub(super) fn gradient<F: Float>(affine: &Affine, x: &[f64], d_sums: &[f64], bat
     let tiles: Vec<Tile<F>> = rows(x, batch).into_iter().zip(rows(d_sums, batch)).map(tile).collect();
     let blocks = blocks(&stages);
     let (mut gradient, mut squares) = (vec![F::ZERO; affine.n_parameters()], vec![0.0; blocks.len()]);
-    Team::of(3, |team| {
+    Team::scope(3, |team| {
         let rounds: Vec<_> = tiles.chunks(tiles.len().div_ceil(2)).collect();
-        for (round, &tiles) in rounds.iter().enumerate() {
-            let ends = Ends { is_first: round == 0, is_last: round + 1 == rounds.len(), update: None };
+        for (round_idx, &tiles) in rounds.iter().enumerate() {
+            let round = Round { is_first: round_idx == 0, is_last: round_idx + 1 == rounds.len(), update: None };
             let slots = Slots { parameters: &mut vec![F::ZERO; affine.n_parameters()], moments: [&mut [], &mut []] };
             let target = Target { slots, gradient: &mut gradient, squares: &mut squares };
-            parameter_pass(team, &stages, &blocks, &shares(&blocks, 3), tiles, ends, target);
+            parameter_pass(team, &stages, &blocks, &shares(&blocks, 3), tiles, round, target);
         }
     });
     let norm_squared: f64 = gradient.iter().map(|g| g.to_f64().powi(2)).sum();

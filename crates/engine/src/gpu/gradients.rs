@@ -1,4 +1,4 @@
-//! What each stage of one batch leaves behind, read back for comparison.
+//! The intermediate results of one batch, read back from the device.
 
 use std::ops::ControlFlow;
 
@@ -8,16 +8,16 @@ use triax_model::{Network, Weights};
 use super::GpuEngine;
 use super::layout::{Stage, TILE};
 use super::session::GpuSession;
-use crate::Stages;
+use crate::BatchTrace;
 
 impl GpuEngine {
-    /// Forward and backward pass of the windows at `indices`, with what each stage left behind: the counterpart of
-    /// [`crate::gradients`]. Dropout works in place, so that the output of the layer before it, and the gradient of its
-    /// own, are empty, as are the losses of single windows; a pool's gradient is 0 where its output is, since the ReLU
-    /// before it is taken into account.
+    /// Runs the forward and backward pass of the windows at `indices`, and reads all intermediate results back: the
+    /// counterpart of [`crate::gradients`]. Some are empty: the output of the layer before dropout and the gradient of
+    /// dropout's output, since dropout works in place, and the losses of single windows. The gradient of a pool is 0 where
+    /// its output is 0, since it includes the ReLU before the pool.
     ///
     /// # Errors
-    /// As [`crate::Engine::open`]; no windows, or windows that there are not.
+    /// As [`crate::Engine::open`]; also an empty batch, or an index of no window.
     pub fn gradients(
         &self,
         network: &Network,
@@ -26,12 +26,12 @@ impl GpuEngine {
         windows: &WindowSet,
         indices: &[u32],
         step: u64,
-    ) -> Result<Stages, EngineError> {
+    ) -> Result<BatchTrace, EngineError> {
         let device = &self.device;
         if indices.is_empty() {
             return Err(EngineError::Input("a batch needs at least one window".to_owned()));
         }
-        // Where gradients are clipped, they are written down.
+        // With clipping, gradients are written to a buffer.
         let clip_norm = plan.clip_norm.or(Some(f32::MAX));
         let plan = TrainingPlan { batch_size: indices.len(), clip_norm, ..plan.clone() };
         let member = Member { network, weights, plan: &plan, scaler: None, validation: &[] };
@@ -39,7 +39,7 @@ impl GpuEngine {
         let mut session = GpuSession::new(device, &[member], windows, &self.options)?;
         let layout = session.key.layout.clone();
         let n_tiles = indices.len().div_ceil(TILE);
-        // So that what is not written, or read before it is written, is noticed.
+        // NaN shows values that are not written, or read before they are written.
         let n_rows = n_tiles * layout.rows;
         session.buffers.activations.upload(device, &vec![f32::NAN; 4 * n_rows])?;
         session.buffers.gradients.upload(device, &vec![f32::NAN; 4 * layout.weights])?;
@@ -67,7 +67,7 @@ impl GpuEngine {
             d_outputs.push(d_y.map_or_else(Vec::new, |d_y| values(d_y, n)));
         }
         let gradients = layout.unpack(network, &gradients).tensors.into_iter();
-        Ok(Stages {
+        Ok(BatchTrace {
             outputs,
             d_outputs,
             losses: Vec::new(),

@@ -1,5 +1,5 @@
-//! How much to submit at a time: enough that the device does not run dry, and so little that a desktop stays responsive,
-//! a driver's watchdog never fires, and an interrupt is prompt.
+//! The size of submissions: large enough that the device does not run idle, and small enough that a desktop stays
+//! responsive, a driver's watchdog does not fire, and an interrupt takes effect soon.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -9,29 +9,29 @@ use crate::device::wgpu::SubmissionIndex;
 
 use super::device::Device;
 
-/// Time that one submission should take. Two are in flight, so that a caller who wants to stop waits for about 100 ms.
+/// The time that a submission should take. Two are in flight, so that a caller who stops waits for about 100 ms.
 const A_SUBMISSION: Duration = Duration::from_millis(50);
 
-/// Keeps two submissions in flight, and measures what a step takes.
+/// Keeps two submissions in flight, and measures the time of a step.
 #[derive(Debug)]
-pub(super) struct Pace {
+pub(super) struct Submissions {
     in_flight: VecDeque<(SubmissionIndex, usize, Instant)>,
-    /// When the device was last seen to have finished a submission.
+    /// When the latest finished submission was seen to be finished.
     finished: Instant,
     steps: usize,
 }
 
-impl Pace {
+impl Submissions {
     pub fn new() -> Self {
         Self { in_flight: VecDeque::new(), finished: Instant::now(), steps: 1 }
     }
 
-    /// Steps that the next submission should have.
+    /// The number of steps that the next submission should have.
     pub fn steps(&self) -> usize {
         self.steps
     }
 
-    /// Takes note of a submission of so many steps, and waits until no more than two are in flight.
+    /// Records a submission of `steps` steps, and waits until no more than two are in flight.
     pub fn submitted(&mut self, device: &Device, submission: SubmissionIndex, steps: usize) -> Result<(), EngineError> {
         self.in_flight.push_back((submission, steps, Instant::now()));
         while self.in_flight.len() > 2 {
@@ -55,7 +55,7 @@ impl Pace {
         let took = now - self.finished.max(submitted);
         self.finished = now;
         let fitting = A_SUBMISSION.as_secs_f64() / (took.as_secs_f64() / steps as f64).max(1e-9);
-        // A first measure says little: it includes what the driver does once.
+        // The first measurement includes one-time work of the driver.
         self.steps = (fitting as usize).clamp(1, 4 * self.steps);
         Ok(())
     }
