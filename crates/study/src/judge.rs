@@ -1,4 +1,4 @@
-//! Judges trainings by the scores that they left behind.
+//! The metrics of trainings, from the scores in their files; and the scores of ensembles.
 
 use triax_losses::{Loss, predicted_class};
 use triax_trainer::{Metrics, SubjectFigures};
@@ -7,17 +7,21 @@ use crate::StudyError;
 use crate::grid::{Study, Training};
 use crate::training_file::TrainingFile;
 
-/// What a training's scores say.
-pub(crate) struct Judged {
+/// The metrics of a training.
+pub(crate) struct TrainingFigures {
     pub metrics: Metrics,
     pub subjects: Vec<SubjectFigures>,
 }
 
-/// Judges what `training` left in `file`; None where it broke down.
+/// The metrics of `training`, from the scores in `file`; none if it broke down.
 ///
 /// # Errors
 /// Scores that do not belong to the fold's windows.
-pub(crate) fn judge(study: &Study, training: Training, file: &TrainingFile) -> Result<Option<Judged>, StudyError> {
+pub(crate) fn judge(
+    study: &Study,
+    training: Training,
+    file: &TrainingFile,
+) -> Result<Option<TrainingFigures>, StudyError> {
     if file.trained.broken.is_some() {
         return Ok(None);
     }
@@ -26,7 +30,7 @@ pub(crate) fn judge(study: &Study, training: Training, file: &TrainingFile) -> R
     let metrics = Metrics::from_scores(&file.scores, &labels, setting.plan.training.loss, study.classes())
         .map_err(|error| StudyError::Scores { number: training.number, problem: error.to_string() })?;
     let predictions = predictions(&file.scores, study.classes().len());
-    Ok(Some(Judged { metrics, subjects: by_subject(study, &fold.valid, &predictions) }))
+    Ok(Some(TrainingFigures { metrics, subjects: by_subject(study, &fold.valid, &predictions) }))
 }
 
 /// The predicted class of each row of `scores` (n_windows, classes).
@@ -34,16 +38,15 @@ pub(crate) fn predictions(scores: &[f32], classes: usize) -> Vec<u32> {
     scores.chunks_exact(classes).map(|row| predicted_class(row) as u32).collect()
 }
 
-/// The figures of each subject among the windows at `indices`, whose classes are predicted to be `predictions`.
+/// The figures of each subject, from `predictions` for the windows at `indices`.
 pub(crate) fn by_subject(study: &Study, indices: &[u32], predictions: &[u32]) -> Vec<SubjectFigures> {
     let subjects: Vec<&str> = indices.iter().map(|&idx| study.subject(idx)).collect();
     SubjectFigures::by_subject(predictions, &study.labels(indices), &subjects)
 }
 
-/// The scores of several networks for the same windows, as those of one predictor: the mean of their probabilities where
-/// scores are logits, the mean of the scores themselves where they are margins, which have a scale of their own (1 is what
-/// a hinge asks for).
-pub struct Combined {
+/// The scores of several networks for the same windows, combined into those of one predictor: the mean of probabilities if
+/// scores are logits, the mean of scores if they are margins, which have an absolute scale (a hinge requires 1).
+pub struct EnsembleScores {
     loss: Loss,
     classes: usize,
     /// (n_windows, classes)
@@ -51,8 +54,8 @@ pub struct Combined {
     n_networks: usize,
 }
 
-impl Combined {
-    /// Of no network yet. `loss` is that of their training.
+impl EnsembleScores {
+    /// The scores of no networks. `loss` is that of their training.
     pub fn new(loss: Loss, classes: usize) -> Self {
         Self { loss, classes, sum: Vec::new(), n_networks: 0 }
     }
@@ -60,7 +63,7 @@ impl Combined {
     /// Adds the scores of a network (n_windows, classes).
     ///
     /// # Panics
-    /// If they are of another number of windows than those before.
+    /// If the number of windows differs from that of the networks before.
     pub fn add(&mut self, scores: &[f32]) {
         if self.n_networks == 0 {
             self.sum = vec![0.0; scores.len()];
@@ -81,8 +84,8 @@ impl Combined {
         }
     }
 
-    /// The scores of all together (n_windows, classes). Of probabilities they are logarithms, so that whoever takes a
-    /// softmax of them has the mean probabilities.
+    /// The combined scores (n_windows, classes). Mean probabilities are returned as logarithms, so that their softmax
+    /// is the mean probabilities.
     pub fn scores(mut self) -> Vec<f32> {
         let n = self.n_networks as f32;
         self.sum.iter_mut().for_each(|sum| *sum /= n);
@@ -98,7 +101,7 @@ mod tests {
     use super::*;
 
     fn combined(of_networks: &[&[f32]], loss: Loss, classes: usize) -> Vec<f32> {
-        let mut all = Combined::new(loss, classes);
+        let mut all = EnsembleScores::new(loss, classes);
         of_networks.iter().for_each(|scores| all.add(scores));
         all.scores()
     }

@@ -1,4 +1,4 @@
-//! Sums a study up, once all its trainings are there.
+//! The summary of a study whose trainings are all finished.
 
 use std::collections::BTreeMap;
 
@@ -10,20 +10,20 @@ use triax_trainer::{Mistake, Reliability, SubjectFigures, worst_mistakes};
 use crate::baselines::{self, FoldOfBaseline};
 use crate::folder::StudyFolder;
 use crate::grid::{Setting, Study};
-use crate::judge::{Combined, by_subject, judge, predictions};
+use crate::judge::{EnsembleScores, by_subject, judge, predictions};
 use crate::summary::{Band, Comparison, Competitor, EpochBand, Kind, Summary};
 use crate::tables;
 use crate::training_file::TrainingFile;
 use crate::{Gap, StudyError};
 
-/// Mistakes that are shown of a setting.
+/// The number of mistakes shown for a setting.
 const MISTAKES: usize = 6;
-/// Settings up to which every pair is compared; of more, the best one with every other.
+/// The most settings of which every pair is compared; with more, only the best is compared with every other.
 const MOST_FOR_PAIRS: usize = 8;
-/// Key of the bootstrap's draws. An interval is a property of the data, not of a seed that somebody chose.
+/// The seed of the bootstrap. It is fixed, so that an interval depends on the data only.
 pub(crate) const BOOTSTRAP_SEED: u64 = 0;
 
-/// What only the caller knows.
+/// Facts for the summary that the study does not hold.
 #[derive(Clone, Debug)]
 pub struct Facts {
     /// Settings that all trainings share, by name.
@@ -36,7 +36,7 @@ pub struct Facts {
     pub baselines: bool,
 }
 
-/// Sums up what `folder` holds, and writes all its tables and `summary.json`.
+/// Summarises the study in `folder`, and writes all tables and `summary.json`.
 ///
 /// # Errors
 /// A training that is missing or damaged; a baseline that fails; a disk that is full.
@@ -119,7 +119,7 @@ impl Summary {
     }
 }
 
-/// The networks of a setting, each by itself; None where all of them broke down.
+/// The individual networks of a setting; none if all of them broke down.
 fn network(
     study: &Study,
     setting: &Setting,
@@ -151,7 +151,7 @@ fn network(
     }))
 }
 
-/// What all seeds of a setting say together of each validation window, fold after fold.
+/// The combined scores of all seeds of a setting for each validation window, fold after fold.
 struct OutOfFold {
     indices: Vec<u32>,
     scores: Vec<f32>,
@@ -164,7 +164,7 @@ fn ensemble(study: &Study, setting: &Setting, files: &[&TrainingFile]) -> OutOfF
             of_fold.iter().filter(|file| file.trained.broken.is_none()).map(|file| &*file.scores).collect();
         if !sound.is_empty() {
             all.indices.extend(&fold.valid);
-            let mut together = Combined::new(setting.plan.training.loss, study.classes().len());
+            let mut together = EnsembleScores::new(setting.plan.training.loss, study.classes().len());
             sound.iter().for_each(|scores| together.add(scores));
             all.scores.extend(together.scores());
         }
@@ -189,7 +189,7 @@ impl OutOfFold {
         })
     }
 
-    /// The worst windows, of each recording only one.
+    /// The worst mistakes, at most one of each recording.
     fn mistakes(&self, study: &Study) -> Vec<Mistake> {
         let labels = study.labels(&self.indices);
         let origin = |window: usize| study.windows.origins[self.indices[window] as usize];
@@ -220,7 +220,7 @@ fn classical(study: &Study, folds: &[FoldOfBaseline]) -> Vec<Competitor> {
     folds.chunk_by(|a, b| a.baseline == b.baseline).map(of_method).collect()
 }
 
-/// What every kind of competitor has.
+/// A competitor with the figures that every kind has.
 fn competitor(name: String, kind: Kind, subjects: Vec<SubjectFigures>, confusion: Confusion) -> Competitor {
     let over = |figure: fn(&SubjectFigures) -> f64| {
         Estimate::over(&subjects.iter().map(figure).collect::<Vec<_>>(), BOOTSTRAP_SEED)
@@ -241,7 +241,7 @@ fn competitor(name: String, kind: Kind, subjects: Vec<SubjectFigures>, confusion
     }
 }
 
-/// One entry a subject, in the order of first appearance, which is that of the folds.
+/// The mean figures of each subject, in the order of first appearance, which is that of the folds.
 fn mean_over_seeds(all: impl IntoIterator<Item = SubjectFigures>) -> Vec<SubjectFigures> {
     let mut subjects: Vec<(SubjectFigures, f64)> = Vec::new();
     for one in all {
@@ -264,7 +264,7 @@ fn mean_over_seeds(all: impl IntoIterator<Item = SubjectFigures>) -> Vec<Subject
     subjects.into_iter().map(mean).collect()
 }
 
-/// Training over epochs, over all files that got so far.
+/// The curves of training, each epoch over all files that reached it.
 fn curves(files: &[&TrainingFile]) -> Vec<EpochBand> {
     let n_epochs = files.iter().map(|file| file.trained.history.len()).max().unwrap_or(0);
     let at = |epoch: usize| {
@@ -293,7 +293,8 @@ fn band(values: impl Iterator<Item = f64>) -> Option<Band> {
     Some(Band { mean: values.iter().sum::<f64>() / values.len() as f64, low: quantile(0.05), high: quantile(0.95) })
 }
 
-/// Networks with each other, and the best network with every ensemble and baseline, over the subjects that both have.
+/// Compares networks with each other, and the best network with every ensemble and baseline, over the subjects that
+/// both have.
 fn comparisons(competitors: &[Competitor]) -> Vec<Comparison> {
     let n_networks = competitors.iter().filter(|one| one.kind == Kind::Network).count();
     let mut pairs: Vec<(usize, usize)> = match n_networks {
@@ -305,14 +306,14 @@ fn comparisons(competitors: &[Competitor]) -> Vec<Comparison> {
     type Figure = fn(&SubjectFigures) -> f64;
     let figures: [(&str, Figure); 2] = [("macro_f1", |one| one.macro_f1), ("accuracy", |one| one.accuracy)];
     let mut comparisons = Vec::new();
-    for (figure, of) in figures {
+    for (figure, value) in figures {
         let mut of_figure: Vec<Comparison> = pairs
             .iter()
             .filter_map(|&(a, b)| {
                 let (a, b) = (&competitors[a], &competitors[b]);
                 let other = |one: &SubjectFigures| b.subjects.iter().find(|other| other.subject == one.subject);
                 let differences: Vec<f64> =
-                    a.subjects.iter().filter_map(|one| Some(of(one) - of(other(one)?))).collect();
+                    a.subjects.iter().filter_map(|one| Some(value(one) - value(other(one)?))).collect();
                 if differences.len() < 2 {
                     return None;
                 }

@@ -1,5 +1,6 @@
-//! The tables of a study. Rows are added as trainings end; at the end, and when a study goes on, each table is made anew
-//! from the files of the trainings, in the order of their numbers, so that it does not depend on how these came about.
+//! The tables of a study. Rows are appended as trainings end. At the end, and when a study resumes, each table is
+//! rewritten from the files of the trainings, in the order of their numbers, so that it does not depend on the order of
+//! training.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::OpenOptions;
@@ -12,13 +13,13 @@ use crate::grid::Study;
 use crate::judge::judge;
 use crate::training_file::TrainingFile;
 
-/// The tables that have rows of each training.
+/// The tables with rows for each training.
 const NAMES: [&str; 4] = ["results.csv", "subjects.csv", "history.csv", "timings.csv"];
 
-/// Writes the tables of the trainings in `files`, whole.
+/// Writes the tables of the trainings in `files`.
 ///
 /// # Errors
-/// Scores that cannot be judged; a disk that is full.
+/// Scores that cannot be evaluated; a full disk.
 pub(crate) fn write(
     study: &Study,
     folder: &StudyFolder,
@@ -31,7 +32,7 @@ pub(crate) fn write(
     NAMES.into_iter().zip(tables).try_for_each(|(name, table)| folder.write(name, &table.bytes()))
 }
 
-/// Adds the rows of `files` below the others, so that a study can be looked at while it goes on.
+/// Appends the rows of `files`, so that a study can be followed while it runs.
 ///
 /// # Errors
 /// As [`write()`].
@@ -48,17 +49,17 @@ pub(crate) fn append(study: &Study, folder: &StudyFolder, files: &[TrainingFile]
     Ok(())
 }
 
-/// Names of the settings that vary.
+/// The names of the settings that vary.
 fn varied(study: &Study) -> BTreeSet<&str> {
     study.settings.iter().flat_map(|setting| setting.values.keys()).map(String::as_str).collect()
 }
 
-/// The tables without a row.
+/// The tables with only their headers.
 fn headers(study: &Study) -> [Table; 4] {
     let mut tables = NAMES.map(|_| Table::new());
     let [results, subjects, history, timings] = &mut tables;
     let recalls: Vec<String> = study.classes().iter().map(|class| format!("recall_{class}")).collect();
-    // None of these is the name of a setting that may vary.
+    // None of these names is that of a setting that can vary.
     results.row(
         ["training", "setting"]
             .into_iter()

@@ -1,4 +1,4 @@
-//! How well scores fit labels: loss, accuracy, precision, recall, F1 and the confusion matrix.
+//! The metrics of a set of scores: loss, accuracy, precision, recall, F1 and the confusion matrix.
 
 use serde::{Deserialize, Serialize};
 use triax_engine::{Confusion, Evaluation, NotFinite};
@@ -35,7 +35,7 @@ pub struct ClassMetrics {
     pub support: u64,
 }
 
-/// Scores that cannot be judged.
+/// Why scores cannot be evaluated.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum MetricsError {
     /// A score is NaN or infinite.
@@ -46,13 +46,14 @@ pub enum MetricsError {
         /// Name of the class.
         class: String,
     },
-    /// Scores, labels and classes do not belong together.
+    /// The numbers of scores, labels and classes do not match.
     #[error("{0}")]
     Input(String),
 }
 
 impl Metrics {
-    /// Judges `scores` (n_windows, classes) by `labels` (a class index each). `loss` is that of training.
+    /// The metrics of `scores` (n_windows, classes) for `labels` (a class index for each window). `loss` is that of
+    /// training.
     ///
     /// # Errors
     /// A score that is not finite; numbers of scores and labels that do not belong together; no window at all.
@@ -150,6 +151,7 @@ mod tests {
     fn figures_are_those_of_scikit_learn() {
         let golden: Golden = golden(concat!(env!("CARGO_MANIFEST_DIR"), "/golden/metrics.json"));
         let near = |ours: f64, theirs: f64| assert!((ours - theirs).abs() < 1e-14, "{ours} is not {theirs}");
+        assert!(!golden.cases.is_empty());
         for case in golden.cases {
             let mut scores = vec![-0.5; case.labels.len() * 5];
             for (window, &prediction) in case.predictions.iter().enumerate() {

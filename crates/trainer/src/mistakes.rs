@@ -1,4 +1,4 @@
-//! The windows that a network was most wrong about.
+//! The worst classification errors.
 
 use std::collections::HashSet;
 use std::hash::Hash;
@@ -6,29 +6,29 @@ use std::hash::Hash;
 use serde::{Deserialize, Serialize};
 use triax_losses::predicted_class;
 
-/// A window that was classified wrongly, and with confidence.
+/// A wrongly classified window.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Mistake {
-    /// Whose.
+    /// The subject.
     pub subject: String,
-    /// `file:line` of its first sample, where known.
+    /// `file:line` of its first sample, if known.
     pub source: String,
-    /// What it is.
+    /// Its class.
     pub label: usize,
-    /// What it was taken for.
+    /// The predicted class.
     pub prediction: usize,
-    /// By how much the score of the prediction exceeds that of the label.
+    /// The difference between the scores of the prediction and the label.
     pub margin: f64,
-    /// (window, channels) values as the sensor gave them.
+    /// The sensor's values (window, channels).
     pub values: Vec<f32>,
     /// Name of each channel.
     pub channels: Vec<String>,
 }
 
-/// A [`Mistake`] before anything is known of it but its scores.
+/// The index and scores of a [`Mistake`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct WrongWindow {
-    /// Index of the window among those judged.
+    /// The index of the window.
     pub window: usize,
     /// See [`Mistake::prediction`].
     pub prediction: usize,
@@ -36,12 +36,12 @@ pub struct WrongWindow {
     pub margin: f64,
 }
 
-/// The `most` windows with the largest margin among those that `scores` (n_windows, classes) classify wrongly, the worst
-/// first. Of windows that `alike` gives the same key only the worst: the neighbours of a window overlap it, and a list of
-/// the six worst would else often be one stretch of one recording six times.
+/// The `most` windows with the largest margin among those that `scores` (n_windows, classes) classify wrongly, in
+/// descending order. Only the worst window of each key of `alike` is included: windows overlap, and the six worst are
+/// often one stretch of one recording.
 ///
 /// # Panics
-/// If the shapes do not belong together.
+/// If there is not one score for each window and class.
 pub fn worst_mistakes<K: Eq + Hash>(
     scores: &[f32],
     labels: &[u32],

@@ -1,12 +1,12 @@
-//! How far scores can be believed: confidence against accuracy.
+//! Calibration: confidence against accuracy.
 
 use serde::{Deserialize, Serialize};
 use triax_losses::predicted_class;
 
 /// Confidence (softmax of the scores, largest class) against accuracy, in bins of equal width.
 ///
-/// Guo et al., "On Calibration of Modern Neural Networks", ICML 2017. Scores of a hinge loss were never meant as
-/// probabilities; their softmax shows all the same how much a large score is worth.
+/// Guo et al., "On Calibration of Modern Neural Networks", ICML 2017. Scores of a hinge loss are no
+/// probabilities, but their softmax shows whether a large score means a high accuracy.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Reliability {
     /// Windows in each bin of confidence from 0 to 1.
@@ -20,14 +20,14 @@ pub struct Reliability {
 }
 
 impl Reliability {
-    /// Bins of confidence: 0 to 0.1, 0.1 to 0.2 and so on, each with its lower end and without its upper one, but for the
-    /// last, which has both.
+    /// The number of bins of confidence: 0 to 0.1, 0.1 to 0.2 and so on. Each includes its lower end; the last one includes
+    /// its upper end too.
     pub const BINS: usize = 10;
 
     /// The reliability of `scores` (n_windows, classes), all finite, for windows with `labels`.
     ///
     /// # Panics
-    /// If the shapes do not belong together.
+    /// If there is not one score for each window and class.
     pub fn from_scores(scores: &[f32], labels: &[u32], classes: usize) -> Self {
         assert_eq!(scores.len(), labels.len() * classes, "a score for each window and class");
         let mut bins = [Sums::default(); Self::BINS];
@@ -71,7 +71,7 @@ impl Reliability {
     }
 }
 
-/// What falls into a bin.
+/// The sums of a bin.
 #[derive(Clone, Copy, Default)]
 struct Sums {
     n_windows: u64,
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn of_nothing_there_is_no_error() {
+    fn the_error_of_no_windows_is_0() {
         assert_eq!(Reliability::from_scores(&[], &[], 3).error, 0.0);
     }
 }

@@ -1,4 +1,4 @@
-//! How well a network does on each subject.
+//! The figures of each subject.
 
 use std::collections::BTreeMap;
 
@@ -8,13 +8,13 @@ use triax_engine::Confusion;
 /// One subject, judged by networks that never saw it (under an honest protocol).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SubjectFigures {
-    /// Name.
+    /// The subject's name.
     pub subject: String,
-    /// Windows.
+    /// The number of windows.
     pub n_windows: u64,
     /// Mean over seeds.
     pub accuracy: f64,
-    /// Mean over seeds; over the classes that the subject has.
+    /// Over the classes that the subject has; mean over seeds.
     pub macro_f1: f64,
 }
 
