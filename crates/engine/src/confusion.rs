@@ -13,13 +13,13 @@ use serde::{Deserialize, Serialize};
 pub struct Confusion {
     n_classes: usize,
     /// (label, prediction), row-major.
-    counts: Vec<u64>,
+    counts: Box<[u64]>,
 }
 
 impl Confusion {
     /// The matrix of no windows.
     pub fn new(n_classes: usize) -> Self {
-        Self { n_classes, counts: vec![0; n_classes * n_classes] }
+        Self { n_classes, counts: vec![0; n_classes * n_classes].into() }
     }
 
     /// The matrix with these `counts` (label, prediction), row-major.
@@ -28,7 +28,7 @@ impl Confusion {
     /// If there is not one count for each pair of classes.
     pub fn from_counts(n_classes: usize, counts: Vec<u64>) -> Self {
         assert_eq!(counts.len(), n_classes * n_classes, "one count for each pair of classes");
-        Self { n_classes, counts }
+        Self { n_classes, counts: counts.into() }
     }
 
     /// The matrix of windows with these labels and predictions, one each a window.
@@ -159,7 +159,7 @@ impl TryFrom<Vec<Vec<u64>>> for Confusion {
         if let Some(row) = rows.iter().find(|row| row.len() != n_classes) {
             return Err(format!("a confusion matrix of {n_classes} rows has a row of {}", row.len()));
         }
-        Ok(Self { n_classes, counts: rows.concat() })
+        Ok(Self { n_classes, counts: rows.concat().into() })
     }
 }
 
