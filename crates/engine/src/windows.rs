@@ -73,3 +73,19 @@ impl WindowSet {
         of_sample * class_weights.map_or(1.0, |weights| weights[self.labels[idx] as usize])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_are_copied_in_the_order_of_their_indices() {
+        let set = WindowSet {
+            windows: [1.0, 2.0, 3.0, 4.0, 5.0, 6.0].into(),
+            labels: [0, 1, 0].into(),
+            sample_weights: None,
+        };
+        assert_eq!(set.values_at(&[2, 0, 2]), [5.0, 6.0, 1.0, 2.0, 5.0, 6.0]);
+        assert!(set.values_at(&[]).is_empty());
+    }
+}

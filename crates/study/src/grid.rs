@@ -27,7 +27,7 @@ pub struct Setting {
     pub balances_classes: bool,
     /// Whether channels are standardised, by each fold's training part.
     pub standardises: bool,
-    /// The windows as this setting normalises them; see [`window_set`](crate::window_set).
+    /// The windows as this setting normalises them; see [`window_set()`](crate::window_set()).
     pub windows: WindowSet,
     /// Further metadata of its weight files.
     pub extra: BTreeMap<String, String>,
