@@ -289,7 +289,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use serde_json::json;
-    use triax_data::{Corpus, Folds, Recording, RepairLog, SplitPlan, cut};
+    use triax_data::{Corpus, Folds, HeldOut, Recording, RepairLog, cut};
     use triax_engine::{Augmentation, CpuEngine, Optimizer, TrainingPlan, WindowSet};
     use triax_losses::Loss;
     use triax_model::{ConvSpec, Network, NetworkSpec};
@@ -357,7 +357,7 @@ mod tests {
             extra: BTreeMap::new(),
         };
         Study {
-            folds: Folds::Groups(2).of(&corpus, &windows, 8, &SplitPlan::Predefined, 0).unwrap(),
+            folds: Folds::Groups(2).make(&corpus, &windows, 8, &HeldOut::default(), 0).unwrap(),
             settings: vec![setting(0.01), setting(1e38)],
             windows,
             corpus,

@@ -139,7 +139,9 @@ fn choose(options: &EvaluateOptions, predictor: &Predictor) -> Result<Chosen, Er
     let mut notices = predictor.check(&corpus)?;
     let is_data_of = |fingerprint: &str| match settings.data.activities.as_slice() {
         [] => corpus.fingerprint == fingerprint,
-        activities => corpus.clone().select_activities(activities).is_ok_and(|chosen| chosen.fingerprint == fingerprint),
+        activities => {
+            corpus.clone().select_activities(activities).is_ok_and(|chosen| chosen.fingerprint == fingerprint)
+        }
     };
     let own = match &predictor.origin {
         PredictorOrigin::Study(study) if is_data_of(&study.summary.fingerprint) => {

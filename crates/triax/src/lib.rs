@@ -56,9 +56,7 @@ pub mod text;
 pub use audit::SplitAudit;
 pub use error::{Error, Notice};
 pub use evaluate::{EvaluateOptions, Evaluation, Part, evaluate};
-pub use predictor::{
-    Member, Prediction, Predictor, PredictorOptions, PredictorOrigin, StudyOrigin, WhichWeights,
-};
+pub use predictor::{Member, Prediction, Predictor, PredictorOptions, PredictorOrigin, StudyOrigin, WhichWeights};
 pub use recordings::{Recordings, TrainingData, read_corpus};
 pub use run::{DataRecord, Outcome, Record, Run, SplitRecord, Training};
 pub use settings::Settings;

@@ -178,7 +178,8 @@ impl Predictor {
         let is_same =
             |file: &WeightFile| file.spec == first.spec && file.classes == first.classes && file.extra == first.extra;
         if !members.iter().all(|member| is_same(&member.file)) {
-            let problem = "the weight files are not of one setting: remove the study's folder weights/, and make it again";
+            let problem =
+                "the weight files are not of one setting: remove the study's folder weights/, and make it again";
             return Err(Error::Input(problem.to_owned()));
         }
         let list = |key: &str, n: usize| {
@@ -355,8 +356,8 @@ impl Member {
         let file = WeightFile::read(path)?;
         let network = Network::new(file.spec.clone())?;
         let per_window = file.extra.get(PER_WINDOW).map(|step| step.parse::<PerWindow>()).transpose();
-        let per_window = per_window
-            .map_err(|problem| Error::Input(format!("{}: {PER_WINDOW}: {problem}", path.display())))?;
+        let per_window =
+            per_window.map_err(|problem| Error::Input(format!("{}: {PER_WINDOW}: {problem}", path.display())))?;
         Ok(Self { file, network, per_window, fold })
     }
 

@@ -12,7 +12,9 @@ use triax_study::window_set;
 use triax_trainer::FitPlan;
 
 use crate::Error;
-use crate::settings::{ClassWeights, DataSettings, DataSource, FormatChoice, Normalize, Settings, SplitKind, SplitSettings};
+use crate::settings::{
+    ClassWeights, DataSettings, DataSource, FormatChoice, Normalize, Settings, SplitKind, SplitSettings,
+};
 
 /// Key in the metadata of a weight file: what is done to each window before the scaler. Absent where nothing is.
 pub(crate) const PER_WINDOW: &str = "per_window";
@@ -79,9 +81,8 @@ impl Recordings {
         let origins = windows.origins.clone();
         let windows = window_set(windows, normalize.per_window(), window, n_channels)
             .map_err(|problem| Error::Input(format!("{}: {problem}", corpus.name)))?;
-        let scaler = normalize
-            .has_scaler()
-            .then(|| triax_data::fit_scaler(&windows.windows, &split.train, window, n_channels));
+        let scaler =
+            normalize.has_scaler().then(|| triax_data::fit_scaler(&windows.windows, &split.train, window, n_channels));
         let step = if corpus.window.is_some() { window } else { step };
         Ok(TrainingData { corpus, window, step, plan, split, normalize, scaler, windows, origins })
     }

@@ -111,6 +111,10 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     writeln!(out, "judged    {}", evaluation.judged)?;
     writeln!(out, "device    {} (engine {})", predictor.device(), predictor.engine().name())?;
     writeln!(out)?;
-    text::metrics(&mut out, &evaluation.metrics, &Labels { class_names: &evaluation.class_names, synthetic: evaluation.synthetic })?;
+    text::metrics(
+        &mut out,
+        &evaluation.metrics,
+        &Labels { class_names: &evaluation.class_names, synthetic: evaluation.synthetic },
+    )?;
     Ok(ExitCode::SUCCESS)
 }

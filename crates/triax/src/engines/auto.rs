@@ -105,12 +105,7 @@ impl Verdict {
         let fastest = timed.iter().min_by(|a, b| a.1.total_cmp(&b.1)).map_or(&key.devices[0], |(device, _)| *device);
         let measured =
             |&(device, seconds_a_step): &(&DeviceInfo, f64)| Measured { device: device.argument(), seconds_a_step };
-        Ok(Self {
-            device: fastest.clone(),
-            measured: timed.iter().map(measured).collect(),
-            remembered,
-            notices,
-        })
+        Ok(Self { device: fastest.clone(), measured: timed.iter().map(measured).collect(), remembered, notices })
     }
 
     /// `cpu 0.45 ms a step, gpu:0 1.20 ms`.
@@ -151,7 +146,10 @@ mod tests {
     fn verdict(cache: &Cache, of_devices: [Option<f64>; 3]) -> Result<(String, String), Error> {
         let mut left = of_devices.into_iter();
         let found = Verdict::find(&key(), cache, |_| {
-            left.next().expect("each device is measured once").map(|ms| ms / 1e3).ok_or(Error::Input("no memory left".to_owned()))
+            left.next()
+                .expect("each device is measured once")
+                .map(|ms| ms / 1e3)
+                .ok_or(Error::Input("no memory left".to_owned()))
         });
         found.map(|verdict| (verdict.device.argument(), verdict.why()))
     }

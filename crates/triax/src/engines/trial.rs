@@ -88,8 +88,8 @@ impl Trial<'_> {
 
 #[cfg(test)]
 mod tests {
-    use triax_engine::{Augmentation, Optimizer};
     use triax_engine::CpuEngine;
+    use triax_engine::{Augmentation, Optimizer};
     use triax_losses::Loss;
     use triax_model::{ConvSpec, NetworkSpec};
 

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use triax_engine::Confusion;
 use triax_data::{Audit, Finding, Verdict};
+use triax_engine::Confusion;
 use triax_study::statistics::Estimate;
 use triax_study::{Band, Comparison, Competitor, EpochBand, Kind, Mistake, Reliability, SubjectFigures, Summary};
 use triax_trainer::{ClassMetrics, EpochRecord, Figures, Metrics};

@@ -7,7 +7,9 @@ use triax_trainer::ClassMetrics;
 use crate::report::charts::curves::{self, Curves, Point};
 use crate::report::charts::inline::{Axis, whisker};
 use crate::report::charts::reliability;
-use crate::report::numbers::{counted, decimals, figure, grouped, interval, interval_in_percent, p_value, percent, signed};
+use crate::report::numbers::{
+    counted, decimals, figure, grouped, interval, interval_in_percent, p_value, percent, signed,
+};
 use crate::report::{audit, confusion, mistakes, page, tables, verdict};
 
 /// The whole `report.html` of a study.

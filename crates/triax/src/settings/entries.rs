@@ -43,7 +43,9 @@ impl Settings {
     /// [`Error::Usage`] for a name that is no setting, or a value that its setting cannot have.
     pub fn from_entries(entries: &Entries) -> Result<Self, Error> {
         let mut all = preset(entries)?.entries();
-        all.extend(entries.iter().filter(|(_, value)| !value.is_null()).map(|(name, value)| (name.clone(), value.clone())));
+        all.extend(
+            entries.iter().filter(|(_, value)| !value.is_null()).map(|(name, value)| (name.clone(), value.clone())),
+        );
         all.remove(RECORDED);
         all.keys().try_for_each(|name| Self::check_name(name))?;
         let mut settings = Self {
@@ -96,9 +98,7 @@ impl Settings {
     pub fn check_name(name: &str) -> Result<(), Error> {
         match Self::GROUPS.iter().flat_map(|group| group.settings).any(|setting| setting.name == name) {
             true => Ok(()),
-            false => {
-                Err(Error::Usage(format!("there is no setting called `{name}`; `triax train --help` lists them")))
-            }
+            false => Err(Error::Usage(format!("there is no setting called `{name}`; `triax train --help` lists them"))),
         }
     }
 }

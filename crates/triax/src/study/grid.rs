@@ -116,10 +116,7 @@ pub(super) fn points(given: &Entries, vary: &Vary) -> Result<Vec<Point>, Error> 
         };
         points = points.iter().flat_map(|point| values.iter().map(move |value| with(point, value))).collect();
     }
-    points
-        .into_iter()
-        .map(|values| settings(given, &values).map(|settings| Point { values, settings }))
-        .collect()
+    points.into_iter().map(|values| settings(given, &values).map(|settings| Point { values, settings })).collect()
 }
 
 /// All settings of a point of the grid.

@@ -7,10 +7,12 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use triax_data::{Corpus, Folds, HeldOut, Windows};
-use triax_engine::device::{DeviceChoice, DeviceKind};
 use triax_engine::WindowSet;
+use triax_engine::device::{DeviceChoice, DeviceKind};
 use triax_model::Network;
-use triax_study::{Device, Facts, Options, Setting, Share, Study, StudyFolder, Summary, difference, run, summarise, window_set};
+use triax_study::{
+    Device, Facts, Options, Setting, Share, Study, StudyFolder, Summary, difference, run, summarise, window_set,
+};
 use triax_trainer::Observer;
 
 use crate::engines::{self, Candidates, OpenEngine, Trial};
@@ -106,9 +108,9 @@ impl StudyRun {
         let study = rebuild(&description, first, corpus)?;
         let folder = StudyFolder::open(out, &description.compared(&study), &description.here())?;
         for part in parts {
-            folder.take_over(part, &study).map_err(|error| {
-                Error::from(error).while_doing(format!("cannot join {}", part.display()))
-            })?;
+            folder
+                .take_over(part, &study)
+                .map_err(|error| Error::from(error).while_doing(format!("cannot join {}", part.display())))?;
         }
         let missing = folder.missing(&study)?;
         if !missing.is_empty() {
@@ -202,12 +204,7 @@ fn build(folds: Option<Folds>, n_seeds: usize, points: &[Point], corpus: Corpus)
 }
 
 /// The settings of each point, on windows that points of the same normalisation share.
-fn build_settings(
-    points: &[Point],
-    corpus: &Corpus,
-    windows: &Windows,
-    window: usize,
-) -> Result<Vec<Setting>, Error> {
+fn build_settings(points: &[Point], corpus: &Corpus, windows: &Windows, window: usize) -> Result<Vec<Setting>, Error> {
     let n_channels = corpus.channels.len();
     let mut sets: Vec<(Normalize, WindowSet)> = Vec::new();
     let mut settings = Vec::new();

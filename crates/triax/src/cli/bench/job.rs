@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use sha2::{Digest, Sha256};
-use triax_engine::{Augmentation, EngineError, Member, Optimizer, TrainingPlan, WindowSet};
 use triax_engine::StageTime;
+use triax_engine::{Augmentation, EngineError, Member, Optimizer, TrainingPlan, WindowSet};
 use triax_losses::Loss;
-use triax_model::{Layer, Network, NetworkSpec, Weights};
 use triax_model::random::{Purpose, Stream};
+use triax_model::{Layer, Network, NetworkSpec, Weights};
 
 /// Windows in the training part of the data set that the job is modelled on.
 pub const N_WINDOWS: usize = 7552;

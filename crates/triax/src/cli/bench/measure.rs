@@ -8,9 +8,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{bail, ensure};
 use serde::{Deserialize, Serialize};
+use triax_engine::CpuEngine;
 use triax_engine::device::DeviceChoice;
 use triax_engine::{Engine, MemberEpoch, Session, StepResult, Stretch};
-use triax_engine::CpuEngine;
 use triax_model::Network;
 use triax_model::random::epoch_order;
 
