@@ -123,11 +123,10 @@ fn buffer_limit(device: &Device) -> Option<u64> {
 }
 
 /// The operation, for each backend of Burn that Triax uses.
-#[backend_extension(Cube, Flex, Fusion: cfg(feature = "fusion"), Autodiff)]
+#[backend_extension(Cube, Flex, Autodiff)]
 pub trait LossBackend: Backend {
     /// `losses[r] = weights[r] · l(scores[r], labels[r])` and `weights[r] · ∂l/∂scores[r]`, contiguous or not.
     /// The second does not carry a gradient of its own.
-    #[fusion(meta = |scores, _labels, weights, _loss| (weights.clone(), scores.clone()))]
     fn loss_and_gradient(
         scores: FloatTensor<Self>,
         labels: IntTensor<Self>,

@@ -8,7 +8,7 @@ use triax_engine::Engine;
 use triax_engine::device::{DeviceChoice, DeviceInfo};
 use triax_losses::{Loss, predicted_class};
 use triax_model::{Network, NetworkSpec, WeightFile};
-use triax_study::{Combined, Kind, Summary, kept_networks};
+use triax_study::{EnsembleScores, Kind, Summary, kept_networks};
 
 use crate::engines::{OpenEngine, open_choice};
 use crate::recordings::PER_WINDOW;
@@ -260,7 +260,7 @@ impl Predictor {
     }
 
     fn combined<'a>(&self, members: impl Iterator<Item = &'a Member>, windows: &[f32]) -> Result<Vec<f32>, Error> {
-        let mut combined = Combined::new(self.loss()?, self.classes().len());
+        let mut combined = EnsembleScores::new(self.loss()?, self.classes().len());
         for member in members {
             combined.add(&member.scores(self.engine(), windows)?);
         }
