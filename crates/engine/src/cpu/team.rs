@@ -101,8 +101,8 @@ impl<'t> Team<'t> {
     /// Runs `task` on every thread, and returns when all are done.
     fn run(&self, task: &Task<'_>) {
         let Some(board) = self.board else { return task(0) };
-        // SAFETY: the lifetime is forgotten, but nobody looks at the task after this call: it waits for all helpers, also
-        // where the leader's part panics. No helper is busy now, so nobody reads what is written.
+        // SAFETY: the lifetime is extended, but the task is not used after this call, which waits for all helpers even if
+        // the leader's part panics. No helper is busy now, so none reads the task while it is written.
         unsafe { *board.task.get() = Some(std::mem::transmute::<*const Task<'_>, *const Task<'static>>(task)) };
         board.n_busy.store(self.n_threads - 1, Relaxed);
         board.n_tasks.fetch_add(1, Release);
@@ -176,7 +176,7 @@ impl<'a, T> Parts<'a, T> {
     }
 
     /// # Safety
-    /// `i < len`, and nobody else has part `i`.
+    /// `i < len`, and no other reference to part `i` exists.
     #[expect(clippy::mut_from_ref, reason = "each part is handed out once")]
     unsafe fn part(&self, i: usize) -> &mut T {
         // SAFETY: as the caller promises.
