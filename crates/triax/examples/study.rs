@@ -4,7 +4,7 @@
 
 use serde_json::json;
 use triax::settings::Entries;
-use triax::{Description, Error, StudyOptions, StudyRun, Vary, parse_vary};
+use triax::{Description, Error, StudyOptions, Vary, parse_vary, study};
 
 fn main() -> Result<(), Error> {
     let data = std::env::args().nth(1).unwrap_or_else(|| "synthetic".to_owned());
@@ -23,10 +23,8 @@ fn main() -> Result<(), Error> {
     })?;
 
     let out = std::env::temp_dir().join(format!("triax-example-study-{}", std::process::id()));
-    let study = StudyRun::new(description, &out)?;
-    println!("{} trainings", study.study.n_trainings());
-    study.run(&mut ())?;
-    let summary = study.summarize()?;
+    let summary = study(description, &out, &mut ())?.expect("nobody stops it");
+    println!("{} trainings", summary.n_trainings);
     for one in &summary.competitors {
         let f1 = one.macro_f1;
         println!("{:24} macro-F1 {:.3} [{:.3}, {:.3}]", one.name, f1.mean, f1.low, f1.high);

@@ -4,23 +4,23 @@
 //! This is the library behind the command `triax`. What the command does, a few calls do:
 //!
 //! ```
-//! use triax::{Outcome, Predictor, Recordings, Settings, Training};
+//! use triax::{Outcome, Predictor, Recordings, Settings, train};
 //!
 //! # let folder = tempfile::tempdir()?;
 //! # let run = folder.path().join("first");
 //! let recordings = Recordings::synthetic(0); // or Recordings::open("recordings/")?
+//! let windows = recordings.corpus.recordings[0].values.clone();
 //! let mut settings = Settings::default(); // those of the reference network
 //! settings.training.epochs = 1;
 //! settings.data.step = 120;
 //!
-//! let training = Training::on(recordings, settings, &run)?;
-//! if let Outcome::Finished { summary, .. } = training.run(false, &mut ())? {
+//! if let Outcome::Finished { summary, .. } = train(recordings, settings, &run, &mut ())? {
 //!     let unseen = summary.last.validation.expect("subjects are held out");
 //!     assert!(unseen.macro_f1 > 0.3);
 //! }
 //!
 //! let predictor = Predictor::open(&run)?;
-//! let predictions = predictor.predict(training.data.window_at(0))?;
+//! let predictions = predictor.predict(&windows[..120 * 3])?; // one window of 120 samples in 3 channels
 //! println!("{}", predictor.class_names[predictions[0].class]);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -29,9 +29,9 @@
 //! |---|---|
 //! | read recordings, split them by subject | [`Recordings`], [`TrainingData`] |
 //! | say what to train, and how | [`Settings`], [`settings`] |
-//! | train a network in a folder of its own, go on with it | [`Training`], [`Run`] |
+//! | train a network in a folder of its own, go on with it | [`train()`], [`Training`], [`Run`] |
 //! | watch a training, and stop it | [`Observer`] |
-//! | compare settings on people nobody has trained on | [`StudyRun`], [`Description`] |
+//! | compare settings on people that no network has trained on | [`study()`], [`StudyRun`], [`Description`] |
 //! | predict windows, or samples as they come | [`Predictor`], [`StreamPredictor`] |
 //! | judge a trained network by recordings | [`evaluate()`] |
 //! | see what leaks in a split | [`SplitAudit`] |
@@ -58,8 +58,8 @@ pub use error::{Error, Notice};
 pub use evaluate::{EvaluateOptions, Evaluation, Part, evaluate};
 pub use predictor::{Member, Prediction, Predictor, PredictorOptions, PredictorOrigin, StudyOrigin, WhichWeights};
 pub use recordings::{Recordings, TrainingData, read_corpus};
-pub use run::{DataRecord, Outcome, Record, Run, SplitRecord, Training};
+pub use run::{DataRecord, Outcome, Record, Run, SplitRecord, Training, train};
 pub use settings::Settings;
 pub use stream::{Sample, StreamPrediction, StreamPredictor};
-pub use study::{Conduct, Description, Point, StudyOptions, StudyRun, Vary, is_study, parse_vary};
+pub use study::{Conduct, Description, Point, StudyOptions, StudyRun, Vary, is_study, parse_vary, study};
 pub use triax_trainer::Observer;

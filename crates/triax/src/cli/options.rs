@@ -69,9 +69,10 @@ fn option(setting: &Setting, default: &Value) -> Arg {
     if default.is_array() {
         arg = arg.action(ArgAction::Append);
     }
-    if !setting.value_name.is_empty() {
-        arg = arg.value_name(setting.value_name);
-    }
+    arg = match setting.value_name {
+        "" => arg.value_name(setting.name.to_uppercase()),
+        name => arg.value_name(name),
+    };
     match setting.choices {
         Some(choices) => arg.value_parser(PossibleValuesParser::new(choices().into_iter().map(possible))),
         None => arg,

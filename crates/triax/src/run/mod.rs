@@ -254,6 +254,25 @@ impl Training {
     }
 }
 
+/// Trains a network on `recordings` by `settings`, in the folder `out`, which is made.
+///
+/// ```no_run
+/// let recordings = triax::Recordings::open("recordings/")?;
+/// let outcome = triax::train(recordings, triax::Settings::default(), "runs/first", &mut ())?;
+/// # Ok::<(), triax::Error>(())
+/// ```
+///
+/// # Errors
+/// As [`Training::on`] and [`Training::run`].
+pub fn train(
+    recordings: Recordings,
+    settings: Settings,
+    out: impl AsRef<Path>,
+    observer: &mut dyn Observer,
+) -> Result<Outcome, Error> {
+    Training::on(recordings, settings, out.as_ref())?.run(false, observer)
+}
+
 /// What a user should know of the data before believing the figures.
 fn notices(data: &TrainingData) -> Vec<Notice> {
     let TrainingData { corpus, split, window, .. } = data;

@@ -134,7 +134,7 @@ impl Description {
         if seeds == 0 {
             return Err(Error::Usage("`seeds` is 0: there is nothing to train".to_owned()));
         }
-        let vary = grid::normalized(&given, &vary)?;
+        let vary = grid::normalised(&given, &vary)?;
         // As they were understood: numbers are written in one way, and paths are absolute.
         let understood = Settings::from_entries(&given)?.entries();
         given.iter_mut().for_each(|(name, value)| value.clone_from(&understood[name]));

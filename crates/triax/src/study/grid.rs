@@ -72,8 +72,8 @@ pub(super) fn text(value: &Value) -> Result<String, String> {
 }
 
 /// What varies, each value written in one way, however it came.
-pub(super) fn normalized(given: &Entries, vary: &Vary) -> Result<Vary, Error> {
-    let mut normalized = Vary::new();
+pub(super) fn normalised(given: &Entries, vary: &Vary) -> Result<Vary, Error> {
+    let mut normalised = Vary::new();
     for (name, values) in vary {
         let normal = |value: &String| {
             let point = BTreeMap::from([(name.clone(), value.clone())]);
@@ -84,9 +84,9 @@ pub(super) fn normalized(given: &Entries, vary: &Vary) -> Result<Vary, Error> {
         if let Some((n, value)) = values.iter().enumerate().find(|(n, value)| values[..*n].contains(value)) {
             return Err(Error::Usage(format!("value {} of `{name}` is {value} again", n + 1)));
         }
-        normalized.insert(name.clone(), values);
+        normalised.insert(name.clone(), values);
     }
-    Ok(normalized)
+    Ok(normalised)
 }
 
 /// Refuses what cannot vary, and what a study cannot do.
@@ -175,7 +175,7 @@ mod tests {
 
     #[test]
     fn networks_with_and_without_a_hidden_layer_vary() {
-        let grid = normalized(&Entries::new(), &vary(&["hidden=none|64,32"])).unwrap();
+        let grid = normalised(&Entries::new(), &vary(&["hidden=none|64,32"])).unwrap();
         assert_eq!(grid["hidden"], ["none", "64,32"]);
         let points = points(&Entries::new(), &grid).unwrap();
         assert_eq!(points[0].name(), "hidden=none");
@@ -189,7 +189,7 @@ mod tests {
         let refused = |given: Value, pairs: &[&str]| {
             let (given, vary) = (entries(given), vary(pairs));
             match check(&given, &vary) {
-                Ok(()) => normalized(&given, &vary).unwrap_err().to_string(),
+                Ok(()) => normalised(&given, &vary).unwrap_err().to_string(),
                 Err(refusal) => refusal.to_string(),
             }
         };

@@ -138,7 +138,7 @@ impl StudyRun {
     ///
     /// # Errors
     /// Trainings that are missing or damaged; a baseline that fails; a disk that is full.
-    pub fn summarize(&self) -> Result<Summary, Error> {
+    pub fn summarise(&self) -> Result<Summary, Error> {
         let facts = Facts {
             shared_settings: self.description.shared()?,
             command: self.description.command(self.study.protocol),
@@ -148,6 +148,23 @@ impl StudyRun {
         let summary = summarise(&self.study, &self.folder, facts)?;
         self.folder.write("report.html", crate::report::study_html(&summary).as_bytes())?;
         Ok(summary)
+    }
+}
+
+/// Trains the study that `description` describes in the folder `out`, and sums it up; nothing where the observer asked to
+/// stop. A study that was stopped goes on where it was.
+///
+/// # Errors
+/// As [`StudyRun::new`], [`StudyRun::run`] and [`StudyRun::summarise`].
+pub fn study(
+    description: Description,
+    out: impl AsRef<Path>,
+    observer: &mut dyn Observer,
+) -> Result<Option<Summary>, Error> {
+    let study = StudyRun::new(description, out.as_ref())?;
+    match study.run(observer)? {
+        triax_study::Outcome::Finished => study.summarise().map(Some),
+        triax_study::Outcome::Interrupted { .. } => Ok(None),
     }
 }
 

@@ -209,7 +209,7 @@ fn conclude(study: &StudyRun, style: Style) -> anyhow::Result<()> {
     if style == Style::Human && study.description.baselines {
         println!("summing up, with classical baselines on the same folds …");
     }
-    let (summary, folder) = (study.summarize()?, study.folder.path());
+    let (summary, folder) = (study.summarise()?, study.folder.path());
     let mut out = io::stdout().lock();
     match style {
         Style::Human => {

@@ -1,0 +1,103 @@
+//! The library as another program uses it.
+
+use serde_json::json;
+use triax::settings::{DataSource, Entries, HiddenUnits};
+use triax::{
+    Error, EvaluateOptions, Observer, Outcome, Predictor, Recordings, Sample, Settings, StreamPredictor, Training,
+    evaluate, train,
+};
+use triax_engine::StepResult;
+
+/// Settings of a training that takes a moment.
+fn small() -> Settings {
+    let mut settings = Settings::default();
+    settings.network.hidden = HiddenUnits(Vec::new());
+    settings.training.epochs = 2;
+    settings.data.step = 240;
+    settings.machine.device = "cpu".parse().unwrap();
+    settings
+}
+
+/// Asks to stop after so many steps.
+struct StopAfter(u64);
+
+impl Observer for StopAfter {
+    fn steps_done(&mut self, steps: u64, _newest: Option<StepResult>) {
+        self.0 = self.0.saturating_sub(steps.min(1));
+    }
+
+    fn interrupted(&mut self) -> bool {
+        self.0 == 0
+    }
+}
+
+#[test]
+fn a_stream_of_samples_gets_the_predictions_of_its_windows() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = folder.path().join("run");
+    train(Recordings::synthetic(0), small(), &run, &mut ()).unwrap();
+    let predictor = Predictor::open(&run).unwrap();
+    let (window, channels) = (predictor.spec().window, predictor.spec().channels);
+
+    let values = &Recordings::synthetic(1).corpus.recordings[3].values;
+    let n_windows = values.len() / (window * channels);
+    let expected = predictor.predict(&values[..n_windows * window * channels]).unwrap();
+    let mut stream = StreamPredictor::new(&predictor, window);
+    let mut predictions = Vec::new();
+    for values in values.chunks_exact(channels) {
+        predictions.extend(stream.push(&Sample { values, ..Sample::default() }).unwrap());
+    }
+    assert!(n_windows > 3);
+    assert_eq!(predictions.iter().map(|window| window.prediction.clone()).collect::<Vec<_>>(), expected);
+    assert_eq!((predictions[1].start.as_str(), predictions[1].end.as_str()), ("120", "239"));
+
+    let error = stream.push(&Sample { values: &[1.0], ..Sample::default() }).unwrap_err();
+    assert!(matches!(error, Error::Input(_)), "{error}");
+    let error = predictor.predict(&values[..7]).unwrap_err();
+    assert!(matches!(error, Error::Engine(_)), "{error}");
+    let error = predictor.predict(&vec![f32::NAN; window * channels]).unwrap_err();
+    assert!(error.to_string().contains("window 0"), "{error}");
+}
+
+#[test]
+fn a_training_that_was_stopped_goes_on_to_the_same_figures() {
+    let folder = tempfile::tempdir().unwrap();
+    let [whole, stopped] = ["whole", "stopped"].map(|name| folder.path().join(name));
+    let mut settings = small();
+    settings.data.data = DataSource::Synthetic;
+    let Outcome::Finished { summary, .. } =
+        Training::new(settings.clone(), &whole).unwrap().run(false, &mut ()).unwrap()
+    else {
+        panic!("nobody stopped it");
+    };
+    let outcome = Training::new(settings, &stopped).unwrap().run(false, &mut StopAfter(5)).unwrap();
+    assert!(matches!(outcome, Outcome::Interrupted { epoch: 1, .. }), "{outcome:?}");
+    let given = Entries::from_iter([("epochs".to_owned(), json!(3))]);
+    let error = Training::resume(&stopped, &given).err().unwrap();
+    assert!(error.is_usage() && error.to_string().contains("`epochs` is 2"), "{error}");
+
+    let resumed = Training::resume(&stopped, &Entries::new()).unwrap().run(false, &mut ()).unwrap();
+    let Outcome::Finished { summary: resumed, .. } = resumed else { panic!("nobody stopped it") };
+    assert_eq!(resumed, summary);
+    let judged = evaluate(&Predictor::open(&stopped).unwrap(), &EvaluateOptions::default()).unwrap();
+    assert_eq!(Some(&judged.metrics), summary.last.validation.as_ref());
+    assert_eq!(judged.notices, []);
+}
+
+#[test]
+fn errors_say_what_is_at_fault() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut settings = small();
+    settings.training.epochs = 0;
+    let error = Training::on(Recordings::synthetic(0), settings, &folder.path().join("run")).err().unwrap();
+    assert!(error.is_usage() && error.to_string().contains("`epochs` is 0"), "{error}");
+    assert!(!folder.path().join("run").exists(), "a run folder was left");
+
+    assert!(matches!(Recordings::open(folder.path().join("nowhere")).unwrap_err(), Error::Data(_)));
+    assert!(matches!(Predictor::open(folder.path().join("nowhere")).err().unwrap(), Error::Weights(_)));
+
+    let mut settings = small();
+    settings.data.data = DataSource::Path(folder.path().join("nowhere"));
+    let error = Training::new(settings, &folder.path().join("run")).err().unwrap();
+    assert!(error.to_string().contains("nowhere"), "{error}");
+}
