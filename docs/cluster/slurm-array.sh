@@ -6,13 +6,13 @@
 # STUDY is the folder that the study gets, on a file system that all nodes see; SHARES is how many tasks it is cut into;
 # TRIAX is the program, where it is not on the path. The arguments are those of `triax study`.
 #
-# Run it on a login node, as above: it hands itself to sbatch, once for each task and once to join. Running it again after
-# a failure trains what is missing, and nothing else.
+# Run it on a login node, as above: it hands itself to sbatch, once as an array and once to join. Running it again after a
+# failure trains what is missing, and nothing else.
 #SBATCH --job-name=triax-study
 #SBATCH --cpus-per-task=2
 #SBATCH --requeue
 #SBATCH --open-mode=append
-# A task that is preempted or out of time is told so first: it leaves what it has trained.
+# A task that is preempted or out of time gets SIGTERM first, and keeps the trainings that have ended.
 #SBATCH --signal=TERM@30
 set -euo pipefail
 
@@ -24,7 +24,7 @@ case ${ROLE:-submit} in
 submit)
     mkdir -p "$STUDY-shares"
     log=$STUDY-shares/%x-%a.log
-    # The arguments go along as they are; variables through the environment, which sbatch hands on.
+    # sbatch passes the arguments on as they are, and the variables through the environment.
     array=$(ROLE=share sbatch --parsable --array="1-$SHARES" --output="$log" "$0" "$@")
     joining=$(ROLE=join sbatch --parsable --dependency="afterok:$array" --kill-on-invalid-dep=yes \
         --output="$STUDY-shares/join.log" "$0" "$@")
