@@ -564,7 +564,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_subjects_are_said_to_be_unknown() {
+    fn unknown_subjects_are_reported_as_unknown() {
         let corpus = corpus_of(&[("", 0, 20), ("", 1, 20)], 3);
         let windows = cut(&corpus, 4, 2).unwrap();
         assert_eq!(verdict(&audit(&corpus, &windows, &[(vec![0], vec![9])]), "subjects"), Verdict::Note);

@@ -1,7 +1,9 @@
 //! The fingerprint of a corpus: a hash of its content.
 
-use crate::{Corpus, Part};
 use sha2::{Digest, Sha256};
+use triax_model::text::hex;
+
+use crate::{Corpus, Part};
 
 impl Corpus {
     /// The same corpus with its fingerprint.
@@ -37,6 +39,6 @@ impl Corpus {
             bytes.extend(recording.values.iter().flat_map(|value| value.to_le_bytes()));
             hasher.update(&bytes);
         }
-        hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        hex(hasher.finalize())
     }
 }

@@ -120,9 +120,9 @@ impl Augmentation {
 mod tests {
     use super::*;
 
-    fn refused(augmentation: Augmentation, channels: usize, said: &str) {
-        let refusal = augmentation.check(&NetworkSpec { channels, ..NetworkSpec::default() }).expect_err(said);
-        assert!(refusal.contains(said), "{refusal}");
+    fn refused(augmentation: Augmentation, channels: usize, reason: &str) {
+        let refusal = augmentation.check(&NetworkSpec { channels, ..NetworkSpec::default() }).expect_err(reason);
+        assert!(refusal.contains(reason), "{refusal}");
     }
 
     #[test]

@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn of_no_windows_every_figure_is_0() {
+    fn every_figure_of_no_windows_is_0() {
         let none = Confusion::new(2);
         assert_eq!((none.accuracy(), none.precision(1), none.recall(1)), (0.0, 0.0, 0.0));
         assert_eq!((none.macro_f1(), none.macro_f1_of_present()), (0.0, 0.0));

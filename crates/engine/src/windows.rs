@@ -69,8 +69,8 @@ impl WindowSet {
 
     /// Weight of window `idx` in the loss of a model with these class weights.
     pub fn weight(&self, idx: usize, class_weights: Option<&[f32]>) -> f32 {
-        let of_sample = self.sample_weights.as_ref().map_or(1.0, |weights| weights[idx]);
-        of_sample * class_weights.map_or(1.0, |weights| weights[self.labels[idx] as usize])
+        let sample_weight = self.sample_weights.as_ref().map_or(1.0, |weights| weights[idx]);
+        sample_weight * class_weights.map_or(1.0, |weights| weights[self.labels[idx] as usize])
     }
 }
 

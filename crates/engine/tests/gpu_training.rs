@@ -288,8 +288,8 @@ fn a_restored_session_goes_on_as_if_it_had_never_stopped() {
 }
 
 #[test]
-fn a_fleet_of_one_ends_after_the_step_that_was_told_to_be_the_last() {
-    let Some(engine) = gpu("a_fleet_of_one_ends_after_the_step_that_was_told_to_be_the_last") else { return };
+fn a_fleet_of_one_ends_after_the_step_at_which_it_was_stopped() {
+    let Some(engine) = gpu("a_fleet_of_one_ends_after_the_step_at_which_it_was_stopped") else { return };
     let mut case = Case::new(&spec(0.1), Loss::Hinge, 5);
     case.set = case.random_windows(60);
     let order = epoch_order(0, 0, 60);
@@ -297,13 +297,13 @@ fn a_fleet_of_one_ends_after_the_step_that_was_told_to_be_the_last() {
         let mut session = engine.open(&[case.member()], &case.set).unwrap();
         let epoch = MemberEpoch { order: &order, first_step: 0, learning_rates: &[0.01; 12] };
         let stretch = Stretch { steps: 0..12, members: &[epoch] };
-        let mut told = Vec::new();
+        let mut reported = Vec::new();
         let results = session.train(&stretch, &mut |progress| {
-            told.push(progress.steps);
+            reported.push(progress.steps);
             if progress.steps == last { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
         assert_eq!(results.unwrap()[0].len(), last);
-        assert_eq!(told, (1..=last).collect::<Vec<_>>());
+        assert_eq!(reported, (1..=last).collect::<Vec<_>>());
         assert_eq!(session.state().unwrap()[0].updates, last as u64);
     }
 }

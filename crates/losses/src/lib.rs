@@ -108,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_equal_scores_the_first_is_predicted() {
+    fn the_first_of_equal_scores_is_predicted() {
         assert_eq!(predicted_class(&[0.0_f32, 0.0, 0.0]), 0);
         assert_eq!(predicted_class(&[-2.0_f64, -1.0, -1.0]), 1);
         assert_eq!(predicted_class(&[-2.0_f32, -1.0, 3.0]), 2);

@@ -6,6 +6,7 @@ mod network;
 pub mod random;
 mod scaler;
 mod summary;
+pub mod text;
 mod weight_file;
 mod weights;
 pub mod whole_file;

@@ -57,7 +57,7 @@ mod tests {
     fn a_scaler_that_cannot_work_is_refused() {
         let scaler = |mean: &[f32], scale: &[f32]| Scaler { mean: mean.into(), scale: scale.into() };
         assert_eq!(scaler(&[0.0, 1.0], &[1.0, 1e-3]).fits(2), Ok(()));
-        for (bad, said) in [
+        for (bad, reason) in [
             (scaler(&[0.0], &[1.0]), "1 means"),
             (scaler(&[0.0, 0.0], &[1.0]), "1 scales"),
             (scaler(&[0.0, f32::NAN], &[1.0, 1.0]), "mean of channel 1 is NaN"),
@@ -65,8 +65,8 @@ mod tests {
             (scaler(&[0.0, 0.0], &[1.0, -1.0]), "scale of channel 1 is -1"),
             (scaler(&[0.0, 0.0], &[f32::INFINITY, 1.0]), "scale of channel 0 is inf"),
         ] {
-            let refusal = bad.fits(2).expect_err(said);
-            assert!(refusal.contains(said), "{refusal}");
+            let refusal = bad.fits(2).expect_err(reason);
+            assert!(refusal.contains(reason), "{refusal}");
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use crate::network::{Layer, Network};
+use crate::text::grouped;
 
 impl Network {
     /// A table of layers, output shapes and parameters, as in Keras's `model.summary()`. `None` stands for the batch.
@@ -10,13 +11,14 @@ impl Network {
         let mut rows: Vec<[String; 3]> = Vec::new();
         let mut shape = (self.spec().window, self.spec().channels);
         let sequence = |(positions, channels): (usize, usize)| format!("(None, {positions}, {channels})");
+        let count = |n: usize| grouped(n as u64);
         let flat = |units: usize| format!("(None, {units})");
         rows.push(["input (InputLayer)".into(), sequence(shape), "0".into()]);
         for layer in self.layers() {
             match layer {
                 Layer::Conv { name, input, output, kernel, stride } => {
                     let kind = format!("{name} (Conv1D, kernel {kernel}, stride {stride}, ReLU)");
-                    rows.push([kind, sequence(*output), grouped((kernel * input.1 + 1) * output.1)]);
+                    rows.push([kind, sequence(*output), count((kernel * input.1 + 1) * output.1)]);
                     shape = *output;
                 }
                 Layer::MaxPool { name, output, size, .. } => {
@@ -29,13 +31,13 @@ impl Network {
                 }
                 Layer::Dense { name, inputs, units, relu } => {
                     let activation = if *relu { "ReLU" } else { "linear" };
-                    rows.push([format!("{name} (Dense, {activation})"), flat(*units), grouped((inputs + 1) * units)]);
+                    rows.push([format!("{name} (Dense, {activation})"), flat(*units), count((inputs + 1) * units)]);
                 }
             }
         }
         let n_parameters = self.n_parameters();
         let mut text = table(["Layer (type)", "Output shape", "Parameters"], &rows);
-        writeln!(text, "Total parameters: {} ({})", grouped(n_parameters), binary_size(4 * n_parameters))
+        writeln!(text, "Total parameters: {} ({})", count(n_parameters), binary_size(4 * n_parameters))
             .expect("a String takes any text");
         text
     }
@@ -52,19 +54,6 @@ fn table(titles: [&str; 3], rows: &[[String; 3]]) -> String {
     let line = |cells: [&str; 3]| format!("{:<a$}  {:<b$}  {:>c$}\n", cells[0], cells[1], cells[2]);
     let body: String = rows.iter().map(|[layer, shape, count]| line([layer, shape, count])).collect();
     format!("{}{rule}\n{body}{rule}\n", line(titles))
-}
-
-/// `114894` as `114,894`.
-fn grouped(n: usize) -> String {
-    let digits = n.to_string();
-    let mut text = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 /// A number of bytes as KiB, MiB or GiB.
@@ -101,14 +90,6 @@ dense2 (Dense, linear)                    (None, 6)              726
 Total parameters: 114,894 (448.80 KiB)
 ";
         assert_eq!(Network::new(NetworkSpec::default()).unwrap().summary(), expected);
-    }
-
-    #[test]
-    fn digits_are_grouped_in_threes() {
-        let cases = [(0, "0"), (999, "999"), (1000, "1,000"), (114_894, "114,894"), (268_435_456, "268,435,456")];
-        for (n, text) in cases {
-            assert_eq!(grouped(n), text);
-        }
     }
 
     #[test]

@@ -412,11 +412,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.safetensors");
         example().write(&path).unwrap();
-        for (said, change) in cases {
+        for (reason, change) in cases {
             let mut file = example();
             change(&mut file);
-            let error = file.write(&path).expect_err(said).to_string();
-            assert!(error.contains(said) && error.contains("a.safetensors"), "{error}");
+            let error = file.write(&path).expect_err(reason).to_string();
+            assert!(error.contains(reason) && error.contains("a.safetensors"), "{error}");
             assert_eq!(WeightFile::read(&path).unwrap(), example(), "the old file is gone");
         }
     }
@@ -468,14 +468,14 @@ mod tests {
             ("metadata `scaler` the mean", |h| h.replace("-3.0", "-3e60")),
             ("metadata `scaler` cannot be understood", |h| h.replace("9.81", "null")),
         ];
-        for (said, change) in cases {
+        for (reason, change) in cases {
             let bytes = with_header(|header| {
                 let changed = change(header.clone());
-                assert_ne!(changed, header, "{said}");
+                assert_ne!(changed, header, "{reason}");
                 changed
             });
             let error = refusal(&bytes);
-            assert!(error.contains(said), "expected {said}\ngot {error}");
+            assert!(error.contains(reason), "expected {reason}\ngot {error}");
         }
         let mut bytes = example().to_bytes();
         let end = bytes.len();

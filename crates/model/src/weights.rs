@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn weights_that_do_not_fit_are_told_apart() {
+    fn weights_that_do_not_fit_are_refused_with_the_reason() {
         let network = reference();
         assert_eq!(Weights::zeros(&network).fits(&network), Ok(()));
         type Change = fn(&mut Weights);
@@ -166,11 +166,11 @@ mod tests {
             ("`conv1.bias` holds 31", |w| w.tensors[1].values.truncate(31)),
             ("`conv1.kernel` is missing", |w| w.tensors.clear()),
         ];
-        for (said, change) in cases {
+        for (reason, change) in cases {
             let mut weights = Weights::zeros(&network);
             change(&mut weights);
-            let refusal = weights.fits(&network).expect_err(said);
-            assert!(refusal.contains(said), "{refusal}");
+            let refusal = weights.fits(&network).expect_err(reason);
+            assert!(refusal.contains(reason), "{refusal}");
         }
     }
 

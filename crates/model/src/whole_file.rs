@@ -4,6 +4,8 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::Path;
 
+use serde::Serialize;
+
 /// Replaces the contents of the file `path` by `bytes`. On any failure (a full disk, a power cut, a folder that cannot be
 /// written) the old file is unchanged and no other file is left behind.
 ///
@@ -39,6 +41,16 @@ pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
+/// Replaces the contents of the file `path` by `value` as indented JSON with a newline at the end.
+///
+/// # Errors
+/// A value without a JSON form; otherwise as [`write()`].
+pub fn write_json(path: &Path, value: &impl Serialize) -> io::Result<()> {
+    let mut text = serde_json::to_vec_pretty(value)?;
+    text.push(b'\n');
+    write(path, &text)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -56,6 +68,14 @@ mod tests {
         write(&path, b"two").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"two");
         assert_eq!(names_in(folder.path()), ["a.bin"]);
+    }
+
+    #[test]
+    fn json_is_indented_and_ends_with_a_newline() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.json");
+        write_json(&path, &serde_json::json!({"a": [1]})).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "{\n  \"a\": [\n    1\n  ]\n}\n");
     }
 
     #[test]

@@ -14,6 +14,8 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use triax_data::Audit;
 use triax_model::{Scaler, WeightFile, whole_file};
 
@@ -53,7 +55,7 @@ impl StudyFolder {
         }
         let lock = lock(path)?;
         if file.exists() {
-            let there = read_json(&file)?;
+            let there: serde_json::Value = read_json(&file)?;
             if let Some(difference) = difference("", &there["study"], study) {
                 let reason = io::Error::new(
                     io::ErrorKind::AlreadyExists,
@@ -65,8 +67,7 @@ impl StudyFolder {
         let folder = Self { path: path.to_owned(), _lock: lock };
         if !file.exists() {
             let description = serde_json::json!({"study": study, "here": here});
-            let text = serde_json::to_string_pretty(&description).expect("JSON can be written") + "\n";
-            folder.write("study.json", text.as_bytes())?;
+            folder.write_json("study.json", &description)?;
         }
         for name in ["trainings", "weights"] {
             fs::create_dir_all(path.join(name)).map_err(StudyError::io("make", &path.join(name)))?;
@@ -124,6 +125,12 @@ impl StudyFolder {
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<(), StudyError> {
         let path = self.path.join(name);
         whole_file::write(&path, bytes).map_err(StudyError::io("write", &path))
+    }
+
+    /// Writes one of its files as JSON, whole or not at all.
+    pub(crate) fn write_json(&self, name: &str, value: &impl Serialize) -> Result<(), StudyError> {
+        let path = self.path.join(name);
+        whole_file::write_json(&path, value).map_err(StudyError::io("write", &path))
     }
 
     /// The file of a training.
@@ -234,7 +241,7 @@ fn held(locked: Result<(), fs::TryLockError>, path: &Path) -> Result<(), StudyEr
     }
 }
 
-fn read_json(path: &Path) -> Result<serde_json::Value, StudyError> {
+pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, StudyError> {
     let text = fs::read_to_string(path).map_err(StudyError::io("read", path))?;
     serde_json::from_str(&text).map_err(|error| StudyError::damaged(path, error.to_string()))
 }

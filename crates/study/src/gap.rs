@@ -4,17 +4,16 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use crate::baselines::{Baseline, Features};
-use crate::statistics::Estimate;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use triax_data::{Audit, Corpus, Finding, Fold, Folds, HeldOut, Verdict, Windows};
 use triax_engine::Engine;
 use triax_trainer::{FitOutcome, Job, Model, ModelResult, SubjectFigures, fit};
 
-use crate::baselines::FoldOfBaseline;
+use crate::baselines::{Baseline, BaselineFold, Features};
+use crate::evaluation::{predictions, subject_figures, valid_windows};
 use crate::grid::Study;
-use crate::judge::predictions;
+use crate::statistics::Estimate;
 use crate::summarise::BOOTSTRAP_SEED;
 use crate::training_inputs::TrainingInputs;
 
@@ -68,16 +67,19 @@ impl Gap {
         study.seeds.truncate(1);
         let predictions = train_networks(&study, engine)?;
         let figures = |folds: Range<usize>| {
-            let predictions = predictions[folds.clone()].iter().map(Vec::as_slice);
-            OutOfFold::new(&study.folds[folds], predictions).by_subject(&study.corpus, &study.windows)
+            subject_figures(&study, &valid_windows(&study.folds[folds.clone()]), &predictions[folds].concat())
         };
-        let (of_random, of_unseen) = (figures(0..n_folds), figures(n_folds..2 * n_folds));
-        Ok(Self::between("network", (random, &of_random), (unseen, &of_unseen)))
+        let (random_figures, unseen_figures) = (figures(0..n_folds), figures(n_folds..2 * n_folds));
+        Ok(Self::new("network", (random, &random_figures), (unseen, &unseen_figures)))
     }
 
     /// The gap of a study's windows: the folds by subject that its baselines were trained on beside as many random ones, or
     /// the other way round.
-    pub(crate) fn of_study(study: &Study, features: &Features, baselines: &[FoldOfBaseline]) -> Result<Self, String> {
+    pub(crate) fn from_baselines(
+        study: &Study,
+        features: &Features,
+        baselines: &[BaselineFold],
+    ) -> Result<Self, String> {
         let Study { corpus, windows, .. } = study;
         let n_subjects = n_subjects(corpus, windows)?;
         let n_folds = study.folds.len();
@@ -89,28 +91,29 @@ impl Gap {
             }
         };
         let own = baselines.iter().filter(|fold| fold.baseline == BASELINE.name());
-        let own = OutOfFold::new(&study.folds, own.map(|fold| fold.predictions.as_slice()));
-        let made = folds(other, study)?;
+        let own: Vec<u32> = own.flat_map(|fold| fold.predictions.iter().copied()).collect();
+        let own = subject_figures(study, &valid_windows(&study.folds), &own);
+        let other_folds = folds(other, study)?;
         let predict =
             |fold: &Fold| BASELINE.predict(features, &windows.labels, &fold.train, &fold.valid, study.classes().len());
-        let predictions = made.par_iter().map(predict).collect::<Result<Vec<_>, _>>()?;
-        let made = OutOfFold::new(&made, predictions.iter().map(Vec::as_slice));
-        let (own, made) = (own.by_subject(corpus, windows), made.by_subject(corpus, windows));
+        let predictions = other_folds.par_iter().map(predict).collect::<Result<Vec<_>, _>>()?.concat();
+        let made = subject_figures(study, &valid_windows(&other_folds), &predictions);
         Ok(match other {
-            Folds::Random(_) => Self::between(BASELINE.name(), (other, &made), (study.protocol, &own)),
-            _ => Self::between(BASELINE.name(), (study.protocol, &own), (other, &made)),
+            Folds::Random(_) => Self::new(BASELINE.name(), (other, &made), (study.protocol, &own)),
+            _ => Self::new(BASELINE.name(), (study.protocol, &own), (other, &made)),
         })
     }
 
-    fn between(method: &str, random: (Folds, &[SubjectFigures]), unseen: (Folds, &[SubjectFigures])) -> Self {
+    /// The gap between the figures of subjects over `random` folds and over folds of `unseen` subjects.
+    fn new(method: &str, random: (Folds, &[SubjectFigures]), unseen: (Folds, &[SubjectFigures])) -> Self {
         let pairs: Vec<(&SubjectFigures, &SubjectFigures)> = unseen
             .1
             .iter()
             .filter_map(|one| Some((random.1.iter().find(|other| other.subject == one.subject)?, one)))
             .collect();
         let over = |figure: fn(&SubjectFigures) -> f64| {
-            let estimate = |of_pair: &dyn Fn(&(&SubjectFigures, &SubjectFigures)) -> f64| {
-                Estimate::over(&pairs.iter().map(of_pair).collect::<Vec<_>>(), BOOTSTRAP_SEED)
+            let estimate = |value: &dyn Fn(&(&SubjectFigures, &SubjectFigures)) -> f64| {
+                Estimate::over(&pairs.iter().map(value).collect::<Vec<_>>(), BOOTSTRAP_SEED)
             };
             GapFigures {
                 random: estimate(&|(random, _)| figure(random)),
@@ -214,30 +217,6 @@ fn train_networks(study: &Study, engine: &dyn Engine) -> Result<Vec<Vec<u32>>, S
     inputs.iter().zip(results).map(predict).collect()
 }
 
-/// What was made of each window while it was held out.
-struct OutOfFold {
-    indices: Vec<u32>,
-    /// Class of each of them.
-    predictions: Vec<u32>,
-}
-
-impl OutOfFold {
-    /// Of folds, and what was predicted of the validation windows of each.
-    fn new<'a>(folds: &[Fold], predictions: impl Iterator<Item = &'a [u32]>) -> Self {
-        Self {
-            indices: folds.iter().flat_map(|fold| fold.valid.iter().copied()).collect(),
-            predictions: predictions.flatten().copied().collect(),
-        }
-    }
-
-    fn by_subject(&self, corpus: &Corpus, windows: &Windows) -> Vec<SubjectFigures> {
-        let at = |&idx: &u32| idx as usize;
-        let labels: Vec<u32> = self.indices.iter().map(|idx| windows.labels[at(idx)]).collect();
-        let subjects: Vec<&str> = self.indices.iter().map(|idx| corpus.subject_of(windows.origins[at(idx)])).collect();
-        SubjectFigures::by_subject(&self.predictions, &labels, &subjects)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use triax_data::{Recording, RepairLog, cut};
@@ -297,7 +276,7 @@ mod tests {
     fn measured(corpus: &Corpus, protocol: Folds) -> Result<Gap, String> {
         let study = study(corpus, protocol);
         let features = baselines::features(&study);
-        Gap::of_study(&study, &features, &baselines::train(&study, &features).unwrap())
+        Gap::from_baselines(&study, &features, &baselines::train(&study, &features).unwrap())
     }
 
     #[test]
@@ -343,6 +322,8 @@ mod tests {
         apart.recordings[0].class = 1;
         assert!(why(&apart).starts_with("group-2: "));
         let one_fold = Study { protocol: Folds::HeldOut, ..study(&corpus(2, true), Folds::Groups(2)) };
-        assert!(Gap::of_study(&one_fold, &baselines::features(&one_fold), &[]).unwrap_err().contains("one fold only"));
+        assert!(
+            Gap::from_baselines(&one_fold, &baselines::features(&one_fold), &[]).unwrap_err().contains("one fold only")
+        );
     }
 }

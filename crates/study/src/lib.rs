@@ -9,10 +9,10 @@
 
 pub mod baselines;
 mod error;
+mod evaluation;
 mod folder;
 mod gap;
 mod grid;
-mod judge;
 mod networks;
 mod run;
 pub mod statistics;
@@ -24,10 +24,10 @@ mod training_inputs;
 mod window_set;
 
 pub use error::StudyError;
+pub use evaluation::EnsembleScores;
 pub use folder::{StudyFolder, difference};
 pub use gap::{Gap, GapFigures};
 pub use grid::{Setting, Share, Study, Training};
-pub use judge::EnsembleScores;
 pub use networks::{KeptNetwork, kept_networks};
 pub use run::{Device, Options, Outcome, run};
 pub use summarise::{Facts, summarise};

@@ -368,16 +368,16 @@ mod tests {
         }
     }
 
-    /// Keeps what it is told, and stops the study after so many steps.
+    /// Keeps the events, and stops the study after so many steps.
     #[derive(Default)]
-    struct Told {
+    struct EventLog {
         size: Option<FitSize>,
         steps: Vec<u64>,
         models_ended: Vec<usize>,
         stop_at: Option<u64>,
     }
 
-    impl Observer for Told {
+    impl Observer for EventLog {
         fn fit_started(&mut self, size: &FitSize) {
             self.size = Some(*size);
         }
@@ -393,31 +393,31 @@ mod tests {
     }
 
     /// Trains the study in `folder` on so many devices, three trainings at once.
-    fn train(study: &Study, n_devices: usize, folder: &StudyFolder, told: &mut Told) -> Outcome {
+    fn train(study: &Study, n_devices: usize, folder: &StudyFolder, log: &mut EventLog) -> Outcome {
         let device = |n| Device {
             name: format!("cpu {n}"),
             open: Box::new(|| Ok(Box::new(CpuEngine::<f32>::new()) as Box<dyn Engine>)),
             at_once: 3,
         };
         let devices: Vec<Device<'_>> = (0..n_devices).map(device).collect();
-        run(study, &devices, Options { share: Share::WHOLE, keeps_weights: false }, folder, told).unwrap()
+        run(study, &devices, Options { share: Share::WHOLE, keeps_weights: false }, folder, log).unwrap()
     }
 
     #[test]
-    fn an_observer_is_told_of_the_steps_of_all_devices() {
+    fn an_observer_receives_the_steps_of_all_devices() {
         let study = study();
         for n_devices in [1, 2] {
             let scratch = tempfile::tempdir().unwrap();
             let folder = StudyFolder::open(&scratch.path().join("study"), &json!({}), &json!({})).unwrap();
-            let mut told = Told::default();
-            assert_eq!(train(&study, n_devices, &folder, &mut told), Outcome::Finished);
+            let mut log = EventLog::default();
+            assert_eq!(train(&study, n_devices, &folder, &mut log), Outcome::Finished);
             // 32 windows to train on in each fold.
             let size =
                 FitSize { n_models: 8, models_done: 0, epochs: 3, epochs_done: 0, n_steps: 8 * 12, steps_done: 0 };
-            assert_eq!(told.size, Some(size));
-            assert!(told.steps.is_sorted());
-            assert_eq!(told.steps.last(), Some(&size.n_steps), "steps that a breakdown spares count");
-            assert_eq!(told.models_ended.last(), Some(&8));
+            assert_eq!(log.size, Some(size));
+            assert!(log.steps.is_sorted());
+            assert_eq!(log.steps.last(), Some(&size.n_steps), "steps that a breakdown spares count");
+            assert_eq!(log.models_ended.last(), Some(&8));
             assert_eq!(folder.trainings(&study).unwrap().values().filter(|it| it.trained.broken.is_some()).count(), 4);
         }
     }
@@ -428,14 +428,14 @@ mod tests {
         let scratch = tempfile::tempdir().unwrap();
         let open = |name: &str| StudyFolder::open(&scratch.path().join(name), &json!({}), &json!({})).unwrap();
         let (whole, cut) = (open("whole"), open("cut"));
-        train(&study, 1, &whole, &mut Told::default());
-        let mut told = Told { stop_at: Some(3 * 12 + 1), ..Told::default() };
-        assert_eq!(train(&study, 1, &cut, &mut told), Outcome::Interrupted { n_done: 3, n_trainings: 8 });
-        let mut told = Told::default();
-        assert_eq!(train(&study, 1, &cut, &mut told), Outcome::Finished);
-        let size = told.size.unwrap();
+        train(&study, 1, &whole, &mut EventLog::default());
+        let mut log = EventLog { stop_at: Some(3 * 12 + 1), ..EventLog::default() };
+        assert_eq!(train(&study, 1, &cut, &mut log), Outcome::Interrupted { n_done: 3, n_trainings: 8 });
+        let mut log = EventLog::default();
+        assert_eq!(train(&study, 1, &cut, &mut log), Outcome::Finished);
+        let size = log.size.unwrap();
         assert_eq!((size.models_done, size.steps_done), (3, 3 * 12));
-        assert_eq!((told.models_ended, told.steps.last()), (vec![6, 8], Some(&size.n_steps)));
+        assert_eq!((log.models_ended, log.steps.last()), (vec![6, 8], Some(&size.n_steps)));
         let (whole, cut) = (whole.trainings(&study).unwrap(), cut.trainings(&study).unwrap());
         assert_eq!(whole.len(), 8);
         assert!(whole.iter().all(|(number, file)| file.agrees_with(&cut[number])));

@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use crate::statistics::{Estimate, holm, signed_rank, words};
 use triax_data::Folds;
 use triax_engine::Confusion;
 use triax_trainer::{Mistake, Reliability, SubjectFigures, worst_mistakes};
 
-use crate::baselines::{self, FoldOfBaseline};
+use crate::baselines::{self, BaselineFold};
+use crate::evaluation::{EnsembleScores, TrainingFigures, predictions, subject_figures, valid_windows};
 use crate::folder::StudyFolder;
 use crate::grid::{Setting, Study};
-use crate::judge::{EnsembleScores, by_subject, judge, predictions};
+use crate::statistics::{Estimate, holm, signed_rank, words};
 use crate::summary::{Band, Comparison, Competitor, EpochBand, Kind, Summary};
 use crate::tables;
 use crate::training_file::TrainingFile;
@@ -50,24 +50,24 @@ pub fn summarise(study: &Study, folder: &StudyFolder, facts: Facts) -> Result<Su
     let per_setting = study.n_trainings() / study.settings.len();
     let (mut networks, mut ensembles) = (Vec::new(), Vec::new());
     for (idx, setting) in study.settings.iter().enumerate() {
-        let of_setting: Vec<&TrainingFile> = (idx * per_setting..(idx + 1) * per_setting).map(|n| &files[&n]).collect();
-        let ensemble = ensemble(study, setting, &of_setting);
-        networks.extend(network(study, setting, &of_setting, &ensemble)?);
+        let trainings: Vec<&TrainingFile> = (idx * per_setting..(idx + 1) * per_setting).map(|n| &files[&n]).collect();
+        let ensemble = OutOfFoldScores::new(study, setting, &trainings);
+        networks.extend(network(study, setting, &trainings, &ensemble)?);
         if study.seeds.len() > 1 {
             ensembles.extend(ensemble.competitor(study, setting));
         }
     }
-    let (of_baselines, gap) = if facts.baselines {
+    let (baseline_folds, gap) = if facts.baselines {
         let features = baselines::features(study);
-        let of_baselines = baselines::train(study, &features)?;
-        tables::write_baselines(&of_baselines, folder)?;
-        let gap = Gap::of_study(study, &features, &of_baselines);
-        (of_baselines, gap)
+        let folds = baselines::train(study, &features)?;
+        tables::write_baselines(&folds, folder)?;
+        let gap = Gap::from_baselines(study, &features, &folds);
+        (folds, gap)
     } else {
         (Vec::new(), Err("it takes the baselines, which were left out; `triax data audit` trains its own".to_owned()))
     };
     let mut competitors = Vec::new();
-    for mut kind in [networks, ensembles, classical(study, &of_baselines)] {
+    for mut kind in [networks, ensembles, classical(study, &baseline_folds)] {
         kind.sort_by(|a, b| b.macro_f1.mean.total_cmp(&a.macro_f1.mean));
         competitors.extend(kind);
     }
@@ -79,7 +79,7 @@ pub fn summarise(study: &Study, folder: &StudyFolder, facts: Facts) -> Result<Su
     subjects.sort_unstable();
     subjects.dedup();
     let audit = StudyFolder::audit(folder.path(), study)?;
-    let about_gap = gap.as_ref().map_or_else(|why| Gap::not_measured(why), |gap| gap.finding(&audit));
+    let gap_finding = gap.as_ref().map_or_else(|why| Gap::not_measured(why), |gap| gap.finding(&audit));
     let summary = Summary {
         data: corpus.name.clone(),
         synthetic: corpus.synthetic,
@@ -97,7 +97,7 @@ pub fn summarise(study: &Study, folder: &StudyFolder, facts: Facts) -> Result<Su
         shared_settings: facts.shared_settings,
         comparisons: comparisons(&competitors),
         competitors,
-        audit: audit.with(about_gap),
+        audit: audit.with(gap_finding),
         gap: gap.ok(),
         n_trainings: files.len(),
         n_broken: files.values().filter(|file| file.trained.broken.is_some()).count(),
@@ -105,8 +105,7 @@ pub fn summarise(study: &Study, folder: &StudyFolder, facts: Facts) -> Result<Su
         version: facts.version,
         command: facts.command,
     };
-    let json = serde_json::to_string_pretty(&summary).expect("a summary is plain data") + "\n";
-    folder.write("summary.json", json.as_bytes())?;
+    folder.write_json("summary.json", &summary)?;
     Ok(summary)
 }
 
@@ -124,24 +123,24 @@ fn network(
     study: &Study,
     setting: &Setting,
     files: &[&TrainingFile],
-    ensemble: &OutOfFold,
+    ensemble: &OutOfFoldScores,
 ) -> Result<Option<Competitor>, StudyError> {
-    let (mut judged, mut parts) = (Vec::new(), Vec::new());
+    let (mut all, mut parts) = (Vec::new(), Vec::new());
     let n_classes = study.classes().len();
     for file in files {
         let training = study.training(file.trained.number);
-        if let Some(of_training) = judge(study, training, file)? {
+        if let Some(figures) = TrainingFigures::from_file(study, training, file)? {
             let labels = study.labels(&study.folds[training.fold].valid);
             parts.push(Reliability::from_scores(&file.scores, &labels, n_classes));
-            judged.push(of_training);
+            all.push(figures);
         }
     }
-    if judged.is_empty() {
+    if all.is_empty() {
         return Ok(None);
     }
     let mut confusion = Confusion::new(n_classes);
-    judged.iter().for_each(|judged| confusion += &judged.metrics.confusion);
-    let subjects = mean_over_seeds(judged.into_iter().flat_map(|judged| judged.subjects));
+    all.iter().for_each(|figures| confusion += &figures.metrics.confusion);
+    let subjects = mean_over_seeds(all.into_iter().flat_map(|figures| figures.subjects));
     Ok(Some(Competitor {
         curves: curves(files),
         reliability: Some(Reliability::pooled(&parts)),
@@ -152,27 +151,32 @@ fn network(
 }
 
 /// The combined scores of all seeds of a setting for each validation window, fold after fold.
-struct OutOfFold {
+struct OutOfFoldScores {
+    /// Indices of the windows.
     indices: Vec<u32>,
+    /// (n_windows, classes)
     scores: Vec<f32>,
 }
 
-fn ensemble(study: &Study, setting: &Setting, files: &[&TrainingFile]) -> OutOfFold {
-    let mut all = OutOfFold { indices: Vec::new(), scores: Vec::new() };
-    for (fold, of_fold) in study.folds.iter().zip(files.chunks_exact(study.seeds.len())) {
-        let sound: Vec<&[f32]> =
-            of_fold.iter().filter(|file| file.trained.broken.is_none()).map(|file| &*file.scores).collect();
-        if !sound.is_empty() {
-            all.indices.extend(&fold.valid);
-            let mut together = EnsembleScores::new(setting.plan.training.loss, study.classes().len());
-            sound.iter().for_each(|scores| together.add(scores));
-            all.scores.extend(together.scores());
+impl OutOfFoldScores {
+    /// The combined scores of the trainings of `setting`, without those that broke down. `files` are in the order of
+    /// their numbers.
+    fn new(study: &Study, setting: &Setting, files: &[&TrainingFile]) -> Self {
+        let mut all = Self { indices: Vec::new(), scores: Vec::new() };
+        for (fold, files) in study.folds.iter().zip(files.chunks_exact(study.seeds.len())) {
+            let sound: Vec<&[f32]> =
+                files.iter().filter(|file| file.trained.broken.is_none()).map(|file| &*file.scores).collect();
+            if !sound.is_empty() {
+                all.indices.extend(&fold.valid);
+                let mut ensemble = EnsembleScores::new(setting.plan.training.loss, study.classes().len());
+                sound.iter().for_each(|scores| ensemble.add(scores));
+                all.scores.extend(ensemble.scores());
+            }
         }
+        all
     }
-    all
-}
 
-impl OutOfFold {
+    /// The ensemble of the setting as a competitor; none if all of its trainings broke down.
     fn competitor(&self, study: &Study, setting: &Setting) -> Option<Competitor> {
         if self.indices.is_empty() {
             return None;
@@ -180,7 +184,7 @@ impl OutOfFold {
         let (n_classes, labels) = (study.classes().len(), study.labels(&self.indices));
         let predicted = predictions(&self.scores, n_classes);
         let name = format!("{} × {} seeds", setting.name, study.seeds.len());
-        let subjects = by_subject(study, &self.indices, &predicted);
+        let subjects = subject_figures(study, &self.indices, &predicted);
         Some(Competitor {
             reliability: Some(Reliability::from_scores(&self.scores, &labels, n_classes)),
             mistakes: self.mistakes(study),
@@ -209,15 +213,15 @@ impl OutOfFold {
 }
 
 /// The classical methods.
-fn classical(study: &Study, folds: &[FoldOfBaseline]) -> Vec<Competitor> {
-    let of_method = |folds: &[FoldOfBaseline]| {
-        let indices: Vec<u32> = study.folds.iter().flat_map(|fold| fold.valid.iter().copied()).collect();
+fn classical(study: &Study, folds: &[BaselineFold]) -> Vec<Competitor> {
+    let method = |folds: &[BaselineFold]| {
+        let indices = valid_windows(&study.folds);
         let predicted: Vec<u32> = folds.iter().flat_map(|fold| fold.predictions.iter().copied()).collect();
         let confusion = Confusion::from_predictions(study.classes().len(), &study.labels(&indices), &predicted);
         let subjects = mean_over_seeds(folds.iter().flat_map(|fold| fold.subjects.iter().cloned()));
         competitor(folds[0].baseline.to_owned(), Kind::Baseline, subjects, confusion)
     };
-    folds.chunk_by(|a, b| a.baseline == b.baseline).map(of_method).collect()
+    folds.chunk_by(|a, b| a.baseline == b.baseline).map(method).collect()
 }
 
 /// A competitor with the figures that every kind has.
@@ -307,7 +311,7 @@ fn comparisons(competitors: &[Competitor]) -> Vec<Comparison> {
     let figures: [(&str, Figure); 2] = [("macro_f1", |one| one.macro_f1), ("accuracy", |one| one.accuracy)];
     let mut comparisons = Vec::new();
     for (figure, value) in figures {
-        let mut of_figure: Vec<Comparison> = pairs
+        let mut compared: Vec<Comparison> = pairs
             .iter()
             .filter_map(|&(a, b)| {
                 let (a, b) = (&competitors[a], &competitors[b]);
@@ -331,13 +335,13 @@ fn comparisons(competitors: &[Competitor]) -> Vec<Comparison> {
                 })
             })
             .collect();
-        let corrected = holm(&of_figure.iter().map(|one| one.p).collect::<Vec<_>>());
-        for (one, p_holm) in of_figure.iter_mut().zip(corrected) {
+        let corrected = holm(&compared.iter().map(|one| one.p).collect::<Vec<_>>());
+        for (one, p_holm) in compared.iter_mut().zip(corrected) {
             one.p_holm = p_holm;
             let named = if figure == "macro_f1" { "macro-F1" } else { figure };
             one.words = words(&one.a, &one.b, named, &one.difference, p_holm, one.n_subjects);
         }
-        comparisons.extend(of_figure);
+        comparisons.extend(compared);
     }
     comparisons
 }

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::statistics::Estimate;
 use serde::{Deserialize, Serialize};
 use triax_data::Audit;
 use triax_engine::Confusion;
 use triax_trainer::{Mistake, Reliability, SubjectFigures};
 
+use crate::folder::read_json;
+use crate::statistics::Estimate;
 use crate::{Gap, StudyError};
 
 /// What a study found.
@@ -72,8 +73,7 @@ impl Summary {
         if !path.exists() {
             return Err(StudyError::Unfinished { path: folder.to_owned() });
         }
-        let text = std::fs::read_to_string(&path).map_err(StudyError::io("read", &path))?;
-        serde_json::from_str(&text).map_err(|error| StudyError::damaged(&path, error.to_string()))
+        read_json(&path)
     }
 }
 

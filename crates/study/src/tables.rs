@@ -7,10 +7,10 @@ use std::fs::OpenOptions;
 use std::io::Write as _;
 
 use crate::StudyError;
-use crate::baselines::FoldOfBaseline;
+use crate::baselines::BaselineFold;
+use crate::evaluation::TrainingFigures;
 use crate::folder::StudyFolder;
 use crate::grid::Study;
-use crate::judge::judge;
 use crate::training_file::TrainingFile;
 
 /// The tables with rows for each training.
@@ -81,12 +81,12 @@ fn add(study: &Study, file: &TrainingFile, tables: &mut [Table; 4]) -> Result<()
     let trained = &file.trained;
     let training = study.training(trained.number);
     let (setting, fold) = (&study.settings[training.setting], &study.folds[training.fold]);
-    let judged = judge(study, training, file)?;
+    let figures = TrainingFigures::from_file(study, training, file)?;
     let number = trained.number.to_string();
     let last = trained.history.last();
-    let figures = judged.as_ref().map(|judged| &judged.metrics);
+    let metrics = figures.as_ref().map(|figures| &figures.metrics);
     let optional = |value: Option<f64>| value.map(|value| value.to_string()).unwrap_or_default();
-    let recall = |class: usize| optional(figures.map(|metrics| metrics.per_class[class].recall));
+    let recall = |class: usize| optional(metrics.map(|metrics| metrics.per_class[class].recall));
     results.row(
         [number.clone(), setting.name.clone()]
             .into_iter()
@@ -100,16 +100,16 @@ fn add(study: &Study, file: &TrainingFile, tables: &mut [Table; 4]) -> Result<()
                 trained.history.len().to_string(),
                 optional(last.map(|epoch| epoch.loss)),
                 optional(last.map(|epoch| epoch.accuracy)),
-                optional(figures.map(|metrics| metrics.loss)),
-                optional(figures.map(|metrics| metrics.accuracy)),
-                optional(figures.map(|metrics| metrics.macro_f1)),
+                optional(metrics.map(|metrics| metrics.loss)),
+                optional(metrics.map(|metrics| metrics.accuracy)),
+                optional(metrics.map(|metrics| metrics.macro_f1)),
             ])
             .chain((0..study.classes().len()).map(recall))
             .chain([trained.device.clone(), trained.broken.clone().unwrap_or_default()]),
     );
-    for one in judged.iter().flat_map(|judged| &judged.subjects) {
-        let figures = [one.accuracy.to_string(), one.macro_f1.to_string()];
-        subjects.row([number.clone(), one.subject.clone(), one.n_windows.to_string()].into_iter().chain(figures));
+    for one in figures.iter().flat_map(|figures| &figures.subjects) {
+        let cells = [one.accuracy.to_string(), one.macro_f1.to_string()];
+        subjects.row([number.clone(), one.subject.clone(), one.n_windows.to_string()].into_iter().chain(cells));
     }
     for (epoch, figures) in (1..).zip(&trained.history) {
         history.row([
@@ -126,7 +126,7 @@ fn add(study: &Study, file: &TrainingFile, tables: &mut [Table; 4]) -> Result<()
 }
 
 /// Writes `baselines.csv`.
-pub(crate) fn write_baselines(folds: &[FoldOfBaseline], folder: &StudyFolder) -> Result<(), StudyError> {
+pub(crate) fn write_baselines(folds: &[BaselineFold], folder: &StudyFolder) -> Result<(), StudyError> {
     let mut table = Table::new();
     table.row(["baseline", "fold", "subject", "n_windows", "accuracy", "macro_f1"]);
     for fold in folds {

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use triax_engine::WindowSet;
+use triax_model::text::hex;
 
 use crate::job::{Job, Model};
 
@@ -87,7 +88,7 @@ fn digest(set: &WindowSet, indices: &[u32], weights: Option<&[f32]>) -> String {
             sha.update(weights[idx].to_le_bytes());
         }
     }
-    sha.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(sha.finalize())
 }
 
 /// `batch_size was 32, is now 64` for each leaf that differs between two JSON objects.
@@ -152,7 +153,7 @@ pub(crate) mod tests {
         now.classes.swap(0, 1);
         now.scaler = r#"{"mean":[0.5],"scale":[1.0]}"#.into();
         now.valid = "22".into();
-        let said = before.difference(&now).unwrap();
+        let difference = before.difference(&now).unwrap();
         for part in [
             "training.batch_size was 32, is now 64",
             "training.optimizer.name was \"adam\", is now \"sgd\"",
@@ -163,9 +164,9 @@ pub(crate) mod tests {
             "the scaler is not the same",
             "the validation windows are not the same",
         ] {
-            assert!(said.contains(part), "`{part}` is missing in: {said}");
+            assert!(difference.contains(part), "`{part}` is missing in: {difference}");
         }
-        assert!(!said.contains("epochs") && !said.contains("training windows"), "{said}");
+        assert!(!difference.contains("epochs") && !difference.contains("training windows"), "{difference}");
     }
 
     fn set(windows: &[f32], labels: &[u32], weights: Option<&[f32]>) -> WindowSet {
@@ -174,20 +175,20 @@ pub(crate) mod tests {
 
     #[test]
     fn a_digest_sees_every_part() {
-        let of_all = |set: WindowSet| {
+        let whole = |set: WindowSet| {
             let indices: Vec<u32> = (0..set.len() as u32).collect();
             digest(&set, &indices, set.sample_weights.as_deref())
         };
         let digests = [
-            of_all(set(&[0.0, 1.0], &[0], None)),
-            of_all(set(&[0.0, -1.0], &[0], None)),
-            of_all(set(&[-0.0, 1.0], &[0], None)),
-            of_all(set(&[0.0, 1.0], &[1], None)),
-            of_all(set(&[0.0, 1.0], &[0], Some(&[1.0]))),
+            whole(set(&[0.0, 1.0], &[0], None)),
+            whole(set(&[0.0, -1.0], &[0], None)),
+            whole(set(&[-0.0, 1.0], &[0], None)),
+            whole(set(&[0.0, 1.0], &[1], None)),
+            whole(set(&[0.0, 1.0], &[0], Some(&[1.0]))),
             // The same bytes in all, cut elsewhere.
-            of_all(set(&[0.0], &[0x3f80_0000], Some(&[0.0]))),
-            of_all(set(&[0.0, f32::from_bits(1)], &[1, 0], None)),
-            of_all(set(&[0.0, f32::from_bits(1), f32::from_bits(1)], &[0], None)),
+            whole(set(&[0.0], &[0x3f80_0000], Some(&[0.0]))),
+            whole(set(&[0.0, f32::from_bits(1)], &[1, 0], None)),
+            whole(set(&[0.0, f32::from_bits(1), f32::from_bits(1)], &[0], None)),
         ];
         for (i, digest) in digests.iter().enumerate() {
             assert_eq!(digest.len(), 64);
@@ -198,10 +199,10 @@ pub(crate) mod tests {
     #[test]
     fn a_digest_is_of_the_windows_named_in_their_order() {
         let all = set(&[0.0, 1.0, 2.0, 3.0, 4.0, 5.0], &[0, 1, 2], None);
-        let of = |indices: &[u32]| digest(&all, indices, None);
-        assert_ne!(of(&[0, 2]), of(&[0, 1]));
-        assert_ne!(of(&[0, 2]), of(&[2, 0]));
-        assert_ne!(of(&[0, 2]), of(&[0, 2, 2]));
-        assert_eq!(of(&[0, 2]), digest(&set(&[9.0, 9.0, 0.0, 1.0, 4.0, 5.0], &[1, 0, 2], None), &[1, 2], None));
+        let digest_at = |indices: &[u32]| digest(&all, indices, None);
+        assert_ne!(digest_at(&[0, 2]), digest_at(&[0, 1]));
+        assert_ne!(digest_at(&[0, 2]), digest_at(&[2, 0]));
+        assert_ne!(digest_at(&[0, 2]), digest_at(&[0, 2, 2]));
+        assert_eq!(digest_at(&[0, 2]), digest(&set(&[9.0, 9.0, 0.0, 1.0, 4.0, 5.0], &[1, 0, 2], None), &[1, 2], None));
     }
 }

@@ -200,13 +200,11 @@ impl RunFolder {
 }
 
 fn write_json(path: &Path, value: &impl Serialize) -> Result<(), FolderError> {
-    serde_json::to_vec_pretty(value)
-        .map_err(io::Error::other)
-        .and_then(|mut text| {
-            text.push(b'\n');
-            whole_file::write(path, &text)
-        })
-        .map_err(|source| FolderError::Io { action: "write", path: path.to_owned(), source })
+    whole_file::write_json(path, value).map_err(|source| FolderError::Io {
+        action: "write",
+        path: path.to_owned(),
+        source,
+    })
 }
 
 fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, FolderError> {

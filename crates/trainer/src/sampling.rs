@@ -65,8 +65,8 @@ mod tests {
 
     /// Class 0 has 60 windows, class 1 has 3, class 2 has none, class 3 has 10; the windows trained on are the odd ones.
     fn windows() -> (Vec<u32>, Vec<u32>) {
-        let of_train = [0; 60].into_iter().chain([1; 3]).chain([3; 10]);
-        let labels: Vec<u32> = of_train.flat_map(|label| [2, label]).collect();
+        let classes = [0; 60].into_iter().chain([1; 3]).chain([3; 10]);
+        let labels: Vec<u32> = classes.flat_map(|label| [2, label]).collect();
         ((0..labels.len() as u32).filter(|window| !window.is_multiple_of(2)).collect(), labels)
     }
 

@@ -32,8 +32,8 @@ pub(crate) struct Training<'a> {
     first_model_idx: usize,
     /// Steps of the job that lie before those of these models.
     steps_before: u64,
-    /// Steps that the observer has been told of.
-    steps_told: u64,
+    /// Steps reported to the observer.
+    steps_reported: u64,
     /// The weights that the models of a fleet in memory end with.
     end_weights: Option<Vec<Weights>>,
 }
@@ -51,7 +51,7 @@ impl<'a> Training<'a> {
             files: None,
             first_model_idx,
             steps_before,
-            steps_told: 0,
+            steps_reported: 0,
             end_weights: None,
         })
     }
@@ -66,8 +66,8 @@ impl<'a> Training<'a> {
                 return Ok(ControlFlow::Break(()));
             }
             let steps = self.steps_done(epoch, 0);
-            if self.files.is_none() && steps > self.steps_told {
-                self.steps_told = steps;
+            if self.files.is_none() && steps > self.steps_reported {
+                self.steps_reported = steps;
                 observer.steps_done(steps, None);
             }
             self.end_epoch(epoch, observer)?;
@@ -131,17 +131,17 @@ impl<'a> Training<'a> {
             })
             .collect();
         let steps_before = self.steps_done(self.complete_epochs().unwrap_or(0), steps.start);
-        let (mut interrupted, mut told) = (false, self.steps_told);
+        let (mut interrupted, mut n_done) = (false, self.steps_reported);
         let results = self.session.train(&Stretch { steps, members: &members }, &mut |done| {
-            told = told.max(steps_before + done.steps as u64);
-            observer.steps_done(told, done.newest);
+            n_done = n_done.max(steps_before + done.steps as u64);
+            observer.steps_done(n_done, done.newest);
             interrupted = observer.interrupted();
             match interrupted || done.newest.is_some_and(|result| not_finite(&result).is_some()) {
                 true => ControlFlow::Break(()),
                 false => ControlFlow::Continue(()),
             }
         })?;
-        self.steps_told = told;
+        self.steps_reported = n_done;
         let seconds = started.elapsed().as_secs_f64();
         for ((model, results), learning_rates) in self.models.iter_mut().zip(&results).zip(&learning_rates) {
             let first_step = model.first_step() + model.progress.steps as u64;
@@ -250,8 +250,8 @@ impl<'a> Training<'a> {
 }
 
 /// What a session answers for a fleet of one.
-pub(crate) fn only<T>(of_members: Vec<T>) -> T {
-    of_members.into_iter().next().expect("a session answers for each member of its fleet")
+pub(crate) fn only<T>(answers: Vec<T>) -> T {
+    answers.into_iter().next().expect("a session answers for each member of its fleet")
 }
 
 /// Refuses to go on where an engine that nobody stopped has taken fewer steps than it was asked for.

@@ -73,7 +73,7 @@ fn results_come_in_order_however_many() {
 }
 
 #[test]
-fn of_equal_scores_the_first_counts() {
+fn the_first_of_equal_scores_counts() {
     let network = small_network(0.0);
     let train = windows(&network, 32);
     let n_first = train.labels.iter().filter(|label| **label == 0).count() as u32;

@@ -19,6 +19,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
+use triax_model::text::hex;
 use triax_model::whole_file;
 
 use crate::DataError;
@@ -319,7 +320,7 @@ fn sha256_of(path: &Path) -> Result<String, DataError> {
                 n => hasher.update(&buffer[..n]),
             }
         }
-        Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+        Ok(hex(hasher.finalize()))
     };
     hash().map_err(|error| DataError::io(path, error))
 }

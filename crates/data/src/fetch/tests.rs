@@ -147,7 +147,7 @@ fn set(sha256: Option<&str>) -> DataSet {
 }
 
 fn sha256(content: &[u8]) -> String {
-    Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(Sha256::digest(content))
 }
 
 fn get(set: &DataSet, dest: &Path, server: &Server) -> Result<Fetched, DataError> {
@@ -200,8 +200,8 @@ fn without_a_known_checksum_it_says_so_and_notes_the_one_it_found() {
     let dest = tempfile::tempdir().unwrap();
     let fetched = get(&set(None), dest.path(), &server).unwrap();
     assert_eq!(fetched.outcome, Outcome::Unverified { sha256: sum.clone() });
-    let told = fetched.to_string();
-    assert!(told.contains(&sum) && told.contains("could not be verified"), "{told}");
+    let text = fetched.to_string();
+    assert!(text.contains(&sum) && text.contains("could not be verified"), "{text}");
 }
 
 #[test]

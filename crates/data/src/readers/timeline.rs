@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn each_unit_of_a_20_hertz_clock_is_told() {
+    fn each_unit_of_a_20_hertz_clock_is_found() {
         for per_second in [1.0, 1e3, 1e6, 1e9] {
             let raw: Vec<f64> = (1..6).map(|row| f64::from(row) * 0.05 * per_second).collect();
             near(&one_run(&raw).times, &[0.05, 0.10, 0.15, 0.20, 0.25]);

@@ -9,12 +9,12 @@ const UNKNOWN: u64 = 4 << 30;
 /// data set, other programs and the page cache. Only Linux reports it; elsewhere 4 GiB are assumed to be available.
 pub(super) fn for_a_fleet() -> u64 {
     let read = |path: &str| read_to_string(path).ok();
-    let of_system = read("/proc/meminfo").and_then(|meminfo| available(&meminfo));
+    let system_free = read("/proc/meminfo").and_then(|meminfo| available(&meminfo));
     // Inside a container this is the container's own group.
-    let of_group = read("/sys/fs/cgroup/memory.max")
+    let group_free = read("/sys/fs/cgroup/memory.max")
         .zip(read("/sys/fs/cgroup/memory.current"))
         .and_then(|(most, used)| left(&most, &used));
-    of_system.into_iter().chain(of_group).min().unwrap_or(UNKNOWN) / 2
+    system_free.into_iter().chain(group_free).min().unwrap_or(UNKNOWN) / 2
 }
 
 /// `MemAvailable` of `/proc/meminfo`, in bytes.

@@ -43,9 +43,9 @@ pub(super) fn blocks(stages: &[Stage]) -> Vec<Block> {
     });
     for (stage, affine) in layers {
         let (n_inputs, filters) = (affine.n_inputs(), affine.output.1);
-        let of_weights = (0..n_inputs).step_by(BLOCK).map(|first| first..n_inputs.min(first + BLOCK));
+        let input_blocks = (0..n_inputs).step_by(BLOCK).map(|first| first..n_inputs.min(first + BLOCK));
         let bias = n_inputs..n_inputs;
-        for inputs in of_weights.chain([bias]) {
+        for inputs in input_blocks.chain([bias]) {
             let start = affine.parameters + inputs.start * filters;
             let before = blocks.last().map_or(0, |block| block.cost);
             blocks.push(Block {

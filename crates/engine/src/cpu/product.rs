@@ -177,14 +177,14 @@ fn add_block_of_inputs<F: Float, S: Simd, const ROWS: usize, const WIDTH: usize>
     let mut sums = load::<F, S, ROWS, WIDTH>(simd, d_x, column);
     let (eights, rest) = d_y.as_chunks::<OUTPUTS>();
     for (start, d_y) in (0..n).step_by(OUTPUTS).zip(eights) {
-        let mut of_rows: [&[F]; ROWS] = [&[]; ROWS];
-        for (row, of_row) in of_rows.iter_mut().enumerate() {
-            *of_row = &weights[row * n + start..][..OUTPUTS];
+        let mut row_weights: [&[F]; ROWS] = [&[]; ROWS];
+        for (row, own_weights) in row_weights.iter_mut().enumerate() {
+            *own_weights = &weights[row * n + start..][..OUTPUTS];
         }
         for (o, d_y) in d_y.iter().enumerate() {
             let d_y = vectors_at::<F, S, WIDTH>(d_y, column);
             for row in 0..ROWS {
-                add_scaled(simd, &mut sums[row], of_rows[row][o], d_y);
+                add_scaled(simd, &mut sums[row], row_weights[row][o], d_y);
             }
         }
     }

@@ -61,17 +61,17 @@ impl<F: Float> CpuEngine<F> {
         if windows.len() < 2 * batch_size {
             return Err(EngineError::Input(format!("{} windows are not two batches of {batch_size}", windows.len())));
         }
-        let mut of_threads = vec![Vec::new(); self.n_threads];
+        let mut thread_times = vec![Vec::new(); self.n_threads];
         Team::scope(self.n_threads, |team| {
-            team.each(&mut of_threads, |_, times| *times = medians::<F>(member, windows))
+            team.each(&mut thread_times, |_, times| *times = medians::<F>(member, windows))
         });
         let n_threads = self.n_threads as f64;
         // The mean over threads, divided by the number of threads that share the work.
         let shared = |s: usize| {
-            let seconds: f64 = of_threads.iter().map(|times| times[s].seconds).sum();
-            StageTime { name: of_threads[0][s].name.clone(), seconds: seconds / (n_threads * n_threads) }
+            let seconds: f64 = thread_times.iter().map(|times| times[s].seconds).sum();
+            StageTime { name: thread_times[0][s].name.clone(), seconds: seconds / (n_threads * n_threads) }
         };
-        Ok((0..of_threads[0].len()).map(shared).collect())
+        Ok((0..thread_times[0].len()).map(shared).collect())
     }
 }
 

@@ -196,22 +196,23 @@ impl GpuSession {
         }
         let storage = BufferUsages::STORAGE | BufferUsages::COPY_DST;
         let per_model = bytes_of_model(&key, clips);
-        let of_models = |n: usize| {
+        let model_buffer = |n: usize| {
             let (what, bytes) = per_model[n];
             Vectors::new(device, what, bytes as usize / 16 * n_models, key.in_textures)
         };
-        let of_steps = |what: &str, bytes: usize| device.buffer(what, (most_steps * n_models * bytes) as u64, storage);
+        let step_buffer =
+            |what: &str, bytes: usize| device.buffer(what, (most_steps * n_models * bytes) as u64, storage);
         let n_chunks = most_validated.div_ceil(TILE * key.evaluation.tiles);
         let n_indices = most_steps.max(n_chunks);
         let buffers = Buffers {
-            weights: of_models(0)?,
-            moments: of_models(1)?,
-            gradients: of_models(2)?,
-            activations: of_models(3)?,
-            steps: of_steps("steps", 4 * key.training.step_words())?,
+            weights: model_buffer(0)?,
+            moments: model_buffer(1)?,
+            gradients: model_buffer(2)?,
+            activations: model_buffer(3)?,
+            steps: step_buffer("steps", 4 * key.training.step_words())?,
             members: device.buffer("models' settings", (4 * n_models * key.member_words()) as u64, storage)?,
-            tile_results: of_steps("losses", 8 * key.training.tiles)?,
-            squares: of_steps("squares of gradients", 4 * groups)?,
+            tile_results: step_buffer("losses", 8 * key.training.tiles)?,
+            squares: step_buffer("squares of gradients", 4 * groups)?,
             index: device.buffer(
                 "index of steps",
                 (n_indices * INDEX_STRIDE) as u64,
@@ -342,7 +343,7 @@ impl GpuSession {
         for (entry, words) in words.chunks_exact_mut(step_words).enumerate() {
             let (c, model) = (entry / n_models, entry % n_models);
             let validation = &self.models[model].validation;
-            let of_chunk = &validation[(c * chunk).min(validation.len())..validation.len().min((c + 1) * chunk)];
+            let chunk_windows = &validation[(c * chunk).min(validation.len())..validation.len().min((c + 1) * chunk)];
             // A chunk of streamed windows holds those of each model in turn: see `evaluate_chunks`.
             let before: usize = self.models[..model]
                 .iter()
@@ -351,8 +352,8 @@ impl GpuSession {
             let streamed = self.windows.room().is_some();
             let place = |(i, &idx): (usize, &u32)| if streamed { (before + i) as u32 } else { idx };
             Step {
-                windows: &mut of_chunk.iter().enumerate().map(place),
-                n_windows: of_chunk.len(),
+                windows: &mut chunk_windows.iter().enumerate().map(place),
+                n_windows: chunk_windows.len(),
                 counter: 0,
                 optimizer: &self.models[model].plan.optimizer,
                 learning_rate: 0.0,
@@ -398,8 +399,8 @@ impl GpuSession {
             chunks.start = now.end;
             if streamed {
                 for model in &self.models {
-                    let of_chunk = model.validation.iter().skip(now.start * chunk).take(chunk);
-                    of_chunk.for_each(|&idx| _ = self.windows.locate(idx));
+                    let chunk_windows = model.validation.iter().skip(now.start * chunk).take(chunk);
+                    chunk_windows.for_each(|&idx| _ = self.windows.locate(idx));
                 }
             }
             let buffers = self.windows.upload(&self.device)?;
@@ -433,8 +434,8 @@ impl GpuSession {
             }
         })?;
         let by_tile: Vec<[f32; TILE]> = self.device.read(&scores, n_tiles * classes)?;
-        let of_window = |n: usize| by_tile[n / TILE * classes..][..classes].iter().map(move |row| row[n % TILE]);
-        Ok((0..n_windows).flat_map(of_window).collect())
+        let window_scores = |n: usize| by_tile[n / TILE * classes..][..classes].iter().map(move |row| row[n % TILE]);
+        Ok((0..n_windows).flat_map(window_scores).collect())
     }
 
     /// Runs the evaluation pass over all validation windows, and reads the results back.
@@ -532,11 +533,11 @@ impl Session for GpuSession {
             correct,
             gradient_norm: f32::from_bits(norm),
         };
-        let of_model = |m: usize| {
+        let model_weights = |m: usize| {
             let taken = stretch.steps_of(m, batch_size).len().min(n_steps);
             (0..taken).map(|step| result(values[step * n_models + m])).collect()
         };
-        Ok((0..n_models).map(of_model).collect())
+        Ok((0..n_models).map(model_weights).collect())
     }
 
     fn validate(&mut self) -> Result<Vec<Evaluation>, EngineError> {

@@ -386,11 +386,11 @@ impl FleetKey {
         stages.dedup();
         let mut layers = String::new();
         for stage in stages {
-            let of_stage = || calls.iter().enumerate().filter(|(_, call)| call.0 == stage);
-            let cases: Vec<String> = of_stage().map(|(n, _)| format!("{n}u")).collect();
+            let stage_calls = || calls.iter().enumerate().filter(|(_, call)| call.0 == stage);
+            let cases: Vec<String> = stage_calls().map(|(n, _)| format!("{n}u")).collect();
             add(format!("            case {}: {{ {stage}({name}_{stage}(n), at); }}\n", cases.join(", ")));
-            let layers_of_stage = of_stage().map(|(n, (_, layer))| (n, layer.as_str()));
-            layers += &chosen(&format!("{name}_{stage}"), structure(stage), layers_of_stage);
+            let stage_layers = stage_calls().map(|(n, (_, layer))| (n, layer.as_str()));
+            layers += &chosen(&format!("{name}_{stage}"), structure(stage), stage_layers);
         }
         add("            default: {}\n        }\n        vectors_barrier();\n    }\n}\n".to_owned());
         text + &layers
@@ -564,14 +564,14 @@ mod tests {
                 .global_variables
                 .iter()
                 .filter_map(|(_, variable)| {
-                    let of_access = |access: naga::StorageAccess| {
+                    let access_letter = |access: naga::StorageAccess| {
                         if access.contains(naga::StorageAccess::STORE) { 'w' } else { 'r' }
                     };
                     let kind = match variable.space {
-                        AddressSpace::Storage { access } => of_access(access),
+                        AddressSpace::Storage { access } => access_letter(access),
                         AddressSpace::Handle => match module.types[variable.ty].inner {
                             naga::TypeInner::Image { class: naga::ImageClass::Storage { access, .. }, .. } => {
-                                of_access(access)
+                                access_letter(access)
                             }
                             ref other => panic!("{other:?}"),
                         },

@@ -26,7 +26,7 @@ impl Features {
     ///
     /// # Panics
     /// If the window has no sample or no channel.
-    pub fn of(windows: &[f32], window: usize, channels: usize, rate_hz: Option<f64>) -> Self {
+    pub fn new(windows: &[f32], window: usize, channels: usize, rate_hz: Option<f64>) -> Self {
         assert!(window > 0 && channels > 0, "a window has samples and channels");
         let mut spectrum = Spectrum::new(window, rate_hz.unwrap_or(USUAL_RATE_HZ));
         let row = |values: &[f32]| {
@@ -55,10 +55,10 @@ impl Features {
     /// constant there is 0.
     pub(crate) fn standardised(&self, train: &[u32], valid: &[u32]) -> (Vec<Vec<f64>>, Vec<Vec<f64>>) {
         let n_features = self.rows.first().map_or(0, Vec::len);
-        let of = |feature: usize| train.iter().map(move |&idx| self.rows[idx as usize][feature]);
+        let column = |feature: usize| train.iter().map(move |&idx| self.rows[idx as usize][feature]);
         let scales: Vec<(f64, f64)> = (0..n_features)
             .map(|feature| {
-                let values: Vec<f64> = of(feature).collect();
+                let values: Vec<f64> = column(feature).collect();
                 let (mean, deviation) = (mean(&values), deviation(&values));
                 (mean, if deviation > 1e-9 * (1.0 + mean.abs()) { 1.0 / deviation } else { 0.0 })
             })
@@ -182,7 +182,7 @@ mod tests {
     fn features_are_those_of_numpy_and_scipy() {
         let Golden { window, channels, rate_hz, windows, features } =
             golden(concat!(env!("CARGO_MANIFEST_DIR"), "/golden/baselines/features.json"));
-        let found = Features::of(&windows, window, channels, Some(rate_hz));
+        let found = Features::new(&windows, window, channels, Some(rate_hz));
         assert_eq!((found.rows.len(), found.rows[0].len()), (features.len(), features[0].len()));
         for (found, wanted) in found.rows.iter().zip(&features) {
             for (feature, (found, wanted)) in found.iter().zip(wanted).enumerate() {
@@ -197,10 +197,10 @@ mod tests {
     #[test]
     fn windows_at_rest_have_finite_features() {
         for value in [0.0_f32, 9.81, -1e6] {
-            let found = Features::of(&[value; 2 * 16 * 3], 16, 3, None);
+            let found = Features::new(&[value; 2 * 16 * 3], 16, 3, None);
             assert!(found.rows.iter().flatten().all(|feature| feature.is_finite()), "{found:?}");
         }
-        let single = Features::of(&[1.0, 2.0], 1, 2, None);
+        let single = Features::new(&[1.0, 2.0], 1, 2, None);
         assert!(single.rows.iter().flatten().all(|feature| feature.is_finite()), "{single:?}");
     }
 

@@ -1,15 +1,15 @@
 //! Classical methods on the folds of a study.
 
-use crate::baselines::{Baseline, Features};
 use rayon::prelude::*;
 use triax_trainer::SubjectFigures;
 
 use crate::StudyError;
+use crate::baselines::{Baseline, Features};
+use crate::evaluation::subject_figures;
 use crate::grid::Study;
-use crate::judge::by_subject;
 
 /// One method in one fold.
-pub(crate) struct FoldOfBaseline {
+pub(crate) struct BaselineFold {
     pub baseline: &'static str,
     pub fold: String,
     /// Class of each validation window.
@@ -19,11 +19,11 @@ pub(crate) struct FoldOfBaseline {
 
 /// What the methods see of each window.
 pub(crate) fn features(study: &Study) -> Features {
-    Features::of(&study.windows.values, study.window, study.channels(), study.corpus.rate_hz)
+    Features::new(&study.windows.values, study.window, study.channels(), study.corpus.rate_hz)
 }
 
 /// Trains every method in every fold; method by method.
-pub(crate) fn train(study: &Study, features: &Features) -> Result<Vec<FoldOfBaseline>, StudyError> {
+pub(crate) fn train(study: &Study, features: &Features) -> Result<Vec<BaselineFold>, StudyError> {
     let labels = &study.windows.labels;
     let work: Vec<_> = Baseline::ALL.iter().flat_map(|&one| study.folds.iter().map(move |fold| (one, fold))).collect();
     work.into_par_iter()
@@ -31,8 +31,8 @@ pub(crate) fn train(study: &Study, features: &Features) -> Result<Vec<FoldOfBase
             let predictions = baseline
                 .predict(features, labels, &fold.train, &fold.valid, study.classes().len())
                 .map_err(|problem| StudyError::Baseline { name: baseline.name(), fold: fold.name.clone(), problem })?;
-            let subjects = by_subject(study, &fold.valid, &predictions);
-            Ok(FoldOfBaseline { baseline: baseline.name(), fold: fold.name.clone(), predictions, subjects })
+            let subjects = subject_figures(study, &fold.valid, &predictions);
+            Ok(BaselineFold { baseline: baseline.name(), fold: fold.name.clone(), predictions, subjects })
         })
         .collect()
 }

@@ -15,7 +15,7 @@ mod logistic;
 mod svm;
 
 pub use features::Features;
-pub(crate) use folds::{FoldOfBaseline, features, train};
+pub(crate) use folds::{BaselineFold, features, train};
 
 /// Inverse of the strength of regularisation, as scikit-learn's `C`.
 const C: f64 = 1.0;
@@ -58,9 +58,9 @@ impl Baseline {
         valid: &[u32],
         classes: usize,
     ) -> Result<Vec<u32>, String> {
-        let of_train: Vec<u32> = train.iter().map(|&idx| labels[idx as usize]).collect();
+        let train_labels: Vec<u32> = train.iter().map(|&idx| labels[idx as usize]).collect();
         let mut counts = vec![0_usize; classes];
-        of_train.iter().for_each(|&label| counts[label as usize] += 1);
+        train_labels.iter().for_each(|&label| counts[label as usize] += 1);
         let known: Vec<u32> = (0..classes as u32).filter(|&class| counts[class as usize] > 0).collect();
         let Some(&most) = known.iter().max_by_key(|&&class| (counts[class as usize], std::cmp::Reverse(class))) else {
             return Err("there is no window to train on".to_owned());
@@ -74,13 +74,13 @@ impl Baseline {
             Self::Majority => unreachable!("answered above"),
             Self::LogisticRegression => {
                 let place = |label: &u32| known.binary_search(label).expect("a known class") as u32;
-                let places: Vec<u32> = of_train.iter().map(place).collect();
+                let places: Vec<u32> = train_labels.iter().map(place).collect();
                 let weights = logistic::train(&x, &places, known.len(), C)?;
                 weights.chunks_exact(weights.len() / known.len()).map(<[f64]>::to_vec).collect()
             }
             Self::LinearSvm => {
                 let signs = |class: u32| -> Vec<f64> {
-                    of_train.iter().map(|&label| if label == class { 1.0 } else { -1.0 }).collect()
+                    train_labels.iter().map(|&label| if label == class { 1.0 } else { -1.0 }).collect()
                 };
                 known.iter().map(|&class| svm::train(&x, &signs(class), C)).collect()
             }
@@ -109,7 +109,7 @@ mod tests {
                 values.extend([swing, 0.5 * swing + 0.1 * phase.cos(), 9.8]);
             }
         }
-        (Features::of(&values, 64, 3, Some(20.0)), labels)
+        (Features::new(&values, 64, 3, Some(20.0)), labels)
     }
 
     #[test]

@@ -31,7 +31,7 @@ mod tests {
             words("hinge", "cross", "macro-F1", &difference, 0.0004, 16),
             "cross does better than hinge by 0.050 macro-F1 on average [0.010, 0.090] over 16 subjects (p < 0.001)."
         );
-        let said = words("hinge", "cross", "macro-F1", &difference, 0.2, 16);
-        assert!(said.starts_with("No difference is shown between hinge and cross") && said.contains("p = 0.200"));
+        let text = words("hinge", "cross", "macro-F1", &difference, 0.2, 16);
+        assert!(text.starts_with("No difference is shown between hinge and cross") && text.contains("p = 0.200"));
     }
 }

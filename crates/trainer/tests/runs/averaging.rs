@@ -37,13 +37,13 @@ fn the_mean_of_the_last_epochs_is_written_and_judged() {
 
 #[test]
 fn what_cannot_be_averaged_or_balanced_is_refused() {
-    let refused = |change: &dyn Fn(&mut Setup), said: &str| {
+    let refused = |change: &dyn Fn(&mut Setup), expected: &str| {
         let mut setup = Setup::new();
         change(&mut setup);
         let folder = empty_folder();
         let outcome = setup.fit(&Toy::default(), &folder.path().join("run"), &mut ());
-        let Err(FitError::Input(problem)) = outcome else { panic!("{said}: {outcome:?}") };
-        assert!(problem.contains(said), "{problem}");
+        let Err(FitError::Input(problem)) = outcome else { panic!("{expected}: {outcome:?}") };
+        assert!(problem.contains(expected), "{problem}");
     };
     refused(&|setup| setup.plan.average_last = Some(0), "0 epochs");
     refused(&|setup| setup.plan.average_last = Some(5), "5 epochs cannot be averaged in a run of 4");

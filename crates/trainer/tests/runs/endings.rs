@@ -253,13 +253,13 @@ fn values_that_are_not_finite_end_the_run_and_spoil_nothing() {
             let (run, good) = (folder.path().join("run"), folder.path().join("good"));
             let engine = Toy { fault: Some(fault), like_a_gpu, ..Toy::default() };
             let error = Setup::new().fit(&engine, &run, &mut CopyAt { epoch: 2, run: &run, copy: &good }).unwrap_err();
-            let said = error.to_string();
+            let message = error.to_string();
             let FitError::NotFinite { breakdown: Breakdown { what: found, epoch: 3, step: at }, .. } = error else {
-                panic!("{fault:?}: {said}")
+                panic!("{fault:?}: {message}")
             };
             assert_eq!((found.as_str(), at), (what, step), "{fault:?}");
-            assert!(said.starts_with("epoch 3") && said.contains("lower the learning rate"), "{said}");
-            assert!(said.contains(run.to_str().unwrap()), "{said}");
+            assert!(message.starts_with("epoch 3") && message.contains("lower the learning rate"), "{message}");
+            assert!(message.contains(run.to_str().unwrap()), "{message}");
             assert_eq!(contents(&run), contents(&good), "{fault:?}");
             let checkpoint = |folder: &Path| fs::read(folder.join("checkpoint.safetensors")).unwrap();
             assert!(checkpoint(&run) == checkpoint(&good), "{fault:?}");
@@ -313,16 +313,16 @@ fn jobs_that_cannot_work_are_refused_before_anything_is_trained() {
         let run = folder.path().join("run");
         let mut setup = Setup::new();
         change(&mut setup);
-        let said = setup.fit(&CpuEngine::<f64>::new(), &run, &mut ()).unwrap_err().to_string();
+        let message = setup.fit(&CpuEngine::<f64>::new(), &run, &mut ()).unwrap_err().to_string();
         assert!(!run.join("checkpoint.safetensors").exists());
-        said
+        message
     };
     let replace = |setup: &mut Setup, window: usize, value: f32| {
         let mut values = setup.windows.windows.to_vec();
         values[window * 16 + 3] = value;
         setup.windows.windows = values.into();
     };
-    for (said, part) in [
+    for (message, part) in [
         (refused(&|setup| setup.plan.epochs = 0), "epochs must be at least 1"),
         (refused(&|setup| setup.plan.training.batch_size = 0), "batch size"),
         (refused(&|setup| setup.plan.learning_rate = 0.0), "learning rate must be positive"),
@@ -337,7 +337,7 @@ fn jobs_that_cannot_work_are_refused_before_anything_is_trained() {
         (refused(&|setup| setup.weights.tensors[0].values[0] = f32::NAN), "conv1.kernel"),
         (refused(&|setup| setup.windows.labels = vec![7; 31].into()), "7"),
     ] {
-        assert!(said.contains(part), "`{part}` is missing in: {said}");
+        assert!(message.contains(part), "`{part}` is missing in: {message}");
     }
 }
 
@@ -349,8 +349,8 @@ fn a_folder_with_a_run_is_resumed_and_never_started_again() {
     setup.fit(&engine, &run, &mut StopAfter(2)).unwrap();
     let (models, folder) = ([setup.model()], RunFolder::open(&run).unwrap());
     let again = fit_run(&setup.job(&engine, &models), &folder, &setup.metadata, &mut ());
-    let said = again.unwrap_err().to_string();
-    assert!(said.contains("holds a run already: resume it"), "{said}");
+    let message = again.unwrap_err().to_string();
+    assert!(message.contains("holds a run already: resume it"), "{message}");
 }
 
 #[test]
@@ -359,8 +359,8 @@ fn a_run_folder_takes_one_model() {
     let folder = RunFolder::create(&folder.path().join("run"), &json!({})).unwrap();
     let (setup, engine) = (Setup::new(), Toy::default());
     for models in [vec![], vec![setup.model(); 2]] {
-        let said = fit_run(&setup.job(&engine, &models), &folder, &setup.metadata, &mut ()).unwrap_err().to_string();
-        assert!(said.contains("a run folder takes one model"), "{said}");
+        let message = fit_run(&setup.job(&engine, &models), &folder, &setup.metadata, &mut ()).unwrap_err().to_string();
+        assert!(message.contains("a run folder takes one model"), "{message}");
     }
     assert!(engine.fleets.borrow().is_empty());
 }

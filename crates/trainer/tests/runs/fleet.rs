@@ -57,16 +57,16 @@ fn train_at_once(
     fit(&Job { at_once, ..setup.job(engine, &models) }, observer)
 }
 
-/// Keeps what it is told, and stops the fleet after so many steps.
+/// Keeps the events, and stops the fleet after so many steps.
 #[derive(Default)]
-struct Told {
+struct EventLog {
     size: Option<FitSize>,
     steps: Vec<u64>,
     models_ended: Vec<usize>,
     stop_at: Option<u64>,
 }
 
-impl Observer for Told {
+impl Observer for EventLog {
     fn fit_started(&mut self, size: &FitSize) {
         self.size = Some(*size);
     }
@@ -100,22 +100,22 @@ fn grouping_changes_nothing() {
     let models = models();
     let truth = results(train(&Toy::default(), &models, &mut ()));
     let cpu = CpuEngine::<f32>::new();
-    let truth_of_cpu = results(train(&cpu, &models, &mut ()));
+    let cpu_truth = results(train(&cpu, &models, &mut ()));
     for (most, groups) in [(1, vec![1; 7]), (3, vec![3, 3, 1]), (4, vec![4, 3]), (6, vec![4, 3]), (7, vec![7])] {
         let ends: Vec<usize> = (1..=groups.len()).map(|n_groups| groups[..n_groups].iter().sum()).collect();
         // What the device holds, or what was asked for.
         for (capacity, at_once) in [(most, None), (most, Some(9)), (usize::MAX, Some(most))] {
             let toy = Toy { capacity, ..Toy::default() };
-            let mut told = Told::default();
-            let found = results(train_at_once(at_once, &toy, &models, &mut told));
+            let mut log = EventLog::default();
+            let found = results(train_at_once(at_once, &toy, &models, &mut log));
             assert_eq!(*toy.fleets.borrow(), groups);
-            assert_eq!(told.models_ended, ends);
+            assert_eq!(log.models_ended, ends);
             assert_eq!(found, truth, "in groups of {groups:?}");
         }
-        let mut told = Told::default();
-        let found = results(train_at_once(Some(most), &cpu, &models, &mut told));
-        assert_eq!(told.models_ended, ends);
-        assert_eq!(found, truth_of_cpu, "in groups of {groups:?}");
+        let mut log = EventLog::default();
+        let found = results(train_at_once(Some(most), &cpu, &models, &mut log));
+        assert_eq!(log.models_ended, ends);
+        assert_eq!(found, cpu_truth, "in groups of {groups:?}");
     }
 }
 
@@ -148,7 +148,7 @@ fn each_model_ends_as_it_does_alone() {
 }
 
 #[test]
-fn an_observer_is_told_of_each_epoch_of_each_model() {
+fn an_observer_receives_each_epoch_of_each_model() {
     #[derive(Default)]
     struct Epochs([Vec<EpochRecord>; 7], [Option<Metrics>; 7]);
     impl Observer for Epochs {
@@ -161,15 +161,15 @@ fn an_observer_is_told_of_each_epoch_of_each_model() {
     let (setup, models) = (Setup::new(), models());
     let models: Vec<Model<'_>> = models.iter().map(Setup::model).collect();
     let toy = Toy { capacity: 3, ..Toy::default() };
-    let mut told = Epochs::default();
+    let mut log = Epochs::default();
     let job = Job { follows_validation: true, ..setup.job(&toy, &models) };
-    let FitOutcome::Finished(results) = fit(&job, &mut told).unwrap() else { panic!("nobody asked to stop") };
+    let FitOutcome::Finished(results) = fit(&job, &mut log).unwrap() else { panic!("nobody asked to stop") };
     for (m, result) in results.into_iter().enumerate() {
         assert!(result.history.iter().map(|record| record.epoch).eq(1..=4));
-        assert_eq!(result.history, told.0[m]);
+        assert_eq!(result.history, log.0[m]);
         let validation = result.end.unwrap().validation;
         assert_eq!(validation.is_some(), m != 4);
-        assert_eq!(validation, told.1[m], "the last figures are those of the weights that model {m} ends with");
+        assert_eq!(validation, log.1[m], "the last figures are those of the weights that model {m} ends with");
     }
 }
 
@@ -189,8 +189,8 @@ fn a_model_that_breaks_down_spoils_no_other() {
     ] {
         for capacity in [1, 4, 7] {
             let toy = Toy { fault: Some(fault), faulty_seed: Some(10 + m as u64), capacity, ..Toy::default() };
-            let mut told = Told::default();
-            let found = results(train(&toy, &models, &mut told));
+            let mut log = EventLog::default();
+            let found = results(train(&toy, &models, &mut log));
             assert_eq!(found.len(), models.len());
             for (model, (result, sound)) in found.iter().zip(&sound).enumerate() {
                 if model != m {
@@ -202,7 +202,7 @@ fn a_model_that_breaks_down_spoils_no_other() {
                 assert_eq!(result.history, sound.history[..n_complete], "{fault:?}");
             }
             assert!(expected.to_string().contains("is not finite; lower the learning rate"), "{expected}");
-            assert_eq!(told.steps.last(), told.size.map(|size| size.n_steps).as_ref(), "{fault:?}");
+            assert_eq!(log.steps.last(), log.size.map(|size| size.n_steps).as_ref(), "{fault:?}");
         }
     }
 }
@@ -212,23 +212,23 @@ fn a_fleet_that_is_stopped_returns_the_groups_that_were_done() {
     let models = models();
     let whole = results(train(&Toy::default(), &models, &mut ()));
     let toy = Toy { capacity: 3, ..Toy::default() };
-    let mut all = Told::default();
+    let mut all = EventLog::default();
     train(&toy, &models, &mut all).unwrap();
     let n_steps = all.size.unwrap().n_steps;
     assert!(all.steps.is_sorted());
     assert_eq!((all.steps.first(), all.steps.last()), (Some(&1), Some(&n_steps)));
-    let of_groups: Vec<u64> = [0..3, 3..6, 6..7]
+    let group_steps: Vec<u64> = [0..3, 3..6, 6..7]
         .map(|group| models[group].iter().map(|model| 4 * model.train.len().div_ceil(5) as u64).sum())
         .into();
     for stop in 1..n_steps {
-        let mut told = Told { stop_at: Some(stop), ..Told::default() };
-        let FitOutcome::Interrupted(results) = train(&toy, &models, &mut told).unwrap() else { panic!("it went on") };
+        let mut log = EventLog { stop_at: Some(stop), ..EventLog::default() };
+        let FitOutcome::Interrupted(results) = train(&toy, &models, &mut log).unwrap() else { panic!("it went on") };
         let done = match stop {
-            stop if stop <= of_groups[0] => 0,
-            stop if stop <= of_groups[0] + of_groups[1] => 3,
+            stop if stop <= group_steps[0] => 0,
+            stop if stop <= group_steps[0] + group_steps[1] => 3,
             _ => 6,
         };
-        assert_eq!(told.steps.last(), Some(&stop), "it stops after the step in which it was asked to");
+        assert_eq!(log.steps.last(), Some(&stop), "it stops after the step in which it was asked to");
         assert_eq!(without_seconds(results), whole[..done]);
     }
 }
@@ -241,7 +241,7 @@ fn fleets_that_cannot_work_are_refused_before_anything_is_trained() {
         change(&mut models);
         train(&toy, &models, &mut ()).unwrap_err().to_string()
     };
-    for (said, part) in [
+    for (message, part) in [
         (refused(&Vec::clear), "at least one model"),
         (refused(&|models| models[2].plan.epochs = 5), "model 2 of the fleet: it is to be trained for 5 epochs"),
         (refused(&|models| models[2].plan.early_stopping = Some(3)), "model 2 of the fleet: a fleet has no early"),
@@ -251,7 +251,7 @@ fn fleets_that_cannot_work_are_refused_before_anything_is_trained() {
         (refused(&|models| models[2].train[0] = 31), "model 2 of the fleet: window 31 (from 0)"),
         (refused(&|models| models[2].plan.training.batch_size = 6), "model 2 of the fleet: its batch size is 6"),
     ] {
-        assert!(said.contains(part), "`{part}` is missing in: {said}");
+        assert!(message.contains(part), "`{part}` is missing in: {message}");
     }
     assert!(toy.fleets.borrow().is_empty());
 }

@@ -41,7 +41,7 @@ struct Snapshots {
 }
 
 impl Snapshots {
-    fn of(run: &Path, into: &Path) -> Self {
+    fn new(run: &Path, into: &Path) -> Self {
         Self { run: run.to_owned(), into: into.to_owned(), taken: Vec::new() }
     }
 
@@ -68,7 +68,7 @@ impl Observer for Snapshots {
 fn resume_every_snapshot(setup: &Setup, engine: &dyn Engine, damage: impl Fn(&Path, &Path)) {
     let folder = empty_folder();
     let run = folder.path().join("run");
-    let mut snapshots = Snapshots::of(&run, &folder.path().join("snapshots"));
+    let mut snapshots = Snapshots::new(&run, &folder.path().join("snapshots"));
     let summary = finished(setup.fit(engine, &run, &mut snapshots));
     let events = 1 + summary.epochs * (setup.model().steps_per_epoch() + 1);
     assert_eq!(snapshots.taken.len(), events);
@@ -169,10 +169,10 @@ fn a_finished_run_is_summed_up_again() {
 }
 
 #[test]
-fn an_observer_is_told_where_a_run_goes_on() {
+fn an_observer_learns_where_a_run_resumes() {
     #[derive(Default)]
-    struct Told(Vec<String>);
-    impl Observer for Told {
+    struct EventLog(Vec<String>);
+    impl Observer for EventLog {
         fn fit_started(&mut self, size: &FitSize) {
             assert_eq!((size.n_models, size.models_done, size.epochs, size.n_steps), (1, 0, 4, 20));
             self.0.push(format!("at {}, {}", size.epochs_done, size.steps_done));
@@ -197,10 +197,10 @@ fn an_observer_is_told_where_a_run_goes_on() {
     let (setup, engine) = (Setup::new(), Toy::default());
     let run = folder.path().join("run");
     setup.fit(&engine, &run, &mut StopAfter(13)).unwrap();
-    let mut told = Told::default();
-    finished(setup.resume(&engine, &run, &mut told));
+    let mut log = EventLog::default();
+    finished(setup.resume(&engine, &run, &mut log));
     let expected = "at 2, 13, epoch 3, 14, 15, ended 3, epoch 4, 16, 17, 18, 19, 20, ended 4, 1 model";
-    assert_eq!(told.0.join(", "), expected);
+    assert_eq!(log.0.join(", "), expected);
 }
 
 #[test]
@@ -253,7 +253,7 @@ fn two_processes_cannot_train_in_one_folder() {
     let setup = Setup::new();
     let mut intruder = Intruder(&setup, run.clone(), None);
     finished(setup.fit(&Toy::default(), &run, &mut intruder));
-    let said = intruder.2.unwrap();
-    assert!(said.contains("another process is training in"), "{said}");
+    let message = intruder.2.unwrap();
+    assert!(message.contains("another process is training in"), "{message}");
     finished(setup.resume(&Toy::default(), &run, &mut ()));
 }

@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_are_told_in_units() {
+    fn sizes_have_units() {
         let sizes = [0, 1023, 1024, 16384, (1 << 27) + (1 << 26), u64::MAX];
         assert_eq!(sizes.map(bytes), ["0 B", "1023 B", "1 KiB", "16 KiB", "192 MiB", "16 EiB"]);
     }

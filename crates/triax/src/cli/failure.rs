@@ -80,7 +80,7 @@ mod tests {
     use anyhow::Context as _;
 
     #[test]
-    fn causes_are_told_once() {
+    fn each_cause_is_printed_once() {
         let quoted = anyhow::anyhow!("disk full").context("cannot write x: disk full").context("saving");
         assert_eq!(describe(&quoted), "saving\n  because: cannot write x: disk full");
     }

@@ -9,7 +9,7 @@ use triax::settings::{Entries, NetworkSettings};
 use triax::{Predictor, PredictorOptions, Settings, WhichWeights, is_study};
 use triax_model::{Network, NetworkSpec};
 
-use super::options::{Given, positive};
+use super::options::{GivenSettings, positive};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -41,7 +41,7 @@ pub struct Args {
     #[arg(long, value_name = "N", default_value_t = 6, value_parser = positive())]
     classes: usize,
     #[command(flatten)]
-    network: Given<NetworkSettings>,
+    network: GivenSettings<NetworkSettings>,
     /// Print the specification and the parameters as JSON
     #[arg(long)]
     json: bool,

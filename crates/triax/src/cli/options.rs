@@ -33,13 +33,13 @@ impl Groups for (DataSettings, SplitSettings) {
 }
 
 /// The settings that a command line gives, of the groups `G`.
-pub struct Given<G> {
+pub struct GivenSettings<G> {
     /// Those that stand on the command line, and no others.
     pub entries: Entries,
     groups: PhantomData<G>,
 }
 
-impl<G: Groups> Args for Given<G> {
+impl<G: Groups> Args for GivenSettings<G> {
     fn augment_args(mut command: Command) -> Command {
         let defaults = Settings::default().entries();
         for group in G::GROUPS {
@@ -84,7 +84,7 @@ fn possible(choice: Choice) -> PossibleValue {
     if choice.help.is_empty() { value } else { value.help(choice.help) }
 }
 
-impl<G: Groups> FromArgMatches for Given<G> {
+impl<G: Groups> FromArgMatches for GivenSettings<G> {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
         let defaults = Settings::default().entries();
         let mut entries = Entries::new();

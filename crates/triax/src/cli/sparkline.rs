@@ -15,7 +15,7 @@ pub fn curves(out: &mut dyn Write, history: &[EpochRecord]) -> io::Result<()> {
     if history.len() < 2 {
         return Ok(());
     }
-    let values = |of: fn(&EpochRecord) -> Option<f64>| history.iter().filter_map(of).collect::<Vec<f64>>();
+    let values = |figure: fn(&EpochRecord) -> Option<f64>| history.iter().filter_map(figure).collect::<Vec<f64>>();
     let pairs = [
         [("loss", values(|epoch| Some(epoch.loss))), ("val_loss", values(|epoch| epoch.val_loss))],
         [("accuracy", values(|epoch| Some(epoch.accuracy))), ("val_accuracy", values(|epoch| epoch.val_accuracy))],

@@ -140,7 +140,7 @@ mod tests {
     use triax_engine::Confusion;
     use triax_trainer::ClassMetrics;
 
-    fn metrics_of(n_classes: usize, count: u64) -> (Metrics, Vec<String>) {
+    fn sample_metrics(n_classes: usize, count: u64) -> (Metrics, Vec<String>) {
         let names: Vec<String> = (0..n_classes).map(|class| format!("activity {class} with a long name")).collect();
         let class = |name: &String| ClassMetrics {
             class: name.clone(),
@@ -162,7 +162,7 @@ mod tests {
     #[test]
     fn reports_keep_within_80_columns() {
         for (n_classes, count) in [(2, 1), (6, 7), (6, 123_456), (18, 9), (18, 12_345), (100, 5)] {
-            let (judged, names) = metrics_of(n_classes, count);
+            let (judged, names) = sample_metrics(n_classes, count);
             let mut text = Vec::new();
             metrics(&mut text, &judged, &Labels { class_names: &names, synthetic: true }).unwrap();
             let text = String::from_utf8(text).unwrap();
@@ -175,7 +175,7 @@ mod tests {
 
     #[test]
     fn the_matrix_shows_every_count() {
-        let (mut judged, _) = metrics_of(2, 0);
+        let (mut judged, _) = sample_metrics(2, 0);
         judged.confusion = Confusion::from_counts(2, vec![11, 12, 13, 14]);
         let mut text = Vec::new();
         confusion(&mut text, &judged, &["walk".into(), "sit".into()]).unwrap();

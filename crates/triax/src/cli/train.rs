@@ -11,7 +11,7 @@ use triax::{Outcome, Training, TrainingData};
 use triax_data::SplitPlan;
 use triax_trainer::{EpochRecord, Metrics, Summary};
 
-use super::options::Given;
+use super::options::GivenSettings;
 use super::progress::{Style, TrainingProgress, interruption};
 use super::text::{self, Labels};
 use super::{note_all, now, sparkline};
@@ -35,7 +35,7 @@ Ctrl-C finishes the batch, saves, and says how to resume.";
 #[command(after_help = EXAMPLES)]
 pub struct Args {
     #[command(flatten)]
-    settings: Given<Settings>,
+    settings: GivenSettings<Settings>,
     #[command(flatten)]
     run: RunArgs,
 }

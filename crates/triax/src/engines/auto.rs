@@ -41,23 +41,23 @@ pub fn choose(engine: EngineName, candidates: Vec<DeviceInfo>, trial: &Trial<'_>
     };
     // A GPU that was opened for its trial is not opened twice.
     let mut opened: Vec<OpenEngine> = Vec::new();
-    let verdict = Verdict::find(&key, &Cache::of_this_user(), |device| {
+    let comparison = Comparison::find(&key, &Cache::for_user(), |device| {
         let candidate = open(engine, device)?;
         let seconds = trial.seconds_per_step(candidate.engine.as_ref())?;
         opened.push(candidate);
         Ok(seconds)
     })?;
-    let open = match opened.into_iter().find(|open| open.device == verdict.device) {
+    let open = match opened.into_iter().find(|open| open.device == comparison.device) {
         Some(open) => open,
-        None => open(engine, &verdict.device)?,
+        None => open(engine, &comparison.device)?,
     };
-    let (why, notices) = (Some(verdict.why()), verdict.notices);
-    Ok(ChosenEngine { open, why, measured: verdict.measured, notices })
+    let (why, notices) = (Some(comparison.why()), comparison.notices);
+    Ok(ChosenEngine { open, why, measured: comparison.measured, notices })
 }
 
 /// What the trials say.
 #[derive(Clone, Debug, PartialEq)]
-struct Verdict {
+struct Comparison {
     /// The fastest device.
     device: DeviceInfo,
     /// Every device that could be measured.
@@ -68,7 +68,7 @@ struct Verdict {
     notices: Vec<Notice>,
 }
 
-impl Verdict {
+impl Comparison {
     /// Takes the measurements of `key` from `cache`, or has `measure` make them: seconds of a step on a device.
     ///
     /// # Errors
@@ -142,16 +142,16 @@ mod tests {
         }
     }
 
-    /// The verdict over these milliseconds a step by device; none for one that fails.
-    fn verdict(cache: &Cache, of_devices: [Option<f64>; 3]) -> Result<(String, String), Error> {
-        let mut left = of_devices.into_iter();
-        let found = Verdict::find(&key(), cache, |_| {
+    /// The comparison at these milliseconds a step by device; none for one that fails.
+    fn compare(cache: &Cache, milliseconds: [Option<f64>; 3]) -> Result<(String, String), Error> {
+        let mut left = milliseconds.into_iter();
+        let found = Comparison::find(&key(), cache, |_| {
             left.next()
                 .expect("each device is measured once")
                 .map(|ms| ms / 1e3)
                 .ok_or(Error::Input("no memory left".to_owned()))
         });
-        found.map(|verdict| (verdict.device.argument(), verdict.why()))
+        found.map(|comparison| (comparison.device.argument(), comparison.why()))
     }
 
     #[test]
@@ -172,9 +172,9 @@ mod tests {
     }
 
     #[test]
-    fn the_fastest_is_chosen_and_all_are_told() {
+    fn the_fastest_is_chosen_and_all_are_listed() {
         let folder = tempfile::tempdir().unwrap();
-        for (number, (of_devices, chosen)) in [
+        for (number, (milliseconds, chosen)) in [
             ([Some(0.45), Some(1.2), Some(3.0)], "cpu"),
             ([Some(0.45), Some(0.02), Some(3.0)], "gpu:0"),
             ([Some(0.45), Some(1.2), Some(0.2)], "gpu:2"),
@@ -185,9 +185,9 @@ mod tests {
         .enumerate()
         {
             let cache = Cache::at(&folder.path().join(format!("{number}.json")));
-            let (device, why) = verdict(&cache, of_devices).unwrap();
+            let (device, why) = compare(&cache, milliseconds).unwrap();
             assert_eq!(device, chosen);
-            let [cpu, large, small] = of_devices.map(Option::unwrap);
+            let [cpu, large, small] = milliseconds.map(Option::unwrap);
             assert_eq!(why, format!("cpu {cpu:.2} ms a step, gpu:0 {large:.2} ms, gpu:2 {small:.2} ms"));
         }
     }
@@ -197,30 +197,30 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("devices.json");
         let cache = Cache::at(&path);
-        let first = verdict(&cache, [Some(0.5), Some(0.25), Some(1.0)]).unwrap();
-        let again = Verdict::find(&key(), &cache, |device| panic!("{device} is measured again")).unwrap();
+        let first = compare(&cache, [Some(0.5), Some(0.25), Some(1.0)]).unwrap();
+        let again = Comparison::find(&key(), &cache, |device| panic!("{device} is measured again")).unwrap();
         assert_eq!((again.device.argument(), again.remembered), (first.0, true));
         assert_eq!(again.why(), first.1 + " (measured before)");
         // A damaged cache is no cache.
         std::fs::write(&path, "[{").unwrap();
-        assert_eq!(verdict(&cache, [Some(0.5), Some(1.0), Some(1.0)]).unwrap().0, "cpu");
+        assert_eq!(compare(&cache, [Some(0.5), Some(1.0), Some(1.0)]).unwrap().0, "cpu");
     }
 
     #[test]
     fn a_gpu_that_fails_is_left_out_and_tried_again_next_time() {
         let folder = tempfile::tempdir().unwrap();
         let cache = Cache::at(&folder.path().join("devices.json"));
-        let (device, why) = verdict(&cache, [Some(0.5), None, Some(0.25)]).unwrap();
+        let (device, why) = compare(&cache, [Some(0.5), None, Some(0.25)]).unwrap();
         assert_eq!((device.as_str(), why.as_str()), ("gpu:2", "cpu 0.50 ms a step, gpu:2 0.25 ms"));
-        assert_eq!(verdict(&cache, [Some(0.5), None, None]).unwrap().0, "cpu");
-        assert_eq!(verdict(&cache, [Some(0.5), Some(0.1), None]).unwrap().0, "gpu:0");
+        assert_eq!(compare(&cache, [Some(0.5), None, None]).unwrap().0, "cpu");
+        assert_eq!(compare(&cache, [Some(0.5), Some(0.1), None]).unwrap().0, "gpu:0");
     }
 
     #[test]
     fn a_job_that_the_cpu_refuses_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let cache = Cache::at(&folder.path().join("devices.json"));
-        let error = verdict(&cache, [None, Some(0.1), Some(0.1)]).unwrap_err();
+        let error = compare(&cache, [None, Some(0.1), Some(0.1)]).unwrap_err();
         assert_eq!(error.to_string(), "no memory left");
     }
 }

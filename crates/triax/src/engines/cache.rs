@@ -43,7 +43,7 @@ pub struct Cache {
 
 impl Cache {
     /// The cache of this user: in the folder that `TRIAX_CACHE_DIR` names, else in the system's folder for caches.
-    pub fn of_this_user() -> Self {
+    pub fn for_user() -> Self {
         Self { path: folder(|variable| env::var_os(variable).map(PathBuf::from)).map(|at| at.join("devices.json")) }
     }
 
@@ -80,9 +80,7 @@ impl Cache {
 
 fn write(path: &Path, entries: &[Entry]) -> std::io::Result<()> {
     path.parent().map_or(Ok(()), std::fs::create_dir_all)?;
-    let mut text = serde_json::to_vec_pretty(entries)?;
-    text.push(b'\n');
-    whole_file::write(path, &text)
+    whole_file::write_json(path, &entries)
 }
 
 /// Triax's folder for what can be computed again, by the environment; none where there is no home.
@@ -147,10 +145,10 @@ mod tests {
         let cache = Cache::at(&path);
         cache.keep(key(32), vec![0.1, 0.2]);
         let whole = std::fs::read_to_string(&path).unwrap();
-        let of_other_make = whole.replace("batch_size", "batch");
+        let other_schema = whole.replace("batch_size", "batch");
         let too_few = whole.replace("0.1,", "");
         let not_above_zero = whole.replace("0.1", "-0.1");
-        for damaged in [&whole[..whole.len() / 2], "", "{}", "\0\u{1}", &of_other_make, &too_few, &not_above_zero] {
+        for damaged in [&whole[..whole.len() / 2], "", "{}", "\0\u{1}", &other_schema, &too_few, &not_above_zero] {
             std::fs::write(&path, damaged).unwrap();
             assert_eq!(cache.look_up(&key(32)), None, "{damaged}");
             cache.keep(key(32), vec![0.1, 0.2]);

@@ -1,5 +1,6 @@
 //! Numbers as a reader wants them.
 
+pub use triax_model::text::grouped;
 use triax_study::statistics::Estimate;
 
 /// What stands where there is no number.
@@ -46,19 +47,6 @@ pub fn signed(value: f64) -> String {
     }
     let sign = if value < 0.0 { '−' } else { '+' };
     format!("{sign}{:.3}", value.abs())
-}
-
-/// 1234567 as `1,234,567`.
-pub fn grouped(count: u64) -> String {
-    let digits = count.to_string();
-    let mut text = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 /// `1 window`, `2 windows`.

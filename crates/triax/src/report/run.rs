@@ -190,9 +190,10 @@ fn sentences(run: &RunReport, validation: Option<&Metrics>) -> Vec<String> {
 }
 
 fn learning(run: &RunReport) -> Markup {
-    let points = |of: fn(&EpochRecord) -> Option<f64>| {
-        let point =
-            |record: &EpochRecord| of(record).map(|mean| Point { epoch: record.epoch, mean, low: mean, high: mean });
+    let points = |figure: fn(&EpochRecord) -> Option<f64>| {
+        let point = |record: &EpochRecord| {
+            figure(record).map(|mean| Point { epoch: record.epoch, mean, low: mean, high: mean })
+        };
         run.history.iter().filter_map(point).collect()
     };
     let both = [

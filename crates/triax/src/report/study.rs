@@ -10,7 +10,8 @@ use crate::report::charts::reliability;
 use crate::report::numbers::{
     counted, decimals, figure, grouped, interval, interval_in_percent, p_value, percent, signed,
 };
-use crate::report::{audit, confusion, mistakes, page, tables, verdict};
+use crate::report::verdict::{self, StudyVerdict};
+use crate::report::{audit, confusion, mistakes, page, tables};
 
 /// The whole `report.html` of a study.
 pub fn study_html(summary: &Summary) -> String {
@@ -39,7 +40,7 @@ pub fn study_html(summary: &Summary) -> String {
 
 /// The verdict.
 fn opening(summary: &Summary, best: Option<&Competitor>) -> Markup {
-    let verdict = verdict::of(summary);
+    let verdict = StudyVerdict::new(summary);
     let n_settings = verdict::ranked(summary, Kind::Network).len() as u64;
     let figures = best.map(|best| {
         [
@@ -179,17 +180,17 @@ fn learning(summary: &Summary, best: &Competitor) -> Markup {
     let networks = verdict::ranked(summary, Kind::Network);
     let others: Vec<_> = networks.iter().filter(with_curves).collect();
     let body = html! {
-        (curves::figures(curves_of(best), &caption))
-        (page::others(others.iter().map(|one| (one.name.as_str(), curves::figures(curves_of(one), &caption)))))
+        (curves::figures(loss_and_accuracy(best), &caption))
+        (page::others(others.iter().map(|one| (one.name.as_str(), curves::figures(loss_and_accuracy(one), &caption)))))
     };
     let lead = format!("How {} learned.", best.name);
     html! { @if !best.curves.is_empty() { (page::section("Learning curves", lead, &body)) } }
 }
 
-fn curves_of(competitor: &Competitor) -> [Curves; 2] {
-    let points = |of: fn(&triax_study::EpochBand) -> Option<Band>| {
+fn loss_and_accuracy(competitor: &Competitor) -> [Curves; 2] {
+    let points = |figure: fn(&triax_study::EpochBand) -> Option<Band>| {
         let point = |it: &triax_study::EpochBand| {
-            of(it).map(|Band { mean, low, high }| Point { epoch: it.epoch, mean, low, high })
+            figure(it).map(|Band { mean, low, high }| Point { epoch: it.epoch, mean, low, high })
         };
         competitor.curves.iter().filter_map(point).collect()
     };
@@ -210,9 +211,9 @@ fn curves_of(competitor: &Competitor) -> [Curves; 2] {
 }
 
 fn confusions(summary: &Summary, best: &Competitor) -> Markup {
-    let matrix = |of: &Competitor| {
-        let caption = format!("{}: percent of the windows of each class, summed over folds and seeds", of.name);
-        confusion::matrix(&of.confusion, &summary.class_names, &caption)
+    let matrix = |one: &Competitor| {
+        let caption = format!("{}: percent of the windows of each class, summed over folds and seeds", one.name);
+        confusion::matrix(&one.confusion, &summary.class_names, &caption)
     };
     let others = || summary.competitors.iter().filter(|other| other.name != best.name);
     let body = html! {
@@ -332,10 +333,10 @@ mod tests {
         summary.audit.findings.push(Finding { check: "shared samples".into(), verdict: Verdict::Leak, words });
         let leaking = study_html(&summary);
         let random = study_html(&Summary { folds: "random-5".into(), ..samples::study() });
-        for (html, said) in [(leaking, "12 of 20 windows share samples"), (random, "split at random")] {
+        for (html, reason) in [(leaking, "12 of 20 windows share samples"), (random, "split at random")] {
             let warning = html.find("class=\"warning\"").expect("a warning");
             assert!(warning < html.find("<h1>").unwrap());
-            assert!(html[warning..].contains(said));
+            assert!(html[warning..].contains(reason));
         }
     }
 

@@ -9,7 +9,7 @@ const LEVEL: f64 = 0.05;
 
 /// The verdict on a study.
 #[derive(Debug, PartialEq)]
-pub struct Verdict {
+pub struct StudyVerdict {
     /// In a line.
     pub headline: String,
     /// How well, how sure, and what else there is to know: a sentence each.
@@ -33,42 +33,44 @@ pub fn best(summary: &Summary) -> Option<&Competitor> {
     ranked(summary, Kind::Network).first().copied().or_else(|| summary.competitors.first())
 }
 
-/// The verdict on `summary`.
-pub fn of(summary: &Summary) -> Verdict {
-    let Some(best) = best(summary) else {
-        let sentences = vec!["Every training broke down, or none was asked for.".to_owned()];
-        return Verdict { headline: "Nothing was compared".to_owned(), sentences };
-    };
-    let others = ranked(summary, Kind::Network).len().saturating_sub(1);
-    let (beaten, open) = against(summary, best);
-    let headline = match (others, beaten.len()) {
-        (0, _) => format!("{}: macro-F1 {} {}", best.name, figure(best.macro_f1.mean), on_whom(summary)),
-        (_, n) if n == others => format!("{} does best {}", best.name, on_whom(summary)),
-        _ => format!("{} is ahead {}, but not shown to be best", best.name, on_whom(summary)),
-    };
-    let mut sentences = vec![format!(
-        "Macro-F1 {} (95 % interval {} over {} subjects), accuracy {} ({}).",
-        figure(best.macro_f1.mean),
-        interval(&best.macro_f1),
-        best.subjects.len(),
-        percent(best.accuracy.mean),
-        interval_in_percent(&best.accuracy),
-    )];
-    sentences.extend(lead(&beaten, &open));
-    sentences.extend(other_kinds(summary, best));
-    if let Some((worst, hardest)) = hardest(best) {
-        sentences.push(format!("The hardest subject is {hardest}, with a macro-F1 of {}.", figure(worst)));
+impl StudyVerdict {
+    /// The verdict on `summary`.
+    pub fn new(summary: &Summary) -> Self {
+        let Some(best) = best(summary) else {
+            let sentences = vec!["Every training broke down, or none was asked for.".to_owned()];
+            return StudyVerdict { headline: "Nothing was compared".to_owned(), sentences };
+        };
+        let others = ranked(summary, Kind::Network).len().saturating_sub(1);
+        let (beaten, open) = against(summary, best);
+        let headline = match (others, beaten.len()) {
+            (0, _) => format!("{}: macro-F1 {} {}", best.name, figure(best.macro_f1.mean), on_whom(summary)),
+            (_, n) if n == others => format!("{} does best {}", best.name, on_whom(summary)),
+            _ => format!("{} is ahead {}, but not shown to be best", best.name, on_whom(summary)),
+        };
+        let mut sentences = vec![format!(
+            "Macro-F1 {} (95 % interval {} over {} subjects), accuracy {} ({}).",
+            figure(best.macro_f1.mean),
+            interval(&best.macro_f1),
+            best.subjects.len(),
+            percent(best.accuracy.mean),
+            interval_in_percent(&best.accuracy),
+        )];
+        sentences.extend(lead(&beaten, &open));
+        sentences.extend(other_kinds(summary, best));
+        if let Some((worst, hardest)) = hardest(best) {
+            sentences.push(format!("The hardest subject is {hardest}, with a macro-F1 of {}.", figure(worst)));
+        }
+        if summary.n_broken > 0 {
+            sentences.push(format!(
+                "{} of {} trainings broke down (a loss that was no longer finite) and count nowhere.",
+                summary.n_broken, summary.n_trainings
+            ));
+        }
+        if summary.synthetic {
+            sentences.push("The data was made by a program, not measured: this says nothing about people.".to_owned());
+        }
+        StudyVerdict { headline, sentences }
     }
-    if summary.n_broken > 0 {
-        sentences.push(format!(
-            "{} of {} trainings broke down (a loss that was no longer finite) and count nowhere.",
-            summary.n_broken, summary.n_trainings
-        ));
-    }
-    if summary.synthetic {
-        sentences.push("The data was made by a program, not measured: this says nothing about people.".to_owned());
-    }
-    Verdict { headline, sentences }
 }
 
 fn on_whom(summary: &Summary) -> &'static str {
@@ -129,11 +131,11 @@ fn other_kinds(summary: &Summary, best: &Competitor) -> Vec<String> {
         sentences.push("No network was trained to the end.".to_owned());
         return sentences;
     }
-    let told =
+    let comparison =
         |other: &Competitor| compared(summary, best, other).map_or("", |(comparison, _)| comparison.words.as_str());
     if let Some(ensemble) = ranked(summary, Kind::Ensemble).first() {
         let (reached, sure) = (figure(ensemble.macro_f1.mean), interval(&ensemble.macro_f1));
-        sentences.push(format!("The best ensemble is {}: {reached} ({sure}). {}", ensemble.name, told(ensemble)));
+        sentences.push(format!("The best ensemble is {}: {reached} ({sure}). {}", ensemble.name, comparison(ensemble)));
     }
     if let Some(baseline) = ranked(summary, Kind::Baseline).first() {
         let beside = match baseline.macro_f1.mean > best.macro_f1.mean {
@@ -141,7 +143,7 @@ fn other_kinds(summary: &Summary, best: &Competitor) -> Vec<String> {
             false => "The best baseline stays behind",
         };
         let reached = figure(baseline.macro_f1.mean);
-        sentences.push(format!("{beside}: {}, {reached}. {}", baseline.name, told(baseline)));
+        sentences.push(format!("{beside}: {}, {reached}. {}", baseline.name, comparison(baseline)));
     }
     sentences
 }
@@ -168,16 +170,16 @@ mod tests {
     use crate::report::samples;
 
     #[test]
-    fn a_lead_that_is_shown_is_told_from_one_that_is_not() {
+    fn a_lead_that_is_shown_differs_from_one_that_is_not() {
         let mut summary = samples::study();
-        let verdict = of(&summary);
+        let verdict = StudyVerdict::new(&summary);
         assert!(verdict.headline.contains("not shown to be best"), "{verdict:?}");
         assert!(verdict.sentences[1].contains("it is not"), "{verdict:?}");
         summary.comparisons.iter_mut().for_each(|comparison| comparison.p_holm = 0.001);
-        let verdict = of(&summary);
+        let verdict = StudyVerdict::new(&summary);
         assert_eq!(verdict.headline, "loss=squared_hinge does best on people it never saw");
         summary.comparisons.iter_mut().for_each(|comparison| comparison.p_holm = 0.5);
-        assert!(of(&summary).sentences[1].starts_with("No difference to "));
+        assert!(StudyVerdict::new(&summary).sentences[1].starts_with("No difference to "));
     }
 
     #[test]
@@ -187,7 +189,7 @@ mod tests {
             comparison.p_holm = 0.001;
             comparison.difference.mean = if comparison.a == "loss=squared_hinge" { -0.1 } else { 0.1 };
         }
-        assert!(of(&summary).headline.contains("not shown to be best"));
+        assert!(StudyVerdict::new(&summary).headline.contains("not shown to be best"));
     }
 
     #[test]
@@ -195,7 +197,7 @@ mod tests {
         let mut summary = samples::study();
         let baseline = summary.competitors.iter_mut().find(|one| one.kind == Kind::Baseline).unwrap();
         baseline.macro_f1.mean = 0.99;
-        assert!(of(&summary).sentences.iter().any(|words| words.contains("ahead of every network")));
+        assert!(StudyVerdict::new(&summary).sentences.iter().any(|words| words.contains("ahead of every network")));
     }
 
     #[test]
@@ -203,23 +205,23 @@ mod tests {
         let mut summary = samples::study();
         let settings: Vec<String> = ranked(&summary, Kind::Network).iter().map(|one| one.name.clone()).collect();
         for comparison in &mut summary.comparisons {
-            let of_settings = settings.contains(&comparison.a) && settings.contains(&comparison.b);
-            comparison.p_holm = if of_settings { 0.001 } else { 0.5 };
+            let are_settings = settings.contains(&comparison.a) && settings.contains(&comparison.b);
+            comparison.p_holm = if are_settings { 0.001 } else { 0.5 };
         }
-        assert!(of(&summary).headline.contains("does best"));
+        assert!(StudyVerdict::new(&summary).headline.contains("does best"));
         summary.comparisons.iter_mut().for_each(|comparison| comparison.p_holm = 0.501 - comparison.p_holm);
-        assert!(of(&summary).headline.contains("not shown to be best"));
+        assert!(StudyVerdict::new(&summary).headline.contains("not shown to be best"));
     }
 
     #[test]
     fn a_study_of_nothing_says_so() {
         let summary = Summary { competitors: Vec::new(), comparisons: Vec::new(), ..samples::study() };
-        assert_eq!(of(&summary).headline, "Nothing was compared");
+        assert_eq!(StudyVerdict::new(&summary).headline, "Nothing was compared");
     }
 
     #[test]
     fn random_folds_never_speak_of_people() {
         let summary = Summary { folds: "random-5".into(), ..samples::study() };
-        assert!(of(&summary).headline.contains("drawn at random"));
+        assert!(StudyVerdict::new(&summary).headline.contains("drawn at random"));
     }
 }

@@ -22,7 +22,7 @@ fn json(answer: &Answer) -> Value {
 
 /// The checks that leak, and what the exit code must say of them.
 #[track_caller]
-fn leaks_of(answer: &Answer) -> Vec<String> {
+fn leaking_checks(answer: &Answer) -> Vec<String> {
     let found = json(answer);
     let findings = found["findings"].as_array().unwrap().iter();
     let leaks: Vec<String> = findings
@@ -36,7 +36,7 @@ fn leaks_of(answer: &Answer) -> Vec<String> {
 
 #[track_caller]
 fn leaks(folder: &Path, data: &str, more: &[&str]) -> Vec<String> {
-    leaks_of(&audit(folder, data, &[&["--json", "--strict", "--no-gap"], more].concat()))
+    leaking_checks(&audit(folder, data, &[&["--json", "--strict", "--no-gap"], more].concat()))
 }
 
 #[track_caller]
@@ -79,7 +79,7 @@ fn save(folder: &Path, part: &str, windows: &[Window], values: &[Vec<f32>]) {
     };
     fs::create_dir_all(folder.join("arrays")).unwrap();
     let n = windows.len();
-    let numbers = |of: fn(&Window) -> usize| windows.iter().flat_map(|w| (of(w) as i64).to_le_bytes()).collect();
+    let numbers = |field: fn(&Window) -> usize| windows.iter().flat_map(|w| (field(w) as i64).to_le_bytes()).collect();
     save("X", "<f4", format!("({n}, 32, 3)"), values.iter().flatten().flat_map(|v| v.to_le_bytes()).collect());
     save("y", "<i8", format!("({n},)"), numbers(|window| window.1));
     save("subjects", "<i8", format!("({n},)"), numbers(|window| window.0));
@@ -101,9 +101,10 @@ fn unseen_subjects_are_sound() {
     for check in ["samples", "subjects", "recordings", "duplicates", "preprocessing", "scaler", "classes"] {
         assert!(answer.stdout.contains(&format!("sound  {check}")), "{check} in\n{}", answer.stdout);
     }
-    for said in ["4 subjects, 108 windows", "by subject: 1 held out", "unseen subjects (group-4)", "Nothing was found"]
+    for expected in
+        ["4 subjects, 108 windows", "by subject: 1 held out", "unseen subjects (group-4)", "Nothing was found"]
     {
-        assert!(answer.stdout.contains(said), "`{said}` is not in\n{}", answer.stdout);
+        assert!(answer.stdout.contains(expected), "`{expected}` is not in\n{}", answer.stdout);
     }
     assert!(answer.stdout.lines().all(|line| line.chars().count() <= 80), "{}", answer.stdout);
     assert_eq!(leaks(folder.path(), "data.csv", &["--folds", "loso"]), [""; 0]);
@@ -154,15 +155,15 @@ fn a_copied_recording() {
     assert_eq!(leaks(folder.path(), "data.csv", &["--valid-subjects", "p1"]), ["duplicates"]);
     // On one side of the split it is worth knowing, and no leak.
     let answer = audit(folder.path(), "data.csv", &["--valid-subjects", "p2", "--json", "--no-gap", "--strict"]);
-    assert_eq!(leaks_of(&answer), [""; 0]);
+    assert_eq!(leaking_checks(&answer), [""; 0]);
     assert!(words(&answer, "duplicates").contains("never across a split"));
 }
 
 #[test]
 fn data_that_was_standardised_with_what_validates() {
     let (train, test) = (windows(&[0, 1], 32), windows(&[2], 32));
-    let standardised_by = |of: &[Window]| {
-        let rows: Vec<f32> = of.iter().flat_map(|&window| values(window)).collect();
+    let standardised_by = |windows: &[Window]| {
+        let rows: Vec<f32> = windows.iter().flat_map(|&window| values(window)).collect();
         let n = (rows.len() / 3) as f64;
         let channel = |c: usize| rows.iter().skip(c).step_by(3).map(|&value| f64::from(value));
         let scale: Vec<(f64, f64)> = (0..3)
@@ -192,7 +193,7 @@ fn data_that_was_standardised_with_what_validates() {
 fn a_run_is_audited_with_the_scaler_that_it_used() {
     let folder = trained();
     let strict = ["data", "audit", "run", "--json", "--strict", "--no-gap"];
-    assert_eq!(leaks_of(&triax(folder.path(), strict)), [""; 0]);
+    assert_eq!(leaking_checks(&triax(folder.path(), strict)), [""; 0]);
 
     let path = folder.path().join("run/last.safetensors");
     let mut file = WeightFile::read(&path).unwrap();
@@ -202,7 +203,7 @@ fn a_run_is_audited_with_the_scaler_that_it_used() {
     file.scaler = Some(fit_scaler(&windows.values, &all, 32, 3));
     file.write(&path).unwrap();
     let answer = triax(folder.path(), strict);
-    assert_eq!(leaks_of(&answer), ["scaler"]);
+    assert_eq!(leaking_checks(&answer), ["scaler"]);
     assert!(words(&answer, "scaler").contains("training and validation together"));
 
     // A run keeps its own settings, and its data.
@@ -229,13 +230,13 @@ fn a_study_is_audited_and_its_report_carries_the_gap() {
     );
     assert!(html.contains("Random windows: macro-F1") && !html.contains("class=\"warning\""));
     let strict = ["--json", "--strict", "--no-gap"];
-    assert_eq!(leaks_of(&triax(folder.path(), [&["data", "audit", "apart"], &strict[..]].concat())), [""; 0]);
+    assert_eq!(leaking_checks(&triax(folder.path(), [&["data", "audit", "apart"], &strict[..]].concat())), [""; 0]);
 
     let (summary, html) = study("random-3", "leaking");
     assert_eq!(summary["gap"]["unseen_folds"], "group-3");
     let warning = html.find("class=\"warning\"").expect("a warning");
     assert!(html.find("share samples").is_some_and(|at| warning < at && at < html.find("<h1").unwrap()));
-    let found = leaks_of(&triax(folder.path(), [&["data", "audit", "leaking"], &strict[..]].concat()));
+    let found = leaking_checks(&triax(folder.path(), [&["data", "audit", "leaking"], &strict[..]].concat()));
     assert_eq!(found, ["samples", "subjects", "recordings"]);
     let message = triax(folder.path(), ["data", "audit", "apart", "--folds", "loso"]).refused(2);
     assert!(message.contains("is a study"), "{message}");
@@ -247,8 +248,8 @@ fn the_report_of_a_leaking_run_names_what_leaks_and_where_the_gap_is_measured() 
     train_small(folder.path(), "data.csv", "run", &["--split", "random", "--quiet"]).done();
     let html = fs::read_to_string(folder.path().join("run/report.html")).unwrap();
     let above = &html[html.find("class=\"warning\"").expect("a warning")..html.find("<h1").unwrap()];
-    for said in ["validation windows share samples", "4 subjects are in training", "recordings are in training"] {
-        assert!(above.contains(said), "`{said}` is not above the figures: {above}");
+    for expected in ["validation windows share samples", "4 subjects are in training", "recordings are in training"] {
+        assert!(above.contains(expected), "`{expected}` is not above the figures: {above}");
     }
     assert!(html.contains("triax data audit run"), "no word of the gap");
 }
@@ -262,7 +263,7 @@ fn json_has_every_figure() {
     }
     assert_eq!((&found["gap"]["method"], &found["gap"]["n_subjects"]), (&"network".into(), &4.into()));
     for figure in ["macro_f1", "accuracy"] {
-        let mean = |of: &str| found["gap"][figure][of]["mean"].as_f64().unwrap();
+        let mean = |split: &str| found["gap"][figure][split]["mean"].as_f64().unwrap();
         assert!((mean("random") - mean("unseen") - mean("difference")).abs() < 1e-9, "{found}");
     }
     let found = json(&audit(folder.path(), "data.csv", &["--json", "--no-gap"]).done());

@@ -169,7 +169,7 @@ fn a_full_disk() {
     says(&triax(folder.path(), args).refused(1), &["/dev/full", "No space left"]);
     let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
     let output = crate::command(folder.path(), ["devices"]).stdout(full).output().unwrap();
-    says(&crate::Answer::of(output).refused(1), &["No space left"]);
+    says(&crate::Answer::from_output(output).refused(1), &["No space left"]);
 }
 
 /// A run whose disk is full (a quota of a few kilobytes a file stands in) stops with an error, and what it had saved
@@ -189,7 +189,7 @@ fn a_disk_that_fills_up() {
         .current_dir(folder.path())
         .output()
         .unwrap();
-    let message = crate::Answer::of(output).refused(1);
+    let message = crate::Answer::from_output(output).refused(1);
     says(&message, &["cannot write", "File too large"]);
     for entry in fs::read_dir(folder.path().join("run")).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
@@ -207,6 +207,6 @@ fn a_reader_that_has_seen_enough_is_no_error() {
         .spawn()
         .unwrap();
     drop(child.stdout.take());
-    let answer = crate::Answer::of(child.wait_with_output().unwrap());
+    let answer = crate::Answer::from_output(child.wait_with_output().unwrap());
     assert_eq!((answer.code, answer.stderr.as_str()), (Some(0), ""));
 }

@@ -37,8 +37,8 @@ fn a_model_and_a_fleet_are_measured_and_drawn() {
     let whole = report["roofline"]["measured_microseconds"].as_f64().unwrap();
     assert!((sum - whole).abs() < 1e-6 * whole, "{sum}, not {whole}");
     let svg = fs::read_to_string(folder.path().join("cost.svg")).unwrap();
-    for said in ["<svg", "</svg>", "fused on cpu", "models in the fleet", "dense1 backward", "what fused reaches"] {
-        assert!(svg.contains(said), "`{said}` is not in the figures");
+    for expected in ["<svg", "</svg>", "fused on cpu", "models in the fleet", "dense1 backward", "what fused reaches"] {
+        assert!(svg.contains(expected), "`{expected}` is not in the figures");
     }
 }
 
@@ -46,10 +46,10 @@ fn a_model_and_a_fleet_are_measured_and_drawn() {
 fn results_are_a_table_for_people() {
     let folder = tempfile::tempdir().unwrap();
     let answer = triax(folder.path(), [&SHORT[..], &["--batch-sizes", "256"]].concat()).done();
-    for said in
+    for expected in
         ["a model", "of sgemm", "agree with the f64 reference", "roofline of a step of 32", "arithmetic", "measured µs"]
     {
-        assert!(answer.stdout.contains(said), "`{said}` is not in\n{}", answer.stdout);
+        assert!(answer.stdout.contains(expected), "`{expected}` is not in\n{}", answer.stdout);
     }
 }
 

@@ -58,7 +58,7 @@ fn a_preset_stands_below_options_and_its_values_are_recorded() {
 #[test]
 fn a_config_file_that_makes_no_sense_is_refused_by_name() {
     let folder = tempfile::tempdir().unwrap();
-    for (text, said) in [
+    for (text, expected) in [
         ("{\"epoch\": 3}", "no setting called `epoch`"),
         ("{\"epochs\": \"many\"}", "`epochs`: `many` is no whole number"),
         ("[1]", "JSON object"),
@@ -67,7 +67,7 @@ fn a_config_file_that_makes_no_sense_is_refused_by_name() {
     ] {
         fs::write(folder.path().join("settings.json"), text).unwrap();
         let message = triax(folder.path(), ["train", "--config", "settings.json"]).refused(2);
-        assert!(message.contains("settings.json") && message.contains(said), "{message}");
+        assert!(message.contains("settings.json") && message.contains(expected), "{message}");
     }
     let message = triax(folder.path(), ["train", "--config", "none.json"]).refused(1);
     assert!(message.contains("none.json"), "{message}");
@@ -111,7 +111,7 @@ fn help_teaches() {
         assert!(answer.stdout.contains("Usage: triax "), "{}", answer.stdout);
     }
     let help = triax(folder.path(), ["train", "--help"]).done().stdout;
-    for said in [
+    for expected in [
         "[default: squared_hinge]",
         "[default: 0.001]",
         "Data:",
@@ -120,7 +120,7 @@ fn help_teaches() {
         "Augmentation:",
         "Examples:",
     ] {
-        assert!(help.contains(said), "`{said}` is not in\n{help}");
+        assert!(help.contains(expected), "`{expected}` is not in\n{help}");
     }
 }
 

@@ -31,7 +31,7 @@ struct Answer {
 }
 
 impl Answer {
-    fn of(output: Output) -> Self {
+    fn from_output(output: Output) -> Self {
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("output is UTF-8");
         Self { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
     }
@@ -47,7 +47,7 @@ impl Answer {
     #[track_caller]
     fn refused(self, code: i32) -> String {
         assert_eq!(self.code, Some(code), "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
-        assert!(self.stderr.contains("error: "), "no error is told: {}", self.stderr);
+        assert!(self.stderr.contains("error: "), "no error is printed: {}", self.stderr);
         for word in ["panic", "internal error", "RUST_BACKTRACE"] {
             assert!(!self.stderr.contains(word), "{}", self.stderr);
         }
@@ -69,7 +69,7 @@ fn command<S: AsRef<OsStr>>(folder: &Path, args: impl IntoIterator<Item = S>) ->
 }
 
 fn triax<S: AsRef<OsStr>>(folder: &Path, args: impl IntoIterator<Item = S>) -> Answer {
-    Answer::of(command(folder, args).output().expect("triax starts"))
+    Answer::from_output(command(folder, args).output().expect("triax starts"))
 }
 
 /// A network and a run so small that training takes a moment: windows of 32 samples, one convolution, two epochs.

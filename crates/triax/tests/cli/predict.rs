@@ -24,7 +24,7 @@ fn piped(folder: &Path, input: &str) -> crate::Answer {
     // It may refuse before it has read everything.
     let _ = stdin.write_all(input.as_bytes());
     drop(stdin);
-    crate::Answer::of(child.wait_with_output().unwrap())
+    crate::Answer::from_output(child.wait_with_output().unwrap())
 }
 
 #[test]
@@ -54,17 +54,17 @@ fn a_folder_is_predicted_as_the_same_rows_in_csv_are() {
     fs::write(folder.path().join("same.csv"), recordings::csv(2, 80)).unwrap();
     let same = triax(folder.path(), ["predict", "run", "--data", "same.csv", "--device", "cpu"]).done();
     let near = |a: &str, b: &str| (a.parse::<f32>().unwrap() - b.parse::<f32>().unwrap()).abs() < 1e-4;
-    for (of_folder, of_file) in rows[1..].iter().zip(&table(&same.stdout)[1..]) {
-        assert!(of_folder[4..].iter().zip(&of_file[4..]).all(|(a, b)| near(a, b)), "{of_folder:?} {of_file:?}");
+    for (folder_rows, file_rows) in rows[1..].iter().zip(&table(&same.stdout)[1..]) {
+        assert!(folder_rows[4..].iter().zip(&file_rows[4..]).all(|(a, b)| near(a, b)), "{folder_rows:?} {file_rows:?}");
     }
 }
 
 #[test]
 fn standard_input_gives_what_the_file_gives() {
     let folder = trained();
-    let of_file = triax(folder.path(), ["predict", "run", "--data", "data.csv", "--device", "cpu"]).done();
-    let of_pipe = piped(folder.path(), &recordings::csv(4, 160)).done();
-    assert_eq!(of_file.stdout, of_pipe.stdout);
+    let file_rows = triax(folder.path(), ["predict", "run", "--data", "data.csv", "--device", "cpu"]).done();
+    let piped_rows = piped(folder.path(), &recordings::csv(4, 160)).done();
+    assert_eq!(file_rows.stdout, piped_rows.stdout);
 }
 
 #[test]
@@ -73,9 +73,9 @@ fn windows_are_normalised_by_themselves_as_in_training() {
     for normalize in ["window", "gravity"] {
         let _ = fs::remove_dir_all(folder.path().join("run"));
         train_small(folder.path(), "data.csv", "run", &["--normalize", normalize, "--quiet"]).done();
-        let of_file = triax(folder.path(), ["predict", "run", "--data", "data.csv", "--device", "cpu"]).done();
-        let of_pipe = piped(folder.path(), &recordings::csv(4, 160)).done();
-        assert_eq!(of_file.stdout, of_pipe.stdout);
+        let file_rows = triax(folder.path(), ["predict", "run", "--data", "data.csv", "--device", "cpu"]).done();
+        let piped_rows = piped(folder.path(), &recordings::csv(4, 160)).done();
+        assert_eq!(file_rows.stdout, piped_rows.stdout);
         // What training has found in its own validation part, evaluation finds again.
         let metrics = read_json(folder.path().join("run/metrics.json"));
         let answer = triax(folder.path(), ["evaluate", "run", "--json", "--device", "cpu"]).done();
@@ -128,13 +128,13 @@ fn rows_that_cannot_be_used_are_dropped_and_named() {
 #[test]
 fn a_stream_that_holds_no_window_is_an_error() {
     let folder = trained();
-    for (input, said) in [
+    for (input, expected) in [
         ("", "nothing to read"),
         ("x,y,z\n1,2,3\n", "before a window of 32 rows was full: its longest unbroken recording has 1"),
         ("1,2,3\n1,2,3\n", "names of the columns"),
         ("a,b\n1,2\n", "2 channels (a, b)"),
     ] {
         let message = piped(folder.path(), input).refused(1);
-        assert!(message.contains("standard input") && message.contains(said), "{message}");
+        assert!(message.contains("standard input") && message.contains(expected), "{message}");
     }
 }

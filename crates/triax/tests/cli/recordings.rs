@@ -39,14 +39,14 @@ pub fn wisdm1(path: &Path, n_subjects: usize, n_rows: usize) {
 pub fn wisdm2(path: &Path, n_subjects: usize, n_rows: usize) {
     let folder = path.join("raw/phone/accel");
     fs::create_dir_all(&folder).unwrap();
-    for of in 0..n_subjects {
+    for own in 0..n_subjects {
         let mut text = String::new();
-        for (subject, activity, row) in every(n_subjects, n_rows).filter(|(subject, ..)| *subject == of) {
+        for (subject, activity, row) in every(n_subjects, n_rows).filter(|(subject, ..)| *subject == own) {
             let [x, y, z] = sample(subject, activity, row);
             let time = 252_207_666_810_782 + (activity * n_rows + row) as u64 * 50_000_000;
-            text.push_str(&format!("{},{},{time},{x:.4},{y:.4},{z:.4};\n", 1600 + of, ["B", "D", "A"][activity]));
+            text.push_str(&format!("{},{},{time},{x:.4},{y:.4},{z:.4};\n", 1600 + own, ["B", "D", "A"][activity]));
         }
-        fs::write(folder.join(format!("data_{}_accel_phone.txt", 1600 + of)), text).unwrap();
+        fs::write(folder.join(format!("data_{}_accel_phone.txt", 1600 + own)), text).unwrap();
     }
 }
 
@@ -85,8 +85,9 @@ pub fn uci_har(path: &Path) {
                 fs::write(folder.join(format!("{signal}_{name}_{part}.txt")), text).unwrap();
             }
         }
-        let lines =
-            |of: &dyn Fn(usize) -> usize| (0..n_windows).map(|window| format!("{}\n", of(window))).collect::<String>();
+        let lines = |value: &dyn Fn(usize) -> usize| {
+            (0..n_windows).map(|window| format!("{}\n", value(window))).collect::<String>()
+        };
         fs::write(path.join(part).join(format!("y_{part}.txt")), lines(&|window| window % 3 + 1)).unwrap();
         let subject = |window: usize| first_subject + window / 3 + 1;
         fs::write(path.join(part).join(format!("subject_{part}.txt")), lines(&subject)).unwrap();

@@ -30,9 +30,10 @@ fn a_run_leaves_a_report_and_names_it() {
     assert!(answer.stdout.contains("run/report.html"), "{}", answer.stdout);
     assert!(answer.stdout.contains("val_accuracy  "), "no curves in\n{}", answer.stdout);
     let html = report(&folder.path().join("run"));
-    let said = ["on a person it never saw", "Calibration", "jog", "data.csv", "triax evaluate run", "squared_hinge"];
-    for said in said {
-        assert!(html.contains(said), "`{said}` is not in the report");
+    let expected =
+        ["on a person it never saw", "Calibration", "jog", "data.csv", "triax evaluate run", "squared_hinge"];
+    for expected in expected {
+        assert!(html.contains(expected), "`{expected}` is not in the report");
     }
     assert!(!html.contains("class=\"warning\""));
 }

@@ -83,7 +83,7 @@ fn ctrl_c_saves_and_says_how_to_go_on() {
     let child = start_long(folder.path(), 3);
     let sent = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     assert!(sent.success());
-    let answer = crate::Answer::of(child.wait_with_output().unwrap());
+    let answer = crate::Answer::from_output(child.wait_with_output().unwrap());
     assert_eq!(answer.code, Some(1), "{}", answer.stderr);
     assert!(answer.stderr.contains("triax train --resume stopped"), "{}", answer.stderr);
     assert!(!folder.path().join("stopped/metrics.json").exists());

@@ -77,16 +77,16 @@ fn the_four_losses_are_compared_on_people_left_out() {
     let rows = table(&path.join("results.csv"));
     assert_eq!(rows.len(), 1 + 4 * 4 * 2);
     let (head, first, last) = (&rows[0], &rows[1], &rows[32]);
-    let of = |row: &Vec<String>, name: &str| row[head.iter().position(|column| column == name).unwrap()].clone();
+    let cell = |row: &Vec<String>, name: &str| row[head.iter().position(|column| column == name).unwrap()].clone();
     for column in ["accuracy", "macro_f1", "valid_loss", "recall_jog", "recall_walk", "train_loss"] {
-        assert!(of(first, column).parse::<f64>().is_ok_and(f64::is_finite), "{column}");
+        assert!(cell(first, column).parse::<f64>().is_ok_and(f64::is_finite), "{column}");
     }
     assert_eq!(
-        ["training", "fold", "subjects", "seed", "n_valid"].map(|name| of(first, name)),
+        ["training", "fold", "subjects", "seed", "n_valid"].map(|name| cell(first, name)),
         ["0", "p0", "p0", "0", "27"]
     );
-    assert_eq!(["training", "fold", "seed", "broken"].map(|name| of(last, name)), ["31", "p3", "1", ""]);
-    assert!(of(first, "device").ends_with("(fused)"), "{first:?}");
+    assert_eq!(["training", "fold", "seed", "broken"].map(|name| cell(last, name)), ["31", "p3", "1", ""]);
+    assert!(cell(first, "device").ends_with("(fused)"), "{first:?}");
     assert_eq!(table(&path.join("subjects.csv")).len(), 1 + 32);
     assert_eq!(table(&path.join("history.csv")).len(), 1 + 32 * 2);
     assert_eq!(table(&path.join("timings.csv")).len(), 1 + 32);
@@ -112,14 +112,14 @@ fn the_four_losses_are_compared_on_people_left_out() {
     // Six pairs of losses, and the best one with four ensembles and the baselines; by two figures.
     assert_eq!(summary["comparisons"].as_array().unwrap().len(), 2 * (6 + 4 + kinds("baseline")));
 
-    for said in [
+    for expected in [
         "loss=categorical_hinge",
         "macro-F1",
         "study/report.html",
         "study/results.csv",
         "4 settings × 4 folds × 2 seeds = 32",
     ] {
-        assert!(answer.stdout.contains(said), "`{said}` is not in\n{}", answer.stdout);
+        assert!(answer.stdout.contains(expected), "`{expected}` is not in\n{}", answer.stdout);
     }
     assert!(!answer.stdout.contains("no test on unseen people"));
     assert!(fs::read_to_string(path.join("report.html")).unwrap().contains("loss=categorical_hinge"));
@@ -156,7 +156,7 @@ fn a_grid_is_the_same_by_options_and_by_file() {
 }
 
 #[test]
-fn what_a_preset_sets_is_not_said_of_those_without_it() {
+fn settings_of_a_preset_are_not_shared_with_others() {
     let folder = data();
     let varied = ["--vary", "preset=reference,subject", "--folds", "held-out", "--seeds", "1"];
     study(folder.path(), "study", &varied).done();
@@ -195,7 +195,7 @@ fn ctrl_c_keeps_what_has_ended_and_says_how_to_go_on() {
     let child = begin(folder.path(), &arguments("stopped", &more), "stopped");
     let sent = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     assert!(sent.success());
-    let answer = Answer::of(child.wait_with_output().unwrap());
+    let answer = Answer::from_output(child.wait_with_output().unwrap());
     assert_eq!(answer.code, Some(1), "{}", answer.stderr);
     assert!(
         answer.stderr.contains("of 96 trainings") && answer.stderr.contains("triax study --resume stopped"),
@@ -366,9 +366,9 @@ fn damaged_and_foreign_trainings_are_named() {
 #[test]
 fn what_makes_no_sense_is_refused_by_name() {
     let folder = data();
-    let refused = |more: &[&str], said: &str| {
+    let refused = |more: &[&str], expected: &str| {
         let message = study(folder.path(), "study", more).refused(2);
-        assert!(message.contains(said), "`{said}` is not in: {message}");
+        assert!(message.contains(expected), "`{expected}` is not in: {message}");
         assert!(!folder.path().join("study").exists(), "a folder was left");
     };
     refused(&["--vary", "dropuot=0.1,0.2"], "--vary dropuot=0.1,0.2: there is no setting called `dropuot`");
@@ -383,7 +383,7 @@ fn what_makes_no_sense_is_refused_by_name() {
     refused(&["--folds", "halves"], "group-K");
     refused(&["--shard", "4/3"], "I/N");
     refused(&["--seeds", "0"], "0");
-    for (text, said) in [
+    for (text, expected) in [
         ("[vary]\ndropuot = [0.1]\n", "no setting called `dropuot`"),
         ("[settings]\nepoch = 3\n", "no setting called `epoch`"),
         ("[settings]\nrecorded = 3\n", "no setting called `recorded`"),
@@ -400,7 +400,7 @@ fn what_makes_no_sense_is_refused_by_name() {
         fs::write(folder.path().join("grid.toml"), text).unwrap();
         let message =
             triax(folder.path(), ["study", "--file", "grid.toml", "--data", "data.csv", "--out", "study"]).refused(2);
-        assert!(message.contains(said), "`{said}` is not in: {message}");
+        assert!(message.contains(expected), "`{expected}` is not in: {message}");
     }
     let message = triax(folder.path(), ["study", "--file", "gone.toml"]).refused(1);
     assert!(message.contains("gone.toml"), "{message}");
@@ -426,7 +426,7 @@ fn random_folds_are_warned_about_first() {
 }
 
 #[test]
-fn programs_are_told_in_json() {
+fn progress_is_printed_as_json() {
     let folder = data();
     let answer = study(folder.path(), "study", &[&GRID[..], &["--json"]].concat()).done();
     let lines = answer.json_lines();
@@ -529,20 +529,20 @@ fn a_study_judges_its_own_data_by_networks_that_have_not_seen_it() {
     ];
     study(folder.path(), "study", &more).done();
     let summary = read_json(folder.path().join("study/summary.json"));
-    let of = |kind: &str| {
+    let competitors = |kind: &str| {
         summary["competitors"].as_array().unwrap().iter().filter(|one| one["kind"] == kind).collect::<Vec<_>>()
     };
-    for ensemble in of("ensemble") {
+    for ensemble in competitors("ensemble") {
         let setting = ensemble["name"].as_str().unwrap().trim_end_matches(" × 2 seeds");
         let found = judged(folder.path(), &["study", "--setting", setting]);
         assert_eq!(found["metrics"]["confusion"], ensemble["confusion"], "{setting}");
         assert_eq!((&found["n_windows"], &found["n_networks"]), (&108.into(), &8.into()));
-        let said = found["judged"].as_str().unwrap();
-        assert!(said.contains("networks of its fold as one, which have not trained on its subject"), "{said}");
+        let judged = found["judged"].as_str().unwrap();
+        assert!(judged.contains("networks of its fold as one, which have not trained on its subject"), "{judged}");
     }
     // Without a setting it is the best one; the same data by another path is the same data.
     let found = judged(folder.path(), &["study"]);
-    assert_eq!(found["setting"], of("network")[0]["name"]);
+    assert_eq!(found["setting"], competitors("network")[0]["name"]);
     fs::copy(folder.path().join("data.csv"), folder.path().join("copy.csv")).unwrap();
     assert_eq!(judged(folder.path(), &["study", "--data", "copy.csv"])["metrics"], found["metrics"]);
     let text = triax(folder.path(), ["evaluate", "study", "--device", "cpu"]).done().stdout;
@@ -552,14 +552,14 @@ fn a_study_judges_its_own_data_by_networks_that_have_not_seen_it() {
     fs::write(folder.path().join("other.csv"), recordings::csv(3, 80)).unwrap();
     let other = judged(folder.path(), &["study", "--data", "other.csv"]);
     assert_eq!((&other["n_windows"], &other["judged"]), (&36.into(), &"all of the data".into()));
-    for (args, said) in [
+    for (args, expected) in [
         (&["--part", "train"][..], "fold by fold"),
         (&["--step", "8"], "fold by fold"),
         (&["--weights", "best"], "--weights best"),
         (&["--setting", "loss=mse"], "has no setting `loss=mse`"),
     ] {
         let message = triax(folder.path(), [&["evaluate", "study"], args].concat()).refused(2);
-        assert!(message.contains(said), "{message}");
+        assert!(message.contains(expected), "{message}");
     }
     let answer = triax(folder.path(), ["model", "study"]).done();
     assert!(
@@ -589,7 +589,7 @@ fn the_networks_of_a_study_predict_as_one() {
     assert_eq!(found.len(), 2 * 3 * 4);
     for (row, scores) in found.iter().enumerate() {
         for (class, score) in scores.iter().enumerate() {
-            let mean = alone.iter().map(|of| of[row][class]).sum::<f64>() / 8.0;
+            let mean = alone.iter().map(|scores| scores[row][class]).sum::<f64>() / 8.0;
             assert!((score - mean).abs() < 1e-5 * mean.abs().max(1.0), "{score}, mean {mean}");
         }
     }
@@ -603,7 +603,7 @@ fn the_networks_of_a_study_predict_as_one() {
         .stdin(fs::File::open(folder.path().join("other.csv")).unwrap())
         .output()
         .unwrap();
-    assert_eq!(Answer::of(child).done().stdout, answer.stdout);
+    assert_eq!(Answer::from_output(child).done().stdout, answer.stdout);
 }
 
 #[test]

@@ -11,10 +11,10 @@ fn a_run_folder_is_complete() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("data.csv"), recordings::csv(4, 160)).unwrap();
     let answer = train_small(folder.path(), "data.csv", "run", &["--log-steps"]).done();
-    for said in
+    for expected in
         ["Epoch 1/2 - ", "Epoch 2/2 - ", " - val_macro_f1: ", "after epoch 2", "macro-F1", "confusion", "evaluate run"]
     {
-        assert!(answer.stdout.contains(said), "`{said}` is not in\n{}", answer.stdout);
+        assert!(answer.stdout.contains(expected), "`{expected}` is not in\n{}", answer.stdout);
     }
     assert!(answer.stdout.lines().filter(|line| !line.contains(" - ")).all(|line| line.chars().count() <= 100));
 

@@ -139,7 +139,7 @@ fn a_fleet_may_be_cut_anywhere() {
 }
 
 #[test]
-fn a_fleet_that_is_told_to_stop_stops() {
+fn a_fleet_stops_when_asked() {
     let (network, train) = (small_network(0.0), windows(400));
     let cases = [1, 2, 3].map(|_| Case::new(network.clone(), plan(1), 400));
     let members = cases.each_ref().map(Case::member);

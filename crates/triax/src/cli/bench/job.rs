@@ -10,6 +10,7 @@ use triax_engine::StageTime;
 use triax_engine::{Augmentation, EngineError, Member, Optimizer, TrainingPlan, WindowSet};
 use triax_losses::Loss;
 use triax_model::random::{Purpose, Stream};
+use triax_model::text::hex;
 use triax_model::{Layer, Network, NetworkSpec, Weights};
 
 /// Windows in the training part of the data set that the job is modelled on.
@@ -56,7 +57,7 @@ impl ReferenceJob {
         let mut hash = Sha256::new();
         hash.update(self.train.windows.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>());
         hash.update(self.train.labels.iter().flat_map(|label| label.to_le_bytes()).collect::<Vec<u8>>());
-        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        hex(hash.finalize())
     }
 
     pub fn description(&self) -> Description {
@@ -138,13 +139,13 @@ fn data(spec: &NetworkSpec) -> WindowSet {
 /// Floating-point operations of forward and backward pass: each multiply-add of a layer is done again for the gradient of
 /// its weights and, but for the first layer, for the gradient of its input.
 pub fn flop_a_window(network: &Network) -> u64 {
-    let of_layers = network.layers().iter().filter_map(|layer| match layer {
+    let madds = network.layers().iter().filter_map(|layer| match layer {
         Layer::Conv { input, output, kernel, .. } => Some(output.0 * output.1 * kernel * input.1),
         Layer::Dense { inputs, units, .. } => Some(inputs * units),
         Layer::MaxPool { .. } | Layer::Dropout { .. } => None,
     });
-    let of_layers: Vec<u64> = of_layers.map(|n| n as u64).collect();
-    2 * (3 * of_layers.iter().sum::<u64>() - of_layers[0])
+    let madds: Vec<u64> = madds.map(|n| n as u64).collect();
+    2 * (3 * madds.iter().sum::<u64>() - madds[0])
 }
 
 #[cfg(test)]

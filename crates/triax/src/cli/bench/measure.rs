@@ -52,7 +52,7 @@ pub enum Task {
 
 /// How an engine's losses agree with the reference.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub struct Checked {
+pub struct Agreement {
     /// Loss of the first model's first batch under the initial weights, without dropout.
     pub first_loss: f32,
     /// Largest relative difference of a step's loss.
@@ -62,7 +62,7 @@ pub struct Checked {
 
 /// What was measured.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Timed {
+pub struct Timing {
     /// Seconds of each measurement.
     pub seconds: Vec<f64>,
     /// Windows that each model trained on in a measurement.
@@ -93,7 +93,7 @@ pub fn answer(request: &str) -> anyhow::Result<()> {
 }
 
 /// Compares a few steps of a few models with the f64 reference, which trains those alone.
-fn check(request: &Request) -> anyhow::Result<Checked> {
+fn check(request: &Request) -> anyhow::Result<Agreement> {
     let job = ReferenceJob::new();
     let engine = engines::open_choice(request.engine, request.device)?.0.engine;
     let all: Vec<usize> = (0..fitting(engine.as_ref(), &job, request)).collect();
@@ -107,7 +107,7 @@ fn check(request: &Request) -> anyhow::Result<Checked> {
         Ok(results.iter().map(|model| model.iter().map(|result| result.loss).collect()).collect())
     };
     let plain = job.network_without_dropout();
-    let mut checked = Checked { first_loss: f32::NAN, largest_difference: 0.0, steps: 0 };
+    let mut checked = Agreement { first_loss: f32::NAN, largest_difference: 0.0, steps: 0 };
     for network in [&plain, &job.network] {
         let ours = losses(engine.as_ref(), network, &all)?;
         let truth = losses(&CpuEngine::<f64>::new(), network, &some)?;
@@ -139,7 +139,7 @@ fn fitting(engine: &dyn Engine, job: &ReferenceJob, request: &Request) -> usize 
 }
 
 /// Times training, after a warm-up of one measurement's work.
-fn time(request: &Request) -> anyhow::Result<Timed> {
+fn time(request: &Request) -> anyhow::Result<Timing> {
     let job = ReferenceJob::new();
     let (opened, _) = engines::open_choice(request.engine, request.device)?;
     let models = fitting(opened.engine.as_ref(), &job, request);
@@ -151,19 +151,19 @@ fn time(request: &Request) -> anyhow::Result<Timed> {
     let (epochs, steps) = length(&mut training, request)?;
     let mut measure = || -> anyhow::Result<(f64, Vec<StepResult>)> {
         let start = Instant::now();
-        let mut of_first = Vec::new();
+        let mut results = Vec::new();
         for _ in 0..epochs {
-            of_first = training.epoch(steps)?;
+            results = training.epoch(steps)?;
         }
-        Ok((start.elapsed().as_secs_f64(), of_first))
+        Ok((start.elapsed().as_secs_f64(), results))
     };
     measure()?;
     let mut seconds = Vec::with_capacity(request.repeats);
     let mut results = Vec::new();
     for _ in 0..request.repeats {
-        let (taken, of_last_epoch) = measure()?;
+        let (taken, last_epoch) = measure()?;
         seconds.push(taken);
-        results = of_last_epoch;
+        results = last_epoch;
     }
 
     let windows = windows_in(steps, request.batch_size);
@@ -172,7 +172,7 @@ fn time(request: &Request) -> anyhow::Result<Timed> {
     let correct: u32 = results.iter().map(|result| result.correct).sum();
     let last_loss = total_loss / windows as f64;
     ensure!(last_loss.is_finite(), "the loss became {last_loss} while it was timed");
-    Ok(Timed {
+    Ok(Timing {
         seconds,
         windows: epochs * windows,
         steps: epochs * steps,
@@ -312,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_timed_is_told() {
+    fn every_measurement_is_returned() {
         let timed = time(&request(Task::Time, EngineName::Fused, 4096, 2)).unwrap();
         assert_eq!((timed.seconds.len(), timed.models), (2, 2));
         assert_eq!(timed.windows, windows_in(timed.steps, 4096));

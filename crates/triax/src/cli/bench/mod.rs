@@ -2,12 +2,12 @@
 //!
 //! Each row is first checked against the f64 reference and then timed, in processes of their own.
 
+mod bandwidth;
 mod job;
 mod measure;
 mod plot;
 mod roofline;
 mod sgemm;
-mod stream;
 mod table;
 
 use std::io::{self, Write};
@@ -27,7 +27,7 @@ use triax::settings::EngineName;
 
 use crate::cli::options::named;
 use job::ReferenceJob;
-use measure::{Checked, Request, Task, Timed};
+use measure::{Agreement, Request, Task, Timing};
 use roofline::Roofline;
 
 /// Time engines and devices on the reference job, for one model and for fleets
@@ -93,7 +93,7 @@ struct Row {
     batch_size: usize,
     /// Models trained at once.
     models: usize,
-    checked: Checked,
+    checked: Agreement,
     /// Of the whole fleet.
     seconds_per_epoch: Spread,
     seconds_per_model_epoch: f64,
@@ -135,7 +135,7 @@ struct Spread {
 
 impl Spread {
     /// `all` must not be empty.
-    fn of(all: Vec<f64>) -> Self {
+    fn new(all: Vec<f64>) -> Self {
         let mut sorted = all.clone();
         sorted.sort_by(f64::total_cmp);
         let (low, high) = (sorted[(sorted.len() - 1) / 2], sorted[sorted.len() / 2]);
@@ -158,14 +158,14 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     }
     let report = measure_all(&args)?;
     if let Some(path) = &args.svg {
-        let drawn = plot::of(&report).map_err(|error| anyhow::anyhow!("cannot draw the figures: {error}"))?;
-        std::fs::write(path, drawn).with_context(|| format!("cannot write {}", path.display()))?;
+        let svg = plot::svg(&report).map_err(|error| anyhow::anyhow!("cannot draw the figures: {error}"))?;
+        std::fs::write(path, svg).with_context(|| format!("cannot write {}", path.display()))?;
     }
     let mut out = io::stdout().lock();
     if args.json {
         writeln!(out, "{}", serde_json::to_string_pretty(&report)?)?;
     } else {
-        write!(out, "{}", table::of(&report))?;
+        write!(out, "{}", table::text(&report))?;
     }
     Ok(if report.failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -188,8 +188,8 @@ fn points(args: &Args) -> Result<Vec<Point>, Error> {
     }
     let batch_sizes = if batch_sizes.is_empty() { vec![job::BATCH_SIZE] } else { batch_sizes };
     let fleets = if fleets.is_empty() { vec![1] } else { fleets };
-    let of_fleet = |&models: &usize| batch_sizes.iter().map(move |&batch_size| Point { batch_size, models });
-    Ok(fleets.iter().flat_map(of_fleet).collect())
+    let with_each_batch = |&models: &usize| batch_sizes.iter().map(move |&batch_size| Point { batch_size, models });
+    Ok(fleets.iter().flat_map(with_each_batch).collect())
 }
 
 /// The devices that the user asked for.
@@ -216,7 +216,7 @@ fn measure_all(args: &Args) -> anyhow::Result<Report> {
     let repeats = args.repeats.map_or(repeats, NonZeroUsize::get);
 
     let reference = ReferenceJob::new();
-    let (sgemm_gflops, stream_gbytes) = (sgemm::gflops(), stream::gbytes());
+    let (sgemm_gflops, stream_gbytes) = (sgemm::gflops(), bandwidth::gbytes());
     let batch_size = job::BATCH_SIZE;
     let stage_times = job::stage_times(&reference, batch_size)?;
     let mut report = Report {
@@ -274,11 +274,12 @@ fn ask<T: DeserializeOwned>(request: Request) -> anyhow::Result<T> {
     let arguments = ["bench".to_owned(), "--measure".to_owned(), serde_json::to_string(&request)?];
     let done =
         Command::new(program).args(arguments).stdin(Stdio::null()).output().context("cannot run this program again")?;
-    let said = String::from_utf8_lossy(&done.stderr);
+    let stderr = String::from_utf8_lossy(&done.stderr);
     anyhow::ensure!(
         done.status.success(),
         "{}",
-        said.lines()
+        stderr
+            .lines()
             .skip_while(|line| !line.starts_with("error: "))
             .collect::<Vec<_>>()
             .join("; ")
@@ -294,12 +295,12 @@ fn row(
     engine: EngineName,
     device: DeviceInfo,
     batch_size: usize,
-    checked: Checked,
-    timed: Timed,
+    checked: Agreement,
+    timed: Timing,
 ) -> Row {
-    let Timed { seconds, windows, steps, models, seconds_to_first_step, peak_bytes, last_loss, last_accuracy } = timed;
+    let Timing { seconds, windows, steps, models, seconds_to_first_step, peak_bytes, last_loss, last_accuracy } = timed;
     let epochs = windows as f64 / job::N_WINDOWS as f64;
-    let seconds_per_epoch = Spread::of(seconds.iter().map(|seconds| seconds / epochs).collect());
+    let seconds_per_epoch = Spread::new(seconds.iter().map(|seconds| seconds / epochs).collect());
     let windows_per_second = (models * job::N_WINDOWS) as f64 / seconds_per_epoch.median;
     let gflops = windows_per_second * report.job.flop_a_window as f64 / 1e9;
     let on_cpu = matches!(device.kind, DeviceKind::Cpu | DeviceKind::Software);
@@ -330,13 +331,13 @@ mod tests {
 
     #[test]
     fn the_median_of_an_even_number_is_between_the_middle_two() {
-        let spread = Spread::of(vec![4.0, 1.0, 2.0, 10.0]);
+        let spread = Spread::new(vec![4.0, 1.0, 2.0, 10.0]);
         assert_eq!((spread.median, spread.fastest, spread.slowest), (3.0, 1.0, 10.0));
         assert_eq!(spread.all, [4.0, 1.0, 2.0, 10.0]);
-        assert_eq!(Spread::of(vec![5.0]).median, 5.0);
+        assert_eq!(Spread::new(vec![5.0]).median, 5.0);
     }
 
-    fn points_of(args: &[&str]) -> Result<Vec<(usize, usize)>, Error> {
+    fn parsed_points(args: &[&str]) -> Result<Vec<(usize, usize)>, Error> {
         #[derive(clap::Parser)]
         struct Line {
             #[command(flatten)]
@@ -348,14 +349,14 @@ mod tests {
 
     #[test]
     fn what_is_given_is_combined_and_without_it_two_series_are_measured() {
-        let all = points_of(&[]).unwrap();
+        let all = parsed_points(&[]).unwrap();
         assert_eq!(all[..3], [(16, 1), (32, 1), (64, 1)]);
         assert_eq!(all[8..], [(4096, 1), (32, 8), (32, 64), (32, 512)]);
-        assert_eq!(points_of(&["--quick"]).unwrap(), [(32, 1), (1024, 1), (32, 8)]);
-        assert_eq!(points_of(&["--batch-sizes", "32"]).unwrap(), [(32, 1)]);
-        assert_eq!(points_of(&["--fleets", "1,8", "--quick"]).unwrap(), [(32, 1), (32, 8)]);
-        let both = points_of(&["--fleets", "2,3", "--batch-sizes", "16,64"]).unwrap();
+        assert_eq!(parsed_points(&["--quick"]).unwrap(), [(32, 1), (1024, 1), (32, 8)]);
+        assert_eq!(parsed_points(&["--batch-sizes", "32"]).unwrap(), [(32, 1)]);
+        assert_eq!(parsed_points(&["--fleets", "1,8", "--quick"]).unwrap(), [(32, 1), (32, 8)]);
+        let both = parsed_points(&["--fleets", "2,3", "--batch-sizes", "16,64"]).unwrap();
         assert_eq!(both, [(16, 2), (64, 2), (16, 3), (64, 3)]);
-        assert!(points_of(&["--batch-sizes", "8000"]).unwrap_err().to_string().contains("7552"));
+        assert!(parsed_points(&["--batch-sizes", "8000"]).unwrap_err().to_string().contains("7552"));
     }
 }

@@ -9,7 +9,7 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 use super::roofline::Stage;
 use super::{Report, Row};
 
-type Drawn = Result<(), Box<dyn Error>>;
+type DrawResult = Result<(), Box<dyn Error>>;
 
 /// Width and height of each figure.
 const FIGURE: (u32, u32) = (640, 440);
@@ -31,26 +31,26 @@ struct Series {
 }
 
 /// The figures side by side, as the text of an SVG file.
-pub fn of(report: &Report) -> Result<String, Box<dyn Error>> {
+pub fn svg(report: &Report) -> Result<String, Box<dyn Error>> {
     let mut svg = String::new();
     {
         let root = SVGBackend::with_string(&mut svg, (3 * FIGURE.0, FIGURE.1)).into_drawing_area();
         root.fill(&WHITE)?;
         let figures = root.split_evenly((1, 3));
-        let of_a_window = |row: &Row| (row.batch_size as f64, 1e6 / row.windows_per_second);
+        let window_cost = |row: &Row| (row.batch_size as f64, 1e6 / row.windows_per_second);
         lines(
             &figures[0],
             "cost of a window, one model",
             ("windows a batch", "µs a window"),
-            &series(report, |row| row.models == 1, of_a_window),
+            &series(report, |row| row.models == 1, window_cost),
         )?;
-        let of_a_model = |row: &Row| (row.models as f64, row.seconds_per_model_epoch);
+        let model_cost = |row: &Row| (row.models as f64, row.seconds_per_model_epoch);
         let batch_size = report.roofline.batch_size;
         lines(
             &figures[1],
             &format!("cost of a model, batch {batch_size}"),
             ("models in the fleet", "seconds an epoch and model"),
-            &series(report, |row| row.batch_size == batch_size, of_a_model),
+            &series(report, |row| row.batch_size == batch_size, model_cost),
         )?;
         roofline(&figures[2], report)?;
         root.present()?;
@@ -73,7 +73,7 @@ fn series(report: &Report, belongs: impl Fn(&Row) -> bool, point: impl Fn(&Row) 
 }
 
 /// Series over logarithmic axes, with a legend.
-fn lines(area: &DrawingArea<SVGBackend<'_>, Shift>, title: &str, axes: (&str, &str), all: &[Series]) -> Drawn {
+fn lines(area: &DrawingArea<SVGBackend<'_>, Shift>, title: &str, axes: (&str, &str), all: &[Series]) -> DrawResult {
     let points = all.iter().flat_map(|series| series.points.iter().copied());
     let Some([x, y]) = ranges(points) else {
         return empty(area, title);
@@ -110,7 +110,7 @@ fn lines(area: &DrawingArea<SVGBackend<'_>, Shift>, title: &str, axes: (&str, &s
 
 /// The rate that each stage can reach at best, below the roof of arithmetic and memory: a disc. A ring below it, or above
 /// where caches hold what it reads, is the rate that was measured.
-fn roofline(area: &DrawingArea<SVGBackend<'_>, Shift>, report: &Report) -> Drawn {
+fn roofline(area: &DrawingArea<SVGBackend<'_>, Shift>, report: &Report) -> DrawResult {
     let (stages, peak, stream) = (&report.roofline.stages, report.sgemm_gflops, report.stream_gbytes);
     let title = format!("roofline of a step of {} on this CPU, and what fused reaches", report.roofline.batch_size);
     let ridge = peak / stream;
@@ -153,7 +153,7 @@ fn roofline(area: &DrawingArea<SVGBackend<'_>, Shift>, report: &Report) -> Drawn
 }
 
 /// A figure for which nothing was measured.
-fn empty(area: &DrawingArea<SVGBackend<'_>, Shift>, title: &str) -> Drawn {
+fn empty(area: &DrawingArea<SVGBackend<'_>, Shift>, title: &str) -> DrawResult {
     area.titled(title, (FONT, 18))?;
     Ok(())
 }
@@ -162,8 +162,8 @@ fn empty(area: &DrawingArea<SVGBackend<'_>, Shift>, title: &str) -> Drawn {
 fn ranges(points: impl Iterator<Item = (f64, f64)>) -> Option<[(f64, f64); 2]> {
     let mut ends: Option<[(f64, f64); 2]> = None;
     for (x, y) in points {
-        let [of_x, of_y] = ends.unwrap_or([(x, x), (y, y)]);
-        ends = Some([(of_x.0.min(x), of_x.1.max(x)), (of_y.0.min(y), of_y.1.max(y))]);
+        let [x_ends, y_ends] = ends.unwrap_or([(x, x), (y, y)]);
+        ends = Some([(x_ends.0.min(x), x_ends.1.max(x)), (y_ends.0.min(y), y_ends.1.max(y))]);
     }
     ends.map(|[x, y]| [(x.0 / 1.5, x.1 * 1.5), (y.0 / 2.0, y.1 * 2.0)])
 }

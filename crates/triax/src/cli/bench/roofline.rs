@@ -71,8 +71,8 @@ impl Roofline {
             // Multiply-adds and values in and out of a window, and parameters.
             let (name, madds, read, written, parameters) = match layer {
                 Layer::Conv { name, input, output, kernel, .. } => {
-                    let of_kernel = kernel * input.1 * output.1;
-                    (name, output.0 * of_kernel, input.0 * input.1, output.0 * output.1, of_kernel + output.1)
+                    let weights = kernel * input.1 * output.1;
+                    (name, output.0 * weights, input.0 * input.1, output.0 * output.1, weights + output.1)
                 }
                 Layer::Dense { name, inputs, units, .. } => {
                     (name, inputs * units, *inputs, *units, (inputs + 1) * units)

@@ -9,7 +9,7 @@ use super::roofline::Roofline;
 use super::{Report, Row};
 
 /// Tables and footnotes.
-pub fn of(report: &Report) -> String {
+pub fn text(report: &Report) -> String {
     let mut rows = table(
         ["engine", "device", "batch", "models", "s/epoch", "a model", "fastest–slowest"],
         ["µs/step", "windows/s", "first step", "memory", "of sgemm"],

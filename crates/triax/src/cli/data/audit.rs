@@ -10,7 +10,7 @@ use triax::{Error, Run, SplitAudit, is_study};
 use triax_data::{Finding, Folds, Verdict};
 use triax_study::Gap;
 
-use crate::cli::options::Given;
+use crate::cli::options::GivenSettings;
 use crate::cli::text::{SYNTHETIC, interval, wrapped};
 
 const EXAMPLES: &str = "\
@@ -32,7 +32,7 @@ What each check means, and what to do about it: docs/audit.md.";
 #[command(after_help = EXAMPLES, mut_arg("data", positional))]
 pub struct Args {
     #[command(flatten)]
-    settings: Given<(DataSettings, SplitSettings)>,
+    settings: GivenSettings<(DataSettings, SplitSettings)>,
     /// Audit the folds of a study: loso, group-K, held-out, random-K or predefined
     #[arg(long, value_name = "FOLDS", conflicts_with = "split")]
     folds: Option<Folds>,

@@ -17,7 +17,7 @@ use triax_data::Folds;
 use triax_engine::device::DeviceChoice;
 use triax_study::{Outcome, Share};
 
-use super::options::{Given, positive};
+use super::options::{GivenSettings, positive};
 use super::progress::{Style, interruption};
 use super::text::SYNTHETIC;
 use super::{note_all, now};
@@ -73,7 +73,7 @@ struct StudyArgs {
     #[command(flatten)]
     run: RunArgs,
     #[command(flatten)]
-    settings: Given<Settings>,
+    settings: GivenSettings<Settings>,
 }
 
 /// What is compared, and on what.
@@ -190,7 +190,7 @@ fn start(args: StudyArgs, ready_made: Vary) -> anyhow::Result<ExitCode> {
 }
 
 /// The study of a command line, and of the file that it names.
-fn description(grid: GridArgs, settings: Given<Settings>, ready_made: Vary) -> Result<Description, Error> {
+fn description(grid: GridArgs, settings: GivenSettings<Settings>, ready_made: Vary) -> Result<Description, Error> {
     let file = grid.file.as_deref().map(StudyOptions::read).transpose()?.unwrap_or_default();
     let vary = grid.vary.iter().map(|vary| parse_vary(vary)).collect::<Result<_, _>>()?;
     let options = StudyOptions {

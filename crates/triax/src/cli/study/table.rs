@@ -52,8 +52,8 @@ pub fn write(out: &mut dyn Write, summary: &Summary) -> io::Result<()> {
 /// The comparisons that matter most: of the best setting with the other settings and with the best baseline, by macro-F1.
 fn shown(summary: &Summary) -> Vec<&Comparison> {
     let names = |kind: Kind| {
-        let of_kind = summary.competitors.iter().filter(move |one| one.kind == kind);
-        of_kind.map(|one| one.name.as_str())
+        let competitors = summary.competitors.iter().filter(move |one| one.kind == kind);
+        competitors.map(|one| one.name.as_str())
     };
     let Some(best) = names(Kind::Network).next() else { return Vec::new() };
     // Competitors of a kind are sorted, the best first.
@@ -70,8 +70,8 @@ mod tests {
 
     #[test]
     fn names_are_shortened_and_rows_fit() {
-        let of = Estimate { mean: 0.7125, deviation: 0.1, low: 0.64, high: 1.0 };
-        assert_eq!(NAME + 1 + 2 * interval(&of).len() + 2, 77);
+        let estimate = Estimate { mean: 0.7125, deviation: 0.1, low: 0.64, high: 1.0 };
+        assert_eq!(NAME + 1 + 2 * interval(&estimate).len() + 2, 77);
         assert_eq!(shortened("abcdef", 4), "abc…");
         assert_eq!(shortened("abcd", 4), "abcd");
     }

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 use plotters::prelude::*;
 
-use super::{Area, Drawn, Ink, Scale, axes};
+use super::{Area, DrawResult, Ink, Scale, axes};
 
 /// Width and height in CSS pixels.
 const SIZE: (u32, u32) = (440, 270);
@@ -68,7 +68,7 @@ fn chart(curves: Curves, title: &str) -> Markup {
     super::chart(SIZE, title, |area| draw(area, &curves))
 }
 
-fn draw(area: &Area<'_>, curves: &Curves) -> Drawn {
+fn draw(area: &Area<'_>, curves: &Curves) -> DrawResult {
     let points = || curves.train.iter().chain(&curves.valid);
     let last = points().map(|point| point.epoch).max().unwrap_or(1).max(2) as f64;
     let (least, most) =
@@ -78,7 +78,7 @@ fn draw(area: &Area<'_>, curves: &Curves) -> Drawn {
         true => (((least.min(0.9) * 10.0 - 0.2).floor() / 10.0).clamp(0.0, 0.8), 1.0),
         false => (0.0, if most > 0.0 { most * 1.05 } else { 1.0 }),
     };
-    let scales = (Scale::of_counts(1.0, last, 8.0), Scale::new(low, high, 5.0));
+    let scales = (Scale::whole_numbers(1.0, last, 8.0), Scale::new(low, high, 5.0));
     let mut chart = axes(area, scales, (42, 26), None)?;
     for (points, ink, width) in [(&curves.train, Ink::Muted, 6), (&curves.valid, Ink::Accent, 10)] {
         let at = |point: &Point, value: f64| (point.epoch as f64, value.clamp(low, high));

@@ -21,8 +21,8 @@ use scale::Scale;
 
 /// What plotters draws on here.
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
-/// How a drawing ends. In memory nothing can go wrong.
-type Drawn = Result<(), Box<dyn Error>>;
+/// The result of drawing. A drawing in memory does not fail.
+type DrawResult = Result<(), Box<dyn Error>>;
 
 /// Units a CSS pixel.
 const UNIT: u32 = 4;
@@ -71,7 +71,7 @@ impl Ink {
 }
 
 /// What `draw` draws on an area of `size` CSS pixels, named `title` to who cannot see it.
-fn chart(size: (u32, u32), title: &str, draw: impl FnOnce(&Area<'_>) -> Drawn) -> Markup {
+fn chart(size: (u32, u32), title: &str, draw: impl FnOnce(&Area<'_>) -> DrawResult) -> Markup {
     let (width, height) = (size.0 * UNIT, size.1 * UNIT);
     let mut svg = String::new();
     {

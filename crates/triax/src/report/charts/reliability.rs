@@ -4,7 +4,7 @@ use maud::{Markup, html};
 use plotters::prelude::*;
 use triax_study::Reliability;
 
-use super::{Area, Drawn, Ink, Scale, axes};
+use super::{Area, DrawResult, Ink, Scale, axes};
 use crate::report::numbers::{grouped, percent};
 use crate::report::page;
 
@@ -33,8 +33,8 @@ pub fn section(reliability: &Reliability) -> Markup {
 /// Whether the scores claim too much.
 fn words(reliability: &Reliability) -> String {
     let n_windows: u64 = reliability.n_windows.iter().sum();
-    let mean = |of: &[f64]| {
-        let sum: f64 = of.iter().zip(&reliability.n_windows).map(|(value, &n)| value * n as f64).sum();
+    let mean = |values: &[f64]| {
+        let sum: f64 = values.iter().zip(&reliability.n_windows).map(|(value, &n)| value * n as f64).sum();
         sum / n_windows.max(1) as f64
     };
     let (confidence, accuracy) = (mean(&reliability.confidence), mean(&reliability.accuracy));
@@ -46,7 +46,7 @@ fn words(reliability: &Reliability) -> String {
     format!("Mean confidence {}, accuracy {}: {verdict}.", percent(confidence), percent(accuracy))
 }
 
-fn draw(area: &Area<'_>, reliability: &Reliability) -> Drawn {
+fn draw(area: &Area<'_>, reliability: &Reliability) -> DrawResult {
     let scale = || Scale::new(0.0, 1.0, 5.0);
     let mut chart = axes(area, (scale(), scale()), (58, 44), Some(("confidence", "accuracy")))?;
     let n_bins = reliability.n_windows.len();
@@ -94,10 +94,10 @@ mod tests {
 
     #[test]
     fn the_words_say_which_way_it_errs() {
-        let of = |scores: &[f32], labels: &[u32]| words(&Reliability::from_scores(scores, labels, 2));
+        let verdict = |scores: &[f32], labels: &[u32]| words(&Reliability::from_scores(scores, labels, 2));
         let sure = [9.0, 0.0].repeat(4);
-        assert!(of(&sure, &[0, 0, 1, 1]).contains("claims more"));
-        assert!(of(&sure, &[0, 0, 0, 0]).contains("keeps what it claims"));
-        assert!(of(&[0.1, 0.0].repeat(4), &[0, 0, 0, 0]).contains("claims less"));
+        assert!(verdict(&sure, &[0, 0, 1, 1]).contains("claims more"));
+        assert!(verdict(&sure, &[0, 0, 0, 0]).contains("keeps what it claims"));
+        assert!(verdict(&[0.1, 0.0].repeat(4), &[0, 0, 0, 0]).contains("claims less"));
     }
 }

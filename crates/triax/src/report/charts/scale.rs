@@ -25,7 +25,7 @@ impl Scale {
     }
 
     /// The same for whole numbers: never less than 1 apart.
-    pub fn of_counts(low: f64, high: f64, about: f64) -> Self {
+    pub fn whole_numbers(low: f64, high: f64, about: f64) -> Self {
         Self::new(low, high, about.min(high - low))
     }
 
@@ -85,7 +85,7 @@ mod tests {
         assert_eq!(labels(&Scale::new(0.0, 0.11, 4.0)), ["0.00", "0.05", "0.10"]);
         assert_eq!(labels(&Scale::new(-13.0, 22.0, 4.0)), ["−10", "0", "10", "20"]);
         assert_eq!(labels(&Scale::new(0.0, 6.1, 4.0).in_unit("s")), ["0", "2", "4", "6 s"]);
-        assert_eq!(labels(&Scale::of_counts(1.0, 2.0, 8.0)), ["1", "2"]);
+        assert_eq!(labels(&Scale::whole_numbers(1.0, 2.0, 8.0)), ["1", "2"]);
     }
 
     #[test]

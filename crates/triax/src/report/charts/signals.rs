@@ -4,7 +4,7 @@ use maud::Markup;
 use plotters::prelude::*;
 use triax_study::Mistake;
 
-use super::{Area, CHANNELS, Drawn, Scale, axes};
+use super::{Area, CHANNELS, DrawResult, Scale, axes};
 
 /// Width and height in CSS pixels.
 const SIZE: (u32, u32) = (340, 190);
@@ -14,7 +14,7 @@ pub fn chart(mistake: &Mistake, rate_hz: Option<f64>, title: &str) -> Markup {
     super::chart(SIZE, title, |area| draw(area, mistake, rate_hz))
 }
 
-fn draw(area: &Area<'_>, mistake: &Mistake, rate_hz: Option<f64>) -> Drawn {
+fn draw(area: &Area<'_>, mistake: &Mistake, rate_hz: Option<f64>) -> DrawResult {
     let n_channels = mistake.channels.len().max(1);
     let n_samples = mistake.values.len() / n_channels;
     let rate = rate_hz.filter(|rate| *rate > 0.0);

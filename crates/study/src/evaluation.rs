@@ -1,5 +1,6 @@
 //! The metrics of trainings, from the scores in their files; and the scores of ensembles.
 
+use triax_data::Fold;
 use triax_losses::{Loss, predicted_class};
 use triax_trainer::{Metrics, SubjectFigures};
 
@@ -7,30 +8,28 @@ use crate::StudyError;
 use crate::grid::{Study, Training};
 use crate::training_file::TrainingFile;
 
-/// The metrics of a training.
+/// The figures of a training over the validation windows of its fold.
 pub(crate) struct TrainingFigures {
     pub metrics: Metrics,
     pub subjects: Vec<SubjectFigures>,
 }
 
-/// The metrics of `training`, from the scores in `file`; none if it broke down.
-///
-/// # Errors
-/// Scores that do not belong to the fold's windows.
-pub(crate) fn judge(
-    study: &Study,
-    training: Training,
-    file: &TrainingFile,
-) -> Result<Option<TrainingFigures>, StudyError> {
-    if file.trained.broken.is_some() {
-        return Ok(None);
+impl TrainingFigures {
+    /// The figures of `training`, from the scores in `file`; none if it broke down.
+    ///
+    /// # Errors
+    /// Scores that do not belong to the fold's windows.
+    pub fn from_file(study: &Study, training: Training, file: &TrainingFile) -> Result<Option<Self>, StudyError> {
+        if file.trained.broken.is_some() {
+            return Ok(None);
+        }
+        let (setting, fold) = (&study.settings[training.setting], &study.folds[training.fold]);
+        let labels = study.labels(&fold.valid);
+        let metrics = Metrics::from_scores(&file.scores, &labels, setting.plan.training.loss, study.classes())
+            .map_err(|error| StudyError::Scores { number: training.number, problem: error.to_string() })?;
+        let predictions = predictions(&file.scores, study.classes().len());
+        Ok(Some(Self { metrics, subjects: subject_figures(study, &fold.valid, &predictions) }))
     }
-    let (setting, fold) = (&study.settings[training.setting], &study.folds[training.fold]);
-    let labels = study.labels(&fold.valid);
-    let metrics = Metrics::from_scores(&file.scores, &labels, setting.plan.training.loss, study.classes())
-        .map_err(|error| StudyError::Scores { number: training.number, problem: error.to_string() })?;
-    let predictions = predictions(&file.scores, study.classes().len());
-    Ok(Some(TrainingFigures { metrics, subjects: by_subject(study, &fold.valid, &predictions) }))
 }
 
 /// The predicted class of each row of `scores` (n_windows, classes).
@@ -38,8 +37,13 @@ pub(crate) fn predictions(scores: &[f32], classes: usize) -> Vec<u32> {
     scores.chunks_exact(classes).map(|row| predicted_class(row) as u32).collect()
 }
 
+/// The validation windows of `folds`, fold after fold.
+pub(crate) fn valid_windows(folds: &[Fold]) -> Vec<u32> {
+    folds.iter().flat_map(|fold| fold.valid.iter().copied()).collect()
+}
+
 /// The figures of each subject, from `predictions` for the windows at `indices`.
-pub(crate) fn by_subject(study: &Study, indices: &[u32], predictions: &[u32]) -> Vec<SubjectFigures> {
+pub(crate) fn subject_figures(study: &Study, indices: &[u32], predictions: &[u32]) -> Vec<SubjectFigures> {
     let subjects: Vec<&str> = indices.iter().map(|&idx| study.subject(idx)).collect();
     SubjectFigures::by_subject(predictions, &study.labels(indices), &subjects)
 }
@@ -100,9 +104,9 @@ impl EnsembleScores {
 mod tests {
     use super::*;
 
-    fn combined(of_networks: &[&[f32]], loss: Loss, classes: usize) -> Vec<f32> {
+    fn combined(networks: &[&[f32]], loss: Loss, classes: usize) -> Vec<f32> {
         let mut all = EnsembleScores::new(loss, classes);
-        of_networks.iter().for_each(|scores| all.add(scores));
+        networks.iter().for_each(|scores| all.add(scores));
         all.scores()
     }
 
