@@ -35,28 +35,19 @@ impl Trial<'_> {
     /// # Errors
     /// A job that the engine refuses; a device that fails.
     pub fn seconds_per_step(&self, engine: &dyn Engine) -> Result<f64, EngineError> {
+        let mut steps = self.open(engine)?;
+        seconds_per_step(|n_steps| steps.take(n_steps))
+    }
+
+    /// Opens a session for the steps of the trial.
+    fn open(&self, engine: &dyn Engine) -> Result<TrialSteps, EngineError> {
         let windows = self.some_windows();
         let weights = Weights::glorot_uniform(self.network, self.plan.seed);
         let plan = TrainingPlan { batch_size: self.plan.batch_size.min(windows.len()), ..self.plan.clone() };
-        let Self { network, scaler, .. } = *self;
+        let Self { network, scaler, learning_rate, .. } = *self;
         let member = Member { network, weights: &weights, plan: &plan, scaler, validation: &[] };
-        let mut session = engine.open(&[member], &windows)?;
-        let mut take = |n_steps: usize| self.take(session.as_mut(), windows.len(), plan.batch_size, n_steps);
-
-        // The first step may compile kernels and start threads.
-        take(1)?;
-        let mut n_steps = 1;
-        let mut seconds = take(n_steps)?;
-        while seconds < LONG_ENOUGH {
-            n_steps *= 2;
-            seconds = take(n_steps)?;
-        }
-        // A step that takes seconds needs no repetition to be told from another.
-        let repeats = if seconds > 10 * LONG_ENOUGH { 0 } else { REPEATS - 1 };
-        for _ in 0..repeats {
-            seconds = seconds.min(take(n_steps)?);
-        }
-        Ok(seconds.as_secs_f64() / n_steps as f64)
+        let session = engine.open(&[member], &windows)?;
+        Ok(TrialSteps { session, n_windows: windows.len(), batch_size: plan.batch_size, learning_rate })
     }
 
     /// The first windows to train on, in a set of their own, so that not all data travels to a device for a trial.
@@ -68,22 +59,47 @@ impl Trial<'_> {
         let labels = chosen.map(|idx| self.windows.labels[idx]).collect();
         WindowSet { windows: values.collect(), labels, sample_weights: None }
     }
+}
 
-    /// Takes steps of `batch_size` windows through `n_windows`, over and over, and says how long they took.
-    fn take(
-        &self,
-        session: &mut dyn Session,
-        n_windows: usize,
-        batch_size: usize,
-        n_steps: usize,
-    ) -> Result<Duration, EngineError> {
-        let order: Vec<u32> = (0..n_windows as u32).cycle().take(n_steps * batch_size).collect();
+/// The session of a trial.
+struct TrialSteps {
+    session: Box<dyn Session>,
+    n_windows: usize,
+    batch_size: usize,
+    learning_rate: f32,
+}
+
+impl TrialSteps {
+    /// Takes `n_steps` steps through the windows, over and over, and returns how long they took.
+    fn take(&mut self, n_steps: usize) -> Result<Duration, EngineError> {
+        let order: Vec<u32> = (0..self.n_windows as u32).cycle().take(n_steps * self.batch_size).collect();
         let learning_rates = vec![self.learning_rate; n_steps];
         let epoch = MemberEpoch { order: &order, first_step: 0, learning_rates: &learning_rates };
         let started = Instant::now();
-        session.train(&Stretch { steps: 0..n_steps, members: &[epoch] }, &mut |_| ControlFlow::Continue(()))?;
+        self.session.train(&Stretch { steps: 0..n_steps, members: &[epoch] }, &mut |_| ControlFlow::Continue(()))?;
         Ok(started.elapsed())
     }
+}
+
+/// Seconds of a step, where `take` takes a number of steps and returns how long they took.
+///
+/// # Errors
+/// Those of `take`.
+fn seconds_per_step<E>(mut take: impl FnMut(usize) -> Result<Duration, E>) -> Result<f64, E> {
+    // The first step may compile kernels and start threads.
+    take(1)?;
+    let mut n_steps = 1;
+    let mut seconds = take(n_steps)?;
+    while seconds < LONG_ENOUGH {
+        n_steps *= 2;
+        seconds = take(n_steps)?;
+    }
+    // A step that takes seconds needs no repetition.
+    let repeats = if seconds > 10 * LONG_ENOUGH { 0 } else { REPEATS - 1 };
+    for _ in 0..repeats {
+        seconds = seconds.min(take(n_steps)?);
+    }
+    Ok(seconds.as_secs_f64() / n_steps as f64)
 }
 
 #[cfg(test)]
@@ -95,34 +111,116 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn a_step_takes_time_whatever_the_batch() {
-        let convs = vec![ConvSpec { filters: 2, kernel: 3, stride: 1, pool: None }];
-        let spec = NetworkSpec { window: 8, channels: 2, convs, dropout: 0.1, hidden: vec![3], classes: 2 };
-        let network = Network::new(spec).unwrap();
-        let n_windows = 12;
-        let windows = WindowSet {
-            windows: (0..n_windows * 16).map(|i| i as f32 / 16.0).collect(),
-            labels: (0..n_windows as u32).map(|i| i % 2).collect(),
-            sample_weights: None,
-        };
-        let (loss, optimizer) = (Loss::Hinge, Optimizer::adam());
-        // A batch of some windows, of all, and of more than there are.
-        for batch_size in [5, 12, 1000] {
-            let plan = TrainingPlan {
-                loss,
-                optimizer,
-                batch_size,
-                clip_norm: None,
-                class_weights: None,
-                augmentation: Augmentation::default(),
-                seed: 1,
-            };
-            let train: Vec<u32> = (0..n_windows as u32).collect();
-            let (network, plan, windows) = (&network, &plan, &windows);
-            let trial = Trial { network, plan, windows, train: &train, scaler: None, learning_rate: 1e-3 };
-            let seconds = trial.seconds_per_step(&CpuEngine::<f32>::new()).unwrap();
-            assert!(seconds > 0.0 && seconds.is_finite(), "{seconds}");
+    /// Windows of 8 samples in 2 channels, each with its index as its first value.
+    struct Data {
+        network: Network,
+        plan: TrainingPlan,
+        windows: WindowSet,
+        train: Vec<u32>,
+    }
+
+    impl Data {
+        /// A job of `n_windows` windows, all of which are trained on, the last one first.
+        fn new(n_windows: usize, batch_size: usize) -> Self {
+            let convs = vec![ConvSpec { filters: 2, kernel: 3, stride: 1, pool: None }];
+            let spec = NetworkSpec { window: 8, channels: 2, convs, dropout: 0.1, hidden: vec![3], classes: 2 };
+            let value = |i: usize| if i.is_multiple_of(16) { (i / 16) as f32 } else { 0.5 };
+            Self {
+                network: Network::new(spec).unwrap(),
+                plan: TrainingPlan {
+                    loss: Loss::Hinge,
+                    optimizer: Optimizer::adam(),
+                    batch_size,
+                    clip_norm: None,
+                    class_weights: None,
+                    augmentation: Augmentation::default(),
+                    seed: 1,
+                },
+                windows: WindowSet {
+                    windows: (0..n_windows * 16).map(value).collect(),
+                    labels: (0..n_windows as u32).map(|i| i % 2).collect(),
+                    sample_weights: None,
+                },
+                train: (0..n_windows as u32).rev().collect(),
+            }
         }
+
+        fn trial(&self) -> Trial<'_> {
+            let Self { network, plan, windows, train } = self;
+            Trial { network, plan, windows, train, scaler: None, learning_rate: 1e-3 }
+        }
+    }
+
+    #[test]
+    fn a_trial_takes_as_many_steps_as_it_counts() {
+        // A batch of some windows, of all, and of more than there are.
+        for (batch_size, expected) in [(5, 5), (12, 12), (1000, 12)] {
+            let data = Data::new(12, batch_size);
+            let mut steps = data.trial().open(&CpuEngine::<f32>::new()).unwrap();
+            assert_eq!(steps.batch_size, expected);
+            steps.take(7).unwrap();
+            steps.take(4).unwrap();
+            assert_eq!(steps.session.state().unwrap()[0].updates, 11);
+        }
+    }
+
+    #[test]
+    fn a_trial_sees_the_first_windows_to_train_on_and_at_least_a_batch() {
+        for (n_windows, batch_size, expected) in
+            [(12, 5, 12), (WINDOWS + 7, 5, WINDOWS), (WINDOWS + 7, WINDOWS + 3, WINDOWS + 3)]
+        {
+            let data = Data::new(n_windows, batch_size);
+            let some = data.trial().some_windows();
+            let firsts: Vec<f32> = some.windows.iter().step_by(16).copied().collect();
+            assert_eq!(firsts, data.train[..expected].iter().map(|&idx| idx as f32).collect::<Vec<_>>());
+            assert_eq!(*some.labels, *data.train[..expected].iter().map(|idx| idx % 2).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn a_job_that_the_engine_refuses_is_refused() {
+        let data = Data::new(12, 5);
+        let scaler = Scaler { mean: vec![0.0], scale: vec![1.0] };
+        let trial = Trial { scaler: Some(&scaler), ..data.trial() };
+        assert!(matches!(trial.seconds_per_step(&CpuEngine::<f32>::new()), Err(EngineError::Input(_))));
+    }
+
+    /// The result of [`seconds_per_step`], and the stretches that it takes, where each takes as many milliseconds as
+    /// `milliseconds` says of its number and its steps.
+    fn measured(milliseconds: impl Fn(usize, usize) -> usize) -> (f64, Vec<usize>) {
+        let mut stretches = Vec::new();
+        let found = seconds_per_step(|n_steps| {
+            stretches.push(n_steps);
+            let milliseconds = milliseconds(stretches.len(), n_steps);
+            Ok::<_, EngineError>(Duration::from_millis(milliseconds as u64))
+        });
+        (found.unwrap(), stretches)
+    }
+
+    #[test]
+    fn the_first_step_does_not_count_and_the_fastest_long_stretch_does() {
+        // 4 ms a step, the first one 5 s; of the three stretches of 16 steps the second is the fastest.
+        let milliseconds = |number, n_steps| match number {
+            1 => 5000,
+            7 => 62,
+            8 => 90,
+            _ => 4 * n_steps,
+        };
+        assert_eq!(measured(milliseconds), (0.062 / 16.0, vec![1, 1, 2, 4, 8, 16, 16, 16]));
+    }
+
+    #[test]
+    fn a_slow_step_is_taken_once_after_the_first() {
+        assert_eq!(measured(|_, n_steps| 2000 * n_steps), (2.0, vec![1, 1]));
+    }
+
+    #[test]
+    fn a_device_that_fails_ends_the_trial() {
+        let mut n_stretches = 0;
+        let found = seconds_per_step(|_| {
+            n_stretches += 1;
+            if n_stretches < 3 { Ok(Duration::from_millis(1)) } else { Err("lost") }
+        });
+        assert_eq!((found, n_stretches), (Err("lost"), 3));
     }
 }

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use triax_data::{cut, fit_scaler};
 use triax_model::WeightFile;
 
-use crate::{Answer, SMALL, read_json, recordings, train_small, trained, triax};
+use crate::{Answer, SMALL, data, read_json, recordings, train_small, trained, triax};
 
 /// `data audit` with windows of 32 samples, a new one every 16.
 fn audit(folder: &Path, data: &str, more: &[&str]) -> Answer {
@@ -44,13 +44,6 @@ fn words(answer: &Answer, check: &str) -> String {
     let found = json(answer);
     let finding = found["findings"].as_array().unwrap().iter().find(|finding| finding["check"] == check);
     finding.unwrap_or_else(|| panic!("no {check} in {found}"))["words"].as_str().unwrap().to_owned()
-}
-
-/// `data.csv`: four subjects, three activities.
-fn csv() -> TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("data.csv"), recordings::csv(4, 160)).unwrap();
-    folder
 }
 
 /// A window of 32 samples by the name of its subject, its activity and its first row.
@@ -96,7 +89,7 @@ fn arrays(train: &[Window], test: &[Window]) -> TempDir {
 
 #[test]
 fn unseen_subjects_are_sound() {
-    let folder = csv();
+    let folder = data();
     let answer = audit(folder.path(), "data.csv", &["--strict"]).done();
     for check in ["samples", "subjects", "recordings", "duplicates", "preprocessing", "scaler", "classes"] {
         assert!(answer.stdout.contains(&format!("sound  {check}")), "{check} in\n{}", answer.stdout);
@@ -113,7 +106,7 @@ fn unseen_subjects_are_sound() {
 
 #[test]
 fn random_windows_leak() {
-    let folder = csv();
+    let folder = data();
     let split = ["--split", "random"];
     assert_eq!(leaks(folder.path(), "data.csv", &split), ["samples", "subjects", "recordings"]);
     assert_eq!(leaks(folder.path(), "data.csv", &["--folds", "random-3"]), ["samples", "subjects", "recordings"]);
@@ -146,7 +139,7 @@ fn windows_that_came_overlapping() {
 
 #[test]
 fn a_copied_recording() {
-    let folder = csv();
+    let folder = data();
     let text = recordings::csv(4, 160);
     let of_p0: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("p0,jog")).collect();
     let others = text.lines().filter(|line| !line.starts_with("p1,jog")).map(str::to_owned);
@@ -216,7 +209,7 @@ fn a_run_is_audited_with_the_scaler_that_it_used() {
 
 #[test]
 fn a_study_is_audited_and_its_report_carries_the_gap() {
-    let folder = csv();
+    let folder = data();
     let study = |folds: &str, out: &str| {
         let args = ["study", "--data", "data.csv", "--folds", folds, "--seeds", "1", "--out", out, "--quiet"];
         triax(folder.path(), args.iter().chain(&SMALL)).done();
@@ -244,7 +237,7 @@ fn a_study_is_audited_and_its_report_carries_the_gap() {
 
 #[test]
 fn the_report_of_a_leaking_run_names_what_leaks_and_where_the_gap_is_measured() {
-    let folder = csv();
+    let folder = data();
     train_small(folder.path(), "data.csv", "run", &["--split", "random", "--quiet"]).done();
     let html = fs::read_to_string(folder.path().join("run/report.html")).unwrap();
     let above = &html[html.find("class=\"warning\"").expect("a warning")..html.find("<h1").unwrap()];
@@ -256,7 +249,7 @@ fn the_report_of_a_leaking_run_names_what_leaks_and_where_the_gap_is_measured() 
 
 #[test]
 fn json_has_every_figure() {
-    let folder = csv();
+    let folder = data();
     let found = json(&audit(folder.path(), "data.csv", &["--json"]).done());
     for key in ["data", "fingerprint", "audited", "window", "n_windows", "n_subjects", "n_folds", "synthetic"] {
         assert!(!found[key].is_null(), "{key} is missing: {found}");
@@ -283,7 +276,7 @@ fn without_subjects_there_is_no_gap_to_measure() {
 
 #[test]
 fn bad_input_is_refused() {
-    let folder = csv();
+    let folder = data();
     for args in [
         &["data", "audit"][..],
         &["data", "audit", "data.csv", "--folds", "some"],

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use crate::{SMALL, recordings, train_small, trained, triax};
+use crate::{SMALL, data, recordings, train_small, trained, triax};
 
 /// The message for data that cannot be trained on; no run folder is left.
 #[track_caller]
@@ -118,8 +118,7 @@ fn weights_that_are_cut_off_or_are_none() {
 
 #[test]
 fn a_learning_rate_that_breaks_the_training() {
-    let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("data.csv"), recordings::csv(4, 160)).unwrap();
+    let folder = data();
     let more = ["--optimizer", "sgd", "--learning-rate", "1e30", "--epochs", "3"];
     let message = train_small(folder.path(), "data.csv", "run", &more).refused(1);
     says(&message, &["epoch", "not finite", "learning rate"]);
@@ -156,8 +155,7 @@ fn a_place_that_cannot_be_written() {
 #[test]
 #[cfg(target_os = "linux")]
 fn a_folder_that_is_read_only() {
-    let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("data.csv"), recordings::csv(4, 160)).unwrap();
+    let folder = data();
     says(&train_small(folder.path(), "data.csv", "/proc/run", &[]).refused(1), &["/proc/run"]);
 }
 
@@ -177,8 +175,7 @@ fn a_full_disk() {
 #[test]
 #[cfg(target_os = "linux")]
 fn a_disk_that_fills_up() {
-    let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("data.csv"), recordings::csv(4, 160)).unwrap();
+    let folder = data();
     // Without the trap the system would kill the process instead of refusing the write.
     let script = "trap '' XFSZ; ulimit -f 4; exec \"$0\" \"$@\"";
     let mut args = vec!["train", "--data", "data.csv", "--out", "run"];

@@ -8,8 +8,7 @@ use crate::{read_json, recordings, train_small, trained, triax};
 
 #[test]
 fn options_win_over_the_config_file_and_the_file_over_defaults() {
-    let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("data.csv"), recordings::csv(2, 96)).unwrap();
+    let folder = recordings::csv_folder(2, 96);
     let config = json!({
         "data": "data.csv", "window": 24, "step": 12, "convs": ["4:5:2:2"], "hidden": [8], "epochs": 5,
         "learning_rate": 0.02, "no_shuffle": true, "device": "cpu",
@@ -35,8 +34,7 @@ fn the_config_of_a_run_starts_the_same_run() {
 
 #[test]
 fn a_preset_stands_below_options_and_its_values_are_recorded() {
-    let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("data.csv"), recordings::csv(2, 96)).unwrap();
+    let folder = recordings::csv_folder(2, 96);
     train_small(folder.path(), "data.csv", "run", &["--preset", "subject", "--rotate", "7", "--quiet"]).done();
     let run = read_json(folder.path().join("run/config.json"));
     assert_eq!((&run["preset"], &run["rotate"], &run["epochs"]), (&json!("subject"), &json!(7.0), &json!(2)));

@@ -6,7 +6,7 @@ use std::io::Write;
 use serde_json::Value;
 use triax_testing::gpu_or_skip;
 
-use crate::{recordings, train_small, triax};
+use crate::{data, recordings, train_small, triax};
 
 fn devices() -> Vec<Value> {
     let folder = tempfile::tempdir().unwrap();
@@ -44,8 +44,7 @@ fn history(folder: &std::path::Path, device: &str) -> Vec<Value> {
 fn cpu_and_gpu_agree() {
     let gpu = devices().into_iter().find(|device| device["index"].is_number());
     let Some(gpu) = gpu_or_skip("cpu_and_gpu_agree", gpu) else { return };
-    let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("data.csv"), recordings::csv(4, 160)).unwrap();
+    let folder = data();
     let on_gpu = history(folder.path(), &format!("gpu:{}", gpu["index"]));
     for (cpu, gpu) in history(folder.path(), "cpu").iter().zip(&on_gpu) {
         for figure in ["loss", "val_loss"] {
@@ -64,8 +63,7 @@ fn a_software_gpu_says_what_it_is() {
         let _ = writeln!(std::io::stderr(), "SKIPPED a_software_gpu_says_what_it_is: this machine has no software GPU");
         return;
     };
-    let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("data.csv"), recordings::csv(2, 64)).unwrap();
+    let folder = recordings::csv_folder(2, 64);
     let device = format!("gpu:{}", gpu["index"]);
     let answer = train_small(folder.path(), "data.csv", "run", &["--device", &device, "--epochs", "1"]).done();
     assert!(answer.stderr.contains("software GPU"), "{}", answer.stderr);

@@ -4,18 +4,11 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
-use crate::{read_json, recordings, train_small, trained, triax};
+use crate::{data, read_json, train_small, trained, triax};
 
 /// Whether the program under test has Burn's engine.
 const HAS_BURN: bool = cfg!(feature = "burn");
-
-fn data() -> TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("data.csv"), recordings::csv(4, 160)).unwrap();
-    folder
-}
 
 /// Changes what the run `run` says of itself.
 fn rewrite(folder: &Path, change: impl FnOnce(&mut Value)) {

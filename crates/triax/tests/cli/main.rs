@@ -104,10 +104,22 @@ fn train_small(folder: &Path, data: &str, out: &str, more: &[&str]) -> Answer {
     triax(folder, args)
 }
 
-/// A folder with `data.csv` (four subjects, three activities) and the finished run `run` on it.
+/// The answer of a process that Ctrl-C interrupts.
+#[cfg(unix)]
+fn interrupted(child: std::process::Child) -> Answer {
+    let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(sent.success());
+    Answer::from_output(child.wait_with_output().unwrap())
+}
+
+/// A folder with `data.csv`: four subjects, three activities.
+fn data() -> TempDir {
+    recordings::csv_folder(4, 160)
+}
+
+/// A folder with `data.csv` and the finished run `run` on it.
 fn trained() -> TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("data.csv"), recordings::csv(4, 160)).unwrap();
+    let folder = data();
     train_small(folder.path(), "data.csv", "run", &["--quiet"]).done();
     folder
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::{read_json, recordings, train_small, triax};
+use crate::{data, read_json, recordings, train_small, triax};
 
 /// Trains on `data` and gives what the run recorded of it, after checking that `inspect` agrees.
 fn recorded(folder: &Path, data: &str, more: &[&str]) -> serde_json::Value {
@@ -17,8 +17,7 @@ fn recorded(folder: &Path, data: &str, more: &[&str]) -> serde_json::Value {
 
 #[test]
 fn csv() {
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("data.csv"), recordings::csv(4, 160)).unwrap();
+    let folder = data();
     let run = recorded(folder.path(), "data.csv", &[]);
     assert_eq!(run["data"]["classes"], serde_json::json!(recordings::ACTIVITIES));
     assert_eq!(run["data"]["subjects"], serde_json::json!(["p0", "p1", "p2", "p3"]));
@@ -90,8 +89,7 @@ fn numpy_arrays() {
 
 #[test]
 fn the_format_can_be_named_and_must_then_be_right() {
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("data.csv"), recordings::csv(2, 100)).unwrap();
+    let folder = recordings::csv_folder(2, 100);
     train_small(folder.path(), "data.csv", "run", &["--format", "csv", "--quiet"]).done();
     let message = triax(folder.path(), ["data", "inspect", "data.csv", "--format", "npz"]).refused(1);
     assert!(message.contains("data.csv"), "{message}");

@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::Path;
 
+use tempfile::TempDir;
+
 pub const ACTIVITIES: [&str; 3] = ["jog", "sit", "walk"];
 
 /// The sample of an activity (by its number) at a row: three channels.
@@ -21,6 +23,13 @@ pub fn csv(n_subjects: usize, n_rows: usize) -> String {
         text.push_str(&format!("p{subject},{},{time:.2},{x:.4},{y:.4},{z:.4}\n", ACTIVITIES[activity]));
     }
     text
+}
+
+/// A folder with the file `data.csv`, which holds [`csv`] of these sizes.
+pub fn csv_folder(n_subjects: usize, n_rows: usize) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("data.csv"), csv(n_subjects, n_rows)).unwrap();
+    folder
 }
 
 /// The one text file of WISDM v1.1.

@@ -7,7 +7,7 @@ use std::process::Command;
 use serde_json::Value;
 use triax_testing::{browser_or_skip, tensorboard_or_skip};
 
-use crate::{recordings, resume, train_small, trained, triax};
+use crate::{data, recordings, resume, train_small, trained, triax};
 
 /// What TensorBoard's own reader finds in a folder: steps and values by tag.
 const READ_EVENTS: &str = "
@@ -24,8 +24,7 @@ fn report(run: &Path) -> String {
 
 #[test]
 fn a_run_leaves_a_report_and_names_it() {
-    let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("data.csv"), recordings::csv(4, 160)).unwrap();
+    let folder = data();
     let answer = train_small(folder.path(), "data.csv", "run", &[]).done();
     assert!(answer.stdout.contains("run/report.html"), "{}", answer.stdout);
     assert!(answer.stdout.contains("val_accuracy  "), "no curves in\n{}", answer.stdout);
@@ -46,8 +45,7 @@ fn the_report_of_a_run_is_fine_in_a_browser() {
 
 #[test]
 fn a_leaking_split_warns_above_everything_else() {
-    let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("data.csv"), recordings::csv(4, 160)).unwrap();
+    let folder = data();
     train_small(folder.path(), "data.csv", "run", &["--split", "random", "--quiet"]).done();
     let html = report(&folder.path().join("run"));
     let warning = html.find("class=\"warning\"").expect("a warning");
@@ -86,7 +84,7 @@ fn a_run_that_is_summed_up_again_has_its_report_again_and_says_where_it_cannot()
 fn tensorboard_reads_what_a_stopped_and_resumed_run_has_logged() {
     let test = "tensorboard_reads_what_a_stopped_and_resumed_run_has_logged";
     let Some(python) = tensorboard_or_skip(test) else { return };
-    let folder = resume::data();
+    let folder = data();
     let mut child = resume::start_long(folder.path(), 3);
     child.kill().unwrap();
     child.wait().unwrap();

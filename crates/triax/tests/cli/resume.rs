@@ -5,19 +5,10 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Stdio};
 
-use tempfile::TempDir;
-
-use crate::{SMALL, command, read_json, recordings, train_small, trained, triax};
+use crate::{SMALL, command, data, read_json, recordings, train_small, trained, triax};
 
 /// Long enough that it is still going on when it is stopped after its third epoch.
 const LONG: [&str; 6] = ["--epochs", "120", "--batch-size", "4", "--lr-schedule", "cosine"];
-
-/// A folder with `data.csv`.
-pub fn data() -> TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("data.csv"), recordings::csv(4, 160)).unwrap();
-    folder
-}
 
 /// Lets `args` train until `n_epochs` more epochs have ended.
 fn train_for(folder: &Path, args: &[&str], n_epochs: usize) -> Child {
@@ -81,9 +72,7 @@ fn a_killed_run_goes_on_as_if_nothing_had_happened() {
 fn ctrl_c_saves_and_says_how_to_go_on() {
     let folder = data();
     let child = start_long(folder.path(), 3);
-    let sent = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
-    assert!(sent.success());
-    let answer = crate::Answer::from_output(child.wait_with_output().unwrap());
+    let answer = crate::interrupted(child);
     assert_eq!(answer.code, Some(1), "{}", answer.stderr);
     assert!(answer.stderr.contains("triax train --resume stopped"), "{}", answer.stderr);
     assert!(!folder.path().join("stopped/metrics.json").exists());

@@ -7,8 +7,7 @@ use std::process::{Child, Stdio};
 
 use serde_json::Value;
 
-use crate::resume::data;
-use crate::{Answer, SMALL, command, read_json, recordings, train_small, triax};
+use crate::{Answer, SMALL, command, data, read_json, recordings, train_small, triax};
 
 /// What must not depend on how a study came about.
 const RESULTS: [&str; 5] = ["results.csv", "subjects.csv", "history.csv", "baselines.csv", "summary.json"];
@@ -193,9 +192,7 @@ fn ctrl_c_keeps_what_has_ended_and_says_how_to_go_on() {
     let folder = data();
     let more = [&LONG[..], &["--keep-weights", "false"]].concat();
     let child = begin(folder.path(), &arguments("stopped", &more), "stopped");
-    let sent = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
-    assert!(sent.success());
-    let answer = Answer::from_output(child.wait_with_output().unwrap());
+    let answer = crate::interrupted(child);
     assert_eq!(answer.code, Some(1), "{}", answer.stderr);
     assert!(
         answer.stderr.contains("of 96 trainings") && answer.stderr.contains("triax study --resume stopped"),
@@ -468,8 +465,7 @@ fn every_kind_of_folds_comes_to_an_end() {
 
 #[test]
 fn one_subject_has_random_folds_only() {
-    let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("data.csv"), recordings::csv(1, 160)).unwrap();
+    let folder = recordings::csv_folder(1, 160);
     let answer = study(folder.path(), "study", &GRID).done();
     assert!(answer.stderr.contains("no test on unseen people"), "{}", answer.stderr);
     assert!(answer.stdout.contains("mean over 1 subject "), "{}", answer.stdout);

@@ -4,12 +4,11 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::{read_json, recordings, train_small, trained, triax};
+use crate::{data, read_json, recordings, train_small, trained, triax};
 
 #[test]
 fn a_run_folder_is_complete() {
-    let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("data.csv"), recordings::csv(4, 160)).unwrap();
+    let folder = data();
     let answer = train_small(folder.path(), "data.csv", "run", &["--log-steps"]).done();
     for expected in
         ["Epoch 1/2 - ", "Epoch 2/2 - ", " - val_macro_f1: ", "after epoch 2", "macro-F1", "confusion", "evaluate run"]
@@ -67,8 +66,7 @@ fn the_same_seed_gives_the_same_bytes_and_another_does_not() {
 
 #[test]
 fn programs_get_json_and_nothing_else() {
-    let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("data.csv"), recordings::csv(4, 160)).unwrap();
+    let folder = data();
     let answer = train_small(folder.path(), "data.csv", "run", &["--json"]).done();
     let events: Vec<_> = answer.json_lines().iter().map(|line| line["event"].as_str().unwrap().to_owned()).collect();
     assert_eq!(events, ["start", "epoch", "epoch", "end"]);
@@ -78,16 +76,14 @@ fn programs_get_json_and_nothing_else() {
 
 #[test]
 fn quiet_is_quiet() {
-    let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("data.csv"), recordings::csv(4, 160)).unwrap();
+    let folder = data();
     let answer = train_small(folder.path(), "data.csv", "run", &["--quiet"]).done();
     assert_eq!((answer.stdout.as_str(), answer.stderr.as_str()), ("", ""));
 }
 
 #[test]
 fn a_random_split_says_how_much_it_leaks() {
-    let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("data.csv"), recordings::csv(4, 160)).unwrap();
+    let folder = data();
     let answer = train_small(folder.path(), "data.csv", "run", &["--split", "random"]).done();
     let shared =
         read_json(folder.path().join("run/config.json"))["recorded"]["split"]["shared_windows"].as_u64().unwrap();
@@ -100,8 +96,7 @@ fn a_random_split_says_how_much_it_leaks() {
 
 #[test]
 fn every_optimizer_schedule_and_loss_trains() {
-    let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("data.csv"), recordings::csv(2, 96)).unwrap();
+    let folder = recordings::csv_folder(2, 96);
     let settings: [&[&str]; 6] = [
         &["--optimizer", "adamw", "--weight-decay", "0.01", "--loss", "hinge"],
         &["--optimizer", "sgd", "--momentum", "0.9", "--loss", "categorical_hinge", "--lr-schedule", "cosine"],
