@@ -51,7 +51,7 @@ pub enum Outcome {
     /// No epoch is left.
     Finished {
         /// The figures that it ended with.
-        summary: Summary,
+        summary: Box<Summary>,
         /// Where its report is; an error where it could not be written, which is no reason to keep back the figures.
         report: Result<PathBuf, Error>,
         /// Whether the event files for TensorBoard, if there are any, could be written.
@@ -247,7 +247,7 @@ impl Training {
         Ok(match outcome {
             RunOutcome::Finished(summary) => {
                 let report = report::write(self, &summary);
-                Outcome::Finished { summary, report, events }
+                Outcome::Finished { summary: Box::new(summary), report, events }
             }
             RunOutcome::Interrupted { epoch, step } => Outcome::Interrupted { epoch, step, events },
         })
