@@ -10,17 +10,17 @@ use triax_trainer::FitError;
 /// What can go wrong in a study.
 #[derive(Debug, thiserror::Error)]
 pub enum StudyError {
-    /// The system refused.
+    /// An error of the system.
     #[error("cannot {action} {}: {reason}", path.display())]
     Io {
         /// `read`, `write` or the like.
         action: &'static str,
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         reason: io::Error,
     },
-    /// A file that is not what a study writes.
+    /// A damaged file.
     #[error("{} is not what a study writes there: {problem}; remove it, and run the study again", path.display())]
     Damaged {
         /// The file.
@@ -40,7 +40,7 @@ pub enum StudyError {
     /// A device cannot be opened.
     #[error("{0}")]
     Device(String),
-    /// Scores that are not those of its windows.
+    /// Scores that cannot be evaluated.
     #[error("the scores of training {number} cannot be judged: {problem}; remove its file, and run the study again")]
     Scores {
         /// Its number.
@@ -51,20 +51,20 @@ pub enum StudyError {
     /// Trainings are missing.
     #[error("{n_missing} of {n_trainings} trainings are missing, number {first} the first of them")]
     Incomplete {
-        /// How many.
+        /// The number of missing trainings.
         n_missing: usize,
-        /// Of how many.
+        /// The number of all trainings.
         n_trainings: usize,
-        /// The first of them.
+        /// The number of the first missing one.
         first: usize,
     },
-    /// A study that has not been summed up.
+    /// A study without `summary.json`.
     #[error("the study in {} is not finished; go on with triax study --resume {}", path.display(), path.display())]
     Unfinished {
         /// Its folder.
         path: PathBuf,
     },
-    /// Weights that a study has not kept.
+    /// A study without the weights of all networks.
     #[error(
         "{} has kept the weights of {n_kept} of {n_networks} networks of {setting}: make the study again in another \
          folder, with --keep-weights true",
@@ -87,7 +87,7 @@ pub enum StudyError {
         name: &'static str,
         /// The fold.
         fold: String,
-        /// What it said.
+        /// The reason.
         problem: String,
     },
 }
@@ -98,7 +98,7 @@ impl StudyError {
         move |reason| Self::Io { action, path: path.to_owned(), reason }
     }
 
-    /// A file that makes no sense.
+    /// A damaged file.
     pub(crate) fn damaged(path: &Path, problem: impl Into<String>) -> Self {
         Self::Damaged { path: path.to_owned(), problem: problem.into() }
     }

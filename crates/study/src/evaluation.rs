@@ -1,4 +1,4 @@
-//! The metrics of trainings, from the scores in their files; and the scores of ensembles.
+//! The figures of a training, from the scores in its file, and the scores of ensembles.
 
 use triax_data::Fold;
 use triax_losses::{Loss, predicted_class};
@@ -48,8 +48,8 @@ pub(crate) fn subject_figures(study: &Study, indices: &[u32], predictions: &[u32
     SubjectFigures::by_subject(predictions, &study.labels(indices), &subjects)
 }
 
-/// The scores of several networks for the same windows, combined into those of one predictor: the mean of probabilities if
-/// scores are logits, the mean of scores if they are margins, which have an absolute scale (a hinge requires 1).
+/// The scores of several networks for the same windows, combined into those of one predictor. Logits are combined as the
+/// mean of their probabilities. Margins have an absolute scale (a hinge requires 1), and are combined as their mean.
 pub struct EnsembleScores {
     loss: Loss,
     classes: usize,

@@ -2,12 +2,12 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `study.json` | what the study is: settings, folds, seeds, data; whoever resumes or joins must agree with it. And how it is trained here |
-//! | `trainings/NNNNN.safetensors` | one training each, written whole as it ends |
-//! | `weights/NNNNN.safetensors` | its weights, where they are kept: a weight file as `triax train` writes it |
-//! | `results.csv`, `subjects.csv`, `history.csv`, `baselines.csv` | tables of all that is there; in the end, in the order of the numbers |
-//! | `timings.csv` | when and how long: the one table that differs between two runs of the same study |
-//! | `summary.json`, `report.html` | what was found, once all trainings are there |
+//! | `study.json` | settings, folds, seeds and data, which must agree when the study is resumed or joined; and how it is trained here |
+//! | `trainings/NNNNN.safetensors` | a training, written when it ends |
+//! | `weights/NNNNN.safetensors` | its weights, if they are kept, in the format of `triax train` |
+//! | `results.csv`, `subjects.csv`, `history.csv`, `baselines.csv` | tables of the trainings, at the end in the order of their numbers |
+//! | `timings.csv` | start and duration of each training; the only table that differs between two runs of the same study |
+//! | `summary.json`, `report.html` | the results, once all trainings have ended |
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -27,23 +27,23 @@ use crate::training_file::TrainingFile;
 #[derive(Debug)]
 pub struct StudyFolder {
     path: PathBuf,
-    /// Held open: the lock goes with it.
+    /// The lock lasts as long as this file is open.
     _lock: File,
 }
 
 impl StudyFolder {
-    /// Opens `path`, making it where it is not there. `study` is what the study is, wherever its shares are trained; `here`
-    /// is kept beside it, and may differ.
+    /// Opens the folder `path`, and creates it if needed. `study` describes the study, and must agree with a study that is
+    /// there. `here` describes how it is trained on this machine, and may differ.
     ///
     /// # Errors
-    /// A folder that holds something else or another study, with the first difference; one in which another process is at
-    /// work; whatever the system says.
+    /// A folder that holds other files, or another study (with the first difference); a folder that another process uses;
+    /// an error of the system.
     pub fn open(path: &Path, study: &serde_json::Value, here: &serde_json::Value) -> Result<Self, StudyError> {
         fs::create_dir_all(path).map_err(StudyError::io("make", path))?;
         let file = path.join("study.json");
         if !file.exists() {
             let mut there = fs::read_dir(path).map_err(StudyError::io("read", path))?;
-            // A lock, and what a process that was killed has written half, have names with a dot.
+            // The lock, and partial files of a process that was killed, have names that begin with a dot.
             let is_hidden = |entry: &fs::DirEntry| entry.file_name().as_encoded_bytes().starts_with(b".");
             if there.any(|entry| entry.is_ok_and(|entry| !is_hidden(&entry))) {
                 let reason = io::Error::new(
@@ -75,7 +75,7 @@ impl StudyFolder {
         Ok(folder)
     }
 
-    /// What the study in `path` is.
+    /// The description of the study in `path`.
     ///
     /// # Errors
     /// No study there, or one whose `study.json` cannot be read.
@@ -83,8 +83,8 @@ impl StudyFolder {
         read_json(&path.join("study.json"))
     }
 
-    /// Audits the folds of `study`, and the scalers in the weights that the folder `path` has kept of it; where it has kept
-    /// none, those that its trainings make.
+    /// Audits the folds of `study`, and the scalers in the weight files of the folder `path`. Without weight files, the
+    /// scalers are computed again.
     ///
     /// # Errors
     /// A weight file that cannot be read.
@@ -93,8 +93,8 @@ impl StudyFolder {
         Ok(study.audit(&if kept.is_empty() { study.scalers() } else { kept }))
     }
 
-    /// The scalers in the weights that the folder `path` has kept of `study`; of several seeds only one, where theirs are the
-    /// same.
+    /// The scalers in the weight files of the folder `path`. Seeds of one setting and fold with equal scalers give one
+    /// entry.
     fn kept_scalers(path: &Path, study: &Study) -> Result<Vec<(Training, Scaler)>, StudyError> {
         let mut kept: Vec<(Training, Scaler)> = Vec::new();
         for number in 0..study.n_trainings() {
@@ -113,21 +113,21 @@ impl StudyFolder {
         Ok(kept)
     }
 
-    /// Where it is.
+    /// Its path.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Writes one of its files, whole or not at all.
+    /// Writes the file `name` of the folder, as [`whole_file::write`] does.
     ///
     /// # Errors
-    /// Whatever the system says.
+    /// An error of the system.
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<(), StudyError> {
         let path = self.path.join(name);
         whole_file::write(&path, bytes).map_err(StudyError::io("write", &path))
     }
 
-    /// Writes one of its files as JSON, whole or not at all.
+    /// Writes the file `name` of the folder, as [`whole_file::write_json`] does.
     pub(crate) fn write_json(&self, name: &str, value: &impl Serialize) -> Result<(), StudyError> {
         let path = self.path.join(name);
         whole_file::write_json(&path, value).map_err(StudyError::io("write", &path))
@@ -143,7 +143,7 @@ impl StudyFolder {
         weights_in(&self.path, number)
     }
 
-    /// All trainings of `study` that are there, by number.
+    /// The trainings of `study` that have ended, by number.
     pub(crate) fn trainings(&self, study: &Study) -> Result<BTreeMap<usize, TrainingFile>, StudyError> {
         let mut all = BTreeMap::new();
         for path in files(&self.path.join("trainings"))? {
@@ -157,7 +157,7 @@ impl StudyFolder {
         Ok(all)
     }
 
-    /// Numbers of the trainings of `study` that are not there.
+    /// The numbers of the trainings of `study` that have not ended.
     ///
     /// # Errors
     /// A training that is damaged.
@@ -166,12 +166,12 @@ impl StudyFolder {
         Ok((0..study.n_trainings()).filter(|number| !there.contains_key(number)).collect())
     }
 
-    /// Copies the trainings of the share of `study` in `part`, and their weights. What is here already stays, where it
-    /// came out the same.
+    /// Copies the trainings and weights of the share of `study` in the folder `part`. A training that is here already must
+    /// be equal.
     ///
     /// # Errors
-    /// A training that is here already, and came out otherwise; a damaged one; another process at work in `part`;
-    /// whatever the system says.
+    /// A training that is here already and differs; a damaged training; another process that uses `part`; an error of the
+    /// system.
     pub fn take_over(&self, part: &Path, study: &Study) -> Result<(), StudyError> {
         let _lock = lock_for_reading(part)?;
         for source in files(&part.join("trainings"))? {
@@ -186,7 +186,7 @@ impl StudyFolder {
                 );
                 return Err(StudyError::Io { action: "join", path: source, reason });
             }
-            // Weights first: a training that is there has all that it left behind.
+            // Weights come first, so that a training that is there has its weights.
             for (source, target) in [(weights_in(part, number), self.weights_path(number)), (source, target)] {
                 if source.exists() && !target.exists() {
                     let bytes = fs::read(&source).map_err(StudyError::io("read", &source))?;
@@ -203,7 +203,7 @@ pub(crate) fn weights_in(folder: &Path, number: usize) -> PathBuf {
     folder.join("weights").join(format!("{number:05}.safetensors"))
 }
 
-/// The safetensors files in `folder`. What a process that was killed has written half has another name.
+/// The safetensors files in `folder`. Partial files of a process that was killed have other names.
 pub(crate) fn files(folder: &Path) -> Result<Vec<PathBuf>, StudyError> {
     let entries = fs::read_dir(folder).map_err(StudyError::io("read", folder))?;
     let paths: Result<Vec<PathBuf>, _> = entries.map(|entry| entry.map(|entry| entry.path())).collect();
@@ -220,8 +220,8 @@ fn lock(path: &Path) -> Result<File, StudyError> {
     Ok(lock)
 }
 
-/// Keeps others from changing the study in `path`, as long as the file is held. A folder that cannot be written needs no
-/// such thing.
+/// Locks the study in `path` against changes, as long as the returned file is open. A folder that cannot be written is not
+/// locked.
 fn lock_for_reading(path: &Path) -> Result<Option<File>, StudyError> {
     let Ok(lock) = File::open(path.join(".lock")) else { return Ok(None) };
     held(lock.try_lock_shared(), path)?;
@@ -235,7 +235,7 @@ fn held(locked: Result<(), fs::TryLockError>, path: &Path) -> Result<(), StudyEr
             let reason = io::Error::new(io::ErrorKind::ResourceBusy, "another process is at work there");
             Err(StudyError::Io { action: "go on in", path: path.to_owned(), reason })
         }
-        // Some network file systems have no locks: there a study must do without.
+        // Some network file systems have no locks. There the study runs without one.
         Err(fs::TryLockError::Error(reason)) if reason.kind() == io::ErrorKind::Unsupported => Ok(()),
         Err(fs::TryLockError::Error(reason)) => Err(StudyError::Io { action: "lock", path: path.to_owned(), reason }),
     }
@@ -246,7 +246,7 @@ pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, StudyErro
     serde_json::from_str(&text).map_err(|error| StudyError::damaged(path, error.to_string()))
 }
 
-/// The first entry in which two descriptions of a study differ, if there is one.
+/// The first entry in which two descriptions of a study differ, if any.
 pub fn difference(at: &str, there: &serde_json::Value, now: &serde_json::Value) -> Option<String> {
     use serde_json::Value::Object;
     match (there, now) {

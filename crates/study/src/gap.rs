@@ -1,5 +1,5 @@
-//! How much a random split flatters: the same windows, judged by the same method, once with the people known and once with
-//! strangers.
+//! The gap between random folds and folds by subject: the same method on the same windows, validated once on subjects that
+//! it was trained on and once on others.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -17,23 +17,23 @@ use crate::statistics::Estimate;
 use crate::summarise::BOOTSTRAP_SEED;
 use crate::training_inputs::TrainingInputs;
 
-/// The baseline by which a study measures it.
+/// The baseline with which a study measures the gap.
 const BASELINE: Baseline = Baseline::LogisticRegression;
-/// Folds of each kind, at most, where a study has not trained on more anyway.
+/// The most folds of each kind that are made for the measurement.
 const FOLDS: usize = 5;
-/// What a finding about the gap is called.
+/// The name of the check in a finding.
 const CHECK: &str = "gap";
 
 /// The measured gap between random and subject-wise folds of the same windows.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Gap {
-    /// What was trained: `network`, or a baseline by its name.
+    /// The method: `network`, or the name of a baseline.
     pub method: String,
-    /// The random folds, by their name (`random-5`).
+    /// Name of the random folds (`random-5`).
     pub random_folds: String,
-    /// The folds by subject, by their name (`group-5`, `loso`).
+    /// Name of the folds by subject (`group-5`, `loso`).
     pub unseen_folds: String,
-    /// Subjects that both were judged by.
+    /// Subjects with figures for both.
     pub n_subjects: usize,
     /// Macro-F1 of a subject, over the classes that it has.
     pub macro_f1: GapFigures,
@@ -41,23 +41,23 @@ pub struct Gap {
     pub accuracy: GapFigures,
 }
 
-/// One figure, over subjects.
+/// One figure as an average over subjects.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GapFigures {
-    /// Where windows are held out at random.
+    /// With windows held out at random.
     pub random: Estimate,
-    /// Where whole subjects are.
+    /// With whole subjects held out.
     pub unseen: Estimate,
-    /// What the first is more than the second, subject by subject.
+    /// The first less the second, subject by subject.
     pub difference: Estimate,
 }
 
 impl Gap {
     /// Trains the network of the first setting of `study`, with its first seed, on five random folds and on five groups of
-    /// subjects (as many as there are, where there are fewer) of its windows. The study's own folds do not matter.
+    /// subjects; with fewer subjects, on as many folds as there are subjects. The folds of `study` are not used.
     ///
     /// # Errors
-    /// Why it cannot be measured: fewer than two subjects, or recordings of unknown ones; a class that a fold could not
+    /// The reason, as a sentence: fewer than two subjects, or recordings of unknown ones; a class that a fold could not
     /// learn; a training that broke down; a device that failed.
     pub fn measure(mut study: Study, engine: &dyn Engine) -> Result<Self, String> {
         let n_folds = n_subjects(&study.corpus, &study.windows)?.min(FOLDS);
@@ -73,8 +73,8 @@ impl Gap {
         Ok(Self::new("network", (random, &random_figures), (unseen, &unseen_figures)))
     }
 
-    /// The gap of a study's windows: the folds by subject that its baselines were trained on beside as many random ones, or
-    /// the other way round.
+    /// The gap by the baseline of `baselines`. It is trained on folds of the kind that `study` does not have, at most as
+    /// many as the study has.
     pub(crate) fn from_baselines(
         study: &Study,
         features: &Features,
@@ -131,7 +131,7 @@ impl Gap {
         }
     }
 
-    /// Whether that a random split flatters is more than the scatter of subjects.
+    /// Whether the 95 % interval of the difference lies above 0.
     pub fn is_shown(&self) -> bool {
         self.macro_f1.difference.low > 0.0
     }
@@ -157,14 +157,14 @@ impl Gap {
         format!("Random windows: macro-F1 {:.3}; unseen subjects: {:.3}; {verdict} ({how}).", random.mean, unseen.mean)
     }
 
-    /// The gap as a finding about a split that `audit` has looked at: figures over subjects that were trained on are too good
-    /// by it.
+    /// The gap as a finding about the split of `audit`. It is a leak if the split shares subjects, since its figures are
+    /// then too good by the gap.
     pub fn finding(&self, audit: &Audit) -> Finding {
         let verdict = if self.is_shown() && audit.shares_subjects() { Verdict::Leak } else { Verdict::Note };
         Finding { check: CHECK.to_owned(), verdict, words: self.words() }
     }
 
-    /// The finding where nothing was measured, and why.
+    /// The finding that the gap was not measured, and why.
     pub fn not_measured(why: &str) -> Finding {
         let why = why.trim_end_matches('.');
         let words = format!("How much a random split flatters was not measured: {why}.");
@@ -172,7 +172,7 @@ impl Gap {
     }
 }
 
-/// Subjects that have a window.
+/// The number of subjects with a window.
 fn n_subjects(corpus: &Corpus, windows: &Windows) -> Result<usize, String> {
     let subjects: BTreeSet<&str> = windows.origins.iter().map(|&origin| corpus.subject_of(origin)).collect();
     match subjects.iter().filter(|subject| !subject.is_empty()).count() {
@@ -185,16 +185,16 @@ fn n_subjects(corpus: &Corpus, windows: &Windows) -> Result<usize, String> {
 
 fn folds(which: Folds, study: &Study) -> Result<Vec<Fold>, String> {
     let seed = study.seeds.first().copied().unwrap_or_default();
-    // Of subjects that are held out, neither kind wants to know.
+    // Neither kind of folds holds out chosen subjects.
     let folds = which.make(&study.corpus, &study.windows, study.window, &HeldOut::default(), seed);
     folds.map_err(|error| format!("{which}: {error}"))
 }
 
-/// Trains every training of `study`, and gives the class of each validation window of each.
+/// Runs all trainings of `study`, and returns the predicted class of each validation window, for each training.
 fn train_networks(study: &Study, engine: &dyn Engine) -> Result<Vec<Vec<u32>>, String> {
     let mut inputs = TrainingInputs::prepare(study, 0..study.n_trainings());
     for inputs in &mut inputs {
-        // What validates may not decide when to stop: it is the same for both kinds of folds, and nobody's choice.
+        // Early stopping would choose the epoch by the validation windows, which makes figures too good.
         inputs.plan.early_stopping = None;
         inputs.plan.log_steps = false;
     }
@@ -224,8 +224,8 @@ mod tests {
     use super::*;
     use crate::baselines;
 
-    /// Subjects who do one of two things in opposite directions, each on an axis that is nobody else's (`alike`: all on the
-    /// same).
+    /// Subjects whose two classes differ in sign on one axis: each subject on an axis of its own, or all on the same
+    /// (`alike`).
     fn corpus(n_subjects: usize, alike: bool) -> Corpus {
         let recording = |subject: usize, class: u32| {
             let axis = if alike { 0 } else { subject };
@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_the_known_share_is_the_gap() {
+    fn a_signal_of_each_subjects_own_is_a_gap() {
         for (n, protocol, names) in
             [(4, Folds::LeaveOneSubjectOut, ("random-4", "loso")), (6, Folds::Random(3), ("random-3", "group-3"))]
         {
@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn where_everybody_is_alike_there_is_no_gap() {
+    fn a_signal_that_subjects_share_is_no_gap() {
         let gap = measured(&corpus(4, true), Folds::Groups(2)).unwrap();
         assert!(gap.macro_f1.unseen.mean > 0.95 && !gap.is_shown(), "{gap:?}");
         assert!(gap.words().contains("does not show that a random split flatters"), "{}", gap.words());

@@ -1,4 +1,4 @@
-//! What a study trains: settings × folds × seeds, each training with a number of its own.
+//! The trainings of a study: settings × folds × seeds, each with a number.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,7 +15,7 @@ use triax_trainer::FitPlan;
 /// One point of the grid.
 #[derive(Clone, Debug)]
 pub struct Setting {
-    /// The settings that vary with their values, as `loss=hinge, dropout=0.3`; a fixed name where none varies.
+    /// The settings that vary with their values, as `loss=hinge, dropout=0.3`; a fixed name if none varies.
     pub name: String,
     /// The settings that vary, each with its value here.
     pub values: BTreeMap<String, String>,
@@ -23,7 +23,7 @@ pub struct Setting {
     pub network: Network,
     /// The plan of each training, without its seed and its balanced class weights.
     pub plan: FitPlan,
-    /// Whether each class weighs the same in each fold's training part.
+    /// Whether class weights balance the classes of each fold's training part.
     pub balances_classes: bool,
     /// Whether channels are standardised, by each fold's training part.
     pub standardises: bool,
@@ -67,18 +67,18 @@ pub struct Training {
     pub seed: u64,
 }
 
-/// A share of a study, for one of several machines: every so many trainings. In JSON it is the text `I/N`.
+/// A share of a study, for one of several machines: every `n_shares`-th training. In JSON it is the text `I/N`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct Share {
-    /// Which, from 1.
+    /// The number of this share, from 1.
     pub part: usize,
     /// Number of shares.
     pub n_shares: usize,
 }
 
 impl Study {
-    /// How many trainings it has.
+    /// The number of trainings.
     pub fn n_trainings(&self) -> usize {
         self.settings.len() * self.folds.len() * self.seeds.len()
     }
@@ -170,7 +170,7 @@ impl Share {
     /// The whole study.
     pub const WHOLE: Self = Self { part: 1, n_shares: 1 };
 
-    /// Whether this share has the training of this number.
+    /// Whether the training of this number belongs to this share.
     pub fn has(self, number: usize) -> bool {
         number % self.n_shares == self.part - 1
     }

@@ -1,9 +1,23 @@
-//! Studies: a grid of settings × folds × seeds, trained as fleets, summed up with intervals over subjects.
+//! Studies: several settings, each trained on several folds with several seeds, and compared over subjects.
 //!
-//! A [`Study`] numbers its trainings: setting by setting, fold by fold, seed by seed. [`run()`] trains those of a share
-//! that a [`StudyFolder`] does not hold yet, and puts each into a file of its own as it ends; so a study that was
-//! killed goes on where it was, and shares that were trained apart are joined by collecting their files. In the end all
-//! tables are made anew from these files, in the order of the numbers, and do not depend on how they came about.
+//! A [`Study`] numbers its trainings, setting by setting, fold by fold and seed by seed. [`run()`] trains those of a
+//! [`Share`] that a [`StudyFolder`] does not hold yet, and writes a [`TrainingFile`] for each. [`summarise`] reads the files
+//! of all trainings, and returns a [`Summary`].
+//!
+//! Everything else follows from these files. A study that was killed resumes with the trainings that have no file. Shares
+//! that were trained on several machines are joined by copying their files. The tables are written in the order of the
+//! numbers, whatever the order of training.
+//!
+//! | module | contents |
+//! |---|---|
+//! | `grid`, `window_set` | what is trained: settings, folds, seeds, and the windows of each setting |
+//! | `run`, `training_inputs` | training, as fleets on one or several devices |
+//! | `folder`, `training_file`, `tables`, `networks` | the files of a study: written, checked, joined, found again |
+//! | `evaluation` | the figures of a training, and the scores of an ensemble |
+//! | [`baselines`] | classical methods on the same folds |
+//! | [`statistics`] | intervals, tests, corrections |
+//! | `gap` | the difference between random folds and folds by subject |
+//! | `summarise`, `summary` | the comparison, and its form in `summary.json` |
 //!
 //! This crate must never know the command line, nor how a report looks.
 

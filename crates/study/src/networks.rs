@@ -1,4 +1,4 @@
-//! The networks that a study has kept, for use outside of it.
+//! The networks whose weights a study has kept.
 
 use std::path::{Path, PathBuf};
 
@@ -7,7 +7,7 @@ use crate::folder::{files, weights_in};
 use crate::summary::Summary;
 use crate::training_file::TrainingFile;
 
-/// A network that a study has kept.
+/// A network whose weights a study has kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeptNetwork {
     /// Name of its fold.
@@ -18,8 +18,8 @@ pub struct KeptNetwork {
     pub weights: PathBuf,
 }
 
-/// The networks of one setting of the finished study in `folder`, fold by fold and seed by seed, without those that broke
-/// down.
+/// The networks of one setting of the finished study in `folder`, fold by fold and seed by seed. Networks that broke down
+/// are left out.
 ///
 /// # Errors
 /// Networks without weights, or none at all; files that cannot be read.

@@ -1,4 +1,4 @@
-//! Trains what a share of a study is still missing: group after group, on one device or several.
+//! Runs the trainings that a share of a study is missing, in groups, on one device or several.
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -18,46 +18,45 @@ use crate::training_inputs::TrainingInputs;
 
 /// A device to train on.
 pub struct Device<'a> {
-    /// What the tables call it.
+    /// Its name in the tables.
     pub name: String,
-    /// Opens its engine, on the thread that will use it.
+    /// Opens its engine. It is called on the thread that uses the engine.
     pub open: Box<dyn Fn() -> Result<Box<dyn Engine>, String> + Sync + 'a>,
-    /// Models that it trains at once, at most.
+    /// The most models that it trains at once.
     pub at_once: usize,
 }
 
-/// What to train, and what to keep of it.
+/// Which trainings to run, and what to keep.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
     /// The share to train.
     pub share: Share,
-    /// Whether weights are kept.
+    /// Whether to write weight files.
     pub keeps_weights: bool,
 }
 
-/// How it ended without an error.
+/// How a run of a study ended without an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// The folder holds all trainings of the share.
     Finished,
     /// The observer asked to stop.
     Interrupted {
-        /// Trainings of the share that are there.
+        /// Trainings of the share that have ended.
         n_done: usize,
         /// Trainings of the share.
         n_trainings: usize,
     },
 }
 
-/// Trains what `folder` does not hold yet. Which device trains what is settled beforehand, so that a study that was
-/// stopped comes out as one that was not.
+/// Runs the trainings that `folder` does not hold yet. The device of each training is fixed in advance, so that a study
+/// that was stopped and resumed has the same results.
 ///
-/// `observer` is told of the trainings of the share as of the models of one fleet: of their steps, and how many have come
-/// to their end, but not of their epochs. Where it asks to stop, the groups in progress are lost, and what came before is
-/// kept.
+/// `observer` receives the events of a fleet whose models are the trainings of the share, except for those of epochs. If it
+/// asks to stop, the groups in progress are lost; trainings that ended before are kept.
 ///
 /// # Errors
-/// Damaged files in the folder; a device that fails; a disk that is full. What was trained before is kept.
+/// Damaged files in the folder; a device that fails; a full disk. Trainings that ended before are kept.
 pub fn run(
     study: &Study,
     devices: &[Device<'_>],
@@ -100,7 +99,7 @@ pub fn run(
         std::iter::once(own).chain(others.collect::<Vec<_>>()).collect()
     });
     let n_done = progress.into_inner().unwrap_or_else(PoisonError::into_inner).n_done;
-    // Rows were added as they came; whatever came in between, they end in the order of the numbers.
+    // Rows were appended as trainings ended. The tables are rewritten in the order of the numbers, also after an error.
     let sorted = folder.trainings(study).and_then(|files| tables::write(study, folder, &files));
     let mut stopped = false;
     for end in ends {
@@ -110,12 +109,12 @@ pub fn run(
     Ok(if stopped { Outcome::Interrupted { n_done, n_trainings: wanted.len() } } else { Outcome::Finished })
 }
 
-/// The numbers of a share.
+/// The numbers of the trainings of a share.
 fn wanted(study: &Study, share: Share) -> BTreeSet<usize> {
     (0..study.n_trainings()).filter(|&number| share.has(number)).collect()
 }
 
-/// How much there is to train of the trainings `wanted`, some of which are `done`.
+/// The size of the trainings `wanted`, of which those in `done` have ended.
 fn size(study: &Study, wanted: &BTreeSet<usize>, done: &BTreeSet<usize>) -> FitSize {
     let plan = |number: usize| &study.settings[study.training(number).setting].plan;
     let n_steps = |&number: &usize| {
@@ -132,14 +131,14 @@ fn size(study: &Study, wanted: &BTreeSet<usize>, done: &BTreeSet<usize>) -> FitS
     }
 }
 
-/// Trainings that make one fleet.
+/// Trainings that form one fleet.
 struct Group {
     device: usize,
     trainings: Vec<usize>,
 }
 
-/// Cuts a share into groups, in the order of the numbers: as long as the next one can share a fleet with those before, and
-/// no larger than its device wants it. The devices take turns.
+/// Cuts a share into groups, in the order of the numbers. A group ends before the first training that cannot share a fleet
+/// with it, or at the most models of its device. Groups go to the devices in turn.
 fn groups(study: &Study, devices: &[Device<'_>], share: Share) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
     for number in wanted(study, share) {
@@ -163,11 +162,11 @@ fn can_share_fleet(first: &Setting, other: &Setting) -> bool {
         && can_share((&first.network, &first.plan.training), (&other.network, &other.plan.training)).is_ok()
 }
 
-/// How far the share is, for all devices together.
+/// The progress of a share on all devices together.
 struct Progress<'a> {
-    /// Trainings that are there.
+    /// Trainings that have ended.
     n_done: usize,
-    /// Steps of them, and of those in training.
+    /// Steps of these and of those in training.
     steps_done: u64,
     observer: &'a mut dyn Observer,
 }
@@ -183,7 +182,7 @@ struct Worker<'a, 'o> {
 }
 
 impl Worker<'_, '_> {
-    /// Trains the trainings of these numbers as one fleet, and writes their files.
+    /// Runs the trainings of these numbers as one fleet, and writes their files.
     fn train(&self, numbers: &[usize]) -> Result<ControlFlow<()>, StudyError> {
         let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let clock = Instant::now();
@@ -214,8 +213,7 @@ impl Worker<'_, '_> {
         Ok(ControlFlow::Continue(()))
     }
 
-    /// What a training leaves behind: the scores of its validation windows, and in a file of their own its weights where
-    /// they are wanted.
+    /// The file of a training, with the scores of its validation windows. Writes the weight file if weights are kept.
     fn training_file(
         &self,
         inputs: &TrainingInputs,
@@ -279,7 +277,7 @@ impl Observer for GroupObserver<'_, '_> {
     }
 }
 
-/// A device whose thread has panicked is no reason for the others to lose what they have trained.
+/// Locks `progress`, also after a panic on the thread of another device, so that the other trainings are not lost.
 fn lock<'a, 'o>(progress: &'a Mutex<Progress<'o>>) -> MutexGuard<'a, Progress<'o>> {
     progress.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -110,7 +110,7 @@ pub fn summarise(study: &Study, folder: &StudyFolder, facts: Facts) -> Result<Su
 }
 
 impl Summary {
-    /// Whether the figures are about people that no network has seen.
+    /// Whether the figures are of subjects that no network was trained on.
     pub fn is_about_strangers(&self) -> bool {
         self.folds
             .parse()

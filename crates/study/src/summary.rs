@@ -1,4 +1,4 @@
-//! What a study found: everything that a report shows, and `summary.json`.
+//! The results of a study: the contents of `summary.json`, from which the report is made.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -12,7 +12,7 @@ use crate::folder::read_json;
 use crate::statistics::Estimate;
 use crate::{Gap, StudyError};
 
-/// What a study found.
+/// The results of a study.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
     /// Name of the data set.
@@ -21,17 +21,17 @@ pub struct Summary {
     pub synthetic: bool,
     /// SHA-256 of the data.
     pub fingerprint: String,
-    /// What to show for each class.
+    /// The name of each class, as shown.
     pub class_names: Vec<String>,
     /// Subjects with a window.
     pub n_subjects: usize,
-    /// Windows in all.
+    /// Number of windows.
     pub n_windows: usize,
     /// Samples in a window, and from one to the next.
     pub window: usize,
     /// See `window`.
     pub step: usize,
-    /// Samples a second.
+    /// Samples per second.
     pub rate_hz: Option<f64>,
     /// The protocol by its name (`loso`, `group-5`, `random-5`, …) and in words.
     pub folds: String,
@@ -41,17 +41,17 @@ pub struct Summary {
     pub n_folds: usize,
     /// Seeds of each setting and fold.
     pub n_seeds: usize,
-    /// Settings that all share, by name.
+    /// Settings that all trainings share, by name.
     pub shared_settings: BTreeMap<String, String>,
-    /// What was compared, the best macro-F1 of the trained settings first; then ensembles; then baselines.
+    /// The competitors: networks, then ensembles, then baselines, each in descending order of macro-F1.
     pub competitors: Vec<Competitor>,
-    /// Pairs of trained settings, compared over subjects.
+    /// Comparisons of pairs of competitors over subjects.
     pub comparisons: Vec<Comparison>,
-    /// Whether something leaks.
+    /// The audit of the folds.
     pub audit: Audit,
-    /// How much a random split of these windows flatters, where it was measured.
+    /// The gap between random folds and folds by subject, if it was measured.
     pub gap: Option<Gap>,
-    /// Trainings done, and trainings that broke down (a loss that was no longer finite).
+    /// Number of trainings, and of those that broke down (a loss that is not finite).
     pub n_trainings: usize,
     /// See `n_trainings`.
     pub n_broken: usize,
@@ -77,44 +77,44 @@ impl Summary {
     }
 }
 
-/// What sort of classifier.
+/// A kind of classifier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
-    /// Networks of one setting, each by itself.
+    /// The networks of one setting, each evaluated alone.
     Network,
-    /// The networks of all seeds of a setting as one predictor.
+    /// The networks of all seeds of a setting, combined into one predictor.
     Ensemble,
     /// A classical method, or the majority class.
     Baseline,
 }
 
-/// A setting, an ensemble or a baseline, and how it did. Figures of a subject are means over the seeds.
+/// A setting, an ensemble or a baseline with its figures. Figures of a subject are means over the seeds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Competitor {
-    /// What it is called: what tells it from the others (`loss=hinge, dropout=0.3`).
+    /// Its name: the settings in which it differs from the others (`loss=hinge, dropout=0.3`).
     pub name: String,
-    /// What sort it is.
+    /// Its kind.
     pub kind: Kind,
-    /// The settings that tell it from the others.
+    /// The settings in which it differs from the others.
     pub settings: BTreeMap<String, String>,
     /// Share of the windows classified correctly, over subjects.
     pub accuracy: Estimate,
     /// Macro-F1, over subjects.
     pub macro_f1: Estimate,
-    /// Macro-F1 of all windows pooled (from `confusion`), as a single table would give it.
+    /// Macro-F1 of all windows pooled, from `confusion`.
     pub pooled_macro_f1: f64,
     /// Recall of each class from `confusion`.
     pub recall: Vec<f64>,
     /// (classes, classes) windows by label and prediction, summed over folds and seeds.
     pub confusion: Confusion,
-    /// Each subject, sorted by name (as numbers where all are).
+    /// The figures of each subject, sorted by name; as numbers if all names are numbers.
     pub subjects: Vec<SubjectFigures>,
-    /// Training by epoch; none of a baseline.
+    /// The curves of training; empty for a baseline.
     pub curves: Vec<EpochBand>,
-    /// How far scores can be believed; of networks and ensembles.
+    /// Calibration of the scores; absent for baselines.
     pub reliability: Option<Reliability>,
-    /// Windows that it was most wrong about, the worst first.
+    /// The worst mistakes, in descending order of the margin.
     pub mistakes: Vec<Mistake>,
 }
 
@@ -127,9 +127,9 @@ pub struct EpochBand {
     pub loss: Band,
     /// Training accuracy.
     pub accuracy: Band,
-    /// Validation loss, where it was followed.
+    /// Validation loss, if it was followed.
     pub valid_loss: Option<Band>,
-    /// Validation accuracy, where it was followed.
+    /// Validation accuracy, if it was followed.
     pub valid_accuracy: Option<Band>,
 }
 
@@ -144,7 +144,7 @@ pub struct Band {
     pub high: f64,
 }
 
-/// Two settings over the same subjects.
+/// Two competitors, compared over the same subjects.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Comparison {
     /// Name of one competitor.
@@ -153,7 +153,7 @@ pub struct Comparison {
     pub b: String,
     /// The figure compared: `macro_f1` or `accuracy`.
     pub figure: String,
-    /// Subjects that both were judged by.
+    /// Subjects with figures for both.
     pub n_subjects: usize,
     /// Mean of a − b over subjects, with its interval.
     pub difference: Estimate,
@@ -161,8 +161,8 @@ pub struct Comparison {
     pub effect: f64,
     /// Two-sided p-value of Wilcoxon's signed-rank test.
     pub p: f64,
-    /// The same after Holm's correction for all comparisons of this figure.
+    /// `p` after Holm's correction for all comparisons of this figure.
     pub p_holm: f64,
-    /// The finding in a sentence that claims no more than this.
+    /// The finding as a sentence.
     pub words: String,
 }

@@ -1,7 +1,7 @@
-//! The file of one training: what it left behind, before it is judged.
+//! The file of one training, from which all its figures are computed.
 //!
-//! A safetensors file with one tensor, `scores` (n_valid, classes): the scores of its fold's validation windows, none
-//! where the training broke down. The metadata entry `training` says the rest.
+//! It is a safetensors file with one tensor, `scores` (n_valid, classes): the scores of its fold's validation windows, or
+//! no rows if the training broke down. The metadata entry `training` is a [`Trained`] as JSON.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -18,16 +18,16 @@ use crate::grid::Study;
 /// Key of the metadata.
 const KEY: &str = "training";
 
-/// What one training left behind.
+/// The results of one training.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TrainingFile {
-    /// How it went.
+    /// Its description and history.
     pub trained: Trained,
-    /// (n_valid, classes) scores of the validation windows; empty where it broke down.
+    /// (n_valid, classes) scores of the validation windows; empty if it broke down.
     pub scores: Vec<f32>,
 }
 
-/// How a training went.
+/// The description and the history of a training.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Trained {
@@ -43,18 +43,18 @@ pub struct Trained {
     pub fingerprint: String,
     /// Device and engine that trained it.
     pub device: String,
-    /// When its group was begun: seconds since 1970.
+    /// When its group started, in seconds since 1970.
     pub started: u64,
-    /// Its share of the seconds that its group took.
+    /// The duration of its group, divided by the number of trainings in it.
     pub seconds: f64,
     /// Its complete epochs.
     pub history: Vec<TrainedEpoch>,
-    /// How it broke down, where it did.
+    /// How it broke down, if it did.
     pub broken: Option<String>,
 }
 
-/// What the file of a training keeps of an [`EpochRecord`]: all but what its place in the history, its scores and the
-/// duration of the whole say.
+/// The fields of an [`EpochRecord`] that the file of a training keeps. The others follow from the position in the history,
+/// the scores, and the duration of the training.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TrainedEpoch {
     /// As [`EpochRecord::loss`].
@@ -79,7 +79,7 @@ impl From<EpochRecord> for TrainedEpoch {
 }
 
 impl TrainingFile {
-    /// Writes it, whole or not at all.
+    /// Writes the file, as [`whole_file::write`] does.
     pub(crate) fn write(&self, path: &Path, classes: usize) -> Result<(), StudyError> {
         let bytes: Vec<u8> = self.scores.iter().flat_map(|score| score.to_le_bytes()).collect();
         let shape = vec![self.scores.len() / classes, classes];
@@ -90,10 +90,10 @@ impl TrainingFile {
         whole_file::write(path, &file).map_err(StudyError::io("write", path))
     }
 
-    /// Whether it is what `study` has under its number.
+    /// Checks that it is the training of `study` with its number.
     ///
     /// # Errors
-    /// What is wrong with it, as a sentence.
+    /// The first difference, as a sentence.
     pub(crate) fn check(&self, study: &Study) -> Result<(), String> {
         let Trained { number, setting, fold, seed, fingerprint, broken, .. } = &self.trained;
         if *number >= study.n_trainings() {
@@ -117,13 +117,13 @@ impl TrainingFile {
         Ok(())
     }
 
-    /// Whether `other` is the same training with the same end, whenever and however fast it was trained.
+    /// Whether `other` has the same contents, except for start and duration.
     pub(crate) fn agrees_with(&self, other: &Self) -> bool {
         let untimed = |trained: &Trained| Trained { started: 0, seconds: 0.0, ..trained.clone() };
         self.scores == other.scores && untimed(&self.trained) == untimed(&other.trained)
     }
 
-    /// Reads what [`TrainingFile::write`] has written.
+    /// Reads a file that [`TrainingFile::write`] has written.
     pub(crate) fn read(path: &Path, classes: usize) -> Result<Self, StudyError> {
         let damaged = |problem: String| StudyError::damaged(path, problem);
         let bytes = std::fs::read(path).map_err(StudyError::io("read", path))?;

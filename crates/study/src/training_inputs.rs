@@ -1,4 +1,4 @@
-//! What the trainings of a study start from.
+//! The inputs of the trainings of a study.
 
 use triax_engine::{Engine, EngineError};
 use triax_model::{Scaler, Weights};
@@ -6,7 +6,7 @@ use triax_trainer::{FitPlan, Model};
 
 use crate::grid::{Study, Training};
 
-/// What one training starts from.
+/// The inputs of one training.
 pub(crate) struct TrainingInputs {
     pub training: Training,
     pub plan: FitPlan,
@@ -15,7 +15,7 @@ pub(crate) struct TrainingInputs {
 }
 
 impl TrainingInputs {
-    /// Prepares the trainings of these numbers.
+    /// The inputs of the trainings of these numbers.
     pub fn prepare(study: &Study, numbers: impl Iterator<Item = usize>) -> Vec<Self> {
         let mut all: Vec<Self> = Vec::new();
         for number in numbers {

@@ -1,14 +1,13 @@
-//! From the windows of a corpus to the set that a session reads.
+//! The windows of a corpus as the set that a session reads.
 
 use std::sync::Arc;
 
 use triax_data::{PerWindow, Windows};
 use triax_engine::WindowSet;
 
-/// `windows` (n_windows, window, channels) as a session reads them, each normalised by itself where `per_window` says how.
+/// `windows` (n_windows, window, channels) as a session reads them, each normalised by itself as `per_window` says.
 ///
-/// No value is copied where there is nothing to normalise, nor where the memory of `windows` has no other owner; so that a
-/// run can hand its windows over, and a study can make one set after the other of clones.
+/// Values are copied only if there is something to normalise and the memory of `windows` has another owner.
 ///
 /// # Errors
 /// As [`PerWindow::apply`].

@@ -1,12 +1,12 @@
 //! The mean of the weights that the last epochs ended with (stochastic weight averaging: Izmailov et al., "Averaging weights
 //! leads to wider optima and better generalization", UAI 2018).
 //!
-//! Of whole epochs on the host, rather than of steps on the device: it needs no kernel and no buffer of its own, and no rate
-//! of decay that would have to fit the length of the run.
+//! The mean is over epochs, and computed on the host. A mean over steps would need a kernel and a buffer on the device, and
+//! a rate of decay that depends on the length of the run.
 
 use triax_model::Weights;
 
-/// Takes `weights` into the mean, as number `n` (from 1) of those that it is of: `mean += (weights − mean) / n`.
+/// Adds `weights` to the mean as its `n`-th term (from 1): `mean += (weights − mean) / n`.
 pub(crate) fn include(mean: &mut Option<Weights>, weights: &Weights, n: usize) {
     let Some(mean) = mean.as_mut().filter(|_| n > 1) else {
         *mean = Some(weights.clone());

@@ -1,9 +1,9 @@
-//! The checkpoint: everything a run needs to go on as if it had never stopped, in one file.
+//! The checkpoint: everything that a run is resumed from, in one file.
 //!
-//! A safetensors file. Tensors: `weights/NAME`, `moments/MOMENT/NAME`, `best/NAME` once an epoch is complete, and
-//! `average/NAME` once the average has begun that the run is to end with; NAME is that of the parameter. Metadata: `format` and `version`, `identity` (what the job was), `progress` (where it
-//! stood), `updates` (the optimizer's count). Random numbers need no state: they are functions of the seed in the plan and
-//! of the epoch and step in `progress`.
+//! It is a safetensors file. Its tensors are `weights/NAME`, `moments/MOMENT/NAME`, `best/NAME` once an epoch is complete,
+//! and `average/NAME` once the average of the last epochs has begun; NAME is that of the parameter. Its metadata is `format`
+//! and `version`, `identity` (the job), `progress`, and `updates` (the count of the optimizer). Random numbers need no state:
+//! they are functions of the seed in the plan and of the epoch and step in `progress`.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -28,18 +28,18 @@ const VERSION: &str = "2";
 pub(crate) struct Checkpoint {
     /// The job it belongs to.
     pub(crate) identity: Identity,
-    /// Where the run stood.
+    /// The progress of the run.
     pub(crate) progress: Progress,
     /// Weights, moments and updates.
     pub(crate) state: SessionState,
     /// Weights of the best epoch.
     pub(crate) best: Option<Weights>,
-    /// Mean of the weights so far, of a run that ends with one.
+    /// Mean of the weights so far, if the run ends with an average.
     pub(crate) average: Option<Weights>,
 }
 
 impl Checkpoint {
-    /// Replaces the file at `path`, at once and as a whole.
+    /// Writes the file at `path`, as [`whole_file::write`] does.
     pub(crate) fn write(&self, path: &Path, optimizer: &Optimizer) -> Result<(), FolderError> {
         let mut groups = vec![("weights".to_owned(), &self.state.weights)];
         groups.extend(optimizer.moment_names().iter().map(|name| format!("moments/{name}")).zip(&self.state.moments));
@@ -62,10 +62,10 @@ impl Checkpoint {
             .map_err(|source| FolderError::Io { action: "write", path: path.to_owned(), source })
     }
 
-    /// Reads what [`Checkpoint::write`] wrote.
+    /// Reads a file that [`Checkpoint::write`] has written.
     ///
-    /// The job is not compared here, but the shapes must be those of `network` and what else is there must suit
-    /// `plan`: a caller that has another network learns that from [`Checkpoint::read_identity`] first.
+    /// The shapes must be those of `network`, and the moments and the average those of `plan`. The caller compares the job
+    /// before, with [`Checkpoint::read_identity`].
     pub(crate) fn read(path: &Path, network: &Network, plan: &FitPlan) -> Result<Self, FolderError> {
         let bytes = read_bytes(path)?;
         let file = File::parse(path, &bytes)?;
@@ -103,7 +103,7 @@ impl Checkpoint {
         })
     }
 
-    /// Reads only what the job was.
+    /// Reads the identity of the job alone.
     pub(crate) fn read_identity(path: &Path) -> Result<Identity, FolderError> {
         File::parse(path, &read_bytes(path)?)?.metadata("identity")
     }

@@ -1,4 +1,4 @@
-//! What can end a run early, and what can be wrong with its folder.
+//! The errors of a training and of a run folder.
 
 use std::io;
 use std::path::PathBuf;
@@ -6,16 +6,16 @@ use std::path::PathBuf;
 use triax_engine::EngineError;
 use triax_model::WeightFileError;
 
-/// Why a training did not end as planned. A run folder keeps its last checkpoint and its best weights.
+/// Why a training failed. A run folder keeps its last checkpoint and its best weights.
 #[derive(Debug, thiserror::Error)]
 pub enum FitError {
-    /// Settings, windows or weights that do not belong together, or that nothing can be trained on.
+    /// Settings, windows or weights that do not fit together, or cannot be trained.
     #[error("{0}")]
     Input(String),
-    /// The training of a run broke down. In a fleet it ends one model, and is no error.
+    /// The training of a run broke down. In a fleet this ends one model, and is no error.
     #[error("{breakdown}. The last good state and the best weights so far are in {}", folder.display())]
     NotFinite {
-        /// Where, and what.
+        /// When, and what is not finite.
         breakdown: Breakdown,
         /// The run folder.
         folder: PathBuf,
@@ -25,7 +25,7 @@ pub enum FitError {
     OtherJob {
         /// The checkpoint.
         path: PathBuf,
-        /// What differs, and how.
+        /// The differences.
         difference: String,
     },
     /// The engine failed.
@@ -44,15 +44,15 @@ pub enum FitError {
     step.map(|step| format!(", step {step}")).unwrap_or_default()
 )]
 pub struct Breakdown {
-    /// The loss, the gradient's norm, the validation loss or the tensor at fault.
+    /// What is not finite: the loss, the gradient's norm, the validation loss or a tensor.
     pub what: String,
     /// The epoch, from 1.
     pub epoch: usize,
-    /// The step within the epoch, from 1; absent where it was seen only at the end of the epoch.
+    /// The step within the epoch, from 1; absent if it was found at the end of the epoch.
     pub step: Option<usize>,
 }
 
-/// What can be wrong with a run folder.
+/// An error of a run folder.
 #[derive(Debug, thiserror::Error)]
 pub enum FolderError {
     /// The folder holds something already.
@@ -82,17 +82,17 @@ pub enum FolderError {
     /// A weight file could not be written.
     #[error(transparent)]
     Weights(#[from] WeightFileError),
-    /// The operating system refused.
+    /// An error of the operating system.
     #[error("cannot {action} {}: {source}", path.display())]
     Io {
-        /// What was to be done: `create`, `write`, `read`, `open`.
+        /// The action that failed: `create`, `write`, `read`, `open`.
         action: &'static str,
         /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
-    /// A file is not what it should be.
+    /// A damaged file.
     #[error("{}: {reason}", path.display())]
     Damaged {
         /// The file.

@@ -1,10 +1,10 @@
-//! Floats in JSON by their bits, for state that must come back exactly (`#[serde(with = "exact")]`).
+//! Floats in JSON as their bits, for state that must be restored exactly (`#[serde(with = "exact")]`).
 //!
 //! serde_json's default parser may be off by one unit in the last place, and JSON has no infinity.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// A float that is its bits.
+/// A float type that converts to its bits.
 pub trait Bits: Copy {
     /// Unsigned integer of the same size.
     type Integer: Serialize + for<'de> Deserialize<'de>;

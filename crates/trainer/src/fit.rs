@@ -1,4 +1,4 @@
-//! Trains a fleet in memory: many models of one shape, as many at once as the device holds.
+//! The training of a fleet in memory: models of one shape, as many at once as the device holds.
 
 use triax_model::Weights;
 
@@ -12,19 +12,18 @@ use crate::training::Training;
 /// How a fleet ended without an error. The results are in the order of the models.
 #[derive(Clone, Debug, PartialEq)]
 pub enum FitOutcome {
-    /// What became of all models.
+    /// The results of all models.
     Finished(Vec<ModelResult>),
-    /// The observer asked to stop. These are the results of the groups that had come to their end: so many models, from
-    /// the first.
+    /// The observer asked to stop. These are the results of the groups that had ended: models from the first on.
     Interrupted(Vec<ModelResult>),
 }
 
-/// What became of one model.
+/// The result of one model.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ModelResult {
     /// Its complete epochs, the first one first.
     pub history: Vec<EpochRecord>,
-    /// The trained model; or how its training broke down, which leaves the others as they are.
+    /// The trained model; or how its training broke down, which does not affect the others.
     pub end: Result<TrainedModel, Breakdown>,
 }
 
@@ -37,12 +36,12 @@ pub struct TrainedModel {
     pub validation: Option<Metrics>,
 }
 
-/// Trains the models of `job`, group after group, and writes nothing to the disk. A model comes out as it would alone, and
-/// with the weights that [`crate::fit_run`] ends with on an engine that computes in f32.
+/// Trains the models of `job`, group after group, and writes no files. The result of a model does not depend on the others.
+/// On an engine that computes in f32, its weights are those of [`crate::fit_run`].
 ///
 /// # Errors
-/// [`FitError::Input`] before anything is trained, also where a model has early stopping or a log of steps, which only a
-/// run in a folder has; [`FitError::Engine`] where the device fails.
+/// [`FitError::Input`] before anything is trained, also for a model with early stopping or a log of steps, which only a run
+/// in a folder has; [`FitError::Engine`] if the device fails.
 pub fn fit(job: &Job<'_>, observer: &mut dyn Observer) -> Result<FitOutcome, FitError> {
     job.check()?;
     job.check_each(|model| {
@@ -78,7 +77,7 @@ pub fn fit(job: &Job<'_>, observer: &mut dyn Observer) -> Result<FitOutcome, Fit
     Ok(FitOutcome::Finished(results))
 }
 
-/// Models in a group: as many as may be, but all groups about as large.
+/// The number of models in a group: as many as the device and the job allow, with groups of about equal size.
 fn models_at_once(job: &Job<'_>) -> usize {
     let capacities = job.models.iter().map(|model| job.engine.capacity(&model.member(), job.windows));
     let n_groups = job.models.len().div_ceil(capacities.chain(job.at_once).min().unwrap_or(1).max(1));

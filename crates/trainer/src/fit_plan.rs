@@ -13,23 +13,22 @@ use crate::schedule::Schedule;
 pub struct FitPlan {
     /// What each step does. Its seed also draws the order of the windows.
     pub training: TrainingPlan,
-    /// Epochs to train at most; at least 1.
+    /// The most epochs to train; at least 1.
     pub epochs: usize,
     /// Whether each epoch visits the windows in an order of its own; otherwise in the order given.
     pub shuffle: bool,
-    /// Which windows a shuffled epoch visits. Not written where it is the plain shuffle, so that older plans are the same
-    /// text.
+    /// Which windows a shuffled epoch visits. The plain shuffle is not written, so that older plans have the same text.
     #[serde(default, skip_serializing_if = "Sampling::is_shuffle")]
     pub sampling: Sampling,
     /// Learning rate of the first step.
     pub learning_rate: f32,
-    /// How the learning rate changes from there.
+    /// How the learning rate changes after it.
     pub schedule: Schedule,
     /// Epochs without a new best after which the run ends with the weights of its best epoch (Keras's `EarlyStopping`
-    /// with `restore_best_weights`). Judged by the validation loss, without validation windows by the training loss.
+    /// with `restore_best_weights`). The best is that of the validation loss, without validation windows of the training loss.
     pub early_stopping: Option<usize>,
-    /// The run ends with the mean of the weights at the ends of this many last epochs, instead of the last one's. Not
-    /// together with early stopping, which does not know its last epochs before they are over.
+    /// The number of last epochs whose final weights are averaged, instead of taking those of the last epoch. It excludes
+    /// early stopping, which does not know its last epochs in advance.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub average_last: Option<usize>,
     /// Whether the loss of each step is written to `steps.jsonl`.
@@ -63,8 +62,7 @@ impl FitPlan {
         self.schedule.check()
     }
 
-    /// Of how many epochs' weights the mean is that a run ends with, once so many epochs are complete; 0 while there is
-    /// none.
+    /// The number of epochs in the average after `epochs` complete epochs; 0 before it begins.
     pub(crate) fn n_averaged(&self, epochs: usize) -> usize {
         self.average_last.map_or(0, |n| (epochs + n).saturating_sub(self.epochs))
     }

@@ -13,13 +13,13 @@ use crate::error::FolderError;
 pub struct EpochRecord {
     /// The epoch, from 1.
     pub epoch: usize,
-    /// Training loss as Keras counts it: the mean of the batches' losses, each weighted by its windows, while the weights
-    /// were changing and with dropout.
+    /// Training loss as in Keras: the mean of the losses of the batches, weighted by their windows. The weights change during
+    /// the epoch, and dropout is active.
     pub loss: f64,
     /// Fraction of the training windows classified correctly, counted likewise.
     pub accuracy: f64,
-    /// Validation loss after the epoch; absent without validation windows and where the job does not follow them, as all
-    /// that follows of validation.
+    /// Validation loss after the epoch. Like the other validation figures, it is absent without validation windows, or if
+    /// the job does not follow them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub val_loss: Option<f64>,
     /// Fraction of the validation windows classified correctly.
@@ -30,7 +30,7 @@ pub struct EpochRecord {
     pub val_macro_f1: Option<f64>,
     /// Learning rate of the epoch's last step.
     pub learning_rate: f32,
-    /// Wall-clock seconds of training and validation, of all models that were trained together.
+    /// Wall-clock seconds of training and validation, for all models that were trained together.
     pub seconds: f64,
 }
 
@@ -43,8 +43,8 @@ pub struct StepRecord {
     pub loss: f32,
 }
 
-/// A file of JSON lines that grows. It knows its length in bytes: a checkpoint notes it, so that a run that resumes cuts
-/// off whatever was written after the checkpoint, a torn line included.
+/// A file of JSON lines. A checkpoint records its length in bytes, so that a run that resumes can cut off the lines after
+/// the checkpoint, including a partial one.
 #[derive(Debug)]
 pub(crate) struct JsonLines {
     path: PathBuf,
@@ -74,8 +74,7 @@ impl JsonLines {
         Ok(Self { path: path.to_owned(), file, bytes })
     }
 
-    /// Appends a line for each record. A reader sees it at once; a power cut may still take it, until
-    /// [`JsonLines::sync`].
+    /// Appends a line for each record. Readers see it at once, but it survives a power cut only after [`JsonLines::sync`].
     pub(crate) fn append<R: Serialize>(&mut self, records: impl IntoIterator<Item = R>) -> Result<(), FolderError> {
         let mut lines = Vec::new();
         for record in records {

@@ -1,4 +1,4 @@
-//! What makes a job the same job: a checkpoint is only ever resumed by the job that wrote it.
+//! The identity of a job. A checkpoint is resumed only by the job that wrote it.
 
 use std::collections::BTreeMap;
 
@@ -11,10 +11,10 @@ use triax_model::text::hex;
 use crate::job::{Job, Model};
 
 /// Plan, network, classes, scaler and digests of the windows. The engine is not part of it: a run may move to another device,
-/// though only on the same one will its bits be those of an uninterrupted run.
+/// but only on the same device does it end with the bits of an uninterrupted run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Identity {
-    /// The plan as JSON. Kept as text: equal plans have equal text, and no float is parsed to compare them.
+    /// The plan as JSON. It is kept as text, so that the comparison parses no floats.
     plan: String,
     /// The network's specification as JSON.
     network: String,
@@ -22,8 +22,8 @@ pub(crate) struct Identity {
     classes: Vec<String>,
     /// The scaler as JSON.
     scaler: String,
-    /// SHA-256 of the training windows in their order, with labels and weights. Where in the data set they lie does not
-    /// matter, nor do the windows that this job never sees.
+    /// SHA-256 of the training windows in their order, with labels and weights. It does not depend on their indices, nor on
+    /// other windows of the data set.
     train: String,
     /// SHA-256 of the validation windows with labels.
     valid: String,
@@ -42,7 +42,7 @@ impl Identity {
         }
     }
 
-    /// How `now` differs from this, the identity at the checkpoint; nothing where it does not.
+    /// How `now` differs from this identity, which is that of the checkpoint; none if they are equal.
     pub(crate) fn difference(&self, now: &Self) -> Option<String> {
         let mut differences = Vec::new();
         for (before, now) in [(&self.plan, &now.plan), (&self.network, &now.network)] {
@@ -70,11 +70,11 @@ fn json(value: &impl Serialize) -> String {
     serde_json::to_string(value).expect("settings are valid JSON")
 }
 
-/// Digest of the windows of `set` at `indices`, with these of its `weights`.
+/// The digest of the windows of `set` at `indices`, with their labels and their `weights`.
 fn digest(set: &WindowSet, indices: &[u32], weights: Option<&[f32]>) -> String {
     let n_values = set.windows.len() / set.len().max(1);
     let mut sha = Sha256::new();
-    // The counts go first, so that a value cannot move from one part to the next unnoticed.
+    // The counts come first, so that a value that moves from one part to the next changes the digest.
     for count in [indices.len(), n_values, usize::from(weights.is_some())] {
         sha.update((count as u64).to_le_bytes());
     }
@@ -91,11 +91,11 @@ fn digest(set: &WindowSet, indices: &[u32], weights: Option<&[f32]>) -> String {
     hex(sha.finalize())
 }
 
-/// `batch_size was 32, is now 64` for each leaf that differs between two JSON objects.
+/// A text such as `batch_size was 32, is now 64` for each leaf in which two JSON objects differ.
 fn changed_settings(before: &str, now: &str) -> Vec<String> {
     let [before, now] = [before, now].map(|text| {
         let mut leaves = BTreeMap::new();
-        // Text of our own making; if it were damaged, the comparison would still name the setting as changed.
+        // Damaged text has no leaves, and all settings are then named as changed.
         collect_leaves("", &serde_json::from_str(text).unwrap_or_default(), &mut leaves);
         leaves
     });

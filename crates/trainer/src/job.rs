@@ -1,4 +1,4 @@
-//! What is trained, and on what.
+//! The models to train, and their windows.
 
 use triax_engine::{Engine, Member, WindowSet, check_fleet};
 use triax_model::{Network, Scaler, Weights};
@@ -17,15 +17,14 @@ pub struct Job<'a> {
     pub classes: &'a [String],
     /// The models.
     pub models: &'a [Model<'a>],
-    /// Models to train at once; fewer where the device holds fewer, and as many as it holds where absent. The results of
-    /// small groups come sooner; a GPU trains large ones faster.
+    /// The most models to train at once, if the device holds as many; if absent, as many as it holds. Small groups end
+    /// sooner; a GPU trains large groups faster.
     pub at_once: Option<usize>,
-    /// Whether the record of each epoch has figures over the validation windows. A run in a folder has them always.
+    /// Whether the record of each epoch has validation figures. A run in a folder always has them.
     pub follows_validation: bool,
 }
 
-/// One model, with everything that decides how it comes out. What the models of a fleet must have in common is said at
-/// [`Member`]; here the number of epochs is added.
+/// One model with all its inputs. The models of a fleet must have the same number of epochs, and what [`Member`] requires.
 #[derive(Clone, Copy, Debug)]
 pub struct Model<'a> {
     /// The network.
@@ -34,16 +33,16 @@ pub struct Model<'a> {
     pub weights: &'a Weights,
     /// The settings.
     pub plan: &'a FitPlan,
-    /// How the engine standardises the values as it takes them; not at all where absent.
+    /// How the engine standardises the values; not at all if absent.
     pub scaler: Option<&'a Scaler>,
     /// Indices of the windows to train on.
     pub train: &'a [u32],
-    /// Indices of the windows to judge the model by; may be none. Each counts once, whatever its weight.
+    /// Indices of the windows to validate with; may be empty. Each counts once, regardless of its weight.
     pub valid: &'a [u32],
 }
 
 impl<'a> Model<'a> {
-    /// Steps of an epoch, the last of which may be smaller.
+    /// The number of steps of an epoch. The last one may have a smaller batch.
     pub fn steps_per_epoch(&self) -> usize {
         self.plan.training.n_steps(self.train.len())
     }
@@ -53,13 +52,13 @@ impl<'a> Model<'a> {
         (self.plan.epochs * self.steps_per_epoch()) as u64
     }
 
-    /// What the engine sees of it.
+    /// The model as a member of an engine's fleet.
     pub(crate) fn member(&self) -> Member<'a> {
         let Self { network, weights, plan, scaler, valid, .. } = *self;
         Member { network, weights, plan: &plan.training, scaler, validation: valid }
     }
 
-    /// Whether it can be trained on `windows`, beside models that are trained for `epochs` epochs.
+    /// Checks that it can be trained on `windows` together with models of `epochs` epochs.
     fn check(&self, windows: &WindowSet, epochs: usize) -> Result<(), String> {
         self.plan.check()?;
         if self.train.is_empty() {
@@ -95,7 +94,7 @@ impl Job<'_> {
         Ok(check_fleet(&members, self.windows)?)
     }
 
-    /// Checks each model, and names the one that is refused where there are several.
+    /// Checks each model. The error names the model if there are several.
     pub(crate) fn check_each(&self, check: impl Fn(&Model<'_>) -> Result<(), String>) -> Result<(), FitError> {
         for (model_idx, model) in self.models.iter().enumerate() {
             check(model).map_err(|problem| match self.models {

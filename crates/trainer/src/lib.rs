@@ -1,4 +1,4 @@
-//! Fits a network: epochs, schedules, metrics, history, checkpoints.
+//! Trains networks: epochs, schedules, metrics, history, checkpoints.
 //!
 //! # The interface in one page
 //!
@@ -24,19 +24,19 @@
 //! # Ok(()) }
 //! ```
 //!
-//! - A [`Job`] names the engine, the windows and the [`Model`]s: the network of each, which windows to train on and which
-//!   to judge by, and the [`FitPlan`], which says how.
-//! - [`fit()`] trains the models in memory, as many at once as the device holds. [`fit_run`] trains one, and keeps its state
-//!   in a folder. Both take their steps in one loop, and a model comes out of a fleet as it does alone.
-//! - A [`RunFolder`] holds everything a run leaves on disk: `config.json`, `history.jsonl` (an [`EpochRecord`] a line),
-//!   `steps.jsonl`, `metrics.json` (a [`Summary`]), `best.safetensors`, `last.safetensors` and `checkpoint.safetensors`;
-//!   and an empty `.lock`, which keeps a second process from training there.
-//! - An [`Observer`] is told what happens, to draw bars, and is asked whether to stop.
-//! - [`Metrics`] come from scores and labels alone, so that evaluating a finished network counts exactly as training did;
-//!   so do [`Reliability`], [`SubjectFigures`] and the worst [`Mistake`]s, which reports show.
+//! - A [`Job`] names the engine, the windows and the [`Model`]s. A model has a network, the windows to train on and to
+//!   validate with, and a [`FitPlan`], its settings.
+//! - [`fit()`] trains the models in memory, as many at once as the device holds. [`fit_run`] trains one model, and keeps its
+//!   state in a folder. Both use the same loop, so that a model has the same result in a fleet and alone.
+//! - A [`RunFolder`] holds the files of a run: `config.json`, `history.jsonl` (an [`EpochRecord`] per line), `steps.jsonl`,
+//!   `metrics.json` (a [`Summary`]), `best.safetensors`, `last.safetensors` and `checkpoint.safetensors`; and an empty
+//!   `.lock`, which keeps a second process from training there.
+//! - An [`Observer`] receives the events of a training, and can stop it.
+//! - [`Metrics`], [`Reliability`], [`SubjectFigures`] and the worst [`Mistake`]s are computed from scores and labels alone.
+//!   The evaluation of a finished network therefore agrees with that of its training.
 //!
-//! Epochs and steps are counted from 1 in everything that is shown or written, from 0 in the order of windows and the
-//! counters of random numbers.
+//! Epochs and steps count from 1 wherever they are shown or written. In the order of windows and the counters of random
+//! numbers they count from 0.
 //!
 //! This crate must never know the file format of a data set, nor a device: it drives a `dyn` [`triax_engine::Engine`].
 

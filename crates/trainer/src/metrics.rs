@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 use triax_engine::{Confusion, Evaluation, NotFinite};
 use triax_losses::Loss;
 
-/// How well a network classifies a set of windows. Every window counts once, whatever weight its class had in training.
-/// [`Confusion`] says how each figure follows from the counts.
+/// The metrics of a network on a set of windows. Every window counts once, regardless of class weights in training.
+/// [`Confusion`] defines each figure by its counts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Metrics {
     /// Mean loss, summed in f64.
@@ -14,20 +14,20 @@ pub struct Metrics {
     pub accuracy: f64,
     /// Mean F1 of all classes, those without windows included.
     pub macro_f1: f64,
-    /// One entry a class, in the order of the classes.
+    /// One entry per class, in the order of the classes.
     pub per_class: Vec<ClassMetrics>,
     /// `confusion[label][prediction]` windows.
     pub confusion: Confusion,
 }
 
-/// How well one class is recognised.
+/// The metrics of one class.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ClassMetrics {
     /// Name of the class.
     pub class: String,
-    /// Of the windows predicted as this class, the fraction that is.
+    /// The fraction of this class among the windows predicted as this class.
     pub precision: f64,
-    /// Of the windows of this class, the fraction that is predicted so.
+    /// The fraction predicted as this class among the windows of this class.
     pub recall: f64,
     /// Harmonic mean of precision and recall.
     pub f1: f64,

@@ -1,4 +1,4 @@
-//! One model in training.
+//! The state of one model in training.
 
 use std::ops::Range;
 
@@ -14,19 +14,19 @@ use crate::metrics::Metrics;
 use crate::progress::Progress;
 use crate::schedule::Schedule;
 
-/// A model on its way from its first epoch to its last.
+/// A model in training.
 pub(crate) struct ModelState<'a> {
-    /// What it is trained from.
+    /// Its inputs.
     pub(crate) inputs: &'a Model<'a>,
-    /// Where it stands.
+    /// Its progress.
     pub(crate) progress: Progress,
-    /// Mean of the weights so far, where it is to end with one.
+    /// Mean of the weights so far, if it ends with an average.
     pub(crate) average: Option<Weights>,
-    /// How its training broke down.
+    /// How its training broke down, if it did.
     pub(crate) broken: Option<Breakdown>,
     /// The epochs that this process has trained.
     history: Vec<EpochRecord>,
-    /// Figures after the newest epoch.
+    /// Metrics after the last epoch.
     validation: Option<Metrics>,
 }
 
@@ -54,7 +54,7 @@ impl<'a> ModelState<'a> {
         (self.progress.epochs * self.inputs.steps_per_epoch()) as u64
     }
 
-    /// Learning rate of each of `steps` of the epoch in progress that it takes.
+    /// The learning rate of each of `steps` of the epoch in progress; fewer if its epoch is shorter.
     pub(crate) fn learning_rates(&self, steps: &Range<usize>) -> Vec<f32> {
         if !self.goes_on() {
             return Vec::new();
@@ -64,7 +64,7 @@ impl<'a> ModelState<'a> {
         self.progress.schedule.rates(&self.inputs.plan.schedule, start..end, self.inputs.n_steps())
     }
 
-    /// Adds up what the newest steps of the epoch left behind, and returns those before the first that is not finite.
+    /// Adds the results of further steps of the epoch, and returns those before the first that is not finite.
     pub(crate) fn add_steps<'r>(&mut self, results: &'r [StepResult]) -> &'r [StepResult] {
         let (first, batch_size) = (self.progress.steps, self.inputs.plan.training.batch_size);
         let not_finite = self.progress.sums.add(results, first, batch_size, self.inputs.train.len());
@@ -81,17 +81,17 @@ impl<'a> ModelState<'a> {
         self.broken = Some(Breakdown { what: what.into(), epoch: self.progress.epochs + 1, step });
     }
 
-    /// Whether its learning rate depends on how well it does on its validation windows.
+    /// Whether its learning rate depends on its validation loss.
     pub(crate) fn watches_validation(&self) -> bool {
         matches!(self.inputs.plan.schedule, Schedule::Plateau { .. }) && !self.inputs.valid.is_empty()
     }
 
-    /// Of how many epochs its average is the mean after the epoch in progress; 0 while there is none.
+    /// The number of epochs in its average after the epoch in progress; 0 if it has no average yet.
     pub(crate) fn n_averaged(&self) -> usize {
         if self.goes_on() { self.inputs.plan.n_averaged(self.progress.epochs + 1) } else { 0 }
     }
 
-    /// Takes the weights that the epoch in progress ended with into the average that the model ends with.
+    /// Adds the weights at the end of the epoch in progress to the average.
     pub(crate) fn average(&mut self, weights: &Weights) {
         match self.n_averaged() {
             0 => {}
@@ -99,8 +99,8 @@ impl<'a> ModelState<'a> {
         }
     }
 
-    /// Closes the epoch in progress. `seconds` are those since its last step. The model breaks down where `must_be_finite`
-    /// and the validation loss is not.
+    /// Ends the epoch in progress. `seconds` is the time since its last step. The model breaks down if the validation loss
+    /// is not finite and `must_be_finite`.
     pub(crate) fn end_epoch(
         &mut self,
         validation: Option<Metrics>,
@@ -136,13 +136,13 @@ impl<'a> ModelState<'a> {
         Some(record)
     }
 
-    /// Figures after the newest epoch.
+    /// Metrics after the last epoch.
     pub(crate) fn validation(&self) -> Option<&Metrics> {
         self.validation.as_ref()
     }
 
-    /// What became of it, having ended with `weights`. Moments are not looked at: on a GPU it would take longer to read
-    /// those of a fleet than an epoch takes.
+    /// Its result, with `weights` as its final weights. Moments are not checked: reading those of a fleet back from a GPU
+    /// takes longer than an epoch.
     pub(crate) fn into_result(self, weights: Weights) -> ModelResult {
         let Self { progress, broken, history, validation, .. } = self;
         let at_the_end = |what| Breakdown { what, epoch: progress.epochs, step: None };

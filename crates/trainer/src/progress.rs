@@ -1,4 +1,4 @@
-//! How far a run has come: everything to go on from but weights and moments.
+//! The progress of a run: everything that it is resumed from except weights and moments.
 
 use serde::{Deserialize, Serialize};
 use triax_engine::StepResult;
@@ -7,7 +7,7 @@ use crate::exact;
 use crate::fit_plan::FitPlan;
 use crate::schedule::ScheduleState;
 
-/// Where a run stands.
+/// The progress of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Progress {
     /// Complete epochs.
@@ -18,7 +18,7 @@ pub(crate) struct Progress {
     pub(crate) sums: EpochSums,
     /// Wall-clock seconds spent on those steps.
     pub(crate) seconds: f64,
-    /// Where the learning rate stands.
+    /// The state of the schedule.
     pub(crate) schedule: ScheduleState,
     /// Sums of the last complete epoch.
     pub(crate) last: EpochSums,
@@ -30,7 +30,7 @@ pub(crate) struct Progress {
     pub(crate) steps_bytes: u64,
 }
 
-/// The epoch with the lowest loss, the first of equals.
+/// The epoch with the lowest loss; of equal ones the first.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct BestEpoch {
     /// The epoch, from 1.
@@ -42,10 +42,10 @@ pub(crate) struct BestEpoch {
     pub(crate) sums: EpochSums,
 }
 
-/// What the steps of an epoch add up to.
+/// Sums over the steps of an epoch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct EpochSums {
-    /// Loss of each batch × its windows.
+    /// Sum of the loss of each batch times its number of windows.
     #[serde(with = "exact")]
     loss: f64,
     /// Windows classified correctly.
@@ -55,8 +55,8 @@ pub(crate) struct EpochSums {
 }
 
 impl EpochSums {
-    /// Adds the results of steps `first..` of an epoch of `n_windows` windows, up to the first that is not finite. Says
-    /// which one of `results` that is, and what of it.
+    /// Adds the results of steps `first..` of an epoch of `n_windows` windows, up to the first that is not finite. Returns
+    /// its index in `results`, and what is not finite.
     pub(crate) fn add(
         &mut self,
         results: &[StepResult],
@@ -79,7 +79,7 @@ impl EpochSums {
         self.windows += n_windows as u64;
     }
 
-    /// Mean loss as Keras counts it: each batch weighs as much as it has windows.
+    /// Mean loss as in Keras: each batch is weighted by its number of windows.
     pub(crate) fn mean_loss(&self) -> f64 {
         self.loss / self.windows as f64
     }
@@ -90,7 +90,7 @@ impl EpochSums {
     }
 }
 
-/// What of a step's result is not finite, if anything.
+/// The part of a step's result that is not finite, if any.
 pub(crate) fn not_finite(result: &StepResult) -> Option<&'static str> {
     if !result.loss.is_finite() {
         return Some("the loss");
@@ -114,13 +114,13 @@ impl Progress {
         }
     }
 
-    /// Whether no epoch is left to train, be it that the last one is done or that the loss has stopped falling.
+    /// Whether no epoch is left to train: the last one is done, or early stopping has ended the run.
     pub(crate) fn finished(&self, plan: &FitPlan) -> bool {
         self.epochs >= plan.epochs || self.out_of_patience(plan)
     }
 
-    /// Keras's `EarlyStopping`: stops after an epoch that is no new best when `patience` epochs have passed since the
-    /// best. So a patience of 0 acts as 1, there too.
+    /// Keras's `EarlyStopping`: stops after an epoch that is no new best if `patience` epochs have passed since the best. A
+    /// patience of 0 therefore acts as 1, as in Keras.
     fn out_of_patience(&self, plan: &FitPlan) -> bool {
         match (plan.early_stopping, self.best) {
             (Some(patience), Some(best)) => self.epochs - best.epoch >= patience.max(1),
@@ -128,7 +128,7 @@ impl Progress {
         }
     }
 
-    /// Closes the epoch in progress, which ended with `loss` (of validation; of training without validation windows).
+    /// Ends the epoch in progress with `loss` (of validation; without validation windows, of training).
     /// Returns whether it is the best so far.
     pub(crate) fn end_epoch(&mut self, plan: &FitPlan, loss: f64) -> bool {
         self.epochs += 1;

@@ -1,4 +1,4 @@
-//! Trains one model in a run folder: from a job to trained weights, with all that it takes to go on after an interruption.
+//! The training of one model in a run folder, which can be resumed after an interruption.
 
 use std::collections::BTreeMap;
 
@@ -20,18 +20,18 @@ pub enum RunOutcome {
     Finished(Summary),
     /// The observer asked to stop. The checkpoint is written, and [`resume_run`] goes on.
     Interrupted {
-        /// The epoch to go on with, from 1.
+        /// The epoch in progress, from 1.
         epoch: usize,
-        /// Steps of it that are done.
+        /// Steps of this epoch that are done.
         step: usize,
     },
 }
 
-/// Trains the one model of `job` in a folder fresh from [`RunFolder::create`]. Its weight files carry `metadata`.
+/// Trains the one model of `job` in a new folder from [`RunFolder::create`]. Its weight files contain `metadata`.
 ///
 /// # Errors
-/// See [`FitError`]. Whatever the error, the folder keeps the last state that was sound, to resume from, and the best
-/// weights.
+/// See [`FitError`]. After any error, the folder holds the last finite state, from which the run can be resumed, and the
+/// best weights.
 pub fn fit_run(
     job: &Job<'_>,
     folder: &RunFolder,
@@ -46,19 +46,18 @@ pub fn fit_run(
     let mut run = Run { folder, training: Training::open(job, 0..1, 0)? };
     let progress = Progress::new(model.plan);
     run.training.files = Some(RunFiles::open(job, folder, metadata, Identity::new(job, model), &progress, None)?);
-    // Killed within its first epoch, the run resumes from here; and a disk that is full is noticed now.
+    // A run that is killed within its first epoch resumes from this state. A full disk is an error already here.
     run.training.hold_state()?;
     run.check_unbroken()?;
     run.save()?;
     run.train(observer)
 }
 
-/// Goes on with the run in `folder` from its last checkpoint, in the middle of an epoch if it was interrupted there. On
-/// the same device it ends with the bits of a run that was never stopped. A finished run is summed up again. The first
-/// weights that `job` names do not matter any more.
+/// Resumes the run in `folder` from its last checkpoint, which may be in the middle of an epoch. On the same device it ends
+/// with the bits of an uninterrupted run. A finished run is evaluated again. The initial weights of `job` are not used.
 ///
 /// # Errors
-/// See [`FitError`]. A checkpoint of another job (plan, network, windows) is refused with what differs.
+/// See [`FitError`]. A checkpoint of another job is refused with the differences (plan, network, windows).
 pub fn resume_run(
     job: &Job<'_>,
     folder: &RunFolder,
@@ -84,7 +83,7 @@ pub fn resume_run(
     Run { folder, training }.train(observer)
 }
 
-/// The model of `job`, if it is one that can be trained in a folder.
+/// The model of `job`, if there is exactly one and it can be trained.
 fn checked_model<'a>(job: &Job<'a>) -> Result<&'a Model<'a>, FitError> {
     let [model] = job.models else {
         return Err(FitError::Input(format!("a run folder takes one model, and not {}", job.models.len())));
@@ -101,7 +100,7 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// Trains from where the run stands to its end.
+    /// Trains the remaining epochs.
     fn train(mut self, observer: &mut dyn Observer) -> Result<RunOutcome, FitError> {
         let Progress { epochs, steps, .. } = self.training.models[0].progress;
         let model = self.training.models[0].inputs;
@@ -120,7 +119,7 @@ impl Run<'_> {
             self.check_unbroken()?;
             Ok(flow)
         });
-        // However it ended, what was trained is kept. Of two errors, the first is the one to know of.
+        // The state is saved after an error, too. If saving fails as well, the first error is returned.
         let saved = self.save();
         let flow = trained?;
         saved?;
@@ -133,7 +132,7 @@ impl Run<'_> {
         Ok(RunOutcome::Finished(summary))
     }
 
-    /// Writes the weights the run ends with, and its figures.
+    /// Writes the final weights and their figures.
     fn finish(mut self) -> Result<Summary, FitError> {
         let mut weights = self.training.session.weights()?;
         self.training.set_averages(&mut weights)?;
@@ -172,12 +171,12 @@ impl Run<'_> {
         Ok(Some(Metrics::from_evaluation(&evaluation, self.training.job.classes)))
     }
 
-    /// Puts the state that is held on the disk.
+    /// Saves the state that is held.
     fn save(&mut self) -> Result<(), FitError> {
         self.training.files.as_mut().map_or(Ok(()), RunFiles::save)
     }
 
-    /// Refuses to go on with a model whose training broke down.
+    /// Fails if the training of the model broke down.
     fn check_unbroken(&self) -> Result<(), FitError> {
         match &self.training.models[0].broken {
             Some(breakdown) => {

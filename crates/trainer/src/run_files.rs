@@ -1,4 +1,4 @@
-//! What a run in progress keeps in its folder.
+//! The files of a run in progress.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -27,16 +27,16 @@ pub(crate) struct RunFiles<'a> {
     steps: Option<JsonLines>,
     /// Weights of the best epoch.
     best: Option<Weights>,
-    /// The epoch whose weights are in `best.safetensors`, for all that this process knows.
+    /// The epoch whose weights are in `best.safetensors`, as far as this process knows.
     best_on_disk: Option<usize>,
-    /// The last state to resume from, while it is not on the disk.
+    /// The state to save next, if it is not saved yet.
     unsaved: Option<Checkpoint>,
     /// When the checkpoint on the disk was written.
     saved: Instant,
 }
 
 impl<'a> RunFiles<'a> {
-    /// Opens the files of the run of `job`, which stands at `progress`.
+    /// Opens the files of the run of `job` at `progress`.
     pub(crate) fn open(
         job: &'a Job<'a>,
         folder: &'a RunFolder,
@@ -63,13 +63,13 @@ impl<'a> RunFiles<'a> {
         })
     }
 
-    /// Logs the steps that follow the first `n_before` of the run, where the plan asks for it.
+    /// Logs the steps that follow the first `n_before` of the run, if the plan asks for it.
     pub(crate) fn append_steps(&mut self, n_before: u64, results: &[StepResult]) -> Result<(), FolderError> {
         let Some(steps) = &mut self.steps else { return Ok(()) };
         steps.append((n_before + 1..).zip(results).map(|(step, result)| StepRecord { step, loss: result.loss }))
     }
 
-    /// Takes down an epoch that ended with `state`, and saves it where the last time is long enough ago.
+    /// Records an epoch that ended with `state`, and saves the state if enough time has passed since the last time.
     pub(crate) fn end_epoch(
         &mut self,
         record: &EpochRecord,
@@ -87,7 +87,7 @@ impl<'a> RunFiles<'a> {
         Ok(())
     }
 
-    /// Holds `state`, with all that belongs to it, as the one to save next.
+    /// Holds `state` and the progress of `model` as the ones to save next.
     pub(crate) fn hold(&mut self, model: &ModelState<'_>, state: SessionState) {
         let progress = Progress {
             history_bytes: self.history.bytes(),
@@ -103,8 +103,8 @@ impl<'a> RunFiles<'a> {
         });
     }
 
-    /// Puts the state that is held on the disk. The checkpoint comes last: what it counts on is there before it, and
-    /// whatever a killed run has written beyond it is cut off, or written again, when the run resumes.
+    /// Saves the state that is held. The checkpoint is written last, since it refers to the other files. If the run is
+    /// killed, what it has written after the checkpoint is cut off or written again when it resumes.
     pub(crate) fn save(&mut self) -> Result<(), FitError> {
         let Some(checkpoint) = self.unsaved.take() else { return Ok(()) };
         self.history.sync()?;

@@ -1,4 +1,4 @@
-//! The folder of a run: where each of its files is, and who may write there.
+//! The folder of a run: the paths of its files, and its lock.
 
 use std::fs::{self, File, TryLockError};
 use std::io;
@@ -14,8 +14,8 @@ use crate::history::EpochRecord;
 use crate::metrics::Metrics;
 use crate::progress::EpochSums;
 
-/// How long a run may go on unsaved. To have a checkpoint on the disk takes some 20 ms, whatever the network, which
-/// beside an epoch of 100 ms is much and every few seconds nothing.
+/// The longest time that a run goes unsaved. A checkpoint takes about 20 ms to write, which is much after each epoch of
+/// 100 ms, and little every few seconds.
 const SAVE_EVERY: Duration = Duration::from_secs(5);
 
 /// A run folder.
@@ -25,7 +25,7 @@ pub struct RunFolder {
     pub(crate) save_every: Duration,
 }
 
-/// The figures a run ends with: `metrics.json`.
+/// The final figures of a run: `metrics.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
     /// Epochs trained.
@@ -33,7 +33,7 @@ pub struct Summary {
     /// Whether early stopping ended the run before its last epoch.
     pub stopped_early: bool,
     /// Figures of `best.safetensors`: the epoch with the lowest validation loss (training loss without validation
-    /// windows), the first of equals. It was chosen by the validation windows, which makes its figures a little too good.
+    /// windows), of equal ones the first. It is chosen by the validation windows, so that its figures are slightly too good.
     pub best: Figures,
     /// Figures of `last.safetensors`: the last epoch; with early stopping the best one, which it restores; with
     /// averaging the mean of the last ones, of which the training figures are the last one's.
@@ -88,9 +88,9 @@ impl RunFolder {
         }
     }
 
-    /// The same folder, with the weights and the checkpoint of a run saved only at the end of an epoch before which
-    /// nothing was saved for so long; 5 s if not told otherwise. Whatever ends a run but a kill or a power cut, its last
-    /// complete epoch is saved, and it makes no difference to what comes out.
+    /// The same folder with another interval for saving weights and checkpoint; the default is 5 s. They are saved at the end
+    /// of the first epoch after the interval, and always when the run ends, except by a kill or a power cut. The interval
+    /// does not change the results of the run.
     pub fn saved_every(self, save_every: Duration) -> Self {
         Self { save_every, ..self }
     }
@@ -100,7 +100,7 @@ impl RunFolder {
         &self.path
     }
 
-    /// What `config.json` says.
+    /// The contents of `config.json`.
     ///
     /// # Errors
     /// A file that cannot be read or is no JSON.
@@ -108,7 +108,7 @@ impl RunFolder {
         read_json(&self.config_path())
     }
 
-    /// What `metrics.json` says; it is there once the run is finished.
+    /// The contents of `metrics.json`, which is there once the run is finished.
     ///
     /// # Errors
     /// A file that cannot be read or is no summary.
@@ -119,8 +119,8 @@ impl RunFolder {
     /// The lines of `history.jsonl`.
     ///
     /// # Errors
-    /// A file that cannot be read, or a line that is no record. A last line without its end is being written, or was
-    /// when the run was killed: it is left out.
+    /// A file that cannot be read, or a line that is no record. A last line without a newline is left out: the run is still
+    /// writing it, or was killed while it did.
     pub fn history(&self) -> Result<Vec<EpochRecord>, FolderError> {
         let path = self.history_path();
         let text = fs::read_to_string(&path).map_err(|source| FolderError::Io {
@@ -147,12 +147,12 @@ impl RunFolder {
         self.path.join("metrics.json")
     }
 
-    /// `history.jsonl`: an [`EpochRecord`] a line.
+    /// `history.jsonl`: an [`EpochRecord`] per line.
     pub fn history_path(&self) -> PathBuf {
         self.path.join("history.jsonl")
     }
 
-    /// `steps.jsonl`: a [`crate::StepRecord`] a line, where the plan asks for it.
+    /// `steps.jsonl`: a [`crate::StepRecord`] per line, if the plan asks for it.
     pub fn steps_path(&self) -> PathBuf {
         self.path.join("steps.jsonl")
     }
@@ -162,18 +162,18 @@ impl RunFolder {
         self.path.join("best.safetensors")
     }
 
-    /// `last.safetensors`: the weights the run ended with.
+    /// `last.safetensors`: the final weights.
     pub fn last_path(&self) -> PathBuf {
         self.path.join("last.safetensors")
     }
 
-    /// `checkpoint.safetensors`: what the run is resumed from.
+    /// `checkpoint.safetensors`: the state that the run is resumed from.
     pub fn checkpoint_path(&self) -> PathBuf {
         self.path.join("checkpoint.safetensors")
     }
 
-    /// Keeps every other process from training in this folder for as long as the returned file is open, however this
-    /// one ends. A file system without locks is no reason not to train.
+    /// Locks this folder against other processes, as long as the returned file is open. A file system without locks is no
+    /// error.
     pub(crate) fn lock(&self) -> Result<File, FolderError> {
         let path = self.path.join(".lock");
         let failed = |source: io::Error| FolderError::Io { action: "lock", path: path.clone(), source };

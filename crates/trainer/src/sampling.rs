@@ -12,9 +12,9 @@ pub enum Sampling {
     /// Every window once.
     #[default]
     Shuffle,
-    /// Each class equally often, in an epoch as long as ever. A class gives each of its windows once before it gives one
-    /// again: of a large class an epoch sees a part, a small one comes round several times. Where the epoch cannot be
-    /// divided evenly, some classes, drawn anew in each epoch, come once more than others.
+    /// Each class equally often, in an epoch of the same length. The windows of a class are drawn without repetition until
+    /// all have been drawn: an epoch contains a part of a large class, and the windows of a small class several times. If the
+    /// length of the epoch is no multiple of the number of classes, some classes, drawn in each epoch, get one window more.
     Balanced,
 }
 
@@ -42,7 +42,7 @@ fn balanced(seed: u64, epoch: usize, train: &[u32], labels: &[u32]) -> Vec<u32> 
     }
     let (n_classes, mut whole) = (classes.len(), Stream::new(seed, Purpose::Shuffle, epoch as u64));
     let mut classes: Vec<(u32, Vec<u32>)> = classes.into_iter().collect();
-    // The first ones come once more where the epoch cannot be divided evenly.
+    // The first classes get one window more if the epoch cannot be divided evenly.
     whole.shuffle(&mut classes);
     let mut order = Vec::with_capacity(train.len());
     for (rank, (label, windows)) in classes.iter_mut().enumerate() {

@@ -11,7 +11,7 @@ use crate::exact;
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "name", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Schedule {
-    /// It does not.
+    /// Constant.
     Constant,
     /// `lr · ½ (1 + cos(π · step / steps of the whole run))`: Keras's `CosineDecay` with `alpha = 0`, step counted from 0.
     Cosine,
@@ -51,7 +51,7 @@ impl Schedule {
     }
 }
 
-/// A schedule on its way through a run.
+/// The state of a schedule within a run.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct ScheduleState {
     /// The learning rate before the schedule's function of the step is applied.
@@ -60,9 +60,9 @@ pub(crate) struct ScheduleState {
     /// Lowest loss seen; infinite before the first epoch.
     #[serde(with = "exact")]
     lowest: f64,
-    /// Epochs since then that count.
+    /// Epochs without improvement that count.
     waited: usize,
-    /// Epochs that still do not count.
+    /// Remaining epochs of the cooldown.
     cooling: usize,
 }
 
@@ -87,7 +87,7 @@ impl ScheduleState {
         steps.map(|step| self.rate(schedule, step, n_steps)).collect()
     }
 
-    /// Takes note of an epoch that ended with `loss`.
+    /// Updates the state after an epoch with `loss`.
     pub(crate) fn epoch_ended(&mut self, schedule: &Schedule, loss: f64) {
         let Schedule::Plateau { factor, patience, min_delta, cooldown, min_learning_rate } = *schedule else { return };
         if self.cooling > 0 {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use triax_engine::Confusion;
 
-/// One subject, judged by networks that never saw it (under an honest protocol).
+/// The figures of one subject. With folds by subject, they come from networks that were not trained on it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SubjectFigures {
     /// The subject's name.

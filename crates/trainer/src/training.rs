@@ -1,5 +1,4 @@
-//! The training loop: epochs and steps of the models that are on a device together. A run is a fleet of one that keeps its
-//! state in files.
+//! The training loop: epochs and steps of the models that are on a device together. A run is a fleet of one with files.
 
 use std::ops::{ControlFlow, Range};
 use std::time::Instant;
@@ -17,8 +16,7 @@ use crate::observer::Observer;
 use crate::progress::not_finite;
 use crate::run_files::RunFiles;
 
-/// Steps between two looks at the device where each step's loss is logged: often enough that a curve grows while one
-/// watches, seldom enough that a GPU's queue does not run dry.
+/// Steps per stretch if each step's loss is logged. Longer stretches delay the log; shorter ones leave a GPU idle.
 const LOGGED_STRETCH: usize = 50;
 
 /// Models in training.
@@ -34,12 +32,12 @@ pub(crate) struct Training<'a> {
     steps_before: u64,
     /// Steps reported to the observer.
     steps_reported: u64,
-    /// The weights that the models of a fleet in memory end with.
+    /// The final weights of the models of a fleet in memory.
     end_weights: Option<Vec<Weights>>,
 }
 
 impl<'a> Training<'a> {
-    /// Puts the models of `job` at `models` on the device. `steps_before` is what the models before them have taken.
+    /// Opens a session for the models of `job` at `models`. `steps_before` is the number of steps of the models before them.
     pub(crate) fn open(job: &'a Job<'a>, models: Range<usize>, steps_before: u64) -> Result<Self, EngineError> {
         let first_model_idx = models.start;
         let models = &job.models[models];
@@ -56,8 +54,8 @@ impl<'a> Training<'a> {
         })
     }
 
-    /// Trains the epochs that are left. `Break` where the observer asked to stop. A model that breaks down says so in its
-    /// state, and sits the rest out.
+    /// Trains the remaining epochs. Returns `Break` if the observer asked to stop. A model that breaks down is marked in its
+    /// state, and not trained any further.
     pub(crate) fn train(&mut self, observer: &mut dyn Observer) -> Result<ControlFlow<()>, FitError> {
         while let Some(epochs) = self.complete_epochs() {
             let epoch = epochs + 1;
@@ -75,12 +73,12 @@ impl<'a> Training<'a> {
         Ok(ControlFlow::Continue(()))
     }
 
-    /// The models that have not come to their end. They are all in the same epoch.
+    /// The models with epochs left to train. They are all in the same epoch.
     fn in_training(&self) -> impl Iterator<Item = &ModelState<'a>> {
         self.models.iter().filter(|model| model.goes_on())
     }
 
-    /// Complete epochs of the models in training, while there are any.
+    /// Complete epochs of the models in training; none if no model is left.
     fn complete_epochs(&self) -> Option<usize> {
         self.in_training().next().map(|model| model.progress.epochs)
     }
@@ -91,9 +89,9 @@ impl<'a> Training<'a> {
         self.steps_before + steps_per_epoch.map(|n_steps| (epochs * n_steps + step.min(n_steps)) as u64).sum::<u64>()
     }
 
-    /// Takes the steps of the epoch in progress that are left. `Break` where the observer asked to stop.
+    /// Takes the remaining steps of the epoch in progress. Returns `Break` if the observer asked to stop.
     fn train_epoch(&mut self, observer: &mut dyn Observer) -> Result<ControlFlow<()>, FitError> {
-        // To shuffle thousands of windows for each of a thousand models takes one thread a tenth of a second.
+        // In parallel: one thread would take 0.1 s to shuffle thousands of windows for each of a thousand models.
         let labels = &*self.job.windows.labels;
         let orders: Vec<Vec<u32>> = self.models.par_iter().map(|model| model.order(labels)).collect();
         let n_steps = self.in_training().map(|model| model.inputs.steps_per_epoch()).max().unwrap_or(0);
@@ -110,7 +108,7 @@ impl<'a> Training<'a> {
         Ok(ControlFlow::Continue(()))
     }
 
-    /// Takes `steps` of the epoch in progress, and adds up and logs what they leave behind.
+    /// Takes `steps` of the epoch in progress, and adds up and logs their results.
     fn train_stretch(
         &mut self,
         steps: Range<usize>,
@@ -157,10 +155,10 @@ impl<'a> Training<'a> {
         Ok(if interrupted { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     }
 
-    /// Judges epoch `epoch` (from 1), takes down how it ended, and tells the observer.
+    /// Ends epoch `epoch` (from 1): validates, records, and reports it to the observer.
     ///
-    /// A run is validated after each epoch, and once more when it has come to its end. A fleet in memory is validated where
-    /// somebody looks at the figures, and only once after its last epoch: by then it has the weights that it ends with.
+    /// A run is validated after each epoch, and again with its final weights. A fleet in memory is validated after an epoch
+    /// only if its figures are used, and once after its last epoch, when it has its final weights.
     fn end_epoch(&mut self, epoch: usize, observer: &mut dyn Observer) -> Result<(), FitError> {
         let started = Instant::now();
         let is_run = self.files.is_some();
@@ -184,8 +182,8 @@ impl<'a> Training<'a> {
         Ok(())
     }
 
-    /// Takes the weights of the epoch in progress into the averages, and at the end of a fleet in memory keeps those that
-    /// it ends with. Weights are read back only where one of the two needs them.
+    /// Adds the weights of the epoch in progress to the averages. At the end of a fleet in memory, it also keeps the final
+    /// weights. Weights are read back only if one of the two needs them.
     fn average_weights(&mut self, state: Option<&SessionState>, is_end: bool) -> Result<(), FitError> {
         let read = match state {
             None if is_end || self.in_training().any(|model| model.n_averaged() > 0) => Some(self.session.weights()?),
@@ -200,7 +198,7 @@ impl<'a> Training<'a> {
         Ok(())
     }
 
-    /// Replaces the weights of each model that ends with an average by it, in `weights` and on the device.
+    /// Replaces the weights of each model that has an average by the average, in `weights` and on the device.
     pub(crate) fn set_averages(&mut self, weights: &mut [Weights]) -> Result<(), EngineError> {
         if self.models.iter().all(|model| model.average.is_none()) {
             return Ok(());
@@ -213,13 +211,13 @@ impl<'a> Training<'a> {
         self.session.set_weights(weights)
     }
 
-    /// How well the models do on their validation windows, where there is one that has such windows and is `wanted`.
+    /// Validates all models if at least one of them has validation windows and is `wanted`.
     fn validate(&mut self, wanted: impl Fn(&ModelState<'_>) -> bool) -> Result<Option<Vec<Evaluation>>, EngineError> {
         let is_wanted = self.in_training().any(|model| !model.inputs.valid.is_empty() && wanted(model));
         is_wanted.then(|| self.session.validate()).transpose()
     }
 
-    /// Reads weights and moments of a fleet of one back. None where a value is not finite, which ends its training.
+    /// Reads back the state of a fleet of one. None if a value is not finite, which ends its training.
     fn finite_state(&mut self) -> Result<Option<SessionState>, FitError> {
         let [model] = &mut *self.models else { return Ok(None) };
         if model.broken.is_some() {
@@ -231,7 +229,7 @@ impl<'a> Training<'a> {
         Ok(None)
     }
 
-    /// Holds the state of a run as it is now, as the one to save next.
+    /// Holds the present state of a run as the one to save next.
     pub(crate) fn hold_state(&mut self) -> Result<(), FitError> {
         if let (Some(state), Some(files)) = (self.finite_state()?, &mut self.files) {
             files.hold(&self.models[0], state);
@@ -239,7 +237,7 @@ impl<'a> Training<'a> {
         Ok(())
     }
 
-    /// What became of the models of a fleet in memory.
+    /// The results of the models of a fleet in memory.
     pub(crate) fn into_results(mut self) -> Result<Vec<ModelResult>, FitError> {
         let weights = match self.end_weights.take() {
             Some(weights) => weights,
@@ -249,12 +247,12 @@ impl<'a> Training<'a> {
     }
 }
 
-/// What a session answers for a fleet of one.
+/// The result of a session for a fleet of one.
 pub(crate) fn only<T>(answers: Vec<T>) -> T {
     answers.into_iter().next().expect("a session answers for each member of its fleet")
 }
 
-/// Refuses to go on where an engine that nobody stopped has taken fewer steps than it was asked for.
+/// Fails if an engine took fewer steps than it was asked for, although nobody stopped it.
 fn check_taken(engine: &dyn Engine, taken: usize, asked: usize) -> Result<(), EngineError> {
     if taken == asked {
         return Ok(());

@@ -2,27 +2,27 @@
 
 use realfft::RealFftPlanner;
 
-/// Bands that a spectrum is divided into, in Hz: slow turns of posture, steps, running, shaking; where the rate is not
-/// known, in the same shares of a rate of 20 Hz.
+/// Bands of the spectrum in Hz: changes of posture, steps, running, shaking. An unknown rate is taken as
+/// [`USUAL_RATE_HZ`].
 const BANDS: [(f64, f64); 4] = [(0.0, 0.7), (0.7, 2.0), (2.0, 4.0), (4.0, f64::INFINITY)];
-/// Rate to divide the spectrum by where none is known.
+/// The rate that is assumed if it is unknown.
 const USUAL_RATE_HZ: f64 = 20.0;
 
 /// Features of windows.
 ///
-/// Of each channel, and of the magnitude √(x² + y² + z²) of each group of three channels: mean, standard deviation,
-/// smallest, largest, median, interquartile range, root mean square (all in the sensor's unit), mean absolute difference of
-/// neighbours (unit a sample), crossings of the mean a sample, skewness, excess kurtosis; of the spectrum without its mean:
-/// the share of its energy in four bands, the dominant frequency in Hz, its entropy from 0 to 1. Of each group of three
-/// channels the three correlations.
+/// For each channel, and for the magnitude √(x² + y² + z²) of each group of three channels: mean, standard deviation,
+/// minimum, maximum, median, interquartile range, root mean square (all in the sensor's unit), mean absolute difference of
+/// neighbours (unit per sample), crossings of the mean per sample, skewness and excess kurtosis; and of the spectrum without
+/// its mean the share of the energy in four bands, the dominant frequency in Hz, and the entropy from 0 to 1. For each group
+/// of three channels also the three correlations.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Features {
-    /// One row a window.
+    /// One row per window.
     rows: Vec<Vec<f64>>,
 }
 
 impl Features {
-    /// The features of `windows` (n, window, channels), as the sensors gave them, of `rate_hz` samples a second.
+    /// The features of `windows` (n, window, channels), with the values of the sensors, at `rate_hz` samples per second.
     ///
     /// # Panics
     /// If the window has no sample or no channel.
@@ -51,8 +51,8 @@ impl Features {
         Self { rows: windows.chunks_exact(window * channels).map(row).collect() }
     }
 
-    /// The rows at `train` and at `valid`, each feature with mean 0 and deviation 1 over `train`; a feature that is
-    /// constant there is 0.
+    /// The rows at `train` and at `valid`. Each feature is standardised to mean 0 and deviation 1 over `train`; a feature
+    /// that is constant there is 0.
     pub(crate) fn standardised(&self, train: &[u32], valid: &[u32]) -> (Vec<Vec<f64>>, Vec<Vec<f64>>) {
         let n_features = self.rows.first().map_or(0, Vec::len);
         let column = |feature: usize| train.iter().map(move |&idx| self.rows[idx as usize][feature]);
@@ -111,13 +111,13 @@ impl Spectrum {
         Self { transform: RealFftPlanner::new().plan_fft_forward(window), hz: rate_hz / window as f64 }
     }
 
-    /// Shares of the bands, dominant frequency, entropy; all 0 of a series that does not move.
+    /// Shares of the bands, dominant frequency and entropy; all 0 for a constant series.
     fn features(&mut self, x: &[f64]) -> [f64; 6] {
         let mean = mean(x);
         let mut input: Vec<f64> = x.iter().map(|value| value - mean).collect();
         let mut output = self.transform.make_output_vec();
         self.transform.process(&mut input, &mut output).expect("buffers of the lengths that were planned");
-        // Without the mean, which is 0 but for rounding.
+        // Bin 0 is the mean, which is 0 but for rounding.
         let energy: Vec<f64> = output.iter().skip(1).map(|bin| bin.norm_sqr()).collect();
         let total: f64 = energy.iter().sum();
         if total <= 1e-9 * (1.0 + mean * mean) {
@@ -146,14 +146,14 @@ fn deviation(x: &[f64]) -> f64 {
     (x.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / x.len().max(1) as f64).sqrt()
 }
 
-/// Linear between order statistics.
+/// Quantile with linear interpolation between order statistics.
 fn quantile(sorted: &[f64], share: f64) -> f64 {
     let at = share * (sorted.len() - 1) as f64;
     let (below, above) = (sorted[at as usize], sorted[(at as usize + 1).min(sorted.len() - 1)]);
     below + (above - below) * at.fract()
 }
 
-/// Pearson's correlation; 0 where one of them does not move.
+/// Pearson's correlation; 0 if one of the series is constant.
 fn correlation(a: &[f64], b: &[f64]) -> f64 {
     let ((mean_a, mean_b), scale) = ((mean(a), mean(b)), deviation(a) * deviation(b));
     if scale <= 1e-12 {

@@ -1,4 +1,4 @@
-//! Classical methods on the folds of a study.
+//! Baselines on the folds of a study.
 
 use rayon::prelude::*;
 use triax_trainer::SubjectFigures;
@@ -8,7 +8,7 @@ use crate::baselines::{Baseline, Features};
 use crate::evaluation::subject_figures;
 use crate::grid::Study;
 
-/// One method in one fold.
+/// The results of one baseline in one fold.
 pub(crate) struct BaselineFold {
     pub baseline: &'static str,
     pub fold: String,
@@ -17,12 +17,12 @@ pub(crate) struct BaselineFold {
     pub subjects: Vec<SubjectFigures>,
 }
 
-/// What the methods see of each window.
+/// The features of all windows of `study`.
 pub(crate) fn features(study: &Study) -> Features {
     Features::new(&study.windows.values, study.window, study.channels(), study.corpus.rate_hz)
 }
 
-/// Trains every method in every fold; method by method.
+/// Trains every baseline in every fold. The results are in the order of the baselines, then of the folds.
 pub(crate) fn train(study: &Study, features: &Features) -> Result<Vec<BaselineFold>, StudyError> {
     let labels = &study.windows.labels;
     let work: Vec<_> = Baseline::ALL.iter().flat_map(|&one| study.folds.iter().map(move |fold| (one, fold))).collect();

@@ -3,7 +3,7 @@
 /// `w·x`, with the bias.
 pub(crate) fn score(w: &[f64], x: &[f64]) -> f64 {
     let (bias, weights) = w.split_last().expect("a bias at least");
-    // In lanes, so that one sum does not wait for the other.
+    // Eight partial sums, so that additions do not wait for each other.
     let mut lanes = [0.0; 8];
     let (whole, rest) = (weights.chunks_exact(8), weights.chunks_exact(8).remainder());
     for (weights, x) in whole.zip(x.chunks_exact(8)) {

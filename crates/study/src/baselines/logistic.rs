@@ -10,18 +10,18 @@ use argmin::solver::quasinewton::LBFGS;
 
 use super::linear::{self, add_scaled};
 
-/// Iterations, at most.
+/// The most iterations.
 const MOST_ITERATIONS: u64 = 200;
-/// Length of the gradient of the mean loss at which the regression is done.
+/// Norm of the gradient of the mean loss at which the iteration ends.
 const TOLERANCE: f64 = 1e-4;
-/// Steps that L-BFGS remembers.
+/// Number of steps in the memory of L-BFGS.
 const REMEMBERED: usize = 10;
 
-/// Weights of each class one after the other, the bias of a class last, for rows `x` (n, features) of class `y`, below
-/// `classes`.
+/// The weights for rows `x` (n, features) of the classes `y`, which are below `classes`. The weights of a class follow each
+/// other, with its bias last.
 ///
 /// # Errors
-/// A search that fails, in its own words.
+/// The error of the line search.
 pub(crate) fn train(x: &[Vec<f64>], y: &[u32], classes: usize, c: f64) -> Result<Vec<f64>, String> {
     let n_weights = classes * (x.first().map_or(0, Vec::len) + 1);
     let regression = Regression { x, y, classes, c, last: RefCell::default() };
@@ -33,13 +33,13 @@ pub(crate) fn train(x: &[Vec<f64>], y: &[u32], classes: usize, c: f64) -> Result
     found.state().get_best_param().cloned().ok_or_else(|| "no weights were found".to_owned())
 }
 
-/// What is minimised, over the number of rows.
+/// The mean loss, which is minimised.
 struct Regression<'a> {
     x: &'a [Vec<f64>],
     y: &'a [u32],
     classes: usize,
     c: f64,
-    /// Where it was computed last, and what came out: a search asks for value and gradient one after the other.
+    /// The last point with its value and gradient: the search asks for both one after the other.
     last: RefCell<(Vec<f64>, f64, Vec<f64>)>,
 }
 

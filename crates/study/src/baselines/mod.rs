@@ -1,10 +1,9 @@
-//! Classical baselines that keep a network honest: features that the field has used for decades, and linear classifiers on
-//! them. A network that does not beat these has learnt nothing that was worth a network.
+//! Classical baselines: linear classifiers on features in time and frequency. A network has to do better than these.
 //!
-//! `argmin` minimises the loss of `logistic`. `linfa`, which has both methods, was tried: its logistic regression takes the
-//! logarithm of sums of exponentials relative to the largest score of all windows, and ended 40 % above the minimum on
-//! recordings; its support vector machine works on a kernel matrix of all pairs of windows, which takes too long for
-//! thousands of windows in each of dozens of folds, and a linear one (`svm`) does not need.
+//! `argmin` minimises the loss of `logistic`. The crate `linfa` has both methods, but neither is suitable. Its logistic
+//! regression takes the logarithm of sums of exponentials relative to the largest score of all windows, and ends 40 % above
+//! the minimum on recordings. Its support vector machine computes a kernel matrix of all pairs of windows, which takes too
+//! long for thousands of windows in dozens of folds, and which a linear machine (`svm`) does not need.
 //!
 //! This module must never know a GPU or a training step.
 
@@ -23,7 +22,7 @@ const C: f64 = 1.0;
 /// A classical method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Baseline {
-    /// Whatever class is the most frequent in training: the floor.
+    /// The class that is the most frequent in training.
     Majority,
     /// Multinomial logistic regression with an L2 penalty (C = 1) on standardised features.
     LogisticRegression,
@@ -33,7 +32,7 @@ pub enum Baseline {
 }
 
 impl Baseline {
-    /// Every one, the simplest first.
+    /// All baselines, the simplest first.
     pub const ALL: [Self; 3] = [Self::Majority, Self::LogisticRegression, Self::LinearSvm];
 
     /// Its name.
@@ -45,11 +44,11 @@ impl Baseline {
         }
     }
 
-    /// Learns from the windows at `train`, of these `labels` (one for each window, below `classes`), and gives the class of
-    /// each window at `valid`. A class without a training window is never predicted. The same input gives the same output.
+    /// Learns from the windows at `train` with these `labels` (one for each window, below `classes`), and predicts the class
+    /// of each window at `valid`. A class without a training window is never predicted. The result is deterministic.
     ///
     /// # Errors
-    /// No training window; a method that fails to fit, in its own words.
+    /// No training window; an optimisation that fails.
     pub fn predict(
         self,
         features: &Features,
@@ -69,7 +68,7 @@ impl Baseline {
             return Ok(vec![most; valid.len()]);
         }
         let (x, judged) = features.standardised(train, valid);
-        // Weights of each known class, a bias last, that give its score.
+        // Weights of each known class, with the bias last.
         let weights: Vec<Vec<f64>> = match self {
             Self::Majority => unreachable!("answered above"),
             Self::LogisticRegression => {

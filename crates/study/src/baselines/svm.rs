@@ -7,9 +7,9 @@ use triax_model::random::{Purpose, Stream};
 
 use super::linear::{add_scaled, score};
 
-/// Rounds over all windows, at most.
+/// The most rounds over all windows.
 const MOST_ROUNDS: u64 = 300;
-/// Spread of the projected gradients at which the machine is done; LIBLINEAR's default for this problem is 0.1.
+/// Spread of the projected gradients at which the iteration ends; LIBLINEAR's default for this problem is 0.1.
 const TOLERANCE: f64 = 0.05;
 
 /// The weights for rows `x` (n, features) of sign `y` (±1), the bias last.
@@ -23,7 +23,7 @@ pub(crate) fn train(x: &[Vec<f64>], y: &[f64], c: f64) -> Vec<f64> {
         let (mut largest, mut smallest) = (f64::NEG_INFINITY, f64::INFINITY);
         for &i in &order {
             let gradient = y[i] * score(&w, &x[i]) - 1.0;
-            // At a bound, only what leads away from it counts.
+            // At a bound, only a gradient that leads away from it counts.
             let projected = if alpha[i] == 0.0 {
                 gradient.min(0.0)
             } else if alpha[i] == c {

@@ -1,19 +1,19 @@
-//! A mean, and how sure it is.
+//! A mean with its confidence interval.
 
 use serde::{Deserialize, Serialize};
 use triax_model::random::{Purpose, Stream};
 
-/// Resamples of a bootstrap: the ends of an interval are then sure to about a fiftieth of its width.
+/// Number of resamples. It determines the ends of an interval to about a fiftieth of its width.
 const RESAMPLES: usize = 10_000;
-/// What lies outside of an interval, on each side.
+/// Probability outside of the interval, on each side.
 const TAIL: f64 = 0.025;
 
-/// A mean over subjects, and how sure it is.
+/// A mean over subjects with its confidence interval.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Estimate {
     /// Mean over the subjects, each counting once.
     pub mean: f64,
-    /// Standard deviation over the subjects (n − 1); 0 of one.
+    /// Standard deviation over the subjects (n − 1); 0 for one subject.
     pub deviation: f64,
     /// Lower end of the 95 % bootstrap interval of the mean.
     pub low: f64,
@@ -22,12 +22,12 @@ pub struct Estimate {
 }
 
 impl Estimate {
-    /// The mean of `values`, with the percentile interval of the bootstrap: 10,000 times as many values are drawn from
-    /// them, with replacement, and the middle 95 % of the means are the interval (Efron, "Bootstrap methods: another look
-    /// at the jackknife", Annals of Statistics 7, 1979). The percentile method keeps an interval of shares within 0 and 1.
-    /// Of few subjects such an interval is too narrow, by about a tenth of its width where there are ten.
+    /// The mean of `values` with the percentile interval of the bootstrap: the middle 95 % of the means of 10,000 samples of
+    /// the same size, drawn with replacement (Efron, "Bootstrap methods: another look at the jackknife", Annals of Statistics
+    /// 7, 1979). The percentile method keeps an interval of shares within 0 and 1. The interval is too narrow for few
+    /// subjects, by about a tenth of its width for ten.
     ///
-    /// The same values and `seed` give the same interval. One value is its own interval; of none, everything is 0.
+    /// The same values and `seed` give the same interval. One value is its own interval; without values, everything is 0.
     pub fn over(values: &[f64], seed: u64) -> Self {
         let n = values.len();
         let mean = mean(values);

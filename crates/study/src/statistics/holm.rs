@@ -1,7 +1,7 @@
 //! Correction for many comparisons.
 
-/// The p-values after Holm's step-down correction, in the order given: the chance that any of the true null hypotheses is
-/// rejected is at most the level that these are held to (Holm, "A simple sequentially rejective multiple test procedure",
+/// The p-values after Holm's step-down correction, in the same order. If they are compared with a level, the probability
+/// that any true null hypothesis is rejected is at most that level (Holm, "A simple sequentially rejective multiple test procedure",
 /// Scandinavian Journal of Statistics 6, 1979).
 pub fn holm(p: &[f64]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..p.len()).collect();

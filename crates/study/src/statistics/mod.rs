@@ -1,7 +1,7 @@
-//! Figures with their uncertainty: bootstrap intervals, paired tests over subjects, corrections for many comparisons.
+//! Statistics: bootstrap intervals, paired tests over subjects, corrections for many comparisons.
 //!
-//! Everything is held against SciPy (`golden/statistics/make.py`). The tests are few and short, so that a library of statistics would
-//! be more to build than to write; the one function that is hard to get right, erfc, comes from `libm`.
+//! Everything is compared with SciPy (`golden/statistics/make.py`). The functions are few and short, so that they need no
+//! library of statistics; only erfc, which is hard to get right, comes from `libm`.
 //!
 //! This module must never know what its numbers measure.
 

@@ -2,25 +2,25 @@
 
 use std::f64::consts::SQRT_2;
 
-/// Differences up to which the distribution is counted out where no two are alike; SciPy's bound.
+/// The most differences for which the exact distribution is computed if there are no ties; SciPy's bound.
 const MOST_EXACT: usize = 50;
-/// The same where some are alike or 0.
+/// The same with ties or zeros.
 const MOST_EXACT_WITH_TIES: usize = 13;
 
-/// What the test says.
+/// The result of the test.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SignedRank {
-    /// Two-sided p-value of the hypothesis that differences are spread evenly about 0.
+    /// Two-sided p-value of the hypothesis that the differences are symmetric about 0.
     pub p: f64,
-    /// Matched-pairs rank-biserial correlation: the share of the rank sum that is in favour, less that against; from −1 to
-    /// 1 (Kerby, "The simple difference formula", Comprehensive Psychology 3, 2014).
+    /// Matched-pairs rank-biserial correlation: the share of the rank sum with a positive sign, less that with a negative
+    /// sign; from −1 to 1 (Kerby, "The simple difference formula", Comprehensive Psychology 3, 2014).
     pub effect: f64,
-    /// Differences that are not 0. The others say nothing and are left out, as Wilcoxon did.
+    /// The number of differences that are not 0. Zeros are left out, as in Wilcoxon's original test.
     pub n_nonzero: usize,
 }
 
-/// Tests the differences of paired values, as SciPy's `wilcoxon(differences)` does: by counting out all signs where there
-/// are few, else by the normal approximation, with its variance corrected for ties.
+/// Tests the differences of paired values, as SciPy's `wilcoxon(differences)` does: with the exact distribution for few
+/// differences, otherwise with the normal approximation, its variance corrected for ties.
 pub fn signed_rank(differences: &[f64]) -> SignedRank {
     let mut nonzero: Vec<f64> = differences.iter().copied().filter(|difference| *difference != 0.0).collect();
     nonzero.sort_by(|a, b| a.abs().total_cmp(&b.abs()));
@@ -28,7 +28,7 @@ pub fn signed_rank(differences: &[f64]) -> SignedRank {
     if n_nonzero == 0 {
         return SignedRank { p: 1.0, effect: 0.0, n_nonzero };
     }
-    // Twice the rank of each, so that the mean rank of two that are alike is whole.
+    // Ranks are doubled, so that the mean rank of a tie is an integer.
     let (mut ranks, mut tied) = (Vec::with_capacity(n_nonzero), 0.0);
     for alike in nonzero.chunk_by(|a, b| a.abs() == b.abs()) {
         let (first, n) = (ranks.len(), alike.len());
@@ -40,7 +40,7 @@ pub fn signed_rank(differences: &[f64]) -> SignedRank {
     let effect = (2.0 * positive as f64 - in_all as f64) / in_all as f64;
     let is_plain = tied == 0.0 && n_nonzero == differences.len();
     let p = if differences.len() <= if is_plain { MOST_EXACT } else { MOST_EXACT_WITH_TIES } {
-        counted(&ranks, positive)
+        exact_p(&ranks, positive)
     } else {
         let n = n_nonzero as f64;
         let variance = n * (n + 1.0) * (2.0 * n + 1.0) / 24.0 - tied / 48.0;
@@ -50,9 +50,9 @@ pub fn signed_rank(differences: &[f64]) -> SignedRank {
     SignedRank { p, effect, n_nonzero }
 }
 
-/// Two-sided p-value of the sum `positive` of those of `ranks` with a positive sign, where every choice of signs is equally
-/// likely: twice the smaller tail.
-fn counted(ranks: &[usize], positive: usize) -> f64 {
+/// Two-sided p-value of the sum `positive` of the `ranks` with a positive sign, if all choices of signs are equally likely:
+/// twice the smaller tail.
+fn exact_p(ranks: &[usize], positive: usize) -> f64 {
     let in_all: usize = ranks.iter().sum();
     let mut chance = vec![0.0; in_all + 1];
     chance[0] = 1.0;

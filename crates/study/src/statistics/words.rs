@@ -1,12 +1,12 @@
-//! Findings in words that claim no more than they may.
+//! The result of a comparison as a sentence.
 
 use super::Estimate;
 
-/// Above this, a difference counts as not shown.
+/// The level of significance.
 const LEVEL: f64 = 0.05;
 
-/// What a comparison of `a` and `b` by `figure` over `n` subjects says: the mean difference a − b with its interval, and
-/// whether it is shown at the level of 5 %. What is not shown is not called equal.
+/// The comparison of `a` and `b` by `figure` over `n` subjects as a sentence: the mean difference a − b with its interval,
+/// and whether it is shown at the level of 5 %. A difference that is not shown is not called an equality.
 pub fn words(a: &str, b: &str, figure: &str, difference: &Estimate, p_holm: f64, n: usize) -> String {
     let Estimate { mean, low, high, .. } = *difference;
     let (better, worse, mean, low, high) =

@@ -1,4 +1,4 @@
-//! `triax devices`: what `--device` can name on this machine.
+//! `triax devices`: the devices of this machine, as `--device` names them.
 
 use std::io::{self, Write};
 use std::process::ExitCode;

@@ -1,4 +1,4 @@
-//! `triax evaluate`: how well a trained network does on recordings.
+//! `triax evaluate`: the metrics of a trained network on recordings.
 
 use std::io::{self, Write};
 use std::path::PathBuf;

@@ -1,14 +1,14 @@
-//! How the command fails: errors with their causes, wrong usage, panics that must not reach a user, broken pipes.
+//! Failures of the command: errors with their causes, wrong usage, panics, broken pipes.
 
 use std::fmt::Write as _;
 use std::io;
 use std::process::ExitCode;
 use std::sync::Mutex;
 
-/// Says what went wrong on standard error and gives the exit code.
+/// Prints the error on standard error, and returns the exit code.
 pub fn report(error: &anyhow::Error) -> ExitCode {
     if is_broken_pipe(error) {
-        // Whoever read our output has seen enough (`triax … | head`).
+        // The reader has closed the pipe (`triax … | head`).
         return ExitCode::SUCCESS;
     }
     let panics = std::mem::take(&mut *PANICS.lock().unwrap_or_else(|poisoned| poisoned.into_inner()));
@@ -25,7 +25,7 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// The error and the causes that it does not quote already.
+/// The error and those of its causes whose text it does not contain.
 fn describe(error: &anyhow::Error) -> String {
     let mut text = String::new();
     for cause in error.chain() {
@@ -44,10 +44,10 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
         .any(|cause| cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe))
 }
 
-/// Panics so far, on any thread. They are kept, not printed: an engine may turn one into an error of its own.
+/// The panics so far, on any thread. They are not printed at once, since an engine may turn a panic into an error.
 static PANICS: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
-/// Keeps the messages of panics from the terminal until they are known to end the command.
+/// Collects the messages of panics instead of printing them.
 pub fn collect_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let message = panic.payload_as_str().unwrap_or("no message");
@@ -61,7 +61,7 @@ pub fn collect_panics() {
     }));
 }
 
-/// Says that the command met a defect of its own.
+/// Reports a panic that ended the command.
 pub fn report_panic() -> ExitCode {
     let panics = PANICS.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     eprintln!("error: internal error: {}", panics.join("; "));

@@ -1,10 +1,9 @@
-//! The command line: one file a subcommand, and here what they share with the operating system: exit codes, errors,
-//! panics.
+//! The command line, with one file per subcommand. It reads arguments, calls the library and prints results.
 //!
-//! Exit codes: 0 done, 2 a command line or config file that makes no sense, 1 anything else that went wrong, or a run
-//! that was interrupted.
+//! The exit code is 0 for success, 2 for an invalid command line or config file, and 1 for any other error and for a run that
+//! was interrupted.
 //!
-//! Nothing is computed here: arguments are read, the library is called, results are printed.
+//! This module must never know the mathematics of training.
 
 mod bench;
 mod data;
@@ -56,7 +55,7 @@ enum Command {
     Data(data::Args),
 }
 
-/// Runs the command that the process was started with.
+/// Runs the command of this process.
 pub fn main() -> ExitCode {
     hush_drivers();
     failure::collect_panics();
@@ -77,7 +76,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Prints what a user should know on standard error.
+/// Prints notices on standard error.
 fn note_all(notices: &[Notice]) {
     notices.iter().for_each(|notice| eprintln!("{notice}"));
 }
@@ -87,8 +86,8 @@ fn now() -> String {
     jiff::Zoned::now().strftime("%Y-%m-%d_%H-%M-%S").to_string()
 }
 
-/// Where there is no desktop (a server, a container), a layer of Mesa's Vulkan drivers asks for one all the same, to put
-/// its GPU first, and libwayland complains on standard error. Triax orders GPUs itself.
+/// Disables a layer of Mesa's Vulkan drivers that looks for a desktop, in order to list its GPU first. Without a desktop (on a
+/// server, in a container) libwayland prints an error then. Triax orders GPUs itself.
 fn hush_drivers() {
     if cfg!(target_os = "linux") && std::env::var_os("XDG_RUNTIME_DIR").is_none() {
         // SAFETY: nothing else has run yet, so no other thread reads the environment.

@@ -1,7 +1,7 @@
 //! The settings of a training as options of a command line.
 //!
-//! Options are made from what [`triax::settings`] declares, and what they give is read by it, so that an option, a key in a
-//! config file and a point of a study's grid can never mean different things.
+//! The options are generated from the declarations in [`triax::settings`], which also parses their values. An option, a key
+//! of a config file and a point of a study's grid therefore have the same meaning.
 
 use std::marker::PhantomData;
 use std::str::FromStr;
@@ -32,9 +32,9 @@ impl Groups for (DataSettings, SplitSettings) {
     const GROUPS: &'static [Group] = &[DataSettings::GROUP, SplitSettings::GROUP];
 }
 
-/// The settings that a command line gives, of the groups `G`.
+/// The settings of the groups `G` that are given on a command line.
 pub struct GivenSettings<G> {
-    /// Those that stand on the command line, and no others.
+    /// The given settings, without defaults.
     pub entries: Entries,
     groups: PhantomData<G>,
 }

@@ -1,4 +1,4 @@
-//! `triax predict`: what a trained network says of each window of some recordings.
+//! `triax predict`: the predictions of a trained network for recordings.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write};
@@ -131,8 +131,8 @@ fn predict_corpus(
     table.finish()
 }
 
-/// Reads CSV rows from `input`, which messages call `name`, until it ends, and writes predictions to `output`, a line a
-/// window. Rows that cannot be used are dropped and counted.
+/// Reads CSV rows from `input`, which messages call `name`, and writes predictions to `output`, a line per window. Invalid
+/// rows are dropped and counted.
 fn predict_rows<W: Write>(
     predictor: &Predictor,
     step: usize,
@@ -182,7 +182,7 @@ fn predict_rows<W: Write>(
     table.finish()
 }
 
-/// Puts a whole file in place; a device or pipe is written to.
+/// Replaces a file as a whole; writes to a device or pipe.
 fn write(path: &Path, text: &[u8]) -> anyhow::Result<()> {
     let failed = || format!("cannot write {}", path.display());
     if path.metadata().is_ok_and(|there| !there.is_file()) {
@@ -217,7 +217,7 @@ impl<'a, W: Write> Predictions<'a, W> {
         Ok(())
     }
 
-    /// Hands on what was written so far.
+    /// Flushes the rows so far.
     fn flush(&mut self) -> io::Result<()> {
         self.csv.flush()
     }

@@ -1,4 +1,4 @@
-//! How a run is watched: a bar on a terminal, a line an epoch elsewhere, JSON lines for programs, or nothing.
+//! The progress of a run: a bar on a terminal, a line per epoch elsewhere, JSON lines for programs, or nothing.
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
@@ -13,12 +13,12 @@ use triax::{Observer, Training};
 use triax_engine::StepResult;
 use triax_trainer::{EpochRecord, FitSize, Metrics};
 
-/// What a run prints while it goes on.
+/// The style of what a run prints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Style {
-    /// A bar where standard output is a terminal, a line an epoch in any case.
+    /// A line per epoch, and a bar if standard output is a terminal.
     Human,
-    /// A JSON object a line.
+    /// A JSON object per line.
     Json,
     /// Nothing.
     Quiet,
@@ -35,7 +35,7 @@ impl Style {
     }
 }
 
-/// Watches a run, and stops it when Ctrl-C was pressed.
+/// Prints the progress of a run, and stops it on Ctrl-C.
 pub struct TrainingProgress {
     style: Style,
     interrupted: Arc<AtomicBool>,
@@ -45,7 +45,7 @@ pub struct TrainingProgress {
     batch_size: usize,
     /// Steps of the run before the epoch in progress.
     epoch_start: u64,
-    /// What the epoch's steps have shown so far.
+    /// Sums over the steps of the epoch so far.
     sums: EpochSums,
 }
 
@@ -58,7 +58,7 @@ struct EpochSums {
 }
 
 impl TrainingProgress {
-    /// Watches `training`, and prints in `style`.
+    /// Prints the progress of `training` in `style`.
     pub fn new(style: Style, training: &Training, interrupted: Arc<AtomicBool>) -> Self {
         Self {
             style,
@@ -72,8 +72,8 @@ impl TrainingProgress {
         }
     }
 
-    /// Prints a line without disturbing the bar. A standard output that is gone or full does not end a run: what it
-    /// would have said is in the run folder.
+    /// Prints a line above the bar. A standard output that is closed or full does not end a run, since the run folder has the
+    /// same contents.
     fn print(&self, line: &str) {
         let print = || drop(writeln!(io::stdout(), "{line}"));
         match &self.bar {
@@ -89,7 +89,7 @@ impl Observer for TrainingProgress {
             let bar = ProgressBar::with_draw_target(Some(size.n_steps), ProgressDrawTarget::stdout());
             let style = ProgressStyle::with_template("{prefix} {bar:20} {msg}  {rate}  {eta} left");
             let rate = |state: &ProgressState, out: &mut dyn std::fmt::Write| {
-                // A bar that cannot be written is no reason to stop.
+                // An error of the bar does not end the run.
                 let _ = write!(out, "{:.0} steps/s", state.per_sec());
             };
             bar.set_style(style.expect("a valid template").with_key("rate", rate));
@@ -174,8 +174,8 @@ fn epoch_line(record: &EpochRecord, epochs: usize) -> String {
     line
 }
 
-/// A flag that Ctrl-C (or a request of the system to end) raises. The second time ends the process at once. `first` says
-/// what happens the first time, and `kept` from where it will go on after the second.
+/// A flag that Ctrl-C, or a request of the system to end, sets. The second time ends the process at once. `first` is printed
+/// the first time, and `kept` the second time.
 pub fn interruption(first: &'static str, kept: &'static str) -> anyhow::Result<Arc<AtomicBool>> {
     let interrupted = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&interrupted);

@@ -1,16 +1,16 @@
-//! The curves of a run in a line of text each.
+//! The curves of a run, each as a line of text.
 
 use std::io::{self, Write};
 
 use triax_trainer::EpochRecord;
 
-/// Characters of a curve; of more epochs, neighbours share one.
+/// The most characters of a curve. With more epochs, a character shows the mean of neighbours.
 const WIDTH: usize = 44;
-/// From the least to the most.
+/// Characters from the lowest value to the highest.
 const LEVELS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
-/// Writes loss and accuracy over the epochs, those of validation on the same scale as those of training. A single epoch
-/// is no curve, and nothing is written. A line without anything follows.
+/// Writes the curves of loss and accuracy, with training and validation on the same scale, and an empty line. Writes nothing
+/// for a single epoch.
 pub fn curves(out: &mut dyn Write, history: &[EpochRecord]) -> io::Result<()> {
     if history.len() < 2 {
         return Ok(());
@@ -31,12 +31,12 @@ pub fn curves(out: &mut dyn Write, history: &[EpochRecord]) -> io::Result<()> {
     writeln!(out)
 }
 
-/// In eight characters.
+/// A number in at most eight characters.
 fn figure(value: f64) -> String {
     if value.abs() < 1000.0 { format!("{value:.4}") } else { format!("{value:.2e}") }
 }
 
-/// `values` between `low` and `high`, a character each or for the mean of some neighbours.
+/// `values` on the scale from `low` to `high`, a character for each value or for the mean of neighbours.
 fn line(values: &[f64], low: f64, high: f64) -> String {
     let n = values.len().min(WIDTH);
     let end = |idx: usize| idx * values.len() / n;

@@ -1,4 +1,4 @@
-//! Results as a person reads them, within 80 columns: figures, a table of classes, the confusion matrix.
+//! Results as text within 80 columns: figures, a table of classes, the confusion matrix.
 
 use std::io::{self, Write};
 
@@ -6,16 +6,16 @@ use triax::text::grouped;
 use triax_study::statistics::Estimate;
 use triax_trainer::Metrics;
 
-/// Columns that everything keeps within.
+/// The most columns of a line.
 const WIDTH: usize = 80;
-/// What follows the name of a data set that nobody measured.
+/// The text after the name of a synthetic data set.
 pub const SYNTHETIC: &str = " (made by a program, not measured)";
 
-/// What the windows that were judged are labelled with.
+/// The labels of the evaluated windows.
 pub struct Labels<'a> {
     /// Name of each class, as shown.
     pub class_names: &'a [String],
-    /// Whether a program made them.
+    /// Whether they are synthetic.
     pub synthetic: bool,
 }
 
@@ -51,7 +51,7 @@ fn classes(out: &mut dyn Write, metrics: &Metrics, names: &[String]) -> io::Resu
     Ok(())
 }
 
-/// The confusion matrix where it fits, else the most frequent confusions.
+/// The confusion matrix if it fits, otherwise the most frequent confusions.
 fn confusion(out: &mut dyn Write, metrics: &Metrics, names: &[String]) -> io::Result<()> {
     let counts = &metrics.confusion;
     let largest = counts.rows().flatten().max().copied().unwrap_or(0);
@@ -103,7 +103,7 @@ fn name_width(names: &[String], most: usize) -> usize {
     names.iter().map(|name| name.chars().count()).max().unwrap_or(0).clamp("class".len(), most)
 }
 
-/// `name`, cut to `width` characters with a sign that it was.
+/// `name`, cut to `width` characters. The last one is then `…`.
 pub fn shortened(name: &str, width: usize) -> String {
     if name.chars().count() <= width {
         return name.to_owned();

@@ -89,7 +89,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     conclude(&training, outcome, style)
 }
 
-/// What will be trained on what.
+/// Prints the data, the network and the settings.
 fn announce(training: &Training, style: Style) -> anyhow::Result<()> {
     let written = match style {
         Style::Human => header(&mut io::stdout().lock(), training),
@@ -102,7 +102,7 @@ fn announce(training: &Training, style: Style) -> anyhow::Result<()> {
     Ok(written.or_else(unless_gone)?)
 }
 
-/// A reader that has gone away does not end a run.
+/// Ignores a broken pipe, which does not end a run.
 fn unless_gone(error: io::Error) -> io::Result<()> {
     if error.kind() == io::ErrorKind::BrokenPipe { Ok(()) } else { Err(error) }
 }
@@ -169,7 +169,7 @@ fn header(out: &mut dyn Write, training: &Training) -> io::Result<()> {
     writeln!(out)
 }
 
-/// How it ended. Neither a report nor an event file that cannot be written is a reason to keep back the figures.
+/// Prints the result. The figures are printed even if the report or an event file cannot be written.
 fn conclude(training: &Training, outcome: Outcome, style: Style) -> anyhow::Result<ExitCode> {
     let path = training.folder.path();
     match outcome {
@@ -230,7 +230,7 @@ fn results(out: &mut dyn Write, data: &TrainingData, summary: &Summary, history:
     if let Some(Metrics { accuracy, macro_f1, loss, .. }) =
         best.validation.as_ref().filter(|_| best.epoch != last.epoch)
     {
-        // Chosen by looking at the validation windows, it flatters a little; so it is not the headline.
+        // It was chosen by the validation windows, so that its figures are slightly too good.
         writeln!(out)?;
         writeln!(out, "lowest validation loss: epoch {} (best.safetensors)", best.epoch)?;
         writeln!(out, "accuracy {accuracy:.4}  macro-F1 {macro_f1:.4}  loss {loss:.4}")?;

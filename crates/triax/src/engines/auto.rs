@@ -1,4 +1,4 @@
-//! `--device auto`: the device on which this job's own steps take the least time.
+//! `--device auto`: the device on which the steps of this job take the least time.
 
 use serde::{Deserialize, Serialize};
 use triax_engine::device::{DeviceInfo, DeviceKind};
@@ -8,16 +8,16 @@ use super::{ChosenEngine, OpenEngine, Trial, open};
 use crate::settings::EngineName;
 use crate::{Error, Notice};
 
-/// How long a step took on one device.
+/// The measured time of a step on one device.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Measured {
-    /// What `--device` calls it.
+    /// The argument of `--device` for it.
     pub device: String,
-    /// Seconds of a step.
+    /// Seconds per step.
     pub seconds_a_step: f64,
 }
 
-/// The devices worth a trial: the CPU, then every GPU of its own make that is no twin of another.
+/// The devices to measure: the CPU, then each real GPU, but only one of several with the same name and API.
 pub fn candidates(devices: &[DeviceInfo]) -> Vec<DeviceInfo> {
     let mut candidates = vec![DeviceInfo::cpu()];
     for gpu in devices.iter().filter(|device| device.kind.is_real_gpu()) {
@@ -55,7 +55,7 @@ pub fn choose(engine: EngineName, candidates: Vec<DeviceInfo>, trial: &Trial<'_>
     Ok(ChosenEngine { open, why, measured: comparison.measured, notices })
 }
 
-/// What the trials say.
+/// The measurements of all devices, and the fastest device.
 #[derive(Clone, Debug, PartialEq)]
 struct Comparison {
     /// The fastest device.
@@ -69,7 +69,7 @@ struct Comparison {
 }
 
 impl Comparison {
-    /// Takes the measurements of `key` from `cache`, or has `measure` make them: seconds of a step on a device.
+    /// Takes the measurements of `key` from `cache`, or makes them with `measure`, which returns seconds per step.
     ///
     /// # Errors
     /// Those of the CPU. A GPU that cannot be measured is left out.
@@ -93,7 +93,7 @@ impl Comparison {
                     }
                 };
                 let seconds = key.devices.iter().map(&mut attempt).collect::<Result<Vec<_>, Error>>()?;
-                // What failed today may work tomorrow: a driver's update, memory that another program gives back.
+                // A failure is not cached: another driver, or free memory, may make the device work.
                 if let Some(all) = seconds.iter().copied().collect() {
                     cache.keep(key.clone(), all);
                 }
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn software_gpus_and_twins_are_not_worth_a_trial() {
+    fn software_gpus_and_twins_are_not_measured() {
         use DeviceKind::{Discrete, Integrated, Software, Unknown};
         let devices = [
             gpu(0, "large", Discrete),

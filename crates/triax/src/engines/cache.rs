@@ -1,6 +1,6 @@
-//! What earlier runs measured on this machine: a small JSON file in the user's cache folder.
+//! The cache of measurements on this machine: a JSON file in the user's cache folder.
 //!
-//! It saves time and nothing else: a file that is missing, damaged or cannot be written is as good as an empty one.
+//! A file that is missing or damaged counts as empty, and one that cannot be written is no error.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -9,10 +9,10 @@ use serde::{Deserialize, Serialize};
 use triax_engine::device::DeviceInfo;
 use triax_model::{NetworkSpec, whole_file};
 
-/// Measurements kept: the newest.
+/// The most measurements that are kept.
 const KEPT: usize = 64;
 
-/// What a measurement depends on.
+/// The key of a measurement: everything that it depends on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Key {
     /// Version of Triax.
@@ -23,15 +23,15 @@ pub struct Key {
     pub devices: Vec<DeviceInfo>,
     /// The network.
     pub network: NetworkSpec,
-    /// Windows a step.
+    /// Windows per step.
     pub batch_size: usize,
 }
 
-/// What was measured.
+/// A measurement.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Entry {
     key: Key,
-    /// Seconds of a step on each device.
+    /// Seconds per step on each device.
     seconds_a_step: Vec<f64>,
 }
 
@@ -53,7 +53,7 @@ impl Cache {
         Self { path: Some(path.to_owned()) }
     }
 
-    /// Seconds of a step on each device of `key`.
+    /// Seconds per step on each device of `key`.
     pub fn look_up(&self, key: &Key) -> Option<Vec<f64>> {
         let entry = self.entries().into_iter().find(|entry| entry.key == *key)?;
         let sound = |seconds: &f64| seconds.is_finite() && *seconds > 0.0;
@@ -61,14 +61,14 @@ impl Cache {
         fits.then_some(entry.seconds_a_step)
     }
 
-    /// Keeps what was measured.
+    /// Adds a measurement, and drops the oldest ones.
     pub fn keep(&self, key: Key, seconds_a_step: Vec<f64>) {
         let Some(path) = &self.path else { return };
         let mut entries = self.entries();
         entries.retain(|entry| entry.key != key);
         entries.push(Entry { key, seconds_a_step });
         entries.drain(..entries.len().saturating_sub(KEPT));
-        // Where this fails, the next run measures again.
+        // If this fails, the next run measures again.
         let _ = write(path, &entries);
     }
 
@@ -83,7 +83,7 @@ fn write(path: &Path, entries: &[Entry]) -> std::io::Result<()> {
     whole_file::write_json(path, &entries)
 }
 
-/// Triax's folder for what can be computed again, by the environment; none where there is no home.
+/// Triax's cache folder according to the environment; none without a home folder.
 fn folder(variable: impl Fn(&str) -> Option<PathBuf>) -> Option<PathBuf> {
     // An empty value is how a variable is unset for one command.
     let variable = |name: &str| variable(name).filter(|path| !path.as_os_str().is_empty());

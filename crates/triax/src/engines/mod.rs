@@ -1,4 +1,4 @@
-//! From the settings `engine` and `device` to an engine that can train.
+//! The engine for the settings `engine` and `device`.
 
 mod auto;
 mod cache;
@@ -13,37 +13,37 @@ use crate::{Error, Notice};
 pub use auto::Measured;
 pub use trial::Trial;
 
-/// An engine on the device that it was opened on.
+/// An engine and its device.
 pub struct OpenEngine {
-    /// Trains and scores.
+    /// The engine.
     pub engine: Box<dyn Engine>,
-    /// Where.
+    /// The device.
     pub device: DeviceInfo,
 }
 
-/// The engine and device of a job, and what decided on them.
+/// The engine and the device of a job, and the reason for the choice.
 pub struct ChosenEngine {
     /// The engine.
     pub open: OpenEngine,
-    /// Why it is this device, where the user left that open.
+    /// The reason for the device, if it was chosen automatically.
     pub why: Option<String>,
-    /// What was measured to decide it; empty where nothing was.
+    /// The measurements that decided; empty if none were needed.
     pub measured: Vec<Measured>,
-    /// What a user should know about the choice.
+    /// Notices about the choice.
     pub notices: Vec<Notice>,
 }
 
-/// Where a job may run, before it is known which device takes it.
+/// The devices on which a job may run.
 pub enum Candidates {
-    /// There is nothing to decide.
+    /// The only device.
     One(Box<ChosenEngine>),
-    /// One of these, the fastest: the CPU first.
+    /// Several devices, the CPU first. The fastest one is chosen.
     Several(EngineName, Vec<DeviceInfo>),
 }
 
 impl Candidates {
-    /// Finds the devices that were asked for, and opens one where there is no choice. A device that is not there, or an
-    /// engine that is not built in, is refused here, before a long read.
+    /// Finds the devices for `machine`, and opens the device if there is only one. Unknown devices and engines that are not
+    /// built in are refused here, before the data is read.
     ///
     /// # Errors
     /// No such device or engine; a driver that refuses.
@@ -67,10 +67,10 @@ impl Candidates {
         Ok(Self::One(Box::new(ChosenEngine { open, why, measured: Vec::new(), notices: Vec::new() })))
     }
 
-    /// Decides on a device: by a few steps of the job itself on each, where this machine has not taken them before.
+    /// Chooses a device by the time of a few steps of the job on each, or by cached times.
     ///
     /// # Errors
-    /// A job that the CPU refuses. A GPU that fails is left out, with a notice.
+    /// A job that the CPU refuses. A GPU that fails is left out with a notice.
     pub fn choose(self, trial: &Trial<'_>) -> Result<ChosenEngine, Error> {
         match self {
             Self::One(chosen) => Ok(*chosen),
@@ -79,13 +79,13 @@ impl Candidates {
     }
 }
 
-/// Opens the device that a user asked for, with what they should know about it.
+/// Opens the device that `choice` names, and returns notices about it.
 ///
 /// # Errors
 /// As [`Candidates::find`].
 pub fn open_choice(engine: EngineName, choice: DeviceChoice) -> Result<(OpenEngine, Vec<Notice>), Error> {
     let devices = match choice {
-        // Looking for GPUs takes a while, and drivers may print.
+        // Listing GPUs is slow, and drivers may print.
         DeviceChoice::Cpu => vec![DeviceInfo::cpu()],
         _ => device::list(),
     };

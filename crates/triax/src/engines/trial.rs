@@ -1,4 +1,4 @@
-//! How long a step of a job takes on an engine: a few of them, taken.
+//! The trial of an engine: the measured time of a few steps of a job.
 
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
@@ -6,31 +6,31 @@ use std::time::{Duration, Instant};
 use triax_engine::{Engine, EngineError, Member, MemberEpoch, Session, Stretch, TrainingPlan, WindowSet};
 use triax_model::{Network, Scaler, Weights};
 
-/// Windows that a trial goes through, over and over; more only where one batch has more.
+/// Windows that a trial repeats; more if a batch has more.
 const WINDOWS: usize = 2048;
-/// A stretch as long as this is long enough to be timed: what begins and ends it is then a small part.
+/// The least duration of a stretch that is timed. The overhead of its start and end is then small.
 const LONG_ENOUGH: Duration = Duration::from_millis(60);
-/// Stretches of that length, of which the fastest counts: what else the machine does only ever adds.
+/// Stretches of that duration. The fastest one counts, since other work of the machine only adds time.
 const REPEATS: usize = 3;
 
-/// A job as far as it decides how long a step takes.
+/// The parts of a job that determine the time of a step.
 pub struct Trial<'a> {
     /// The network.
     pub network: &'a Network,
-    /// What its steps do.
+    /// The settings of its steps.
     pub plan: &'a TrainingPlan,
     /// The windows of the job.
     pub windows: &'a WindowSet,
     /// Indices of the windows to train on.
     pub train: &'a [u32],
-    /// How their values are standardised.
+    /// The scaler of their values.
     pub scaler: Option<&'a Scaler>,
     /// Learning rate of every step.
     pub learning_rate: f32,
 }
 
 impl Trial<'_> {
-    /// Seconds of a step on `engine`, once it runs: what comes before the first step does not count.
+    /// Seconds per step on `engine`, without the first step.
     ///
     /// # Errors
     /// A job that the engine refuses; a device that fails.
@@ -50,7 +50,7 @@ impl Trial<'_> {
         Ok(TrialSteps { session, n_windows: windows.len(), batch_size: plan.batch_size, learning_rate })
     }
 
-    /// The first windows to train on, in a set of their own, so that not all data travels to a device for a trial.
+    /// The first training windows in a set of their own, so that a trial does not copy all data to the device.
     fn some_windows(&self) -> WindowSet {
         let n_values = self.network.spec().window * self.network.spec().channels;
         let n_windows = self.train.len().min(WINDOWS.max(self.plan.batch_size));
@@ -70,7 +70,7 @@ struct TrialSteps {
 }
 
 impl TrialSteps {
-    /// Takes `n_steps` steps through the windows, over and over, and returns how long they took.
+    /// Takes `n_steps` steps, which repeat the windows, and returns their duration.
     fn take(&mut self, n_steps: usize) -> Result<Duration, EngineError> {
         let order: Vec<u32> = (0..self.n_windows as u32).cycle().take(n_steps * self.batch_size).collect();
         let learning_rates = vec![self.learning_rate; n_steps];
@@ -81,7 +81,7 @@ impl TrialSteps {
     }
 }
 
-/// Seconds of a step, where `take` takes a number of steps and returns how long they took.
+/// Seconds per step, if `take` takes a number of steps and returns their duration.
 ///
 /// # Errors
 /// Those of `take`.

@@ -1,11 +1,11 @@
-//! What a reader must know before believing a figure, and what was looked for.
+//! The findings of an audit, and the warning if something leaks.
 
 use maud::{Markup, html};
 use triax_data::{Audit, Verdict};
 
 use crate::report::page;
 
-/// The warning that a leaking split puts above everything else; nothing where nothing leaks.
+/// The warning above everything else if the split leaks; otherwise nothing.
 pub fn warning(audit: &Audit, random: bool) -> Markup {
     let leaks: Vec<_> = audit.findings.iter().filter(|finding| finding.verdict == Verdict::Leak).collect();
     html! {
@@ -26,7 +26,7 @@ pub fn warning(audit: &Audit, random: bool) -> Markup {
     }
 }
 
-/// All that was looked for.
+/// The section with all findings.
 pub fn section(audit: &Audit) -> Markup {
     let lead = if audit.leaks() {
         "Validation knows something from training that it would not know of a stranger."

@@ -1,4 +1,4 @@
-//! The confusion matrix as a table whose cells are shaded: it can be read aloud, copied and printed.
+//! The confusion matrix as a table with shaded cells, which can be read aloud, copied and printed.
 
 use maud::{Markup, html};
 
@@ -7,10 +7,10 @@ use triax_engine::Confusion;
 use crate::report::numbers::{counted, grouped};
 use crate::report::page;
 
-/// From this percentage of its row on a cell is so dark that its text is light.
+/// The percentage of its row from which a cell is dark and its text light.
 const DARK: u64 = 55;
 
-/// Shows `confusion` with these names for its classes.
+/// The table of `confusion` with these names of the classes.
 pub fn matrix(confusion: &Confusion, class_names: &[String], caption: &str) -> Markup {
     let table = html! {
         table.confusion {

@@ -1,4 +1,4 @@
-//! Windows that the network was most wrong about, as the sensor gave them.
+//! The worst mistakes, with the signals of the sensor.
 
 use maud::{Markup, html};
 use triax_study::Mistake;
@@ -7,7 +7,7 @@ use crate::report::charts::{CHANNELS, signals};
 use crate::report::numbers::decimals;
 use crate::report::page;
 
-/// The windows, each with what it is and what it was taken for; nothing without any.
+/// The section with the mistakes, each with its class and its prediction; nothing without mistakes.
 pub fn section(mistakes: &[Mistake], class_names: &[String], rate_hz: Option<f64>, whose: &str) -> Markup {
     let name = |class: usize| class_names.get(class).map_or("an unknown class", String::as_str);
     let body = html! {
@@ -34,7 +34,7 @@ pub fn section(mistakes: &[Mistake], class_names: &[String], rate_hz: Option<f64
     html! { @if !mistakes.is_empty() { (page::section("Most wrong", lead, &body)) } }
 }
 
-/// Which colour is which channel.
+/// The colour of each channel.
 fn key(mistakes: &[Mistake]) -> Markup {
     let channels = mistakes.first().map(|mistake| mistake.channels.as_slice()).unwrap_or_default();
     html! {

@@ -1,18 +1,21 @@
 //! Reports of runs and studies: one HTML file that opens anywhere.
 //!
-//! [`run_html`] and [`study_html`] give the whole text of a `report.html`: style and charts are in it, it has no script,
-//! and a policy in its head forbids the browser to load anything. The verdict comes first; what it rests on follows.
+//! [`run_html`] and [`study_html`] return the text of a `report.html`. The page contains its style and its charts, has no
+//! script, and forbids the browser to load anything. The verdict comes first, then the figures that it follows from.
+//! [`tensorboard`] writes the curves of a run for TensorBoard.
 //!
-//! - `page` is the frame that both share, `style.css` how it looks: light, dark, printed, narrow.
-//! - `charts/` draws: curves, reliability and signals as SVG, by plotters; what belongs into a row of a table (bars,
-//!   whiskers) as a few percentages of its cell, so that it follows the width of the page.
-//! - `verdict` finds the words for a study, and claims no more than its statistics do.
+//! | module | contents |
+//! |---|---|
+//! | `run`, `study` | the sections of the two reports, in their order |
+//! | `page`, `style.css` | the frame of both, and its appearance: light, dark, printed, narrow |
+//! | `verdict` | the verdict on a study, by its statistics |
+//! | `audit`, `confusion`, `mistakes`, `tables` | sections and tables that both reports have |
+//! | `charts/` | curves, reliability and signals as SVG by plotters; bars and whiskers as percentages of a table cell |
+//! | `numbers` | numbers as text |
 //!
-//! [`tensorboard`] writes the same curves for TensorBoard.
+//! Names of classes, subjects, files and settings come from the user. maud escapes everything that is inserted in a page.
 //!
-//! Names of classes, subjects, files and settings are what a user wrote: maud escapes all that is put into a page.
-//!
-//! This crate must never know how a figure came about: it shows what it is handed.
+//! This module must never know how a figure is computed.
 
 mod audit;
 #[cfg(test)]

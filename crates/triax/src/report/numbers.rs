@@ -1,9 +1,9 @@
-//! Numbers as a reader wants them.
+//! Numbers as text.
 
 pub use triax_model::text::grouped;
 use triax_study::statistics::Estimate;
 
-/// What stands where there is no number.
+/// The text for a number that is not finite.
 const NONE: &str = "–";
 
 /// Three decimals.
@@ -26,7 +26,7 @@ pub fn interval(estimate: &Estimate) -> String {
     format!("{} to {}", figure(estimate.low), figure(estimate.high))
 }
 
-/// The same in percent.
+/// The ends of an interval of fractions, in percent.
 pub fn interval_in_percent(estimate: &Estimate) -> String {
     format!("{} to {}", decimals(100.0 * estimate.low, 1), percent(estimate.high))
 }
@@ -40,7 +40,7 @@ pub fn p_value(p: f64) -> String {
     }
 }
 
-/// With a sign, which the minus of typography is.
+/// Three decimals with a sign; a negative one has the typographic minus.
 pub fn signed(value: f64) -> String {
     if !value.is_finite() {
         return NONE.to_owned();
@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_read_well() {
+    fn numbers_have_their_decimals_and_units() {
         assert_eq!([0.6844, f64::NAN].map(figure), ["0.684", "–"]);
         assert_eq!([0.0004, 0.04, 1.0].map(p_value), ["< 0.001", "0.040", "1.000"]);
         assert_eq!([0.05, -0.05].map(signed), ["+0.050", "−0.050"]);

@@ -4,10 +4,10 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 const STYLE: &str = include_str!("style.css");
 
-/// Nothing may be loaded, from nowhere, and no script runs: the browser itself keeps a report to what is in the file.
+/// The browser loads nothing and runs no script.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'";
 
-/// A whole page. `kind` is what it reports on, and `body` all that it says.
+/// A page with the contents `body`. `kind` is `run` or `study`.
 pub fn page(title: &str, kind: &str, body: &Markup, version: &str) -> String {
     let page = html! {
         (DOCTYPE)
@@ -29,7 +29,7 @@ pub fn page(title: &str, kind: &str, body: &Markup, version: &str) -> String {
     page.into_string()
 }
 
-/// A part of the page, with its heading and a line that says what to look for.
+/// A section with its heading and an introductory line.
 pub fn section(heading: &str, lead: impl maud::Render, body: &Markup) -> Markup {
     html! {
         section {
@@ -40,19 +40,19 @@ pub fn section(heading: &str, lead: impl maud::Render, body: &Markup) -> Markup 
     }
 }
 
-/// What is there for those who want it.
+/// Contents that are folded at first.
 pub fn folded(summary: &str, body: &Markup) -> Markup {
     html! { details { summary { (summary) } (body) } }
 }
 
-/// The same of each of the other competitors, by name; nothing without any.
+/// The same contents for each of the other competitors, by name, folded; nothing without competitors.
 pub fn others<'a>(all: impl Iterator<Item = (&'a str, Markup)>) -> Markup {
     let all: Vec<_> = all.collect();
     let body = html! { @for (name, body) in &all { div.other { h3 { (name) } (body) } } };
     html! { @if !all.is_empty() { (folded("The others", &body)) } }
 }
 
-/// A verdict: its first sentence, and what there is to know besides.
+/// A verdict: its first sentence, and the others as a list.
 pub fn verdict(sentences: &[String]) -> Markup {
     html! {
         @if let [first, rest @ ..] = sentences {
@@ -62,12 +62,12 @@ pub fn verdict(sentences: &[String]) -> Markup {
     }
 }
 
-/// Something wide, which scrolls by itself on a narrow screen; `label` names it to who cannot see it.
+/// Wide contents, which scroll on a narrow screen. `label` is their name for screen readers.
 pub fn scrolling(label: &str, body: &Markup) -> Markup {
     html! { div.scroll role="region" aria-label=(label) tabindex="0" { (body) } }
 }
 
-/// The few figures that everything else is about.
+/// The most important figures: name, value, note.
 pub fn headline_figures(figures: &[(&str, String, String)]) -> Markup {
     html! {
         dl.headline {
@@ -87,7 +87,7 @@ pub fn facts<'a>(facts: impl IntoIterator<Item = (&'a str, String)>) -> Markup {
     }
 }
 
-/// Commands to type, each below what it is for.
+/// Commands, each below its purpose.
 pub fn commands<'a>(commands: impl IntoIterator<Item = (&'a str, &'a str)>) -> Markup {
     html! {
         @for (what, line) in commands {

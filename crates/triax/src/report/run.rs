@@ -10,32 +10,32 @@ use crate::report::charts::reliability;
 use crate::report::numbers::{counted, decimals, figure, grouped, percent};
 use crate::report::{audit, confusion, mistakes, page, tables};
 
-/// Everything that the report of a run shows.
+/// The contents of the report of a run.
 #[derive(Clone, Debug)]
 pub struct RunReport {
-    /// What the run is called: its folder.
+    /// The name of the run: its folder.
     pub name: String,
-    /// The figures that it ended with.
+    /// Its final figures.
     pub summary: Summary,
     /// Its epochs.
     pub history: Vec<EpochRecord>,
-    /// What to show for each class.
+    /// The name of each class, as shown.
     pub class_names: Vec<String>,
     /// Whether no subject of the validation windows was trained on.
     pub unseen: bool,
     /// Whether the windows were split at random.
     pub random: bool,
-    /// Each subject of the validation windows; empty where subjects are unknown.
+    /// The figures of each subject of the validation windows; empty if subjects are unknown.
     pub subjects: Vec<SubjectFigures>,
-    /// How far the scores of the validation windows can be believed.
+    /// Calibration of the scores of the validation windows.
     pub reliability: Option<Reliability>,
-    /// Validation windows that the network was most wrong about, the worst first.
+    /// The worst mistakes over the validation windows, in descending order.
     pub mistakes: Vec<Mistake>,
-    /// Whether something leaks.
+    /// The audit of the split.
     pub audit: Audit,
     /// The data.
     pub data: DataFacts,
-    /// How it was split, in words.
+    /// The split, in words.
     pub split: String,
     /// The network, in words.
     pub network: String,
@@ -43,11 +43,11 @@ pub struct RunReport {
     pub settings: Vec<(String, String)>,
     /// Engine and device.
     pub device: String,
-    /// When it began.
+    /// When it started.
     pub started: String,
     /// Version of Triax.
     pub version: String,
-    /// What to type to repeat it and to go on from it.
+    /// Commands that repeat the run or continue from it.
     pub commands: Vec<Command>,
 }
 
@@ -56,38 +56,38 @@ pub struct RunReport {
 pub struct DataFacts {
     /// Name of the data set.
     pub name: String,
-    /// Whether a program made it.
+    /// Whether it is synthetic.
     pub synthetic: bool,
     /// SHA-256 of the data.
     pub fingerprint: String,
-    /// Subjects, where known; else 0.
+    /// Number of subjects; 0 if they are unknown.
     pub n_subjects: usize,
-    /// Windows trained on.
+    /// Number of training windows.
     pub n_train: usize,
-    /// Windows that judged.
+    /// Number of validation windows.
     pub n_valid: usize,
     /// Samples in a window.
     pub window: usize,
     /// Samples from one window to the next.
     pub step: usize,
-    /// Samples a second.
+    /// Samples per second.
     pub rate_hz: Option<f64>,
     /// Name of each channel.
     pub channels: Vec<String>,
-    /// Rows mended or dropped on reading.
+    /// Rows that were repaired or dropped while reading.
     pub n_repairs: usize,
 }
 
-/// Something to type.
+/// A command.
 #[derive(Clone, Debug)]
 pub struct Command {
-    /// What it does.
+    /// Its purpose.
     pub what: String,
-    /// The line.
+    /// The command line.
     pub line: String,
 }
 
-/// The whole `report.html` of a run.
+/// The text of `report.html` for a run.
 pub fn run_html(run: &RunReport) -> String {
     let validation = run.summary.last.validation.as_ref();
     let body = html! {
@@ -107,7 +107,7 @@ pub fn run_html(run: &RunReport) -> String {
     page::page(&run.name, "run", &body, &run.version)
 }
 
-/// The verdict.
+/// The head of the page, with the verdict.
 fn opening(run: &RunReport, validation: Option<&Metrics>) -> Markup {
     let last = &run.summary.last;
     let n_subjects = run.subjects.len() as u64;
@@ -149,7 +149,7 @@ fn opening(run: &RunReport, validation: Option<&Metrics>) -> Markup {
     }
 }
 
-/// How well, and how sure.
+/// The sentences of the verdict.
 fn sentences(run: &RunReport, validation: Option<&Metrics>) -> Vec<String> {
     let mut sentences = Vec::new();
     if let Some(metrics) = validation {

@@ -1,5 +1,4 @@
-//! A study and a run as they could have come out, for tests: figures in the range of WISDM's, names as a user writes them
-//! or as an attacker would.
+//! Samples of a study and a run for tests, with figures in the range of those on WISDM, and with usual or hostile names.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +13,7 @@ use crate::report::{Command, DataFacts, RunReport};
 const CLASSES: [&str; 6] = ["A walking", "B jogging", "C stairs", "D sitting", "E standing", "M kicking"];
 const LOSSES: [(&str, f64); 4] =
     [("squared_hinge", 0.684), ("categorical_hinge", 0.676), ("categorical_crossentropy", 0.668), ("hinge", 0.617)];
-/// A name that must stay text wherever it stands.
+/// A name that must be shown as text everywhere.
 const HOSTILE: &str = "<script>alert('x')</script>\"><img src=http://example.org/x onerror=alert(1)>";
 
 /// The four losses on sixteen subjects, with an ensemble and two baselines.
@@ -157,7 +156,7 @@ pub fn hostile_run() -> RunReport {
     run
 }
 
-/// Whether `html` is a page that holds no script and refers to nothing outside it, and shows [`HOSTILE`] as text if at all.
+/// Checks that `html` has no script, refers to nothing outside of it, and shows [`HOSTILE`] only as text.
 #[track_caller]
 pub fn check_self_contained(html: &str) {
     assert!(html.starts_with("<!DOCTYPE html>") && html.trim_end().ends_with("</html>"));
@@ -232,7 +231,7 @@ fn audit() -> Audit {
     }
 }
 
-/// Windows of which the share `recall` is right and the rest goes to the neighbours.
+/// A matrix with a recall of about `recall`, and mistakes in neighbouring classes.
 fn confusion(recall: f64, n_windows: u64) -> Confusion {
     let row = |label: usize| {
         let hits = (n_windows as f64 * (recall + 0.08 * (label as f64 - 2.5) / 2.5).clamp(0.0, 1.0)) as u64;
@@ -281,7 +280,7 @@ fn epoch(epoch: usize) -> EpochRecord {
     }
 }
 
-/// Of scores that claim too much.
+/// The reliability of scores that are too confident.
 fn reliability() -> Reliability {
     let score = |window: usize| (window % 40) as f32 / 10.0;
     let scores: Vec<f32> = (0..400).flat_map(|window| [score(window), 0.0]).collect();

@@ -13,7 +13,7 @@ use crate::report::numbers::{
 use crate::report::verdict::{self, StudyVerdict};
 use crate::report::{audit, confusion, mistakes, page, tables};
 
-/// The whole `report.html` of a study.
+/// The text of `report.html` for a study.
 pub fn study_html(summary: &Summary) -> String {
     let best = verdict::best(summary);
     let body = html! {
@@ -38,7 +38,7 @@ pub fn study_html(summary: &Summary) -> String {
     page::page(&format!("Study of {}", summary.data), "study", &body, &summary.version)
 }
 
-/// The verdict.
+/// The head of the page, with the verdict.
 fn opening(summary: &Summary, best: Option<&Competitor>) -> Markup {
     let verdict = StudyVerdict::new(summary);
     let n_settings = verdict::ranked(summary, Kind::Network).len() as u64;
@@ -66,7 +66,7 @@ fn shape(summary: &Summary, n_settings: u64) -> String {
 }
 
 fn competitors(summary: &Summary) -> Markup {
-    // A floor far below everything would leave the rest no room: it has a sign at the edge instead.
+    // A baseline far below the networks would compress the axis. It is marked at the edge instead.
     let networks = || summary.competitors.iter().filter(|competitor| competitor.kind != Kind::Baseline);
     let worst = networks().map(|network| network.macro_f1.low).fold(1.0, f64::min);
     let near = |competitor: &&Competitor| competitor.macro_f1.low > worst - 0.2;

@@ -1,11 +1,11 @@
 //! Event files of TensorBoard: the scalars of each epoch.
 //!
-//! A file is a chain of TFRecords, each of which holds an `Event` of TensorBoard's protocol buffers. Both are a few lines:
-//! what crates there are for it bring a compiler of protocol buffers, or were left years ago.
+//! A file is a sequence of TFRecords, each with an `Event` of TensorBoard's protocol buffers. Both take a few lines. The
+//! crates for it need a compiler of protocol buffers, or are not maintained.
 //!
 //! A record is the length of its data (u64), the masked CRC-32C of these eight bytes (u32), the data, and the masked
-//! CRC-32C of the data (u32), all little-endian: tensorflow/core/lib/io/record_writer.h. Of the messages in
-//! tensorboard/compat/proto/{event,summary}.proto this is what is used:
+//! CRC-32C of the data (u32), all little-endian: tensorflow/core/lib/io/record_writer.h. The messages in
+//! tensorboard/compat/proto/{event,summary}.proto have these fields, among others:
 //!
 //! ```text
 //! Event   { double wall_time = 1; int64 step = 2; string file_version = 3; Summary summary = 5; }
@@ -17,12 +17,12 @@ use triax_trainer::EpochRecord;
 /// The version of the format, which the first event of a file states.
 const FILE_VERSION: &str = "brain.Event:2";
 
-/// The name of a file whose run began at `started` (seconds since 1970): what TensorBoard looks for.
+/// The file name for a run that started at `started` (seconds since 1970). TensorBoard finds files by such names.
 pub fn file_name(started: f64) -> String {
     format!("events.out.tfevents.{started:.0}.triax")
 }
 
-/// The record that a file begins with; `started` in seconds since 1970.
+/// The first record of a file; `started` in seconds since 1970.
 pub fn head(started: f64) -> Vec<u8> {
     let mut event = Vec::new();
     put_fixed64(&mut event, 1, started);
@@ -30,7 +30,7 @@ pub fn head(started: f64) -> Vec<u8> {
     record(&event)
 }
 
-/// The record of an epoch that ended at `ended` (seconds since 1970): its figures, under the names of `history.jsonl`.
+/// The record of an epoch that ended at `ended` (seconds since 1970), with the names of `history.jsonl`.
 pub fn epoch(figures: &EpochRecord, ended: f64) -> Vec<u8> {
     let scalars = [
         ("loss", Some(figures.loss)),
@@ -62,12 +62,12 @@ fn record(data: &[u8]) -> Vec<u8> {
     [&length, &masked_crc(&length).to_le_bytes()[..], data, &masked_crc(data).to_le_bytes()].concat()
 }
 
-/// A checksum of data that may hold checksums itself: rotated by 15 bits, plus a constant, modulo 2³².
+/// The masked CRC-32C: rotated by 15 bits, plus a constant, modulo 2³². It suits data that contains checksums itself.
 fn masked_crc(data: &[u8]) -> u32 {
     crc32c::crc32c(data).rotate_right(15).wrapping_add(0xa282_ead8)
 }
 
-// The four wire types that are used, each after a key of field number and type.
+// The three wire types in use, each after a key of field number and type.
 
 fn put_varint(message: &mut Vec<u8>, field: u64, value: u64) {
     varint(message, field << 3);
@@ -90,7 +90,7 @@ fn put_fixed32(message: &mut Vec<u8>, field: u64, value: f32) {
     message.extend(value.to_le_bytes());
 }
 
-/// Seven bits a byte, the lowest first; the high bit says that more follow.
+/// Seven bits per byte, the lowest first. The high bit is set if more bytes follow.
 fn varint(message: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         message.push(value as u8 | 0x80);

@@ -1,34 +1,34 @@
-//! The words for what a study found: which setting is ahead, how far, and whether that is shown.
+//! The verdict on a study: which setting is ahead, how far, and whether the difference is shown.
 
 use triax_study::{Comparison, Competitor, Kind, Summary};
 
 use crate::report::numbers::{figure, interval, interval_in_percent, percent};
 
-/// A difference with a corrected p-value below this is called shown.
+/// The level of significance, for corrected p-values.
 const LEVEL: f64 = 0.05;
 
 /// The verdict on a study.
 #[derive(Debug, PartialEq)]
 pub struct StudyVerdict {
-    /// In a line.
+    /// The verdict in one line.
     pub headline: String,
-    /// How well, how sure, and what else there is to know: a sentence each.
+    /// Further sentences: figures, certainty, other kinds of competitors.
     pub sentences: Vec<String>,
 }
 
-/// Whether windows were split at random, whoever they are of.
+/// Whether the folds are random windows, regardless of subjects.
 pub fn is_random(summary: &Summary) -> bool {
     summary.folds.starts_with("random")
 }
 
-/// Competitors of a kind, by macro-F1, the best first.
+/// The competitors of a kind, in descending order of macro-F1.
 pub fn ranked(summary: &Summary, kind: Kind) -> Vec<&Competitor> {
     let mut found: Vec<_> = summary.competitors.iter().filter(|competitor| competitor.kind == kind).collect();
     found.sort_by(|a, b| b.macro_f1.mean.total_cmp(&a.macro_f1.mean));
     found
 }
 
-/// The trained setting that is ahead, or what there is instead.
+/// The setting with the highest macro-F1, or the first competitor if no network was trained to the end.
 pub fn best(summary: &Summary) -> Option<&Competitor> {
     ranked(summary, Kind::Network).first().copied().or_else(|| summary.competitors.first())
 }
@@ -81,7 +81,7 @@ fn on_whom(summary: &Summary) -> &'static str {
     }
 }
 
-/// The comparison of `best` with `other` by macro-F1, and how far `best` is ahead in it.
+/// The comparison of `best` with `other` by macro-F1, and the lead of `best`.
 fn compared<'a>(summary: &'a Summary, best: &Competitor, other: &Competitor) -> Option<(&'a Comparison, f64)> {
     summary.comparisons.iter().filter(|it| it.figure == "macro_f1").find_map(|it| match (&it.a, &it.b) {
         (a, b) if *a == best.name && *b == other.name => Some((it, it.difference.mean)),
@@ -90,7 +90,7 @@ fn compared<'a>(summary: &'a Summary, best: &Competitor, other: &Competitor) -> 
     })
 }
 
-/// The other settings that `best` is shown to be better than, and those where that is open.
+/// The other settings that `best` is shown to be better than, and those for which this is not shown.
 fn against<'a>(summary: &'a Summary, best: &Competitor) -> (Vec<&'a str>, Vec<&'a str>) {
     let (mut beaten, mut open) = (Vec::new(), Vec::new());
     for other in ranked(summary, Kind::Network) {
@@ -102,7 +102,7 @@ fn against<'a>(summary: &'a Summary, best: &Competitor) -> (Vec<&'a str>, Vec<&'
     (beaten, open)
 }
 
-/// Whether the lead is shown.
+/// The sentence on whether the lead is shown.
 fn lead(beaten: &[&str], open: &[&str]) -> Option<String> {
     match (beaten, open) {
         ([], []) => None,
@@ -124,7 +124,7 @@ fn lead(beaten: &[&str], open: &[&str]) -> Option<String> {
     }
 }
 
-/// What the best ensemble and the best baseline make of the same folds, and whether the difference is shown.
+/// Sentences on the best ensemble and the best baseline, and on whether their differences are shown.
 fn other_kinds(summary: &Summary, best: &Competitor) -> Vec<String> {
     let mut sentences = Vec::new();
     if best.kind != Kind::Network {
@@ -148,13 +148,13 @@ fn other_kinds(summary: &Summary, best: &Competitor) -> Vec<String> {
     sentences
 }
 
-/// The lowest macro-F1 of a subject, and whose it is; of several subjects.
+/// The lowest macro-F1 of a subject and the subject's name, if there are several subjects.
 fn hardest(best: &Competitor) -> Option<(f64, &str)> {
     let lowest = best.subjects.iter().min_by(|a, b| a.macro_f1.total_cmp(&b.macro_f1))?;
     (best.subjects.len() > 1).then_some((lowest.macro_f1, lowest.subject.as_str()))
 }
 
-/// `a`, `a and b`, `a, b and c`; of many the first three and how many more.
+/// `a`, `a and b`, `a, b and c`; for many names the first three and the number of the others.
 fn listed(names: &[&str]) -> String {
     match names {
         [] => String::new(),

@@ -2,7 +2,7 @@
 
 use std::array;
 
-use crate::{Augmentation, TrainingPlan};
+use crate::{Augmentation, TrainingPlan, WindowSet};
 use triax_losses::Loss;
 use triax_model::Network;
 
@@ -15,6 +15,7 @@ use super::super::loss::{Partners, TileLoss};
 use super::super::max_pool::MaxPool;
 use super::super::model::{Model, Shape, StepContext, Workspace};
 use super::super::row::{Row, TILE};
+use super::super::sample_pass::Tile;
 use super::super::team::Team;
 use super::{Case, family, plan, stage, window_set};
 
@@ -225,56 +226,15 @@ fn assert_whole_networks(mix: f32) {
                 TrainingPlan { augmentation: Augmentation { mix, ..Augmentation::default() }, ..plan(loss, batch) };
             let case = Case::new(network.clone(), plan, batch);
             let mut model = Model::<f64>::new(&case.member());
-            let parameters: Vec<f64> = (network.parameters().iter().enumerate())
-                .flat_map(|(k, parameter)| {
-                    let limit = if parameter.fan_in == 0 { 0.1 } else { (3.0 / parameter.fan_in as f64).sqrt() };
-                    let values = random(20 + k as u64, parameter.len()).into_iter().map(move |value| limit * value);
-                    // So that the network of one neuron is not dead.
-                    values.enumerate().map(move |(i, value)| if k == 1 && i == 0 { value.abs() + 1.0 } else { value })
-                })
-                .collect();
+            let parameters = parameters(&network);
             model.parameters.clone_from(&parameters);
             let step = 3;
             let mut workspace = Workspace::new(&shape, batch, true, 1);
             let place = StepContext { shape: &shape, windows: &windows, team: &Team::alone() };
             let found = model.gradient(place, &case.order, step, None, &mut workspace);
 
-            // The forward pass alone, tile after tile.
-            let mut tile = shape.tile::<f64>();
-            let mask = Mask { seed: case.plan.seed, step, rate: spec.dropout };
-            let augment = Augment::for_step(&case.plan, step, batch);
-            let alone = |window| Partner { window, share: 0.0 };
-            let partner = |window| augment.map_or(alone(window), |augment| augment.partner(window));
-            let partners: Vec<Partner> = (0..batch).map(partner).collect();
-            let blended: Vec<Vec<f32>> = (case.order.iter().zip(&partners))
-                .map(|(&idx, &Partner { window: other, share })| {
-                    let values = [idx, case.order[other]].map(|idx| shape.window(&windows, idx));
-                    values[0].iter().zip(values[1]).map(|(own, other)| own + share * (other - own)).collect()
-                })
-                .collect();
-            let mut loss_at = |parameters: &[f64]| {
-                let mut total = 0.0;
-                for (i, values) in blended.chunks(TILE).enumerate() {
-                    gather(values.iter().map(Vec::as_slice), None, spec.channels, &mut tile.input);
-                    tile.forward(
-                        &shape.stages,
-                        0..shape.stages.len(),
-                        parameters,
-                        (spec.dropout > 0.0).then_some((mask, i * TILE)),
-                    );
-                    for w in 0..values.len() {
-                        let scores: Vec<f64> = tile.scores().iter().map(|row| row.0[w]).collect();
-                        let Partner { window: other, share } = partners[i * TILE + w];
-                        for (part, window) in [(1.0 - f64::from(share), i * TILE + w), (f64::from(share), other)] {
-                            let idx = case.order[window] as usize;
-                            let weight = part * f64::from(windows.weight(idx, None));
-                            let label = windows.labels[idx] as usize;
-                            total += weight * loss.row(&scores, label, &mut vec![0.0; spec.classes]);
-                        }
-                    }
-                }
-                total / batch as f64
-            };
+            let mut forward = Forward::new(&case, &shape, &windows, step);
+            let mut loss_at = |parameters: &[f64]| forward.loss(parameters);
             assert!((found.loss - loss_at(&parameters)).abs() < 1e-14, "{loss}: {}", found.loss);
 
             let mut start = 0;
@@ -291,5 +251,71 @@ fn assert_whole_networks(mix: f32) {
             let norm = workspace.gradient.iter().map(|g| g * g).sum::<f64>().sqrt();
             assert!((found.gradient_norm - norm).abs() < 1e-12 * norm);
         }
+    }
+}
+
+/// Values for the parameters of `network`.
+fn parameters(network: &Network) -> Vec<f64> {
+    (network.parameters().iter().enumerate())
+        .flat_map(|(k, parameter)| {
+            let limit = if parameter.fan_in == 0 { 0.1 } else { (3.0 / parameter.fan_in as f64).sqrt() };
+            let values = random(20 + k as u64, parameter.len()).into_iter().map(move |value| limit * value);
+            // So that the network of one neuron is not dead.
+            values.enumerate().map(move |(i, value)| if k == 1 && i == 0 { value.abs() + 1.0 } else { value })
+        })
+        .collect()
+}
+
+/// The forward pass of a step alone, tile after tile.
+struct Forward<'a> {
+    case: &'a Case,
+    shape: &'a Shape,
+    windows: &'a WindowSet,
+    step: u64,
+    tile: Tile<f64>,
+    /// What each window of the batch is mixed with.
+    partners: Vec<Partner>,
+    /// The windows of the batch, mixed.
+    blended: Vec<Vec<f32>>,
+}
+
+impl<'a> Forward<'a> {
+    fn new(case: &'a Case, shape: &'a Shape, windows: &'a WindowSet, step: u64) -> Self {
+        let n_windows = case.order.len();
+        let augment = Augment::for_step(&case.plan, step, n_windows);
+        let alone = |window| Partner { window, share: 0.0 };
+        let partner = |window| augment.map_or(alone(window), |augment| augment.partner(window));
+        let partners: Vec<Partner> = (0..n_windows).map(partner).collect();
+        let blended: Vec<Vec<f32>> = (case.order.iter().zip(&partners))
+            .map(|(&idx, &Partner { window: other, share })| {
+                let values = [idx, case.order[other]].map(|idx| shape.window(windows, idx));
+                values[0].iter().zip(values[1]).map(|(own, other)| own + share * (other - own)).collect()
+            })
+            .collect();
+        Self { case, shape, windows, step, tile: shape.tile(), partners, blended }
+    }
+
+    /// The mean loss of the batch.
+    fn loss(&mut self, parameters: &[f64]) -> f64 {
+        let Self { case, shape, windows, step, tile, partners, blended } = self;
+        let spec = case.network.spec();
+        let mask = Mask { seed: case.plan.seed, step: *step, rate: spec.dropout };
+        let mut total = 0.0;
+        for (i, values) in blended.chunks(TILE).enumerate() {
+            gather(values.iter().map(Vec::as_slice), None, spec.channels, &mut tile.input);
+            let mask = (spec.dropout > 0.0).then_some((mask, i * TILE));
+            tile.forward(&shape.stages, 0..shape.stages.len(), parameters, mask);
+            for w in 0..values.len() {
+                let scores: Vec<f64> = tile.scores().iter().map(|row| row.0[w]).collect();
+                let Partner { window: other, share } = partners[i * TILE + w];
+                for (part, window) in [(1.0 - f64::from(share), i * TILE + w), (f64::from(share), other)] {
+                    let idx = case.order[window] as usize;
+                    let weight = part * f64::from(windows.weight(idx, None));
+                    let label = windows.labels[idx] as usize;
+                    total += weight * case.plan.loss.row(&scores, label, &mut vec![0.0; spec.classes]);
+                }
+            }
+        }
+        total / blended.len() as f64
     }
 }

@@ -4,6 +4,8 @@ use triax_losses::Loss;
 use triax_model::{Network, NetworkSpec};
 use triax_testing::{Tolerance, assert_close, ulp};
 
+use crate::{BatchTrace, WindowSet};
+
 use super::super::CpuEngine;
 use super::super::affine::Affine;
 use super::super::layers::{Stage, stages};
@@ -74,131 +76,177 @@ fn every_stage_is_that_of_f64_up_to_rounding() {
 }
 
 /// Each stage is given at f64 what it was given at f32, so that it answers for its own rounding alone.
-fn assert_stages(spec: &NetworkSpec, loss: Loss, batch: usize, shares: &mut Shares) {
-    let network = Network::new(spec.clone()).unwrap();
-    let case = Case::new(network.clone(), plan(loss, batch), batch);
-    let mut windows = window_set(spec, batch);
-    windows.sample_weights = Some((0..batch).map(|n| 0.5 + (n % 5) as f32 / 3.0).collect());
-    let step = 5;
-    let mut found = (CpuEngine::<f32>::with_threads(2))
-        .gradients(&network, &case.weights, &case.plan, &windows, &case.order, step)
-        .unwrap();
-    let (stages, parameters) = (stages(&network), flat::<f64>(&case.weights));
-    let what = |what: &str, s: usize| format!("{what} of stage {s}, {loss}, batch {batch} of {spec:?}");
-    let len = spec.window * spec.channels;
-    let values = |idx: &u32| windows.windows[*idx as usize * len..][..len].iter().map(|&value| f64::from(value));
-    let input: Vec<f64> = case.order.iter().flat_map(values).collect();
-    let mut mask = vec![0.0_f32; batch * network.features()];
-    if spec.dropout > 0.0 {
-        triax_model::random::dropout_mask(case.plan.seed, step, spec.dropout, network.features(), &mut mask);
-    } else {
-        mask.fill(1.0);
-    }
-    let mask: Vec<f64> = mask.into_iter().map(f64::from).collect();
-
+fn assert_stages(spec: &NetworkSpec, loss: Loss, n_windows: usize, shares: &mut Shares) {
+    let mut batch = Batch::new(spec, loss, n_windows);
     // What is not kept between the first convolution and its pool follows from the windows.
-    let is_not_kept = found.outputs[0].is_empty();
+    let is_not_kept = batch.found.outputs[0].is_empty();
     if is_not_kept {
-        found.outputs[0] = stage::forward::<f32>(&stages[0], &parameters, &input, batch);
+        batch.found.outputs[0] = stage::forward::<f32>(&batch.stages[0], &batch.parameters, &batch.input, n_windows);
     }
-    let inputs: Vec<&[f64]> = [&input].into_iter().chain(&found.outputs).map(Vec::as_slice).collect();
+    batch.assert_outputs(shares);
+    batch.assert_losses(shares);
+    if is_not_kept {
+        let [x, y, d_y] = [&batch.found.outputs[0], &batch.found.outputs[1], &batch.found.d_outputs[1]];
+        let Stage::Affine(affine) = &batch.stages[0] else { unreachable!("a pool follows a convolution") };
+        let d_sums = stage::backward::<f32>(&batch.stages[1], &batch.parameters, [x, y, d_y], n_windows);
+        batch.found.d_outputs[0] = stage::relu_backward::<f32>(affine, x, &d_sums, n_windows);
+    }
+    batch.assert_gradients(shares);
+    batch.assert_d_inputs(shares);
+}
 
-    for (s, stage) in stages.iter().enumerate() {
-        let (x, y) = (inputs[s], &found.outputs[s]);
-        match stage {
-            Stage::Affine(affine) => {
-                let expected = stage::forward::<f64>(stage, &parameters, x, batch);
-                let sums = Stage::Affine(Affine { relu: false, ..affine.clone() });
-                let sums = stage::forward::<f64>(&sums, &abs(&parameters), &abs(x), batch);
-                let bounds = reduction(affine.n_inputs() + 1, &sums);
-                let agreement = assert_close(&what("output", s), y, &expected, Tolerance::Each(&bounds));
-                shares.outputs = shares.outputs.max(agreement.share_of_bound);
-            }
-            Stage::MaxPool(_) => {
-                let expected = stage::forward::<f64>(stage, &parameters, x, batch);
-                assert_close(&what("output", s), y, &expected, Tolerance::Exact);
-            }
-            Stage::Dropout { .. } => {
-                let expected = stage::drop::<f64>(&mask, x, batch);
-                assert_close(&what("output", s), y, &expected, Tolerance::Exact);
+/// A batch, and what the stages of a step at f32 make of it.
+struct Batch<'a> {
+    spec: &'a NetworkSpec,
+    loss: Loss,
+    n_windows: usize,
+    stages: Vec<Stage>,
+    parameters: Vec<f64>,
+    windows: WindowSet,
+    order: Vec<u32>,
+    /// Input of the first stage.
+    input: Vec<f64>,
+    /// Factors of dropout.
+    mask: Vec<f64>,
+    found: BatchTrace,
+}
+
+impl<'a> Batch<'a> {
+    fn new(spec: &'a NetworkSpec, loss: Loss, n_windows: usize) -> Self {
+        let network = Network::new(spec.clone()).unwrap();
+        let case = Case::new(network.clone(), plan(loss, n_windows), n_windows);
+        let mut windows = window_set(spec, n_windows);
+        windows.sample_weights = Some((0..n_windows).map(|n| 0.5 + (n % 5) as f32 / 3.0).collect());
+        let step = 5;
+        let found = (CpuEngine::<f32>::with_threads(2))
+            .gradients(&network, &case.weights, &case.plan, &windows, &case.order, step)
+            .unwrap();
+        let len = spec.window * spec.channels;
+        let values = |idx: &u32| windows.windows[*idx as usize * len..][..len].iter().map(|&value| f64::from(value));
+        let input: Vec<f64> = case.order.iter().flat_map(values).collect();
+        let mut mask = vec![1.0_f32; n_windows * network.features()];
+        if spec.dropout > 0.0 {
+            triax_model::random::dropout_mask(case.plan.seed, step, spec.dropout, network.features(), &mut mask);
+        }
+        let mask = mask.into_iter().map(f64::from).collect();
+        let (stages, parameters, order) = (stages(&network), flat::<f64>(&case.weights), case.order);
+        Self { spec, loss, n_windows, stages, parameters, windows, order, input, mask, found }
+    }
+
+    fn what(&self, what: &str, s: usize) -> String {
+        format!("{what} of stage {s}, {}, batch {} of {:?}", self.loss, self.n_windows, self.spec)
+    }
+
+    /// What stage `s` was given.
+    fn stage_input(&self, s: usize) -> &[f64] {
+        if s == 0 { &self.input } else { &self.found.outputs[s - 1] }
+    }
+
+    fn assert_outputs(&self, shares: &mut Shares) {
+        for (s, stage) in self.stages.iter().enumerate() {
+            let (x, y, what) = (self.stage_input(s), &self.found.outputs[s], self.what("output", s));
+            match stage {
+                Stage::Affine(affine) => {
+                    let expected = stage::forward::<f64>(stage, &self.parameters, x, self.n_windows);
+                    let sums = Stage::Affine(Affine { relu: false, ..affine.clone() });
+                    let sums = stage::forward::<f64>(&sums, &abs(&self.parameters), &abs(x), self.n_windows);
+                    let bounds = reduction(affine.n_inputs() + 1, &sums);
+                    let agreement = assert_close(&what, y, &expected, Tolerance::Each(&bounds));
+                    shares.outputs = shares.outputs.max(agreement.share_of_bound);
+                }
+                Stage::MaxPool(_) => {
+                    let expected = stage::forward::<f64>(stage, &self.parameters, x, self.n_windows);
+                    assert_close(&what, y, &expected, Tolerance::Exact);
+                }
+                Stage::Dropout { .. } => {
+                    let expected = stage::drop::<f64>(&self.mask, x, self.n_windows);
+                    assert_close(&what, y, &expected, Tolerance::Exact);
+                }
             }
         }
     }
 
-    let mut d_scores = Vec::new();
-    let (mut losses, mut loss_bounds, mut d_bounds) = (Vec::new(), Vec::new(), Vec::new());
-    for (scores, &idx) in found.scores().chunks(spec.classes).zip(&case.order) {
-        let (label, weight) = (windows.labels[idx as usize] as usize, f64::from(windows.weight(idx as usize, None)));
-        let mut d_row = vec![0.0; spec.classes];
-        let value = loss.row(scores, label, &mut d_row);
-        losses.push(weight * value);
-        // Two scores, 1 and the value itself bound the terms of every loss.
-        let largest = scores.iter().fold(0.0_f64, |largest, score| largest.max(score.abs()));
-        loss_bounds.extend(reduction(spec.classes, &[weight * (value + 2.0 * largest + 1.0)]));
-        for (class, d) in d_row.into_iter().enumerate() {
-            // The derivative of cross-entropy is a share less 1 at the label: it rounds as these do. Beside the 4 units
-            // of the loss there is one for the weight and one for the batch.
-            let share = 6.0 * weight / batch as f64;
-            d_bounds.push(match loss {
-                Loss::CategoricalCrossentropy => share * ulp(if class == label { 1.0 } else { d }),
-                _ if d == 0.0 => 0.0,
-                _ => share * ulp(d),
-            });
-            d_scores.push(weight * d / batch as f64);
+    /// Loss and gradient of the scores, window by window.
+    fn assert_losses(&self, shares: &mut Shares) {
+        let (found, classes) = (&self.found, self.spec.classes);
+        let mut d_scores = Vec::new();
+        let (mut losses, mut loss_bounds, mut d_bounds) = (Vec::new(), Vec::new(), Vec::new());
+        for (scores, idx) in found.scores().chunks(classes).zip(self.order.iter().map(|&idx| idx as usize)) {
+            let (label, weight) = (self.windows.labels[idx] as usize, f64::from(self.windows.weight(idx, None)));
+            let mut d_row = vec![0.0; classes];
+            let value = self.loss.row(scores, label, &mut d_row);
+            losses.push(weight * value);
+            // Two scores, 1 and the value itself bound the terms of every loss.
+            let largest = scores.iter().fold(0.0_f64, |largest, score| largest.max(score.abs()));
+            loss_bounds.extend(reduction(classes, &[weight * (value + 2.0 * largest + 1.0)]));
+            for (class, d) in d_row.into_iter().enumerate() {
+                // The derivative of cross-entropy is a share less 1 at the label: it rounds as these do. Beside the 4 units
+                // of the loss there is one for the weight and one for the batch.
+                let share = 6.0 * weight / self.n_windows as f64;
+                d_bounds.push(match self.loss {
+                    Loss::CategoricalCrossentropy => share * ulp(if class == label { 1.0 } else { d }),
+                    _ if d == 0.0 => 0.0,
+                    _ => share * ulp(d),
+                });
+                d_scores.push(weight * d / self.n_windows as f64);
+            }
         }
+        let last = self.stages.len() - 1;
+        let agreement = assert_close(&self.what("loss", last), &found.losses, &losses, Tolerance::Each(&loss_bounds));
+        shares.losses = shares.losses.max(agreement.share_of_bound);
+        let what = self.what("d_scores", last);
+        let agreement = assert_close(&what, &found.d_outputs[last], &d_scores, Tolerance::Each(&d_bounds));
+        shares.d_scores = shares.d_scores.max(agreement.share_of_bound);
+        let mean = losses.iter().sum::<f64>() / self.n_windows as f64;
+        assert_close("mean loss", &[found.loss], &[mean], Tolerance::Absolute(loss_bounds.iter().sum::<f64>()));
     }
-    let last = stages.len() - 1;
-    let agreement = assert_close(&what("loss", last), &found.losses, &losses, Tolerance::Each(&loss_bounds));
-    shares.losses = shares.losses.max(agreement.share_of_bound);
-    let found_d_scores = &found.d_outputs[last];
-    let agreement = assert_close(&what("d_scores", last), found_d_scores, &d_scores, Tolerance::Each(&d_bounds));
-    shares.d_scores = shares.d_scores.max(agreement.share_of_bound);
-    let mean = losses.iter().sum::<f64>() / batch as f64;
-    assert_close("mean loss", &[found.loss], &[mean], Tolerance::Absolute(loss_bounds.iter().sum::<f64>()));
 
-    if is_not_kept {
-        let [x, y, d_y] = [&found.outputs[0], &found.outputs[1], &found.d_outputs[1]];
-        let Stage::Affine(affine) = &stages[0] else { unreachable!("a pool follows a convolution") };
-        let d_sums = stage::backward::<f32>(&stages[1], &parameters, [x, y, d_y], batch);
-        found.d_outputs[0] = stage::relu_backward::<f32>(affine, x, &d_sums, batch);
-    }
-    let mut tensors = found.gradients.chunks_exact(2);
-    for (s, stage) in stages.iter().enumerate() {
-        let (x, y, d_y) = (inputs[s], &found.outputs[s], &found.d_outputs[s]);
-        if let Stage::Affine(affine) = stage {
-            let d_parameters = stage::gradient::<f64>(affine, x, d_y, batch);
-            let sums = stage::gradient::<f64>(affine, &abs(x), &abs(d_y), batch);
-            let bounds = reduction(batch * affine.output.0, &sums);
+    /// Gradients of the parameters, and their norm.
+    fn assert_gradients(&self, shares: &mut Shares) {
+        let mut tensors = self.found.gradients.chunks_exact(2);
+        for (s, stage) in self.stages.iter().enumerate() {
+            let Stage::Affine(affine) = stage else { continue };
+            let (x, d_y) = (self.stage_input(s), &self.found.d_outputs[s]);
+            let d_parameters = stage::gradient::<f64>(affine, x, d_y, self.n_windows);
+            let sums = stage::gradient::<f64>(affine, &abs(x), &abs(d_y), self.n_windows);
+            let bounds = reduction(self.n_windows * affine.output.0, &sums);
             let tensors = tensors.next().unwrap().concat();
-            let agreement = assert_close(&what("gradient", s), &tensors, &d_parameters, Tolerance::Each(&bounds));
+            let what = self.what("gradient", s);
+            let agreement = assert_close(&what, &tensors, &d_parameters, Tolerance::Each(&bounds));
             shares.gradients = shares.gradients.max(agreement.share_of_bound);
         }
-        if s == 0 {
-            continue;
-        }
-        let masked = |d_x: Vec<f64>| match &stages[s - 1] {
-            Stage::Affine(before) => stage::relu_backward::<f64>(before, x, &d_x, batch),
-            _ => d_x,
-        };
-        let found_d_x = &found.d_outputs[s - 1];
-        match stage {
-            Stage::Affine(affine) => {
-                let expected = masked(stage::backward::<f64>(stage, &parameters, [x, y, d_y], batch));
-                let sums = masked(stage::backward::<f64>(stage, &abs(&parameters), [x, y, &abs(d_y)], batch));
-                let bounds = reduction(affine.kernel * affine.output.1, &sums);
-                let agreement = assert_close(&what("d_input", s), found_d_x, &expected, Tolerance::Each(&bounds));
-                shares.d_inputs = shares.d_inputs.max(agreement.share_of_bound);
-            }
-            Stage::MaxPool(_) => {
-                let expected = masked(stage::backward::<f64>(stage, &parameters, [x, y, d_y], batch));
-                assert_close(&what("d_input", s), found_d_x, &expected, Tolerance::Exact);
-            }
-            Stage::Dropout { .. } => {
-                let expected = masked(stage::drop::<f64>(&mask, d_y, batch));
-                assert_close(&what("d_input", s), found_d_x, &expected, Tolerance::Exact);
+        let norm = self.found.gradients.concat().iter().map(|g| g * g).sum::<f64>().sqrt();
+        assert_close("norm", &[self.found.gradient_norm], &[norm], Tolerance::Relative(1e-5));
+    }
+
+    /// Gradients of the inputs of all stages but the first.
+    fn assert_d_inputs(&self, shares: &mut Shares) {
+        for (s, stage) in self.stages.iter().enumerate().skip(1) {
+            let (x, y, d_y) = (self.stage_input(s), &self.found.outputs[s], &self.found.d_outputs[s]);
+            let (found, what) = (&self.found.d_outputs[s - 1], self.what("d_input", s));
+            let masked = |d_x: Vec<f64>| match &self.stages[s - 1] {
+                Stage::Affine(before) => stage::relu_backward::<f64>(before, x, &d_x, self.n_windows),
+                _ => d_x,
+            };
+            let backward = |parameters: &[f64], d_y: &[f64]| {
+                masked(stage::backward::<f64>(stage, parameters, [x, y, d_y], self.n_windows))
+            };
+            match stage {
+                Stage::Affine(affine) => {
+                    let sums = backward(&abs(&self.parameters), &abs(d_y));
+                    let bounds = reduction(affine.kernel * affine.output.1, &sums);
+                    let expected = backward(&self.parameters, d_y);
+                    let agreement = assert_close(&what, found, &expected, Tolerance::Each(&bounds));
+                    shares.d_inputs = shares.d_inputs.max(agreement.share_of_bound);
+                }
+                Stage::MaxPool(_) => {
+                    assert_close(&what, found, &backward(&self.parameters, d_y), Tolerance::Exact);
+                }
+                Stage::Dropout { .. } => {
+                    let expected = masked(stage::drop::<f64>(&self.mask, d_y, self.n_windows));
+                    assert_close(&what, found, &expected, Tolerance::Exact);
+                }
             }
         }
     }
-    let norm = found.gradients.concat().iter().map(|g| g * g).sum::<f64>().sqrt();
-    assert_close("norm", &[found.gradient_norm], &[norm], Tolerance::Relative(1e-5));
 }

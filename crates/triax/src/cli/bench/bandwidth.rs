@@ -1,13 +1,13 @@
-//! The rate at which this machine streams memory: what an engine's traffic is measured against.
+//! The memory bandwidth of this machine, by the triad of the STREAM benchmark.
 
 use std::time::Instant;
 
-/// Values of each array: 64 MiB, more than caches hold.
+/// Values of each array: 64 MiB, more than most caches hold.
 const VALUES: usize = 16 << 20;
-/// Passes timed, after one that is not.
+/// Timed passes, after one that is not timed.
 const REPEATS: usize = 5;
 
-/// Giga bytes a second of `a = b + s·c` on all threads, counted as read and written once each: the fastest of a few.
+/// Gigabytes per second of `a = b + s·c` on all threads, with each array read or written once; the fastest of a few passes.
 pub fn gbytes() -> f64 {
     let (mut a, b, c) = (vec![0.0_f32; VALUES], vec![1.0_f32; VALUES], vec![2.0_f32; VALUES]);
     let n_threads = std::thread::available_parallelism().map_or(1, usize::from);
@@ -24,7 +24,7 @@ pub fn gbytes() -> f64 {
     (3 * size_of_val(&a[..])) as f64 / fastest / 1e9
 }
 
-/// `a = b + scale·c`, a part of it on each thread.
+/// `a = b + scale·c`, with a part of the arrays on each thread.
 fn triad(a: &mut [f32], b: &[f32], c: &[f32], scale: f32, n_threads: usize) {
     let part = a.len().div_ceil(n_threads);
     std::thread::scope(|scope| {

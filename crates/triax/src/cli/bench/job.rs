@@ -1,4 +1,4 @@
-//! The reference job: the network, the data and the plan that every engine and every peer trains.
+//! The reference job: the network, the data and the plan of all engines and peers.
 //!
 //! `benches/peers/job.py` draws the same bits in numpy; [`ReferenceJob::data_sha256`] lets the two be compared.
 
@@ -15,7 +15,7 @@ use triax_model::{Layer, Network, NetworkSpec, Weights};
 
 /// Windows in the training part of the data set that the job is modelled on.
 pub const N_WINDOWS: usize = 7552;
-/// Windows a step of the job, where nothing else is asked for.
+/// The default number of windows per step.
 pub const BATCH_SIZE: usize = 32;
 /// Learning rate of every step.
 pub const LEARNING_RATE: f32 = 1e-3;
@@ -28,7 +28,7 @@ pub struct ReferenceJob {
     pub train: WindowSet,
 }
 
-/// What a reader needs to know about the job.
+/// The description of the job in a report.
 #[derive(Serialize)]
 pub struct Description {
     pub windows: usize,
@@ -74,7 +74,7 @@ impl ReferenceJob {
     }
 }
 
-/// What each stage of the fused engine takes in the steps of an epoch of the job.
+/// The times of the stages of the fused engine in an epoch of the job.
 pub fn stage_times(job: &ReferenceJob, batch_size: usize) -> Result<Vec<StageTime>, EngineError> {
     let models = Models::new(&job.network, batch_size, &[0]);
     triax_engine::stage_times(&models.fleet(&job.network)[0], &job.train)
@@ -97,7 +97,7 @@ impl Models {
         }
     }
 
-    /// The fleet that they are for an engine. They are not validated.
+    /// The models as members of a fleet, without validation windows.
     pub fn fleet<'a>(&'a self, network: &'a Network) -> Vec<Member<'a>> {
         let models = self.weights.iter().zip(&self.plans);
         models.map(|(weights, plan)| Member { network, weights, plan, scaler: None, validation: &[] }).collect()
@@ -117,8 +117,8 @@ fn plan(batch_size: usize, seed: u64) -> TrainingPlan {
     }
 }
 
-/// Noise of unit variance with labels 0, 1, … 5, 0, 1, … A window's class shows in the mean of one channel, faintly enough
-/// that every epoch has something left to learn: with gradients of zero some arithmetic is faster than in real training.
+/// Noise of unit variance with labels 0, 1, … 5, 0, 1, … The mean of one channel depends on the class, but so weakly that the
+/// gradients do not vanish: some arithmetic is faster with zeros.
 fn data(spec: &NetworkSpec) -> WindowSet {
     let mut stream = Stream::new(SEED, Purpose::Synthesise, 0);
     let scale = 3_f32.sqrt();

@@ -1,7 +1,7 @@
-//! One measurement, in a process of its own, so that its memory and its time to the first step are its own.
+//! One measurement in a child process, so that its memory and its time to the first step are not those of others.
 //!
-//! The parent sends a [`Request`] on the command line and reads the answer from standard output. A process either checks or
-//! times: the f64 reference of the check would count as memory.
+//! The parent passes a [`Request`] on the command line, and reads the answer from standard output. A process either checks or
+//! times, since the f64 reference of the check would count as memory.
 
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant, SystemTime};
@@ -18,14 +18,14 @@ use super::job::{self, LEARNING_RATE, Models, ReferenceJob};
 use triax::engines;
 use triax::settings::EngineName;
 
-/// Steps compared with the reference, without and with dropout.
+/// Steps that are compared with the reference, without and with dropout.
 const STEPS_CHECKED: usize = 2;
-/// Models of a fleet compared with the reference.
+/// Models of a fleet that are compared with the reference.
 const MODELS_CHECKED: usize = 4;
 /// Largest relative difference of a step's loss from the f64 reference.
 const TOLERANCE: f64 = 1e-5;
 
-/// What a child process is to do.
+/// The task of a child process.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Request {
     pub task: Task,
@@ -34,11 +34,11 @@ pub struct Request {
     pub batch_size: usize,
     /// Models in the fleet.
     pub models: usize,
-    /// Epochs a measurement, where they fit into its time.
+    /// Epochs per measurement, if they fit into its time.
     pub epochs: usize,
-    /// Measurements.
+    /// Number of measurements.
     pub repeats: usize,
-    /// The most that one measurement should take; it is then of a part of an epoch.
+    /// The longest that one measurement should take. It may therefore be of a part of an epoch.
     pub longest: Duration,
     /// When the parent started this process, since the Unix epoch.
     pub started: Duration,
@@ -50,7 +50,7 @@ pub enum Task {
     Time,
 }
 
-/// How an engine's losses agree with the reference.
+/// The agreement of an engine's losses with the reference.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Agreement {
     /// Loss of the first model's first batch under the initial weights, without dropout.
@@ -60,20 +60,20 @@ pub struct Agreement {
     pub steps: usize,
 }
 
-/// What was measured.
+/// The times of an engine, and its figures.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Timing {
     /// Seconds of each measurement.
     pub seconds: Vec<f64>,
-    /// Windows that each model trained on in a measurement.
+    /// Windows per model in a measurement.
     pub windows: usize,
-    /// Steps of each model in a measurement.
+    /// Steps per model in a measurement.
     pub steps: usize,
-    /// Models that were trained at once: all that were asked for, or as many as the device holds.
+    /// Models that were trained at once: the requested number, or as many as the device holds.
     pub models: usize,
     /// From the start of the process to the end of its first step.
     pub seconds_to_first_step: f64,
-    /// The most memory that the process held, where the system tells.
+    /// The peak memory of the process, if the system reports it.
     pub peak_bytes: Option<u64>,
     /// Mean loss of the first model over the last measurement's last epoch.
     pub last_loss: f64,
@@ -81,7 +81,7 @@ pub struct Timing {
     pub last_accuracy: f64,
 }
 
-/// Does what the parent asked, and prints the answer as one line of JSON.
+/// Does the task of `request`, and prints the answer as one line of JSON.
 pub fn answer(request: &str) -> anyhow::Result<()> {
     let request: Request = serde_json::from_str(request)?;
     let line = match request.task {
@@ -92,7 +92,7 @@ pub fn answer(request: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Compares a few steps of a few models with the f64 reference, which trains those alone.
+/// Compares a few steps of a few models with the f64 reference, which trains only these.
 fn check(request: &Request) -> anyhow::Result<Agreement> {
     let job = ReferenceJob::new();
     let engine = engines::open_choice(request.engine, request.device)?.0.engine;
@@ -132,13 +132,13 @@ fn check(request: &Request) -> anyhow::Result<Agreement> {
     Ok(checked)
 }
 
-/// How many of the models that were asked for the engine trains at once.
+/// The number of the requested models that the engine trains at once.
 fn fitting(engine: &dyn Engine, job: &ReferenceJob, request: &Request) -> usize {
     let one = Models::new(&job.network, request.batch_size, &[0]);
     request.models.min(engine.capacity(&one.fleet(&job.network)[0], &job.train))
 }
 
-/// Times training, after a warm-up of one measurement's work.
+/// Times training, after one measurement as a warm-up.
 fn time(request: &Request) -> anyhow::Result<Timing> {
     let job = ReferenceJob::new();
     let (opened, _) = engines::open_choice(request.engine, request.device)?;
@@ -184,7 +184,7 @@ fn time(request: &Request) -> anyhow::Result<Timing> {
     })
 }
 
-/// Epochs and steps of each that a measurement takes: whole epochs where there is time for one.
+/// The epochs of a measurement, and the steps of each: whole epochs if there is time for one.
 fn length(training: &mut Training<'_>, request: &Request) -> anyhow::Result<(usize, usize)> {
     let whole = job::N_WINDOWS.div_ceil(request.batch_size);
     let mut steps = 1;
@@ -192,7 +192,7 @@ fn length(training: &mut Training<'_>, request: &Request) -> anyhow::Result<(usi
         let start = Instant::now();
         training.epoch(steps)?;
         let taken = start.elapsed();
-        // One step is waited for, of many most are queued: only a stretch that takes a while tells how long they take.
+        // A single step includes the wait for the device; many steps are queued. Only a long stretch shows the time of a step.
         if steps < whole && 20 * taken < request.longest {
             steps = whole.min(4 * steps);
             continue;
@@ -210,7 +210,7 @@ fn windows_in(steps: usize, batch_size: usize) -> usize {
     (steps * batch_size).min(job::N_WINDOWS)
 }
 
-/// A session, and how far it has come.
+/// A session and its progress.
 struct Training<'a> {
     session: Box<dyn Session>,
     /// The seed of each model's order.
@@ -229,8 +229,8 @@ impl<'a> Training<'a> {
         Ok(Self { session, seeds, job, batch_size, n_epochs: 0, n_steps: 0 })
     }
 
-    /// `steps` steps of a new epoch, over as many windows of the data set as that takes, drawing their order included.
-    /// Returns the results of the first model when the device is done.
+    /// Takes `steps` steps of a new epoch, including the shuffle. Returns the results of the first model when the device is
+    /// done.
     fn epoch(&mut self, steps: usize) -> anyhow::Result<Vec<StepResult>> {
         let windows = windows_in(steps, self.batch_size).min(self.job.train.len());
         let orders: Vec<_> = self.seeds.iter().map(|&seed| epoch_order(seed, self.n_epochs, windows)).collect();
@@ -260,7 +260,7 @@ fn train(
     Ok(results)
 }
 
-/// The most memory that this process has held: the high-water mark of its resident set, which Linux tells.
+/// The peak memory of this process: the high-water mark of its resident set, which Linux reports.
 fn peak_bytes() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
@@ -288,7 +288,7 @@ mod tests {
 
     #[test]
     #[cfg(target_os = "linux")]
-    fn linux_tells_the_peak_memory() {
+    fn linux_reports_the_peak_memory() {
         let before = peak_bytes().unwrap();
         let held = std::hint::black_box(vec![1_u8; 256 << 20]);
         assert!(peak_bytes().unwrap() >= before.max(held.len() as u64));

@@ -1,6 +1,6 @@
-//! `triax bench`: how fast each engine and device trains the reference job, one model or a fleet.
+//! `triax bench`: the speed of each engine and device on the reference job, for one model and for fleets.
 //!
-//! Each row is first checked against the f64 reference and then timed, in processes of their own.
+//! Each row is first checked against the f64 reference, and then timed. Both happen in separate processes.
 
 mod bandwidth;
 mod job;
@@ -71,7 +71,7 @@ pub struct Args {
     measure: Option<String>,
 }
 
-/// Everything that was measured.
+/// All measurements.
 #[derive(Serialize)]
 struct Report {
     version: &'static str,
@@ -85,7 +85,7 @@ struct Report {
     failures: Vec<Failure>,
 }
 
-/// One engine on one device at one batch size, training a fleet.
+/// The measurements of one engine on one device with one batch size and fleet.
 #[derive(Serialize)]
 struct Row {
     engine: String,
@@ -94,27 +94,27 @@ struct Row {
     /// Models trained at once.
     models: usize,
     checked: Agreement,
-    /// Of the whole fleet.
+    /// For the whole fleet.
     seconds_per_epoch: Spread,
     seconds_per_model_epoch: f64,
-    /// Whether an epoch was not run to its end, and its time is that of `windows` scaled up.
+    /// Whether the time of an epoch is extrapolated from that of `windows`.
     extrapolated: bool,
-    /// Windows that each model trained on in a measurement.
+    /// Windows per model in a measurement.
     windows: usize,
-    /// Of the whole fleet.
+    /// For the whole fleet.
     microseconds_per_step: f64,
-    /// Of all models together.
+    /// For all models together.
     windows_per_second: f64,
     seconds_to_first_step: f64,
     peak_bytes: Option<u64>,
     gflops: f64,
-    /// `gflops` against `sgemm_gflops`, where the CPU does the work.
+    /// `gflops` relative to `sgemm_gflops`, on the CPU.
     share_of_sgemm: Option<f64>,
     last_loss: f64,
     last_accuracy: f64,
 }
 
-/// A row that could not be measured.
+/// A row that failed.
 #[derive(Serialize)]
 struct Failure {
     engine: &'static str,
@@ -124,7 +124,7 @@ struct Failure {
     reason: String,
 }
 
-/// Measurements in the order in which they were taken, and what sums them up.
+/// Measurements in the order in which they were taken, with their median and range.
 #[derive(Serialize)]
 struct Spread {
     median: f64,
@@ -143,7 +143,7 @@ impl Spread {
     }
 }
 
-/// What a row measures.
+/// The batch size and the fleet of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Point {
     batch_size: usize,
@@ -192,10 +192,10 @@ fn points(args: &Args) -> Result<Vec<Point>, Error> {
     Ok(fleets.iter().flat_map(with_each_batch).collect())
 }
 
-/// The devices that the user asked for.
+/// The devices that `choice` names.
 fn devices(choice: Option<DeviceChoice>) -> anyhow::Result<Vec<DeviceInfo>> {
     Ok(match choice {
-        // Looking for GPUs takes a while, and drivers may print.
+        // Listing GPUs is slow, and drivers may print.
         Some(DeviceChoice::Cpu) => vec![DeviceInfo::cpu()],
         Some(choice) => vec![triax_engine::device::choose(choice, &triax_engine::device::list())?.info],
         None => triax_engine::device::list().into_iter().filter(|device| device.kind != DeviceKind::Software).collect(),
@@ -233,7 +233,7 @@ fn measure_all(args: &Args) -> anyhow::Result<Report> {
     for device in devices {
         for &engine in &engines {
             for &Point { batch_size, models } in &points {
-                // Burn's graph is of one model.
+                // Burn's engine trains one model only.
                 if engine == EngineName::Burn && models > 1 {
                     continue;
                 }
@@ -268,7 +268,7 @@ fn measure_all(args: &Args) -> anyhow::Result<Report> {
     Ok(report)
 }
 
-/// Sends a request to a process of its own and reads its answer.
+/// Runs a child process for `request`, and returns its answer.
 fn ask<T: DeserializeOwned>(request: Request) -> anyhow::Result<T> {
     let program = std::env::current_exe().context("cannot find this program to run it again")?;
     let arguments = ["bench".to_owned(), "--measure".to_owned(), serde_json::to_string(&request)?];

@@ -1,4 +1,4 @@
-//! The results of a benchmark as an SVG: cost of a window against the batch, cost of a model against the fleet, roofline.
+//! The results of a benchmark as SVG: time per window by batch size, time per model by fleet, and the roofline.
 
 use std::error::Error;
 
@@ -13,7 +13,7 @@ type DrawResult = Result<(), Box<dyn Error>>;
 
 /// Width and height of each figure.
 const FIGURE: (u32, u32) = (640, 440);
-/// One for each series, told apart by people who do not see all colours too (Okabe and Ito).
+/// A colour for each series. People who do not see all colours can distinguish them, too (Okabe and Ito).
 const COLOURS: [RGBColor; 6] = [
     RGBColor(0, 114, 178),
     RGBColor(213, 94, 0),
@@ -58,7 +58,7 @@ pub fn svg(report: &Report) -> Result<String, Box<dyn Error>> {
     Ok(svg)
 }
 
-/// A line for each engine and device, of the rows that `belongs`.
+/// A line for each engine and device, with the rows that satisfy `belongs`.
 fn series(report: &Report, belongs: impl Fn(&Row) -> bool, point: impl Fn(&Row) -> (f64, f64)) -> Vec<Series> {
     let mut found: Vec<Series> = Vec::new();
     for row in report.rows.iter().filter(|row| belongs(row)) {
@@ -108,8 +108,8 @@ fn lines(area: &DrawingArea<SVGBackend<'_>, Shift>, title: &str, axes: (&str, &s
     Ok(())
 }
 
-/// The rate that each stage can reach at best, below the roof of arithmetic and memory: a disc. A ring below it, or above
-/// where caches hold what it reads, is the rate that was measured.
+/// The roofline. A disc is the highest rate of a stage, limited by arithmetic or memory. A ring is the measured rate, which
+/// can be higher if caches hold the data.
 fn roofline(area: &DrawingArea<SVGBackend<'_>, Shift>, report: &Report) -> DrawResult {
     let (stages, peak, stream) = (&report.roofline.stages, report.sgemm_gflops, report.stream_gbytes);
     let title = format!("roofline of a step of {} on this CPU, and what fused reaches", report.roofline.batch_size);
@@ -136,7 +136,7 @@ fn roofline(area: &DrawingArea<SVGBackend<'_>, Shift>, report: &Report) -> DrawR
     chart.draw_series(LineSeries::new(roof, BLACK.stroke_width(2)))?;
     for (number, stage) in stages.iter().enumerate() {
         let colour = COLOURS[number % COLOURS.len()];
-        // Names of neighbours stand below each other.
+        // Offsets separate the names of neighbours.
         let offset = 10 + 12 * (number as i32 % 5);
         let at = (stage.flop_per_byte, stage.gflops);
         let style = (FONT, 11).into_font().color(&colour).pos(Pos::new(HPos::Right, VPos::Top));
@@ -152,13 +152,13 @@ fn roofline(area: &DrawingArea<SVGBackend<'_>, Shift>, report: &Report) -> DrawR
     Ok(())
 }
 
-/// A figure for which nothing was measured.
+/// A figure without measurements.
 fn empty(area: &DrawingArea<SVGBackend<'_>, Shift>, title: &str) -> DrawResult {
     area.titled(title, (FONT, 18))?;
     Ok(())
 }
 
-/// Where the axes begin and end: a little beyond the points; none without points.
+/// The ranges of the axes, slightly larger than those of the points; none without points.
 fn ranges(points: impl Iterator<Item = (f64, f64)>) -> Option<[(f64, f64); 2]> {
     let mut ends: Option<[(f64, f64); 2]> = None;
     for (x, y) in points {
@@ -168,7 +168,7 @@ fn ranges(points: impl Iterator<Item = (f64, f64)>) -> Option<[(f64, f64); 2]> {
     ends.map(|[x, y]| [(x.0 / 1.5, x.1 * 1.5), (y.0 / 2.0, y.1 * 2.0)])
 }
 
-/// Where anything was measured.
+/// The x values of all points.
 fn measured_at(all: &[Series]) -> Vec<f64> {
     let mut places: Vec<f64> = all.iter().flat_map(|series| series.points.iter().map(|point| point.0)).collect();
     places.sort_by(f64::total_cmp);

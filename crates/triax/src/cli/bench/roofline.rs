@@ -1,10 +1,10 @@
-//! How fast each stage of a training step could be on this CPU at best: its arithmetic at the rate of sgemm, its traffic
-//! at the rate of memory, whichever takes longer.
+//! The roofline model of a training step on this CPU: the least time of each stage, with its arithmetic at the rate of sgemm
+//! or its traffic at the bandwidth of memory, whichever takes longer.
 //!
-//! Traffic is what a stage has to read and write once, as if each stage began with empty caches. The reference job fits
-//! into the caches of most CPUs, so a stage can be faster than memory allows, never faster than sgemm for long.
+//! Traffic counts each value that a stage reads or writes once, as if each stage started with empty caches. The reference job
+//! fits into the caches of most CPUs, so that a stage can be faster than this bound by memory, but not than that by sgemm.
 //!
-//! Beside it stands what each stage of the fused engine was measured to take, while each thread trains a model of its own.
+//! The measured times are those of the fused engine while each thread trains a model of its own.
 
 use serde::Serialize;
 use triax_engine::StageTime;
@@ -14,56 +14,56 @@ use triax_model::{Layer, Network};
 const BYTES: u64 = 4;
 /// Operations of an update by Adam for each parameter: two moments, a root, a quotient.
 const FLOP_OF_ADAM: u64 = 12;
-/// Values that an update by Adam reads and writes for each parameter: gradient, parameter and two moments; the last three.
+/// Values per parameter that an update by Adam reads (gradient, parameter, two moments) and writes (the last three).
 const VALUES_OF_ADAM: u64 = 4 + 3;
 
-/// The stages of a step, and what bounds them.
+/// The stages of a step and their bounds.
 #[derive(Clone, Debug, Serialize)]
 pub struct Roofline {
     pub batch_size: usize,
     pub stages: Vec<Stage>,
-    /// Sum over the stages: the step at best.
+    /// The least time of a step: the sum over the stages.
     pub least_microseconds: f64,
-    /// Stages that move values and compute next to nothing, and what the first layer does for the gradient of its weights.
+    /// The measured stages without a bound, which do little arithmetic.
     pub others: Vec<Other>,
-    /// Sum of what was measured, `others` among it.
+    /// Sum of the measured times, including `others`.
     pub measured_microseconds: f64,
 }
 
-/// A stage whose arithmetic is not worth counting.
+/// A stage without a bound.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Other {
     pub name: String,
     pub microseconds: f64,
 }
 
-/// What one stage does in a step.
+/// A stage of a step.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Stage {
     pub name: String,
     pub flop: u64,
     pub bytes: u64,
     pub flop_per_byte: f64,
-    /// The rate at best.
+    /// The highest rate.
     pub gflops: f64,
     /// Its time at that rate.
     pub least_microseconds: f64,
-    /// What the fused engine takes, where that was measured.
+    /// The measurement of the fused engine, if any.
     pub measured: Option<Measured>,
 }
 
-/// How fast a stage is.
+/// The measured speed of a stage.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Measured {
     pub microseconds: f64,
     pub gflops: f64,
-    /// `gflops` against those of sgemm.
+    /// `gflops` relative to those of sgemm.
     pub share_of_sgemm: f64,
 }
 
 impl Roofline {
-    /// The stages of a step of `network` on `batch_size` windows, where matrices are multiplied at `gflops` and memory is
-    /// streamed at `gbytes` a second, and what was `measured` of them.
+    /// The roofline of a step of `network` on `batch_size` windows, with `gflops` of sgemm, a bandwidth of `gbytes` per second,
+    /// and the `measured` times of stages.
     pub fn new(network: &Network, batch_size: usize, gflops: f64, gbytes: f64, measured: &[StageTime]) -> Self {
         let batch = batch_size as u64;
         let mut stages = Vec::new();
@@ -77,7 +77,7 @@ impl Roofline {
                 Layer::Dense { name, inputs, units, .. } => {
                     (name, inputs * units, *inputs, *units, (inputs + 1) * units)
                 }
-                // They move what the layers beside them move already.
+                // Their traffic is counted in the layers beside them.
                 Layer::MaxPool { .. } | Layer::Dropout { .. } => continue,
             };
             let [madds, read, written, parameters] = [madds, read, written, parameters].map(|n| n as u64);

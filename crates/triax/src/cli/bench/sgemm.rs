@@ -1,13 +1,13 @@
-//! The rate at which this machine multiplies matrices: what an engine's arithmetic is measured against.
+//! The rate of matrix products on this machine.
 
 use std::time::Instant;
 
 use gemm_common::Parallelism;
 
-/// Products timed for each size, after one that is not.
+/// Timed products for each size, after one that is not timed.
 const REPEATS: usize = 5;
 
-/// Giga floating-point operations a second of f32 matrix products on all threads: the best of a few sizes.
+/// GFLOP/s of f32 matrix products on all threads; the best of a few sizes.
 pub fn gflops() -> f64 {
     [512, 1024, 2048].map(gflops_at).into_iter().fold(0.0, f64::max)
 }
@@ -32,7 +32,7 @@ fn gflops_at(n: usize) -> f64 {
 fn multiply(n: usize, a: &[f32], b: &[f32], c: &mut [f32]) {
     assert!([a.len(), b.len(), c.len()].iter().all(|&len| len == n * n));
     let (row, column) = (n as isize, 1);
-    // The f32 part of the crate `gemm` by itself: the whole of it would be built for five other types too.
+    // Only the f32 part of the crate `gemm`, which would otherwise be built for five other types too.
     let gemm = gemm_f32::gemm::f32::get_gemm_fn();
     let threads = Parallelism::Rayon(0);
     // SAFETY: each pointer is the start of n·n values that live until the call returns, which is all that the strides

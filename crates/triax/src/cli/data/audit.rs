@@ -1,4 +1,4 @@
-//! `triax data audit`: what validation would know from training, and how much a random split flatters.
+//! `triax data audit`: leaks between training and validation, and the gap between random windows and unseen subjects.
 
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
@@ -94,14 +94,14 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     Ok(if leaks && args.strict { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-/// Finds out what the path is, and audits it.
+/// Audits the data, run or study at the path.
 fn audit(args: &Args) -> Result<SplitAudit, Error> {
     let mut given = args.settings.entries.clone();
     let settings = Settings::from_entries(&given)?;
     if let DataSource::Path(path) = &settings.data.data {
         let is_study = is_study(path);
         if is_study || Run::is_at(path) {
-            // What a run or a study has settled.
+            // A run and a study have their own settings.
             given.remove("data");
             let option = given.keys().next().map(String::as_str);
             let option = option.or(args.folds.map(|_| "folds")).or(args.seed.map(|_| "seed"));
@@ -144,7 +144,7 @@ fn write(out: &mut dyn Write, audit: &SplitAudit) -> io::Result<()> {
     out.flush()
 }
 
-/// `found`, with the gap or why there is none.
+/// `found` with the gap, or with the reason why there is none.
 fn with_gap(mut found: serde_json::Value, gap: Result<Gap, String>) -> serde_json::Value {
     let (gap, why) = match gap {
         Ok(gap) => (Some(gap), None),
@@ -174,7 +174,7 @@ fn write_gap(out: &mut dyn Write, gap: &Gap) -> io::Result<()> {
     writeln!(out, "{verdict}")
 }
 
-/// `text` after `head`, its further lines below its first.
+/// `text` after `head`, wrapped with a hanging indent.
 fn hanging(head: &str, text: &str) -> String {
     let width = head.chars().count();
     let lines = wrapped(text, &" ".repeat(width));

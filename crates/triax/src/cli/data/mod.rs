@@ -1,4 +1,4 @@
-//! `triax data`: what is in a data set, what leaks in a split of it, and fetching the public ones.
+//! `triax data`: inspects, audits and fetches data sets.
 
 mod audit;
 

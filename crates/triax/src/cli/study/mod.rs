@@ -137,7 +137,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// Trains what is missing of a study, and sums it up where it is whole.
+/// Runs the missing trainings of a study, and summarises it if it is complete.
 fn start(args: StudyArgs, ready_made: Vary) -> anyhow::Result<ExitCode> {
     let RunArgs { out, resume, shard, devices, keep_weights, json, quiet } = args.run;
     let style = Style::new(json, quiet);
@@ -189,7 +189,7 @@ fn start(args: StudyArgs, ready_made: Vary) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// The study of a command line, and of the file that it names.
+/// The study that a command line and its file describe.
 fn description(grid: GridArgs, settings: GivenSettings<Settings>, ready_made: Vary) -> Result<Description, Error> {
     let file = grid.file.as_deref().map(StudyOptions::read).transpose()?.unwrap_or_default();
     let vary = grid.vary.iter().map(|vary| parse_vary(vary)).collect::<Result<_, _>>()?;
@@ -204,7 +204,7 @@ fn description(grid: GridArgs, settings: GivenSettings<Settings>, ready_made: Va
     Description::new(ready_made.with(file).with(options))
 }
 
-/// Sums a whole study up, and reports.
+/// Summarises a complete study, and prints the result.
 fn conclude(study: &StudyRun, style: Style) -> anyhow::Result<()> {
     if style == Style::Human && study.description.baselines {
         println!("summing up, with classical baselines on the same folds …");
@@ -226,7 +226,7 @@ fn conclude(study: &StudyRun, style: Style) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What will be trained on what.
+/// Prints the data, the settings and the devices.
 fn announce(run: &StudyRun, style: Style) -> io::Result<()> {
     let mut out = io::stdout().lock();
     let names: Vec<String> = run.devices.iter().map(|device| device.name.clone()).collect();

@@ -1,4 +1,4 @@
-//! How a study is watched: one bar over all its steps.
+//! The progress of a study: one bar for all its steps.
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
@@ -13,16 +13,16 @@ use triax_trainer::FitSize;
 
 use crate::cli::progress::Style;
 
-/// Seconds between two lines where there is no terminal to draw a bar on.
+/// Time between two lines if standard output is no terminal.
 const BETWEEN_LINES: Duration = Duration::from_secs(30);
 
-/// Watches a study, and stops it when Ctrl-C was pressed.
+/// Prints the progress of a study, and stops it on Ctrl-C.
 pub struct StudyProgress {
     style: Style,
     interrupted: Arc<AtomicBool>,
     bar: Option<ProgressBar>,
     n_trainings: usize,
-    /// When training began, the steps that were left then, and how many of all there were.
+    /// When training started, the steps that were left then, and the steps that were done.
     begun: Instant,
     steps_left: u64,
     first_steps: u64,
@@ -33,7 +33,7 @@ pub struct StudyProgress {
 }
 
 impl StudyProgress {
-    /// A watch that prints in `style`.
+    /// Prints in `style`.
     pub fn new(style: Style, interrupted: Arc<AtomicBool>) -> Self {
         let now = Instant::now();
         Self {
@@ -49,7 +49,7 @@ impl StudyProgress {
         }
     }
 
-    /// What the steps that are left will take, by those that were taken.
+    /// The time for the remaining steps, at the rate so far.
     fn time_left(&self) -> Duration {
         let taken = self.steps_done.saturating_sub(self.first_steps);
         let left = self.steps_left.saturating_sub(taken) as f64 / taken.max(1) as f64;
@@ -90,7 +90,7 @@ impl Observer for StudyProgress {
         let n_trainings = self.n_trainings;
         match (&self.bar, self.style) {
             (Some(bar), _) => bar.set_message(format!("{done}/{n_trainings} trainings")),
-            // A standard output that is gone or full does not end a study.
+            // A standard output that is closed or full does not end a study.
             (None, Style::Json) => {
                 let left = self.time_left().as_secs_f64().round();
                 let line = json!({"event": "progress", "trainings": done, "of": n_trainings, "seconds_left": left});

@@ -1,4 +1,4 @@
-//! What a study found, as a person reads it in a terminal, within 80 columns.
+//! The results of a study as text within 80 columns.
 
 use std::io::{self, Write};
 
@@ -9,7 +9,7 @@ use crate::cli::text::{interval, shortened, wrapped};
 /// Columns of a name.
 const NAME: usize = 34;
 
-/// Writes the verdict: competitors, comparisons, what leaks.
+/// Writes leaks, competitors and comparisons.
 pub fn write(out: &mut dyn Write, summary: &Summary) -> io::Result<()> {
     writeln!(out)?;
     if summary.audit.leaks() || !summary.is_about_strangers() {
@@ -49,7 +49,7 @@ pub fn write(out: &mut dyn Write, summary: &Summary) -> io::Result<()> {
     Ok(())
 }
 
-/// The comparisons that matter most: of the best setting with the other settings and with the best baseline, by macro-F1.
+/// The comparisons of the best setting with the other settings and with the best baseline, by macro-F1.
 fn shown(summary: &Summary) -> Vec<&Comparison> {
     let names = |kind: Kind| {
         let competitors = summary.competitors.iter().filter(move |one| one.kind == kind);

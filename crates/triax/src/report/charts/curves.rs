@@ -1,4 +1,4 @@
-//! Learning curves: a figure by epoch, of training and of validation, with the band of folds and seeds.
+//! Learning curves: a figure by epoch, in training and validation, with the band over folds and seeds.
 
 use maud::{Markup, html};
 use plotters::prelude::*;
@@ -7,10 +7,10 @@ use super::{Area, DrawResult, Ink, Scale, axes};
 
 /// Width and height in CSS pixels.
 const SIZE: (u32, u32) = (440, 270);
-/// Up to so many epochs each one has a dot.
+/// The most epochs for which points are marked.
 const DOTTED: usize = 12;
 
-/// A figure after an epoch: its mean, and the ends of its band (the mean itself where there is one training only).
+/// A figure after an epoch: its mean, and the ends of its band, which are the mean itself for a single training.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Point {
     /// The epoch, from 1.
@@ -31,13 +31,13 @@ impl Point {
 
 /// The curves of one figure.
 pub struct Curves {
-    /// What the figure is called.
+    /// The name of the figure.
     pub name: &'static str,
-    /// Whether it is a fraction, which cannot exceed 1; a loss begins at 0 instead.
+    /// Whether it is a fraction. The axis of a fraction ends at 1, that of a loss starts at 0.
     pub is_fraction: bool,
     /// Over the training windows.
     pub train: Vec<Point>,
-    /// Over the validation windows; empty where they were not followed.
+    /// Over the validation windows; empty if they were not followed.
     pub valid: Vec<Point>,
 }
 

@@ -1,21 +1,21 @@
-//! Charts of one row of a table: in percentages of their cell, so that they follow its width.
+//! Charts within a row of a table, in percentages of their cell, so that they follow its width.
 
 use maud::{Markup, html};
 use triax_study::statistics::Estimate;
 
 use crate::report::numbers::figure;
 
-/// The part of an axis that whiskers are drawn on.
+/// The range of the axis of whiskers.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Axis {
-    /// Where it begins.
+    /// Lower end.
     pub low: f64,
-    /// Where it ends.
+    /// Upper end.
     pub high: f64,
 }
 
 impl Axis {
-    /// Tenths around all of `estimates`, which are fractions.
+    /// The smallest range of tenths that contains all `estimates`, which are fractions.
     pub fn around<'a>(estimates: impl IntoIterator<Item = &'a Estimate>) -> Self {
         let ends = estimates.into_iter().flat_map(|estimate| [estimate.low, estimate.high, estimate.mean]);
         let finite = ends.filter(|end| end.is_finite());
@@ -24,7 +24,7 @@ impl Axis {
         Self { low: low.clamp(0.0, 0.9), high: high.clamp(low.max(0.0) + 0.1, 1.1).min(1.0) }
     }
 
-    /// Around 0, as far on both sides as `estimates`, which are differences, reach.
+    /// The symmetric range around 0 that contains all `estimates`, which are differences.
     pub fn both_sides<'a>(estimates: impl IntoIterator<Item = &'a Estimate>) -> Self {
         let ends = estimates.into_iter().flat_map(|estimate| [estimate.low.abs(), estimate.high.abs()]);
         let most = ends.filter(|end| end.is_finite()).fold(0.02_f64, f64::max);
@@ -32,7 +32,7 @@ impl Axis {
         Self { low: -most, high: most }
     }
 
-    /// Where `value` is, in percent of the width between small margins.
+    /// The position of `value` in percent of the width, between margins of 4 %.
     fn place(&self, value: f64) -> String {
         let share = ((value - self.low) / (self.high - self.low)).clamp(0.0, 1.0);
         format!("{:.2}%", 4.0 + 92.0 * if share.is_nan() { 0.0 } else { share })

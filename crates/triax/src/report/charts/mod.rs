@@ -1,7 +1,7 @@
-//! Charts as SVG, in the colours of the page: they follow it into the dark and onto paper.
+//! Charts as SVG in the colours of the page, also in dark mode and in print.
 //!
-//! plotters draws with fixed colours in whole units. So each colour here is a mark that stands for a variable of
-//! `style.css`, put in its place when the drawing is done; and a drawing has four units a CSS pixel.
+//! plotters draws with fixed colours and integer coordinates. Each colour is therefore a placeholder, which is replaced by a
+//! variable of `style.css` when the drawing is complete, and a CSS pixel has four units.
 
 pub mod curves;
 pub mod inline;
@@ -19,12 +19,12 @@ use plotters::style::TextStyle;
 
 use scale::Scale;
 
-/// What plotters draws on here.
+/// The drawing area of a chart.
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 /// The result of drawing. A drawing in memory does not fail.
 type DrawResult = Result<(), Box<dyn Error>>;
 
-/// Units a CSS pixel.
+/// Units per CSS pixel.
 const UNIT: u32 = 4;
 /// Size of letters, in CSS pixels at the chart's own width.
 const LETTERS: u32 = 13;
@@ -34,9 +34,9 @@ const LETTERS: u32 = 13;
 pub enum Ink {
     /// Lines of the grid.
     Grid,
-    /// What labels and lesser lines are drawn in.
+    /// Labels and secondary lines.
     Muted,
-    /// What matters.
+    /// The most important series.
     Accent,
     /// A second series beside the accent.
     Second,
@@ -46,13 +46,13 @@ pub enum Ink {
     Page,
 }
 
-/// Colours of a signal's channels, again and again.
+/// The colours of a signal's channels, in turn.
 pub const CHANNELS: [Ink; 4] = [Ink::Accent, Ink::Second, Ink::Third, Ink::Muted];
 
 impl Ink {
     const ALL: [Self; 6] = [Self::Grid, Self::Muted, Self::Accent, Self::Second, Self::Third, Self::Page];
 
-    /// The mark that stands for it in a drawing.
+    /// The placeholder for it in a drawing.
     const fn mark(self) -> RGBColor {
         RGBColor(1, 2, self as u8)
     }
@@ -70,7 +70,7 @@ impl Ink {
     }
 }
 
-/// What `draw` draws on an area of `size` CSS pixels, named `title` to who cannot see it.
+/// The chart that `draw` draws on an area of `size` CSS pixels. `title` is its name for screen readers.
 fn chart(size: (u32, u32), title: &str, draw: impl FnOnce(&Area<'_>) -> DrawResult) -> Markup {
     let (width, height) = (size.0 * UNIT, size.1 * UNIT);
     let mut svg = String::new();
@@ -82,7 +82,7 @@ fn chart(size: (u32, u32), title: &str, draw: impl FnOnce(&Area<'_>) -> DrawResu
         let RGBColor(r, g, b) = ink.mark();
         svg = svg.replace(&format!("\"#{r:02X}{g:02X}{b:02X}\""), &format!("\"{}\"", ink.css()));
     }
-    // The size is that of the page's column, the title what a reader of the screen says.
+    // The page sets the size, so the attributes of plotters are replaced.
     let body = svg.split_once('>').map_or("", |(_, body)| body);
     let title = title.render().into_string();
     PreEscaped(format!(
@@ -90,8 +90,8 @@ fn chart(size: (u32, u32), title: &str, draw: impl FnOnce(&Area<'_>) -> DrawResu
     ))
 }
 
-/// The axes of every chart: lines of the grid across, numbers at round places, room below and to the left of `size` CSS
-/// pixels, and what the axes show, where they say so.
+/// The axes of a chart: horizontal grid lines, round numbers, margins to the left and below of `size` CSS pixels, and the
+/// names of the axes, if any.
 fn axes<'a>(
     area: &Area<'a>,
     (x, y): (Scale, Scale),
@@ -108,7 +108,7 @@ fn axes<'a>(
     let thin = Ink::Grid.mark().stroke_width(UNIT);
     let mut mesh = chart.configure_mesh();
     mesh.disable_x_mesh().light_line_style(TRANSPARENT).bold_line_style(thin).axis_style(thin);
-    // Marks of the colour of the grid keep the numbers off the axis.
+    // Tick marks in the colour of the grid separate the numbers from the axis.
     mesh.set_all_tick_mark_size(5 * UNIT as i32)
         .label_style(letters())
         .axis_desc_style(letters())
@@ -121,7 +121,7 @@ fn axes<'a>(
     Ok(chart)
 }
 
-/// How numbers on axes are written.
+/// The style of the numbers on axes.
 fn letters() -> TextStyle<'static> {
     ("inherit", f64::from(LETTERS * UNIT) * 1.24).into_font().color(&Ink::Muted.mark())
 }

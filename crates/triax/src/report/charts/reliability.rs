@@ -1,4 +1,4 @@
-//! The reliability diagram: accuracy by confidence, beside what it would be if scores could be believed.
+//! The reliability diagram: accuracy by confidence, with the diagonal of perfect calibration.
 
 use maud::{Markup, html};
 use plotters::prelude::*;
@@ -30,7 +30,7 @@ pub fn section(reliability: &Reliability) -> Markup {
     page::section("Calibration", words(reliability), &body)
 }
 
-/// Whether the scores claim too much.
+/// The sentence on whether the scores are too confident.
 fn words(reliability: &Reliability) -> String {
     let n_windows: u64 = reliability.n_windows.iter().sum();
     let mean = |values: &[f64]| {

@@ -1,4 +1,4 @@
-//! An axis from one number to another, with round numbers at it.
+//! A linear axis with round numbers.
 
 use std::ops::Range;
 
@@ -12,7 +12,8 @@ pub struct Scale {
 }
 
 impl Scale {
-    /// From `low` to `high`, which is more, with some `about` round numbers (1, 2 or 5 times a power of ten apart).
+    /// The axis from `low` to `high`, which is larger, with about `about` numbers at distances of 1, 2 or 5 times a power of
+    /// ten.
     pub fn new(low: f64, high: f64, about: f64) -> Self {
         let raw = (high - low) / about;
         let decade = 10_f64.powf(raw.log10().floor());
@@ -24,17 +25,17 @@ impl Scale {
         Self { ends: low..high, ticks, unit: "" }
     }
 
-    /// The same for whole numbers: never less than 1 apart.
+    /// The axis of integers: the numbers are at least 1 apart.
     pub fn whole_numbers(low: f64, high: f64, about: f64) -> Self {
         Self::new(low, high, about.min(high - low))
     }
 
-    /// The same, with `unit` behind its last number.
+    /// The same axis with `unit` after its last number.
     pub fn in_unit(self, unit: &'static str) -> Self {
         Self { unit, ..self }
     }
 
-    /// The round numbers.
+    /// The numbers on the axis.
     pub fn ticks(&self) -> &[f64] {
         &self.ticks
     }
@@ -59,11 +60,11 @@ impl Ranged for Scale {
 }
 
 impl ValueFormatter<f64> for Scale {
-    /// With the decimals that tell neighbours apart.
+    /// The number with as many decimals as its neighbours need to differ.
     fn format_ext(&self, value: &f64) -> String {
         let apart = self.ticks.windows(2).map(|pair| pair[1] - pair[0]).fold(f64::INFINITY, f64::min);
         let decimals = if apart.is_finite() { (-apart.log10() - 1e-9).ceil().clamp(0.0, 6.0) as usize } else { 0 };
-        // Neither a minus before nothing, nor the short one that a computer writes.
+        // No minus before 0, and the typographic minus elsewhere.
         let number = if value.abs() < 1e-12 { 0.0 } else { *value };
         let text = format!("{number:.decimals$}").replace('-', "−");
         let is_last = self.ticks.last() == Some(value);

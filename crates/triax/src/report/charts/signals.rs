@@ -1,4 +1,4 @@
-//! A window as the sensor gave it: a line for each channel.
+//! The signals of a window: a line for each channel.
 
 use maud::Markup;
 use plotters::prelude::*;
@@ -9,7 +9,7 @@ use super::{Area, CHANNELS, DrawResult, Scale, axes};
 /// Width and height in CSS pixels.
 const SIZE: (u32, u32) = (340, 190);
 
-/// The signals of `mistake`, over seconds where the rate is known, else over samples.
+/// The signals of `mistake` over seconds; over samples if the rate is unknown.
 pub fn chart(mistake: &Mistake, rate_hz: Option<f64>, title: &str) -> Markup {
     super::chart(SIZE, title, |area| draw(area, mistake, rate_hz))
 }
