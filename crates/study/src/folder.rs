@@ -216,7 +216,7 @@ pub(crate) fn files(folder: &Path) -> Result<Vec<PathBuf>, StudyError> {
 fn lock(path: &Path) -> Result<File, StudyError> {
     let file = path.join(".lock");
     let lock = File::create(&file).map_err(StudyError::io("write", &file))?;
-    held(lock.try_lock(), path)?;
+    check_lock(lock.try_lock(), path)?;
     Ok(lock)
 }
 
@@ -224,11 +224,11 @@ fn lock(path: &Path) -> Result<File, StudyError> {
 /// locked.
 fn lock_for_reading(path: &Path) -> Result<Option<File>, StudyError> {
     let Ok(lock) = File::open(path.join(".lock")) else { return Ok(None) };
-    held(lock.try_lock_shared(), path)?;
+    check_lock(lock.try_lock_shared(), path)?;
     Ok(Some(lock))
 }
 
-fn held(locked: Result<(), fs::TryLockError>, path: &Path) -> Result<(), StudyError> {
+fn check_lock(locked: Result<(), fs::TryLockError>, path: &Path) -> Result<(), StudyError> {
     match locked {
         Ok(()) => Ok(()),
         Err(fs::TryLockError::WouldBlock) => {

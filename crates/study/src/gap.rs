@@ -113,7 +113,7 @@ impl Gap {
             .collect();
         let over = |figure: fn(&SubjectFigures) -> f64| {
             let estimate = |value: &dyn Fn(&(&SubjectFigures, &SubjectFigures)) -> f64| {
-                Estimate::over(&pairs.iter().map(value).collect::<Vec<_>>(), BOOTSTRAP_SEED)
+                Estimate::new(&pairs.iter().map(value).collect::<Vec<_>>(), BOOTSTRAP_SEED)
             };
             GapFigures {
                 random: estimate(&|(random, _)| figure(random)),

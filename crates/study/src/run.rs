@@ -67,8 +67,8 @@ pub fn run(
     let files = folder.trainings(study)?;
     tables::write(study, folder, &files)?;
     let done: BTreeSet<usize> = files.into_keys().collect();
-    let (groups, wanted) = (groups(study, devices, options.share), wanted(study, options.share));
-    let size = size(study, &wanted, &done);
+    let (groups, numbers) = (groups(study, devices, options.share), share_numbers(study, options.share));
+    let size = size(study, &numbers, &done);
     observer.fit_started(&size);
     let progress = Mutex::new(Progress { n_done: size.models_done, steps_done: size.steps_done, observer });
     let work = |device_idx: usize| -> Result<ControlFlow<()>, StudyError> {
@@ -106,28 +106,28 @@ pub fn run(
         stopped |= end?.is_break();
     }
     sorted?;
-    Ok(if stopped { Outcome::Interrupted { n_done, n_trainings: wanted.len() } } else { Outcome::Finished })
+    Ok(if stopped { Outcome::Interrupted { n_done, n_trainings: numbers.len() } } else { Outcome::Finished })
 }
 
 /// The numbers of the trainings of a share.
-fn wanted(study: &Study, share: Share) -> BTreeSet<usize> {
+fn share_numbers(study: &Study, share: Share) -> BTreeSet<usize> {
     (0..study.n_trainings()).filter(|&number| share.has(number)).collect()
 }
 
-/// The size of the trainings `wanted`, of which those in `done` have ended.
-fn size(study: &Study, wanted: &BTreeSet<usize>, done: &BTreeSet<usize>) -> FitSize {
+/// The size of the trainings `numbers`, of which those in `done` have ended.
+fn size(study: &Study, numbers: &BTreeSet<usize>, done: &BTreeSet<usize>) -> FitSize {
     let plan = |number: usize| &study.settings[study.training(number).setting].plan;
     let n_steps = |&number: &usize| {
         let fold = &study.folds[study.training(number).fold];
         (plan(number).epochs * plan(number).training.n_steps(fold.train.len())) as u64
     };
     FitSize {
-        n_models: wanted.len(),
-        models_done: wanted.intersection(done).count(),
-        epochs: wanted.iter().map(|&number| plan(number).epochs).max().unwrap_or(0),
+        n_models: numbers.len(),
+        models_done: numbers.intersection(done).count(),
+        epochs: numbers.iter().map(|&number| plan(number).epochs).max().unwrap_or(0),
         epochs_done: 0,
-        n_steps: wanted.iter().map(n_steps).sum(),
-        steps_done: wanted.intersection(done).map(n_steps).sum(),
+        n_steps: numbers.iter().map(n_steps).sum(),
+        steps_done: numbers.intersection(done).map(n_steps).sum(),
     }
 }
 
@@ -141,7 +141,7 @@ struct Group {
 /// with it, or at the most models of its device. Groups go to the devices in turn.
 fn groups(study: &Study, devices: &[Device<'_>], share: Share) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
-    for number in wanted(study, share) {
+    for number in share_numbers(study, share) {
         let fits = |group: &&mut Group| {
             let first = &study.settings[study.training(group.trainings[0]).setting];
             let own = &study.settings[study.training(number).setting];
@@ -340,7 +340,7 @@ mod tests {
             fingerprint: String::new(),
         };
         let windows = cut(&corpus, 8, 8).unwrap();
-        let (values, labels) = (windows.values.clone().into(), windows.labels.clone().into());
+        let (values, labels) = (windows.values.clone(), windows.labels.clone());
         let set = WindowSet { windows: values, labels, sample_weights: None };
         let convs = vec![ConvSpec { filters: 2, kernel: 3, stride: 1, pool: None }];
         let spec = NetworkSpec { window: 8, channels: 1, convs, dropout: 0.0, hidden: vec![3], classes: 2 };

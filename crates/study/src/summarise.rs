@@ -227,7 +227,7 @@ fn classical(study: &Study, folds: &[BaselineFold]) -> Vec<Competitor> {
 /// A competitor with the figures that every kind has.
 fn competitor(name: String, kind: Kind, subjects: Vec<SubjectFigures>, confusion: Confusion) -> Competitor {
     let over = |figure: fn(&SubjectFigures) -> f64| {
-        Estimate::over(&subjects.iter().map(figure).collect::<Vec<_>>(), BOOTSTRAP_SEED)
+        Estimate::new(&subjects.iter().map(figure).collect::<Vec<_>>(), BOOTSTRAP_SEED)
     };
     Competitor {
         name,
@@ -327,7 +327,7 @@ fn comparisons(competitors: &[Competitor]) -> Vec<Comparison> {
                     b: b.name.clone(),
                     figure: figure.to_owned(),
                     n_subjects: differences.len(),
-                    difference: Estimate::over(&differences, BOOTSTRAP_SEED),
+                    difference: Estimate::new(&differences, BOOTSTRAP_SEED),
                     effect: test.effect,
                     p: test.p,
                     p_holm: test.p,

@@ -37,13 +37,13 @@ impl<'a> ModelState<'a> {
     }
 
     /// Whether an epoch is left to train.
-    pub(crate) fn goes_on(&self) -> bool {
+    pub(crate) fn is_training(&self) -> bool {
         self.broken.is_none() && !self.progress.finished(self.inputs.plan)
     }
 
     /// The windows that it visits in the epoch in progress, in order; `labels` are those of all windows.
     pub(crate) fn order(&self, labels: &[u32]) -> Vec<u32> {
-        if !self.goes_on() {
+        if !self.is_training() {
             return Vec::new();
         }
         self.inputs.plan.order(self.progress.epochs, self.inputs.train, labels)
@@ -56,7 +56,7 @@ impl<'a> ModelState<'a> {
 
     /// The learning rate of each of `steps` of the epoch in progress; fewer if its epoch is shorter.
     pub(crate) fn learning_rates(&self, steps: &Range<usize>) -> Vec<f32> {
-        if !self.goes_on() {
+        if !self.is_training() {
             return Vec::new();
         }
         let (first, n_steps) = (self.first_step(), self.inputs.steps_per_epoch());
@@ -88,7 +88,7 @@ impl<'a> ModelState<'a> {
 
     /// The number of epochs in its average after the epoch in progress; 0 if it has no average yet.
     pub(crate) fn n_averaged(&self) -> usize {
-        if self.goes_on() { self.inputs.plan.n_averaged(self.progress.epochs + 1) } else { 0 }
+        if self.is_training() { self.inputs.plan.n_averaged(self.progress.epochs + 1) } else { 0 }
     }
 
     /// Adds the weights at the end of the epoch in progress to the average.

@@ -11,7 +11,7 @@ use crate::observer::{FitSize, Observer};
 use crate::progress::Progress;
 use crate::run_files::RunFiles;
 use crate::run_folder::{Figures, RunFolder, Summary};
-use crate::training::{Training, only};
+use crate::training::{Training, single};
 
 /// How a run ended without an error.
 #[derive(Clone, Debug, PartialEq)]
@@ -149,7 +149,7 @@ impl Run<'_> {
         let plan = self.training.models[0].inputs.plan;
         match plan.early_stopping {
             Some(_) => last = best.clone(),
-            None => last_file.weights = only(weights),
+            None => last_file.weights = single(weights),
         }
         let summary = Summary { epochs, stopped_early: epochs < plan.epochs, best, last };
         self.folder.write_best(&best_file)?;
@@ -163,7 +163,7 @@ impl Run<'_> {
         if self.training.models[0].inputs.valid.is_empty() {
             return Ok(None);
         }
-        let evaluation = only(self.training.session.validate()?);
+        let evaluation = single(self.training.session.validate()?);
         if !evaluation.loss.is_finite() {
             self.training.models[0].break_down("the validation loss", None);
         }

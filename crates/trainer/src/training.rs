@@ -75,7 +75,7 @@ impl<'a> Training<'a> {
 
     /// The models with epochs left to train. They are all in the same epoch.
     fn in_training(&self) -> impl Iterator<Item = &ModelState<'a>> {
-        self.models.iter().filter(|model| model.goes_on())
+        self.models.iter().filter(|model| model.is_training())
     }
 
     /// Complete epochs of the models in training; none if no model is left.
@@ -123,7 +123,7 @@ impl<'a> Training<'a> {
             .zip(orders)
             .zip(&learning_rates)
             .map(|((model, order), learning_rates)| MemberEpoch {
-                order: if model.goes_on() { order } else { &[] },
+                order: if model.is_training() { order } else { &[] },
                 first_step: model.first_step(),
                 learning_rates,
             })
@@ -168,7 +168,7 @@ impl<'a> Training<'a> {
         let follows_validation = is_run || self.job.follows_validation;
         let evaluations = self.validate(|model| follows_validation || is_end || model.watches_validation())?;
         let seconds = started.elapsed().as_secs_f64();
-        for (m, model) in self.models.iter_mut().enumerate().filter(|(_, model)| model.goes_on()) {
+        for (m, model) in self.models.iter_mut().enumerate().filter(|(_, model)| model.is_training()) {
             let evaluation = evaluations.as_ref().map(|all| &all[m]).filter(|_| !model.inputs.valid.is_empty());
             let validation = evaluation.map(|found| Metrics::from_evaluation(found, self.job.classes));
             let must_be_finite = is_run || (model.watches_validation() && !is_end);
@@ -223,7 +223,7 @@ impl<'a> Training<'a> {
         if model.broken.is_some() {
             return Ok(None);
         }
-        let state = only(self.session.state()?);
+        let state = single(self.session.state()?);
         let Some(what) = broken_tensor(&state, &model.inputs.plan.training.optimizer) else { return Ok(Some(state)) };
         model.break_down(what, None);
         Ok(None)
@@ -248,7 +248,7 @@ impl<'a> Training<'a> {
 }
 
 /// The result of a session for a fleet of one.
-pub(crate) fn only<T>(answers: Vec<T>) -> T {
+pub(crate) fn single<T>(answers: Vec<T>) -> T {
     answers.into_iter().next().expect("a session answers for each member of its fleet")
 }
 

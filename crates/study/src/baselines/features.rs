@@ -43,7 +43,7 @@ impl Features {
                 .collect();
             series.extend(magnitudes);
             for one in &series {
-                row.extend(in_time(one));
+                row.extend(time_features(one));
                 row.extend(spectrum.features(one));
             }
             row
@@ -73,7 +73,7 @@ impl Features {
 }
 
 /// Features of one series in time.
-fn in_time(x: &[f64]) -> [f64; 11] {
+fn time_features(x: &[f64]) -> [f64; 11] {
     let n = x.len() as f64;
     let (mean, deviation) = (mean(x), deviation(x));
     let mut sorted = x.to_vec();

@@ -28,7 +28,7 @@ impl Estimate {
     /// subjects, by about a tenth of its width for ten.
     ///
     /// The same values and `seed` give the same interval. One value is its own interval; without values, everything is 0.
-    pub fn over(values: &[f64], seed: u64) -> Self {
+    pub fn new(values: &[f64], seed: u64) -> Self {
         let n = values.len();
         let mean = mean(values);
         if n < 2 {
@@ -78,7 +78,7 @@ mod tests {
     fn intervals_are_those_of_scipy() {
         let golden: Golden = golden(concat!(env!("CARGO_MANIFEST_DIR"), "/golden/statistics/scipy.json"));
         for case in golden.bootstrap {
-            let found = Estimate::over(&case.values, 7);
+            let found = Estimate::new(&case.values, 7);
             assert!((found.mean - case.mean).abs() < 1e-12 && (found.deviation - case.deviation).abs() < 1e-12);
             // Both are draws: SciPy's of 200,000, ours of 10,000.
             let near = 0.03 * (case.high - case.low);
@@ -88,15 +88,15 @@ mod tests {
 
     #[test]
     fn few_values_have_narrow_intervals_and_nothing_breaks() {
-        assert_eq!(Estimate::over(&[], 0), Estimate { mean: 0.0, deviation: 0.0, low: 0.0, high: 0.0 });
-        assert_eq!(Estimate::over(&[0.5], 0), Estimate { mean: 0.5, deviation: 0.0, low: 0.5, high: 0.5 });
-        assert_eq!(Estimate::over(&[0.5; 9], 0), Estimate { mean: 0.5, deviation: 0.0, low: 0.5, high: 0.5 });
+        assert_eq!(Estimate::new(&[], 0), Estimate { mean: 0.0, deviation: 0.0, low: 0.0, high: 0.0 });
+        assert_eq!(Estimate::new(&[0.5], 0), Estimate { mean: 0.5, deviation: 0.0, low: 0.5, high: 0.5 });
+        assert_eq!(Estimate::new(&[0.5; 9], 0), Estimate { mean: 0.5, deviation: 0.0, low: 0.5, high: 0.5 });
     }
 
     #[test]
     fn the_seed_decides() {
         let values = [0.1, 0.4, 0.35, 0.8, 0.9];
-        assert_eq!(Estimate::over(&values, 1), Estimate::over(&values, 1));
-        assert_ne!(Estimate::over(&values, 1), Estimate::over(&values, 2));
+        assert_eq!(Estimate::new(&values, 1), Estimate::new(&values, 1));
+        assert_ne!(Estimate::new(&values, 1), Estimate::new(&values, 2));
     }
 }

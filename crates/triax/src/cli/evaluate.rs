@@ -9,8 +9,8 @@ use triax::settings::{DataSource, FormatChoice, SplitKind, SplitSettings};
 use triax::{EvaluateOptions, Part, Predictor, PredictorOptions, PredictorOrigin, WhichWeights, evaluate};
 use triax_engine::device::DeviceChoice;
 
-use super::note_all;
 use super::options::{formats, fraction, named, positive};
+use super::print_notices;
 use super::text::{self, Labels, SYNTHETIC};
 
 const EXAMPLES: &str = "\
@@ -86,9 +86,9 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     };
     let (weights, setting, device) = (args.weights, args.setting, args.device);
     let predictor = Predictor::open_with(&args.run, &PredictorOptions { weights, setting, device })?;
-    note_all(&predictor.notices);
+    print_notices(&predictor.notices);
     let evaluation = evaluate(&predictor, &options)?;
-    note_all(&evaluation.notices);
+    print_notices(&evaluation.notices);
     let mut out = io::stdout().lock();
     if args.json {
         let mut line = json!({

@@ -57,7 +57,7 @@ enum Command {
 
 /// Runs the command of this process.
 pub fn main() -> ExitCode {
-    hush_drivers();
+    silence_drivers();
     failure::collect_panics();
     let run = std::panic::catch_unwind(|| match Cli::parse().command {
         Command::Train(args) => train::run(*args),
@@ -77,7 +77,7 @@ pub fn main() -> ExitCode {
 }
 
 /// Prints notices on standard error.
-fn note_all(notices: &[Notice]) {
+fn print_notices(notices: &[Notice]) {
     notices.iter().for_each(|notice| eprintln!("{notice}"));
 }
 
@@ -88,7 +88,7 @@ fn now() -> String {
 
 /// Disables a layer of Mesa's Vulkan drivers that looks for a desktop, in order to list its GPU first. Without a desktop (on a
 /// server, in a container) libwayland prints an error then. Triax orders GPUs itself.
-fn hush_drivers() {
+fn silence_drivers() {
     if cfg!(target_os = "linux") && std::env::var_os("XDG_RUNTIME_DIR").is_none() {
         // SAFETY: nothing else has run yet, so no other thread reads the environment.
         unsafe { std::env::set_var("NODEVICE_SELECT", "1") };

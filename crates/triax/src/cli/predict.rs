@@ -14,8 +14,8 @@ use triax_data::{CsvRows, DataError, Format};
 use triax_engine::device::DeviceChoice;
 use triax_model::whole_file;
 
-use super::note_all;
 use super::options::{formats, named, positive};
+use super::print_notices;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -76,7 +76,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     if let (PredictorOrigin::Study(study), false) = (&predictor.origin, is_named) {
         eprintln!("note: predicting with the {} networks of `{}`.", predictor.members().len(), study.setting);
     }
-    note_all(&predictor.notices);
+    print_notices(&predictor.notices);
     let step = args.step.or(predictor.step).unwrap_or(predictor.spec().window);
     let Some(data) = &args.data else {
         let out: Box<dyn Write> = match &args.out {
@@ -118,7 +118,7 @@ fn predict_corpus(
     format: FormatChoice,
 ) -> anyhow::Result<Vec<u8>> {
     let corpus = read_corpus(data, format, 0)?;
-    note_all(&predictor.check(&corpus)?);
+    print_notices(&predictor.check(&corpus)?);
     let window = predictor.spec().window;
     let windows = triax_data::cut(&corpus, window, step)?;
     let mut table = Predictions::new(predictor.classes(), Vec::new())?;
@@ -142,7 +142,7 @@ fn predict_rows<W: Write>(
 ) -> anyhow::Result<W> {
     let rows = CsvRows::new(input, name)?;
     let (mut stream, notice) = StreamPredictor::new(predictor, step).with_channels(name, rows.channels())?;
-    note_all(notice.as_slice());
+    print_notices(notice.as_slice());
     let mut table = Predictions::new(predictor.classes(), output)?;
     table.flush()?;
     let (mut n_windows, mut n_dropped) = (0usize, 0usize);

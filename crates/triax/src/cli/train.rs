@@ -14,7 +14,7 @@ use triax_trainer::{EpochRecord, Metrics, Summary};
 use super::options::GivenSettings;
 use super::progress::{Style, TrainingProgress, interruption};
 use super::text::{self, Labels};
-use super::{note_all, now, sparkline};
+use super::{now, print_notices, sparkline};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -80,7 +80,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
             Training::new(settings, &out)?
         }
     };
-    note_all(&training.notices);
+    print_notices(&training.notices);
     announce(&training, style)?;
     let interrupted = interruption("finishing the batch and saving", "the run resumes from its last complete epoch")?;
     let mut progress = TrainingProgress::new(style, &training, interrupted);
@@ -99,11 +99,11 @@ fn announce(training: &Training, style: Style) -> anyhow::Result<()> {
         }
         Style::Quiet => Ok(()),
     };
-    Ok(written.or_else(unless_gone)?)
+    Ok(written.or_else(ignore_broken_pipe)?)
 }
 
 /// Ignores a broken pipe, which does not end a run.
-fn unless_gone(error: io::Error) -> io::Result<()> {
+fn ignore_broken_pipe(error: io::Error) -> io::Result<()> {
     if error.kind() == io::ErrorKind::BrokenPipe { Ok(()) } else { Err(error) }
 }
 

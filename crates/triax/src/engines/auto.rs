@@ -51,7 +51,7 @@ pub fn choose(engine: EngineName, candidates: Vec<DeviceInfo>, trial: &Trial<'_>
         Some(open) => open,
         None => open(engine, &comparison.device)?,
     };
-    let (why, notices) = (Some(comparison.why()), comparison.notices);
+    let (why, notices) = (Some(comparison.reason()), comparison.notices);
     Ok(ChosenEngine { open, why, measured: comparison.measured, notices })
 }
 
@@ -78,7 +78,7 @@ impl Comparison {
         cache: &Cache,
         mut measure: impl FnMut(&DeviceInfo) -> Result<f64, Error>,
     ) -> Result<Self, Error> {
-        let known = cache.look_up(key);
+        let known = cache.get(key);
         let remembered = known.is_some();
         let mut notices = Vec::new();
         let seconds: Vec<Option<f64>> = match known {
@@ -95,7 +95,7 @@ impl Comparison {
                 let seconds = key.devices.iter().map(&mut attempt).collect::<Result<Vec<_>, Error>>()?;
                 // A failure is not cached: another driver, or free memory, may make the device work.
                 if let Some(all) = seconds.iter().copied().collect() {
-                    cache.keep(key.clone(), all);
+                    cache.insert(key.clone(), all);
                 }
                 seconds
             }
@@ -109,7 +109,7 @@ impl Comparison {
     }
 
     /// `cpu 0.45 ms a step, gpu:0 1.20 ms`.
-    fn why(&self) -> String {
+    fn reason(&self) -> String {
         let all = self.measured.iter().enumerate().map(|(i, Measured { device, seconds_a_step })| {
             let a_step = if i == 0 { " a step" } else { "" };
             format!("{device} {:.2} ms{a_step}", seconds_a_step * 1e3)
@@ -151,7 +151,7 @@ mod tests {
                 .map(|ms| ms / 1e3)
                 .ok_or(Error::Input("no memory left".to_owned()))
         });
-        found.map(|comparison| (comparison.device.argument(), comparison.why()))
+        found.map(|comparison| (comparison.device.argument(), comparison.reason()))
     }
 
     #[test]
@@ -184,7 +184,7 @@ mod tests {
         .into_iter()
         .enumerate()
         {
-            let cache = Cache::at(&folder.path().join(format!("{number}.json")));
+            let cache = Cache::in_file(&folder.path().join(format!("{number}.json")));
             let (device, why) = compare(&cache, milliseconds).unwrap();
             assert_eq!(device, chosen);
             let [cpu, large, small] = milliseconds.map(Option::unwrap);
@@ -196,11 +196,11 @@ mod tests {
     fn a_machine_is_measured_once() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("devices.json");
-        let cache = Cache::at(&path);
+        let cache = Cache::in_file(&path);
         let first = compare(&cache, [Some(0.5), Some(0.25), Some(1.0)]).unwrap();
         let again = Comparison::find(&key(), &cache, |device| panic!("{device} is measured again")).unwrap();
         assert_eq!((again.device.argument(), again.remembered), (first.0, true));
-        assert_eq!(again.why(), first.1 + " (measured before)");
+        assert_eq!(again.reason(), first.1 + " (measured before)");
         // A damaged cache is no cache.
         std::fs::write(&path, "[{").unwrap();
         assert_eq!(compare(&cache, [Some(0.5), Some(1.0), Some(1.0)]).unwrap().0, "cpu");
@@ -209,7 +209,7 @@ mod tests {
     #[test]
     fn a_gpu_that_fails_is_left_out_and_tried_again_next_time() {
         let folder = tempfile::tempdir().unwrap();
-        let cache = Cache::at(&folder.path().join("devices.json"));
+        let cache = Cache::in_file(&folder.path().join("devices.json"));
         let (device, why) = compare(&cache, [Some(0.5), None, Some(0.25)]).unwrap();
         assert_eq!((device.as_str(), why.as_str()), ("gpu:2", "cpu 0.50 ms a step, gpu:2 0.25 ms"));
         assert_eq!(compare(&cache, [Some(0.5), None, None]).unwrap().0, "cpu");
@@ -219,7 +219,7 @@ mod tests {
     #[test]
     fn a_job_that_the_cpu_refuses_is_refused() {
         let folder = tempfile::tempdir().unwrap();
-        let cache = Cache::at(&folder.path().join("devices.json"));
+        let cache = Cache::in_file(&folder.path().join("devices.json"));
         let error = compare(&cache, [None, Some(0.1), Some(0.1)]).unwrap_err();
         assert_eq!(error.to_string(), "no memory left");
     }

@@ -49,12 +49,12 @@ impl Cache {
 
     /// The cache in `path`.
     #[cfg(test)]
-    pub fn at(path: &Path) -> Self {
+    pub fn in_file(path: &Path) -> Self {
         Self { path: Some(path.to_owned()) }
     }
 
     /// Seconds per step on each device of `key`.
-    pub fn look_up(&self, key: &Key) -> Option<Vec<f64>> {
+    pub fn get(&self, key: &Key) -> Option<Vec<f64>> {
         let entry = self.entries().into_iter().find(|entry| entry.key == *key)?;
         let sound = |seconds: &f64| seconds.is_finite() && *seconds > 0.0;
         let fits = entry.seconds_a_step.len() == key.devices.len() && entry.seconds_a_step.iter().all(sound);
@@ -62,7 +62,7 @@ impl Cache {
     }
 
     /// Adds a measurement, and drops the oldest ones.
-    pub fn keep(&self, key: Key, seconds_a_step: Vec<f64>) {
+    pub fn insert(&self, key: Key, seconds_a_step: Vec<f64>) {
         let Some(path) = &self.path else { return };
         let mut entries = self.entries();
         entries.retain(|entry| entry.key != key);
@@ -119,14 +119,14 @@ mod tests {
     #[test]
     fn what_is_kept_is_found_by_all_it_depends_on() {
         let folder = tempfile::tempdir().unwrap();
-        let cache = Cache::at(&folder.path().join("new/devices.json"));
-        assert_eq!(cache.look_up(&key(32)), None);
-        cache.keep(key(32), vec![0.1, 1.0 / 3.0]);
-        cache.keep(key(64), vec![0.5, 0.25]);
-        assert_eq!(cache.look_up(&key(32)), Some(vec![0.1, 1.0 / 3.0]));
-        assert_eq!(cache.look_up(&key(64)), Some(vec![0.5, 0.25]));
-        cache.keep(key(32), vec![0.2, 0.3]);
-        assert_eq!(cache.look_up(&key(32)), Some(vec![0.2, 0.3]));
+        let cache = Cache::in_file(&folder.path().join("new/devices.json"));
+        assert_eq!(cache.get(&key(32)), None);
+        cache.insert(key(32), vec![0.1, 1.0 / 3.0]);
+        cache.insert(key(64), vec![0.5, 0.25]);
+        assert_eq!(cache.get(&key(32)), Some(vec![0.1, 1.0 / 3.0]));
+        assert_eq!(cache.get(&key(64)), Some(vec![0.5, 0.25]));
+        cache.insert(key(32), vec![0.2, 0.3]);
+        assert_eq!(cache.get(&key(32)), Some(vec![0.2, 0.3]));
 
         let mut other_driver = key(32);
         other_driver.devices[1].driver_version = "1.3".to_owned();
@@ -134,7 +134,7 @@ mod tests {
         let other_network = Key { network: NetworkSpec { hidden: vec![7], ..NetworkSpec::default() }, ..key(32) };
         let other_engine = Key { engine: "burn".to_owned(), ..key(32) };
         for other in [other_driver, other_version, other_network, other_engine, key(33)] {
-            assert_eq!(cache.look_up(&other), None);
+            assert_eq!(cache.get(&other), None);
         }
     }
 
@@ -142,28 +142,28 @@ mod tests {
     fn a_damaged_file_is_as_good_as_none_and_is_mended() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("devices.json");
-        let cache = Cache::at(&path);
-        cache.keep(key(32), vec![0.1, 0.2]);
+        let cache = Cache::in_file(&path);
+        cache.insert(key(32), vec![0.1, 0.2]);
         let whole = std::fs::read_to_string(&path).unwrap();
         let other_schema = whole.replace("batch_size", "batch");
         let too_few = whole.replace("0.1,", "");
         let not_above_zero = whole.replace("0.1", "-0.1");
         for damaged in [&whole[..whole.len() / 2], "", "{}", "\0\u{1}", &other_schema, &too_few, &not_above_zero] {
             std::fs::write(&path, damaged).unwrap();
-            assert_eq!(cache.look_up(&key(32)), None, "{damaged}");
-            cache.keep(key(32), vec![0.1, 0.2]);
-            assert!(cache.look_up(&key(32)).is_some());
+            assert_eq!(cache.get(&key(32)), None, "{damaged}");
+            cache.insert(key(32), vec![0.1, 0.2]);
+            assert!(cache.get(&key(32)).is_some());
         }
     }
 
     #[test]
     fn the_file_does_not_grow_for_ever() {
         let folder = tempfile::tempdir().unwrap();
-        let cache = Cache::at(&folder.path().join("devices.json"));
+        let cache = Cache::in_file(&folder.path().join("devices.json"));
         for batch_size in 1..=KEPT + 2 {
-            cache.keep(key(batch_size), vec![0.1, 0.2]);
+            cache.insert(key(batch_size), vec![0.1, 0.2]);
         }
-        let found = |batch_size| cache.look_up(&key(batch_size)).is_some();
+        let found = |batch_size| cache.get(&key(batch_size)).is_some();
         assert_eq!([1, 2, 3, KEPT + 2].map(found), [false, false, true, true]);
     }
 
@@ -172,9 +172,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("file");
         std::fs::write(&file, "").unwrap();
-        for cache in [Cache::at(&file.join("devices.json")), Cache { path: None }] {
-            cache.keep(key(1), vec![0.1, 0.2]);
-            assert_eq!(cache.look_up(&key(1)), None);
+        for cache in [Cache::in_file(&file.join("devices.json")), Cache { path: None }] {
+            cache.insert(key(1), vec![0.1, 0.2]);
+            assert_eq!(cache.get(&key(1)), None);
         }
     }
 

@@ -70,7 +70,7 @@ fn competitors(summary: &Summary) -> Markup {
     let networks = || summary.competitors.iter().filter(|competitor| competitor.kind != Kind::Baseline);
     let worst = networks().map(|network| network.macro_f1.low).fold(1.0, f64::min);
     let near = |competitor: &&Competitor| competitor.macro_f1.low > worst - 0.2;
-    let axis = Axis::around(summary.competitors.iter().filter(near).map(|competitor| &competitor.macro_f1));
+    let axis = Axis::for_fractions(summary.competitors.iter().filter(near).map(|competitor| &competitor.macro_f1));
     let kinds =
         [(Kind::Network, "networks"), (Kind::Ensemble, "ensembles of all seeds"), (Kind::Baseline, "baselines")];
     let body = html! {
@@ -144,7 +144,7 @@ fn comparisons(summary: &Summary) -> Markup {
 }
 
 fn comparison_table(comparisons: &[&Comparison], name: &str) -> Markup {
-    let axis = Axis::both_sides(comparisons.iter().map(|comparison| &comparison.difference));
+    let axis = Axis::for_differences(comparisons.iter().map(|comparison| &comparison.difference));
     html! {
         table.figures.comparisons {
             caption { (name) ": difference of each pair, with its 95 % interval" }

@@ -82,7 +82,7 @@ pub struct Timing {
 }
 
 /// Does the task of `request`, and prints the answer as one line of JSON.
-pub fn answer(request: &str) -> anyhow::Result<()> {
+pub fn run_request(request: &str) -> anyhow::Result<()> {
     let request: Request = serde_json::from_str(request)?;
     let line = match request.task {
         Task::Check => serde_json::to_string(&check(&request)?)?,
@@ -96,7 +96,7 @@ pub fn answer(request: &str) -> anyhow::Result<()> {
 fn check(request: &Request) -> anyhow::Result<Agreement> {
     let job = ReferenceJob::new();
     let engine = engines::open_choice(request.engine, request.device)?.0.engine;
-    let all: Vec<usize> = (0..fitting(engine.as_ref(), &job, request)).collect();
+    let all: Vec<usize> = (0..models_that_fit(engine.as_ref(), &job, request)).collect();
     let some: Vec<usize> = all.iter().copied().step_by(all.len().div_ceil(MODELS_CHECKED)).collect();
     let order: Vec<u32> = (0..(STEPS_CHECKED * request.batch_size).min(job::N_WINDOWS) as u32).collect();
     let n_steps = order.len().div_ceil(request.batch_size);
@@ -133,7 +133,7 @@ fn check(request: &Request) -> anyhow::Result<Agreement> {
 }
 
 /// The number of the requested models that the engine trains at once.
-fn fitting(engine: &dyn Engine, job: &ReferenceJob, request: &Request) -> usize {
+fn models_that_fit(engine: &dyn Engine, job: &ReferenceJob, request: &Request) -> usize {
     let one = Models::new(&job.network, request.batch_size, &[0]);
     request.models.min(engine.capacity(&one.fleet(&job.network)[0], &job.train))
 }
@@ -142,13 +142,13 @@ fn fitting(engine: &dyn Engine, job: &ReferenceJob, request: &Request) -> usize 
 fn time(request: &Request) -> anyhow::Result<Timing> {
     let job = ReferenceJob::new();
     let (opened, _) = engines::open_choice(request.engine, request.device)?;
-    let models = fitting(opened.engine.as_ref(), &job, request);
+    let models = models_that_fit(opened.engine.as_ref(), &job, request);
     let mut training = Training::new(opened.engine.as_ref(), &job, models, request.batch_size)?;
     training.epoch(1)?;
     let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
     let to_first_step = since_epoch.saturating_sub(request.started);
 
-    let (epochs, steps) = length(&mut training, request)?;
+    let (epochs, steps) = measurement_length(&mut training, request)?;
     let mut measure = || -> anyhow::Result<(f64, Vec<StepResult>)> {
         let start = Instant::now();
         let mut results = Vec::new();
@@ -185,7 +185,7 @@ fn time(request: &Request) -> anyhow::Result<Timing> {
 }
 
 /// The epochs of a measurement, and the steps of each: whole epochs if there is time for one.
-fn length(training: &mut Training<'_>, request: &Request) -> anyhow::Result<(usize, usize)> {
+fn measurement_length(training: &mut Training<'_>, request: &Request) -> anyhow::Result<(usize, usize)> {
     let whole = job::N_WINDOWS.div_ceil(request.batch_size);
     let mut steps = 1;
     loop {

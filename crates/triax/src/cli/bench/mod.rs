@@ -153,7 +153,7 @@ struct Point {
 /// Runs the subcommand.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     if let Some(request) = &args.measure {
-        measure::answer(request)?;
+        measure::run_request(request)?;
         return Ok(ExitCode::SUCCESS);
     }
     let report = measure_all(&args)?;
@@ -249,7 +249,8 @@ fn measure_all(args: &Args) -> anyhow::Result<Report> {
                     longest,
                     started: SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default(),
                 };
-                let measured = ask(request(Task::Check)).and_then(|checked| Ok((checked, ask(request(Task::Time))?)));
+                let measured =
+                    run_child(request(Task::Check)).and_then(|checked| Ok((checked, run_child(request(Task::Time))?)));
                 match measured {
                     Ok((checked, timed)) => {
                         report.rows.push(row(&report, engine, device.clone(), batch_size, checked, timed));
@@ -269,7 +270,7 @@ fn measure_all(args: &Args) -> anyhow::Result<Report> {
 }
 
 /// Runs a child process for `request`, and returns its answer.
-fn ask<T: DeserializeOwned>(request: Request) -> anyhow::Result<T> {
+fn run_child<T: DeserializeOwned>(request: Request) -> anyhow::Result<T> {
     let program = std::env::current_exe().context("cannot find this program to run it again")?;
     let arguments = ["bench".to_owned(), "--measure".to_owned(), serde_json::to_string(&request)?];
     let done =

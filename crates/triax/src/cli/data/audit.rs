@@ -131,7 +131,7 @@ fn write(out: &mut dyn Write, audit: &SplitAudit) -> io::Result<()> {
     };
     writeln!(out, "data      {}{synthetic}", corpus.name)?;
     writeln!(out, "          {subjects}, {} windows of {window} samples", grouped(audit.n_windows))?;
-    writeln!(out, "{}", hanging("audited   ", &audit.audited))?;
+    writeln!(out, "{}", hanging_indent("audited   ", &audit.audited))?;
     writeln!(out)?;
     for Finding { check, verdict, words } in &audit.audit.findings {
         let verdict = match verdict {
@@ -139,7 +139,7 @@ fn write(out: &mut dyn Write, audit: &SplitAudit) -> io::Result<()> {
             Verdict::Note => "note",
             Verdict::Leak => "LEAK",
         };
-        writeln!(out, "{}", hanging(&format!("{verdict:5}  {check:13}  "), words))?;
+        writeln!(out, "{}", hanging_indent(&format!("{verdict:5}  {check:13}  "), words))?;
     }
     out.flush()
 }
@@ -175,7 +175,7 @@ fn write_gap(out: &mut dyn Write, gap: &Gap) -> io::Result<()> {
 }
 
 /// `text` after `head`, wrapped with a hanging indent.
-fn hanging(head: &str, text: &str) -> String {
+fn hanging_indent(head: &str, text: &str) -> String {
     let width = head.chars().count();
     let lines = wrapped(text, &" ".repeat(width));
     format!("{head}{}", &lines[width..])
@@ -187,7 +187,7 @@ mod tests {
 
     #[test]
     fn text_hangs_below_its_head() {
-        let text = hanging("LEAK  samples  ", &"word ".repeat(30));
+        let text = hanging_indent("LEAK  samples  ", &"word ".repeat(30));
         let lines: Vec<&str> = text.lines().collect();
         assert!(lines[0].starts_with("LEAK  samples  word word"), "{text}");
         assert!(lines.len() > 1 && lines[1..].iter().all(|line| line.starts_with("               word")), "{text}");

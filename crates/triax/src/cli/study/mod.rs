@@ -20,7 +20,7 @@ use triax_study::{Outcome, Share};
 use super::options::{GivenSettings, positive};
 use super::progress::{Style, interruption};
 use super::text::SYNTHETIC;
-use super::{note_all, now};
+use super::{now, print_notices};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -147,7 +147,7 @@ fn start(args: StudyArgs, ready_made: Vary) -> anyhow::Result<ExitCode> {
     };
     let path = resume.or(out).unwrap_or_else(|| Path::new("runs").join(format!("{}-study", now())));
     let study = StudyRun::new(description.conducted(Conduct { devices, shard, keep_weights }), &path)?;
-    note_all(&study.notices);
+    print_notices(&study.notices);
     announce(&study, style)?;
     let interrupted = interruption(
         "stopping; trainings that have ended are kept",

@@ -16,7 +16,7 @@ pub struct Axis {
 
 impl Axis {
     /// The smallest range of tenths that contains all `estimates`, which are fractions.
-    pub fn around<'a>(estimates: impl IntoIterator<Item = &'a Estimate>) -> Self {
+    pub fn for_fractions<'a>(estimates: impl IntoIterator<Item = &'a Estimate>) -> Self {
         let ends = estimates.into_iter().flat_map(|estimate| [estimate.low, estimate.high, estimate.mean]);
         let finite = ends.filter(|end| end.is_finite());
         let (low, high) = finite.fold((1.0_f64, 0.0_f64), |(low, high), end| (low.min(end), high.max(end)));
@@ -25,7 +25,7 @@ impl Axis {
     }
 
     /// The symmetric range around 0 that contains all `estimates`, which are differences.
-    pub fn both_sides<'a>(estimates: impl IntoIterator<Item = &'a Estimate>) -> Self {
+    pub fn for_differences<'a>(estimates: impl IntoIterator<Item = &'a Estimate>) -> Self {
         let ends = estimates.into_iter().flat_map(|estimate| [estimate.low.abs(), estimate.high.abs()]);
         let most = ends.filter(|end| end.is_finite()).fold(0.02_f64, f64::max);
         let most = (most * 50.0).ceil() / 50.0;
@@ -82,10 +82,10 @@ mod tests {
 
     #[test]
     fn an_axis_holds_what_it_is_for() {
-        assert_eq!(Axis::around(&[estimate(0.61, 0.68, 0.73)]), Axis { low: 0.6, high: 0.8 });
-        assert_eq!(Axis::around(&[estimate(1.0, 1.0, 1.0)]), Axis { low: 0.9, high: 1.0 });
-        assert_eq!(Axis::around(&[estimate(0.0, 0.0, 0.0)]), Axis { low: 0.0, high: 0.1 });
-        assert_eq!(Axis::both_sides(&[estimate(-0.05, 0.01, 0.03)]), Axis { low: -0.06, high: 0.06 });
+        assert_eq!(Axis::for_fractions(&[estimate(0.61, 0.68, 0.73)]), Axis { low: 0.6, high: 0.8 });
+        assert_eq!(Axis::for_fractions(&[estimate(1.0, 1.0, 1.0)]), Axis { low: 0.9, high: 1.0 });
+        assert_eq!(Axis::for_fractions(&[estimate(0.0, 0.0, 0.0)]), Axis { low: 0.0, high: 0.1 });
+        assert_eq!(Axis::for_differences(&[estimate(-0.05, 0.01, 0.03)]), Axis { low: -0.06, high: 0.06 });
     }
 
     #[test]

@@ -31,7 +31,7 @@ impl Scale {
     }
 
     /// The same axis with `unit` after its last number.
-    pub fn in_unit(self, unit: &'static str) -> Self {
+    pub fn with_unit(self, unit: &'static str) -> Self {
         Self { unit, ..self }
     }
 
@@ -85,7 +85,7 @@ mod tests {
         assert_eq!(labels(&Scale::new(0.0, 1.0, 5.0)), ["0.0", "0.2", "0.4", "0.6", "0.8", "1.0"]);
         assert_eq!(labels(&Scale::new(0.0, 0.11, 4.0)), ["0.00", "0.05", "0.10"]);
         assert_eq!(labels(&Scale::new(-13.0, 22.0, 4.0)), ["−10", "0", "10", "20"]);
-        assert_eq!(labels(&Scale::new(0.0, 6.1, 4.0).in_unit("s")), ["0", "2", "4", "6 s"]);
+        assert_eq!(labels(&Scale::new(0.0, 6.1, 4.0).with_unit("s")), ["0", "2", "4", "6 s"]);
         assert_eq!(labels(&Scale::whole_numbers(1.0, 2.0, 8.0)), ["1", "2"]);
     }
 

@@ -25,7 +25,7 @@ fn draw(area: &Area<'_>, mistake: &Mistake, rate_hz: Option<f64>) -> DrawResult 
     let (least, most) = values.fold((0.0_f64, 0.0_f64), |(least, most), value| (least.min(value), most.max(value)));
     let room = if most > least { 0.06 * (most - least) } else { 1.0 };
     let (low, high) = (least - room, most + room);
-    let scales = (Scale::new(0.0, end, 5.0).in_unit(unit), Scale::new(low, high, 5.0));
+    let scales = (Scale::new(0.0, end, 5.0).with_unit(unit), Scale::new(low, high, 5.0));
     let mut chart = axes(area, scales, (42, 26), None)?;
     for channel in 0..n_channels {
         let value = |sample: usize| f64::from(mistake.values[sample * n_channels + channel]);
