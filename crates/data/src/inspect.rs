@@ -293,7 +293,7 @@ impl Inspection {
     }
 }
 
-/// `text` in at most `width` characters. Of a longer text the end is kept, which tells files and lines apart.
+/// `text` in at most `width` characters. The end of a longer text is kept, in which files and lines differ.
 fn shortened(text: &str, width: usize) -> String {
     let n = text.chars().count();
     if n <= width { text.to_owned() } else { std::iter::once('…').chain(text.chars().skip(n + 1 - width)).collect() }

@@ -1,4 +1,5 @@
-//! Normalisation of each window by itself. It takes out how strongly somebody moves, or how the sensor was worn.
+//! Normalisation of each window by itself. It removes the strength of a movement, or the orientation of
+//! the sensor.
 
 use std::fmt;
 use std::str::FromStr;

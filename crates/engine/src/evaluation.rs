@@ -4,7 +4,7 @@ use triax_losses::{Loss, predicted_class};
 
 use crate::Confusion;
 
-/// How well a model classifies some windows. Every window counts once, whatever weight its class had in training.
+/// The results of a model on some windows. Every window counts once, regardless of class weights in training.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Evaluation {
     /// Mean loss; 0 of no windows.

@@ -10,7 +10,7 @@ use crate::baselines::{self, BaselineFold};
 use crate::evaluation::{EnsembleScores, TrainingFigures, predictions, subject_figures, valid_windows};
 use crate::folder::StudyFolder;
 use crate::grid::{Setting, Study};
-use crate::statistics::{Estimate, holm, signed_rank, words};
+use crate::statistics::{Estimate, holm, mean, quantile, signed_rank, words};
 use crate::summary::{Band, Comparison, Competitor, EpochBand, Kind, Summary};
 use crate::tables;
 use crate::training_file::TrainingFile;
@@ -284,17 +284,12 @@ fn curves(files: &[&TrainingFile]) -> Vec<EpochBand> {
     (0..n_epochs).map(at).collect()
 }
 
+/// The band of `values`; none without values.
 fn band(values: impl Iterator<Item = f64>) -> Option<Band> {
     let mut values: Vec<f64> = values.collect();
     values.sort_by(f64::total_cmp);
-    let last = values.len().checked_sub(1)?;
-    // Linear between order statistics, as NumPy's default.
-    let quantile = |share: f64| {
-        let at = share * last as f64;
-        let (below, above) = (values[at as usize], values[(at as usize + 1).min(last)]);
-        below + (above - below) * at.fract()
-    };
-    Some(Band { mean: values.iter().sum::<f64>() / values.len() as f64, low: quantile(0.05), high: quantile(0.95) })
+    let quantile = |share: f64| quantile(&values, share);
+    (!values.is_empty()).then(|| Band { mean: mean(&values), low: quantile(0.05), high: quantile(0.95) })
 }
 
 /// Compares networks with each other, and the best network with every ensemble and baseline, over the subjects that

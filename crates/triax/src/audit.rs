@@ -36,7 +36,7 @@ impl SplitAudit {
     ///
     /// # Errors
     /// Recordings that cannot be read or split.
-    pub fn of_data(settings: Settings, folds: Option<Folds>) -> Result<Self, Error> {
+    pub fn for_data(settings: Settings, folds: Option<Folds>) -> Result<Self, Error> {
         if let Some(folds) = folds {
             let study = study::with_one_setting(folds, settings.clone())?;
             let audit = study.audit(&study.scalers());
@@ -51,7 +51,7 @@ impl SplitAudit {
     ///
     /// # Errors
     /// A folder that is none of a run; data that has changed.
-    pub fn of_run(path: &Path) -> Result<Self, Error> {
+    pub fn for_run(path: &Path) -> Result<Self, Error> {
         let Run { folder, settings, record } = Run::open(path)?;
         let data = Recordings::read(&settings.data, settings.training.seed)?.split(&settings)?;
         if data.corpus.fingerprint != record.data.fingerprint {
@@ -75,7 +75,7 @@ impl SplitAudit {
     ///
     /// # Errors
     /// A folder that is none of a study; data that has changed.
-    pub fn of_study(path: &Path) -> Result<Self, Error> {
+    pub fn for_study(path: &Path) -> Result<Self, Error> {
         let (study, first) = study::read_again(path)?;
         let audit = StudyFolder::audit(path, &study)?;
         Ok(Self::from_study("the folds of the study", study, first, audit))

@@ -3,7 +3,7 @@
 //! - Columns may stand in any order; `subject`, `activity` and `timestamp` (or `time`) are known by name, whatever the
 //!   case. Every other column is a channel, in the order of the header; a column without a name (a table's index, as
 //!   pandas writes it) is ignored.
-//! - The timestamp is optional. Its unit is in its name (`timestamp_s`, `_ms`, `_us`, `_ns`), or it is told from the
+//! - The timestamp is optional. Its unit is in its name (`timestamp_s`, `_ms`, `_us`, `_ns`), or follows from the
 //!   median step between rows: up to 1 means seconds, up to a thousand milliseconds, up to a million microseconds,
 //!   from there nanoseconds.
 //! - Fields are separated by commas and may be quoted; a row is a line. Blank lines are skipped.

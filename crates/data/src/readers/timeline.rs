@@ -13,7 +13,7 @@
 use std::ops::Range;
 
 /// A step of more than this many nominal intervals ends a recording. WISDM's phones are late by up to 4.5 intervals
-/// within one unbroken recording; a window of two seconds should not hide half a second of nothing.
+/// within one unbroken recording; a window of two seconds should not contain a gap of half a second.
 pub(crate) const GAP: f64 = 10.0;
 
 /// Rows missing a timestamp are spread between their neighbours only if that leaves each at most this many nominal
@@ -27,7 +27,7 @@ const SAME: f64 = 1e-5;
 /// timestamp is taken for zero.
 const NEVER: f64 = 4e9;
 
-/// Seconds beyond which a step is a pause, and tells nothing of the interval between samples.
+/// Seconds beyond which a step is a pause, and is not used to estimate the interval between samples.
 const PAUSE: f64 = 3600.0;
 
 /// A stretch of rows of one file, subject and activity.

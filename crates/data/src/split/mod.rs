@@ -35,8 +35,8 @@ pub struct Split {
     pub valid_subjects: Vec<String>,
     /// Validation windows that share at least one raw sample with a training window.
     pub shared_windows: usize,
-    /// Whether `shared_windows` counts all of them. A source that was cut into windows before Triax saw it may repeat
-    /// samples among them, and nothing in it tells.
+    /// Whether `shared_windows` counts all of them. Windows of a source that is already cut into windows may share samples,
+    /// which the source does not record.
     pub overlap_known: bool,
     /// Recordings too short for a window.
     pub n_short_recordings: usize,

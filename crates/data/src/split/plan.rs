@@ -42,12 +42,12 @@ pub enum SplitPlan {
 pub enum Folds {
     /// Each subject in turn (LOSO).
     LeaveOneSubjectOut,
-    /// The subjects in so many groups of about as many windows; each group in turn.
+    /// The given number of groups of subjects, with about as many windows each; each group in turn.
     Groups(usize),
     /// Some subjects, in a single fold: the split of [`SplitPlan::Subject`].
     HeldOut,
-    /// Windows at random in so many parts, whichever subject they come from; each part in turn. Leaks wherever windows overlap,
-    /// and says nothing about unseen people: for comparison only.
+    /// The given number of random parts of the windows, regardless of subjects; each part in turn. It leaks if windows overlap,
+    /// and does not measure the accuracy on unseen people. It is for comparison only.
     Random(usize),
     /// The split that the source comes with, in a single fold: that of [`SplitPlan::Predefined`].
     Predefined,

@@ -213,8 +213,7 @@ fn rotation(turn: f32, height: f32, azimuth: f32) -> [[f32; 3]; 3] {
     ]
 }
 
-/// Sine and cosine of an angle of so many whole turns, to 1e-7: their series up to an eighth of a turn to either side of
-/// the nearest quarter.
+/// Sine and cosine of an angle in whole turns, to 1e-7: their series, up to an eighth of a turn from the nearest quarter.
 #[inline(always)]
 fn sine_and_cosine(turns: f32) -> [f32; 2] {
     let quarter = (4.0 * turns + 0.5).floor();

@@ -93,7 +93,7 @@ impl<F: Float> CpuSession<F> {
         team.each_as_free(&mut members, |thread, member, (model, results)| {
             *results = self.train_member(member, model, stretch, &mut workspace(thread), &Team::alone(), |_| {
                 let progress = Progress { steps: steps.fetch_add(1, Relaxed) + 1, newest: None };
-                // Whoever is busy telling has told enough.
+                // A report is skipped while another thread reports.
                 if let Ok(mut watch) = watch.try_lock()
                     && watch(progress).is_break()
                 {

@@ -91,7 +91,7 @@ pub(super) struct MaxPool {
 pub(super) enum Stage {
     Affine(Affine),
     MaxPool(MaxPool),
-    /// In place, on so many rows from `x` on.
+    /// In place, on a number of rows from `x` on.
     Dropout {
         x: usize,
         features: usize,

@@ -2,6 +2,8 @@
 
 use realfft::RealFftPlanner;
 
+use crate::statistics::{mean, quantile};
+
 /// Bands of the spectrum in Hz: changes of posture, steps, running, shaking. An unknown rate is taken as
 /// [`USUAL_RATE_HZ`].
 const BANDS: [(f64, f64); 4] = [(0.0, 0.7), (0.7, 2.0), (2.0, 4.0), (4.0, f64::INFINITY)];
@@ -136,21 +138,10 @@ impl Spectrum {
     }
 }
 
-fn mean(x: &[f64]) -> f64 {
-    x.iter().sum::<f64>() / x.len().max(1) as f64
-}
-
 /// Population standard deviation.
 fn deviation(x: &[f64]) -> f64 {
     let mean = mean(x);
     (x.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / x.len().max(1) as f64).sqrt()
-}
-
-/// Quantile with linear interpolation between order statistics.
-fn quantile(sorted: &[f64], share: f64) -> f64 {
-    let at = share * (sorted.len() - 1) as f64;
-    let (below, above) = (sorted[at as usize], sorted[(at as usize + 1).min(sorted.len() - 1)]);
-    below + (above - below) * at.fract()
 }
 
 /// Pearson's correlation; 0 if one of the series is constant.

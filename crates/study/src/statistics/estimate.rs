@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use triax_model::random::{Purpose, Stream};
 
+use super::{mean, quantile};
+
 /// Number of resamples. It determines the ends of an interval to about a fiftieth of its width.
 const RESAMPLES: usize = 10_000;
 /// Probability outside of the interval, on each side.
@@ -39,18 +41,9 @@ impl Estimate {
         let mut resampled = || (0..n).map(|_| values[draws.below(n as u32) as usize]).sum::<f64>() / n as f64;
         let mut means: Vec<f64> = (0..RESAMPLES).map(|_| resampled()).collect();
         means.sort_by(f64::total_cmp);
-        let quantile = |share: f64| {
-            let at = share * (RESAMPLES - 1) as f64;
-            let (below, above) = (means[at as usize], means[at as usize + 1]);
-            below + (above - below) * at.fract()
-        };
         let deviation = (squares / (n - 1) as f64).sqrt();
-        Self { mean, deviation, low: quantile(TAIL), high: quantile(1.0 - TAIL) }
+        Self { mean, deviation, low: quantile(&means, TAIL), high: quantile(&means, 1.0 - TAIL) }
     }
-}
-
-fn mean(values: &[f64]) -> f64 {
-    values.iter().sum::<f64>() / values.len().max(1) as f64
 }
 
 #[cfg(test)]

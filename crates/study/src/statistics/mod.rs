@@ -7,10 +7,12 @@
 
 mod estimate;
 mod holm;
+mod quantile;
 mod signed_rank;
 mod words;
 
 pub use estimate::Estimate;
 pub use holm::holm;
+pub(crate) use quantile::{mean, quantile};
 pub use signed_rank::{SignedRank, signed_rank};
 pub use words::words;

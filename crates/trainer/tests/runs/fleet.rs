@@ -1,4 +1,4 @@
-//! Fleets: what becomes of a model does not depend on who else is trained.
+//! Fleets: the result of a model does not depend on the other models.
 
 use triax_engine::{CpuEngine, Engine, StepResult};
 use triax_losses::Loss;
@@ -11,7 +11,7 @@ use triax_trainer::{
 use crate::setup::{Setup, empty_folder, finished};
 use crate::toy::{Fault, Toy};
 
-/// Seven models that have nothing in common but what they must: their epochs have two to five steps.
+/// Seven models that differ in everything that the models of a fleet may differ in. Their epochs have two to five steps.
 fn models() -> Vec<Setup> {
     let plateau = Schedule::Plateau { factor: 0.5, patience: 1, min_delta: 10.0, cooldown: 0, min_learning_rate: 0.0 };
     let model = |m: usize| {

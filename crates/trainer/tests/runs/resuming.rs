@@ -1,4 +1,4 @@
-//! A run that is killed or interrupted, anywhere and any number of times, ends as if nothing had happened.
+//! A run that is killed or interrupted anywhere, any number of times, ends with the same bits.
 
 use std::fs;
 use std::io::Write;
@@ -14,7 +14,7 @@ use triax_trainer::{
 use crate::setup::{Setup, StopAfter, assert_same_run, copy, empty_folder, finished, windows};
 use crate::toy::Toy;
 
-/// The small job, made to use everything that a checkpoint has to carry.
+/// Variants of the small job that together use every part of a checkpoint.
 fn setups() -> Vec<Setup> {
     let mut plateau = Setup::new();
     plateau.plan.schedule =
@@ -33,7 +33,7 @@ fn setups() -> Vec<Setup> {
     vec![plateau, cosine, unvalidated, averaged]
 }
 
-/// Copies the run's folder at every event it is told of.
+/// Copies the run's folder at every event.
 struct Snapshots {
     run: PathBuf,
     into: PathBuf,
@@ -81,7 +81,7 @@ fn resume_every_snapshot(setup: &Setup, engine: &dyn Engine, damage: impl Fn(&Pa
 
 #[test]
 fn a_run_killed_anywhere_resumes_to_the_same_bits() {
-    // Saved after every epoch; and never before the end, so that all but the first state is lost.
+    // Saved after every epoch, or only at the start and at the end.
     for save_every in [Duration::ZERO, Duration::MAX] {
         for setup in setups() {
             resume_every_snapshot(&Setup { save_every, ..setup }, &Toy::default(), |_, _| ());

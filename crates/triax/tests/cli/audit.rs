@@ -1,4 +1,4 @@
-//! `triax data audit`: each leak is planted once and found, and sound data passes.
+//! `triax data audit`: each kind of leak is found, and sound data has none.
 
 use std::fs;
 use std::path::Path;
@@ -20,7 +20,7 @@ fn json(answer: &Answer) -> Value {
     serde_json::from_str(&answer.stdout).unwrap_or_else(|e| panic!("{e}: {}\n{}", answer.stdout, answer.stderr))
 }
 
-/// The checks that leak, and what the exit code must say of them.
+/// The checks that leak. The exit code must agree.
 #[track_caller]
 fn leaking_checks(answer: &Answer) -> Vec<String> {
     let found = json(answer);
@@ -113,7 +113,7 @@ fn random_windows_leak() {
     // Windows that only touch share no samples, and the people all the same.
     let apart = [&split[..], &["--step", "32"]].concat();
     assert_eq!(leaks(folder.path(), "data.csv", &apart), ["subjects", "recordings"]);
-    // Without --strict a leak is told, and no failure.
+    // Without --strict a leak is reported, but is no failure.
     let answer = audit(folder.path(), "data.csv", &split).done();
     assert!(answer.stdout.contains("LEAK   samples") && answer.stdout.contains("too good"), "{}", answer.stdout);
     assert!(answer.stdout.lines().all(|line| line.chars().count() <= 80), "{}", answer.stdout);

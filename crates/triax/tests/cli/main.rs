@@ -1,4 +1,4 @@
-//! Drives the binary as a user would: every test starts processes and looks at what they print, leave and answer.
+//! Runs the binary as a user would. Tests check what the processes print, the files that they write, and their exit codes.
 
 mod audit;
 mod bad_input;
@@ -23,7 +23,7 @@ use std::process::{Command, Output, Stdio};
 
 use tempfile::TempDir;
 
-/// What one process printed and answered.
+/// The output and the exit code of a process.
 struct Answer {
     code: Option<i32>,
     stdout: String,
@@ -36,14 +36,14 @@ impl Answer {
         Self { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
     }
 
-    /// The answer of a process that did what it was asked to.
+    /// Checks that the process succeeded.
     #[track_caller]
     fn done(self) -> Self {
         assert_eq!(self.code, Some(0), "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
         self
     }
 
-    /// The message of a process that refused with this exit code, and never with a panic.
+    /// Checks that the process failed with this exit code and without a panic, and returns its message.
     #[track_caller]
     fn refused(self, code: i32) -> String {
         assert_eq!(self.code, Some(code), "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
@@ -54,7 +54,7 @@ impl Answer {
         self.stderr
     }
 
-    /// The objects of `--json`, a line each.
+    /// The objects that `--json` prints, one per line.
     fn json_lines(&self) -> Vec<serde_json::Value> {
         self.stdout.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"))).collect()
     }
@@ -63,7 +63,7 @@ impl Answer {
 /// `triax` with these arguments, in an empty folder of its own.
 fn command<S: AsRef<OsStr>>(folder: &Path, args: impl IntoIterator<Item = S>) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_triax"));
-    // What is measured of this machine is kept apart from what its user's runs have measured.
+    // The user's cache of measurements stays as it is.
     command.args(args).current_dir(folder).env("TRIAX_CACHE_DIR", folder.join("cache")).stdin(Stdio::null());
     command
 }
@@ -93,7 +93,7 @@ const SMALL: [&str; 14] = [
 /// `train` with the small network on `data`, into the folder `out`.
 fn train_small(folder: &Path, data: &str, out: &str, more: &[&str]) -> Answer {
     let fixed = ["train", "--data", data, "--out", out];
-    // An option that is given again replaces the small run's own.
+    // Options in `more` replace those of the small run.
     let mut args: Vec<&str> = fixed.to_vec();
     for pair in SMALL.chunks(2) {
         if !more.contains(&pair[0]) {

@@ -76,7 +76,7 @@ fn windows_are_normalised_by_themselves_as_in_training() {
         let file_rows = triax(folder.path(), ["predict", "run", "--data", "data.csv", "--device", "cpu"]).done();
         let piped_rows = piped(folder.path(), &recordings::csv(4, 160)).done();
         assert_eq!(file_rows.stdout, piped_rows.stdout);
-        // What training has found in its own validation part, evaluation finds again.
+        // The evaluation of the validation part agrees with that of training.
         let metrics = read_json(folder.path().join("run/metrics.json"));
         let answer = triax(folder.path(), ["evaluate", "run", "--json", "--device", "cpu"]).done();
         let found = &answer.json_lines()[0]["metrics"];
@@ -104,7 +104,7 @@ fn a_line_goes_out_as_soon_as_its_window_is_full() {
             let [x, y, z] = recordings::sample(0, 1, row);
             stdin.write_all(format!("{z},{x},{y}\n").as_bytes()).unwrap();
         }
-        // The pipe is still open: were the line held back, this would wait for ever.
+        // The pipe is still open. A buffered line would block this read.
         let line = lines.next().unwrap();
         assert!(line.starts_with(&format!(",{},{},", window * 32, window * 32 + 31)), "{line}");
     }

@@ -1,4 +1,4 @@
-//! Recordings made on the spot: three activities that differ in level and rhythm, the same each time.
+//! Synthetic recordings, the same each time: three activities that differ in level and frequency.
 
 use std::fs;
 use std::path::Path;

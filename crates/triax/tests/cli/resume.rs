@@ -1,4 +1,4 @@
-//! Runs that are killed or interrupted, and go on: they end with the bytes of a run that was never stopped.
+//! Runs that are killed or interrupted and resumed end with the bytes of an uninterrupted run.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -7,7 +7,7 @@ use std::process::{Child, Stdio};
 
 use crate::{SMALL, command, data, read_json, recordings, train_small, trained, triax};
 
-/// Long enough that it is still going on when it is stopped after its third epoch.
+/// A run that lasts long enough to be stopped after its third epoch.
 const LONG: [&str; 6] = ["--epochs", "120", "--batch-size", "4", "--lr-schedule", "cosine"];
 
 /// Lets `args` train until `n_epochs` more epochs have ended.
@@ -32,7 +32,7 @@ pub fn start_long(folder: &Path, n_epochs: usize) -> Child {
     train_for(folder, &args, n_epochs)
 }
 
-/// Everything but the seconds of each epoch must be as in a run that was never stopped.
+/// Checks that everything but the seconds of each epoch is as in an uninterrupted run.
 fn assert_same_as_unstopped(folder: &Path) {
     train_small(folder, "data.csv", "unstopped", &[&LONG[..], &["--quiet"]].concat()).done();
     for file in ["best.safetensors", "last.safetensors", "metrics.json"] {
@@ -54,7 +54,7 @@ fn assert_same_as_unstopped(folder: &Path) {
 #[test]
 fn a_killed_run_goes_on_as_if_nothing_had_happened() {
     let folder = data();
-    // SIGKILL, wherever the run happens to be; twice.
+    // SIGKILL at an arbitrary moment, twice.
     let mut child = start_long(folder.path(), 3);
     child.kill().unwrap();
     child.wait().unwrap();
@@ -85,7 +85,7 @@ fn a_resumed_run_keeps_its_settings_and_its_data() {
     let folder = trained();
     let message = triax(folder.path(), ["train", "--resume", "run", "--epochs", "5"]).refused(2);
     assert!(message.contains("`epochs` is 2 in run, not 5"), "{message}");
-    // What does not change anything is allowed, and a finished run is only summed up again.
+    // An option that changes nothing is allowed. A finished run is only evaluated again.
     let before = fs::read(folder.path().join("run/last.safetensors")).unwrap();
     triax(folder.path(), ["train", "--resume", "run", "--epochs", "2", "--quiet"]).done();
     assert_eq!(before, fs::read(folder.path().join("run/last.safetensors")).unwrap());

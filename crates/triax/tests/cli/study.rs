@@ -9,11 +9,11 @@ use serde_json::Value;
 
 use crate::{Answer, SMALL, command, data, read_json, recordings, train_small, triax};
 
-/// What must not depend on how a study came about.
+/// The files that must not depend on the order of training.
 const RESULTS: [&str; 5] = ["results.csv", "subjects.csv", "history.csv", "baselines.csv", "summary.json"];
 /// Two losses, four subjects, two seeds: 16 trainings of a moment.
 const GRID: [&str; 4] = ["--vary", "loss=hinge,squared_hinge", "--seeds", "2"];
-/// Enough trainings, and long enough ones, that it is still going on when it is stopped after its first ones.
+/// Trainings that last long enough for the study to be stopped after the first ones.
 const LONG: [&str; 8] = ["--vary", "loss=hinge,squared_hinge", "--seeds", "12", "--epochs", "40", "--batch-size", "4"];
 
 /// `study` with the small network on `data.csv`, into the folder `out`.
@@ -53,7 +53,7 @@ fn n_ended(folder: &Path, study: &str) -> usize {
     entries.filter(|entry| entry.as_ref().unwrap().path().extension().is_some_and(|e| e == "safetensors")).count()
 }
 
-/// A study of many trainings into the folder `out`, some more of which have ended.
+/// Starts a study into the folder `out`, and waits until another of its trainings has ended.
 fn begin(folder: &Path, args: &[&str], out: &str) -> Child {
     let n_before = n_ended(folder, out);
     let mut child = command(folder, args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("triax starts");
@@ -97,7 +97,7 @@ fn the_four_losses_are_compared_on_people_left_out() {
     assert_eq!((kinds("network"), kinds("ensemble")), (4, 4));
     assert!(kinds("baseline") > 0);
     for one in competitors {
-        // Each subject is judged once by each seed; ensembles and baselines speak once.
+        // Each seed predicts each window once; an ensemble and a baseline predict it once.
         let times = if one["kind"] == "network" { 2 } else { 1 };
         let n: u64 = one["confusion"]
             .as_array()
@@ -200,13 +200,13 @@ fn ctrl_c_keeps_what_has_ended_and_says_how_to_go_on() {
         answer.stderr
     );
     assert!(!is_over(folder.path(), "stopped"));
-    // The tables are whole, and in order, as far as it came.
+    // The tables are complete and in order up to the interruption.
     let rows = table(&folder.path().join("stopped/results.csv"));
     assert!((2..97).contains(&rows.len()), "{} rows", rows.len());
     let numbers: Vec<usize> = rows[1..].iter().map(|row| row[0].parse().unwrap()).collect();
     assert!(numbers.is_sorted());
 
-    // It goes on as it was begun, from any folder.
+    // It resumes from any folder, with the same settings.
     let elsewhere = tempfile::tempdir().unwrap();
     let path = folder.path().join("stopped");
     triax(elsewhere.path(), ["study".as_ref(), "--resume".as_ref(), path.as_os_str(), "--quiet".as_ref()]).done();

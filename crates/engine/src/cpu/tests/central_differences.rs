@@ -28,7 +28,7 @@ fn random(index: u64, n: usize) -> Vec<f64> {
     super::random(index, n).into_iter().map(f64::from).collect()
 }
 
-/// Holds `gradient` against central differences of `value` around `at`. Of many entries only every so many are tried.
+/// Compares `gradient` with central differences of `value` around `at`, for at most 50 entries.
 #[track_caller]
 fn assert_gradient(what: &str, at: &[f64], gradient: &[f64], mut value: impl FnMut(&[f64]) -> f64) {
     assert_eq!(at.len(), gradient.len(), "{what}");

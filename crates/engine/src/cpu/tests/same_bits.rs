@@ -10,7 +10,7 @@ use super::{Case, SEED, family, plan, small_network, train, weights, window_set}
 
 const BATCHES: [usize; 7] = [1, 15, 16, 17, 33, 300, 1000];
 
-/// Both floats on so many threads.
+/// The engine in f32 and in f64, on `n_threads` threads.
 fn engines(n_threads: usize) -> [Box<dyn Engine>; 2] {
     [Box::new(CpuEngine::<f32>::with_threads(n_threads)), Box::new(CpuEngine::<f64>::with_threads(n_threads))]
 }

@@ -113,11 +113,11 @@ fn audit(args: &Args) -> Result<SplitAudit, Error> {
                     name.replace('_', "-"),
                 )));
             }
-            return if is_study { SplitAudit::of_study(path) } else { SplitAudit::of_run(path) };
+            return if is_study { SplitAudit::for_study(path) } else { SplitAudit::for_run(path) };
         }
     }
     given.extend(args.seed.map(|seed| ("seed".to_owned(), seed.into())));
-    SplitAudit::of_data(Settings::from_entries(&given)?, args.folds)
+    SplitAudit::for_data(Settings::from_entries(&given)?, args.folds)
 }
 
 /// The findings, within 80 columns.
