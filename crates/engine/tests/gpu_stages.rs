@@ -45,7 +45,7 @@ fn stages_agree_with_the_truth() {
         let batches: &[usize] = if s == 2 { &[1, 3, 4, 5, 31, 32, 33] } else { [&[1, 33], &[4, 31], &[5, 32]][s % 3] };
         for &batch in batches {
             // Every loss turns up with every batch somewhere.
-            let loss = Loss::ALL[(s + batch) % 4];
+            let loss = Loss::ALL[(s + batch) % Loss::ALL.len()];
             let case = Case::new(&spec, loss, batch);
             let found = case.gradients(&engine, &case.indices(batch), 5);
             assert_stages(&case, &found, &truth(&case, &case.indices(batch), 5));

@@ -1,11 +1,8 @@
 //! The training of a fleet in memory: models of one shape, as many at once as the device holds.
 
-use triax_model::Weights;
-
-use crate::error::{Breakdown, FitError};
-use crate::history::EpochRecord;
+use crate::error::FitError;
 use crate::job::Job;
-use crate::metrics::Metrics;
+use crate::model_result::ModelResult;
 use crate::observer::{FitSize, Observer};
 use crate::training::Training;
 
@@ -16,24 +13,6 @@ pub enum FitOutcome {
     Finished(Vec<ModelResult>),
     /// The observer asked to stop. These are the results of the groups that had ended: models from the first on.
     Interrupted(Vec<ModelResult>),
-}
-
-/// The result of one model.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ModelResult {
-    /// Its complete epochs, the first one first.
-    pub history: Vec<EpochRecord>,
-    /// The trained model; or how its training broke down, which does not affect the others.
-    pub end: Result<TrainedModel, Breakdown>,
-}
-
-/// A model after its last epoch.
-#[derive(Clone, Debug, PartialEq)]
-pub struct TrainedModel {
-    /// Its weights.
-    pub weights: Weights,
-    /// Its figures over the validation windows; absent where it has none.
-    pub validation: Option<Metrics>,
 }
 
 /// Trains the models of `job`, group after group, and writes no files. The result of a model does not depend on the others.

@@ -7,10 +7,10 @@ use triax_model::Weights;
 
 use crate::average;
 use crate::error::Breakdown;
-use crate::fit::{ModelResult, TrainedModel};
 use crate::history::EpochRecord;
 use crate::job::Model;
 use crate::metrics::Metrics;
+use crate::model_result::{ModelResult, TrainedModel};
 use crate::progress::Progress;
 use crate::schedule::Schedule;
 

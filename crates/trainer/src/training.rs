@@ -8,9 +8,9 @@ use triax_engine::{Engine, EngineError, Evaluation, Member, MemberEpoch, Optimiz
 use triax_model::Weights;
 
 use crate::error::FitError;
-use crate::fit::ModelResult;
 use crate::job::{Job, Model};
 use crate::metrics::Metrics;
+use crate::model_result::ModelResult;
 use crate::model_state::ModelState;
 use crate::observer::Observer;
 use crate::progress::not_finite;

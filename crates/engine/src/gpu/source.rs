@@ -110,7 +110,7 @@ pub(super) struct FleetKey {
     pub scaled: bool,
     /// Whether any model has dropout.
     pub drops: bool,
-    /// How training windows are augmentation.
+    /// How training windows are augmented.
     pub augmentation: AugmentationKinds,
     pub training: Batch,
     pub evaluation: Batch,
@@ -499,7 +499,11 @@ mod tests {
         let mut keys = Vec::new();
         for layout in layouts() {
             for (n, optimizer) in FORMS.into_iter().enumerate() {
-                let losses = if n < 4 { vec![Loss::ALL[n]] } else { Loss::ALL[..n - 2].to_vec() };
+                let n_losses = Loss::ALL.len();
+                let losses = match Loss::ALL.get(n) {
+                    Some(&loss) => vec![loss],
+                    None => Loss::ALL[..n_losses.min(n - n_losses + 2)].to_vec(),
+                };
                 let training = Batch { tiles: [1, 8, 2, 256, 16_384, 3, 8][n] };
                 let evaluation = Batch { tiles: [512, 1][n % 2] };
                 let (scaled, drops) = (n % 2 == 0, n % 3 == 0);

@@ -21,7 +21,7 @@ fn models() -> Vec<Setup> {
         let network = Network::new(spec).unwrap();
         let mut plan = setup.plan.clone();
         plan.training.seed = 10 + m as u64;
-        plan.training.loss = Loss::ALL[m % 4];
+        plan.training.loss = Loss::ALL[m % Loss::ALL.len()];
         plan.training.class_weights = [None, Some(vec![0.5, 1.0, 2.0])][m % 2].clone();
         plan.learning_rate = 0.01 + 0.002 * m as f32;
         plan.schedule = [Schedule::Constant, plateau, Schedule::Cosine][m % 3];

@@ -1,15 +1,13 @@
 //! `triax evaluate`: the metrics of a trained network on recordings.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use serde_json::json;
 use triax::settings::{DataSource, FormatChoice, SplitKind, SplitSettings};
-use triax::{EvaluateOptions, Part, Predictor, PredictorOptions, PredictorOrigin, WhichWeights, evaluate};
-use triax_engine::device::DeviceChoice;
+use triax::{EvaluateOptions, Part, PredictorOrigin, evaluate};
 
-use super::options::{formats, fraction, named, positive};
+use super::options::{PredictorArgs, formats, fraction, named, positive};
 use super::print_notices;
 use super::text::{self, Labels, SYNTHETIC};
 
@@ -32,9 +30,8 @@ setting that did best on the study's data is judged a little too well by the sam
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// A run folder, a .safetensors file of one, or a study's folder
-    #[arg(value_name = "RUN|STUDY")]
-    run: PathBuf,
+    #[command(flatten)]
+    predictor: PredictorArgs,
     /// Recordings to judge it by, or `synthetic` [default: those of the run or study]
     #[arg(long, value_name = "PATH|synthetic")]
     data: Option<DataSource>,
@@ -59,15 +56,6 @@ pub struct Args {
     /// Seed of the split and of the synthetic set [default: that of the run, or 0]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
-    /// Which weights of a run folder
-    #[arg(long, value_parser = named::<WhichWeights>(WhichWeights::choices), default_value = "last")]
-    weights: WhichWeights,
-    /// Setting of a study to judge, by its name in the report [default: the best by macro-F1]
-    #[arg(long, value_name = "NAME")]
-    setting: Option<String>,
-    /// Device to compute on
-    #[arg(long, value_name = "auto|cpu|gpu|gpu:N", default_value = "auto")]
-    device: DeviceChoice,
     /// Print a JSON object
     #[arg(long)]
     json: bool,
@@ -84,15 +72,14 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         step: args.step,
         seed: args.seed,
     };
-    let (weights, setting, device) = (args.weights, args.setting, args.device);
-    let predictor = Predictor::open_with(&args.run, &PredictorOptions { weights, setting, device })?;
+    let predictor = args.predictor.open()?;
     print_notices(&predictor.notices);
     let evaluation = evaluate(&predictor, &options)?;
     print_notices(&evaluation.notices);
     let mut out = io::stdout().lock();
     if args.json {
         let mut line = json!({
-            "run": args.run, "data": evaluation.data, "synthetic": evaluation.synthetic, "fingerprint": evaluation.fingerprint,
+            "run": args.predictor.run, "data": evaluation.data, "synthetic": evaluation.synthetic, "fingerprint": evaluation.fingerprint,
             "judged": evaluation.judged, "n_windows": evaluation.n_windows, "metrics": evaluation.metrics,
         });
         if let PredictorOrigin::Study(study) = &predictor.origin {
@@ -103,7 +90,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let synthetic = if evaluation.synthetic { SYNTHETIC } else { "" };
-    writeln!(out, "network   {}, trained with {}", args.run.display(), predictor.loss()?)?;
+    writeln!(out, "network   {}, trained with {}", args.predictor.run.display(), predictor.loss()?)?;
     if let PredictorOrigin::Study(study) = &predictor.origin {
         writeln!(out, "          {} networks of {}", predictor.members().len(), study.setting)?;
     }

@@ -4,15 +4,17 @@
 //! of a config file and a point of a study's grid therefore have the same meaning.
 
 use std::marker::PhantomData;
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::builder::{PossibleValue, PossibleValuesParser, RangedU64ValueParser, TypedValueParser};
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 use serde_json::Value;
-use triax::Settings;
 use triax::settings::{
     Choice, DataSettings, Entries, FormatChoice, Group, NetworkSettings, Setting, SplitSettings, text_of,
 };
+use triax::{Error, Predictor, PredictorOptions, Settings, WhichWeights};
+use triax_engine::device::DeviceChoice;
 
 /// Groups of settings.
 pub trait Groups {
@@ -133,4 +135,29 @@ pub fn fraction(text: &str) -> Result<f64, String> {
     number
         .filter(|number| *number > 0.0 && *number < 1.0)
         .ok_or_else(|| "a number between 0 and 1 is needed".to_owned())
+}
+
+/// The networks that judge or predict, and the device that computes.
+#[derive(Args)]
+pub struct PredictorArgs {
+    /// A run folder, a .safetensors file of one, or a study's folder
+    #[arg(value_name = "RUN|STUDY")]
+    pub run: PathBuf,
+    /// Which weights of a run folder
+    #[arg(long, value_parser = named::<WhichWeights>(WhichWeights::choices), default_value = "last")]
+    weights: WhichWeights,
+    /// Setting of a study whose networks are used, by its name in the report [default: the best by macro-F1]
+    #[arg(long, value_name = "NAME")]
+    pub setting: Option<String>,
+    /// Device to compute on
+    #[arg(long, value_name = "auto|cpu|gpu|gpu:N", default_value = "auto")]
+    device: DeviceChoice,
+}
+
+impl PredictorArgs {
+    /// Opens them.
+    pub fn open(&self) -> Result<Predictor, Error> {
+        let Self { weights, ref setting, device, .. } = *self;
+        Predictor::open_with(&self.run, &PredictorOptions { weights, setting: setting.clone(), device })
+    }
 }

@@ -7,14 +7,11 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, ensure};
 use triax::settings::{DataSource, FormatChoice};
-use triax::{
-    Prediction, Predictor, PredictorOptions, PredictorOrigin, Sample, StreamPredictor, WhichWeights, read_corpus,
-};
+use triax::{Prediction, Predictor, PredictorOrigin, Sample, StreamPredictor, read_corpus};
 use triax_data::{CsvRows, DataError, Format};
-use triax_engine::device::DeviceChoice;
 use triax_model::whole_file;
 
-use super::options::{formats, named, positive};
+use super::options::{PredictorArgs, formats, positive};
 use super::print_notices;
 
 const EXAMPLES: &str = "\
@@ -39,9 +36,8 @@ the logarithm of the mean probability where the loss is categorical_crossentropy
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// A run folder, a .safetensors file of one, or a study's folder
-    #[arg(value_name = "RUN|STUDY")]
-    run: PathBuf,
+    #[command(flatten)]
+    predictor: PredictorArgs,
     /// `-` reads CSV rows from standard input as they come
     #[arg(value_name = "-", value_parser = ["-"], required_unless_present = "data", conflicts_with = "data")]
     stdin: Option<String>,
@@ -57,23 +53,12 @@ pub struct Args {
     /// Samples from one window to the next [default: as in training]
     #[arg(long, value_name = "SAMPLES", value_parser = positive())]
     step: Option<usize>,
-    /// Which weights of a run folder
-    #[arg(long, value_parser = named::<WhichWeights>(WhichWeights::choices), default_value = "last")]
-    weights: WhichWeights,
-    /// Setting of a study whose networks predict, by its name in the report [default: the best by macro-F1]
-    #[arg(long, value_name = "NAME")]
-    setting: Option<String>,
-    /// Device to compute on
-    #[arg(long, value_name = "auto|cpu|gpu|gpu:N", default_value = "auto")]
-    device: DeviceChoice,
 }
 
 /// Runs the subcommand.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let is_named = args.setting.is_some();
-    let (weights, setting, device) = (args.weights, args.setting, args.device);
-    let predictor = Predictor::open_with(&args.run, &PredictorOptions { weights, setting, device })?;
-    if let (PredictorOrigin::Study(study), false) = (&predictor.origin, is_named) {
+    let predictor = args.predictor.open()?;
+    if let (PredictorOrigin::Study(study), None) = (&predictor.origin, &args.predictor.setting) {
         eprintln!("note: predicting with the {} networks of `{}`.", predictor.members().len(), study.setting);
     }
     print_notices(&predictor.notices);

@@ -91,7 +91,7 @@ fn fleet(n_windows: usize, batch_size: usize) -> Vec<Case> {
     let member = |m: usize| {
         let network = small_network([0.0, 0.2, 0.5][m % 3]);
         let plan = TrainingPlan {
-            loss: Loss::ALL[m % 4],
+            loss: Loss::ALL[m % Loss::ALL.len()],
             optimizer: Optimizer::AdamW { beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7, weight_decay: 0.01 * m as f32 },
             batch_size,
             clip_norm: (m % 3 == 1).then_some(0.1),
