@@ -99,8 +99,8 @@ impl Error {
         text
     }
 
-    /// A setting that makes no sense, with the file that it stands in.
-    pub(crate) fn in_file(self, path: &Path) -> Self {
+    /// This error with the file that is at fault, where settings are.
+    pub fn in_file(self, path: &Path) -> Self {
         match self {
             Self::Usage(problem) => Self::Usage(format!("{}: {problem}", path.display())),
             other => other,

@@ -60,7 +60,11 @@ impl<G: Groups> Args for GivenSettings<G> {
 fn option(setting: &Setting, default: &Value) -> Arg {
     let mut arg = Arg::new(setting.name).long(setting.name.replace('_', "-"));
     let shown = match default {
-        Value::Bool(_) => return arg.help(setting.help).action(ArgAction::SetTrue),
+        Value::Bool(_) => {
+            // A flag that a file sets can be taken back: `--no-shuffle=false`.
+            let arg = arg.num_args(0..=1).require_equals(true).default_missing_value("true").hide_possible_values(true);
+            return arg.value_name("true|false").value_parser(["true", "false"]).help(setting.help);
+        }
         Value::Number(number) => number.as_f64().map(|number| number.to_string()),
         value => text_of(setting.name, value).filter(|text| !text.is_empty()),
     };
@@ -82,20 +86,15 @@ fn option(setting: &Setting, default: &Value) -> Arg {
 }
 
 fn possible(choice: Choice) -> PossibleValue {
-    let value = PossibleValue::new(choice.name);
+    let value = PossibleValue::new(choice.name).aliases(choice.aliases);
     if choice.help.is_empty() { value } else { value.help(choice.help) }
 }
 
 impl<G: Groups> FromArgMatches for GivenSettings<G> {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        let defaults = Settings::default().entries();
         let mut entries = Entries::new();
         for setting in G::GROUPS.iter().flat_map(|group| group.settings) {
-            if defaults[setting.name].is_boolean() {
-                if matches.get_flag(setting.name) {
-                    entries.insert(setting.name.to_owned(), true.into());
-                }
-            } else if let Some(values) = matches.get_many::<String>(setting.name) {
+            if let Some(values) = matches.get_many::<String>(setting.name) {
                 let values: Vec<&str> = values.map(String::as_str).collect();
                 entries.insert(setting.name.to_owned(), values.join(",").into());
             }

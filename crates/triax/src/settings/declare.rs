@@ -20,6 +20,8 @@ pub struct Choice {
     pub name: &'static str,
     /// What it stands for; empty where the setting's own help says so.
     pub help: &'static str,
+    /// Other names, which old files use.
+    pub aliases: &'static [&'static str],
 }
 
 /// Settings that belong together.
@@ -112,7 +114,7 @@ macro_rules! named {
 
             /// Every value with its name and what it stands for.
             pub fn choices() -> Vec<$crate::settings::Choice> {
-                vec![$($crate::settings::Choice { name: $name, help: concat!($($help),*).trim_ascii() }),*]
+                vec![$($crate::settings::Choice { name: $name, help: concat!($($help),*).trim_ascii(), aliases: &[$($alias),*] }),*]
             }
         }
 

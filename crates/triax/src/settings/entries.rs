@@ -40,14 +40,13 @@ impl Settings {
     /// The settings that `entries` give, with the defaults of their preset for the rest. `null` gives nothing.
     ///
     /// # Errors
-    /// [`Error::Usage`] for a name that is no setting, or a value that its setting cannot have.
+    /// [`Error::Usage`] for a name that is no setting, or a value that its setting cannot have. Whether settings go together
+    /// is for [`Settings::check`] to say.
     pub fn from_entries(entries: &Entries) -> Result<Self, Error> {
+        entries.keys().filter(|name| *name != RECORDED).try_for_each(|name| Self::check_name(name))?;
+        let given = entries.iter().filter(|(name, value)| *name != RECORDED && !value.is_null());
         let mut all = preset(entries)?.entries();
-        all.extend(
-            entries.iter().filter(|(_, value)| !value.is_null()).map(|(name, value)| (name.clone(), value.clone())),
-        );
-        all.remove(RECORDED);
-        all.keys().try_for_each(|name| Self::check_name(name))?;
+        all.extend(given.map(|(name, value)| (name.clone(), value.clone())));
         let mut settings = Self {
             data: read::<DataSettings>(&all)?,
             split: read::<SplitSettings>(&all)?,
@@ -57,7 +56,7 @@ impl Settings {
             machine: read::<MachineSettings>(&all)?,
         };
         settings.training.init_weights = settings.training.init_weights.map(absolute).transpose()?;
-        settings.check()?;
+        settings.check_each()?;
         Ok(settings)
     }
 
@@ -117,7 +116,7 @@ fn read<'de, G: Deserialize<'de>>(entries: &'de Entries) -> Result<G, Error> {
 }
 
 fn absolute(path: PathBuf) -> Result<PathBuf, Error> {
-    std::path::absolute(&path).map_err(|source| Error::io("find", &path, source))
+    std::path::absolute(path).map_err(|problem| Error::Usage(format!("`init_weights`: {problem}")))
 }
 
 /// `value` as JSON text has it. serde_json's own `to_value` widens an f32, and 0.1 becomes 0.10000000149011612.
@@ -200,13 +199,30 @@ mod tests {
             (json!({"valid_fraction": 1}), "`valid_fraction` is 1"),
             (json!({"no_shuffle": "perhaps"}), "`no_shuffle`"),
             (json!({"preset": "best"}), "`preset`"),
-            (json!({"momentum": 0.9}), "`momentum` belongs to"),
+            (json!({"foo": null}), "no setting called `foo`"),
+            (json!({"hidden": ""}), "`hidden`"),
+            (json!({"hidden": [1.5]}), "`hidden`: `1.5`"),
+            (json!({"hidden": [null]}), "`hidden`: `null`"),
+            (json!({"data": true}), "`data`: `true`"),
+            (json!({"data": [1]}), "`data`"),
+            (json!({"activities": {}}), "`activities`"),
+            (json!({"valid_subjects": [[1]]}), "`valid_subjects`"),
+            (json!({"loss": 1}), "`loss`: `1` is none of hinge"),
+            (json!({"init_weights": ""}), "`init_weights`"),
+            (json!({"seed": false}), "`seed`"),
             (json!({"device": "cuda"}), "`device`"),
             (json!({"loss": {"a": 1}}), "`loss`"),
         ] {
             let problem = settings(entries.clone()).unwrap_err();
             assert!(problem.contains(said), "{entries}: {problem}");
         }
+    }
+
+    #[test]
+    fn settings_that_do_not_go_together_are_refused_once_all_are_known() {
+        let momentum = settings(json!({"momentum": 0.9})).unwrap();
+        assert!(momentum.check().unwrap_err().to_string().contains("`momentum` belongs to"));
+        settings(json!({"momentum": 0.9, "optimizer": "sgd"})).unwrap().check().unwrap();
     }
 
     #[test]

@@ -230,12 +230,12 @@ named! {
 }
 
 fn losses() -> Vec<Choice> {
-    Loss::ALL.iter().map(|loss| Choice { name: loss.name(), help: "" }).collect()
+    Loss::ALL.iter().map(|loss| Choice { name: loss.name(), help: "", aliases: &[] }).collect()
 }
 
 fn formats() -> Vec<Choice> {
     let names = std::iter::once("auto").chain(Format::ALL.map(Format::name));
-    names.map(|name| Choice { name, help: "" }).collect()
+    names.map(|name| Choice { name, help: "", aliases: &[] }).collect()
 }
 
 impl Settings {
@@ -249,11 +249,17 @@ impl Settings {
         MachineSettings::GROUP,
     ];
 
-    /// Refuses what makes no sense whatever the data.
+    /// Refuses what makes no sense whatever the data: values out of range, settings that do not go together.
     ///
     /// # Errors
     /// [`Error::Usage`] with the first such setting.
     pub fn check(&self) -> Result<(), Error> {
+        self.check_each()?;
+        self.training.optimizer().map(|_| ())
+    }
+
+    /// Refuses values that are out of range, each by itself.
+    fn check_each(&self) -> Result<(), Error> {
         let Self { data, split, network, training, augmentation, .. } = self;
         for (name, count) in [
             ("window", data.window),
@@ -291,7 +297,7 @@ impl Settings {
         if !(fraction > 0.0 && fraction < 1.0) {
             return Err(Error::Usage(format!("`valid_fraction` is {fraction}; it must be between 0 and 1")));
         }
-        training.optimizer().map(|_| ())
+        Ok(())
     }
 
     /// What a training of `network` by these settings does, but for weights of classes that depend on the training windows.
@@ -335,7 +341,7 @@ impl Settings {
             log_steps: self.machine.log_steps,
         };
         plan.check().map_err(Error::Usage)?;
-        plan.training.augmentation.check(network.spec()).map_err(Error::Usage)?;
+        plan.training.check(network).map_err(|problem| Error::Usage(problem.to_string()))?;
         Ok(plan)
     }
 }

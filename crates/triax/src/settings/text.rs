@@ -12,17 +12,13 @@ use serde_json::{Map, Value};
 pub(super) struct Text<'de>(pub &'de Value);
 
 macro_rules! numbers {
-    ($($deserialize:ident, $visit:ident: $type:ty, $problem:expr;)*) => {$(
+    ($($deserialize:ident, $visit:ident, $problem:expr;)*) => {$(
         // The text of the number, and not serde_json's f64: so an f32 is rounded once.
         fn $deserialize<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-            let number = match self.0 {
-                Value::String(text) => text.parse::<$type>(),
-                Value::Number(number) => number.to_string().parse(),
-                other => return Err(Error::custom(format!("{other} is no number"))),
-            };
-            match number {
+            let text = plain(self.0)?;
+            match text.parse() {
                 Ok(number) => visitor.$visit(number),
-                Err(_) => Err(Error::custom(format!("`{}` {}", plain(self.0), $problem))),
+                Err(_) => Err(Error::custom(format!("`{text}` {}", $problem))),
             }
         }
     )*};
@@ -31,18 +27,23 @@ macro_rules! numbers {
 const NO_COUNT: &str = "is no whole number of at least 0, or too large a one";
 const NO_NUMBER: &str = "is no number";
 
-fn plain(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+/// A text or a number as text.
+fn plain(value: &Value) -> Result<String, Error> {
+    match value {
+        Value::String(text) => Ok(text.clone()),
+        Value::Number(number) => Ok(number.to_string()),
+        other => Err(Error::custom(format!("`{other}` is neither a text nor a number"))),
+    }
 }
 
 impl<'de> Deserializer<'de> for Text<'de> {
     type Error = Error;
 
     numbers! {
-        deserialize_u32, visit_u32: u32, NO_COUNT;
-        deserialize_u64, visit_u64: u64, NO_COUNT;
-        deserialize_f32, visit_f32: f32, NO_NUMBER;
-        deserialize_f64, visit_f64: f64, NO_NUMBER;
+        deserialize_u32, visit_u32, NO_COUNT;
+        deserialize_u64, visit_u64, NO_COUNT;
+        deserialize_f32, visit_f32, NO_NUMBER;
+        deserialize_f64, visit_f64, NO_NUMBER;
     }
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
@@ -50,18 +51,15 @@ impl<'de> Deserializer<'de> for Text<'de> {
     }
 
     fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        match plain(self.0).parse() {
+        let text = self.0.to_string();
+        match text.trim_matches('"').parse() {
             Ok(value) => visitor.visit_bool(value),
-            Err(_) => Err(Error::custom(format!("`{}` is neither true nor false", plain(self.0)))),
+            Err(_) => Err(Error::custom(format!("`{text}` is neither true nor false"))),
         }
     }
 
     fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        match self.0 {
-            Value::Array(items) => visitor.visit_string(items.iter().map(plain).collect::<Vec<_>>().join(",")),
-            Value::Object(_) => Err(Error::custom(format!("{} is neither a text nor a number", self.0))),
-            single => visitor.visit_string(plain(single)),
-        }
+        visitor.visit_string(plain(self.0)?)
     }
 
     fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
@@ -69,12 +67,11 @@ impl<'de> Deserializer<'de> for Text<'de> {
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        let items: Vec<String> = match self.0 {
-            Value::Array(items) => return visitor.visit_seq(SeqDeserializer::new(items.iter().map(Text))),
-            Value::String(text) if text.is_empty() => Vec::new(),
-            Value::String(text) => text.split(',').map(str::to_owned).collect(),
-            other => vec![other.to_string()],
-        };
+        if let Value::Array(items) = self.0 {
+            return visitor.visit_seq(SeqDeserializer::new(items.iter().map(Text)));
+        }
+        let text = plain(self.0)?;
+        let items: Vec<String> = text.split(',').map(str::to_owned).collect();
         visitor.visit_seq(SeqDeserializer::new(items.into_iter()))
     }
 
@@ -88,11 +85,15 @@ impl<'de> Deserializer<'de> for Text<'de> {
 
     fn deserialize_enum<V: Visitor<'de>>(
         self,
-        name: &'static str,
+        _: &'static str,
         variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Error> {
-        self.0.deserialize_enum(name, variants, visitor).map_err(Error::custom)
+        let name = plain(self.0)?;
+        match variants.contains(&name.as_str()) {
+            true => visitor.visit_enum(name.into_deserializer()),
+            false => Err(Error::custom(format!("`{name}` is none of {}", variants.join(", ")))),
+        }
     }
 
     forward_to_deserialize_any! {

@@ -168,16 +168,18 @@ struct Word(String);
 
 impl<'de> Deserialize<'de> for Word {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Either {
-            Number(u64),
-            Text(String),
+        match serde_json::Value::deserialize(deserializer)? {
+            serde_json::Value::String(text) => Ok(Self(text)),
+            serde_json::Value::Number(number) => Ok(Self(number.to_string())),
+            other => Err(serde::de::Error::custom(format!("`{other}` is neither a text nor a number"))),
         }
-        Either::deserialize(deserializer).map(|word| match word {
-            Either::Number(number) => Self(number.to_string()),
-            Either::Text(text) => Self(text),
-        })
+    }
+}
+
+impl<'de> Deserialize<'de> for ClassWeights {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let words: Vec<String> = Vec::<Word>::deserialize(deserializer)?.into_iter().map(|Word(text)| text).collect();
+        words.join(",").parse().map_err(serde::de::Error::custom)
     }
 }
 
@@ -188,7 +190,12 @@ macro_rules! written_as_text {
                 serializer.collect_str(self)
             }
         }
+    )*};
+}
+written_as_text!(DataSource, FormatChoice, ConvBlock, ClassWeights);
 
+macro_rules! read_from_text {
+    ($($name:ty),*) => {$(
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
@@ -196,7 +203,7 @@ macro_rules! written_as_text {
         }
     )*};
 }
-written_as_text!(DataSource, FormatChoice, ConvBlock, ClassWeights);
+read_from_text!(DataSource, FormatChoice, ConvBlock);
 
 #[cfg(test)]
 mod tests {

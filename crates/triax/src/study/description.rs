@@ -93,7 +93,8 @@ impl StudyOptions {
         let folds = file.folds.map(|name| name.parse().map_err(|hint| Error::Usage(format!("`folds`: {hint}"))));
         let mut vary = Vary::new();
         for (name, values) in file.vary {
-            let values: Vec<String> = values.iter().map(grid::text).collect::<Result<_, _>>().map_err(Error::Usage)?;
+            let values = values.iter().map(|value| grid::text(&underscored(&name), value));
+            let values: Vec<String> = values.collect::<Result<_, _>>().map_err(Error::Usage)?;
             vary.insert(underscored(&name), values);
         }
         let settings: Entries = file.settings.into_iter().map(|(name, value)| (underscored(&name), value)).collect();
@@ -149,10 +150,12 @@ impl Description {
         let json = StudyFolder::description(path).map_err(|error| {
             Error::from(error).while_doing(format!("{} holds no study to go on with", path.display()))
         })?;
-        Self::from_json(&json).ok_or_else(|| {
-            let file = path.join("study.json");
-            Error::Input(format!("{} is not what a study writes there", file.display()))
-        })
+        let file = path.join("study.json");
+        let description = Self::from_json(&json)
+            .ok_or_else(|| Error::Input(format!("{} is not what a study writes there", file.display())))?;
+        let sound = grid::check(&description.given, &description.vary).and_then(|()| description.points());
+        sound.map_err(|error| error.in_file(&file))?;
+        Ok(description)
     }
 
     fn from_json(json: &Value) -> Option<Self> {
@@ -176,7 +179,9 @@ impl Description {
     /// # Errors
     /// A setting that is another one in the study.
     pub fn with_place(mut self, given: &Entries) -> Result<Self, Error> {
-        let understood = Settings::from_entries(given)?.entries();
+        let mut all = self.given.clone();
+        all.extend(given.clone());
+        let understood = Settings::from_entries(&all)?.entries();
         for name in given.keys() {
             let value = &understood[name];
             if OF_THIS_PLACE.contains(&name.as_str()) {
@@ -284,13 +289,20 @@ impl Description {
             let option = format!("--{}", name.replace('_', "-"));
             match value {
                 Value::Bool(true) => add(option),
-                Value::Bool(false) | Value::Null => {}
+                Value::Bool(false) => add(format!("{option}=false")),
+                Value::Null => {}
+                Value::Array(items) if items.is_empty() && name != "hidden" => {}
                 value => add(format!("{option} {}", quoted(&text_of(name, value).unwrap_or_default()))),
             }
         }
         for (name, values) in &self.vary {
-            let between = if values.iter().any(|value| value.contains(',')) { "|" } else { "," };
-            add(format!("--vary {}", quoted(&format!("{name}={}", values.join(between)))));
+            // A bar at the end tells a single value with commas from several.
+            let values = match values.as_slice() {
+                [single] if single.contains(',') => format!("{single}|"),
+                several if several.iter().any(|value| value.contains(',')) => several.join("|"),
+                several => several.join(","),
+            };
+            add(format!("--vary {}", quoted(&format!("{name}={values}"))));
         }
         if !self.conduct.devices.is_empty() {
             let devices: Vec<String> = self.conduct.devices.iter().map(ToString::to_string).collect();
@@ -308,5 +320,56 @@ impl Description {
     fn given_of_place(&self, of_place: bool) -> Entries {
         let entries = self.given.iter().filter(|(name, _)| OF_THIS_PLACE.contains(&name.as_str()) == of_place);
         entries.map(|(name, value)| (name.clone(), value.clone())).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn description(toml: &str) -> Result<Description, Error> {
+        Description::new(StudyOptions::from_toml(toml)?)
+    }
+
+    #[test]
+    fn the_command_repeats_the_study() {
+        let study = description(
+            "seeds = 2\n[settings]\npreset = \"subject\"\nflip_axes = false\nno-shuffle = true\nactivities = []\n\
+             [vary]\nhidden = [[8, 4]]\nconvs = [\"8:3:1\", [\"8:3:1\", \"4:3:1\"]]\nloss = [\"hinge\"]",
+        );
+        assert_eq!(
+            study.unwrap().command(Folds::Groups(3)),
+            "triax study --flip-axes=false --no-shuffle --preset subject --vary 'convs=8:3:1|8:3:1,4:3:1' \
+             --vary 'hidden=8,4|' --vary loss=hinge --folds group-3 --seeds 2"
+        );
+        let without = description("[vary]\nhidden = [[], [8]]").unwrap();
+        assert!(without.command(Folds::HeldOut).contains("--vary hidden=none,8 "));
+    }
+
+    #[test]
+    fn an_optimizer_that_varies_takes_its_settings_with_it() {
+        let study =
+            description("settings = { momentum = 0.9 }\nvary = { optimizer = [\"sgd\", \"rmsprop\"] }").unwrap();
+        let given = Entries::from_iter([("momentum".to_owned(), "0.90".into())]);
+        assert!(study.clone().with_place(&given).is_ok());
+        let other = Entries::from_iter([("momentum".to_owned(), "0.5".into())]);
+        assert!(study.with_place(&other).unwrap_err().is_usage());
+    }
+
+    #[test]
+    fn a_damaged_description_is_named_by_its_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |vary: &str| {
+            let study =
+                format!(r#"{{"folds": null, "seeds": 1, "baselines": true, "settings": {{}}, "vary": {vary}}}"#);
+            format!(r#"{{"study": {study}, "here": {{"conduct": {{}}}}}}"#)
+        };
+        for (vary, said) in
+            [("{\"loss\": []}", "no values"), ("{\"foo\": [\"1\"]}", "`foo`"), ("[]", "what a study writes")]
+        {
+            std::fs::write(folder.path().join("study.json"), file(vary)).unwrap();
+            let message = Description::read(folder.path()).unwrap_err().to_string();
+            assert!(message.contains("study.json") && message.contains(said), "{message}");
+        }
     }
 }

@@ -42,7 +42,7 @@ pub struct Point {
     pub settings: Settings,
 }
 
-/// `loss=hinge,squared_hinge` as a name and values; `|` stands between values that have commas.
+/// `loss=hinge,squared_hinge` as a name and values; `|` stands between values that have commas, and after a single one.
 ///
 /// # Errors
 /// [`Error::Usage`] for another form.
@@ -51,7 +51,10 @@ pub fn parse_vary(vary: &str) -> Result<(String, Vec<String>), Error> {
     let Some((name, values)) = vary.split_once('=') else {
         return Err(refuse("write a setting and its values, such as loss=hinge,squared_hinge"));
     };
-    let between = if values.contains('|') { '|' } else { ',' };
+    let (values, between) = match values.contains('|') {
+        true => (values.strip_suffix('|').unwrap_or(values), '|'),
+        false => (values, ','),
+    };
     let values: Vec<String> = values.split(between).map(|value| value.trim().to_owned()).collect();
     if values.iter().any(String::is_empty) {
         return Err(refuse("a value is empty"));
@@ -62,12 +65,12 @@ pub fn parse_vary(vary: &str) -> Result<(String, Vec<String>), Error> {
 }
 
 /// A value in a study file as an option has it.
-pub(super) fn text(value: &Value) -> Result<String, String> {
+pub(super) fn text(name: &str, value: &Value) -> Result<String, String> {
     match value {
         Value::Null | Value::Object(_) => {
             Err(format!("{value} is no value of a setting; a number, a text or a list of them is needed"))
         }
-        value => Ok(text_of("", value).unwrap_or_default()),
+        value => Ok(text_of(name, value).unwrap_or_default()),
     }
 }
 
@@ -180,6 +183,23 @@ mod tests {
         let points = points(&Entries::new(), &grid).unwrap();
         assert_eq!(points[0].name(), "hidden=none");
         assert_eq!([&points[0], &points[1]].map(|point| point.settings.network.hidden.0.len()), [0, 2]);
+    }
+
+    #[test]
+    fn settings_that_belong_together_vary_together() {
+        let grid = vary(&["optimizer=sgd,rmsprop", "momentum=0,0.90"]);
+        let grid = normalised(&Entries::new(), &grid).unwrap();
+        assert_eq!(grid["momentum"], ["0.0", "0.9"]);
+        let points = points(&Entries::new(), &grid).unwrap();
+        assert_eq!(points.len(), 4);
+        points.iter().for_each(|point| point.settings.check().unwrap());
+    }
+
+    #[test]
+    fn a_single_value_may_have_commas() {
+        assert_eq!(parse_vary("hidden=8,4|").unwrap().1, ["8,4"]);
+        assert_eq!(parse_vary("hidden=8,4").unwrap().1, ["8", "4"]);
+        assert!(parse_vary("hidden=|").is_err() && parse_vary("hidden=8||4").is_err());
     }
 
     #[test]

@@ -60,6 +60,7 @@ impl StudyRun {
     /// something else.
     pub fn new(description: Description, path: &Path) -> Result<Self, Error> {
         let points = description.points()?;
+        points.iter().try_for_each(|point| point.settings.check())?;
         let machine = points[0].settings.machine.clone();
         // Devices that are not there are refused before a long read.
         let candidates = candidates(&machine, &description.conduct.devices)?;

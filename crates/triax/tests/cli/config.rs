@@ -74,7 +74,7 @@ fn a_config_file_that_makes_no_sense_is_refused_by_name() {
 #[test]
 fn wrong_usage_is_exit_code_2() {
     let folder = tempfile::tempdir().unwrap();
-    let wrong: [&[&str]; 17] = [
+    let wrong: [&[&str]; 21] = [
         &["train", "--no-such-option"],
         &["train", "--epochs", "0"],
         &["train", "--loss", "mse"],
@@ -83,6 +83,10 @@ fn wrong_usage_is_exit_code_2() {
         &["train", "--resume", "run", "--out", "other"],
         &["train", "--weight-decay", "0.1"],
         &["train", "--momentum", "0.9"],
+        &["train", "--optimizer", "sgd", "--momentum", "1", "--step", "600"],
+        &["train", "--hidden", ""],
+        &["train", "--no-shuffle=perhaps"],
+        &["study", "--vary", "dropout=0.1", "--vary", "dropout=0.2"],
         &["train", "--class-weights", "1,2", "--step", "600"],
         &["train", "--preset", "best"],
         &["train", "--rotate", "181", "--step", "600"],

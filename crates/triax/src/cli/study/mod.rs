@@ -192,7 +192,16 @@ fn start(args: StudyArgs, ready_made: Vary) -> anyhow::Result<ExitCode> {
 /// The study that a command line and its file describe.
 fn description(grid: GridArgs, settings: GivenSettings<Settings>, ready_made: Vary) -> Result<Description, Error> {
     let file = grid.file.as_deref().map(StudyOptions::read).transpose()?.unwrap_or_default();
-    let vary = grid.vary.iter().map(|vary| parse_vary(vary)).collect::<Result<_, _>>()?;
+    let mut vary = Vary::new();
+    for option in &grid.vary {
+        let (name, values) = parse_vary(option)?;
+        if vary.contains_key(&name) {
+            return Err(Error::Usage(format!(
+                "--vary {option}: `{name}` varies already; give all of its values at once"
+            )));
+        }
+        vary.insert(name, values);
+    }
     let options = StudyOptions {
         folds: grid.folds,
         seeds: grid.seeds,
@@ -201,7 +210,11 @@ fn description(grid: GridArgs, settings: GivenSettings<Settings>, ready_made: Va
         vary,
     };
     let ready_made = StudyOptions { vary: ready_made, ..StudyOptions::default() };
-    Description::new(ready_made.with(file).with(options))
+    let description = Description::new(ready_made.with(file).with(options));
+    description.map_err(|error| match &grid.file {
+        Some(path) => error.in_file(path),
+        None => error,
+    })
 }
 
 /// Summarises a complete study, and prints the result.
