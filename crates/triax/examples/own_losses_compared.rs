@@ -3,9 +3,7 @@
 //!
 //! `cargo run --release --example own_losses_compared [RECORDINGS]`
 
-use triax::{Error, Predictor, Recordings, Settings, Training};
-use triax_losses::Loss;
-use triax_trainer::Metrics;
+use triax::{Error, Loss, Metrics, Predictor, Recordings, Settings, Training};
 
 fn main() -> Result<(), Error> {
     let recordings = match std::env::args().nth(1) {
@@ -22,8 +20,8 @@ fn main() -> Result<(), Error> {
         settings.training.loss = loss;
         settings.training.epochs = 2;
         let run = out.join(loss.name());
-        let training = Training::on(recordings.clone(), settings, &run)?;
-        training.run(false, &mut ())?;
+        let training = Training::with_recordings(recordings.clone(), settings, &run)?;
+        training.run(&mut ())?;
 
         // The windows of the subjects that were held out, as the sensor gave them.
         let (windows, labels) = (training.data.valid_windows(), training.data.valid_labels());

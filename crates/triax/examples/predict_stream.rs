@@ -11,7 +11,7 @@ fn train() -> Result<PathBuf, Error> {
     let mut settings = Settings::default();
     settings.training.epochs = 1;
     let run = std::env::temp_dir().join(format!("triax-example-stream-{}", std::process::id()));
-    Training::on(Recordings::synthetic(0), settings, &run)?.run(false, &mut ())?;
+    Training::with_recordings(Recordings::synthetic(0), settings, &run)?.run(&mut ())?;
     Ok(run)
 }
 

@@ -2,8 +2,7 @@
 //!
 //! `cargo run --release --example train [RECORDINGS]`
 
-use triax::{Error, Observer, Outcome, Recordings, Settings, Training};
-use triax_trainer::{EpochRecord, Metrics};
+use triax::{EpochRecord, Error, Metrics, Observer, Outcome, Recordings, Settings, Training};
 
 /// Prints a line an epoch.
 struct Lines;
@@ -24,11 +23,11 @@ fn main() -> Result<(), Error> {
     settings.training.epochs = 3;
 
     let out = std::env::temp_dir().join(format!("triax-example-train-{}", std::process::id()));
-    let training = Training::on(recordings, settings, &out)?;
+    let training = Training::with_recordings(recordings, settings, &out)?;
     for notice in &training.notices {
         eprintln!("{notice}");
     }
-    match training.run(false, &mut Lines)? {
+    match training.run(&mut Lines)? {
         Outcome::Finished { summary, report, .. } => {
             println!("{} windows a step, {} epochs", training.plan.training.batch_size, summary.epochs);
             println!("run folder {}, report {}", out.display(), report?.display());

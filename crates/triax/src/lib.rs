@@ -51,6 +51,7 @@ mod run;
 pub mod settings;
 mod stream;
 mod study;
+#[doc(hidden)]
 pub mod text;
 
 pub use audit::SplitAudit;
@@ -58,8 +59,13 @@ pub use error::{Error, Notice};
 pub use evaluate::{EvaluateOptions, Evaluation, Part, evaluate};
 pub use predictor::{Member, Prediction, Predictor, PredictorOptions, PredictorOrigin, StudyOrigin, WhichWeights};
 pub use recordings::{Recordings, TrainingData, read_corpus};
-pub use run::{DataRecord, Outcome, Record, Run, SplitRecord, Training, train};
+pub use run::{DataRecord, Outcome, Record, Run, SplitRecord, Training, is_run, train};
 pub use settings::Settings;
 pub use stream::{Sample, StreamPrediction, StreamPredictor};
 pub use study::{Conduct, Description, Point, StudyOptions, StudyRun, Vary, is_study, parse_vary, study};
-pub use triax_trainer::Observer;
+pub use triax_data::{Audit, Corpus, Folds, Recording};
+pub use triax_engine::StepResult;
+pub use triax_engine::device::{DeviceChoice, DeviceInfo};
+pub use triax_losses::Loss;
+pub use triax_study::{Gap, Outcome as StudyOutcome, Share, Summary as StudySummary};
+pub use triax_trainer::{EpochRecord, FitSize, Metrics, Observer, Summary};

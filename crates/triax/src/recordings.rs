@@ -19,18 +19,22 @@ use crate::settings::{
 /// Key in the metadata of a weight file: what is done to each window before the scaler. Absent where nothing is.
 pub(crate) const PER_WINDOW: &str = "per_window";
 
-/// Recordings, and how long the windows are that are cut from them.
+/// Recordings, and where they come from.
 #[derive(Clone, Debug)]
 pub struct Recordings {
     /// The recordings, with the activities that were selected.
     pub corpus: Corpus,
     /// Samples in a window.
     pub window: usize,
+    /// The settings that read the same recordings again.
+    source: DataSettings,
+    /// The seed of the synthetic set.
+    seed: u64,
 }
 
 impl Recordings {
-    /// Reads the recordings in a folder, a file or a zip, with default settings: whatever format they have, all
-    /// activities, windows of 120 samples.
+    /// Reads the recordings in a folder, a file or a zip, with the default settings: the format is detected, all activities
+    /// are taken, and a window has 120 samples.
     ///
     /// # Errors
     /// What cannot be read, with file, line and remedy.
@@ -40,32 +44,53 @@ impl Recordings {
         Self::read(&DataSettings { data: DataSource::Path(path), ..DataSettings::default() }, 0)
     }
 
-    /// The built-in set: a program makes it, nothing is measured.
+    /// Makes the built-in set. It is computed, not measured.
     pub fn synthetic(seed: u64) -> Self {
         let corpus = triax_data::synthetic(seed);
         let window = corpus.window.unwrap_or(NetworkSpec::default().window);
-        Self { corpus, window }
+        Self { corpus, window, source: DataSettings::default(), seed }
     }
 
-    /// Reads what the settings ask for. `seed` makes the synthetic set.
+    /// Reads what the settings ask for. `seed` is that of the synthetic set.
     ///
     /// # Errors
-    /// What cannot be read, with file, line and remedy; activities that are not there.
+    /// What cannot be read, with file, line and remedy; activities that do not exist.
     pub fn read(data: &DataSettings, seed: u64) -> Result<Self, Error> {
-        Self::select(read_corpus(&data.data, data.format, seed)?, data)
+        Self::select(read_corpus(&data.data, data.format, seed)?, data, seed)
     }
 
-    /// Of all recordings of a source those of the activities that the settings select.
+    /// Selects the activities that the settings ask for from all recordings of a source.
     ///
     /// # Errors
-    /// Activities that are not there.
-    pub fn select(corpus: Corpus, data: &DataSettings) -> Result<Self, Error> {
+    /// Activities that do not exist.
+    pub(crate) fn select(corpus: Corpus, data: &DataSettings, seed: u64) -> Result<Self, Error> {
         let corpus = match data.activities.as_slice() {
             [] => corpus,
             activities => corpus.select_activities(activities)?,
         };
         let window = data.window.or(corpus.window).unwrap_or(NetworkSpec::default().window);
-        Ok(Self { corpus, window })
+        Ok(Self { corpus, window, source: data.clone(), seed })
+    }
+
+    /// Samples from one window to the next. A source that consists of windows has no other step than their length.
+    pub(crate) fn step(&self, data: &DataSettings) -> usize {
+        if self.corpus.window.is_some() { self.window } else { data.step }
+    }
+
+    /// Puts into `settings` where these recordings come from, so that a run can read them again.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] if the seed in `settings` makes another synthetic set.
+    pub(crate) fn describe_in(&self, settings: &mut Settings) -> Result<(), Error> {
+        let DataSettings { data, format, activities, .. } = self.source.clone();
+        if data == DataSource::Synthetic && self.seed != settings.training.seed {
+            return Err(Error::Usage(format!(
+                "the synthetic set was made with the seed {}, and `seed` is {}: make it with the same",
+                self.seed, settings.training.seed
+            )));
+        }
+        settings.data = DataSettings { data, format, activities, window: Some(self.window), ..settings.data.clone() };
+        Ok(())
     }
 
     /// Holds windows out as the settings ask, cuts all of them, and fits a scaler to those to train on.
@@ -73,17 +98,17 @@ impl Recordings {
     /// # Errors
     /// A split that leaves nothing to train on or to validate with; windows that cannot be normalised.
     pub fn split(self, settings: &Settings) -> Result<TrainingData, Error> {
-        let Self { corpus, window } = self;
-        let (normalize, step, n_channels) = (settings.data.normalize, settings.data.step, corpus.channels.len());
+        let step = self.step(&settings.data);
+        let Self { corpus, window, .. } = self;
+        let (normalize, n_channels) = (settings.data.normalize, corpus.channels.len());
         let plan = split_plan(&settings.split, &corpus);
-        let windows = triax_data::cut(&corpus, window, step)?;
+        let windows = triax_data::cut(&corpus, window, settings.data.step)?;
         let split = triax_data::split(&corpus, &windows, window, &plan, settings.training.seed)?;
         let origins = windows.origins.clone();
         let windows = window_set(windows, normalize.per_window(), window, n_channels)
             .map_err(|problem| Error::Input(format!("{}: {problem}", corpus.name)))?;
         let scaler =
             normalize.has_scaler().then(|| triax_data::fit_scaler(&windows.windows, &split.train, window, n_channels));
-        let step = if corpus.window.is_some() { window } else { step };
         Ok(TrainingData { corpus, window, step, plan, split, normalize, scaler, windows, origins })
     }
 }

@@ -11,18 +11,18 @@ const GAP: f64 = 10.0;
 pub struct Sample<'a> {
     /// A value for each channel, in the sensor's unit.
     pub values: &'a [f32],
-    /// When, in whatever unit; a jump begins a new recording.
+    /// Its time, in any unit. A jump in time begins a new recording.
     pub time: Option<f64>,
-    /// Whose; another subject begins a new recording.
+    /// The subject. Another subject begins a new recording.
     pub subject: &'a str,
-    /// What is being done, where that is known; another activity begins a new recording.
+    /// The activity, if it is known. Another activity begins a new recording.
     pub activity: Option<&'a str>,
 }
 
 /// What a predictor makes of a window of a stream.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StreamPrediction {
-    /// Whose window.
+    /// The subject of the window.
     pub subject: String,
     /// Time of its first sample as it came, or the number of the sample from 0 where it has no time.
     pub start: String,
@@ -73,12 +73,13 @@ impl<'a> StreamPredictor<'a> {
         if !self.buffer.push(sample, &self.columns) {
             return Ok(None);
         }
-        let scores = self.predictor.scores(&self.buffer.values)?;
+        let scores = self.predictor.scores(&self.buffer.values);
         let (subject, start, end) = self.buffer.window();
+        // The next window begins, whatever becomes of this one.
+        self.buffer.advance();
         let prediction = self
             .predictor
-            .prediction(&scores, || format!("the window from {start} to {end} of subject `{subject}`"))?;
-        self.buffer.advance();
+            .prediction(&scores?, || format!("the window from {start} to {end} of subject `{subject}`"))?;
         Ok(Some(StreamPrediction { subject, start, end, prediction }))
     }
 

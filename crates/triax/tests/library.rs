@@ -3,10 +3,9 @@
 use serde_json::json;
 use triax::settings::{DataSource, Entries, HiddenUnits};
 use triax::{
-    Error, EvaluateOptions, Observer, Outcome, Predictor, Recordings, Sample, Settings, StreamPredictor, Training,
-    evaluate, train,
+    Error, EvaluateOptions, Observer, Outcome, Predictor, Recordings, Sample, Settings, StepResult, StreamPredictor,
+    Training, evaluate, train,
 };
-use triax_engine::StepResult;
 
 /// Settings of a training that takes a moment.
 fn small() -> Settings {
@@ -53,6 +52,15 @@ fn a_stream_of_samples_gets_the_predictions_of_its_windows() {
 
     let error = stream.push(&Sample { values: &[1.0], ..Sample::default() }).unwrap_err();
     assert!(matches!(error, Error::Input(_)), "{error}");
+
+    // A window without a prediction does not stop the stream.
+    let mut stream = StreamPredictor::new(&predictor, window);
+    let mut broken = values[..2 * window * channels].to_vec();
+    broken[5] = f32::NAN;
+    let answers: Vec<_> =
+        broken.chunks_exact(channels).map(|values| stream.push(&Sample { values, ..Sample::default() })).collect();
+    assert_eq!(answers.iter().filter(|answer| answer.is_err()).count(), 1);
+    assert_eq!(answers.into_iter().filter_map(|answer| answer.ok().flatten()).count(), 1);
     let error = predictor.predict(&values[..7]).unwrap_err();
     assert!(matches!(error, Error::Engine(_)), "{error}");
     let error = predictor.predict(&vec![f32::NAN; window * channels]).unwrap_err();
@@ -65,18 +73,17 @@ fn a_training_that_was_stopped_goes_on_to_the_same_figures() {
     let [whole, stopped] = ["whole", "stopped"].map(|name| folder.path().join(name));
     let mut settings = small();
     settings.data.data = DataSource::Synthetic;
-    let Outcome::Finished { summary, .. } =
-        Training::new(settings.clone(), &whole).unwrap().run(false, &mut ()).unwrap()
+    let Outcome::Finished { summary, .. } = Training::new(settings.clone(), &whole).unwrap().run(&mut ()).unwrap()
     else {
         panic!("nobody stopped it");
     };
-    let outcome = Training::new(settings, &stopped).unwrap().run(false, &mut StopAfter(5)).unwrap();
+    let outcome = Training::new(settings, &stopped).unwrap().run(&mut StopAfter(5)).unwrap();
     assert!(matches!(outcome, Outcome::Interrupted { epoch: 1, .. }), "{outcome:?}");
     let given = Entries::from_iter([("epochs".to_owned(), json!(3))]);
     let error = Training::resume(&stopped, &given).err().unwrap();
     assert!(error.is_usage() && error.to_string().contains("`epochs` is 2"), "{error}");
 
-    let resumed = Training::resume(&stopped, &Entries::new()).unwrap().run(false, &mut ()).unwrap();
+    let resumed = Training::resume(&stopped, &Entries::new()).unwrap().run(&mut ()).unwrap();
     let Outcome::Finished { summary: resumed, .. } = resumed else { panic!("nobody stopped it") };
     assert_eq!(resumed, summary);
     let judged = evaluate(&Predictor::open(&stopped).unwrap(), &EvaluateOptions::default()).unwrap();
@@ -85,11 +92,42 @@ fn a_training_that_was_stopped_goes_on_to_the_same_figures() {
 }
 
 #[test]
+fn a_run_on_recordings_that_were_read_before_knows_where_they_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, run) = (folder.path().join("data.csv"), folder.path().join("run"));
+    let mut rows = "subject,activity,timestamp,x,y,z\n".to_owned();
+    for (idx, (subject, activity)) in
+        (0..4).flat_map(|subject| (0..2).map(move |activity| (subject, activity))).enumerate()
+    {
+        for t in 0..400 {
+            let swing = (f64::from(t) * (0.1 + 0.4 * f64::from(activity)) + idx as f64).sin();
+            rows += &format!("{subject},{activity},{},{swing},{},9.8\n", f64::from(t) * 0.05, swing * 0.5);
+        }
+    }
+    std::fs::write(&data, rows).unwrap();
+    let mut settings = small();
+    settings.data.step = 60;
+    settings.data.activities = vec!["of other recordings".to_owned()];
+    let Outcome::Finished { summary, .. } = train(Recordings::open(&data).unwrap(), settings, &run, &mut ()).unwrap()
+    else {
+        panic!("nobody stopped it");
+    };
+    let evaluation = evaluate(&Predictor::open(&run).unwrap(), &EvaluateOptions::default()).unwrap();
+    assert_eq!(Some(&evaluation.metrics), summary.last.validation.as_ref());
+    assert!(evaluation.judged.starts_with("the run's validation part"), "{}", evaluation.judged);
+    Training::resume(&run, &Entries::new()).unwrap();
+
+    let error = train(Recordings::synthetic(1), small(), folder.path().join("other"), &mut ()).unwrap_err();
+    assert!(error.is_usage() && error.to_string().contains("seed"), "{error}");
+}
+
+#[test]
 fn errors_say_what_is_at_fault() {
     let folder = tempfile::tempdir().unwrap();
     let mut settings = small();
     settings.training.epochs = 0;
-    let error = Training::on(Recordings::synthetic(0), settings, &folder.path().join("run")).err().unwrap();
+    let error =
+        Training::with_recordings(Recordings::synthetic(0), settings, &folder.path().join("run")).err().unwrap();
     assert!(error.is_usage() && error.to_string().contains("`epochs` is 0"), "{error}");
     assert!(!folder.path().join("run").exists(), "a run folder was left");
 

@@ -68,7 +68,7 @@ struct RunArgs {
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let (given, run) = (args.settings.entries, args.run);
     let style = Style::new(run.json, run.quiet);
-    let training = match (&run.resume, &run.config) {
+    let mut training = match (&run.resume, &run.config) {
         (Some(folder), _) => Training::resume(folder, &given)?,
         (None, config) => {
             let settings = match config {
@@ -80,11 +80,12 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
             Training::new(settings, &out)?
         }
     };
+    training.tensorboard = run.tensorboard;
     print_notices(&training.notices);
     announce(&training, style)?;
     let interrupted = interruption("finishing the batch and saving", "the run resumes from its last complete epoch")?;
     let mut progress = TrainingProgress::new(style, &training, interrupted);
-    let outcome = training.run(run.tensorboard, &mut progress)?;
+    let outcome = training.run(&mut progress)?;
     drop(progress);
     conclude(&training, outcome, style)
 }

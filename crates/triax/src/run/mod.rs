@@ -18,7 +18,7 @@ use crate::text::grouped;
 use crate::{Error, Notice};
 use events::{Events, WithEvents};
 
-pub use record::{DataRecord, Record, Run, SplitRecord};
+pub use record::{DataRecord, Record, Run, SplitRecord, is_run};
 
 /// A training that is ready to run: data read, network and device known, folder made.
 pub struct Training {
@@ -36,6 +36,8 @@ pub struct Training {
     pub folder: RunFolder,
     /// What a user should know before believing the figures.
     pub notices: Vec<Notice>,
+    /// Whether the folder gets event files for TensorBoard. A resumed run goes on with those that it has.
+    pub tensorboard: bool,
     start: Start,
 }
 
@@ -113,7 +115,7 @@ impl Prepared {
     fn into_training(self, folder: RunFolder, start: Start, more: Vec<Notice>) -> Training {
         let Self { settings, data, network, plan, engine } = self;
         let notices = [engine.notices.clone(), more, notices(&data)].concat();
-        Training { settings, data, network, plan, engine, folder, notices, start }
+        Training { settings, data, network, plan, engine, folder, notices, tensorboard: false, start }
     }
 }
 
@@ -128,12 +130,13 @@ impl Training {
         Self::start(Prepared::new(settings, None)?, out)
     }
 
-    /// As [`Training::new`], on recordings that were read before. What the settings say of data is not looked at, but for
-    /// step and normalisation.
+    /// As [`Training::new`], on recordings that were read before. Their source replaces what `settings` say of it; step and
+    /// normalisation are those of `settings`.
     ///
     /// # Errors
     /// As [`Training::new`].
-    pub fn on(recordings: Recordings, settings: Settings, out: &Path) -> Result<Self, Error> {
+    pub fn with_recordings(recordings: Recordings, mut settings: Settings, out: &Path) -> Result<Self, Error> {
+        recordings.describe_in(&mut settings)?;
         Self::start(Prepared::new(settings, Some(recordings))?, out)
     }
 
@@ -206,12 +209,11 @@ impl Training {
         Ok(prepared.into_training(run.folder, Start::Checkpoint, moved.into_iter().collect()))
     }
 
-    /// Trains to the end, or until `observer` asks to stop, and writes the report. With `tensorboard`, the folder gets event
-    /// files for TensorBoard too.
+    /// Trains to the end, or until `observer` asks to stop, and writes the report.
     ///
     /// # Errors
     /// A training that breaks down; a device or a disk that fails. The folder keeps the last good state.
-    pub fn run(&self, tensorboard: bool, observer: &mut dyn Observer) -> Result<Outcome, Error> {
+    pub fn run(&self, observer: &mut dyn Observer) -> Result<Outcome, Error> {
         let Self { settings, data, network, plan, engine, folder, .. } = self;
         let extra = weight_file_extra(&data.corpus, data.normalize, plan.training.loss, settings.data.step);
         let unused;
@@ -238,7 +240,7 @@ impl Training {
             at_once: None,
             follows_validation: true,
         };
-        let mut observer = WithEvents { observer, events: Events::new(folder, tensorboard)? };
+        let mut observer = WithEvents { observer, events: Events::new(folder, self.tensorboard)? };
         let outcome = match self.start {
             Start::Weights(_) => fit_run(&job, folder, &extra, &mut observer),
             Start::Checkpoint => resume_run(&job, folder, &extra, &mut observer),
@@ -263,14 +265,14 @@ impl Training {
 /// ```
 ///
 /// # Errors
-/// As [`Training::on`] and [`Training::run`].
+/// As [`Training::with_recordings`] and [`Training::run`].
 pub fn train(
     recordings: Recordings,
     settings: Settings,
     out: impl AsRef<Path>,
     observer: &mut dyn Observer,
 ) -> Result<Outcome, Error> {
-    Training::on(recordings, settings, out.as_ref())?.run(false, observer)
+    Training::with_recordings(recordings, settings, out.as_ref())?.run(observer)
 }
 
 /// What a user should know of the data before believing the figures.

@@ -151,11 +151,6 @@ impl Run {
         Ok(Self { folder, settings, record })
     }
 
-    /// Whether `path` is the folder of a run.
-    pub fn is_at(path: &Path) -> bool {
-        read_entries(&path.join("config.json")).is_ok_and(|entries| entries.contains_key(RECORDED))
-    }
-
     /// The engine that it began with.
     pub(super) fn engine(&self) -> Result<EngineName, Error> {
         let (file, engine) = (self.folder.config_path(), &self.record.engine);
@@ -175,4 +170,9 @@ impl Run {
         let is_same = |now: &DeviceInfo| now.kind == before.kind && now.name == before.name && now.api == before.api;
         device::list().into_iter().find(is_same).map_or(asked, |now| DeviceChoice::Gpu(now.index))
     }
+}
+
+/// Whether `path` is the folder of a run.
+pub fn is_run(path: &Path) -> bool {
+    read_entries(&path.join("config.json")).is_ok_and(|entries| entries.contains_key(RECORDED))
 }

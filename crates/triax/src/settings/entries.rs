@@ -74,9 +74,9 @@ impl Settings {
     /// # Errors
     /// As [`Settings::from_file`], of the file alone and together with `given`.
     pub fn from_file_and(path: &Path, given: &Entries) -> Result<Self, Error> {
-        // The file must make sense by itself, also where an entry of `given` hides what it says.
-        Self::from_file(path)?;
         let mut entries = read_entries(path)?;
+        // The file must be valid by itself, also where `given` overrides it.
+        Self::from_entries(&entries).map_err(|error| error.in_file(path))?;
         entries.extend(preset(given)?.entries());
         entries.extend(given.clone());
         Self::from_entries(&entries)

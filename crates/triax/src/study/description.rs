@@ -18,7 +18,7 @@ const SEEDS: usize = 5;
 /// Key under which `study.json` keeps a [`Conduct`].
 const CONDUCT: &str = "conduct";
 /// Settings that say where something is, or where it is computed, and not what.
-const OF_THIS_PLACE: [&str; 4] = ["data", "format", "device", "engine"];
+const LOCAL_SETTINGS: [&str; 4] = ["data", "format", "device", "engine"];
 
 /// What a study is.
 #[derive(Clone, Debug)]
@@ -159,11 +159,11 @@ impl Description {
     }
 
     fn from_json(json: &Value) -> Option<Self> {
-        let mut of_place = json["here"].as_object()?.clone();
-        let conduct = serde_json::from_value(of_place.remove(CONDUCT)?).ok()?;
+        let mut local = json["here"].as_object()?.clone();
+        let conduct = serde_json::from_value(local.remove(CONDUCT)?).ok()?;
         let study = &json["study"];
         let mut given = study["settings"].as_object()?.clone();
-        given.extend(of_place);
+        given.extend(local);
         Some(Self {
             folds: study["folds"].as_str().map(str::parse).transpose().ok()?,
             seeds: study["seeds"].as_u64()? as usize,
@@ -178,13 +178,13 @@ impl Description {
     ///
     /// # Errors
     /// A setting that is another one in the study.
-    pub fn with_place(mut self, given: &Entries) -> Result<Self, Error> {
+    pub fn relocated(mut self, given: &Entries) -> Result<Self, Error> {
         let mut all = self.given.clone();
         all.extend(given.clone());
         let understood = Settings::from_entries(&all)?.entries();
         for name in given.keys() {
             let value = &understood[name];
-            if OF_THIS_PLACE.contains(&name.as_str()) {
+            if LOCAL_SETTINGS.contains(&name.as_str()) {
                 if name == "device" {
                     self.conduct.devices.clear();
                 }
@@ -199,7 +199,7 @@ impl Description {
     }
 
     /// The same study, trained in the way that `conduct` says where it says something.
-    pub fn conducted(mut self, conduct: Conduct) -> Self {
+    pub fn with_conduct(mut self, conduct: Conduct) -> Self {
         if !conduct.devices.is_empty() {
             self.conduct.devices = conduct.devices;
         }
@@ -241,7 +241,7 @@ impl Description {
             "folds": study.protocol.to_string(),
             "seeds": self.seeds,
             "baselines": self.baselines,
-            "settings": self.given_of_place(false),
+            "settings": self.given_settings(false),
             "vary": self.vary,
             "data": {
                 "fingerprint": study.corpus.fingerprint,
@@ -255,7 +255,7 @@ impl Description {
 
     /// Where its data is, and how and where it is trained, as JSON.
     pub(super) fn here(&self) -> Value {
-        let mut here = self.given_of_place(true);
+        let mut here = self.given_settings(true);
         here.insert(CONDUCT.to_owned(), json!(self.conduct));
         Value::Object(here)
     }
@@ -317,8 +317,8 @@ impl Description {
     }
 
     /// The given settings that say where something is, or those that do not.
-    fn given_of_place(&self, of_place: bool) -> Entries {
-        let entries = self.given.iter().filter(|(name, _)| OF_THIS_PLACE.contains(&name.as_str()) == of_place);
+    fn given_settings(&self, local: bool) -> Entries {
+        let entries = self.given.iter().filter(|(name, _)| LOCAL_SETTINGS.contains(&name.as_str()) == local);
         entries.map(|(name, value)| (name.clone(), value.clone())).collect()
     }
 }
@@ -351,9 +351,9 @@ mod tests {
         let study =
             description("settings = { momentum = 0.9 }\nvary = { optimizer = [\"sgd\", \"rmsprop\"] }").unwrap();
         let given = Entries::from_iter([("momentum".to_owned(), "0.90".into())]);
-        assert!(study.clone().with_place(&given).is_ok());
+        assert!(study.clone().relocated(&given).is_ok());
         let other = Entries::from_iter([("momentum".to_owned(), "0.5".into())]);
-        assert!(study.with_place(&other).unwrap_err().is_usage());
+        assert!(study.relocated(&other).unwrap_err().is_usage());
     }
 
     #[test]

@@ -209,7 +209,9 @@ pub(crate) fn with_one_setting(folds: Folds, settings: Settings) -> Result<Study
 /// Makes windows, `folds` (where absent, the most honest ones that it allows) and settings of the data.
 fn build(folds: Option<Folds>, n_seeds: usize, points: &[Point], corpus: Corpus) -> Result<Study, Error> {
     let first = &points[0].settings;
-    let Recordings { corpus, window } = Recordings::select(corpus, &first.data)?;
+    let recordings = Recordings::select(corpus, &first.data, first.training.seed)?;
+    let step = recordings.step(&first.data);
+    let Recordings { corpus, window, .. } = recordings;
     let windows = triax_data::cut(&corpus, window, first.data.step)?;
     let protocol = folds.unwrap_or_else(|| Folds::most_honest(&corpus));
     let SplitSettings { valid_fraction, valid_subjects, .. } = first.split.clone();
@@ -217,7 +219,6 @@ fn build(folds: Option<Folds>, n_seeds: usize, points: &[Point], corpus: Corpus)
     let folds = protocol.make(&corpus, &windows, window, &held_out, first.training.seed)?;
     let settings = build_settings(points, &corpus, &windows, window)?;
     let seeds = (0..n_seeds as u64).map(|n| first.training.seed.wrapping_add(n)).collect();
-    let step = if corpus.window.is_some() { window } else { first.data.step };
     Ok(Study { corpus, windows, window, step, protocol, folds, settings, seeds })
 }
 
@@ -227,8 +228,8 @@ fn build_settings(points: &[Point], corpus: &Corpus, windows: &Windows, window: 
     let mut sets: Vec<(Normalize, WindowSet)> = Vec::new();
     let mut settings = Vec::new();
     for point in points {
-        let (name, of_point) = (point.name(), &point.settings);
-        let normalize = of_point.data.normalize;
+        let (name, point_settings) = (point.name(), &point.settings);
+        let normalize = point_settings.data.normalize;
         let set = match sets.iter().find(|(known, _)| *known == normalize) {
             Some((_, set)) => set.clone(),
             None => {
@@ -238,15 +239,15 @@ fn build_settings(points: &[Point], corpus: &Corpus, windows: &Windows, window: 
                 set
             }
         };
-        let spec = of_point.network.spec(window, n_channels, corpus.classes.len());
+        let spec = point_settings.network.spec(window, n_channels, corpus.classes.len());
         let network = Network::new(spec)
             .map_err(|problem| Error::from(problem).while_doing(format!("the network of {name} cannot work")))?;
-        let plan = of_point.fit_plan(&network, &corpus.classes)?;
+        let plan = point_settings.fit_plan(&network, &corpus.classes)?;
         settings.push(Setting {
             name,
             values: point.values.clone(),
             network,
-            balances_classes: of_point.training.class_weights == ClassWeights::Balanced,
+            balances_classes: point_settings.training.class_weights == ClassWeights::Balanced,
             standardises: normalize.has_scaler(),
             windows: set,
             extra: weight_file_extra(corpus, normalize, plan.training.loss, points[0].settings.data.step),

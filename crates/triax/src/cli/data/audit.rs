@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use serde_json::json;
 use triax::settings::{DataSettings, DataSource, Settings, SplitSettings};
 use triax::text::grouped;
-use triax::{Error, Run, SplitAudit, is_study};
+use triax::{Error, SplitAudit, is_run, is_study};
 use triax_data::{Finding, Folds, Verdict};
 use triax_study::Gap;
 
@@ -100,7 +100,7 @@ fn audit(args: &Args) -> Result<SplitAudit, Error> {
     let settings = Settings::from_entries(&given)?;
     if let DataSource::Path(path) = &settings.data.data {
         let is_study = is_study(path);
-        if is_study || Run::is_at(path) {
+        if is_study || is_run(path) {
             // A run and a study have their own settings.
             given.remove("data");
             let option = given.keys().next().map(String::as_str);

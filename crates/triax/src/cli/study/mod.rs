@@ -142,11 +142,11 @@ fn start(args: StudyArgs, ready_made: Vary) -> anyhow::Result<ExitCode> {
     let RunArgs { out, resume, shard, devices, keep_weights, json, quiet } = args.run;
     let style = Style::new(json, quiet);
     let description = match &resume {
-        Some(path) => Description::read(path)?.with_place(&args.settings.entries)?,
+        Some(path) => Description::read(path)?.relocated(&args.settings.entries)?,
         None => description(args.grid, args.settings, ready_made)?,
     };
     let path = resume.or(out).unwrap_or_else(|| Path::new("runs").join(format!("{}-study", now())));
-    let study = StudyRun::new(description.conducted(Conduct { devices, shard, keep_weights }), &path)?;
+    let study = StudyRun::new(description.with_conduct(Conduct { devices, shard, keep_weights }), &path)?;
     print_notices(&study.notices);
     announce(&study, style)?;
     let interrupted = interruption(
