@@ -1,18 +1,18 @@
 //! The WGSL sources of Triax, each with the sources that it depends on. `README.md` describes them.
 //!
-//! A pass is composed of its entry point, the stages that it calls, and constants of the network. [`with_needs`] adds
-//! the sources that declare what these use. The crate that composes a pass declares the rest: constants, arrays of
-//! vectors and the order of stages. `triax-losses` does so for the loss as an operation, `triax-engine` for the passes
-//! of a training step.
+//! A pass consists of its entry point, the stages that it calls, and constants of the network. [`with_needs`] adds the
+//! sources that declare what these use. The crate that composes a pass declares the rest: constants, arrays of vectors
+//! and the order of stages. `triax-losses` does so for the loss as an operation, `triax-engine` for the passes of a
+//! training step.
 //!
-//! This crate knows neither a device nor a composition.
+//! This crate does not depend on a device or on a particular composition.
 
 /// A WGSL source.
 #[derive(Debug)]
 pub struct Kernel {
-    /// The path of its file in `kernels/`, without `.wgsl`.
+    /// Path of its file in `kernels/`, without `.wgsl`.
     pub name: &'static str,
-    /// The text.
+    /// WGSL text of the file.
     pub source: &'static str,
     /// The sources whose declarations it uses.
     pub needs: &'static [&'static Kernel],
@@ -29,7 +29,7 @@ macro_rules! kernels {
             };
         )*
 
-        /// Every source.
+        /// All sources.
         pub static ALL: &[&Kernel] = &[$(&$constant),*];
     };
 }
@@ -43,7 +43,7 @@ kernels! {
     LOSS_ROWS = "loss_rows" needs [FINITE];
     FINITE = "finite" needs [];
 
-    // The place of an invocation, and the words of its model and step.
+    // Index of an invocation, and the words of its model and step.
     TILE = "tile" needs [];
     MEMBER = "member" needs [TILE];
 
@@ -65,7 +65,7 @@ kernels! {
     RMS_PROP = "optimizer/rms_prop" needs [RULE, TILE];
     ADAM = "optimizer/adam" needs [RULE, TILE];
 
-    // Parts that several stages use.
+    // Parts shared by several stages.
     PHILOX = "philox" needs [];
     SUM_OVER_LANES = "sum_over_lanes" needs [];
     SUM_OVER_WORKGROUP = "sum_over_workgroup" needs [];
@@ -79,7 +79,7 @@ kernels! {
     EVALUATION_PASS = "evaluation_pass" needs [GATHER, LOSS, TILE];
 }
 
-/// The text of `kernels` and of all sources that they depend on, each once and after its dependencies.
+/// The text of `kernels` and of all sources that they need. Each occurs once, after its dependencies.
 pub fn with_needs(kernels: &[&'static Kernel]) -> String {
     let mut ordered = Vec::new();
     kernels.iter().for_each(|kernel| add(kernel, &mut ordered));

@@ -1,4 +1,4 @@
-//! What validation would know from training: of recordings, of a run, of a study.
+//! Audits of what leaks from training into validation, for recordings, a run or a study.
 
 use std::path::Path;
 
@@ -13,26 +13,27 @@ use crate::run::Run;
 use crate::settings::Settings;
 use crate::{Error, study};
 
-/// What was audited, and what showed.
+/// An audit and its subject.
 pub struct SplitAudit {
-    /// What made the split or the folds, in words.
+    /// Description of the split or the folds.
     pub audited: String,
     /// The recordings.
     pub corpus: Corpus,
-    /// Samples in a window.
+    /// Samples per window.
     pub window: usize,
-    /// Windows of all parts.
+    /// Number of windows, over all parts.
     pub n_windows: usize,
-    /// Folds; 1 for a split.
+    /// Number of folds; 1 for a split.
     pub n_folds: usize,
-    /// The findings.
+    /// The audit's findings.
     pub audit: Audit,
-    /// What is trained, or would be.
+    /// Settings of the training or the study.
     settings: Settings,
 }
 
 impl SplitAudit {
-    /// Audits the split that a training by `settings` would make; or, with `folds`, the folds that a study would.
+    /// Audits the split that a training with `settings` would use. With `folds`, audits the folds that a study would
+    /// use.
     ///
     /// # Errors
     /// Recordings that cannot be read or split.
@@ -47,10 +48,10 @@ impl SplitAudit {
         Ok(Self::from_split("the split of a training", data, settings, audit))
     }
 
-    /// Audits the split and the scaler that the run in the folder `path` has used.
+    /// Audits the split and the scaler of the run in the folder `path`.
     ///
     /// # Errors
-    /// A folder that is none of a run; data that has changed.
+    /// A folder that does not hold a run; data that has changed.
     pub fn for_run(path: &Path) -> Result<Self, Error> {
         let Run { folder, settings, record } = Run::open(path)?;
         let data = Recordings::read(&settings.data, settings.training.seed)?.split(&settings)?;
@@ -74,7 +75,7 @@ impl SplitAudit {
     /// Audits the folds of the study in the folder `path`, and the scalers in the weights that it has kept.
     ///
     /// # Errors
-    /// A folder that is none of a study; data that has changed.
+    /// A folder that does not hold a study; data that has changed.
     pub fn for_study(path: &Path) -> Result<Self, Error> {
         let (study, first) = study::read_again(path)?;
         let audit = StudyFolder::audit(path, &study)?;
@@ -105,13 +106,13 @@ impl SplitAudit {
         }
     }
 
-    /// Measures by how much a random split flatters: trains the network on random windows and for unseen subjects, on the
-    /// CPU. Takes up to ten trainings.
+    /// Measures how much a random split flatters. Trains the network on random windows and for unseen subjects, on the
+    /// CPU, with up to ten trainings.
     ///
     /// # Errors
-    /// Why it cannot be measured, as a sentence.
+    /// The reason why it cannot be measured, as a sentence.
     pub fn measure_gap(self) -> Result<Gap, String> {
-        // Folds are made anew there, and these only have to be some.
+        // The measurement makes its own folds, so any folds do here.
         let study = study::with_one_setting(Folds::Random(2), self.settings).map_err(|error| error.in_full())?;
         Gap::measure(study, &CpuEngine::<f32>::new())
     }

@@ -1,4 +1,4 @@
-//! What can go wrong, and what to say about it.
+//! Errors and notices.
 
 use std::fmt;
 use std::io;
@@ -11,46 +11,46 @@ use triax_model::{SpecError, WeightFileError};
 use triax_study::StudyError;
 use triax_trainer::{FitError, FolderError, MetricsError};
 
-/// What can go wrong. Messages say what is wrong, where, and what to do about it.
+/// An error of the library. Its message says what is wrong, where, and what to do about it.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Settings or arguments that make no sense, or not together.
+    /// Invalid settings or arguments, or an invalid combination of them.
     #[error("{0}")]
     Usage(String),
-    /// Recordings, runs or weights that cannot be used for what was asked.
+    /// Recordings, runs or weights that do not suit the purpose.
     #[error("{0}")]
     Input(String),
-    /// The system refused.
+    /// A system call failed.
     #[error("cannot {action} {}: {source}", path.display())]
     Io {
-        /// `read`, `write` or the like.
+        /// The verb for the message: `read`, `write` or the like.
         action: &'static str,
         /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// What was being done, and what went wrong with it.
+    /// An error with the task that it interrupted.
     #[error("{doing}")]
     While {
-        /// What could not be done, as a sentence.
+        /// The failed task, as a sentence.
         doing: String,
-        /// Why.
+        /// The cause.
         source: Box<Error>,
     },
-    /// The data cannot be read.
+    /// Data that cannot be read.
     #[error(transparent)]
     Data(#[from] DataError),
-    /// The data cannot be split as it should be.
+    /// Data that cannot be split as requested.
     #[error(transparent)]
     Split(#[from] SplitError),
-    /// A network that cannot work.
+    /// A network that cannot be built.
     #[error(transparent)]
     Network(#[from] SpecError),
     /// A weight file that cannot be read or written.
     #[error(transparent)]
     Weights(#[from] WeightFileError),
-    /// A device that is not there.
+    /// A device that does not exist.
     #[error(transparent)]
     NoDevice(#[from] ChoiceError),
     /// A device that cannot be opened.
@@ -59,7 +59,7 @@ pub enum Error {
     /// An engine that failed.
     #[error(transparent)]
     Engine(#[from] EngineError),
-    /// A training that did not end as planned.
+    /// A training that broke down.
     #[error(transparent)]
     Training(#[from] FitError),
     /// A run folder that cannot be used.
@@ -68,29 +68,29 @@ pub enum Error {
     /// A study that failed.
     #[error(transparent)]
     Study(#[from] StudyError),
-    /// Scores that cannot be judged.
+    /// Scores that metrics cannot be computed from.
     #[error(transparent)]
     Scores(#[from] MetricsError),
 }
 
 impl Error {
-    /// The system refused to do `action` with `path`.
+    /// The system call `action` failed on `path`.
     pub fn io(action: &'static str, path: &Path, source: io::Error) -> Self {
         Self::Io { action, path: path.to_owned(), source }
     }
 
-    /// This error as the reason why something could not be done.
+    /// Adds the task that this error interrupted, as a sentence.
     pub fn while_doing(self, doing: impl Into<String>) -> Self {
         Self::While { doing: doing.into(), source: Box::new(self) }
     }
 
-    /// The message with the reasons behind it, in one line.
+    /// The message with all its causes, in one line.
     pub fn in_full(&self) -> String {
         let mut text = self.to_string();
         let mut cause = std::error::Error::source(self);
         while let Some(reason) = cause {
             let reason_text = reason.to_string();
-            // Messages of the system quote their cause already.
+            // Messages of the system already quote their cause.
             if !text.contains(&reason_text) {
                 text = format!("{text}: {reason_text}");
             }
@@ -99,7 +99,7 @@ impl Error {
         text
     }
 
-    /// This error with the file that is at fault, where settings are.
+    /// Adds the path of the settings file at fault, if this is an error in settings.
     pub fn in_file(self, path: &Path) -> Self {
         match self {
             Self::Usage(problem) => Self::Usage(format!("{}: {problem}", path.display())),
@@ -107,7 +107,7 @@ impl Error {
         }
     }
 
-    /// Whether settings or arguments are at fault, and not what they name.
+    /// Whether the settings or arguments themselves are at fault, rather than what they refer to.
     pub fn is_usage(&self) -> bool {
         match self {
             Self::Usage(_) => true,
@@ -117,10 +117,10 @@ impl Error {
     }
 }
 
-/// What a user should know although nothing failed.
+/// Something that the user should know although nothing failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Notice {
-    /// Worth knowing.
+    /// Information.
     Note(String),
     /// A reason to distrust the result.
     Warning(String),

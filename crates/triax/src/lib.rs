@@ -1,7 +1,7 @@
-//! Triax trains small convolutional networks on windows of motion-sensor data, on any GPU or on the CPU, and says how well
-//! they do on people they have never seen.
+//! Triax trains small convolutional networks on windows of motion-sensor data, on any GPU or on the CPU. It measures
+//! how well they do on people they have never seen.
 //!
-//! This is the library behind the command `triax`. What the command does, a few calls do:
+//! This is the library behind the command `triax`. A few calls do what the command does:
 //!
 //! ```
 //! use triax::{Outcome, Predictor, Recordings, Settings, train};
@@ -29,16 +29,16 @@
 //! |---|---|
 //! | read recordings, split them by subject | [`Recordings`], [`TrainingData`] |
 //! | say what to train, and how | [`Settings`], [`settings`] |
-//! | train a network in a folder of its own, go on with it | [`train()`], [`Training`], [`Run`] |
-//! | watch a training, and stop it | [`Observer`] |
+//! | train a network in a folder of its own, continue it | [`train()`], [`Training`], [`Run`] |
+//! | watch and stop a training | [`Observer`] |
 //! | compare settings on people that no network has trained on | [`study()`], [`StudyRun`], [`Description`] |
 //! | predict windows, or samples as they come | [`Predictor`], [`StreamPredictor`] |
-//! | judge a trained network by recordings | [`evaluate()`] |
+//! | evaluate a trained network on recordings | [`evaluate()`] |
 //! | see what leaks in a split | [`SplitAudit`] |
 //! | make a report | [`report`] |
 //!
-//! Nothing here prints. What a user should know although nothing failed comes as [`Notice`]s; what failed, as an [`Error`]
-//! that says what the command line says.
+//! The library prints nothing. Notices for the user are returned as [`Notice`]s. Failures are [`Error`]s with the same
+//! messages as on the command line.
 
 mod audit;
 pub mod engines;

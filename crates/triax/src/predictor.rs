@@ -1,4 +1,4 @@
-//! What predicts: the network of a run folder or of a weight file, or networks of a study that decide together.
+//! Predictors: the network of a run folder or of a weight file, or the networks of a study as an ensemble.
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ use crate::study::{Description, is_study};
 use crate::{Error, Notice};
 
 named! {
-    /// Which weights of a run.
+    /// Selects weights of a run.
     pub enum WhichWeights {
         /// Those the run ended with: of the last epoch, or of the best one with --early-stopping
         Last = "last",
@@ -27,54 +27,54 @@ named! {
     }
 }
 
-/// How to open a predictor.
+/// Options for opening a predictor.
 #[derive(Clone, Debug)]
 pub struct PredictorOptions {
-    /// Which weights of a run folder.
+    /// Which weights of a run folder to use.
     pub weights: WhichWeights,
-    /// The setting of a study whose networks predict, by its name; the best by macro-F1 where absent.
+    /// Name of the study's setting whose networks predict. By default, the one with the best macro-F1.
     pub setting: Option<String>,
-    /// What to compute on.
+    /// Device to compute on.
     pub device: DeviceChoice,
 }
 
 impl Default for PredictorOptions {
-    /// The last weights, the best setting, the CPU.
+    /// The last weights, the best setting and the CPU.
     fn default() -> Self {
         Self { weights: WhichWeights::Last, setting: None, device: DeviceChoice::Cpu }
     }
 }
 
-/// One or more networks that predict as one: they read the same windows, and know the same classes.
+/// One or more networks that predict together. They read windows of the same shape and have the same classes.
 pub struct Predictor {
     /// Never empty.
     members: Vec<Member>,
     open: OpenEngine,
-    /// Names of the channels, where the weight files have them.
+    /// Names of the channels, if the weight files have them.
     pub channels: Option<Vec<String>>,
-    /// Name to show for each class.
+    /// Display name of each class.
     pub class_names: Vec<String>,
-    /// Rows from one window to the next in training, where the weight files say.
+    /// Samples from one window to the next in training, if the weight files have it.
     pub step: Option<usize>,
-    /// Where it comes from.
+    /// Where the networks were read from.
     pub origin: PredictorOrigin,
-    /// What a user should know about the device.
+    /// Notices for the user about the device.
     pub notices: Vec<Notice>,
 }
 
-/// A network, and all that its scores depend on.
+/// A network with everything that its scores depend on.
 pub struct Member {
     /// Weights, specification, classes and scaler.
     pub file: WeightFile,
-    /// The network of the specification.
+    /// The network that the specification describes.
     pub network: Network,
-    /// What is done to each window before the scaler.
+    /// Normalisation of each window before the scaler.
     per_window: Option<PerWindow>,
-    /// Name of the fold of a study that it was trained in.
+    /// Fold of a study in which the network was trained.
     fold: Option<String>,
 }
 
-/// Where a predictor comes from.
+/// Source of a predictor.
 pub enum PredictorOrigin {
     /// A run folder.
     Run(Box<Run>),
@@ -84,40 +84,40 @@ pub enum PredictorOrigin {
     Study(Box<StudyOrigin>),
 }
 
-/// What is known of the study that a predictor comes from.
+/// The study that a predictor was read from.
 pub struct StudyOrigin {
-    /// Its folder.
+    /// Folder of the study.
     pub path: PathBuf,
-    /// What it is.
+    /// Description of the study.
     pub description: Description,
-    /// What it showed.
+    /// Results of the study.
     pub summary: Summary,
-    /// The setting whose networks predict.
+    /// Name of the setting whose networks predict.
     pub setting: String,
 }
 
-/// What a predictor makes of a window.
+/// Prediction for one window.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Prediction {
-    /// Index of the class with the largest score, the first of equals.
+    /// Index of the class with the largest score; the first of equal ones.
     pub class: usize,
-    /// A score for each class.
+    /// One score per class.
     pub scores: Vec<f32>,
 }
 
 impl Predictor {
-    /// Opens a run folder, a weight file, or the networks of the best setting that a study has kept, on the CPU.
+    /// Opens a run folder, a weight file, or the networks that a study has kept of its best setting, on the CPU.
     ///
     /// # Errors
-    /// Whatever cannot be read; a run or a study that is not finished.
+    /// Files that cannot be read; a run or a study that is not finished.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
         Self::open_with(path, &PredictorOptions::default())
     }
 
-    /// As [`Predictor::open`], with the weights, the setting and the device of `options`.
+    /// Like [`Predictor::open`], with the weights, the setting and the device in `options`.
     ///
     /// # Errors
-    /// As [`Predictor::open`]; a setting that the study does not have; a device that is not there.
+    /// As [`Predictor::open`]; a setting that the study does not have; a device that does not exist.
     pub fn open_with(path: impl AsRef<Path>, options: &PredictorOptions) -> Result<Self, Error> {
         let path = path.as_ref();
         if is_study(path) {
@@ -150,7 +150,7 @@ impl Predictor {
             return Err(Error::Usage(problem.to_owned()));
         }
         let summary = Summary::read(path)?;
-        // The best comes first.
+        // The best setting comes first.
         let names: Vec<&str> =
             summary.competitors.iter().filter(|one| one.kind == Kind::Network).map(|one| one.name.as_str()).collect();
         let setting = match &options.setting {
@@ -174,7 +174,7 @@ impl Predictor {
 
     fn new(members: Vec<Member>, origin: PredictorOrigin, options: &PredictorOptions) -> Result<Self, Error> {
         let first = &members[0].file;
-        // What a setting gives is the same in all of its trainings.
+        // Specification, classes and metadata are the same in all trainings of a setting.
         let is_same =
             |file: &WeightFile| file.spec == first.spec && file.classes == first.classes && file.extra == first.extra;
         if !members.iter().all(|member| is_same(&member.file)) {
@@ -198,12 +198,12 @@ impl Predictor {
         })
     }
 
-    /// The networks.
+    /// The networks. There is at least one.
     pub fn members(&self) -> &[Member] {
         &self.members
     }
 
-    /// What the networks read and give.
+    /// The specification of the networks: shape of a window, layers, number of classes.
     pub fn spec(&self) -> &NetworkSpec {
         &self.members[0].file.spec
     }
@@ -228,21 +228,22 @@ impl Predictor {
         self.members[0].file.extra.get(key).map(String::as_str)
     }
 
-    /// What the networks make of `windows` (n_windows, window, channels), as the sensors gave them, in the order of
-    /// [`Predictor::channels`].
+    /// Predicts the class of each window. `windows` (n_windows, window, channels) are in the sensor's unit, with the
+    /// channels in the order of [`Predictor::channels`].
     ///
     /// # Errors
-    /// Values that are no whole number of windows; scores that are not finite.
+    /// A number of values that is not a multiple of a window's; scores that are not finite.
     pub fn predict(&self, windows: &[f32]) -> Result<Vec<Prediction>, Error> {
         let scores = self.scores(windows)?;
         let rows = scores.chunks_exact(self.classes().len()).enumerate();
         rows.map(|(idx, row)| self.prediction(row, || format!("window {idx} (from 0)"))).collect()
     }
 
-    /// Scores (n_windows, classes) of windows (n_windows, window, channels) as the sensors gave them, by all networks.
+    /// Scores (n_windows, classes) of `windows` (n_windows, window, channels), which are in the sensor's unit. Several
+    /// networks give their combined scores.
     ///
     /// # Errors
-    /// Values that are no whole number of windows.
+    /// A number of values that is not a multiple of a window's.
     pub fn scores(&self, windows: &[f32]) -> Result<Vec<f32>, Error> {
         match self.members.as_slice() {
             [one] => one.scores(self.engine(), windows),
@@ -250,7 +251,7 @@ impl Predictor {
         }
     }
 
-    /// As [`Predictor::scores`], by the networks of one fold of a study; None where all of them broke down.
+    /// Like [`Predictor::scores`], with the networks of one fold of a study. `None` if all of them broke down.
     pub(crate) fn scores_of_fold(&self, fold: &str, windows: &[f32]) -> Result<Option<Vec<f32>>, Error> {
         let mut members = self.members.iter().filter(|member| member.fold.as_deref() == Some(fold)).peekable();
         match members.peek() {
@@ -267,7 +268,7 @@ impl Predictor {
         Ok(combined.scores())
     }
 
-    /// The prediction of a row of scores; `window` names it where they are not finite.
+    /// Prediction for one row of scores. If they are not finite, the error names the window by `window`.
     pub(crate) fn prediction(&self, scores: &[f32], window: impl Fn() -> String) -> Result<Prediction, Error> {
         if let Some(class) = scores.iter().position(|score| !score.is_finite()) {
             return Err(Error::Input(format!(
@@ -280,20 +281,20 @@ impl Predictor {
         Ok(Prediction { class: predicted_class(scores), scores: scores.to_vec() })
     }
 
-    /// The loss it was trained with.
+    /// The loss that the networks were trained with.
     ///
     /// # Errors
-    /// A weight file that does not say.
+    /// A weight file without an entry for the loss.
     pub fn loss(&self) -> Result<Loss, Error> {
         let unknown = || Error::Input("the weight file does not say with which loss it was trained".to_owned());
         self.extra("loss").ok_or_else(unknown)?.parse::<Loss>().map_err(|problem| Error::Input(problem.to_string()))
     }
 
-    /// For each of the network's channels, its place among `channels`, which messages say `name` has: by name where all
-    /// names are there, else in their order, with a notice.
+    /// Index in `channels` of each of the network's channels. They are matched by name if all names are there;
+    /// otherwise they are taken in order, with a notice. Messages call the source of `channels` `name`.
     ///
     /// # Errors
-    /// Another number of channels.
+    /// A different number of channels.
     pub(crate) fn columns(&self, name: &str, channels: &[String]) -> Result<(Vec<usize>, Option<Notice>), Error> {
         let by_name = self.channels.as_ref().and_then(|names| {
             names.iter().map(|name| channels.iter().position(|channel| channel == name)).collect::<Option<Vec<_>>>()
@@ -304,7 +305,7 @@ impl Predictor {
         }
     }
 
-    /// Refuses channels that the network cannot read, and notices names it does not know.
+    /// Rejects channels that the network cannot read. Returns a notice if their names differ from those in training.
     fn check_channels(&self, name: &str, channels: &[String]) -> Result<Option<Notice>, Error> {
         let n_channels = self.spec().channels;
         if channels.len() != n_channels {
@@ -325,10 +326,10 @@ impl Predictor {
         }))
     }
 
-    /// Refuses recordings that the network cannot read, and notices those it was not made for.
+    /// Checks that the network can read the recordings. Returns notices where they differ from those it was trained on.
     ///
     /// # Errors
-    /// Other channels, or windows of another length.
+    /// A different number of channels; windows of another length.
     pub fn check(&self, corpus: &Corpus) -> Result<Vec<Notice>, Error> {
         let (name, spec) = (&corpus.name, self.spec());
         let mut notices: Vec<Notice> = self.check_channels(name, &corpus.channels)?.into_iter().collect();
@@ -361,7 +362,7 @@ impl Member {
         Ok(Self { file, network, per_window, fold })
     }
 
-    /// Scores of windows as the sensors gave them: normalised and standardised as in training.
+    /// Scores of windows in the sensor's unit. They are normalised and standardised as in training.
     fn scores(&self, engine: &dyn Engine, windows: &[f32]) -> Result<Vec<f32>, Error> {
         let (file, spec) = (&self.file, &self.file.spec);
         let mut windows = Cow::Borrowed(windows);

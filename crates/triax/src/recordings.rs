@@ -1,4 +1,4 @@
-//! From settings to windows: reads recordings, selects activities, splits, cuts windows, learns how to standardise them.
+//! Turns settings into windows: reads recordings, selects activities, splits, cuts windows and fits the scaler.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -16,50 +16,50 @@ use crate::settings::{
     ClassWeights, DataSettings, DataSource, FormatChoice, Normalize, Settings, SplitKind, SplitSettings,
 };
 
-/// Key in the metadata of a weight file: what is done to each window before the scaler. Absent where nothing is.
+/// Key in the metadata of a weight file: how each window is normalised before the scaler. Absent if it is not.
 pub(crate) const PER_WINDOW: &str = "per_window";
 
-/// Recordings, and where they come from.
+/// Recordings and their source.
 #[derive(Clone, Debug)]
 pub struct Recordings {
-    /// The recordings, with the activities that were selected.
+    /// The recordings of the selected activities.
     pub corpus: Corpus,
-    /// Samples in a window.
+    /// Samples per window.
     pub window: usize,
-    /// The settings that read the same recordings again.
+    /// Settings that read the same recordings again.
     source: DataSettings,
-    /// The seed of the synthetic set.
+    /// Seed of the synthetic set.
     seed: u64,
 }
 
 impl Recordings {
-    /// Reads the recordings in a folder, a file or a zip, with the default settings: the format is detected, all activities
-    /// are taken, and a window has 120 samples.
+    /// Reads the recordings in a folder, a file or a zip with the default settings: the format is detected, all
+    /// activities are selected, and a window has 120 samples unless the data comes in windows.
     ///
     /// # Errors
-    /// What cannot be read, with file, line and remedy.
+    /// Data that cannot be read. The message names the file, the line and a remedy.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
         let path = std::path::absolute(path).map_err(|source| Error::io("find", path, source))?;
         Self::read(&DataSettings { data: DataSource::Path(path), ..DataSettings::default() }, 0)
     }
 
-    /// Makes the built-in set. It is computed, not measured.
+    /// Generates the built-in set. It is computed, not measured.
     pub fn synthetic(seed: u64) -> Self {
         let corpus = triax_data::synthetic(seed);
         let window = corpus.window.unwrap_or(NetworkSpec::default().window);
         Self { corpus, window, source: DataSettings::default(), seed }
     }
 
-    /// Reads what the settings ask for. `seed` is that of the synthetic set.
+    /// Reads the recordings that the settings name. `seed` is the seed of the synthetic set.
     ///
     /// # Errors
-    /// What cannot be read, with file, line and remedy; activities that do not exist.
+    /// Data that cannot be read, with file, line and remedy; activities that do not exist.
     pub fn read(data: &DataSettings, seed: u64) -> Result<Self, Error> {
         Self::select(read_corpus(&data.data, data.format, seed)?, data, seed)
     }
 
-    /// Selects the activities that the settings ask for from all recordings of a source.
+    /// Selects the activities that the settings name from all recordings of a source.
     ///
     /// # Errors
     /// Activities that do not exist.
@@ -72,15 +72,15 @@ impl Recordings {
         Ok(Self { corpus, window, source: data.clone(), seed })
     }
 
-    /// Samples from one window to the next. A source that consists of windows has no other step than their length.
+    /// Samples from one window to the next. If the source consists of windows, this is their length.
     pub(crate) fn step(&self, data: &DataSettings) -> usize {
         if self.corpus.window.is_some() { self.window } else { data.step }
     }
 
-    /// Puts into `settings` where these recordings come from, so that a run can read them again.
+    /// Writes the source of these recordings into `settings`, so that a run can read them again.
     ///
     /// # Errors
-    /// [`Error::Usage`] if the seed in `settings` makes another synthetic set.
+    /// [`Error::Usage`] if the synthetic set was made with another seed than that in `settings`.
     pub(crate) fn describe_in(&self, settings: &mut Settings) -> Result<(), Error> {
         let DataSettings { data, format, activities, .. } = self.source.clone();
         if data == DataSource::Synthetic && self.seed != settings.training.seed {
@@ -93,10 +93,10 @@ impl Recordings {
         Ok(())
     }
 
-    /// Holds windows out as the settings ask, cuts all of them, and fits a scaler to those to train on.
+    /// Cuts all windows, holds some out as the settings say, and fits a scaler to the training windows.
     ///
     /// # Errors
-    /// A split that leaves nothing to train on or to validate with; windows that cannot be normalised.
+    /// A split without training or validation windows; windows that cannot be normalised.
     pub fn split(self, settings: &Settings) -> Result<TrainingData, Error> {
         let step = self.step(&settings.data);
         let Self { corpus, window, .. } = self;
@@ -113,31 +113,31 @@ impl Recordings {
     }
 }
 
-/// Everything that a run trains on.
+/// All data that a run trains on.
 #[derive(Clone, Debug)]
 pub struct TrainingData {
-    /// The recordings, with the activities that were selected.
+    /// The recordings of the selected activities.
     pub corpus: Corpus,
-    /// Samples in a window.
+    /// Samples per window.
     pub window: usize,
     /// Samples from one window to the next.
     pub step: usize,
-    /// The split as it was asked for.
+    /// The requested split.
     pub plan: SplitPlan,
-    /// Which windows train and which validate.
+    /// Indices of the training and the validation windows.
     pub split: Split,
     /// How windows are normalised.
     pub normalize: Normalize,
-    /// How values are standardised, by the engine as it takes them.
+    /// Standardisation of the values. The engine applies it when it reads them.
     pub scaler: Option<Scaler>,
-    /// All windows. What is done to each by itself is done; the scaler is left to the engine.
+    /// All windows. Each is already normalised by itself; the engine applies the scaler.
     pub windows: WindowSet,
-    /// Where each window comes from.
+    /// Origin of each window.
     pub origins: Arc<[Origin]>,
 }
 
 impl TrainingData {
-    /// Audits the split, and the scaler that its windows are read with, if any.
+    /// Audits the split, and the scaler that the windows are read with, if there is one.
     pub fn audit(&self, scaler: Option<&Scaler>) -> Audit {
         let Self { corpus, window, split, windows, origins, .. } = self;
         let (train, valid) = (split.train.as_slice(), split.valid.as_slice());
@@ -146,28 +146,31 @@ impl TrainingData {
         audit.with_scalers(*window, corpus.channels.len(), used.as_slice())
     }
 
-    /// Whose each validation window is.
+    /// Subject of each validation window.
     pub fn valid_subjects(&self) -> Vec<&str> {
         self.split.valid.iter().map(|&idx| self.corpus.subject_of(self.origins[idx as usize])).collect()
     }
 
-    /// Labels of the windows to validate with.
+    /// Label of each validation window.
     pub fn valid_labels(&self) -> Vec<u32> {
         self.split.valid.iter().map(|&idx| self.windows.labels[idx as usize]).collect()
     }
 
-    /// The windows to validate with, (n_valid, window, channels), not standardised.
+    /// The validation windows, (n_valid, window, channels), not standardised.
     pub fn valid_windows(&self) -> Vec<f32> {
         self.split.valid.iter().flat_map(|&idx| self.window_at(idx)).copied().collect()
     }
 
-    /// One window, (window, channels), not standardised.
+    /// Window `idx`, (window, channels), not standardised.
+    ///
+    /// # Panics
+    /// If there is no window `idx`.
     pub fn window_at(&self, idx: u32) -> &[f32] {
         let n_values = self.window * self.corpus.channels.len();
         &self.windows.windows[idx as usize * n_values..][..n_values]
     }
 
-    /// Fills in what a plan leaves to the training windows: balanced class weights.
+    /// Completes a plan with what depends on the training windows: balanced class weights.
     pub(crate) fn complete(&self, plan: &mut FitPlan, class_weights: &ClassWeights) {
         if *class_weights == ClassWeights::Balanced {
             let labels: Vec<u32> = self.split.train.iter().map(|&idx| self.windows.labels[idx as usize]).collect();
@@ -176,7 +179,7 @@ impl TrainingData {
     }
 }
 
-/// What must travel with the weights for them to be used on other recordings.
+/// Metadata that a weight file needs for use on other recordings.
 pub(crate) fn weight_file_extra(
     corpus: &Corpus,
     normalize: Normalize,
@@ -198,10 +201,10 @@ pub(crate) fn weight_file_extra(
     extra
 }
 
-/// Reads all recordings of a source. `seed` makes the synthetic set.
+/// Reads all recordings of a source. `seed` is the seed of the synthetic set.
 ///
 /// # Errors
-/// What cannot be read, with file, line and remedy.
+/// Data that cannot be read. The message names the file, the line and a remedy.
 pub fn read_corpus(source: &DataSource, format: FormatChoice, seed: u64) -> Result<Corpus, Error> {
     match source {
         DataSource::Synthetic => Ok(triax_data::synthetic(seed)),
@@ -209,7 +212,7 @@ pub fn read_corpus(source: &DataSource, format: FormatChoice, seed: u64) -> Resu
     }
 }
 
-/// The split that was asked for, or the most honest one that the data allows.
+/// The requested split. By default, the most honest one that the data allows.
 pub(crate) fn split_plan(asked: &SplitSettings, corpus: &Corpus) -> SplitPlan {
     let SplitSettings { valid_fraction, ref valid_subjects, .. } = *asked;
     let held_out = HeldOut { valid_fraction, valid_subjects: valid_subjects.clone() };

@@ -1,47 +1,47 @@
-//! Predictions from samples as they come: a window is judged as soon as it is full.
+//! Predictions from a stream of samples: each window is predicted as soon as it is full.
 
 use crate::{Error, Notice, Prediction, Predictor};
 
-/// A step in time of more than this many mean steps begins a new recording; when whole files are read, it is as many
-/// median steps.
+/// A time step longer than this many mean steps starts a new recording. For whole files the limit is as many median
+/// steps.
 const GAP: f64 = 10.0;
 
 /// One sample of a sensor.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Sample<'a> {
-    /// A value for each channel, in the sensor's unit.
+    /// One value per channel, in the sensor's unit.
     pub values: &'a [f32],
-    /// Its time, in any unit. A jump in time begins a new recording.
+    /// Time of the sample, in any unit. A step back or a gap starts a new recording.
     pub time: Option<f64>,
-    /// The subject. Another subject begins a new recording.
+    /// The subject. A change of subject starts a new recording.
     pub subject: &'a str,
-    /// The activity, if it is known. Another activity begins a new recording.
+    /// The activity, if known. A change of activity starts a new recording.
     pub activity: Option<&'a str>,
 }
 
-/// What a predictor makes of a window of a stream.
+/// Prediction for one window of a stream.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StreamPrediction {
-    /// The subject of the window.
+    /// Subject of the window.
     pub subject: String,
-    /// Time of its first sample as it came, or the number of the sample from 0 where it has no time.
+    /// Time of the first sample, in the unit of the samples; without times, the index of the sample, from 0.
     pub start: String,
-    /// The same of its last sample.
+    /// Time or index of the last sample.
     pub end: String,
-    /// Class and scores.
+    /// Class and scores of the window.
     pub prediction: Prediction,
 }
 
-/// Takes samples one by one, and predicts each window as soon as it is full.
+/// Takes samples one by one and predicts each window as soon as it is full.
 pub struct StreamPredictor<'a> {
     predictor: &'a Predictor,
-    /// For each of the network's channels, its place in a sample.
+    /// Index in a sample of each of the network's channels.
     columns: Vec<usize>,
     buffer: WindowBuffer,
 }
 
 impl<'a> StreamPredictor<'a> {
-    /// For samples that have the channels of the network in its order, with a new window every `step` samples.
+    /// A predictor that starts a window every `step` samples. Samples have the network's channels in its order.
     ///
     /// # Panics
     /// If `step` is 0.
@@ -51,20 +51,20 @@ impl<'a> StreamPredictor<'a> {
         Self { predictor, columns: (0..spec.channels).collect(), buffer: WindowBuffer::new(spec.window, step) }
     }
 
-    /// The same for samples that have the channels `channels`. They are matched by name where all names are there, else taken
-    /// in their order, with a notice that calls the source `name`.
+    /// Sets the channels of the samples. They are matched by name if all names are there; otherwise they are taken in
+    /// order, with a notice that calls the source `name`.
     ///
     /// # Errors
-    /// Channels that the network cannot read.
+    /// Channels that lack a name and are not as many as the network's.
     pub fn with_channels(self, name: &str, channels: &[String]) -> Result<(Self, Option<Notice>), Error> {
         let (columns, notice) = self.predictor.columns(name, channels)?;
         Ok((Self { columns, ..self }, notice))
     }
 
-    /// Takes a sample; gives the prediction of the window that it fills.
+    /// Takes a sample. If it fills a window, returns the prediction.
     ///
     /// # Errors
-    /// A sample without one of the channels; scores that are not finite.
+    /// A sample with too few values; scores that are not finite.
     pub fn push(&mut self, sample: &Sample<'_>) -> Result<Option<StreamPrediction>, Error> {
         if let Some(column) = self.columns.iter().find(|&&column| column >= sample.values.len()) {
             let n = sample.values.len();
@@ -75,7 +75,7 @@ impl<'a> StreamPredictor<'a> {
         }
         let scores = self.predictor.scores(&self.buffer.values);
         let (subject, start, end) = self.buffer.window();
-        // The next window begins, whatever becomes of this one.
+        // The next window starts even if the prediction fails.
         self.buffer.advance();
         let prediction = self
             .predictor
@@ -83,29 +83,29 @@ impl<'a> StreamPredictor<'a> {
         Ok(Some(StreamPrediction { subject, start, end, prediction }))
     }
 
-    /// Samples of the longest recording so far.
+    /// Number of samples in the longest recording so far.
     pub fn longest_recording(&self) -> usize {
         self.buffer.longest
     }
 }
 
-/// A window that is being filled.
+/// The window that is being filled.
 struct WindowBuffer {
     window: usize,
     step: usize,
     subject: String,
     activity: Option<String>,
-    /// (row, channel)
+    /// (row, channel).
     values: Vec<f32>,
-    /// Time of each row as it came, or its number.
+    /// Time or index of each row.
     times: Vec<String>,
-    /// Rows still to be passed over, where the step is longer than the window.
+    /// Rows still to skip, if the step is longer than the window.
     skip: usize,
     last_time: Option<f64>,
-    /// Sum and count of the steps in time so far.
+    /// Sum and number of the time steps so far.
     steps: (f64, f64),
     n_rows: usize,
-    /// Rows since the recording began, and the most there were.
+    /// Rows since the recording started; `longest` is their maximum.
     unbroken: usize,
     longest: usize,
 }
@@ -128,7 +128,7 @@ impl WindowBuffer {
         }
     }
 
-    /// Adds a sample; says whether the window is full.
+    /// Adds a sample. Returns whether the window is full.
     fn push(&mut self, sample: &Sample<'_>, columns: &[usize]) -> bool {
         let jumps = self.jumps(sample.time);
         if jumps || sample.subject != self.subject || sample.activity != self.activity.as_deref() {
@@ -158,7 +158,7 @@ impl WindowBuffer {
         (self.subject.clone(), time(self.times.first()), time(self.times.last()))
     }
 
-    /// Passes on to the next window.
+    /// Moves on to the next window.
     fn advance(&mut self) {
         let n_channels = self.values.len() / self.window;
         let gone = self.step.min(self.window);
@@ -167,7 +167,7 @@ impl WindowBuffer {
         self.skip = self.step - gone;
     }
 
-    /// Whether time goes back or leaves a gap before this row. Takes note of the step.
+    /// Whether time goes back or leaves a gap before this row. Records the step.
     fn jumps(&mut self, time: Option<f64>) -> bool {
         let Some(time) = time else { return false };
         let step = self.last_time.replace(time).map(|last| time - last);

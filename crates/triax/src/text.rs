@@ -1,4 +1,4 @@
-//! Words that reports and a terminal share.
+//! Text that reports and the terminal share.
 
 use triax_data::SplitPlan;
 use triax_model::{ConvSpec, Network};
@@ -6,12 +6,12 @@ use triax_model::{ConvSpec, Network};
 use crate::recordings::TrainingData;
 use crate::settings::{ConvBlock, HiddenUnits};
 
-/// 1234567 as `1,234,567`.
+/// Formats a number with separators: 1234567 as `1,234,567`.
 pub fn grouped(number: usize) -> String {
     crate::report::grouped(number as u64)
 }
 
-/// The first few of a list, and how many more there are.
+/// The first `most` items of a list, and the number of the others.
 pub fn listed(items: &[String], most: usize) -> String {
     let shown = items.iter().take(most).cloned().collect::<Vec<_>>().join(", ");
     match items.len().saturating_sub(most) {
@@ -20,7 +20,7 @@ pub fn listed(items: &[String], most: usize) -> String {
     }
 }
 
-/// The layers of a network in a line.
+/// The layers of a network, in one line.
 pub fn network_in_words(network: &Network) -> String {
     let spec = network.spec();
     let convs: Vec<String> = spec.convs.iter().map(|&conv: &ConvSpec| ConvBlock(conv).to_string()).collect();
@@ -37,7 +37,7 @@ pub fn network_in_words(network: &Network) -> String {
 }
 
 impl TrainingData {
-    /// How windows were held out.
+    /// Description of the split, in words.
     pub fn split_in_words(&self) -> String {
         let held_out = &self.split.valid_subjects;
         match &self.plan {

@@ -45,7 +45,7 @@ pub struct Args {
     #[arg(long, value_parser = named::<SplitKind>(SplitKind::choices), value_name = "KIND")]
     split: Option<SplitKind>,
     /// With --split: part of the subjects or windows that is the validation part
-    #[arg(long, value_name = "FRACTION", default_value_t = 0.2, value_parser = fraction, requires = "split")]
+    #[arg(long, value_name = "FRACTION", default_value_t = SplitSettings::default().valid_fraction, value_parser = fraction, requires = "split")]
     valid_fraction: f64,
     /// With --split subject: the subjects of the validation part
     #[arg(long, value_name = "ID,…", value_delimiter = ',', requires = "split")]

@@ -1,4 +1,4 @@
-//! Scalars for TensorBoard, epoch by epoch: `RUN/tensorboard/`.
+//! Scalars of each epoch for TensorBoard, in `RUN/tensorboard/`.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
@@ -12,23 +12,23 @@ use crate::Error;
 use crate::report::tensorboard;
 use crate::settings::RECORDED;
 
-/// The event file of a run. What it holds follows from `history.jsonl` and the time when the run began: TensorBoard sees
-/// each epoch as it ends, and a run that was stopped and resumed ends with the file of one that was not, but for the
-/// seconds it took.
+/// The event file of a run. Its content follows from `history.jsonl` and the time when the run started. TensorBoard
+/// sees each epoch as it ends. A run that was stopped and resumed ends with the same file as an uninterrupted one,
+/// except for the seconds that it took.
 pub struct Events {
     folder: RunFolder,
     path: PathBuf,
-    /// When the run began, in seconds since 1970.
+    /// Start of the run, in seconds since 1970.
     started: f64,
-    /// When its last epoch ended, by the seconds of all.
+    /// End of the last epoch: the start plus the seconds of all epochs.
     now: f64,
 }
 
 impl Events {
-    /// Those of the run in `folder`, where they are asked for or are there from before.
+    /// The events of the run in `folder`. `None` if they are not `asked` for and there are none from before.
     ///
     /// # Errors
-    /// A run that does not say when it began.
+    /// A run whose `config.json` does not say when it started.
     pub fn new(folder: &RunFolder, asked: bool) -> Result<Option<Self>, Error> {
         let beside = folder.path().join("tensorboard");
         if !asked && !beside.is_dir() {
@@ -44,20 +44,20 @@ impl Events {
         Ok(Some(Self { folder: folder.clone(), path, started, now: started }))
     }
 
-    /// The run begins, or goes on after `n_epochs`: what was written of later ones is no longer so.
+    /// Starts the run, or continues it after `n_epochs`. Events of later epochs are dropped.
     pub fn begin(&mut self, n_epochs: usize) {
-        // What cannot be written now cannot at the end either, and is told there.
+        // If this write fails, the one at the end fails too and reports it.
         let _ = self.write(n_epochs);
     }
 
-    /// An epoch ended.
+    /// Appends an epoch that has ended.
     pub fn append(&mut self, epoch: &EpochRecord) {
         self.now += epoch.seconds;
         let record = tensorboard::epoch(epoch, self.now);
         let _ = OpenOptions::new().append(true).open(&self.path).and_then(|mut file| file.write_all(&record));
     }
 
-    /// The run ended: the whole file, from the history.
+    /// Ends the run: writes the whole file from the history.
     ///
     /// # Errors
     /// A file that cannot be written.
@@ -79,7 +79,7 @@ impl Events {
     }
 }
 
-/// An observer whose epochs are logged for TensorBoard, where that is wanted.
+/// An observer that also logs epochs for TensorBoard, if `events` are given.
 pub struct WithEvents<'a> {
     pub observer: &'a mut dyn Observer,
     pub events: Option<Events>,

@@ -1,4 +1,4 @@
-//! A run: one network trained in a folder of its own.
+//! Runs: the training of one network in a folder of its own.
 
 mod events;
 mod record;
@@ -20,57 +20,57 @@ use events::{Events, WithEvents};
 
 pub use record::{DataRecord, Record, Run, SplitRecord, is_run};
 
-/// A training that is ready to run: data read, network and device known, folder made.
+/// A training that is ready to run: the data is read, network and device are chosen, and the folder exists.
 pub struct Training {
-    /// Its settings, with what the data has decided filled in.
+    /// The settings, completed from the data.
     pub settings: Settings,
-    /// What it trains on.
+    /// The data that it trains on.
     pub data: TrainingData,
     /// The network.
     pub network: Network,
-    /// What each step and each epoch does.
+    /// The plan of each step and each epoch.
     pub plan: FitPlan,
-    /// What trains it.
+    /// The engine and its device.
     pub engine: ChosenEngine,
-    /// Its folder.
+    /// The folder of the run.
     pub folder: RunFolder,
-    /// What a user should know before believing the figures.
+    /// Notices that the user should read before trusting the metrics.
     pub notices: Vec<Notice>,
-    /// Whether the folder gets event files for TensorBoard. A resumed run goes on with those that it has.
+    /// Whether to write event files for TensorBoard. A resumed run continues the files that it has.
     pub tensorboard: bool,
     start: Start,
 }
 
-/// What a training starts from.
+/// Where a training starts.
 enum Start {
     Weights(Weights),
     Checkpoint,
 }
 
-/// How a training ended without an error.
+/// How a training without errors ended.
 #[derive(Debug)]
 pub enum Outcome {
-    /// No epoch is left.
+    /// All epochs are done.
     Finished {
-        /// The figures that it ended with.
+        /// Final metrics of the run.
         summary: Box<Summary>,
-        /// Where its report is; an error where it could not be written, which is no reason to keep back the figures.
+        /// Path of the report. An error if it could not be written; the metrics are valid all the same.
         report: Result<PathBuf, Error>,
-        /// Whether the event files for TensorBoard, if there are any, could be written.
+        /// Whether the event files for TensorBoard were written. `Ok` if there are none.
         events: Result<(), Error>,
     },
-    /// The observer asked to stop. The state is saved, and [`Training::resume`] goes on.
+    /// The observer asked to stop. The state is saved, and [`Training::resume`] continues.
     Interrupted {
-        /// The epoch to go on with, from 1.
+        /// The epoch to continue with, from 1.
         epoch: usize,
-        /// Steps of it that are done.
+        /// Number of steps of this epoch that are done.
         step: usize,
         /// As in [`Outcome::Finished`].
         events: Result<(), Error>,
     },
 }
 
-/// All of a training but its folder.
+/// A training without its folder.
 struct Prepared {
     settings: Settings,
     data: TrainingData,
@@ -80,9 +80,9 @@ struct Prepared {
 }
 
 impl Prepared {
-    /// Reads the recordings that the settings name, or takes `recordings`.
+    /// Prepares a training on `recordings`, or on those that the settings name.
     fn new(mut settings: Settings, recordings: Option<Recordings>) -> Result<Self, Error> {
-        // What makes no sense whatever the data, and a device that is not there, are refused before a long read.
+        // Invalid settings and missing devices are rejected before a long read.
         settings.check()?;
         let candidates = Candidates::find(&settings.machine)?;
         let recordings = match recordings {
@@ -120,18 +120,18 @@ impl Prepared {
 }
 
 impl Training {
-    /// Prepares a new training in the folder `out`, which is made: reads the recordings that the settings name, splits
-    /// them, chooses a device.
+    /// Prepares a new training in the folder `out`, which is created. Reads the recordings that the settings name,
+    /// splits them, and chooses a device.
     ///
     /// # Errors
-    /// Settings that make no sense; recordings that cannot be read or split; a device that is not there; a folder that
-    /// holds anything.
+    /// Invalid settings; recordings that cannot be read or split; a device that does not exist; a folder that is not
+    /// empty.
     pub fn new(settings: Settings, out: &Path) -> Result<Self, Error> {
         Self::start(Prepared::new(settings, None)?, out)
     }
 
-    /// As [`Training::new`], on recordings that were read before. Their source replaces what `settings` say of it; step and
-    /// normalisation are those of `settings`.
+    /// Like [`Training::new`], with recordings that were read before. Their source, activities and window replace those
+    /// in `settings`. Step and normalisation come from `settings`.
     ///
     /// # Errors
     /// As [`Training::new`].
@@ -151,11 +151,11 @@ impl Training {
         Ok(prepared.into_training(folder, Start::Weights(weights), Vec::new()))
     }
 
-    /// Prepares the run in the folder `path` to go on where it stopped, with its own settings. Of those in `given` only
-    /// `device` and `engine` may be other ones.
+    /// Prepares the run in the folder `path` to continue where it stopped, with its own settings. Of the settings in
+    /// `given`, only `device` and `engine` may differ from them.
     ///
     /// # Errors
-    /// As [`Training::new`]; settings that differ; data that has changed.
+    /// As [`Training::new`]; other settings that differ; data that has changed.
     pub fn resume(path: &Path, given: &Entries) -> Result<Self, Error> {
         let run = Run::open(path)?;
         let before = run.settings.entries();
@@ -163,7 +163,7 @@ impl Training {
         entries.extend(given.clone());
         let given_settings = Settings::from_entries(&entries)?;
         let now = given_settings.entries();
-        // What is trained stays as it is; where that happens may change.
+        // The training stays the same. Only the device and the engine may change.
         for name in given.keys().filter(|name| !["device", "engine"].contains(&name.as_str())) {
             if before[name] != now[name] {
                 return Err(Error::Usage(format!(
@@ -209,7 +209,7 @@ impl Training {
         Ok(prepared.into_training(run.folder, Start::Checkpoint, moved.into_iter().collect()))
     }
 
-    /// Trains to the end, or until `observer` asks to stop, and writes the report.
+    /// Trains to the end, or until `observer` asks to stop. Writes the report at the end.
     ///
     /// # Errors
     /// A training that breaks down; a device or a disk that fails. The folder keeps the last good state.
@@ -256,7 +256,7 @@ impl Training {
     }
 }
 
-/// Trains a network on `recordings` by `settings`, in the folder `out`, which is made.
+/// Trains a network on `recordings` with `settings`, in the folder `out`, which is created.
 ///
 /// ```no_run
 /// let recordings = triax::Recordings::open("recordings/")?;
@@ -275,7 +275,7 @@ pub fn train(
     Training::with_recordings(recordings, settings, out.as_ref())?.run(observer)
 }
 
-/// What a user should know of the data before believing the figures.
+/// Notices about the data that the user should read before trusting the metrics.
 fn notices(data: &TrainingData) -> Vec<Notice> {
     let TrainingData { corpus, split, window, .. } = data;
     let mut notices = Vec::new();

@@ -1,4 +1,4 @@
-//! `report.html` of a run: what the finished network makes of its validation windows, and all that was known of the run.
+//! `report.html` of a run: the finished network's predictions on the validation windows, and all facts of the run.
 
 use std::path::PathBuf;
 
@@ -17,10 +17,10 @@ use crate::report::{Command, DataFacts, RunReport, run_html};
 use crate::settings::{RECORDED, Settings, text_of};
 use crate::text::network_in_words;
 
-/// Wrong windows that a report shows.
+/// Maximum number of misclassified windows in a report.
 const MOST_MISTAKES: usize = 6;
 
-/// Writes `report.html` into the folder of the training, in place of what was there, and returns its path.
+/// Writes `report.html` into the training's folder, replaces an existing one, and returns its path.
 pub fn write(training: &Training, summary: &Summary) -> Result<PathBuf, Error> {
     let path = training.folder.path().join("report.html");
     let report =
@@ -74,7 +74,7 @@ fn report(training: &Training, summary: &Summary) -> Result<RunReport, Error> {
     Ok(report)
 }
 
-/// Adds what the scores of the validation windows show.
+/// Adds the results that follow from the scores of the validation windows.
 fn add_scores(report: &mut RunReport, training: &Training, subjects: &[&str], known: bool) -> Result<(), Error> {
     let Training { data, network, engine, folder, .. } = training;
     let weights = WeightFile::read(folder.last_path())?.weights;
@@ -105,7 +105,7 @@ fn add_scores(report: &mut RunReport, training: &Training, subjects: &[&str], kn
     Ok(())
 }
 
-/// The audit of the run's split. How much a random one flatters takes trainings of its own, which a run does not do.
+/// The audit of the run's split. It does not measure how much a random split flatters, which takes more trainings.
 fn audit(data: &TrainingData, run: &str) -> Audit {
     let audit = data.audit(data.scaler.as_ref());
     match data.plan {
@@ -116,11 +116,11 @@ fn audit(data: &TrainingData, run: &str) -> Audit {
     }
 }
 
-/// Every setting that was set or has a default, by its option.
+/// All settings that have a value, by the names of their options.
 fn settings_in_words(settings: &Settings) -> Vec<(String, String)> {
     let shown = |name: &str, value: &Value| {
         let text = match value {
-            // Of several values, one stands apart from the next.
+            // A space after each comma separates several values.
             Value::Array(items) if !items.is_empty() => {
                 items.iter().filter_map(|item| text_of(name, item)).collect::<Vec<_>>().join(", ")
             }
@@ -132,7 +132,7 @@ fn settings_in_words(settings: &Settings) -> Vec<(String, String)> {
     entries.iter().filter_map(|(name, value)| Some((name.replace('_', "-"), shown(name, value)?))).collect()
 }
 
-/// When the run began, as its `config.json` says.
+/// Start of the run, as in its `config.json`.
 fn started(folder: &RunFolder) -> Result<String, Error> {
     let config = folder.config()?;
     Ok(config[RECORDED]["started"].as_str().unwrap_or("unknown").to_owned())

@@ -1,39 +1,39 @@
-//! How a group of settings is declared: once, for the struct, its defaults, and what a command line shows of it.
+//! Macros that declare a group of settings once: the struct, its defaults, and its help for a command line.
 
-/// What a setting is called, and what to tell somebody who is about to set it.
+/// Name and help of a setting.
 #[derive(Clone, Copy, Debug)]
 pub struct Setting {
-    /// The key in a config file. On the command line `_` is `-`.
+    /// Key in a config file. The option on the command line has `-` for `_`.
     pub name: &'static str,
-    /// What it does, in a sentence.
+    /// Help text: one sentence on what the setting does.
     pub help: &'static str,
-    /// What stands for its value in a usage line; empty where the name says enough.
+    /// Placeholder for the value in a usage line. Empty if the name is clear enough.
     pub value_name: &'static str,
-    /// The values it can have, where they have names.
+    /// The possible values, if they have names.
     pub choices: Option<fn() -> Vec<Choice>>,
 }
 
-/// A value that has a name.
+/// A named value of a setting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Choice {
     /// The name.
     pub name: &'static str,
-    /// What it stands for; empty where the setting's own help says so.
+    /// Help text. Empty if the setting's own help explains the value.
     pub help: &'static str,
-    /// Other names, which old files use.
+    /// Other names, for old files.
     pub aliases: &'static [&'static str],
 }
 
 /// Settings that belong together.
 #[derive(Clone, Copy, Debug)]
 pub struct Group {
-    /// The heading above them.
+    /// Heading of the group.
     pub heading: &'static str,
-    /// The settings, in the order in which they are shown.
+    /// The settings in display order.
     pub settings: &'static [Setting],
 }
 
-/// Declares a group: a struct whose fields are settings, each with its default.
+/// Declares a group: a struct whose fields are settings with defaults.
 macro_rules! settings {
     (
         $(#[doc = $doc:literal])*
@@ -61,7 +61,7 @@ macro_rules! settings {
         }
 
         impl $group {
-            /// What each field is called and does.
+            /// Name and help of each field.
             pub const GROUP: $crate::settings::Group = $crate::settings::Group {
                 heading: $heading,
                 settings: &[$(
@@ -79,7 +79,7 @@ macro_rules! settings {
     (@choices $choices:expr) => { Some($choices) };
 }
 
-/// Declares an enum whose values have names.
+/// Declares an enum with a name for each value.
 macro_rules! named {
     (
         $(#[doc = $doc:literal])*
@@ -105,14 +105,14 @@ macro_rules! named {
             /// Every value.
             pub const ALL: &'static [Self] = &[$(Self::$value),*];
 
-            /// Its name in a config file and on the command line.
+            /// Name of the value in a config file and on the command line.
             pub fn name(self) -> &'static str {
                 match self {
                     $(Self::$value => $name,)*
                 }
             }
 
-            /// Every value with its name and what it stands for.
+            /// All values with their names and help.
             pub fn choices() -> Vec<$crate::settings::Choice> {
                 vec![$($crate::settings::Choice { name: $name, help: concat!($($help),*).trim_ascii(), aliases: &[$($alias),*] }),*]
             }

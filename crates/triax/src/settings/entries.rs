@@ -1,4 +1,4 @@
-//! Settings as names with values: what a config file holds, what a command line gives, what a point of a grid changes.
+//! Settings as names with values: the form of a config file, a command line and a point of a grid.
 
 use std::path::{Path, PathBuf};
 
@@ -16,17 +16,17 @@ use crate::Error;
 /// Names of settings with values: JSON of the setting's type, or the text of its option.
 pub type Entries = Map<String, Value>;
 
-/// The key under which `config.json` keeps what is not a setting: data, network, device, versions.
+/// Key of the part of `config.json` that is not settings: data, network, device, versions.
 pub const RECORDED: &str = "recorded";
 
-/// The setting that stands for others.
+/// The setting that changes the defaults of others.
 const PRESET: &str = "preset";
 
-/// Reads the entries of a config file: a JSON object whose keys are settings. A run's own `config.json` is one; its entry
-/// [`RECORDED`] says what the run found, and is not a setting.
+/// Reads the entries of a config file: a JSON object whose keys are settings. A run's own `config.json` is such a file.
+/// Its entry [`RECORDED`] holds facts of the run and is not a setting.
 ///
 /// # Errors
-/// A file that cannot be read; [`Error::Usage`] for one that is no JSON object.
+/// A file that cannot be read; [`Error::Usage`] for a file that is not a JSON object.
 pub fn read_entries(path: &Path) -> Result<Entries, Error> {
     let text = std::fs::read_to_string(path).map_err(|source| Error::io("read", path, source))?;
     match serde_json::from_str(&text) {
@@ -37,11 +37,10 @@ pub fn read_entries(path: &Path) -> Result<Entries, Error> {
 }
 
 impl Settings {
-    /// The settings that `entries` give, with the defaults of their preset for the rest. `null` gives nothing.
+    /// Reads settings from `entries`. Missing and `null` entries have the defaults of the preset.
     ///
     /// # Errors
-    /// [`Error::Usage`] for a name that is no setting, or a value that its setting cannot have. Whether settings go together
-    /// is for [`Settings::check`] to say.
+    /// [`Error::Usage`] for an unknown name or an invalid value. [`Settings::check`] checks combinations of settings.
     pub fn from_entries(entries: &Entries) -> Result<Self, Error> {
         entries.keys().filter(|name| *name != RECORDED).try_for_each(|name| Self::check_name(name))?;
         let given = entries.iter().filter(|(name, value)| *name != RECORDED && !value.is_null());
@@ -60,22 +59,22 @@ impl Settings {
         Ok(settings)
     }
 
-    /// The settings that the config file `path` gives.
+    /// Reads settings from the config file `path`.
     ///
     /// # Errors
-    /// As [`read_entries`] and [`Settings::from_entries`]; messages name the file.
+    /// As [`read_entries`] and [`Settings::from_entries`]. Messages name the file.
     pub fn from_file(path: &Path) -> Result<Self, Error> {
         Self::from_entries(&read_entries(path)?).map_err(|error| error.in_file(path))
     }
 
-    /// The settings of the config file `path`, with those in `given` in their place. A preset in `given` brings what it
-    /// stands for.
+    /// Reads settings from the config file `path`; entries in `given` override it. So do the entries of a preset in
+    /// `given`.
     ///
     /// # Errors
-    /// As [`Settings::from_file`], of the file alone and together with `given`.
+    /// As [`Settings::from_file`], for the file alone and together with `given`.
     pub fn from_file_and(path: &Path, given: &Entries) -> Result<Self, Error> {
         let mut entries = read_entries(path)?;
-        // The file must be valid by itself, also where `given` overrides it.
+        // The file must be valid by itself, even where `given` overrides it.
         Self::from_entries(&entries).map_err(|error| error.in_file(path))?;
         entries.extend(preset(given)?.entries());
         entries.extend(given.clone());
@@ -90,10 +89,10 @@ impl Settings {
         }
     }
 
-    /// Refuses what is not the name of a setting.
+    /// Checks that `name` is the name of a setting.
     ///
     /// # Errors
-    /// [`Error::Usage`].
+    /// [`Error::Usage`] if it is not.
     pub fn check_name(name: &str) -> Result<(), Error> {
         match Self::GROUPS.iter().flat_map(|group| group.settings).any(|setting| setting.name == name) {
             true => Ok(()),
@@ -102,7 +101,7 @@ impl Settings {
     }
 }
 
-/// The preset that `entries` name; the reference where they name none.
+/// The preset that `entries` name, by default the reference.
 fn preset(entries: &Entries) -> Result<Preset, Error> {
     match entries.get(PRESET) {
         None | Some(Value::Null) => Ok(Preset::Reference),
@@ -110,7 +109,7 @@ fn preset(entries: &Entries) -> Result<Preset, Error> {
     }
 }
 
-/// The settings of one group; entries of other groups are left alone.
+/// Reads the settings of one group. Ignores entries of other groups.
 fn read<'de, G: Deserialize<'de>>(entries: &'de Entries) -> Result<G, Error> {
     G::deserialize(super::text::Group(entries)).map_err(|problem| Error::Usage(problem.to_string()))
 }
@@ -119,16 +118,16 @@ fn absolute(path: PathBuf) -> Result<PathBuf, Error> {
     std::path::absolute(path).map_err(|problem| Error::Usage(format!("`init_weights`: {problem}")))
 }
 
-/// `value` as JSON text has it. serde_json's own `to_value` widens an f32, and 0.1 becomes 0.10000000149011612.
+/// Converts `value` to JSON by its text. serde_json's own `to_value` widens an f32: 0.1 becomes 0.10000000149011612.
 ///
 /// # Panics
-/// If `value` has no JSON form; plain data has one.
+/// If `value` has no JSON form. Plain data always has one.
 pub fn to_json(value: &impl Serialize) -> Value {
     let text = serde_json::to_string(value).expect("plain data has a JSON form");
     serde_json::from_str(&text).expect("what was written as JSON is JSON")
 }
 
-/// The value of the setting `name` as its option has it; nothing for `null`.
+/// Formats the value of the setting `name` as the text of its option; `None` for `null`.
 pub fn text_of(name: &str, value: &Value) -> Option<String> {
     Some(match value {
         Value::Null => return None,

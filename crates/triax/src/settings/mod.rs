@@ -1,10 +1,10 @@
-//! Every setting of a training: its name, its type, its default and what it does, declared once.
+//! All settings of a training. Name, type, default and help of each are declared once.
 //!
-//! [`Settings`] is plain data. A command line, a config file (`config.json`), a study file and the points of a study's grid
-//! are [`Entries`]: names with values, as JSON has them or as an option's text. [`Settings::from_entries`] reads all of them
-//! in the same way, with the same checks and messages, and [`Settings::entries`] writes them.
+//! [`Settings`] is plain data. A command line, a config file (`config.json`), a study file and the points of a study's
+//! grid are [`Entries`]: names with values, either JSON or the text of an option. [`Settings::from_entries`] reads all
+//! of them with the same checks and messages. [`Settings::entries`] writes them.
 //!
-//! A new setting is a line in one of the groups below; what it does to a training is said in [`Settings::fit_plan`].
+//! To add a setting, add a line to one of the groups below and define its effect in [`Settings::fit_plan`].
 
 pub(crate) mod declare;
 mod entries;
@@ -30,31 +30,31 @@ pub use entries::{Entries, RECORDED, read_entries, text_of, to_json};
 pub use preset::Preset;
 pub use values::{ClassWeights, ConvBlock, DataSource, FormatChoice, HiddenUnits};
 
-/// The settings of a training. The name of a field is the key in a config file, and the option on the command line.
+/// The settings of a training. The name of a field is the key in a config file and the option on the command line.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Settings {
-    /// Where windows come from.
+    /// Source of the windows.
     #[serde(flatten)]
     pub data: DataSettings,
-    /// What is held out for validation.
+    /// What to hold out for validation.
     #[serde(flatten)]
     pub split: SplitSettings,
-    /// The network's shape.
+    /// Shape of the network.
     #[serde(flatten)]
     pub network: NetworkSettings,
-    /// How the network is trained.
+    /// Training of the network.
     #[serde(flatten)]
     pub training: TrainingSettings,
-    /// How training windows are varied.
+    /// Augmentation of the training windows.
     #[serde(flatten)]
     pub augmentation: AugmentationSettings,
-    /// What trains it.
+    /// Device and engine.
     #[serde(flatten)]
     pub machine: MachineSettings,
 }
 
 settings! {
-    /// Where windows come from.
+    /// Source of the windows.
     pub struct DataSettings in "Data" {
         /// Recordings to read: a folder, a file or a zip; or `synthetic` for the built-in set
         pub data: DataSource = DataSource::Synthetic, "PATH|synthetic";
@@ -73,7 +73,7 @@ settings! {
 }
 
 settings! {
-    /// What is held out for validation.
+    /// What to hold out for validation.
     pub struct SplitSettings in "Validation" {
         /// How to hold windows out [default: predefined where the data says, subject where subjects are known, else random]
         pub split: Option<SplitKind> = None, "KIND", one of SplitKind::choices;
@@ -85,7 +85,7 @@ settings! {
 }
 
 settings! {
-    /// The network's shape. Window, channels and classes follow from the data.
+    /// Shape of the network. Window, channels and classes follow from the data.
     pub struct NetworkSettings in "Network" {
         /// Convolution blocks: filters, kernel, stride and, where pooled, the pool's length, joined by colons
         pub convs: Vec<ConvBlock> = NetworkSpec::default().convs.into_iter().map(ConvBlock).collect(), "F:K:S[:P],…";
@@ -97,7 +97,7 @@ settings! {
 }
 
 settings! {
-    /// How the network is trained.
+    /// Training of the network.
     pub struct TrainingSettings in "Training" {
         /// Defaults for other settings, which win where they are given
         pub preset: Preset = Preset::Reference, "", one of Preset::choices;
@@ -137,7 +137,7 @@ settings! {
 }
 
 settings! {
-    /// How training windows are varied, anew in every step. Validation windows never are.
+    /// Augmentation of the training windows, drawn anew in every step. Validation windows are not augmented.
     pub struct AugmentationSettings in "Augmentation" {
         /// Turn the axes of each window's sensors about a random axis, by up to this angle
         pub rotate: f32 = 0.0, "DEGREES";
@@ -159,7 +159,7 @@ settings! {
 }
 
 settings! {
-    /// What trains it.
+    /// Device and engine.
     pub struct MachineSettings in "Device" {
         /// `auto` takes a few steps on each real GPU and on the CPU, and then the fastest; a software GPU only when named
         pub device: DeviceChoice = DeviceChoice::Auto, "auto|cpu|gpu|gpu:N";
@@ -171,7 +171,7 @@ settings! {
 }
 
 named! {
-    /// How a channel's scale is treated.
+    /// Normalisation of the channels.
     pub enum Normalize {
         Standard = "standard",
         Window = "window",
@@ -181,7 +181,7 @@ named! {
 }
 
 named! {
-    /// Ways of drawing an epoch.
+    /// Ways to draw the windows of an epoch.
     pub enum SamplingName {
         Shuffle = "shuffle",
         Balanced = "balanced",
@@ -220,7 +220,7 @@ named! {
 }
 
 named! {
-    /// Engines. The config files of early versions call the only one that there was `auto`.
+    /// Engines. Config files of early versions call the only engine of that time `auto`.
     pub enum EngineName {
         /// A step in two passes: the fastest
         Fused = "fused" | "auto",
@@ -239,7 +239,7 @@ fn formats() -> Vec<Choice> {
 }
 
 impl Settings {
-    /// The groups, in the order in which they are shown.
+    /// The groups in display order.
     pub const GROUPS: [Group; 6] = [
         DataSettings::GROUP,
         SplitSettings::GROUP,
@@ -249,16 +249,16 @@ impl Settings {
         MachineSettings::GROUP,
     ];
 
-    /// Refuses what makes no sense whatever the data: values out of range, settings that do not go together.
+    /// Rejects settings that are invalid for any data: values out of range, and invalid combinations.
     ///
     /// # Errors
-    /// [`Error::Usage`] with the first such setting.
+    /// [`Error::Usage`] for the first such setting.
     pub fn check(&self) -> Result<(), Error> {
         self.check_each()?;
         self.training.optimizer().map(|_| ())
     }
 
-    /// Refuses values that are out of range, each by itself.
+    /// Rejects values that are out of range, each by itself.
     fn check_each(&self) -> Result<(), Error> {
         let Self { data, split, network, training, augmentation, .. } = self;
         for (name, count) in [
@@ -300,10 +300,10 @@ impl Settings {
         Ok(())
     }
 
-    /// What a training of `network` by these settings does, but for weights of classes that depend on the training windows.
+    /// The plan for training `network` with these settings. It lacks class weights that depend on the training windows.
     ///
     /// # Errors
-    /// [`Error::Usage`] for settings that do not go together, or not with these classes or this network.
+    /// [`Error::Usage`] for settings that do not suit each other, the classes or the network.
     pub fn fit_plan(&self, network: &Network, classes: &[String]) -> Result<FitPlan, Error> {
         let training = &self.training;
         let class_weights = match &training.class_weights {
@@ -347,7 +347,7 @@ impl Settings {
 }
 
 impl Normalize {
-    /// What is done to each window by itself.
+    /// Normalisation of each window by itself, if there is one.
     pub fn per_window(self) -> Option<PerWindow> {
         match self {
             Self::Standard | Self::None => None,
@@ -356,14 +356,14 @@ impl Normalize {
         }
     }
 
-    /// Whether the channels are then standardised by what the training part has.
+    /// Whether the channels are then standardised with the statistics of the training part.
     pub fn has_scaler(self) -> bool {
         matches!(self, Self::Standard | Self::Gravity)
     }
 }
 
 impl NetworkSettings {
-    /// The specification for windows of this shape.
+    /// The specification of a network for windows (window, channels) and this number of classes.
     pub fn spec(&self, window: usize, channels: usize, classes: usize) -> NetworkSpec {
         let convs: Vec<ConvSpec> = self.convs.iter().map(|block| block.0).collect();
         NetworkSpec { window, channels, convs, dropout: self.dropout, hidden: self.hidden.0.clone(), classes }
@@ -371,7 +371,7 @@ impl NetworkSettings {
 }
 
 impl TrainingSettings {
-    /// The optimizer, with Keras's defaults where nothing else is set.
+    /// The optimizer. Settings that are not given have Keras's defaults.
     fn optimizer(&self) -> Result<Optimizer, Error> {
         let mut optimizer = match self.optimizer {
             OptimizerName::Adam => Optimizer::adam(),

@@ -1,4 +1,4 @@
-//! Presets: settings that go well together, under one name.
+//! Presets: named combinations of settings.
 
 use serde_json::json;
 
@@ -6,7 +6,7 @@ use super::declare::named;
 use super::entries::Entries;
 
 named! {
-    /// Defaults for other settings; whatever is given besides wins.
+    /// Defaults for other settings. Settings that are given override them.
     pub enum Preset {
         /// The reference job, exactly as Keras trains it
         Reference = "reference",
@@ -16,10 +16,10 @@ named! {
 }
 
 impl Preset {
-    /// The settings that differ from the defaults.
+    /// The settings of the preset that differ from the defaults.
     ///
-    /// Those of `Subject` were chosen on groups of the 16 subjects of WISDM 2 with six activities; what each of them gives,
-    /// and what was left out because it gives nothing, is in `docs/subject.md`.
+    /// Those of `Subject` were chosen on groups of the 16 subjects of WISDM 2 with six activities. `docs/subject.md`
+    /// lists the gain of each, and the settings that were rejected because they gain nothing.
     pub fn entries(self) -> Entries {
         let entries = match self {
             Self::Reference => json!({}),

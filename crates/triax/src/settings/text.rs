@@ -1,4 +1,4 @@
-//! Reads a setting from JSON of its type or from the text of its option, whatever the type.
+//! Deserialises a setting of any type from JSON or from the text of its option.
 
 use serde::Deserializer;
 use serde::de::value::{Error, SeqDeserializer};
@@ -6,14 +6,14 @@ use serde::de::{DeserializeSeed, Error as _, IntoDeserializer, MapAccess, Visito
 use serde::forward_to_deserialize_any;
 use serde_json::{Map, Value};
 
-/// A value that may be written as the text of an option: a number or a truth value in quotes, a list with commas between
-/// its items, a text that happens to be a number.
+/// A value that may be the text of an option: a number or boolean in quotes, a list separated by commas, or text that
+/// looks like a number.
 #[derive(Clone, Copy)]
 pub(super) struct Text<'de>(pub &'de Value);
 
 macro_rules! numbers {
     ($($deserialize:ident, $visit:ident, $problem:expr;)*) => {$(
-        // The text of the number, and not serde_json's f64: so an f32 is rounded once.
+        // Parses the text of the number, not serde_json's f64, so that an f32 is rounded once.
         fn $deserialize<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
             let text = plain(self.0)?;
             match text.parse() {
@@ -27,7 +27,7 @@ macro_rules! numbers {
 const NO_COUNT: &str = "is no whole number of at least 0, or too large a one";
 const NO_NUMBER: &str = "is no number";
 
-/// A text or a number as text.
+/// Converts a string or a number to text.
 fn plain(value: &Value) -> Result<String, Error> {
     match value {
         Value::String(text) => Ok(text.clone()),
@@ -128,7 +128,7 @@ impl<'de> Deserializer<'de> for Group<'de> {
 
 struct Entries<'de> {
     left: serde_json::map::Iter<'de>,
-    /// The entry whose name was handed out.
+    /// The entry whose key was returned last.
     next: Option<(&'de String, &'de Value)>,
 }
 

@@ -1,6 +1,6 @@
-//! Settings that are more than a number or a word: how they are read and written.
+//! Settings with a syntax of their own, and how they are read and written.
 //!
-//! What is written is read back: [`std::fmt::Display`] and [`FromStr`] are inverse.
+//! [`std::fmt::Display`] and [`FromStr`] are inverse.
 
 use std::fmt;
 use std::io;
@@ -11,19 +11,19 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use triax_data::Format;
 use triax_model::ConvSpec;
 
-/// Where recordings come from.
+/// Source of recordings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DataSource {
     /// The built-in set.
     Synthetic,
-    /// A folder, file or zip.
+    /// A folder, a file or a zip.
     Path(PathBuf),
 }
 
 impl FromStr for DataSource {
     type Err = io::Error;
 
-    /// A relative path becomes absolute, so that a run can be resumed and evaluated from any folder.
+    /// Makes a relative path absolute, so that a run can be resumed and evaluated from any folder.
     fn from_str(text: &str) -> Result<Self, io::Error> {
         Ok(if text == "synthetic" { Self::Synthetic } else { Self::Path(std::path::absolute(text)?) })
     }
@@ -38,7 +38,7 @@ impl fmt::Display for DataSource {
     }
 }
 
-/// A format of data, or the wish that the data tells it.
+/// A data format. `None` detects it from the data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FormatChoice(pub Option<Format>);
 
@@ -65,7 +65,7 @@ impl fmt::Display for FormatChoice {
     }
 }
 
-/// One convolution block as `filters:kernel:stride` or `filters:kernel:stride:pool`.
+/// A convolution block, written `filters:kernel:stride` or `filters:kernel:stride:pool`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConvBlock(pub ConvSpec);
 
@@ -97,9 +97,9 @@ impl fmt::Display for ConvBlock {
 pub enum ClassWeights {
     /// All 1.
     None,
-    /// From how often each class occurs in the training windows.
+    /// Computed from the frequency of each class in the training windows.
     Balanced,
-    /// One for each class, in class order.
+    /// One weight per class, in class order.
     Given(Vec<f32>),
 }
 
@@ -137,13 +137,13 @@ impl fmt::Display for ClassWeights {
     }
 }
 
-/// Units of each hidden dense layer; `none` in an option stands for no such layer.
+/// Units of each hidden dense layer. In an option, `none` stands for no hidden layer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct HiddenUnits(pub Vec<usize>);
 
 impl HiddenUnits {
-    /// How an option writes that there is no hidden layer.
+    /// Text of an option for no hidden layer.
     pub const NONE: &str = "none";
 }
 
@@ -163,7 +163,7 @@ impl<'de> Deserialize<'de> for HiddenUnits {
     }
 }
 
-/// A number or a text, as text.
+/// A string or a number, as text.
 struct Word(String);
 
 impl<'de> Deserialize<'de> for Word {

@@ -1,4 +1,4 @@
-//! What a study is: what `study.json` holds, and what must agree wherever shares of it are trained.
+//! Descriptions of studies: the content of `study.json`, and the part that must agree between shares.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -13,54 +13,54 @@ use super::grid::{self, Point, Vary};
 use crate::Error;
 use crate::settings::{Entries, Settings, text_of};
 
-/// Seeds of each setting and fold, where nobody says.
+/// Default number of seeds per setting and fold.
 const SEEDS: usize = 5;
-/// Key under which `study.json` keeps a [`Conduct`].
+/// Key of the [`Conduct`] in `study.json`.
 const CONDUCT: &str = "conduct";
-/// Settings that say where something is, or where it is computed, and not what.
+/// Settings that say where data is or where it is computed. They do not define the study.
 const LOCAL_SETTINGS: [&str; 4] = ["data", "format", "device", "engine"];
 
-/// What a study is.
+/// Description of a study.
 #[derive(Clone, Debug)]
 pub struct Description {
-    /// How windows are held out; the most honest way that the data allows where absent.
+    /// How windows are held out. By default, the most honest way that the data allows.
     pub folds: Option<Folds>,
-    /// Seeds of each setting and fold.
+    /// Number of seeds per setting and fold.
     pub seeds: usize,
-    /// Whether classical baselines are trained.
+    /// Whether to train classical baselines.
     pub baselines: bool,
-    /// Settings that were given.
+    /// The given settings.
     given: Entries,
-    /// Settings that vary, with their values.
+    /// The settings that vary, with their values.
     vary: Vary,
-    /// How it is trained in this folder.
+    /// How to train the study in this folder.
     pub conduct: Conduct,
 }
 
-/// How a study, or a share of it, is trained in one folder.
+/// How to train a study, or a share of it, in one folder.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Conduct {
-    /// Several devices instead of the setting `device`.
+    /// Several devices, instead of the setting `device`.
     pub devices: Vec<DeviceChoice>,
-    /// The share that is trained.
+    /// The share to train. By default, the whole study.
     pub shard: Option<Share>,
-    /// Whether weights are kept; as many as are not too many where absent.
+    /// Whether to keep weights. By default, only if the study has few trainings.
     pub keep_weights: Option<bool>,
 }
 
-/// A study, or a part of its description, before it is checked: what a study file and a command line give.
+/// An unchecked description of a study, or a part of one, from a study file or a command line.
 #[derive(Clone, Debug, Default)]
 pub struct StudyOptions {
     /// How windows are held out.
     pub folds: Option<Folds>,
-    /// Seeds of each setting and fold.
+    /// Number of seeds per setting and fold.
     pub seeds: Option<usize>,
-    /// Whether classical baselines are trained.
+    /// Whether to train classical baselines.
     pub baselines: Option<bool>,
-    /// Settings of all trainings.
+    /// Settings that all trainings share.
     pub settings: Entries,
-    /// What varies.
+    /// The settings that vary, with their values.
     pub vary: Vary,
 }
 
@@ -81,7 +81,7 @@ impl StudyOptions {
     /// Reads a study file: TOML with `folds`, `seeds`, `baselines`, `[settings]` and `[vary]`.
     ///
     /// # Errors
-    /// A file that cannot be read, or that makes no sense.
+    /// A file that cannot be read, or whose content is invalid.
     pub fn read(path: &Path) -> Result<Self, Error> {
         let text = std::fs::read_to_string(path).map_err(|source| Error::io("read", path, source))?;
         Self::from_toml(&text).map_err(|error| error.in_file(path))
@@ -102,7 +102,7 @@ impl StudyOptions {
         Ok(Self { folds: folds.transpose()?, seeds: file.seeds, baselines: file.baselines, settings, vary })
     }
 
-    /// What `over` gives, and the rest of this.
+    /// Overrides these options by those in `over`.
     pub fn with(mut self, over: Self) -> Self {
         self.settings.extend(over.settings);
         self.vary.extend(over.vary);
@@ -116,10 +116,10 @@ impl StudyOptions {
 }
 
 impl Description {
-    /// The study that `options` describe.
+    /// Checks `options` and makes a description of them.
     ///
     /// # Errors
-    /// [`Error::Usage`] for settings that make no sense, by themselves or in a study.
+    /// [`Error::Usage`] for settings that are invalid by themselves or in a study.
     pub fn new(options: StudyOptions) -> Result<Self, Error> {
         let StudyOptions { folds, seeds, baselines, settings: mut given, vary } = options;
         if let Some((name, value)) = vary.keys().find_map(|name| given.get_key_value(name)) {
@@ -136,16 +136,16 @@ impl Description {
             return Err(Error::Usage("`seeds` is 0: there is nothing to train".to_owned()));
         }
         let vary = grid::normalised(&given, &vary)?;
-        // As they were understood: numbers are written in one way, and paths are absolute.
+        // Entries are stored as parsed: numbers have one notation, and paths are absolute.
         let understood = Settings::from_entries(&given)?.entries();
         given.iter_mut().for_each(|(name, value)| value.clone_from(&understood[name]));
         Ok(Self { folds, seeds, baselines: baselines.unwrap_or(true), given, vary, conduct: Conduct::default() })
     }
 
-    /// The study in the folder `path`.
+    /// Reads the description of the study in the folder `path`.
     ///
     /// # Errors
-    /// A folder that holds no study, or whose `study.json` makes no sense.
+    /// A folder that does not hold a study; an invalid `study.json`.
     pub fn read(path: &Path) -> Result<Self, Error> {
         let json = StudyFolder::description(path).map_err(|error| {
             Error::from(error).while_doing(format!("{} holds no study to go on with", path.display()))
@@ -174,10 +174,10 @@ impl Description {
         })
     }
 
-    /// The same study where `given` says that its data is, and on the device and the engine that it names.
+    /// The same study with the location of its data, the device and the engine in `given`.
     ///
     /// # Errors
-    /// A setting that is another one in the study.
+    /// [`Error::Usage`] for any other setting that differs from the study's.
     pub fn relocated(mut self, given: &Entries) -> Result<Self, Error> {
         let mut all = self.given.clone();
         all.extend(given.clone());
@@ -198,7 +198,7 @@ impl Description {
         Ok(self)
     }
 
-    /// The same study, trained in the way that `conduct` says where it says something.
+    /// The same study, with the fields that are set in `conduct`.
     pub fn with_conduct(mut self, conduct: Conduct) -> Self {
         if !conduct.devices.is_empty() {
             self.conduct.devices = conduct.devices;
@@ -208,25 +208,25 @@ impl Description {
         self
     }
 
-    /// The same study with its data at `path`.
+    /// The same study with its data at `path`, which is made absolute.
     ///
     /// # Errors
-    /// A relative path where the current folder is gone.
+    /// A relative path, if the current folder no longer exists.
     pub fn with_data(mut self, path: &Path) -> Result<Self, Error> {
         let path = std::path::absolute(path).map_err(|source| Error::io("find", path, source))?;
         self.given.insert("data".to_owned(), path.to_string_lossy().into());
         Ok(self)
     }
 
-    /// Every point of the grid.
+    /// All points of the grid.
     ///
     /// # Errors
-    /// [`Error::Usage`] for settings that make no sense, as in a `study.json` that was edited.
+    /// [`Error::Usage`] for invalid settings, as in an edited `study.json`.
     pub fn points(&self) -> Result<Vec<Point>, Error> {
         grid::points(&self.given, &self.vary)
     }
 
-    /// The settings of the first point of the grid, which says what all trainings share.
+    /// Settings of the first point of the grid. They include all that the trainings share.
     ///
     /// # Errors
     /// As [`Description::points`].
@@ -234,7 +234,7 @@ impl Description {
         Ok(self.points()?.swap_remove(0).settings)
     }
 
-    /// What must agree wherever shares of it are trained, as JSON.
+    /// The part that must agree between shares of the study, as JSON.
     pub(super) fn compared(&self, study: &Study) -> Value {
         json!({
             "version": env!("CARGO_PKG_VERSION"),
@@ -253,14 +253,14 @@ impl Description {
         })
     }
 
-    /// Where its data is, and how and where it is trained, as JSON.
+    /// Location of the data, and how and where the study is trained, as JSON.
     pub(super) fn here(&self) -> Value {
         let mut here = self.given_settings(true);
         here.insert(CONDUCT.to_owned(), json!(self.conduct));
         Value::Object(here)
     }
 
-    /// The settings that all trainings share, by name. A preset that varies takes others with it.
+    /// The settings that all trainings share, by name. Settings that a varying preset changes are not among them.
     pub(super) fn shared(&self) -> Result<BTreeMap<String, String>, Error> {
         let all = self.points()?;
         let mut entries = all[0].settings.entries();
@@ -274,7 +274,7 @@ impl Description {
         Ok(entries.iter().filter_map(|(name, value)| Some((name.clone(), text_of(name, value)?))).collect())
     }
 
-    /// The command that repeats it, with the folds that it has: left open, they would be chosen again.
+    /// The command that repeats the study. It names the folds, because by default they would be chosen again.
     pub(super) fn command(&self, folds: Folds) -> String {
         let mut command = "triax study".to_owned();
         let quoted = |word: &str| match word.chars().all(|c| c.is_alphanumeric() || "-_=.,:/+%@".contains(c)) {
@@ -296,7 +296,7 @@ impl Description {
             }
         }
         for (name, values) in &self.vary {
-            // A bar at the end tells a single value with commas from several.
+            // A trailing bar distinguishes a single value with commas from several values.
             let values = match values.as_slice() {
                 [single] if single.contains(',') => format!("{single}|"),
                 several if several.iter().any(|value| value.contains(',')) => several.join("|"),
@@ -316,7 +316,7 @@ impl Description {
         command
     }
 
-    /// The given settings that say where something is, or those that do not.
+    /// The given settings that are local, or those that are not. Local ones say where something is.
     fn given_settings(&self, local: bool) -> Entries {
         let entries = self.given.iter().filter(|(name, _)| LOCAL_SETTINGS.contains(&name.as_str()) == local);
         entries.map(|(name, value)| (name.clone(), value.clone())).collect()

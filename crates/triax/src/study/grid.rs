@@ -1,4 +1,4 @@
-//! From what varies to the points of a grid.
+//! The points of a study's grid, from the settings that vary.
 
 use std::collections::BTreeMap;
 
@@ -7,10 +7,10 @@ use serde_json::Value;
 use crate::Error;
 use crate::settings::{Entries, Settings, text_of};
 
-/// What varies: the values of each setting, as options have them.
+/// The settings that vary, with their values as the text of options.
 pub type Vary = BTreeMap<String, Vec<String>>;
 
-/// Settings that all trainings of a study share, and why.
+/// Settings that all trainings of a study share, with the reason.
 const SHARED: [(&str, &str); 11] = [
     ("data", "a study is about one data set"),
     ("format", "a study is about one data set"),
@@ -25,7 +25,7 @@ const SHARED: [(&str, &str); 11] = [
     ("engine", "make a study with each"),
 ];
 
-/// Settings that make no sense in a study, and why.
+/// Settings that a study rejects, with the reason.
 const REFUSED: [(&str, &str); 4] = [
     ("split", "a study takes --folds instead of --split"),
     ("early_stopping", "the trainings of a study all have the same number of epochs: pass --epochs"),
@@ -36,16 +36,17 @@ const REFUSED: [(&str, &str); 4] = [
 /// A point of the grid.
 #[derive(Clone, Debug)]
 pub struct Point {
-    /// What varies, with its values here.
+    /// The settings that vary, with their values at this point.
     pub values: BTreeMap<String, String>,
     /// All settings.
     pub settings: Settings,
 }
 
-/// `loss=hinge,squared_hinge` as a name and values; `|` stands between values that have commas, and after a single one.
+/// Parses `loss=hinge,squared_hinge` into a name and values. `|` separates values that contain commas, and ends a
+/// single one.
 ///
 /// # Errors
-/// [`Error::Usage`] for another form.
+/// [`Error::Usage`] for any other form.
 pub fn parse_vary(vary: &str) -> Result<(String, Vec<String>), Error> {
     let refuse = |problem: &str| Error::Usage(format!("--vary {vary}: {problem}"));
     let Some((name, values)) = vary.split_once('=') else {
@@ -64,7 +65,7 @@ pub fn parse_vary(vary: &str) -> Result<(String, Vec<String>), Error> {
     Ok((name, values))
 }
 
-/// A value in a study file as an option has it.
+/// Formats a value of a study file as the text of its option.
 pub(super) fn text(name: &str, value: &Value) -> Result<String, String> {
     match value {
         Value::Null | Value::Object(_) => {
@@ -74,7 +75,7 @@ pub(super) fn text(name: &str, value: &Value) -> Result<String, String> {
     }
 }
 
-/// What varies, each value written in one way, however it came.
+/// The settings that vary, with each value in its canonical text.
 pub(super) fn normalised(given: &Entries, vary: &Vary) -> Result<Vary, Error> {
     let mut normalised = Vary::new();
     for (name, values) in vary {
@@ -92,7 +93,7 @@ pub(super) fn normalised(given: &Entries, vary: &Vary) -> Result<Vary, Error> {
     Ok(normalised)
 }
 
-/// Refuses what cannot vary, and what a study cannot do.
+/// Rejects settings that cannot vary, and those that a study does not support.
 pub(super) fn check(given: &Entries, vary: &Vary) -> Result<(), Error> {
     for (name, values) in vary {
         if let Some((_, why)) = SHARED.iter().chain(&REFUSED).find(|(shared, _)| shared == name) {
@@ -108,7 +109,7 @@ pub(super) fn check(given: &Entries, vary: &Vary) -> Result<(), Error> {
     }
 }
 
-/// Every point of the grid. The setting that comes first in the alphabet varies the slowest.
+/// All points of the grid. The alphabetically first setting varies slowest.
 pub(super) fn points(given: &Entries, vary: &Vary) -> Result<Vec<Point>, Error> {
     let mut points = vec![BTreeMap::new()];
     for (name, values) in vary {
@@ -130,7 +131,7 @@ fn settings(given: &Entries, values: &BTreeMap<String, String>) -> Result<Settin
 }
 
 impl Point {
-    /// What a point is called: what tells it from the others.
+    /// Name of the point: the values that distinguish it from others.
     pub fn name(&self) -> String {
         match self.values.len() {
             0 => "the network".to_owned(),

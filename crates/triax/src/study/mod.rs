@@ -1,4 +1,4 @@
-//! A study: a grid of settings, on every fold, with every seed, in a folder of its own.
+//! Studies: a grid of settings, trained on every fold with every seed, in a folder of its own.
 
 mod description;
 mod grid;
@@ -24,26 +24,27 @@ use crate::{Error, Notice};
 pub use description::{Conduct, Description, StudyOptions};
 pub use grid::{Point, Vary, parse_vary};
 
-/// Models that a CPU trains in one go, at least: results come every few seconds, and no thread waits long for another.
+/// Minimum number of models that a CPU trains at once. Results come every few seconds, and no thread waits long for
+/// another.
 const AT_ONCE_ON_CPU: usize = 16;
-/// Models that a GPU trains in one go.
+/// Number of models that a GPU trains at once.
 const AT_ONCE_ON_GPU: usize = 256;
-/// Trainings up to which a study keeps the weights of each, where nobody says.
+/// Largest number of trainings whose weights a study keeps by default.
 const MOST_KEPT: usize = 100;
 
-/// A study that is ready to run: data read, folds made, devices known, folder opened.
+/// A study that is ready to run: the data is read, folds are made, devices are known, and the folder is open.
 pub struct StudyRun {
-    /// What it is.
+    /// Description of the study.
     pub description: Description,
     /// Windows, folds, settings and seeds.
     pub study: Study,
-    /// What trains it.
+    /// Devices to train on.
     pub devices: Vec<Device<'static>>,
-    /// Its folder.
+    /// The folder of the study.
     pub folder: StudyFolder,
-    /// The share that is trained here.
+    /// The share of the trainings to run here.
     pub share: Share,
-    /// What a user should know before believing the figures.
+    /// Notices that the user should read before trusting the metrics.
     pub notices: Vec<Notice>,
 }
 
@@ -53,16 +54,16 @@ pub fn is_study(path: &Path) -> bool {
 }
 
 impl StudyRun {
-    /// Prepares the study that `description` describes, in the folder `path`: new, or that of the same study, which goes on.
+    /// Prepares the study `description` in the folder `path`. If the folder holds the same study, it is continued.
     ///
     /// # Errors
-    /// Settings that make no sense; recordings that cannot be read or split; a device that is not there; a folder that holds
+    /// Invalid settings; recordings that cannot be read or split; a device that does not exist; a folder that holds
     /// something else.
     pub fn new(description: Description, path: &Path) -> Result<Self, Error> {
         let points = description.points()?;
         points.iter().try_for_each(|point| point.settings.check())?;
         let machine = points[0].settings.machine.clone();
-        // Devices that are not there are refused before a long read.
+        // Missing devices are rejected before a long read.
         let candidates = candidates(&machine, &description.conduct.devices)?;
         let corpus = read_data(&points[0].settings)?;
         let study = build(description.folds, description.seeds, &points, corpus)?;
@@ -76,11 +77,11 @@ impl StudyRun {
         Ok(Self { description, study, devices, folder, share, notices })
     }
 
-    /// Joins the shares of a study in `parts`, in the folder `out`. The data is read again, from `data` or from where the
-    /// first share had it.
+    /// Joins the shares of a study in `parts` in the folder `out`. The data is read again, from `data` or, by default,
+    /// from where the first share has it.
     ///
     /// # Errors
-    /// Shares of different studies, or that overlap and came out otherwise; a share that is missing; other data.
+    /// Shares of different studies; shares that overlap with different results; a missing share; data that has changed.
     pub fn merge(parts: &[PathBuf], out: &Path, data: Option<&Path>) -> Result<Self, Error> {
         let Some((first, others)) = parts.split_first() else {
             return Err(Error::Usage("there is no share to join".to_owned()));
@@ -125,20 +126,20 @@ impl StudyRun {
         Ok(Self { description, study, devices: Vec::new(), folder, share: Share::WHOLE, notices: Vec::new() })
     }
 
-    /// Trains what is missing of the share.
+    /// Runs the trainings of the share that are missing.
     ///
     /// # Errors
-    /// A device or a disk that fails. What was trained before is kept.
+    /// A device or a disk that fails. Finished trainings are kept.
     pub fn run(&self, observer: &mut dyn Observer) -> Result<triax_study::Outcome, Error> {
         let keeps_weights = self.description.conduct.keep_weights.unwrap_or(self.study.n_trainings() <= MOST_KEPT);
         let options = Options { share: self.share, keeps_weights };
         Ok(run(&self.study, &self.devices, options, &self.folder, observer)?)
     }
 
-    /// Sums the whole study up: tables, `summary.json`, `report.html`.
+    /// Summarises the whole study: writes the tables, `summary.json` and `report.html`.
     ///
     /// # Errors
-    /// Trainings that are missing or damaged; a baseline that fails; a disk that is full.
+    /// Trainings that are missing or damaged; a baseline that fails; files that cannot be written.
     pub fn summarise(&self) -> Result<Summary, Error> {
         let facts = Facts {
             shared_settings: self.description.shared()?,
@@ -152,8 +153,8 @@ impl StudyRun {
     }
 }
 
-/// Trains the study that `description` describes in the folder `out`, and sums it up; nothing where the observer asked to
-/// stop. A study that was stopped goes on where it was.
+/// Trains the study `description` in the folder `out` and summarises it. `None` if the observer asked to stop. A study
+/// that was stopped continues where it was.
 ///
 /// # Errors
 /// As [`StudyRun::new`], [`StudyRun::run`] and [`StudyRun::summarise`].
@@ -174,7 +175,7 @@ fn read_data(settings: &Settings) -> Result<Corpus, Error> {
     read_corpus(&settings.data.data, settings.data.format, settings.training.seed)
 }
 
-/// The study in the folder `path`, with its data read again; and the settings of its first point.
+/// The study in the folder `path`, with its data read again, and the settings of its first point.
 ///
 /// # Errors
 /// As [`rebuild`].
@@ -184,11 +185,11 @@ pub(crate) fn read_again(path: &Path) -> Result<(Study, Settings), Error> {
     Ok((rebuild(&description, path, read_data(&first)?)?, first))
 }
 
-/// The study in the folder `path` as it was made of `corpus`, all that was read of its data. `description` may have its data
-/// elsewhere.
+/// Rebuilds the study in the folder `path` from `corpus`, which holds all its data. The data of `description` may be at
+/// another path.
 ///
 /// # Errors
-/// Other data, or another version of Triax.
+/// Data that differs, or another version of Triax.
 pub(crate) fn rebuild(description: &Description, path: &Path, corpus: Corpus) -> Result<Study, Error> {
     let study = build(description.folds, description.seeds, &description.points()?, corpus)?;
     match difference("", &StudyFolder::description(path)?["study"], &description.compared(&study)) {
@@ -200,13 +201,13 @@ pub(crate) fn rebuild(description: &Description, path: &Path, corpus: Corpus) ->
     }
 }
 
-/// A study of these settings alone, with one seed.
+/// A study of one setting with one seed.
 pub(crate) fn with_one_setting(folds: Folds, settings: Settings) -> Result<Study, Error> {
     let corpus = read_data(&settings)?;
     build(Some(folds), 1, &[Point { values: BTreeMap::new(), settings }], corpus)
 }
 
-/// Makes windows, `folds` (where absent, the most honest ones that it allows) and settings of the data.
+/// Builds a study from the data. By default, `folds` are the most honest ones that the data allows.
 fn build(folds: Option<Folds>, n_seeds: usize, points: &[Point], corpus: Corpus) -> Result<Study, Error> {
     let first = &points[0].settings;
     let recordings = Recordings::select(corpus, &first.data, first.training.seed)?;
@@ -222,7 +223,7 @@ fn build(folds: Option<Folds>, n_seeds: usize, points: &[Point], corpus: Corpus)
     Ok(Study { corpus, windows, window, step, protocol, folds, settings, seeds })
 }
 
-/// The settings of each point, on windows that points of the same normalisation share.
+/// The settings of each point. Points with the same normalisation share their windows.
 fn build_settings(points: &[Point], corpus: &Corpus, windows: &Windows, window: usize) -> Result<Vec<Setting>, Error> {
     let n_channels = corpus.channels.len();
     let mut sets: Vec<(Normalize, WindowSet)> = Vec::new();
@@ -257,7 +258,7 @@ fn build_settings(points: &[Point], corpus: &Corpus, windows: &Windows, window: 
     Ok(settings)
 }
 
-/// The devices that were asked for, before it is known which one an open choice falls on.
+/// The requested devices, before an `auto` is resolved.
 fn candidates(machine: &MachineSettings, devices: &[DeviceChoice]) -> Result<Vec<Candidates>, Error> {
     let several = |&device: &DeviceChoice| Candidates::find(&MachineSettings { device, ..machine.clone() });
     match devices {
@@ -266,7 +267,7 @@ fn candidates(machine: &MachineSettings, devices: &[DeviceChoice]) -> Result<Vec
     }
 }
 
-/// Decides where to train, and how much at once.
+/// Chooses the devices, and how many models each trains at once.
 fn choose_devices(candidates: Vec<Candidates>, study: &Study) -> Result<(Vec<Device<'static>>, Vec<Notice>), Error> {
     let (setting, fold) = (&study.settings[0], &study.folds[0]);
     let engine_name = |engine: &str| engine.parse().map_err(Error::Input);
@@ -285,7 +286,7 @@ fn choose_devices(candidates: Vec<Candidates>, study: &Study) -> Result<(Vec<Dev
         let OpenEngine { engine, device } = chosen.open;
         let name = format!("{} ({})", device.name, engine.name());
         let choice = engine_name(engine.name())?;
-        // Each thread of a CPU takes whole models: none shall be left without one.
+        // Each thread of a CPU trains whole models. A multiple of the threads leaves none idle.
         let threads = device.threads.unwrap_or(1);
         let at_once = match device.kind {
             DeviceKind::Cpu | DeviceKind::Software => AT_ONCE_ON_CPU.next_multiple_of(threads),
