@@ -82,6 +82,11 @@ pub fn predicted_class<F: Real>(scores: &[F]) -> usize {
     best
 }
 
+/// The predicted class of each row of `scores` (n, classes).
+pub fn predicted_classes<F: Real>(scores: &[F], classes: usize) -> Vec<u32> {
+    scores.chunks_exact(classes).map(|row| predicted_class(row) as u32).collect()
+}
+
 impl fmt::Display for Loss {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())

@@ -1,7 +1,7 @@
 //! The figures of a training, from the scores in its file, and the scores of ensembles.
 
 use triax_data::Fold;
-use triax_losses::{Loss, predicted_class};
+use triax_losses::{Loss, predicted_class, predicted_classes};
 use triax_trainer::{Metrics, SubjectFigures};
 
 use crate::StudyError;
@@ -27,14 +27,9 @@ impl TrainingFigures {
         let labels = study.labels(&fold.valid);
         let metrics = Metrics::from_scores(&file.scores, &labels, setting.plan.training.loss, study.classes())
             .map_err(|error| StudyError::Scores { number: training.number, problem: error.to_string() })?;
-        let predictions = predictions(&file.scores, study.classes().len());
+        let predictions = predicted_classes(&file.scores, study.classes().len());
         Ok(Some(Self { metrics, subjects: subject_figures(study, &fold.valid, &predictions) }))
     }
-}
-
-/// The predicted class of each row of `scores` (n_windows, classes).
-pub(crate) fn predictions(scores: &[f32], classes: usize) -> Vec<u32> {
-    scores.chunks_exact(classes).map(|row| predicted_class(row) as u32).collect()
 }
 
 /// The validation windows of `folds`, fold after fold.

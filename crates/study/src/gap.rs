@@ -8,10 +8,11 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use triax_data::{Audit, Corpus, Finding, Fold, Folds, HeldOut, Verdict, Windows};
 use triax_engine::Engine;
+use triax_losses::predicted_classes;
 use triax_trainer::{FitOutcome, Job, Model, ModelResult, SubjectFigures, fit};
 
 use crate::baselines::{Baseline, BaselineFold, Features};
-use crate::evaluation::{predictions, subject_figures, valid_windows};
+use crate::evaluation::{subject_figures, valid_windows};
 use crate::grid::Study;
 use crate::statistics::Estimate;
 use crate::summarise::BOOTSTRAP_SEED;
@@ -212,7 +213,7 @@ fn train_networks(study: &Study, engine: &dyn Engine) -> Result<Vec<Vec<u32>>, S
     let predict = |(inputs, result): (&TrainingInputs, ModelResult)| {
         let weights = result.end.map_err(|breakdown| breakdown.to_string())?.weights;
         let scores = inputs.scores(study, engine, &weights).map_err(|error| error.to_string())?;
-        Ok(predictions(&scores, study.classes().len()))
+        Ok(predicted_classes(&scores, study.classes().len()))
     };
     inputs.iter().zip(results).map(predict).collect()
 }

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use triax_data::Folds;
 use triax_engine::Confusion;
+use triax_losses::predicted_classes;
 use triax_trainer::{Mistake, Reliability, SubjectFigures, worst_mistakes};
 
 use crate::baselines::{self, BaselineFold};
-use crate::evaluation::{EnsembleScores, TrainingFigures, predictions, subject_figures, valid_windows};
+use crate::evaluation::{EnsembleScores, TrainingFigures, subject_figures, valid_windows};
 use crate::folder::StudyFolder;
 use crate::grid::{Setting, Study};
 use crate::statistics::{Estimate, holm, mean, quantile, signed_rank, words};
@@ -182,7 +183,7 @@ impl OutOfFoldScores {
             return None;
         }
         let (n_classes, labels) = (study.classes().len(), study.labels(&self.indices));
-        let predicted = predictions(&self.scores, n_classes);
+        let predicted = predicted_classes(&self.scores, n_classes);
         let name = format!("{} × {} seeds", setting.name, study.seeds.len());
         let subjects = subject_figures(study, &self.indices, &predicted);
         Some(Competitor {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde_json::Value;
 use triax_data::{Audit, SplitPlan};
 use triax_engine::NotFinite;
-use triax_losses::predicted_class;
+use triax_losses::predicted_classes;
 use triax_model::{WeightFile, whole_file};
 use triax_study::Gap;
 use triax_trainer::{Mistake, Reliability, RunFolder, SubjectFigures, Summary, worst_mistakes};
@@ -84,7 +84,7 @@ fn add_scores(report: &mut RunReport, training: &Training, subjects: &[&str], kn
         return Err(Error::Input(problem.to_string()));
     }
     if known {
-        let predictions: Vec<u32> = scores.chunks_exact(n_classes).map(|row| predicted_class(row) as u32).collect();
+        let predictions = predicted_classes(&scores, n_classes);
         report.subjects = SubjectFigures::by_subject(&predictions, &labels, subjects);
     }
     report.reliability = Some(Reliability::from_scores(&scores, &labels, n_classes));
