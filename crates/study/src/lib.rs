@@ -1,7 +1,7 @@
 //! Studies: several settings, each trained on several folds with several seeds, and compared over subjects.
 //!
 //! A [`Study`] numbers its trainings, setting by setting, fold by fold and seed by seed. [`run()`] trains those of a
-//! [`Share`] that a [`StudyFolder`] does not hold yet, and writes a [`TrainingFile`] for each. [`summarise`] reads the files
+//! [`Share`] that a [`StudyFolder`] does not hold yet, and writes a [`TrainingFile`] for each. [`summarise()`] reads the files
 //! of all trainings, and returns a [`Summary`].
 //!
 //! Everything else follows from these files. A study that was killed resumes with the trainings that have no file. Shares
