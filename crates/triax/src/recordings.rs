@@ -95,6 +95,15 @@ impl Recordings {
 
     /// Cuts all windows, holds some out as the settings say, and fits a scaler to the training windows.
     ///
+    /// ```
+    /// use triax::{Recordings, Settings};
+    ///
+    /// let data = Recordings::synthetic(0).split(&Settings::default())?;
+    /// let held_out = &data.split.valid_subjects;
+    /// assert!(!held_out.is_empty() && held_out.iter().all(|subject| !data.split.train_subjects.contains(subject)));
+    /// # Ok::<(), triax::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// A split without training or validation windows; windows that cannot be normalised.
     pub fn split(self, settings: &Settings) -> Result<TrainingData, Error> {

@@ -38,13 +38,9 @@ pub struct Training {
     pub notices: Vec<Notice>,
     /// Whether to write event files for TensorBoard. A resumed run continues the files that it has.
     pub tensorboard: bool,
-    start: Start,
-}
-
-/// Where a training starts.
-enum Start {
-    Weights(Weights),
-    Checkpoint,
+    /// The weights that a new run starts from. A resumed one takes those of its checkpoint.
+    weights: Weights,
+    resumes: bool,
 }
 
 /// How a training without errors ended.
@@ -112,10 +108,10 @@ impl Prepared {
         Record::new(&self.data, &self.network, &self.engine)
     }
 
-    fn into_training(self, folder: RunFolder, start: Start, more: Vec<Notice>) -> Training {
+    fn into_training(self, folder: RunFolder, weights: Weights, resumes: bool, more: Vec<Notice>) -> Training {
         let Self { settings, data, network, plan, engine } = self;
         let notices = [engine.notices.clone(), more, notices(&data)].concat();
-        Training { settings, data, network, plan, engine, folder, notices, tensorboard: false, start }
+        Training { settings, data, network, plan, engine, folder, notices, tensorboard: false, weights, resumes }
     }
 }
 
@@ -148,7 +144,7 @@ impl Training {
             None => Weights::glorot_uniform(network, settings.training.seed),
         };
         let folder = RunFolder::create(out, &prepared.record().with_settings(settings))?;
-        Ok(prepared.into_training(folder, Start::Weights(weights), Vec::new()))
+        Ok(prepared.into_training(folder, weights, false, Vec::new()))
     }
 
     /// Prepares the run in the folder `path` to continue where it stopped, with its own settings. Of the settings in
@@ -206,7 +202,8 @@ impl Training {
                 before.device, before.engine, now.device, now.engine
             ))
         });
-        Ok(prepared.into_training(run.folder, Start::Checkpoint, moved.into_iter().collect()))
+        let weights = Weights::zeros(&prepared.network);
+        Ok(prepared.into_training(run.folder, weights, true, moved.into_iter().collect()))
     }
 
     /// Trains to the end, or until `observer` asks to stop. Writes the report at the end.
@@ -216,17 +213,9 @@ impl Training {
     pub fn run(&self, observer: &mut dyn Observer) -> Result<Outcome, Error> {
         let Self { settings, data, network, plan, engine, folder, .. } = self;
         let extra = weight_file_extra(&data.corpus, data.normalize, plan.training.loss, settings.data.step);
-        let unused;
-        let weights = match &self.start {
-            Start::Weights(weights) => weights,
-            Start::Checkpoint => {
-                unused = Weights::zeros(network);
-                &unused
-            }
-        };
         let model = Model {
             network,
-            weights,
+            weights: &self.weights,
             plan,
             scaler: data.scaler.as_ref(),
             train: &data.split.train,
@@ -241,10 +230,8 @@ impl Training {
             follows_validation: true,
         };
         let mut observer = WithEvents { observer, events: Events::new(folder, self.tensorboard)? };
-        let outcome = match self.start {
-            Start::Weights(_) => fit_run(&job, folder, &extra, &mut observer),
-            Start::Checkpoint => resume_run(&job, folder, &extra, &mut observer),
-        }?;
+        let fit = if self.resumes { resume_run } else { fit_run };
+        let outcome = fit(&job, folder, &extra, &mut observer)?;
         let events = observer.events.map_or(Ok(()), Events::finish);
         Ok(match outcome {
             RunOutcome::Finished(summary) => {

@@ -39,6 +39,15 @@ pub fn read_entries(path: &Path) -> Result<Entries, Error> {
 impl Settings {
     /// Reads settings from `entries`. Missing and `null` entries have the defaults of the preset.
     ///
+    /// ```
+    /// use triax::settings::{Entries, Settings};
+    ///
+    /// let given: Entries = serde_json::from_str(r#"{"epochs": 3, "dropout": "0.2", "hidden": []}"#)?;
+    /// let settings = Settings::from_entries(&given)?;
+    /// assert_eq!((settings.training.epochs, settings.network.dropout), (3, 0.2));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::Usage`] for an unknown name or an invalid value. [`Settings::check`] checks combinations of settings.
     pub fn from_entries(entries: &Entries) -> Result<Self, Error> {

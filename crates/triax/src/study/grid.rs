@@ -45,6 +45,11 @@ pub struct Point {
 /// Parses `loss=hinge,squared_hinge` into a name and values. `|` separates values that contain commas, and ends a
 /// single one.
 ///
+/// ```
+/// assert_eq!(triax::parse_vary("hidden=none|64,32")?.1, ["none", "64,32"]);
+/// # Ok::<(), triax::Error>(())
+/// ```
+///
 /// # Errors
 /// [`Error::Usage`] for any other form.
 pub fn parse_vary(vary: &str) -> Result<(String, Vec<String>), Error> {
