@@ -53,16 +53,10 @@ impl SplitAudit {
     /// # Errors
     /// A folder that does not hold a run; data that has changed.
     pub fn for_run(path: &Path) -> Result<Self, Error> {
-        let Run { folder, settings, record } = Run::open(path)?;
-        let data = Recordings::read(&settings.data, settings.training.seed)?.split(&settings)?;
-        if data.corpus.fingerprint != record.data.fingerprint {
-            return Err(Error::Input(format!(
-                "{} cannot be audited: its data has changed (it had the fingerprint {}, now {}); restore the data",
-                path.display(),
-                record.data.fingerprint,
-                data.corpus.fingerprint,
-            )));
-        }
+        let run = Run::open(path)?;
+        let data = Recordings::read(&run.settings.data, run.settings.training.seed)?.split(&run.settings)?;
+        run.check_data(&data.corpus.fingerprint, "audited", "restore the data")?;
+        let Run { folder, settings, .. } = run;
         let weights = [folder.last_path(), folder.best_path()].into_iter().find(|file| file.exists());
         let stored = weights.map(WeightFile::read).transpose()?;
         let audit = data.audit(match &stored {

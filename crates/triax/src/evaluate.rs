@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use triax_data::{Corpus, Fold, Folds, SplitPlan, Windows};
+use triax_data::{Corpus, Fold, SplitPlan, Windows};
 use triax_trainer::Metrics;
 
 use crate::predictor::{PredictorOrigin, StudyOrigin};
@@ -239,10 +239,7 @@ fn fold_by_fold(
     } else {
         "which have not trained on it"
     };
-    if let Folds::Random(_) = study.protocol {
-        let folds = study.protocol.in_words();
-        notices.push(Notice::Warning(format!("these folds are no test on unseen people: {folds}.")));
-    }
+    notices.extend(study::folds_notice(study.protocol));
     let judged = format!("the study's own data, each window by the networks of its fold as one, {unseen}");
     Ok(Chosen { parts, judged, corpus: study.corpus, notices })
 }

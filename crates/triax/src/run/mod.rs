@@ -177,20 +177,12 @@ impl Training {
             device: if given.contains_key("device") { given_settings.machine.device } else { run.device() },
             ..run.settings.machine
         };
-        let prepared = Prepared::new(Settings { machine, ..run.settings }, None).map_err(|error| {
+        let prepared = Prepared::new(Settings { machine, ..run.settings.clone() }, None).map_err(|error| {
             let engine = &run.record.engine;
             error.while_doing(format!("cannot go on with {}, which began with the engine {engine}", path.display()))
         })?;
         let (before, now) = (&run.record, prepared.record());
-        if before.data.fingerprint != now.data.fingerprint {
-            return Err(Error::Input(format!(
-                "{} cannot be resumed: its data has changed (it had the fingerprint {}, now {}); restore the data, or \
-                 start a new run",
-                path.display(),
-                before.data.fingerprint,
-                now.data.fingerprint,
-            )));
-        }
+        run.check_data(&now.data.fingerprint, "resumed", "restore the data, or start a new run")?;
         let computes = |record: &Record| {
             let DeviceInfo { name, api, driver, driver_version, .. } = &record.device;
             [&record.engine, name, api, driver, driver_version].map(String::clone)

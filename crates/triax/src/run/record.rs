@@ -151,6 +151,18 @@ impl Run {
         Ok(Self { folder, settings, record })
     }
 
+    /// Checks that the data is still that of the run, which cannot be `used` (`resumed`, `audited`) otherwise.
+    pub(crate) fn check_data(&self, fingerprint: &str, used: &str, remedy: &str) -> Result<(), Error> {
+        let before = &self.record.data.fingerprint;
+        if before == fingerprint {
+            return Ok(());
+        }
+        Err(Error::Input(format!(
+            "{} cannot be {used}: its data has changed (it had the fingerprint {before}, now {fingerprint}); {remedy}",
+            self.folder.path().display(),
+        )))
+    }
+
     /// The engine that the run started with.
     pub(super) fn engine(&self) -> Result<EngineName, Error> {
         let (file, engine) = (self.folder.config_path(), &self.record.engine);

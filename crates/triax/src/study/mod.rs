@@ -69,10 +69,7 @@ impl StudyRun {
         let study = build(description.folds, description.seeds, &points, corpus)?;
         let (devices, mut notices) = choose_devices(candidates, &study)?;
         let folder = StudyFolder::open(path, &description.compared(&study), &description.here())?;
-        if let Folds::Random(_) = study.protocol {
-            let folds = study.protocol.in_words();
-            notices.push(Notice::Warning(format!("these folds are no test on unseen people: {folds}.")));
-        }
+        notices.extend(folds_notice(study.protocol));
         let share = description.conduct.shard.unwrap_or(Share::WHOLE);
         Ok(Self { description, study, devices, folder, share, notices })
     }
@@ -168,6 +165,12 @@ pub fn study(
         triax_study::Outcome::Finished => study.summarise().map(Some),
         triax_study::Outcome::Interrupted { .. } => Ok(None),
     }
+}
+
+/// The warning about folds that are no test on unseen people.
+pub(crate) fn folds_notice(protocol: Folds) -> Option<Notice> {
+    matches!(protocol, Folds::Random(_))
+        .then(|| Notice::Warning(format!("these folds are no test on unseen people: {}.", protocol.in_words())))
 }
 
 /// Reads the data that all settings share.
