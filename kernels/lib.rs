@@ -40,43 +40,71 @@ kernels! {
     SQUARED_HINGE = "loss/squared_hinge" needs [];
     CATEGORICAL_HINGE = "loss/categorical_hinge" needs [];
     CATEGORICAL_CROSSENTROPY = "loss/categorical_crossentropy" needs [];
-    LOSS_ROWS = "loss_rows" needs [FINITE];
-    FINITE = "finite" needs [];
-
-    // Index of an invocation, and the words of its model and step.
-    TILE = "tile" needs [];
-    MEMBER = "member" needs [TILE];
-
-    // Stages of a training step.
-    GATHER = "gather" needs [MEMBER, TILE];
-    AUGMENT = "augment" needs [GATHER, MEMBER, PHILOX, TILE];
-    AFFINE = "affine" needs [];
-    AFFINE_FORWARD = "affine_forward" needs [AFFINE, SUM_OVER_LANES, TILE];
-    AFFINE_BACKWARD = "affine_backward" needs [AFFINE, MEMBER, TILE];
-    AFFINE_GRADIENT = "affine_gradient" needs [AFFINE, SUM_OVER_LANES, TILE];
-    MAX_POOL = "max_pool" needs [FINITE, TILE];
-    DROPOUT = "dropout" needs [MEMBER, PHILOX, TILE];
-    LOSS = "loss" needs [FINITE, GATHER, MEMBER, SUM_OVER_LANES, TILE];
 
     // Optimizers.
-    RULE = "optimizer/rule" needs [MEMBER, TILE];
-    SGD = "optimizer/sgd" needs [RULE, TILE];
-    MOMENTUM = "optimizer/momentum" needs [RULE, TILE];
-    RMS_PROP = "optimizer/rms_prop" needs [RULE, TILE];
-    ADAM = "optimizer/adam" needs [RULE, TILE];
+    SGD = "optimizer/sgd" needs [RULE];
+    MOMENTUM = "optimizer/momentum" needs [RULE];
+    RMS_PROP = "optimizer/rms_prop" needs [RULE];
+    ADAM = "optimizer/adam" needs [RULE];
 
-    // Parts shared by several stages.
-    PHILOX = "philox" needs [];
-    SUM_OVER_LANES = "sum_over_lanes" needs [];
-    SUM_OVER_WORKGROUP = "sum_over_workgroup" needs [];
+    // Parts that stages share.
+    PLACE = "part/place" needs [];
+    MEMBER = "part/member" needs [PLACE];
+    RULE = "part/rule" needs [MEMBER];
+    FINITE = "part/finite" needs [];
+    PHILOX = "part/philox" needs [];
+    PRODUCT = "part/product" needs [];
+    SUM_OVER_LANES = "part/sum_over_lanes" needs [PLACE];
+    ONE_LANE = "part/one_lane" needs [];
+    SUM_OVER_NEIGHBOURS = "part/sum_over_neighbours" needs [PLACE];
+    SUM_OVER_SUBGROUP = "part/sum_over_subgroup" needs [];
+    SUM_OVER_WORKGROUP = "part/sum_over_workgroup" needs [PLACE];
+    LAYER = "part/layer" needs [PLACE];
+    WEIGHTS = "part/weights" needs [];
 
-    // Entry points.
-    SAMPLE_PASS = "sample_pass" needs [LOSS, TILE];
-    PARAMETER_PASS = "parameter_pass" needs [AFFINE_GRADIENT, RULE, SUM_OVER_WORKGROUP, TILE];
-    GRADIENT_PASS = "gradient_pass" needs [AFFINE_GRADIENT, SUM_OVER_WORKGROUP, TILE];
-    UPDATE_PASS = "update_pass" needs [MEMBER, RULE, SUM_OVER_WORKGROUP, TILE];
-    STEP_RESULTS = "step_results" needs [SUM_OVER_WORKGROUP, TILE];
-    EVALUATION_PASS = "evaluation_pass" needs [GATHER, LOSS, TILE];
+    // Windows.
+    STANDARDISE = "part/standardise" needs [MEMBER];
+    MIX = "part/mix" needs [MEMBER, PHILOX];
+    GATHER = "part/gather" needs [STANDARDISE];
+    AUGMENT = "part/augment" needs [MIX, STANDARDISE];
+    WINDOWS = "part/windows" needs [PLACE];
+
+    // What the passes compute.
+    DROPOUT = "part/dropout" needs [MEMBER, PHILOX];
+    OUTPUTS = "part/outputs" needs [DROPOUT, FINITE, LAYER];
+    INPUTS_FROM_ROWS = "part/inputs_from_rows" needs [LAYER];
+    INPUTS_FROM_WINDOWS = "part/inputs_from_windows" needs [LAYER, WINDOWS];
+    INPUT_GRADIENT = "part/input_gradient" needs [LAYER, MEMBER, PRODUCT, WEIGHTS];
+    WEIGHT_GRADIENT = "part/weight_gradient" needs [LAYER, PRODUCT, RULE];
+    PARAMETERS = "part/parameters" needs [FINITE, RULE];
+    SETTLE_BY_UPDATE = "part/settle_by_update" needs [PARAMETERS];
+    SETTLE_BY_GRADIENT = "part/settle_by_gradient" needs [FINITE, RULE];
+    FOUR = "part/four" needs [];
+    LOSS = "part/loss" needs [FINITE, FOUR, MEMBER];
+    PARTS = "part/parts" needs [];
+    ONLY_PART = "part/only_part" needs [PARTS, PLACE];
+    MIXED_PARTS = "part/mixed_parts" needs [MIX, PARTS];
+    SCORES_IN_ROWS = "part/scores_in_rows" needs [FOUR, LAYER];
+    SCORES_IN_MEMORY = "part/scores_in_memory" needs [FOUR, PLACE];
+    HEAD_SCORES = "part/head_scores" needs [FOUR, LAYER, SUM_OVER_NEIGHBOURS];
+    SCORE_ROWS = "part/score_rows" needs [FOUR, PLACE];
+
+    // Stages: the entry points, with their bindings.
+    LOSS_ROWS = "stage/loss_rows" needs [FINITE];
+    GATHER_STAGE = "stage/gather" needs [WINDOWS];
+    FORWARD_BY_LANES = "stage/forward_by_lanes" needs [OUTPUTS, PRODUCT, WEIGHTS];
+    FORWARD_STAGED = "stage/forward_staged" needs [OUTPUTS, PRODUCT];
+    HEAD = "stage/head" needs [HEAD_SCORES, LAYER, LOSS, PRODUCT, SCORES_IN_MEMORY];
+    LOSS_STAGE = "stage/loss" needs [LOSS, SCORES_IN_ROWS];
+    BACKWARD_BY_LANES = "stage/backward_by_lanes" needs [INPUT_GRADIENT];
+    BACKWARD_STAGED = "stage/backward_staged" needs [LAYER, MEMBER, PRODUCT];
+    DENSE_BACKWARD = "stage/dense_backward" needs [INPUT_GRADIENT, SUM_OVER_WORKGROUP, WEIGHT_GRADIENT];
+    GRADIENT_BY_LANES = "stage/gradient_by_lanes" needs [SUM_OVER_WORKGROUP, WEIGHT_GRADIENT];
+    GRADIENT_STAGED = "stage/gradient_staged" needs [LAYER, PRODUCT, RULE, SUM_OVER_WORKGROUP];
+    UPDATE = "stage/update" needs [PARAMETERS, SUM_OVER_WORKGROUP];
+    STEP_RESULTS = "stage/step_results" needs [PLACE, SUM_OVER_WORKGROUP];
+    EVALUATION = "stage/evaluation" needs [LOSS, ONLY_PART];
+    SCORES = "stage/scores" needs [FOUR, PLACE];
 }
 
 /// The text of `kernels` and of all sources that they need. Each occurs once, after its dependencies.
@@ -106,7 +134,7 @@ mod tests {
 
     #[test]
     fn every_file_is_in_the_index() {
-        let mut files = [files(""), files("loss/"), files("optimizer/")].concat();
+        let mut files = [files("loss/"), files("optimizer/"), files("part/"), files("stage/")].concat();
         let mut index: Vec<&str> = ALL.iter().map(|kernel| kernel.name).collect();
         files.sort();
         index.sort_unstable();
@@ -115,10 +143,10 @@ mod tests {
 
     #[test]
     fn a_source_comes_once_and_after_what_it_needs() {
-        let text = with_needs(&[&AFFINE_FORWARD, &LOSS]);
-        assert_eq!(text.matches("struct Affine {").count(), 1);
+        let text = with_needs(&[&FORWARD_STAGED, &LOSS]);
+        assert_eq!(text.matches("struct Layer {").count(), 1);
         let place = |line: &str| text.find(line).unwrap();
-        assert!(place("struct Affine {") < place("fn affine_forward("));
-        assert!(place("fn gather(") < place("fn loss_of("));
+        assert!(place("struct Layer {") < place("fn staged_quad("));
+        assert!(place("fn four_of(") < place("fn loss_of("));
     }
 }

@@ -4,11 +4,9 @@
 //
 // settings: momentum; moments: v
 
-fn update(w: u32, gradient: vec4<f32>, at: At, rule: Rule) {
+fn updated(old: Parameters, gradient: vec4<f32>, rule: Rule) -> Parameters {
     let momentum = rule.settings.x;
     let move_by = rule.rate * gradient;
-    let p = at.weights + w;
-    let v = momentum * read_moments(p) - move_by;
-    write_moments(p, v);
-    write_weights(p, read_weights(p) + select(v, momentum * v - move_by, NESTEROV));
+    let v = momentum * old.first - move_by;
+    return Parameters(old.weights + select(v, momentum * v - move_by, NESTEROV), v, old.second);
 }

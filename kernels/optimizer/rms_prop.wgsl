@@ -4,16 +4,11 @@
 //
 // settings: ρ, 1 − ρ, ε, momentum; moments: v, and b where MOMENTS is 2
 
-fn update(w: u32, gradient: vec4<f32>, at: At, rule: Rule) {
-    let first = at.weights * MOMENTS + w;
-    let v = rule.settings.x * read_moments(first)
-        + rule.settings.y * gradient * gradient;
-    write_moments(first, v);
+fn updated(old: Parameters, gradient: vec4<f32>, rule: Rule) -> Parameters {
+    let v = rule.settings.x * old.first + rule.settings.y * gradient * gradient;
     var d = rule.rate * gradient / sqrt(v + vec4(rule.settings.z));
     if MOMENTS == 2u {
-        d += rule.settings.w * read_moments(first + WEIGHTS);
-        write_moments(first + WEIGHTS, d);
+        d += rule.settings.w * old.second;
     }
-    let p = at.weights + w;
-    write_weights(p, read_weights(p) - d);
+    return Parameters(old.weights - d, v, d);
 }

@@ -2,7 +2,6 @@
 //
 // settings: none; moments: none
 
-fn update(w: u32, gradient: vec4<f32>, at: At, rule: Rule) {
-    let p = at.weights + w;
-    write_weights(p, read_weights(p) - rule.rate * gradient);
+fn updated(old: Parameters, gradient: vec4<f32>, rule: Rule) -> Parameters {
+    return Parameters(old.weights - rule.rate * gradient, old.first, old.second);
 }
