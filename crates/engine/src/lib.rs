@@ -3,7 +3,7 @@
 //! An [`Engine`] trains on one device. [`Engine::open`] takes a fleet (one or more models of one shape, each a
 //! [`Member`] with a [`TrainingPlan`]) and a [`WindowSet`], and returns a [`Session`]: the state of the fleet's
 //! training, resident on the device. A session takes a [`Stretch`] of steps at a time, and returns a [`StepResult`] for
-//! each step of each member.
+//! each step of each member. [`Engine::scorer`] takes a trained network, and returns a [`Scorer`] of windows.
 //!
 //! | module | contents |
 //! |---|---|
@@ -40,7 +40,7 @@ pub use augmentation::Augmentation;
 pub use confusion::Confusion;
 pub use cpu::{BatchTrace, CpuEngine, Float, StageTime, gradients, stage_times};
 pub use evaluation::{Evaluation, NotFinite};
-pub use fleet::{Member, can_share, check_fleet, check_scores, check_weights};
+pub use fleet::{Member, can_share, check_fleet, check_scorer, check_scores, check_weights, count_windows};
 pub use gpu::GpuEngine;
 pub use optimizer::Optimizer;
 pub use state::SessionState;
@@ -91,18 +91,41 @@ pub trait Engine {
     /// What [`check_fleet`] refuses; a fleet that the device cannot hold; a device that fails.
     fn open(&self, fleet: &[Member<'_>], windows: &WindowSet) -> Result<Box<dyn Session>, EngineError>;
 
-    /// Scores (n_windows, classes) of `windows` (n_windows, window, channels), without dropout. `windows` holds the
-    /// sensors' values; `scaler`, if any, standardises them with the same bits as [`Scaler::apply`].
+    /// Opens a [`Scorer`] for a network with these weights. `scaler`, if any, standardises the sensors' values with the
+    /// same bits as [`Scaler::apply`].
     ///
     /// # Errors
-    /// What [`check_scores`] refuses; windows that the device cannot hold; a device that fails.
+    /// What [`check_scorer`] refuses; a network that the device cannot hold; a device that fails.
+    fn scorer(
+        &self,
+        network: &Network,
+        weights: &Weights,
+        scaler: Option<&Scaler>,
+    ) -> Result<Box<dyn Scorer>, EngineError>;
+
+    /// Scores of windows, from a scorer for this call only.
+    ///
+    /// # Errors
+    /// As [`Engine::scorer`] and [`Scorer::scores`].
     fn scores(
         &self,
         network: &Network,
         weights: &Weights,
         scaler: Option<&Scaler>,
         windows: &[f32],
-    ) -> Result<Vec<f32>, EngineError>;
+    ) -> Result<Vec<f32>, EngineError> {
+        self.scorer(network, weights, scaler)?.scores(windows)
+    }
+}
+
+/// A network that scores windows on a device, call after call.
+pub trait Scorer {
+    /// Scores (n_windows, classes) of `windows` (n_windows, window, channels), without dropout. `windows` holds the
+    /// sensors' values. The scores of a window do not depend on the others.
+    ///
+    /// # Errors
+    /// What [`count_windows`] refuses; windows that the device cannot hold; a device that fails.
+    fn scores(&mut self, windows: &[f32]) -> Result<Vec<f32>, EngineError>;
 }
 
 /// A callback for the progress of [`Session::train`]. Any thread that takes steps may call it, one at a time.

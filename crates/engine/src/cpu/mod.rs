@@ -32,16 +32,14 @@ mod update;
 
 use std::marker::PhantomData;
 
-use crate::{Engine, EngineError, Member, Session, WindowSet, check_fleet, check_scores};
+use crate::{Engine, EngineError, Member, Scorer, Session, WindowSet, check_fleet};
 pub use float::Float;
 pub use gradients::{BatchTrace, gradients};
 pub use stage_times::{StageTime, stage_times};
 use triax_model::{Network, Scaler, Weights};
 
-use model::Shape;
-use scores::scores;
+use scores::CpuScorer;
 use session::CpuSession;
-use team::Team;
 
 /// The fused engine on the CPU.
 #[derive(Clone, Copy, Debug)]
@@ -74,17 +72,13 @@ impl<F: Float> CpuEngine<F> {
         Ok(Box::new(CpuSession::<F>::new(self.n_threads, fleet, windows)))
     }
 
-    fn scores_of(
+    fn scorer_of(
         &self,
         network: &Network,
         weights: &Weights,
         scaler: Option<&Scaler>,
-        windows: &[f32],
-    ) -> Result<Vec<f32>, EngineError> {
-        let n = check_scores(network, weights, scaler, windows)?;
-        let (shape, parameters) = (Shape::new(network), model::flat::<F>(weights));
-        let window = |i: usize| &windows[i * shape.window_len()..][..shape.window_len()];
-        Ok(Team::scope(self.n_threads, |team| scores(team, &shape, &parameters, scaler, n, window)))
+    ) -> Result<Box<dyn Scorer>, EngineError> {
+        Ok(Box::new(CpuScorer::<F>::new(self.n_threads, network, weights, scaler)?))
     }
 }
 
@@ -115,14 +109,13 @@ macro_rules! engine {
                 self.session(fleet, windows)
             }
 
-            fn scores(
+            fn scorer(
                 &self,
                 network: &Network,
                 weights: &Weights,
                 scaler: Option<&Scaler>,
-                windows: &[f32],
-            ) -> Result<Vec<f32>, EngineError> {
-                self.scores_of(network, weights, scaler, windows)
+            ) -> Result<Box<dyn Scorer>, EngineError> {
+                self.scorer_of(network, weights, scaler)
             }
         }
     )*};

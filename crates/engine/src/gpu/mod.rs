@@ -16,10 +16,11 @@ mod vectors;
 mod windows;
 
 use crate::device::OpenGpu;
-use crate::{Engine, EngineError, Member, Session, WindowSet, check_fleet};
+use crate::{Engine, EngineError, Member, Scorer, Session, WindowSet, check_fleet, check_scorer};
 use triax_model::{Network, Scaler, Weights};
 
 use device::Device;
+use scores::GpuScorer;
 use session::{GpuSession, Options};
 
 /// Trains on a GPU.
@@ -72,13 +73,19 @@ impl Engine for GpuEngine {
         Ok(Box::new(GpuSession::new(&self.device, fleet, windows, &self.options)?))
     }
 
-    fn scores(
+    fn scorer(
         &self,
         network: &Network,
         weights: &Weights,
         scaler: Option<&Scaler>,
-        windows: &[f32],
-    ) -> Result<Vec<f32>, EngineError> {
-        scores::scores(&self.device, network, weights, scaler, windows, &self.options)
+    ) -> Result<Box<dyn Scorer>, EngineError> {
+        check_scorer(network, weights, scaler)?;
+        Ok(Box::new(GpuScorer {
+            device: self.device.clone(),
+            options: self.options,
+            network: network.clone(),
+            weights: weights.clone(),
+            scaler: scaler.cloned(),
+        }))
     }
 }
