@@ -10,6 +10,7 @@
 //! | `fleet`, `training_plan`, `optimizer`, `augmentation` | what is trained, and how |
 //! | `windows` | the data |
 //! | `stretch`, `evaluation`, `confusion`, `state` | what a session is asked for, and what it returns |
+//! | `timings` | where the time goes, if somebody asks |
 //! | [`device`] | the devices of this machine |
 //! | `cpu` | [`CpuEngine`], in f32 or f64; at f64 it is the reference for all other engines |
 //! | `gpu` | [`GpuEngine`], which composes the sources of `triax-kernels` and runs them through wgpu |
@@ -29,6 +30,7 @@ mod gpu;
 mod optimizer;
 mod state;
 mod stretch;
+mod timings;
 mod training_plan;
 mod windows;
 
@@ -45,6 +47,7 @@ pub use gpu::GpuEngine;
 pub use optimizer::Optimizer;
 pub use state::SessionState;
 pub use stretch::{MemberEpoch, Progress, StepResult, Stretch};
+pub use timings::{Phase, PhaseGuard, PhaseTime, StageRow, Timings, TimingsFound};
 pub use training_plan::TrainingPlan;
 pub use windows::WindowSet;
 
@@ -116,6 +119,16 @@ pub trait Engine {
     ) -> Result<Vec<f32>, EngineError> {
         self.scorer(network, weights, scaler)?.scores(windows)
     }
+
+    /// The recorder of where the time goes, for this engine and for those who use it.
+    fn timings(&self) -> &Timings {
+        static OFF: Timings = Timings::off();
+        &OFF
+    }
+
+    /// Records from now on in `timings`, also in the sessions and scorers that are opened later. An engine that records
+    /// nothing ignores it.
+    fn set_timings(&mut self, _timings: &Timings) {}
 }
 
 /// A network that scores windows on a device, call after call.

@@ -32,7 +32,7 @@ mod update;
 
 use std::marker::PhantomData;
 
-use crate::{Engine, EngineError, Member, Scorer, Session, WindowSet, check_fleet};
+use crate::{Engine, EngineError, Member, Phase, Scorer, Session, Timings, WindowSet, check_fleet};
 pub use float::Float;
 pub use gradients::{BatchTrace, gradients};
 pub use stage_times::{StageTime, stage_times};
@@ -42,9 +42,10 @@ use scores::CpuScorer;
 use session::CpuSession;
 
 /// The fused engine on the CPU.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct CpuEngine<F = f32> {
     n_threads: usize,
+    timings: Timings,
     float: PhantomData<F>,
 }
 
@@ -56,7 +57,7 @@ impl<F: Float> CpuEngine<F> {
 
     /// An engine with `n_threads` threads, at least one. Results do not depend on their number.
     pub fn with_threads(n_threads: usize) -> Self {
-        Self { n_threads: n_threads.max(1), float: PhantomData }
+        Self { n_threads: n_threads.max(1), timings: Timings::off(), float: PhantomData }
     }
 }
 
@@ -69,7 +70,8 @@ impl<F: Float> Default for CpuEngine<F> {
 impl<F: Float> CpuEngine<F> {
     fn session(&self, fleet: &[Member<'_>], windows: &WindowSet) -> Result<Box<dyn Session>, EngineError> {
         check_fleet(fleet, windows)?;
-        Ok(Box::new(CpuSession::<F>::new(self.n_threads, fleet, windows)))
+        let _uploading = self.timings.phase(Phase::Uploading);
+        Ok(Box::new(CpuSession::<F>::new(self.n_threads, fleet, windows, &self.timings)))
     }
 
     fn scorer_of(
@@ -78,7 +80,7 @@ impl<F: Float> CpuEngine<F> {
         weights: &Weights,
         scaler: Option<&Scaler>,
     ) -> Result<Box<dyn Scorer>, EngineError> {
-        Ok(Box::new(CpuScorer::<F>::new(self.n_threads, network, weights, scaler)?))
+        Ok(Box::new(CpuScorer::<F>::new(self.n_threads, network, weights, scaler, &self.timings)?))
     }
 }
 
@@ -116,6 +118,14 @@ macro_rules! engine {
                 scaler: Option<&Scaler>,
             ) -> Result<Box<dyn Scorer>, EngineError> {
                 self.scorer_of(network, weights, scaler)
+            }
+
+            fn timings(&self) -> &Timings {
+                &self.timings
+            }
+
+            fn set_timings(&mut self, timings: &Timings) {
+                self.timings = timings.clone();
             }
         }
     )*};

@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use crate::{EngineError, Scorer, check_scorer, count_windows};
+use crate::{EngineError, Phase, Scorer, Timings, check_scorer, count_windows};
 use triax_model::{Network, Scaler, Weights};
 
 use super::Float;
@@ -20,6 +20,7 @@ pub(super) struct CpuScorer<F> {
     n_threads: usize,
     /// One for each thread that has been at work so far.
     tiles: Vec<Mutex<Tile<F>>>,
+    timings: Timings,
 }
 
 impl<F: Float> CpuScorer<F> {
@@ -29,16 +30,19 @@ impl<F: Float> CpuScorer<F> {
         network: &Network,
         weights: &Weights,
         scaler: Option<&Scaler>,
+        timings: &Timings,
     ) -> Result<Self, EngineError> {
         check_scorer(network, weights, scaler)?;
         let (shape, parameters) = (Shape::new(network), flat(weights));
-        Ok(Self { shape, parameters, scaler: scaler.cloned(), n_threads, tiles: Vec::new() })
+        let (scaler, timings) = (scaler.cloned(), timings.clone());
+        Ok(Self { shape, parameters, scaler, n_threads, tiles: Vec::new(), timings })
     }
 }
 
 impl<F: Float> Scorer for CpuScorer<F> {
     fn scores(&mut self, windows: &[f32]) -> Result<Vec<f32>, EngineError> {
         let n = count_windows(&self.shape.network, windows)?;
+        let _scoring = self.timings.device_phase(Phase::Scoring, 1);
         // No thread is started for a single tile.
         let n_threads = self.n_threads.min(n.div_ceil(TILE)).max(1);
         while self.tiles.len() < n_threads {

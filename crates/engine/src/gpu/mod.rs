@@ -16,7 +16,7 @@ mod vectors;
 mod windows;
 
 use crate::device::OpenGpu;
-use crate::{Engine, EngineError, Member, Scorer, Session, WindowSet, check_fleet, check_scorer};
+use crate::{Engine, EngineError, Member, Phase, Scorer, Session, Timings, WindowSet, check_fleet, check_scorer};
 use triax_model::{Network, Scaler, Weights};
 
 use device::Device;
@@ -28,6 +28,7 @@ use session::{GpuSession, Options};
 pub struct GpuEngine {
     device: Device,
     options: Options,
+    timings: Timings,
 }
 
 impl GpuEngine {
@@ -40,7 +41,7 @@ impl GpuEngine {
         let software = device.is_software();
         let in_textures = software && device.has_vector_textures();
         let options = Options { most_window_bytes: device.most_bytes(), software, in_textures };
-        Ok(Self { device, options })
+        Ok(Self { device, options, timings: Timings::off() })
     }
 
     /// Limits a buffer of windows to `bytes`. A larger data set is streamed through two such buffers, with the same
@@ -70,6 +71,7 @@ impl Engine for GpuEngine {
 
     fn open(&self, fleet: &[Member<'_>], windows: &WindowSet) -> Result<Box<dyn Session>, EngineError> {
         check_fleet(fleet, windows)?;
+        let _uploading = self.timings.phase(Phase::Uploading);
         Ok(Box::new(GpuSession::new(&self.device, fleet, windows, &self.options)?))
     }
 
@@ -86,6 +88,15 @@ impl Engine for GpuEngine {
             network: network.clone(),
             weights: weights.clone(),
             scaler: scaler.cloned(),
+            timings: self.timings.clone(),
         }))
+    }
+
+    fn timings(&self) -> &Timings {
+        &self.timings
+    }
+
+    fn set_timings(&mut self, timings: &Timings) {
+        self.timings = timings.clone();
     }
 }

@@ -1,6 +1,9 @@
 //! Scores of windows, without training.
 
-use crate::{Augmentation, EngineError, Member, Optimizer, Scorer, TrainingPlan, WindowSet, check_fleet, check_scores};
+use crate::{
+    Augmentation, EngineError, Member, Optimizer, Phase, Scorer, Timings, TrainingPlan, WindowSet, check_fleet,
+    check_scores,
+};
 use triax_losses::Loss;
 use triax_model::{Network, Scaler, Weights};
 
@@ -14,10 +17,12 @@ pub(super) struct GpuScorer {
     pub network: Network,
     pub weights: Weights,
     pub scaler: Option<Scaler>,
+    pub timings: Timings,
 }
 
 impl Scorer for GpuScorer {
     fn scores(&mut self, windows: &[f32]) -> Result<Vec<f32>, EngineError> {
+        let _scoring = self.timings.phase(Phase::Scoring);
         scores(&self.device, &self.network, &self.weights, self.scaler.as_ref(), windows, &self.options)
     }
 }
