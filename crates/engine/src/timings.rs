@@ -23,7 +23,7 @@ pub enum Phase {
     Uploading,
     /// Submitting steps of training, or taking them, and waiting for their results.
     Steps,
-    /// Validating models.
+    /// Validating models; in `bench`, checking them against the reference.
     Validation,
     /// Scoring windows with trained networks.
     Scoring,
