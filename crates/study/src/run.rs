@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use triax_engine::{Engine, StepResult, can_share};
+use triax_engine::{Engine, Phase, StepResult, can_share};
 use triax_model::WeightFile;
 use triax_trainer::{FitOutcome, FitSize, Job, Model, ModelResult, Observer, fit};
 
@@ -186,7 +186,9 @@ impl Worker<'_, '_> {
     fn train(&self, numbers: &[usize]) -> Result<ControlFlow<()>, StudyError> {
         let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let clock = Instant::now();
+        let preparing = self.engine.timings().phase(Phase::Preparing);
         let inputs = TrainingInputs::prepare(self.study, numbers.iter().copied());
+        drop(preparing);
         let models: Vec<Model<'_>> = inputs.iter().map(|inputs| inputs.model(self.study)).collect();
         let job = Job {
             engine: self.engine,
@@ -199,6 +201,7 @@ impl Worker<'_, '_> {
         let mut observer = GroupObserver { progress: self.progress, steps_done: 0 };
         let FitOutcome::Finished(results) = fit(&job, &mut observer)? else { return Ok(ControlFlow::Break(())) };
         let seconds = clock.elapsed().as_secs_f64() / numbers.len() as f64;
+        let _files = self.engine.timings().phase(Phase::Files);
         let mut files = Vec::with_capacity(numbers.len());
         for (inputs, result) in inputs.iter().zip(results) {
             let file = self.training_file(inputs, result, (started, seconds))?;

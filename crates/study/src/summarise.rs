@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use triax_data::Folds;
-use triax_engine::Confusion;
+use triax_engine::{Confusion, Phase, Timings};
 use triax_losses::predicted_classes;
 use triax_trainer::{Mistake, Reliability, SubjectFigures, worst_mistakes};
 
@@ -35,6 +35,8 @@ pub struct Facts {
     pub version: String,
     /// Whether classical methods are trained on the same folds.
     pub baselines: bool,
+    /// The recorder of where the time goes.
+    pub timings: Timings,
 }
 
 /// Summarises the study in `folder`, and writes all tables and `summary.json`.
@@ -42,6 +44,7 @@ pub struct Facts {
 /// # Errors
 /// A training that is missing or damaged; a baseline that fails; a disk that is full.
 pub fn summarise(study: &Study, folder: &StudyFolder, facts: Facts) -> Result<Summary, StudyError> {
+    let _statistics = facts.timings.phase(Phase::Statistics);
     let files = folder.trainings(study)?;
     if let Some(first) = (0..study.n_trainings()).find(|number| !files.contains_key(number)) {
         let (n_missing, n_trainings) = (study.n_trainings() - files.len(), study.n_trainings());
@@ -59,6 +62,7 @@ pub fn summarise(study: &Study, folder: &StudyFolder, facts: Facts) -> Result<Su
         }
     }
     let (baseline_folds, gap) = if facts.baselines {
+        let _baselines = facts.timings.phase(Phase::Baselines);
         let features = baselines::features(study);
         let folds = baselines::train(study, &features)?;
         tables::write_baselines(&folds, folder)?;

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use triax_engine::Phase;
+
 use crate::checkpoint::Checkpoint;
 use crate::error::{FitError, FolderError};
 use crate::identity::Identity;
@@ -152,6 +154,7 @@ impl Run<'_> {
             None => last_file.weights = single(weights),
         }
         let summary = Summary { epochs, stopped_early: epochs < plan.epochs, best, last };
+        let _files = self.training.job.engine.timings().phase(Phase::Files);
         self.folder.write_best(&best_file)?;
         self.folder.write_last(&last_file)?;
         self.folder.write_summary(&summary)?;

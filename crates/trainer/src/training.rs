@@ -4,7 +4,9 @@ use std::ops::{ControlFlow, Range};
 use std::time::Instant;
 
 use rayon::prelude::*;
-use triax_engine::{Engine, EngineError, Evaluation, Member, MemberEpoch, Optimizer, Session, SessionState, Stretch};
+use triax_engine::{
+    Engine, EngineError, Evaluation, Member, MemberEpoch, Optimizer, Phase, Session, SessionState, Stretch,
+};
 use triax_model::Weights;
 
 use crate::error::FitError;
@@ -92,8 +94,10 @@ impl<'a> Training<'a> {
     /// Takes the remaining steps of the epoch in progress. Returns `Break` if the observer asked to stop.
     fn train_epoch(&mut self, observer: &mut dyn Observer) -> Result<ControlFlow<()>, FitError> {
         // In parallel: one thread would take 0.1 s to shuffle thousands of windows for each of a thousand models.
+        let preparing = self.job.engine.timings().phase(Phase::Preparing);
         let labels = &*self.job.windows.labels;
         let orders: Vec<Vec<u32>> = self.models.par_iter().map(|model| model.order(labels)).collect();
+        drop(preparing);
         let n_steps = self.in_training().map(|model| model.inputs.steps_per_epoch()).max().unwrap_or(0);
         let logs_steps = self.in_training().any(|model| model.inputs.plan.log_steps);
         let longest = if logs_steps { LOGGED_STRETCH } else { n_steps };

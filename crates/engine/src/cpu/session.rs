@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 
 use crate::{
-    EngineError, Evaluation, Member, Progress, Session, SessionState, StepResult, Stretch, Watch, WindowSet,
-    check_weights,
+    EngineError, Evaluation, Member, Phase, Progress, Session, SessionState, StepResult, Stretch, Timings, Watch,
+    WindowSet, check_weights,
 };
 use triax_model::Weights;
 
@@ -25,11 +25,12 @@ pub(super) struct CpuSession<F> {
     models: Vec<Model<F>>,
     /// One for a single model; one for each thread if there are several models.
     workspaces: Vec<Mutex<Workspace<F>>>,
+    timings: Timings,
 }
 
 impl<F: Float> CpuSession<F> {
     /// Opens a session for a checked fleet.
-    pub fn new(n_threads: usize, fleet: &[Member<'_>], windows: &WindowSet) -> Self {
+    pub fn new(n_threads: usize, fleet: &[Member<'_>], windows: &WindowSet, timings: &Timings) -> Self {
         let shape = Shape::new(fleet[0].network);
         let batch_size = fleet[0].plan.batch_size;
         let clips = fleet.iter().any(|member| member.plan.clip_norm.is_some());
@@ -46,6 +47,7 @@ impl<F: Float> CpuSession<F> {
             batch_size,
             shape,
             n_threads,
+            timings: timings.clone(),
         }
     }
 
@@ -109,6 +111,8 @@ impl<F: Float> CpuSession<F> {
 impl<F: Float> Session for CpuSession<F> {
     fn train(&mut self, stretch: &Stretch<'_>, watch: &mut Watch<'_>) -> Result<Vec<Vec<StepResult>>, EngineError> {
         stretch.check(self.models.len(), self.windows.len(), self.batch_size)?;
+        let n_steps = (0..self.models.len()).map(|m| stretch.steps_of(m, self.batch_size).len() as u64).sum();
+        let _steps = self.timings.device_phase(Phase::Steps, n_steps);
         let mut models = std::mem::take(&mut self.models);
         let results = Team::scope(self.n_threads, |team| self.train_all(team, &mut models, stretch, watch));
         self.models = models;
@@ -116,6 +120,7 @@ impl<F: Float> Session for CpuSession<F> {
     }
 
     fn validate(&mut self) -> Result<Vec<Evaluation>, EngineError> {
+        let _validation = self.timings.device_phase(Phase::Validation, self.models.len() as u64);
         let classes = self.shape.network.spec().classes;
         let evaluate = |team: &Team<'_>, model: &Model<F>| {
             let labels = model.validation.iter().map(|&idx| self.windows.labels[idx as usize]);
@@ -127,6 +132,7 @@ impl<F: Float> Session for CpuSession<F> {
     }
 
     fn weights(&mut self) -> Result<Vec<Weights>, EngineError> {
+        let _reading = self.timings.phase(Phase::ReadingBack);
         Ok(self.models.iter().map(|model| model.weights(&self.shape.network)).collect())
     }
 
@@ -137,6 +143,7 @@ impl<F: Float> Session for CpuSession<F> {
     }
 
     fn state(&mut self) -> Result<Vec<SessionState>, EngineError> {
+        let _reading = self.timings.phase(Phase::ReadingBack);
         let states: Vec<_> = self.models.iter().map(|model| model.state(&self.shape.network)).collect();
         self.restore(&states)?;
         Ok(states)

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use triax_data::{Corpus, Folds, HeldOut, Windows};
-use triax_engine::WindowSet;
 use triax_engine::device::{DeviceChoice, DeviceKind};
+use triax_engine::{Phase, Timings, WindowSet};
 use triax_model::Network;
 use triax_study::{
     Device, Facts, Options, Setting, Share, Study, StudyFolder, Summary, difference, run, summarise, window_set,
@@ -46,6 +46,8 @@ pub struct StudyRun {
     pub share: Share,
     /// Notices that the user should read before trusting the metrics.
     pub notices: Vec<Notice>,
+    /// The recorder of where the time goes.
+    timings: Timings,
 }
 
 /// Whether `path` is the folder of a study.
@@ -60,18 +62,33 @@ impl StudyRun {
     /// Invalid settings; recordings that cannot be read or split; a device that does not exist; a folder that holds
     /// something else.
     pub fn new(description: Description, path: &Path) -> Result<Self, Error> {
+        Self::new_with(description, path, &Timings::off())
+    }
+
+    /// Like [`StudyRun::new`], and records in `timings` where the time goes, also that of the methods.
+    ///
+    /// # Errors
+    /// As [`StudyRun::new`].
+    pub fn new_with(description: Description, path: &Path, timings: &Timings) -> Result<Self, Error> {
+        let _preparing = timings.phase(Phase::Preparing);
         let points = description.points()?;
         points.iter().try_for_each(|point| point.settings.check())?;
         let machine = points[0].settings.machine.clone();
         // Missing devices are rejected before a long read.
+        let finding = timings.phase(Phase::Devices);
         let candidates = candidates(&machine, &description.conduct.devices)?;
+        drop(finding);
+        let reading = timings.phase(Phase::Reading);
         let corpus = read_data(&points[0].settings)?;
+        drop(reading);
         let study = build(description.folds, description.seeds, &points, corpus)?;
-        let (devices, mut notices) = choose_devices(candidates, &study)?;
+        let (devices, mut notices) = choose_devices(candidates, &study, timings)?;
+        let files = timings.phase(Phase::Files);
         let folder = StudyFolder::open(path, &description.compared(&study), &description.here())?;
+        drop(files);
         notices.extend(folds_notice(study.protocol));
         let share = description.conduct.shard.unwrap_or(Share::WHOLE);
-        Ok(Self { description, study, devices, folder, share, notices })
+        Ok(Self { description, study, devices, folder, share, notices, timings: timings.clone() })
     }
 
     /// Joins the shares of a study in `parts` in the folder `out`. The data is read again, from `data` or, by default,
@@ -120,7 +137,8 @@ impl StudyRun {
                 listed(&missing.iter().map(ToString::to_string).collect::<Vec<_>>(), 10),
             )));
         }
-        Ok(Self { description, study, devices: Vec::new(), folder, share: Share::WHOLE, notices: Vec::new() })
+        let (devices, notices, timings) = (Vec::new(), Vec::new(), Timings::off());
+        Ok(Self { description, study, devices, folder, share: Share::WHOLE, notices, timings })
     }
 
     /// Runs the trainings of the share that are missing.
@@ -128,6 +146,7 @@ impl StudyRun {
     /// # Errors
     /// A device or a disk that fails. Finished trainings are kept.
     pub fn run(&self, observer: &mut dyn Observer) -> Result<triax_study::Outcome, Error> {
+        let _in_loop = self.timings.phase(Phase::Training);
         let keeps_weights = self.description.conduct.keep_weights.unwrap_or(self.study.n_trainings() <= MOST_KEPT);
         let options = Options { share: self.share, keeps_weights };
         Ok(run(&self.study, &self.devices, options, &self.folder, observer)?)
@@ -143,8 +162,10 @@ impl StudyRun {
             command: self.description.command(self.study.protocol),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             baselines: self.description.baselines,
+            timings: self.timings.clone(),
         };
         let summary = summarise(&self.study, &self.folder, facts)?;
+        let _report = self.timings.phase(Phase::Report);
         self.folder.write("report.html", crate::report::study_html(&summary).as_bytes())?;
         Ok(summary)
     }
@@ -271,7 +292,12 @@ fn candidates(machine: &MachineSettings, devices: &[DeviceChoice]) -> Result<Vec
 }
 
 /// Chooses the devices, and how many models each trains at once.
-fn choose_devices(candidates: Vec<Candidates>, study: &Study) -> Result<(Vec<Device<'static>>, Vec<Notice>), Error> {
+fn choose_devices(
+    candidates: Vec<Candidates>,
+    study: &Study,
+    timings: &Timings,
+) -> Result<(Vec<Device<'static>>, Vec<Notice>), Error> {
+    let _choosing = timings.phase(Phase::Devices);
     let (setting, fold) = (&study.settings[0], &study.folds[0]);
     let engine_name = |engine: &str| engine.parse().map_err(Error::Input);
     let scaler = study.scaler(setting, fold);
@@ -295,7 +321,13 @@ fn choose_devices(candidates: Vec<Candidates>, study: &Study) -> Result<(Vec<Dev
             DeviceKind::Cpu | DeviceKind::Software => AT_ONCE_ON_CPU.next_multiple_of(threads),
             _ => AT_ONCE_ON_GPU,
         };
-        let open = move || engines::open(choice, &device).map(|open| open.engine).map_err(|error| error.in_full());
+        let timings = timings.clone();
+        let open = move || {
+            let _opening = timings.phase(Phase::Devices);
+            let mut open = engines::open(choice, &device).map_err(|error| error.in_full())?;
+            open.engine.set_timings(&timings);
+            Ok(open.engine)
+        };
         devices.push(Device { name, open: Box::new(open), at_once });
     }
     Ok((devices, notices))
