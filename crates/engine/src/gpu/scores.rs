@@ -1,6 +1,8 @@
 //! Scores of windows, without training.
 
-use crate::{Augmentation, EngineError, Member, Optimizer, TrainingPlan, WindowSet, check_fleet, check_scores};
+use crate::{
+    Augmentation, EngineError, Member, Optimizer, Session, TrainingPlan, WindowSet, check_fleet, check_scores,
+};
 use triax_losses::Loss;
 use triax_model::{Network, Scaler, Weights};
 
@@ -37,5 +39,5 @@ pub(super) fn scores(
     let validation: Vec<u32> = (0..n_windows as u32).collect();
     let member = Member { network, weights, plan: &plan, scaler: None, validation: &validation };
     check_fleet(&[member], &set)?;
-    GpuSession::new(device, &[member], &set, options)?.scores()
+    Ok(GpuSession::new(device, &[member], &set, options)?.scores()?.remove(0))
 }
