@@ -1,5 +1,6 @@
 //! The training of a model on a Burn device. Data, weights and moments stay on the device.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use burn::module::Module;
@@ -30,6 +31,10 @@ pub(crate) struct BurnSession {
     labels: Arc<[u32]>,
     cnn: SensorCnn,
     state: TrainingState,
+    /// The results of stretches that nobody has fetched yet, the oldest first; on a GPU they are still there.
+    results: VecDeque<Results>,
+    /// The same of validations.
+    evaluations: VecDeque<Vec<Evaluation>>,
 }
 
 /// All windows on the device.
@@ -75,6 +80,8 @@ impl BurnSession {
             labels: windows.labels.clone(),
             cnn: SensorCnn::from_parameters(network, parameters.clone()),
             state: TrainingState { parameters, moments, updates: 0 },
+            results: VecDeque::new(),
+            evaluations: VecDeque::new(),
         }
     }
 
@@ -104,15 +111,27 @@ impl BurnSession {
         self.state = self.state.clone().updated(&self.plan.optimizer, gradient, learning_rate);
         [loss, correct, norm]
     }
+
+    /// The scores (n_validation, classes) of the validation windows.
+    fn validation_scores(&self) -> Result<Vec<f32>, EngineError> {
+        self.host.guard(|| {
+            let cnn = self.cnn.with_parameters(&self.state.parameters);
+            let indices: Tensor<1, Int> = Tensor::from_data(self.validation.as_slice(), &self.host.device);
+            let rows = |pass| self.windows.values.clone().select(0, indices.clone().slice(pass));
+            read_scores(&cnn, &self.network, self.validation.len(), rows)
+        })
+    }
 }
 
 impl Session for BurnSession {
-    fn train(&mut self, stretch: &Stretch<'_>, watch: &mut Watch<'_>) -> Result<Vec<Vec<StepResult>>, EngineError> {
+    fn start(&mut self, stretch: &Stretch<'_>, watch: &mut Watch<'_>) -> Result<(), EngineError> {
         let (host, batch_size) = (self.host.clone(), self.plan.batch_size);
         stretch.check(1, self.labels.len(), batch_size)?;
         let (epoch, steps) = (stretch.members[0], stretch.steps_of(0, batch_size));
+        let mut results = Results::new(!host.is_gpu());
         if steps.is_empty() {
-            return Ok(vec![Vec::new()]);
+            self.results.push_back(results);
+            return Ok(());
         }
         // One copy to the device for the windows of the whole stretch.
         let windows = steps.clone().flat_map(|step| epoch.batch(step, batch_size));
@@ -122,7 +141,6 @@ impl Session for BurnSession {
 
         let rows = steps.clone().map(|step| (epoch.first_step + step as u64, n_windows(step)));
         let mut masks = Masks::new(self.plan.seed, self.network.spec().dropout, self.network.features(), rows);
-        let mut results = Results::new(!host.is_gpu());
         for (taken, (step, &learning_rate)) in steps.clone().zip(epoch.learning_rates).enumerate() {
             let newest = host.guard(|| {
                 let mask = masks.next(&host.device);
@@ -134,19 +152,29 @@ impl Session for BurnSession {
                 break;
             }
         }
-        Ok(vec![host.guard(|| results.read())?])
+        self.results.push_back(results);
+        Ok(())
     }
 
-    fn validate(&mut self) -> Result<Vec<Evaluation>, EngineError> {
-        let n_windows = self.validation.len();
-        let scores = self.host.guard(|| {
-            let cnn = self.cnn.with_parameters(&self.state.parameters);
-            let indices: Tensor<1, Int> = Tensor::from_data(self.validation.as_slice(), &self.host.device);
-            let rows = |pass| self.windows.values.clone().select(0, indices.clone().slice(pass));
-            read_scores(&cnn, &self.network, n_windows, rows)
-        })?;
+    fn results(&mut self) -> Result<Vec<Vec<StepResult>>, EngineError> {
+        let results = self.results.pop_front().ok_or_else(|| EngineError::nothing_started("steps"))?;
+        Ok(vec![self.host.guard(|| results.read())?])
+    }
+
+    fn start_validation(&mut self) -> Result<(), EngineError> {
+        let scores = self.validation_scores()?;
         let labels = self.validation.iter().map(|&window_idx| self.labels[window_idx as usize]);
-        Ok(vec![Evaluation::from_scores(&scores, labels, self.network.spec().classes, self.plan.loss)])
+        let classes = self.network.spec().classes;
+        self.evaluations.push_back(vec![Evaluation::from_scores(&scores, labels, classes, self.plan.loss)]);
+        Ok(())
+    }
+
+    fn evaluations(&mut self) -> Result<Vec<Evaluation>, EngineError> {
+        self.evaluations.pop_front().ok_or_else(|| EngineError::nothing_started("evaluations"))
+    }
+
+    fn scores(&mut self) -> Result<Vec<Vec<f32>>, EngineError> {
+        Ok(vec![self.validation_scores()?])
     }
 
     fn weights(&mut self) -> Result<Vec<Weights>, EngineError> {

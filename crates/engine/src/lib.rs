@@ -2,8 +2,9 @@
 //!
 //! An [`Engine`] trains on one device. [`Engine::open`] takes a fleet (one or more models of one shape, each a
 //! [`Member`] with a [`TrainingPlan`]) and a [`WindowSet`], and returns a [`Session`]: the state of the fleet's
-//! training, resident on the device. A session takes a [`Stretch`] of steps at a time, and returns a [`StepResult`] for
-//! each step of each member. [`Engine::scorer`] takes a trained network, and returns a [`Scorer`] of windows.
+//! training, resident on the device. A session starts a [`Stretch`] of steps at a time, and later returns a [`StepResult`]
+//! for each step of each member. [`Engine::scorer`] takes a trained network,
+//! and returns a [`Scorer`] of windows.
 //!
 //! | module | contents |
 //! |---|---|
@@ -79,6 +80,13 @@ pub enum EngineError {
     Input(String),
 }
 
+impl EngineError {
+    /// The error of a session that is asked for the results of `what`, and has nothing of the kind left to return.
+    pub fn nothing_started(what: &str) -> Self {
+        Self::Input(format!("there are no {what} left to fetch: start them first"))
+    }
+}
+
 /// A device that trains networks.
 pub trait Engine {
     /// The name of the engine (`fused`, `burn`).
@@ -141,25 +149,73 @@ pub trait Scorer {
     fn scores(&mut self, windows: &[f32]) -> Result<Vec<f32>, EngineError>;
 }
 
-/// A callback for the progress of [`Session::train`]. Any thread that takes steps may call it, one at a time.
+/// A callback for the progress of [`Session::start`]. Any thread that takes steps may call it, one at a time.
 pub type Watch<'a> = dyn FnMut(Progress) -> ControlFlow<()> + Send + 'a;
 
 /// The training of a fleet on a device. Results for each member are in the order of the fleet.
+///
+/// A device works in the order of the calls. Steps and validations are started, and their results are fetched later, the
+/// oldest first. Every other method sees the weights after all that was started before it.
 pub trait Session {
-    /// Takes the steps of `stretch`, and returns the results of each member's steps. `watch` is called as steps are
-    /// taken or submitted. If it returns `Break`, a fleet of one stops after that step, and a larger one soon after.
+    /// Whether a device takes the steps while the host goes on. Only then is it worth starting steps before the results
+    /// of earlier ones are fetched: a CPU has taken them when [`Session::start`] returns.
+    fn runs_ahead(&self) -> bool {
+        false
+    }
+
+    /// Submits the steps of `stretch`; a CPU takes them. [`Session::results`] returns their results. `watch` is called as
+    /// steps are taken or submitted. If it returns `Break`, a fleet of one stops after that step, and a larger one soon
+    /// after. A session does not submit so far ahead that a caller who stops has to wait.
     ///
     /// Nothing is read back from a GPU until the stretch ends.
     ///
     /// # Errors
     /// A stretch that does not fit this session; a device that fails. The session is unusable after an error.
-    fn train(&mut self, stretch: &Stretch<'_>, watch: &mut Watch<'_>) -> Result<Vec<Vec<StepResult>>, EngineError>;
+    fn start(&mut self, stretch: &Stretch<'_>, watch: &mut Watch<'_>) -> Result<(), EngineError>;
 
-    /// Evaluates each member on its validation windows, without dropout.
+    /// Waits for the oldest stretch that was started and not fetched yet, and returns the results of each member's steps.
+    ///
+    /// # Errors
+    /// No such stretch; a device that fails.
+    fn results(&mut self) -> Result<Vec<Vec<StepResult>>, EngineError>;
+
+    /// Takes the steps of `stretch`, and returns their results. No other stretch may wait to be fetched.
+    ///
+    /// # Errors
+    /// As [`Session::start`] and [`Session::results`].
+    fn train(&mut self, stretch: &Stretch<'_>, watch: &mut Watch<'_>) -> Result<Vec<Vec<StepResult>>, EngineError> {
+        self.start(stretch, watch)?;
+        self.results()
+    }
+
+    /// Submits the evaluation of each member on its validation windows, without dropout, with the weights after the steps
+    /// started so far. [`Session::evaluations`] returns it.
     ///
     /// # Errors
     /// A device that fails.
-    fn validate(&mut self) -> Result<Vec<Evaluation>, EngineError>;
+    fn start_validation(&mut self) -> Result<(), EngineError>;
+
+    /// Waits for the oldest validation that was started and not fetched yet, and returns it.
+    ///
+    /// # Errors
+    /// No such validation; a device that fails.
+    fn evaluations(&mut self) -> Result<Vec<Evaluation>, EngineError>;
+
+    /// Evaluates each member on its validation windows. No other validation may wait to be fetched.
+    ///
+    /// # Errors
+    /// As [`Session::start_validation`] and [`Session::evaluations`].
+    fn validate(&mut self) -> Result<Vec<Evaluation>, EngineError> {
+        self.start_validation()?;
+        self.evaluations()
+    }
+
+    /// The scores (n_validation, classes) of each member's validation windows, without dropout. On a CPU in f32 they are
+    /// those of [`Engine::scores`] to the bit.
+    ///
+    /// # Errors
+    /// A device that fails.
+    fn scores(&mut self) -> Result<Vec<Vec<f32>>, EngineError>;
 
     /// Reads back the weights of each member.
     ///

@@ -2,11 +2,12 @@
 
 mod fixtures;
 
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 
 use fixtures::{Case, conv, gpu};
 use triax_engine::{
-    Augmentation, Engine, EngineError, Member, MemberEpoch, Optimizer, Session, SessionState, StepResult, Stretch,
+    Augmentation, Engine, EngineError, Member, MemberEpoch, Optimizer, Progress, Session, SessionState, StepResult,
+    Stretch,
 };
 use triax_engine::{CpuEngine, GpuEngine};
 use triax_losses::Loss;
@@ -324,6 +325,68 @@ fn scores_are_those_of_the_truth() {
         assert_eq!(streaming.scores(&case.network, &case.weights, scaler, &set.windows).unwrap(), found);
     }
     assert!(engine.scores(&case.network, &case.weights, None, &[0.0; 56]).is_err());
+}
+
+#[test]
+fn a_fleet_scores_as_its_members_do_with_their_present_weights() {
+    let Some(engine) = gpu("a_fleet_scores_as_its_members_do_with_their_present_weights") else { return };
+    let (cases, orders) = fleet();
+    let members: Vec<Member<'_>> = cases.iter().map(Case::member).collect();
+    let orders: Vec<&[u32]> = orders.iter().map(Vec::as_slice).collect();
+    // Resident windows, and windows that pass in chunks.
+    for engine in [engine.clone(), engine.with_window_bytes(7 * 9 * 19 * 3 * 4)] {
+        let mut session = engine.open(&members, &cases[0].set).unwrap();
+        train(session.as_mut(), &cases[0], &orders, &[], 0.01);
+        let (found, weights) = (session.scores().unwrap(), session.weights().unwrap());
+        for ((case, weights), found) in cases.iter().zip(&weights).zip(&found) {
+            let values = cases[0].set.values_at(&case.validation);
+            let truth = CpuEngine::<f64>::new().scores(&case.network, weights, case.scaler.as_ref(), &values).unwrap();
+            let truth: Vec<f64> = truth.into_iter().map(f64::from).collect();
+            assert_close("scores", found, &truth, Tolerance::Absolute(1e-5));
+        }
+        assert!(found.iter().map(Vec::len).eq(cases.iter().map(|case| 3 * case.validation.len())));
+    }
+}
+
+#[test]
+fn results_come_in_the_order_in_which_steps_were_started() {
+    let Some(engine) = gpu("results_come_in_the_order_in_which_steps_were_started") else { return };
+    let (cases, orders) = fleet();
+    let members: Vec<Member<'_>> = cases.iter().map(Case::member).collect();
+    let rates = |order: &[u32], steps: Range<usize>| {
+        let own = order.len().div_ceil(5);
+        vec![0.01; steps.end.min(own) - steps.start.min(own)]
+    };
+    let parts = [0..4, 4..12].map(|steps: Range<usize>| {
+        let rates: Vec<Vec<f32>> = orders.iter().map(|order| rates(order, steps.clone())).collect();
+        (steps, rates)
+    });
+    let parts: Vec<(Range<usize>, Vec<MemberEpoch<'_>>)> = parts
+        .iter()
+        .map(|(steps, rates)| {
+            let epoch = |(order, learning_rates)| MemberEpoch { order, first_step: 0, learning_rates };
+            let pairs = orders.iter().map(Vec::as_slice).zip(rates.iter().map(Vec::as_slice));
+            (steps.clone(), pairs.map(epoch).collect())
+        })
+        .collect();
+    let go_on = |_: Progress| ControlFlow::Continue(());
+    let (mut one_by_one, mut ahead) =
+        (engine.open(&members, &cases[0].set).unwrap(), engine.open(&members, &cases[0].set).unwrap());
+    let mut expected = Vec::new();
+    for (steps, members) in &parts {
+        let stretch = Stretch { steps: steps.clone(), members };
+        let results = one_by_one.train(&stretch, &mut { go_on }).unwrap();
+        expected.push((results, one_by_one.validate().unwrap()));
+        ahead.start(&stretch, &mut { go_on }).unwrap();
+        ahead.start_validation().unwrap();
+    }
+    for (results, evaluations) in expected {
+        assert_eq!(ahead.results().unwrap(), results);
+        assert_eq!(ahead.evaluations().unwrap(), evaluations);
+    }
+    assert_eq!(ahead.state().unwrap(), one_by_one.state().unwrap());
+    assert!(matches!(ahead.results(), Err(EngineError::Input(_))));
+    assert!(matches!(ahead.evaluations(), Err(EngineError::Input(_))));
 }
 
 #[test]

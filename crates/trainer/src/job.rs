@@ -22,6 +22,8 @@ pub struct Job<'a> {
     pub at_once: Option<usize>,
     /// Whether the record of each epoch has validation figures. A run in a folder always has them.
     pub follows_validation: bool,
+    /// Whether the results have the scores of the validation windows, with the final weights.
+    pub wants_scores: bool,
 }
 
 /// One model with all its inputs. The models of a fleet must have the same number of epochs, and what [`Member`] requires.

@@ -15,7 +15,7 @@
 //! let metadata = BTreeMap::new();
 //! let folder = RunFolder::create("runs/walk".as_ref(), config)?; // refused where the folder holds anything
 //! match fit_run(job, &folder, &metadata, observer)? {
-//!     RunOutcome::Finished(summary) => println!("best epoch {}", summary.best.epoch),
+//!     RunOutcome::Finished { summary, .. } => println!("best epoch {}", summary.best.epoch),
 //!     RunOutcome::Interrupted { epoch, step } => println!("saved in epoch {epoch} after step {step}"),
 //! }
 //! // Later, in another process, with the same job:

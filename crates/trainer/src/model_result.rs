@@ -22,4 +22,6 @@ pub struct TrainedModel {
     pub weights: Weights,
     /// Its figures over the validation windows; absent where it has none.
     pub validation: Option<Metrics>,
+    /// The scores (n_valid, classes) of the validation windows, if the job wants them.
+    pub scores: Option<Vec<f32>>,
 }

@@ -41,25 +41,26 @@ impl<'a> ModelState<'a> {
         self.broken.is_none() && !self.progress.finished(self.inputs.plan)
     }
 
-    /// The windows that it visits in the epoch in progress, in order; `labels` are those of all windows.
-    pub(crate) fn order(&self, labels: &[u32]) -> Vec<u32> {
+    /// The windows that it visits in the epoch after the first `epochs`, in order; `labels` are those of all windows.
+    pub(crate) fn order(&self, epochs: usize, labels: &[u32]) -> Vec<u32> {
         if !self.is_training() {
             return Vec::new();
         }
-        self.inputs.plan.order(self.progress.epochs, self.inputs.train, labels)
+        self.inputs.plan.order(epochs, self.inputs.train, labels)
     }
 
-    /// Steps before the epoch in progress.
-    pub(crate) fn first_step(&self) -> u64 {
-        (self.progress.epochs * self.inputs.steps_per_epoch()) as u64
+    /// Steps of the first `epochs` epochs.
+    pub(crate) fn first_step(&self, epochs: usize) -> u64 {
+        (epochs * self.inputs.steps_per_epoch()) as u64
     }
 
-    /// The learning rate of each of `steps` of the epoch in progress; fewer if its epoch is shorter.
-    pub(crate) fn learning_rates(&self, steps: &Range<usize>) -> Vec<f32> {
+    /// The learning rate of each of `steps` of the epoch after the first `epochs`, as far as it is known by now; fewer if
+    /// its epoch is shorter.
+    pub(crate) fn learning_rates(&self, epochs: usize, steps: &Range<usize>) -> Vec<f32> {
         if !self.is_training() {
             return Vec::new();
         }
-        let (first, n_steps) = (self.first_step(), self.inputs.steps_per_epoch());
+        let (first, n_steps) = (self.first_step(epochs), self.inputs.steps_per_epoch());
         let [start, end] = [steps.start, steps.end].map(|step| first + step.min(n_steps) as u64);
         self.progress.schedule.rates(&self.inputs.plan.schedule, start..end, self.inputs.n_steps())
     }
@@ -79,6 +80,14 @@ impl<'a> ModelState<'a> {
     /// Ends its training: `what` is not finite after `step` (from 1) of the epoch in progress.
     pub(crate) fn break_down(&mut self, what: impl Into<String>, step: Option<usize>) {
         self.broken = Some(Breakdown { what: what.into(), epoch: self.progress.epochs + 1, step });
+    }
+
+    /// Whether the steps of an epoch are known before the results of the epochs before it are.
+    pub(crate) fn is_foreseeable(&self) -> bool {
+        let plan = self.inputs.plan;
+        !matches!(plan.schedule, Schedule::Plateau { .. })
+            && plan.early_stopping.is_none()
+            && plan.average_last.is_none()
     }
 
     /// Whether its learning rate depends on its validation loss.
@@ -109,7 +118,7 @@ impl<'a> ModelState<'a> {
         seconds: f64,
     ) -> Option<EpochRecord> {
         let (sums, plan) = (self.progress.sums, self.inputs.plan);
-        let last_step = self.first_step() + self.inputs.steps_per_epoch() as u64 - 1;
+        let last_step = self.first_step(self.progress.epochs) + self.inputs.steps_per_epoch() as u64 - 1;
         let mut record = EpochRecord {
             epoch: self.progress.epochs + 1,
             loss: sums.mean_loss(),
@@ -141,9 +150,10 @@ impl<'a> ModelState<'a> {
         self.validation.as_ref()
     }
 
-    /// Its result, with `weights` as its final weights. Moments are not checked: reading those of a fleet back from a GPU
+    /// Its result, with `weights` as its final weights and `scores` as those of its validation windows, if they are wanted.
+    /// Moments are not checked: reading those of a fleet back from a GPU
     /// takes longer than an epoch.
-    pub(crate) fn into_result(self, weights: Weights) -> ModelResult {
+    pub(crate) fn into_result(self, weights: Weights, scores: Option<Vec<f32>>) -> ModelResult {
         let Self { progress, broken, history, validation, .. } = self;
         let at_the_end = |what| Breakdown { what, epoch: progress.epochs, step: None };
         let not_finite = || weights.first_non_finite().map(|name| at_the_end(format!("the weight `{name}`")));
@@ -153,7 +163,7 @@ impl<'a> ModelState<'a> {
         };
         let end = match broken.or_else(not_finite).or_else(loss_not_finite) {
             Some(breakdown) => Err(breakdown),
-            None => Ok(TrainedModel { weights, validation }),
+            None => Ok(TrainedModel { weights, validation, scores }),
         };
         ModelResult { history, end }
     }

@@ -22,13 +22,14 @@ pub struct FitSize {
     pub steps_done: u64,
 }
 
-/// Observes a training. It is called on the thread that takes the steps. All methods have defaults that do nothing; `()`
+/// Observes a training. It is called on one thread at a time. All methods have defaults that do nothing; `()`
 /// uses these.
 pub trait Observer: Send {
     /// Training starts or resumes.
     fn fit_started(&mut self, _size: &FitSize) {}
 
-    /// Epoch `epoch` (from 1) of the models that are trained together starts or resumes.
+    /// Epoch `epoch` (from 1) of the models that are trained together starts or resumes. A GPU may have its first steps
+    /// already.
     fn epoch_started(&mut self, _epoch: usize) {}
 
     /// `steps` steps of all models together are done, queued on a GPU, or skipped because their model broke down. The number

@@ -19,7 +19,13 @@ use crate::training::{Training, single};
 #[derive(Clone, Debug, PartialEq)]
 pub enum RunOutcome {
     /// No epoch is left. `best.safetensors`, `last.safetensors` and `metrics.json` are written.
-    Finished(Summary),
+    Finished {
+        /// The figures, as in `metrics.json`.
+        summary: Summary,
+        /// The scores (n_valid, classes) of the validation windows with the weights in `last.safetensors`, if the job wants
+        /// them.
+        scores: Option<Vec<f32>>,
+    },
     /// The observer asked to stop. The checkpoint is written, and [`resume_run`] goes on.
     Interrupted {
         /// The epoch in progress, from 1.
@@ -129,16 +135,19 @@ impl Run<'_> {
             let Progress { epochs, steps, .. } = self.training.models[0].progress;
             return Ok(RunOutcome::Interrupted { epoch: epochs + 1, step: steps });
         }
-        let summary = self.finish()?;
+        let (summary, scores) = self.finish()?;
         observer.models_ended(1);
-        Ok(RunOutcome::Finished(summary))
+        Ok(RunOutcome::Finished { summary, scores })
     }
 
-    /// Writes the final weights and their figures.
-    fn finish(mut self) -> Result<Summary, FitError> {
+    /// Writes the final weights and their figures. Returns the figures, and the scores of the weights in the file of the last
+    /// epoch.
+    fn finish(mut self) -> Result<(Summary, Option<Vec<f32>>), FitError> {
+        let plan = self.training.models[0].inputs.plan;
         let mut weights = self.training.session.weights()?;
         self.training.set_averages(&mut weights)?;
         let validation = self.validate()?;
+        let mut scores = if plan.early_stopping.is_none() { self.scores()? } else { None };
         let Progress { epochs, last, best, .. } = self.training.models[0].progress;
         let mut last = Figures::new(epochs, last, validation);
         let best_file = self.training.files.as_ref().and_then(RunFiles::best_file);
@@ -148,9 +157,11 @@ impl Run<'_> {
         self.training.session.set_weights(std::slice::from_ref(&best_file.weights))?;
         let best = Figures::new(best.epoch, best.sums, self.validate()?);
         let mut last_file = best_file.clone();
-        let plan = self.training.models[0].inputs.plan;
         match plan.early_stopping {
-            Some(_) => last = best.clone(),
+            Some(_) => {
+                last = best.clone();
+                scores = self.scores()?;
+            }
             None => last_file.weights = single(weights),
         }
         let summary = Summary { epochs, stopped_early: epochs < plan.epochs, best, last };
@@ -158,7 +169,13 @@ impl Run<'_> {
         self.folder.write_best(&best_file)?;
         self.folder.write_last(&last_file)?;
         self.folder.write_summary(&summary)?;
-        Ok(summary)
+        Ok((summary, scores))
+    }
+
+    /// The scores of the validation windows with the present weights, if the job wants them.
+    fn scores(&mut self) -> Result<Option<Vec<f32>>, FitError> {
+        let Training { job, session, .. } = &mut self.training;
+        Ok(if job.wants_scores { Some(single(session.scores()?)) } else { None })
     }
 
     /// Figures over the validation windows, if there are any.

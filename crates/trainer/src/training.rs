@@ -36,6 +36,23 @@ pub(crate) struct Training<'a> {
     steps_reported: u64,
     /// The final weights of the models of a fleet in memory.
     end_weights: Option<Vec<Weights>>,
+    /// The windows that each model visits in the next epoch, if they are known already.
+    next_orders: Option<Vec<Vec<u32>>>,
+}
+
+/// Steps that were started.
+struct StartedSteps {
+    /// The number of steps of each model.
+    asked: Vec<usize>,
+    /// Whether the observer asked to stop before all of them were.
+    interrupted: bool,
+}
+
+/// An epoch whose steps were started.
+struct StartedEpoch {
+    steps: StartedSteps,
+    /// Whether its validation was started, too.
+    validates: bool,
 }
 
 impl<'a> Training<'a> {
@@ -53,26 +70,79 @@ impl<'a> Training<'a> {
             steps_before,
             steps_reported: 0,
             end_weights: None,
+            next_orders: None,
         })
     }
 
     /// Trains the remaining epochs. Returns `Break` if the observer asked to stop. A model that breaks down is marked in its
     /// state, and not trained any further.
     pub(crate) fn train(&mut self, observer: &mut dyn Observer) -> Result<ControlFlow<()>, FitError> {
+        let is_foreseeable = self.files.is_none() && self.models.iter().all(ModelState::is_foreseeable);
+        if is_foreseeable && self.session.runs_ahead() {
+            return self.train_ahead(observer);
+        }
         while let Some(epochs) = self.complete_epochs() {
             let epoch = epochs + 1;
             observer.epoch_started(epoch);
-            if self.train_epoch(observer)?.is_break() {
+            if self.train_epoch(epochs, observer)?.is_break() {
                 return Ok(ControlFlow::Break(()));
             }
-            let steps = self.steps_done(epoch, 0);
-            if self.files.is_none() && steps > self.steps_reported {
-                self.steps_reported = steps;
-                observer.steps_done(steps, None);
+            if self.files.is_none() {
+                self.report_steps(epoch, observer);
             }
             self.end_epoch(epoch, observer)?;
         }
         Ok(ControlFlow::Continue(()))
+    }
+
+    /// [`Training::train`] for a fleet in memory, none of whose steps depends on a result: each epoch is submitted before
+    /// the results of the one before it are fetched, so that the device never waits.
+    fn train_ahead(&mut self, observer: &mut dyn Observer) -> Result<ControlFlow<()>, FitError> {
+        let (mut ended, mut next) = (Instant::now(), None);
+        while let Some(epochs) = self.complete_epochs() {
+            let epoch = epochs + 1;
+            observer.epoch_started(epoch);
+            let present = match next.take() {
+                Some(started) => started,
+                None => self.start_epoch(epochs, observer)?,
+            };
+            if !present.steps.interrupted && self.in_training().any(|model| epoch < model.inputs.plan.epochs) {
+                next = Some(self.start_epoch(epoch, observer)?);
+            }
+            if present.steps.interrupted || next.as_ref().is_some_and(|next| next.steps.interrupted) {
+                return Ok(ControlFlow::Break(()));
+            }
+            self.fetch_results(&present.steps)?;
+            let evaluations = present.validates.then(|| self.session.evaluations()).transpose()?;
+            self.report_steps(epoch, observer);
+            if self.ends_with(epoch) {
+                self.end_weights = Some(self.session.weights()?);
+            }
+            let seconds = ended.elapsed().as_secs_f64();
+            ended = Instant::now();
+            self.record_epoch(evaluations, (epoch, seconds), None, observer)?;
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    /// Starts the epoch after the first `epochs`, and its validation behind it.
+    fn start_epoch(&mut self, epochs: usize, observer: &mut dyn Observer) -> Result<StartedEpoch, FitError> {
+        let orders = self.orders(epochs);
+        let steps = self.start_steps(epochs, 0..self.n_steps(), &orders, observer)?;
+        let validates = !steps.interrupted && self.is_validated(self.ends_with(epochs + 1));
+        if validates {
+            self.session.start_validation()?;
+        }
+        Ok(StartedEpoch { steps, validates })
+    }
+
+    /// Reports the steps of the first `epochs` epochs as done, unless they were reported before.
+    fn report_steps(&mut self, epochs: usize, observer: &mut dyn Observer) {
+        let steps = self.steps_done(epochs, 0);
+        if steps > self.steps_reported {
+            self.steps_reported = steps;
+            observer.steps_done(steps, None);
+        }
     }
 
     /// The models with epochs left to train. They are all in the same epoch.
@@ -91,36 +161,61 @@ impl<'a> Training<'a> {
         self.steps_before + steps_per_epoch.map(|n_steps| (epochs * n_steps + step.min(n_steps)) as u64).sum::<u64>()
     }
 
-    /// Takes the remaining steps of the epoch in progress. Returns `Break` if the observer asked to stop.
-    fn train_epoch(&mut self, observer: &mut dyn Observer) -> Result<ControlFlow<()>, FitError> {
+    /// Whether epoch `epoch` (from 1) is the last of a fleet in memory.
+    fn ends_with(&self, epoch: usize) -> bool {
+        self.files.is_none() && self.in_training().any(|model| model.inputs.plan.epochs == epoch)
+    }
+
+    /// The number of steps of the longest epoch.
+    fn n_steps(&self) -> usize {
+        self.in_training().map(|model| model.inputs.steps_per_epoch()).max().unwrap_or(0)
+    }
+
+    /// The windows that each model visits in the epoch after the first `epochs`.
+    fn orders(&self, epochs: usize) -> Vec<Vec<u32>> {
         // In parallel: one thread would take 0.1 s to shuffle thousands of windows for each of a thousand models.
-        let preparing = self.job.engine.timings().phase(Phase::Preparing);
+        let _preparing = self.job.engine.timings().phase(Phase::Preparing);
         let labels = &*self.job.windows.labels;
-        let orders: Vec<Vec<u32>> = self.models.par_iter().map(|model| model.order(labels)).collect();
-        drop(preparing);
-        let n_steps = self.in_training().map(|model| model.inputs.steps_per_epoch()).max().unwrap_or(0);
+        self.models.par_iter().map(|model| model.order(epochs, labels)).collect()
+    }
+
+    /// Takes the remaining steps of the epoch after the first `epochs`. Returns `Break` if the observer asked to stop.
+    fn train_epoch(&mut self, epochs: usize, observer: &mut dyn Observer) -> Result<ControlFlow<()>, FitError> {
+        let orders = self.next_orders.take().unwrap_or_else(|| self.orders(epochs));
+        let n_steps = self.n_steps();
         let logs_steps = self.in_training().any(|model| model.inputs.plan.log_steps);
         let longest = if logs_steps { LOGGED_STRETCH } else { n_steps };
         let mut step = self.in_training().map(|model| model.progress.steps).max().unwrap_or(0);
         while step < n_steps && self.complete_epochs().is_some() {
             let steps = step..n_steps.min(step + longest);
             step = steps.end;
-            if self.train_stretch(steps, &orders, observer)?.is_break() {
+            let clock = Instant::now();
+            let started = self.start_steps(epochs, steps, &orders, observer)?;
+            let is_last = !self.in_training().any(|model| epochs + 1 < model.inputs.plan.epochs);
+            if self.session.runs_ahead() && step == n_steps && !is_last && !started.interrupted {
+                // While the device works.
+                self.next_orders = Some(self.orders(epochs + 1));
+            }
+            self.fetch_results(&started)?;
+            let seconds = clock.elapsed().as_secs_f64();
+            self.models.iter_mut().for_each(|model| model.progress.seconds += seconds);
+            if started.interrupted {
                 return Ok(ControlFlow::Break(()));
             }
         }
         Ok(ControlFlow::Continue(()))
     }
 
-    /// Takes `steps` of the epoch in progress, and adds up and logs their results.
-    fn train_stretch(
+    /// Starts `steps` of the epoch after the first `epochs`.
+    fn start_steps(
         &mut self,
+        epochs: usize,
         steps: Range<usize>,
         orders: &[Vec<u32>],
         observer: &mut dyn Observer,
-    ) -> Result<ControlFlow<()>, FitError> {
-        let started = Instant::now();
-        let learning_rates: Vec<Vec<f32>> = self.models.par_iter().map(|model| model.learning_rates(&steps)).collect();
+    ) -> Result<StartedSteps, FitError> {
+        let learning_rates: Vec<Vec<f32>> =
+            self.models.par_iter().map(|model| model.learning_rates(epochs, &steps)).collect();
         let members: Vec<MemberEpoch<'_>> = self
             .models
             .iter()
@@ -128,13 +223,13 @@ impl<'a> Training<'a> {
             .zip(&learning_rates)
             .map(|((model, order), learning_rates)| MemberEpoch {
                 order: if model.is_training() { order } else { &[] },
-                first_step: model.first_step(),
+                first_step: model.first_step(epochs),
                 learning_rates,
             })
             .collect();
-        let steps_before = self.steps_done(self.complete_epochs().unwrap_or(0), steps.start);
+        let steps_before = self.steps_done(epochs, steps.start);
         let (mut interrupted, mut n_done) = (false, self.steps_reported);
-        let results = self.session.train(&Stretch { steps, members: &members }, &mut |done| {
+        self.session.start(&Stretch { steps, members: &members }, &mut |done| {
             n_done = n_done.max(steps_before + done.steps as u64);
             observer.steps_done(n_done, done.newest);
             interrupted = observer.interrupted();
@@ -144,34 +239,64 @@ impl<'a> Training<'a> {
             }
         })?;
         self.steps_reported = n_done;
-        let seconds = started.elapsed().as_secs_f64();
-        for ((model, results), learning_rates) in self.models.iter_mut().zip(&results).zip(&learning_rates) {
-            let first_step = model.first_step() + model.progress.steps as u64;
+        Ok(StartedSteps { asked: learning_rates.iter().map(Vec::len).collect(), interrupted })
+    }
+
+    /// Fetches the results of the oldest steps, which are `started`, and adds them up and logs them. Those of a model that
+    /// broke down before are ignored.
+    fn fetch_results(&mut self, started: &StartedSteps) -> Result<(), FitError> {
+        let results = self.session.results()?;
+        for ((model, results), &asked) in self.models.iter_mut().zip(&results).zip(&started.asked) {
+            if model.broken.is_some() {
+                continue;
+            }
+            let first_step = model.first_step(model.progress.epochs) + model.progress.steps as u64;
             let finite = model.add_steps(results);
-            model.progress.seconds += seconds;
             if let Some(files) = &mut self.files {
                 files.append_steps(first_step, finite)?;
             }
-            if model.broken.is_none() && !interrupted {
-                check_taken(self.job.engine, results.len(), learning_rates.len())?;
+            if model.broken.is_none() && !started.interrupted {
+                check_taken(self.job.engine, results.len(), asked)?;
             }
         }
-        Ok(if interrupted { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        Ok(())
     }
 
     /// Ends epoch `epoch` (from 1): validates, records, and reports it to the observer.
-    ///
-    /// A run is validated after each epoch, and again with its final weights. A fleet in memory is validated after an epoch
-    /// only if its figures are used, and once after its last epoch, when it has its final weights.
     fn end_epoch(&mut self, epoch: usize, observer: &mut dyn Observer) -> Result<(), FitError> {
         let started = Instant::now();
-        let is_run = self.files.is_some();
-        let is_end = !is_run && self.in_training().any(|model| model.inputs.plan.epochs == epoch);
-        let mut state = if is_run { self.finite_state()? } else { None };
+        let state = if self.files.is_some() { self.finite_state()? } else { None };
+        let is_end = self.ends_with(epoch);
         self.average_weights(state.as_ref(), is_end)?;
-        let follows_validation = is_run || self.job.follows_validation;
-        let evaluations = self.validate(|model| follows_validation || is_end || model.watches_validation())?;
-        let seconds = started.elapsed().as_secs_f64();
+        let evaluations = self.is_validated(is_end).then(|| self.session.validate()).transpose()?;
+        self.record_epoch(evaluations, (epoch, started.elapsed().as_secs_f64()), state, observer)
+    }
+
+    /// Whether the record of each epoch has validation figures.
+    fn follows_validation(&self) -> bool {
+        self.files.is_some() || self.job.follows_validation
+    }
+
+    /// Whether an epoch is validated.
+    ///
+    /// A run is validated after each epoch, and again with its final weights. A fleet in memory is validated after an epoch
+    /// only if its figures are used, and once after its last epoch (`is_end`), when it has its final weights.
+    fn is_validated(&self, is_end: bool) -> bool {
+        let is_wanted = |model: &ModelState<'_>| self.follows_validation() || is_end || model.watches_validation();
+        self.in_training().any(|model| !model.inputs.valid.is_empty() && is_wanted(model))
+    }
+
+    /// Records epoch `epoch` (from 1), which took `seconds` since its last step, and reports it to the observer. `state` is
+    /// that of a run.
+    fn record_epoch(
+        &mut self,
+        evaluations: Option<Vec<Evaluation>>,
+        (epoch, seconds): (usize, f64),
+        mut state: Option<SessionState>,
+        observer: &mut dyn Observer,
+    ) -> Result<(), FitError> {
+        let (is_run, is_end) = (self.files.is_some(), self.ends_with(epoch));
+        let follows_validation = self.follows_validation();
         for (m, model) in self.models.iter_mut().enumerate().filter(|(_, model)| model.is_training()) {
             let evaluation = evaluations.as_ref().map(|all| &all[m]).filter(|_| !model.inputs.valid.is_empty());
             let validation = evaluation.map(|found| Metrics::from_evaluation(found, self.job.classes));
@@ -215,12 +340,6 @@ impl<'a> Training<'a> {
         self.session.set_weights(weights)
     }
 
-    /// Validates all models if at least one of them has validation windows and is `wanted`.
-    fn validate(&mut self, wanted: impl Fn(&ModelState<'_>) -> bool) -> Result<Option<Vec<Evaluation>>, EngineError> {
-        let is_wanted = self.in_training().any(|model| !model.inputs.valid.is_empty() && wanted(model));
-        is_wanted.then(|| self.session.validate()).transpose()
-    }
-
     /// Reads back the state of a fleet of one. None if a value is not finite, which ends its training.
     fn finite_state(&mut self) -> Result<Option<SessionState>, FitError> {
         let [model] = &mut *self.models else { return Ok(None) };
@@ -247,7 +366,12 @@ impl<'a> Training<'a> {
             Some(weights) => weights,
             None => self.session.weights()?, // every model broke down
         };
-        Ok(self.models.into_iter().zip(weights).map(|(model, weights)| model.into_result(weights)).collect())
+        let scores: Vec<Option<Vec<f32>>> = match self.job.wants_scores {
+            true => self.session.scores()?.into_iter().map(Some).collect(),
+            false => vec![None; self.models.len()],
+        };
+        let ends = self.models.into_iter().zip(weights).zip(scores);
+        Ok(ends.map(|((model, weights), scores)| model.into_result(weights, scores)).collect())
     }
 }
 

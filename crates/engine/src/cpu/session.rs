@@ -1,6 +1,7 @@
 //! The training of a fleet on the CPU. All threads share the passes of a single model; of several models, each thread takes
 //! whole ones.
 
+use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
@@ -26,6 +27,10 @@ pub(super) struct CpuSession<F> {
     /// One for a single model; one for each thread if there are several models.
     workspaces: Vec<Mutex<Workspace<F>>>,
     timings: Timings,
+    /// The results of stretches that nobody has fetched yet, the oldest first.
+    results: VecDeque<Vec<Vec<StepResult>>>,
+    /// The same of validations.
+    evaluations: VecDeque<Vec<Evaluation>>,
 }
 
 impl<F: Float> CpuSession<F> {
@@ -48,6 +53,8 @@ impl<F: Float> CpuSession<F> {
             shape,
             n_threads,
             timings: timings.clone(),
+            results: VecDeque::new(),
+            evaluations: VecDeque::new(),
         }
     }
 
@@ -106,29 +113,51 @@ impl<F: Float> CpuSession<F> {
         });
         members.into_iter().map(|(_, results)| results).collect()
     }
+
+    /// Calls `judge` on each model and the scores (n_validation, classes) of its validation windows.
+    fn judge<T>(&self, judge: impl Fn(&Model<F>, Vec<f32>) -> T) -> Vec<T> {
+        let of_model = |team: &Team<'_>, model: &Model<F>| {
+            let window = |i: usize| self.shape.window(&self.windows, model.validation[i]);
+            let (n, scaler) = (model.validation.len(), model.scaler.as_ref());
+            judge(model, scores(team, &self.shape, &model.parameters, scaler, n, window))
+        };
+        Team::scope(self.n_threads, |team| self.models.iter().map(|model| of_model(team, model)).collect())
+    }
 }
 
 impl<F: Float> Session for CpuSession<F> {
-    fn train(&mut self, stretch: &Stretch<'_>, watch: &mut Watch<'_>) -> Result<Vec<Vec<StepResult>>, EngineError> {
+    fn start(&mut self, stretch: &Stretch<'_>, watch: &mut Watch<'_>) -> Result<(), EngineError> {
         stretch.check(self.models.len(), self.windows.len(), self.batch_size)?;
         let n_steps = (0..self.models.len()).map(|m| stretch.steps_of(m, self.batch_size).len() as u64).sum();
         let _steps = self.timings.device_phase(Phase::Steps, n_steps);
         let mut models = std::mem::take(&mut self.models);
         let results = Team::scope(self.n_threads, |team| self.train_all(team, &mut models, stretch, watch));
         self.models = models;
-        Ok(results)
+        self.results.push_back(results);
+        Ok(())
     }
 
-    fn validate(&mut self) -> Result<Vec<Evaluation>, EngineError> {
+    fn results(&mut self) -> Result<Vec<Vec<StepResult>>, EngineError> {
+        self.results.pop_front().ok_or_else(|| EngineError::nothing_started("steps"))
+    }
+
+    fn start_validation(&mut self) -> Result<(), EngineError> {
         let _validation = self.timings.device_phase(Phase::Validation, self.models.len() as u64);
         let classes = self.shape.network.spec().classes;
-        let evaluate = |team: &Team<'_>, model: &Model<F>| {
+        let evaluations = self.judge(|model, scores| {
             let labels = model.validation.iter().map(|&idx| self.windows.labels[idx as usize]);
-            let window = |i: usize| self.shape.window(&self.windows, model.validation[i]);
-            let scores = scores(team, &self.shape, &model.parameters, model.scaler.as_ref(), labels.len(), window);
             Evaluation::from_scores(&scores, labels, classes, model.plan.loss)
-        };
-        Ok(Team::scope(self.n_threads, |team| self.models.iter().map(|model| evaluate(team, model)).collect()))
+        });
+        self.evaluations.push_back(evaluations);
+        Ok(())
+    }
+
+    fn evaluations(&mut self) -> Result<Vec<Evaluation>, EngineError> {
+        self.evaluations.pop_front().ok_or_else(|| EngineError::nothing_started("evaluations"))
+    }
+
+    fn scores(&mut self) -> Result<Vec<Vec<f32>>, EngineError> {
+        Ok(self.judge(|_, scores| scores))
     }
 
     fn weights(&mut self) -> Result<Vec<Weights>, EngineError> {

@@ -1,5 +1,7 @@
 //! The training of a fleet on a GPU.
 
+use std::collections::VecDeque;
+
 use crate::device::wgpu::{BindGroup, Buffer, BufferUsages, CommandEncoder, ComputePass, ComputePassDescriptor};
 use crate::{
     Confusion, EngineError, Evaluation, Member, Progress, Session, SessionState, StepResult, Stretch, TrainingPlan,
@@ -113,6 +115,10 @@ pub(super) struct GpuSession {
     parameter_passes: Vec<(BoundKernel, usize)>,
     step_results: Kernel,
     validation: Option<Validation>,
+    /// The results of stretches that nobody has fetched yet, the oldest first.
+    results: VecDeque<Vec<Vec<StepResult>>>,
+    /// The same of validations.
+    evaluations: VecDeque<Vec<Evaluation>>,
 }
 
 /// The bytes of each buffer of one model.
@@ -244,6 +250,8 @@ impl GpuSession {
             parameter_passes,
             step_results,
             validation: None,
+            results: VecDeque::new(),
+            evaluations: VecDeque::new(),
         };
         session.write_weights(&session.buffers.weights, 1, fleet.iter().map(|member| member.weights))?;
         Ok(session)
@@ -417,25 +425,45 @@ impl GpuSession {
         submissions.finish(&self.device)
     }
 
-    /// Scores (n_windows, classes) of the first member's validation windows.
-    pub fn scores(mut self) -> Result<Vec<f32>, EngineError> {
-        let validation = self.new_validation()?;
+    /// The kernel and the buffers of validation.
+    fn validation(&mut self) -> Result<Validation, EngineError> {
+        match self.validation.take() {
+            Some(validation) => Ok(validation),
+            None => self.new_validation(),
+        }
+    }
+
+    /// Runs the evaluation pass over all validation windows, and reads the scores (n_windows, classes) of each model back.
+    fn read_scores(&mut self, validation: &Validation) -> Result<Vec<Vec<f32>>, EngineError> {
         let Batch { tiles } = self.key.evaluation;
         let Layout { classes, rows, .. } = self.key.layout;
-        let (n_windows, (first, _)) = (self.models[0].validation.len(), self.key.layout.scores());
+        let (first, _) = self.key.layout.scores();
         let bytes_of_rows = |n: usize| (4 * TILE * n) as u64;
-        let n_tiles = n_windows.div_ceil(TILE);
+        let n_windows: Vec<usize> = self.models.iter().map(|model| model.validation.len()).collect();
+        // The tiles of one model after those of another.
+        let ends = n_windows.iter().scan(0, |end, n| {
+            *end += n.div_ceil(TILE);
+            Some(*end)
+        });
+        let starts: Vec<usize> = std::iter::once(0).chain(ends).collect();
+        let n_tiles = starts[self.models.len()];
         let usage = BufferUsages::COPY_DST | BufferUsages::COPY_SRC;
         let scores = self.device.buffer("scores", bytes_of_rows(n_tiles * classes), usage)?;
         let activations = self.buffers.activations.clone();
-        self.evaluate_chunks(&validation, |encoder, chunk| {
-            for tile in chunk * tiles..((chunk + 1) * tiles).min(n_tiles) {
-                activations.copy(encoder, tile % tiles * rows + first, &scores, tile * classes, classes);
+        self.evaluate_chunks(validation, |encoder, chunk| {
+            for (model, ends) in starts.windows(2).enumerate() {
+                for tile in chunk * tiles..((chunk + 1) * tiles).min(ends[1] - ends[0]) {
+                    let from = (model * tiles + tile % tiles) * rows + first;
+                    activations.copy(encoder, from, &scores, (ends[0] + tile) * classes, classes);
+                }
             }
         })?;
         let by_tile: Vec<[f32; TILE]> = self.device.read(&scores, n_tiles * classes)?;
-        let window_scores = |n: usize| by_tile[n / TILE * classes..][..classes].iter().map(move |row| row[n % TILE]);
-        Ok((0..n_windows).flat_map(window_scores).collect())
+        let of_model = |(n_windows, start): (usize, usize)| {
+            let rows = |n: usize| &by_tile[(start + n / TILE) * classes..][..classes];
+            (0..n_windows).flat_map(|n| rows(n).iter().map(move |row| row[n % TILE])).collect()
+        };
+        Ok(n_windows.into_iter().zip(starts).map(of_model).collect())
     }
 
     /// Runs the evaluation pass over all validation windows, and reads the results back.
@@ -520,7 +548,11 @@ fn kernels(
 }
 
 impl Session for GpuSession {
-    fn train(&mut self, stretch: &Stretch<'_>, watch: &mut Watch<'_>) -> Result<Vec<Vec<StepResult>>, EngineError> {
+    fn runs_ahead(&self) -> bool {
+        true
+    }
+
+    fn start(&mut self, stretch: &Stretch<'_>, watch: &mut Watch<'_>) -> Result<(), EngineError> {
         let (n_models, batch_size) = (self.models.len(), self.models[0].plan.batch_size);
         stretch.check(n_models, self.n_windows, batch_size)?;
         let n_results = stretch.steps.len() * n_models;
@@ -537,17 +569,31 @@ impl Session for GpuSession {
             let taken = stretch.steps_of(m, batch_size).len().min(n_steps);
             (0..taken).map(|step| result(values[step * n_models + m])).collect()
         };
-        Ok((0..n_models).map(model_weights).collect())
+        self.results.push_back((0..n_models).map(model_weights).collect());
+        Ok(())
     }
 
-    fn validate(&mut self) -> Result<Vec<Evaluation>, EngineError> {
-        let validation = match self.validation.take() {
-            Some(validation) => validation,
-            None => self.new_validation()?,
-        };
+    fn results(&mut self) -> Result<Vec<Vec<StepResult>>, EngineError> {
+        self.results.pop_front().ok_or_else(|| EngineError::nothing_started("steps"))
+    }
+
+    fn start_validation(&mut self) -> Result<(), EngineError> {
+        let validation = self.validation()?;
         let evaluated = self.evaluate(&validation);
         self.validation = Some(validation);
-        evaluated
+        self.evaluations.push_back(evaluated?);
+        Ok(())
+    }
+
+    fn evaluations(&mut self) -> Result<Vec<Evaluation>, EngineError> {
+        self.evaluations.pop_front().ok_or_else(|| EngineError::nothing_started("evaluations"))
+    }
+
+    fn scores(&mut self) -> Result<Vec<Vec<f32>>, EngineError> {
+        let validation = self.validation()?;
+        let scores = self.read_scores(&validation);
+        self.validation = Some(validation);
+        scores
     }
 
     fn weights(&mut self) -> Result<Vec<Weights>, EngineError> {

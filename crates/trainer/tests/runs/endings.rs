@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use triax_engine::CpuEngine;
+use triax_engine::{CpuEngine, Engine};
 use triax_model::WeightFile;
 use triax_trainer::{
-    Breakdown, EpochRecord, FitError, FitSize, Metrics, Observer, RunFolder, RunOutcome, Schedule, StepRecord, Summary,
-    fit_run,
+    Breakdown, EpochRecord, FitError, FitSize, Job, Metrics, Observer, RunFolder, RunOutcome, Schedule, StepRecord,
+    Summary, fit_run,
 };
 
 use crate::setup::{Setup, StopAfter, assert_same_run, contents, copy, empty_folder, finished, windows};
@@ -68,6 +68,32 @@ proptest! {
         }
         // Of 59 windows, two orders are the same once in 10⁸⁰.
         prop_assert!(!shuffle || n_windows < 40 || visited[..n_windows] != visited[n_windows..2 * n_windows]);
+    }
+}
+
+#[test]
+fn scores_are_those_of_the_last_weight_file() {
+    let cpu = CpuEngine::<f32>::new();
+    // The weights after the last epoch, their average with earlier ones, and those of the best epoch.
+    for (average_last, early_stopping) in [(None, None), (Some(3), None), (None, Some(1))] {
+        let mut setup = Setup::new();
+        (setup.plan.average_last, setup.plan.early_stopping) = (average_last, early_stopping);
+        setup.plan.learning_rate = 0.3;
+        let scratch = empty_folder();
+        let folder = RunFolder::create(&scratch.path().join("run"), &json!({})).unwrap();
+        let models = [setup.model()];
+        let job = Job { wants_scores: true, ..setup.job(&cpu, &models) };
+        let RunOutcome::Finished { scores, .. } = fit_run(&job, &folder, &setup.metadata, &mut ()).unwrap() else {
+            panic!("nobody asked to stop")
+        };
+        let values = setup.windows.values_at(&setup.valid);
+        let of = |path: &Path| {
+            let weights = WeightFile::read(path).unwrap().weights;
+            cpu.scores(&setup.network, &weights, setup.scaler.as_ref(), &values).unwrap()
+        };
+        let (best, last) = (of(&folder.best_path()), of(&folder.last_path()));
+        assert_eq!(scores, Some(last.clone()));
+        assert_eq!(last == best, early_stopping.is_some(), "weights that are the same tell nothing");
     }
 }
 

@@ -9,7 +9,7 @@ use triax_trainer::{
 };
 
 use crate::setup::{Setup, empty_folder, finished};
-use crate::toy::{Fault, Toy};
+use crate::toy::{Call, Fault, Toy};
 
 /// Seven models that differ in everything that the models of a fleet may differ in. Their epochs have two to five steps.
 fn models() -> Vec<Setup> {
@@ -231,6 +231,135 @@ fn a_fleet_that_is_stopped_returns_the_groups_that_were_done() {
         assert_eq!(log.steps.last(), Some(&stop), "it stops after the step in which it was asked to");
         assert_eq!(without_seconds(results), whole[..done]);
     }
+}
+
+/// The models whose steps depend on no result.
+fn foreseeable_models() -> Vec<Setup> {
+    let depends =
+        |model: &Setup| matches!(model.plan.schedule, Schedule::Plateau { .. }) || model.plan.average_last.is_some();
+    models().into_iter().filter(|model| !depends(model)).collect()
+}
+
+/// All events but those of steps.
+#[derive(Default)]
+struct Order(Vec<String>);
+
+impl Observer for Order {
+    fn fit_started(&mut self, size: &FitSize) {
+        self.0.push(format!("{size:?}"));
+    }
+    fn epoch_started(&mut self, epoch: usize) {
+        self.0.push(format!("epoch {epoch}"));
+    }
+    fn epoch_ended(&mut self, model_idx: usize, record: &EpochRecord, validation: Option<&Metrics>) {
+        let record = EpochRecord { seconds: 0.0, ..*record };
+        self.0.push(format!("model {model_idx}: {record:?}, {validation:?}"));
+    }
+    fn models_ended(&mut self, models: usize) {
+        self.0.push(format!("{models} ended"));
+    }
+}
+
+#[test]
+fn a_device_that_runs_ahead_gets_the_next_epoch_before_the_results_of_this_one() {
+    use Call::{Evaluations, Results, Scores, Start, StartValidation, Weights};
+    let (setup, all) = (Setup::new(), foreseeable_models());
+    let models: Vec<Model<'_>> = all.iter().map(Setup::model).collect();
+    assert!(models.len() > 1);
+    let train = |runs_ahead, follows_validation, fault: Option<Fault>| {
+        let faulty_seed = Some(all[1].plan.training.seed);
+        let toy = Toy { runs_ahead, fault, faulty_seed, ..Toy::default() };
+        let mut order = Order::default();
+        let job = Job { follows_validation, wants_scores: true, ..setup.job(&toy, &models) };
+        let found = results(fit(&job, &mut order));
+        (found, order.0, toy.calls.take())
+    };
+    // It breaks down in the first and in the last step of its second epoch, and in the second step of all.
+    let n_steps = all[1].model().steps_per_epoch() as u64;
+    for fault in [None, Some(Fault::Loss(n_steps)), Some(Fault::GradientNorm(2 * n_steps - 1)), Some(Fault::Weight(0))]
+    {
+        for follows_validation in [false, true] {
+            let (truth, order, _) = train(false, follows_validation, fault);
+            let (found, same_order, calls) = train(true, follows_validation, fault);
+            assert_eq!(format!("{found:?}"), format!("{truth:?}"), "{fault:?}");
+            assert_eq!(same_order, order);
+            assert_eq!(fault.is_some(), found[1].end.is_err());
+            let expected = match follows_validation {
+                true => [
+                    vec![Start, StartValidation],
+                    [Start, StartValidation, Results, Evaluations].repeat(3),
+                    vec![Results, Evaluations, Weights, Scores],
+                ],
+                false => [
+                    vec![Start],
+                    [Start, Results].repeat(2),
+                    vec![Start, StartValidation, Results, Results, Evaluations, Weights, Scores],
+                ],
+            };
+            assert_eq!(calls, expected.concat(), "{fault:?}");
+        }
+    }
+}
+
+#[test]
+fn a_fleet_that_breaks_down_as_a_whole_starts_nothing_more() {
+    let models = foreseeable_models();
+    for runs_ahead in [false, true] {
+        let toy = Toy { runs_ahead, fault: Some(Fault::Loss(0)), ..Toy::default() };
+        let mut log = EventLog::default();
+        let found = results(train(&toy, &models, &mut log));
+        assert!(found.iter().all(|result| result.end.is_err() && result.history.is_empty()));
+        assert_eq!(log.steps.last(), log.size.map(|size| size.n_steps).as_ref());
+        let n_started = toy.calls.borrow().iter().filter(|&&call| call == Call::Start).count();
+        assert_eq!(n_started, if runs_ahead { 2 } else { 1 });
+    }
+}
+
+#[test]
+fn steps_that_depend_on_results_are_not_started_ahead() {
+    use Call::{Results, Start};
+    let setup = Setup::new();
+    let all = models();
+    let (plateau, mut averaged) = (&all[1], Setup::new());
+    assert!(matches!(plateau.plan.schedule, Schedule::Plateau { .. }));
+    averaged.plan.average_last = Some(1);
+    for model in [plateau, &averaged] {
+        let toy = Toy { runs_ahead: true, ..Toy::default() };
+        let models = [model.model()];
+        let found = results(fit(&setup.job(&toy, &models), &mut ()));
+        assert_eq!(found, results(fit(&setup.job(&Toy::default(), &models), &mut ())));
+        let steps: Vec<Call> = toy.calls.take().into_iter().filter(|call| matches!(call, Start | Results)).collect();
+        assert_eq!(steps, [Start, Results].repeat(4));
+    }
+}
+
+#[test]
+fn a_device_that_runs_ahead_is_stopped_after_any_step() {
+    let models = foreseeable_models();
+    let n_steps: u64 = models.iter().map(|model| model.model().n_steps()).sum();
+    for stop in 1..n_steps {
+        let toy = Toy { runs_ahead: true, ..Toy::default() };
+        let mut log = EventLog { stop_at: Some(stop), ..EventLog::default() };
+        let outcome = train(&toy, &models, &mut log).unwrap();
+        assert_eq!(outcome, FitOutcome::Interrupted(Vec::new()));
+        assert_eq!(log.steps.last(), Some(&stop), "it stops after the step in which it was asked to");
+    }
+}
+
+#[test]
+fn scores_are_those_of_the_final_weights() {
+    let (setup, all) = (Setup::new(), models());
+    let models: Vec<Model<'_>> = all.iter().map(Setup::model).collect();
+    let cpu = CpuEngine::<f32>::new();
+    let job = Job { wants_scores: true, ..setup.job(&cpu, &models) };
+    for (model, result) in models.iter().zip(results(fit(&job, &mut ()))) {
+        let trained = result.end.unwrap();
+        let windows = setup.windows.values_at(model.valid);
+        let truth = cpu.scores(model.network, &trained.weights, model.scaler, &windows).unwrap();
+        assert_eq!(trained.scores, Some(truth), "an average of weights has scores of its own");
+    }
+    let unwanted = results(fit(&setup.job(&cpu, &models), &mut ()));
+    assert!(unwanted.into_iter().all(|result| result.end.unwrap().scores.is_none()));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! updates.
 
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use std::rc::Rc;
 
@@ -23,6 +24,17 @@ pub enum Fault {
     Score(u64),
 }
 
+/// What a session is asked for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Call {
+    Start,
+    Results,
+    StartValidation,
+    Evaluations,
+    Weights,
+    Scores,
+}
+
 #[derive(Clone, Debug)]
 pub struct Toy {
     /// Validation loss (categorical hinge) after each epoch; otherwise it follows from the weights. The first weight then
@@ -34,11 +46,15 @@ pub struct Toy {
     pub faulty_seed: Option<u64>,
     /// Holds results back until the end of a stretch, as a GPU does.
     pub like_a_gpu: bool,
+    /// Says that a device takes the steps, as a GPU does.
+    pub runs_ahead: bool,
     /// Models that a session can hold.
     pub capacity: usize,
     /// The windows trained on, in order, and the length of each stretch asked for.
     pub visited: Rc<RefCell<Vec<u32>>>,
     pub stretches: Rc<RefCell<Vec<usize>>>,
+    /// What sessions were asked for, in order.
+    pub calls: Rc<RefCell<Vec<Call>>>,
     /// The size of each fleet opened.
     pub fleets: Rc<RefCell<Vec<usize>>>,
 }
@@ -50,9 +66,11 @@ impl Default for Toy {
             fault: None,
             faulty_seed: None,
             like_a_gpu: false,
+            runs_ahead: false,
             capacity: usize::MAX,
             visited: Rc::default(),
             stretches: Rc::default(),
+            calls: Rc::default(),
             fleets: Rc::default(),
         }
     }
@@ -85,7 +103,13 @@ impl Engine for Toy {
             },
             steps_an_epoch: 1,
         });
-        Ok(Box::new(ToySession { toy: self.clone(), windows: windows.clone(), models: models.collect() }))
+        Ok(Box::new(ToySession {
+            toy: self.clone(),
+            windows: windows.clone(),
+            models: models.collect(),
+            results: VecDeque::new(),
+            evaluations: VecDeque::new(),
+        }))
     }
 
     fn scorer(&self, _: &Network, _: &Weights, _: Option<&Scaler>) -> Result<Box<dyn Scorer>, EngineError> {
@@ -97,6 +121,8 @@ struct ToySession {
     toy: Toy,
     windows: WindowSet,
     models: Vec<Model>,
+    results: VecDeque<Vec<Vec<StepResult>>>,
+    evaluations: VecDeque<Vec<Evaluation>>,
 }
 
 struct Model {
@@ -160,11 +186,17 @@ impl Model {
     }
 
     fn evaluation(&self, windows: &WindowSet) -> Evaluation {
+        let labels = self.validation.iter().map(|&window| windows.labels[window as usize]);
+        Evaluation::from_scores(&self.scores(windows), labels, self.network.spec().classes, self.plan.loss)
+    }
+
+    /// The scores of the validation windows.
+    fn scores(&self, windows: &WindowSet) -> Vec<f32> {
         let n_classes = self.network.spec().classes;
         let mut scores = vec![0.0; self.validation.len() * n_classes];
         let weights = &self.state.weights.tensors;
         let labels = self.validation.iter().map(|&window| windows.labels[window as usize]);
-        for ((row, &window), label) in scores.chunks_mut(n_classes).zip(&self.validation).zip(labels.clone()) {
+        for ((row, &window), label) in scores.chunks_mut(n_classes).zip(&self.validation).zip(labels) {
             match &self.toy.validation_losses {
                 // max(0 − score + 1, 0)
                 Some(losses) => {
@@ -182,12 +214,23 @@ impl Model {
             Some(Fault::Score(at)) if at < self.state.updates => scores[n_classes] = f32::NAN,
             _ => {}
         }
-        Evaluation::from_scores(&scores, labels, n_classes, self.plan.loss)
+        scores
+    }
+}
+
+impl ToySession {
+    fn called(&self, call: Call) {
+        self.toy.calls.borrow_mut().push(call);
     }
 }
 
 impl Session for ToySession {
-    fn train(&mut self, stretch: &Stretch<'_>, watch: &mut Watch<'_>) -> Result<Vec<Vec<StepResult>>, EngineError> {
+    fn runs_ahead(&self) -> bool {
+        self.toy.runs_ahead
+    }
+
+    fn start(&mut self, stretch: &Stretch<'_>, watch: &mut Watch<'_>) -> Result<(), EngineError> {
+        self.called(Call::Start);
         let batch_size = self.models[0].plan.batch_size;
         stretch.check(self.models.len(), self.windows.len(), batch_size)?;
         self.toy.stretches.borrow_mut().push(stretch.steps.len());
@@ -207,19 +250,39 @@ impl Session for ToySession {
                 if watch(Progress { steps, newest }) == ControlFlow::Break(()) {
                     all.push(results);
                     all.resize(self.models.len(), Vec::new());
-                    return Ok(all);
+                    self.results.push_back(all);
+                    return Ok(());
                 }
             }
             all.push(results);
         }
-        Ok(all)
+        self.results.push_back(all);
+        Ok(())
     }
 
-    fn validate(&mut self) -> Result<Vec<Evaluation>, EngineError> {
-        Ok(self.models.iter().map(|model| model.evaluation(&self.windows)).collect())
+    fn results(&mut self) -> Result<Vec<Vec<StepResult>>, EngineError> {
+        self.called(Call::Results);
+        self.results.pop_front().ok_or_else(|| EngineError::nothing_started("steps"))
+    }
+
+    fn start_validation(&mut self) -> Result<(), EngineError> {
+        self.called(Call::StartValidation);
+        self.evaluations.push_back(self.models.iter().map(|model| model.evaluation(&self.windows)).collect());
+        Ok(())
+    }
+
+    fn evaluations(&mut self) -> Result<Vec<Evaluation>, EngineError> {
+        self.called(Call::Evaluations);
+        self.evaluations.pop_front().ok_or_else(|| EngineError::nothing_started("evaluations"))
+    }
+
+    fn scores(&mut self) -> Result<Vec<Vec<f32>>, EngineError> {
+        self.called(Call::Scores);
+        Ok(self.models.iter().map(|model| model.scores(&self.windows)).collect())
     }
 
     fn weights(&mut self) -> Result<Vec<Weights>, EngineError> {
+        self.called(Call::Weights);
         Ok(self.models.iter().map(|model| model.state.weights.clone()).collect())
     }
 

@@ -324,11 +324,68 @@ fn validation_judges_the_scores_of_the_engine() {
             let labels: Vec<u32> = case.validation.iter().map(|&idx| train.labels[idx as usize]).collect();
             let expected = Evaluation::from_scores(&scores, labels.into_iter(), 3, loss);
             assert_eq!(session.validate().unwrap(), std::slice::from_ref(&expected));
+            assert_eq!(session.scores().unwrap(), [scores]);
             assert_eq!(expected.confusion.n_windows(), u64::from(n_validation));
         }
     }
     judged(&CpuEngine::<f32>::with_threads(2));
     judged(&CpuEngine::<f64>::with_threads(2));
+}
+
+/// Members with scalers, weights and validation windows of their own. No window is dropped by dropout.
+#[test]
+fn a_fleet_scores_as_the_engine_does_with_the_weights_of_each_member() {
+    let (train, engine) = (windows(40), CpuEngine::<f32>::with_threads(2));
+    let case = |m: usize| {
+        let mut case = Case::new(small_network(0.4), super::plan(Loss::ALL[m % 4], 7), 40);
+        case.weights = weights(&case.network, m as u64);
+        case.validation = (0..[37, 0, 1, 16][m % 4]).map(|i| i * 11 % 40).collect();
+        let scaler = |m: usize| Scaler { mean: vec![0.25, m as f32, 0.0], scale: vec![0.5, 1.0, 3.0] };
+        case.scaler = (m != 2).then(|| scaler(m));
+        case
+    };
+    let cases: Vec<Case> = (0..5).map(case).collect();
+    let members: Vec<Member<'_>> = cases.iter().map(Case::member).collect();
+    let mut session = engine.open(&members, &train).unwrap();
+    let mut before = Vec::new();
+    for n_steps in [0, 5] {
+        let epochs = [MemberEpoch { order: &cases[0].order, first_step: 0, learning_rates: &[0.01; 5][..n_steps] }; 5];
+        session.train(&Stretch { steps: 0..n_steps, members: &epochs }, &mut go_on).unwrap();
+        let (found, weights) = (session.scores().unwrap(), session.weights().unwrap());
+        for ((case, weights), found) in cases.iter().zip(&weights).zip(&found) {
+            let values = train.values_at(&case.validation);
+            assert_eq!(*found, engine.scores(&case.network, weights, case.scaler.as_ref(), &values).unwrap());
+        }
+        assert_ne!(found, before);
+        before = found;
+    }
+}
+
+#[test]
+fn results_come_in_the_order_in_which_steps_were_started() {
+    let (network, plan, train) = (small_network(0.3), plan(8), windows(40));
+    let order: Vec<u32> = (0..40).collect();
+    let epoch = |learning_rates| [MemberEpoch { order: &order, first_step: 0, learning_rates }];
+    let (first, second) = (epoch(&[0.01; 2]), epoch(&[0.01; 3]));
+    let (first, second) = (Stretch { steps: 0..2, members: &first }, Stretch { steps: 2..5, members: &second });
+
+    let mut one_by_one = open(&network, &plan, &train);
+    let mut expected = (Vec::new(), Vec::new());
+    for stretch in [&first, &second] {
+        expected.0.push(one_by_one.train(stretch, &mut go_on).unwrap());
+        expected.1.push(one_by_one.validate().unwrap());
+    }
+    let mut session = open(&network, &plan, &train);
+    for stretch in [&first, &second] {
+        session.start(stretch, &mut go_on).unwrap();
+        session.start_validation().unwrap();
+    }
+    assert_eq!([session.results().unwrap(), session.results().unwrap()], *expected.0);
+    assert_eq!([session.evaluations().unwrap(), session.evaluations().unwrap()], *expected.1);
+    assert_eq!(session.state().unwrap(), one_by_one.state().unwrap());
+    for error in [session.results().unwrap_err(), session.evaluations().unwrap_err()] {
+        assert!(matches!(error, EngineError::Input(_)), "{error}");
+    }
 }
 
 #[test]
