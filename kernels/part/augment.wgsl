@@ -100,7 +100,7 @@ fn varied(s: u32, i: u32) -> f32 {
     let t = i / CHANNELS;
     let c = i % CHANNELS;
     var time = f32(t);
-    if RETIMES {
+    if RESAMPLES {
         let sine = sine_and_cosine(f32(t) * (0.5 / f32(TIMES)) + drawn[s].phase).x;
         time = clamp(f32(t) + drawn[s].shift + drawn[s].sway * (sine - drawn[s].middle), 0.0, f32(TIMES - 1u));
     }
@@ -122,7 +122,7 @@ fn varied(s: u32, i: u32) -> f32 {
 fn value_between(start: u32, time: f32) -> f32 {
     let before = u32(time);
     let a = windows[start + before * CHANNELS];
-    if !RETIMES {
+    if !RESAMPLES {
         return a;
     }
     let b = windows[start + min(before + 1u, TIMES - 1u) * CHANNELS];

@@ -20,16 +20,16 @@ fn read_parameters(w: u32, at: At) -> Parameters {
     return old;
 }
 
-fn write_parameters(w: u32, new: Parameters, at: At) {
+fn write_parameters(w: u32, next: Parameters, at: At) {
     let p = weights_of(at) + w;
-    parameters[p] = new.weights;
-    if MOMENTS > 0u { parameters[p + WEIGHTS] = new.first; }
-    if MOMENTS > 1u { parameters[p + 2u * WEIGHTS] = new.second; }
+    parameters[p] = next.weights;
+    if MOMENTS > 0u { parameters[p + WEIGHTS] = next.first; }
+    if MOMENTS > 1u { parameters[p + 2u * WEIGHTS] = next.second; }
 }
 
-// The magnitude bits of the largest number of `new`.
-fn bits_of(new: Parameters) -> u32 {
-    return max(largest_bits(new.weights), max(largest_bits(new.first), largest_bits(new.second)));
+// The magnitude bits of the largest number of `next`.
+fn bits_of(next: Parameters) -> u32 {
+    return max(largest_bits(next.weights), max(largest_bits(next.first), largest_bits(next.second)));
 }
 
 // The parameters of the first `n` of four rows, `stride` vectors apart.

@@ -33,9 +33,9 @@ fn main(
     let factor = select(1.0, bound / norm, norm > bound);
     var bits = 0u;
     for (var w = group.x * WORKGROUP + local_idx; w < WEIGHTS; w += UPDATE_BLOCKS * WORKGROUP) {
-        let new = updated(read_parameters(w, at), gradients[at.model * WEIGHTS + w] * factor, rule);
-        write_parameters(w, new, at);
-        bits = max(bits, bits_of(new));
+        let next = updated(read_parameters(w, at), gradients[at.model * WEIGHTS + w] * factor, rule);
+        write_parameters(w, next, at);
+        bits = max(bits, bits_of(next));
     }
     // 0, or NaN where a number that was written is not finite: it is added to the squares of the gradients.
     workgroupBarrier();

@@ -53,19 +53,6 @@ fn stages_agree_with_the_truth() {
     }
 }
 
-#[test]
-fn kernels_for_hardware_and_for_software_agree_with_the_truth() {
-    let Some(engine) = gpu("kernels_for_hardware_and_for_software_agree_with_the_truth") else { return };
-    for spec in specs() {
-        let case = Case::new(&spec, Loss::SquaredHinge, 9);
-        for software in [false, true] {
-            let engine = engine.clone().with_kernels_for_software(software);
-            let found = case.gradients(&engine, &case.indices(9), 6);
-            assert_stages(&case, &found, &truth(&case, &case.indices(9), 6));
-        }
-    }
-}
-
 fn assert_stages(case: &Case, found: &BatchTrace, truth: &BatchTrace) {
     let layers = case.network.layers();
     assert_eq!(found.scores().len(), case.plan.batch_size * case.network.spec().classes);

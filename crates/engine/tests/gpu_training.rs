@@ -93,12 +93,9 @@ fn a_hundred_steps_stay_with_the_truth() {
             (results, session.validate().unwrap().remove(0), session.state().unwrap().remove(0))
         };
         let (truth, true_evaluation, true_state) = run(&CpuEngine::<f64>::new());
-        // All of them with the kernels of this device; the first two, of which one clips, with those of any other.
-        for engine in
-            [engine.clone()].into_iter().chain((n < 2).then(|| engine.clone().with_kernels_for_software(false)))
         {
             let (found, evaluation, state) = run(&engine);
-            let what = format!("{:?} {} {engine:?}", case.plan.optimizer, case.plan.loss);
+            let what = format!("{:?} {}", case.plan.optimizer, case.plan.loss);
             assert_eq!(found.len(), 100);
             assert_steps(&what, &found, &truth);
             assert_close(&what, &[evaluation.loss], &[true_evaluation.loss], Tolerance::Relative(1e-5));
@@ -414,8 +411,7 @@ fn what_one_allocation_cannot_hold_is_refused_with_its_size_and_the_limit() {
     let case = Case::new(&NetworkSpec::default(), Loss::Hinge, 5);
     // Their weights take 27 GB.
     let fleet = vec![case.member(); 60_000];
-    for software in [false, true] {
-        let engine = engine.clone().with_kernels_for_software(software);
+    {
         let error = engine.open(&fleet, &case.set).err().expect("no device holds so much in one piece");
         let EngineError::TooLarge { ref what, needed, limit, .. } = error else { panic!("{error}") };
         assert!(what.ends_with("of the weights"), "{what}");

@@ -30,7 +30,7 @@ pub struct Footprint {
 pub fn parse_shader(source: &str) -> (Module, ModuleInfo) {
     let module =
         naga::front::wgsl::parse_str(source).unwrap_or_else(|error| panic!("{}", error.emit_to_string(source)));
-    let info = Validator::new(ValidationFlags::all(), Capabilities::empty())
+    let info = Validator::new(ValidationFlags::all(), Capabilities::SUBGROUP)
         .validate(&module)
         .unwrap_or_else(|error| panic!("{}", error.emit_to_string(source)));
     (module, info)
@@ -47,19 +47,24 @@ pub fn assert_translates(source: &str, what: &str) {
     let words = spv::write_vec(&module, &info, &spv::Options::default(), None);
     assert!(words.unwrap_or_else(|error| panic!("{what}: {error}")).len() > 100, "{what}");
 
-    let options = msl::Options { lang_version: (2, 0), ..Default::default() };
+    let options = msl::Options { lang_version: (2, 1), ..Default::default() };
     let (text, _) = msl::write_string(&module, &info, &options, &Default::default())
         .unwrap_or_else(|error| panic!("{what}: {error}"));
     assert!(text.contains("kernel void"), "{what}");
 
+    // Subgroups need it.
+    let options = hlsl::Options { shader_model: hlsl::ShaderModel::V6_0, ..Default::default() };
     let mut text = String::new();
-    hlsl::Writer::new(&mut text, &hlsl::Options::default(), &Default::default())
+    hlsl::Writer::new(&mut text, &options, &Default::default())
         .write(&module, &info, None)
         .unwrap_or_else(|error| panic!("{what}: {error}"));
     assert!(text.contains(&format!("[numthreads({x}, {y}, {z})]")), "{what}");
 
     let mut text = String::new();
-    let options = glsl::Options { version: glsl::Version::new_gles(310), ..Default::default() };
+    // OpenGL ES has no subgroups; wgpu offers none there.
+    let has_subgroups = source.contains("subgroupShuffleXor(");
+    let version = if has_subgroups { glsl::Version::Desktop(430) } else { glsl::Version::new_gles(310) };
+    let options = glsl::Options { version, ..Default::default() };
     let (shader_stage, entry_point) = (ShaderStage::Compute, module.entry_points[0].name.clone());
     let pipeline = glsl::PipelineOptions { shader_stage, entry_point, multiview: None };
     glsl::Writer::new(&mut text, &module, &info, &options, &pipeline, Default::default())
@@ -93,7 +98,7 @@ fn footprint(module: &Module) -> Footprint {
             AddressSpace::Storage { .. } => found.storage_buffers += 1,
             AddressSpace::WorkGroup => found.workgroup_bytes += module.types[variable.ty].inner.size(module.to_ctx()),
             AddressSpace::Handle => found.storage_textures += 1,
-            AddressSpace::Uniform => {}
+            AddressSpace::Uniform | AddressSpace::Private => {}
             space => panic!("a kernel keeps {:?} in {space:?}", variable.name),
         }
     }

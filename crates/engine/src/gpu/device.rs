@@ -1,24 +1,24 @@
 //! The opened device: buffers, pipelines and submissions whose failures become errors, and never a panic.
 
 use pollster::block_on;
-use std::sync::{Arc, Mutex, mpsc};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 
 use crate::EngineError;
+use crate::device::OpenGpu;
 use crate::device::wgpu::{
     self, BindGroup, BindGroupDescriptor, BindGroupEntry, BindGroupLayout, BindGroupLayoutDescriptor,
     BindGroupLayoutEntry, BindingResource, BindingType, Buffer, BufferBindingType, BufferDescriptor, BufferUsages,
-    CommandEncoder, ComputePipeline, ComputePipelineDescriptor, ErrorFilter, Extent3d, Features, MapMode,
-    PipelineLayoutDescriptor, PollType, ShaderModuleDescriptor, ShaderSource, ShaderStages, StorageTextureAccess,
-    SubmissionIndex, TexelCopyBufferLayout, TexelCopyTextureInfo, Texture, TextureDescriptor, TextureDimension,
-    TextureFormat, TextureFormatFeatureFlags, TextureUsages, TextureView, TextureViewDimension,
+    CommandEncoder, ComputePipeline, ComputePipelineDescriptor, ErrorFilter, Features, MapMode,
+    PipelineLayoutDescriptor, PollType, QuerySet, QuerySetDescriptor, QueryType, ShaderModuleDescriptor,
+    ShaderRuntimeChecks, ShaderSource, ShaderStages, SubmissionIndex,
 };
-use crate::device::{DeviceKind, OpenGpu};
+
+use super::plan::{self, Access};
 
 /// The most workgroups of a grid in one dimension: the default limit of WebGPU.
 pub(super) const MOST_GROUPS: usize = 65_535;
-
-/// The format of a texture of vectors.
-const VECTORS: TextureFormat = TextureFormat::Rgba32Float;
 
 /// An open device, with its first failure.
 #[derive(Clone, Debug)]
@@ -26,6 +26,15 @@ pub(super) struct Device {
     opened: OpenGpu,
     /// The first message of its callbacks: that it is lost, or an error that no scope caught.
     failure: Arc<Mutex<Option<String>>>,
+    /// The kernels compiled so far, by their source. Clones of a device share them.
+    kernels: Arc<Mutex<HashMap<String, Arc<Kernel>>>>,
+    counts: Arc<Counts>,
+}
+
+/// What a device has been asked for so far.
+#[derive(Debug, Default)]
+struct Counts {
+    read_backs: AtomicUsize,
 }
 
 impl Device {
@@ -37,7 +46,7 @@ impl Device {
         let failure = Arc::new(Mutex::new(None));
         let note = |failure: &Mutex<Option<String>>, what: String| {
             // The first failure is the cause of those that follow.
-            failure.lock().unwrap_or_else(std::sync::PoisonError::into_inner).get_or_insert(what);
+            lock(failure).get_or_insert(what);
         };
         let lost = Arc::clone(&failure);
         opened.device.set_device_lost_callback(move |_, message| {
@@ -47,7 +56,8 @@ impl Device {
         });
         let uncaptured = Arc::clone(&failure);
         opened.device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| note(&uncaptured, message(&error))));
-        let device = Self { opened: opened.clone(), failure };
+        let (kernels, counts) = Default::default();
+        let device = Self { opened: opened.clone(), failure, kernels, counts };
         let limits = opened.device.limits();
         for (what, needed, limit) in [
             ("a kernel's storage buffers", 8, limits.max_storage_buffers_per_shader_stage),
@@ -67,27 +77,44 @@ impl Device {
         self.opened.info.to_string()
     }
 
-    /// Whether it computes on the CPU.
-    pub fn is_software(&self) -> bool {
-        self.opened.info.kind == DeviceKind::Software
+    /// The invocations that every subgroup has at least; 1 where kernels cannot use subgroups.
+    pub fn subgroup(&self) -> usize {
+        match self.opened.device.features().contains(Features::SUBGROUP) {
+            true => self.opened.adapter.get_info().subgroup_min_size.max(1) as usize,
+            false => 1,
+        }
     }
 
-    /// Whether kernels may read and write textures of vectors, which WebGPU does not promise.
-    pub fn has_vector_textures(&self) -> bool {
-        let needed = TextureFormatFeatureFlags::STORAGE_READ_ONLY | TextureFormatFeatureFlags::STORAGE_READ_WRITE;
-        self.opened.device.features().contains(Features::TEXTURE_ADAPTER_SPECIFIC_FORMAT_FEATURES)
-            && self.opened.adapter.get_texture_format_features(VECTORS).flags.contains(needed)
+    /// Whether it measures the time of passes.
+    pub fn has_timestamps(&self) -> bool {
+        self.opened.device.features().contains(Features::TIMESTAMP_QUERY)
+    }
+
+    /// Nanoseconds of a unit of its timestamps.
+    pub fn timestamp_ns(&self) -> f32 {
+        self.opened.queue.get_timestamp_period()
+    }
+
+    /// Room for `count` timestamps.
+    pub fn queries(&self, count: u32) -> Result<QuerySet, EngineError> {
+        let descriptor = QuerySetDescriptor { label: Some("stages"), ty: QueryType::Timestamp, count };
+        self.checked(|device| device.create_query_set(&descriptor))
+    }
+
+    /// The number of kernels compiled so far.
+    pub fn n_kernels(&self) -> usize {
+        lock(&self.kernels).len()
+    }
+
+    /// The number of times that something was read back so far.
+    pub fn n_read_backs(&self) -> usize {
+        self.counts.read_backs.load(Ordering::Relaxed)
     }
 
     /// The bytes of the largest storage buffer.
     pub fn most_bytes(&self) -> u64 {
         let limits = self.opened.device.limits();
         limits.max_buffer_size.min(limits.max_storage_buffer_binding_size)
-    }
-
-    /// The rows of the largest texture.
-    pub fn most_texture_rows(&self) -> u64 {
-        self.opened.device.limits().max_texture_dimension_2d.into()
     }
 
     pub fn error(&self, reason: impl Into<String>) -> EngineError {
@@ -118,7 +145,7 @@ impl Device {
 
     /// The first failure that the callbacks reported.
     fn failed(&self) -> Option<EngineError> {
-        let failure = self.failure.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let failure = lock(&self.failure);
         failure.as_ref().map(|reason| self.error(reason))
     }
 
@@ -139,43 +166,6 @@ impl Device {
             .map_err(|error| self.error(format!("no room for the {what} ({size} bytes): {error}")))
     }
 
-    /// Allocates a storage texture of zeros, of `rows` rows of `width` vectors. `what` names its contents in an error.
-    pub fn texture(&self, what: &str, width: usize, rows: usize) -> Result<Texture, EngineError> {
-        let row_bytes = 16 * width as u64;
-        let most_rows = self.most_texture_rows();
-        if rows as u64 > most_rows {
-            return Err(EngineError::TooLarge {
-                device: self.name(),
-                what: format!("the texture of the {what}"),
-                needed: rows as u64 * row_bytes,
-                limit: most_rows * row_bytes,
-            });
-        }
-        let descriptor = TextureDescriptor {
-            label: Some(what),
-            size: Extent3d { width: width as u32, height: rows as u32, depth_or_array_layers: 1 },
-            mip_level_count: 1,
-            sample_count: 1,
-            dimension: TextureDimension::D2,
-            format: VECTORS,
-            usage: TextureUsages::STORAGE_BINDING | TextureUsages::COPY_DST | TextureUsages::COPY_SRC,
-            view_formats: &[],
-        };
-        self.checked(|device| device.create_texture(&descriptor))
-            .map_err(|error| self.error(format!("no room for the {what} ({} bytes): {error}", rows as u64 * row_bytes)))
-    }
-
-    /// Writes `data` to a part of a texture, before the next submission.
-    pub fn write_texture(
-        &self,
-        place: TexelCopyTextureInfo<'_>,
-        data: &[u8],
-        layout: TexelCopyBufferLayout,
-        size: Extent3d,
-    ) -> Result<(), EngineError> {
-        self.checked(|_| self.opened.queue.write_texture(place, data, layout, size))
-    }
-
     /// Writes `data` to the start of `buffer`, before the next submission.
     pub fn write<T: bytemuck::NoUninit>(&self, buffer: &Buffer, data: &[T]) -> Result<(), EngineError> {
         if data.is_empty() {
@@ -184,16 +174,27 @@ impl Device {
         self.checked(|_| self.opened.queue.write_buffer(buffer, 0, bytemuck::cast_slice(data)))
     }
 
-    /// Compiles a kernel whose bindings are all in group 0.
-    pub fn pipeline(&self, name: &str, source: &str, bindings: &[Binding<'_>]) -> Result<Kernel, EngineError> {
-        let entries: Vec<BindGroupLayoutEntry> = bindings.iter().zip(0..).map(|(bound, n)| bound.entry(n)).collect();
+    /// The kernel of `source`, compiled unless it was before. Several threads may ask for kernels at the same time.
+    pub fn kernel(&self, name: &str, source: &str) -> Result<Arc<Kernel>, EngineError> {
+        if let Some(kernel) = lock(&self.kernels).get(source) {
+            return Ok(Arc::clone(kernel));
+        }
+        let kernel = Arc::new(self.compiled(name, source)?);
+        Ok(Arc::clone(lock(&self.kernels).entry(source.to_owned()).or_insert(kernel)))
+    }
+
+    fn compiled(&self, name: &str, source: &str) -> Result<Kernel, EngineError> {
+        let module = naga::front::wgsl::parse_str(source)
+            .map_err(|error| self.error(format!("kernel {name}: {}", error.emit_to_string(source))))?;
+        let bindings = plan::reflect(&module);
+        let entries: Vec<BindGroupLayoutEntry> = bindings.iter().map(entry).collect();
         self.checked(|device| {
             let descriptor = BindGroupLayoutDescriptor { label: Some(name), entries: &entries };
             let layout = device.create_bind_group_layout(&descriptor);
-            let module = device.create_shader_module(ShaderModuleDescriptor {
-                label: Some(name),
-                source: ShaderSource::Wgsl(source.into()),
-            });
+            let descriptor = ShaderModuleDescriptor { label: Some(name), source: ShaderSource::Wgsl(source.into()) };
+            // SAFETY: No kernel reads or writes beyond its buffers: the plan sizes them for every row, vector and word
+            // that an index can reach, and the host checks the indices of windows. Loops end at constants of the plan.
+            let module = unsafe { device.create_shader_module_trusted(descriptor, ShaderRuntimeChecks::unchecked()) };
             let pipeline_layout = device.create_pipeline_layout(&PipelineLayoutDescriptor {
                 label: Some(name),
                 bind_group_layouts: &[Some(&layout)],
@@ -211,13 +212,28 @@ impl Device {
                 },
                 cache: None,
             });
-            Kernel { pipeline, layout }
+            Kernel { pipeline, layout, bindings }
         })
     }
 
-    /// Binds `bindings` for `kernel`.
-    pub fn bind(&self, kernel: &Kernel, bindings: &[Binding<'_>]) -> Result<BindGroup, EngineError> {
-        let entries: Vec<BindGroupEntry<'_>> = bindings.iter().zip(0..).map(|(bound, n)| bound.resource(n)).collect();
+    /// Binds to `kernel` what `buffer` finds for each name.
+    pub fn bind<'a>(
+        &self,
+        kernel: &Kernel,
+        buffer: impl Fn(&str) -> Option<&'a Buffer>,
+    ) -> Result<BindGroup, EngineError> {
+        let entry = |binding: &plan::Binding| {
+            let name = &binding.name;
+            let buffer = buffer(name).ok_or_else(|| self.error(format!("no buffer is called `{name}`")))?;
+            let resource = match binding.access {
+                Access::Uniform => {
+                    BindingResource::Buffer(wgpu::BufferBinding { buffer, offset: 0, size: wgpu::BufferSize::new(16) })
+                }
+                Access::Read | Access::Write => buffer.as_entire_binding(),
+            };
+            Ok(BindGroupEntry { binding: binding.number, resource })
+        };
+        let entries: Vec<BindGroupEntry<'_>> = kernel.bindings.iter().map(entry).collect::<Result<_, EngineError>>()?;
         let descriptor = BindGroupDescriptor { label: None, layout: &kernel.layout, entries: &entries };
         self.checked(|device| device.create_bind_group(&descriptor))
     }
@@ -242,21 +258,24 @@ impl Device {
     /// Reads the first `n` values of `buffer`, after all submitted work.
     pub fn read<T: bytemuck::Pod>(&self, buffer: &Buffer, n: usize) -> Result<Vec<T>, EngineError> {
         let bytes = (n * size_of::<T>()) as u64;
-        self.read_copy(n, |encoder, staging| encoder.copy_buffer_to_buffer(buffer, 0, staging, 0, bytes))
+        let mut reading = self.reading(bytes)?;
+        reading.submission =
+            Some(self.submit(|encoder| encoder.copy_buffer_to_buffer(buffer, 0, &reading.staging, 0, bytes))?);
+        self.finish(reading)
     }
 
-    /// Reads `n` values that `copy` copies to a staging buffer, after all submitted work.
-    pub fn read_copy<T: bytemuck::Pod>(
-        &self,
-        n: usize,
-        copy: impl FnOnce(&mut CommandEncoder, &Buffer),
-    ) -> Result<Vec<T>, EngineError> {
-        let bytes = (n * size_of::<T>()) as u64;
-        if bytes == 0 {
-            return Ok(Vec::new());
-        }
+    /// Makes room for `bytes` bytes to read back later: commands copy them to its staging buffer, and [`Self::finish`]
+    /// waits for its submission.
+    pub fn reading(&self, bytes: u64) -> Result<Reading, EngineError> {
         let staging = self.buffer("values to read back", bytes, BufferUsages::COPY_DST | BufferUsages::MAP_READ)?;
-        let submission = self.submit(|encoder| copy(encoder, &staging))?;
+        Ok(Reading { staging, bytes, submission: None })
+    }
+
+    /// Waits for a reading, and returns its values.
+    pub fn finish<T: bytemuck::Pod>(&self, reading: Reading) -> Result<Vec<T>, EngineError> {
+        let Reading { staging, bytes, submission } = reading;
+        let Some(submission) = submission.filter(|_| bytes > 0) else { return Ok(Vec::new()) };
+        self.counts.read_backs.fetch_add(1, Ordering::Relaxed);
         let (sender, receiver) = mpsc::channel();
         self.checked(|_| {
             staging.map_async(MapMode::Read, .., move |result| {
@@ -272,55 +291,40 @@ impl Device {
     }
 }
 
-/// A compiled kernel.
+/// Values on their way back from the device.
+#[derive(Debug)]
+pub(super) struct Reading {
+    pub staging: Buffer,
+    bytes: u64,
+    /// The submission that copies them; none if nothing was submitted.
+    pub submission: Option<SubmissionIndex>,
+}
+
+/// A compiled kernel, with what it binds.
 #[derive(Debug)]
 pub(super) struct Kernel {
     pub pipeline: ComputePipeline,
     layout: BindGroupLayout,
+    pub bindings: Vec<plan::Binding>,
 }
 
-/// A buffer or a texture that is bound to a kernel, and its access.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Binding<'a> {
-    Read(&'a Buffer),
-    Write(&'a Buffer),
-    ReadTexture(&'a TextureView),
-    WriteTexture(&'a TextureView),
-    /// One vector, at the offset of each dispatch.
-    Uniform(&'a Buffer),
+fn entry(binding: &plan::Binding) -> BindGroupLayoutEntry {
+    let (ty, has_dynamic_offset) = match binding.access {
+        Access::Uniform => (BufferBindingType::Uniform, true),
+        Access::Read => (BufferBindingType::Storage { read_only: true }, false),
+        Access::Write => (BufferBindingType::Storage { read_only: false }, false),
+    };
+    BindGroupLayoutEntry {
+        binding: binding.number,
+        visibility: ShaderStages::COMPUTE,
+        ty: BindingType::Buffer { ty, has_dynamic_offset, min_binding_size: None },
+        count: None,
+    }
 }
 
-impl Binding<'_> {
-    fn entry(&self, binding: u32) -> BindGroupLayoutEntry {
-        let storage = |read_only| BindingType::Buffer {
-            ty: BufferBindingType::Storage { read_only },
-            has_dynamic_offset: false,
-            min_binding_size: None,
-        };
-        let texture =
-            |access| BindingType::StorageTexture { access, format: VECTORS, view_dimension: TextureViewDimension::D2 };
-        let ty = match self {
-            Self::ReadTexture(_) => texture(StorageTextureAccess::ReadOnly),
-            Self::WriteTexture(_) => texture(StorageTextureAccess::ReadWrite),
-            Self::Read(_) => storage(true),
-            Self::Write(_) => storage(false),
-            Self::Uniform(_) => {
-                BindingType::Buffer { ty: BufferBindingType::Uniform, has_dynamic_offset: true, min_binding_size: None }
-            }
-        };
-        BindGroupLayoutEntry { binding, visibility: ShaderStages::COMPUTE, ty, count: None }
-    }
-
-    fn resource(&self, binding: u32) -> BindGroupEntry<'_> {
-        let resource = match self {
-            Self::Read(buffer) | Self::Write(buffer) => buffer.as_entire_binding(),
-            Self::ReadTexture(view) | Self::WriteTexture(view) => BindingResource::TextureView(view),
-            Self::Uniform(buffer) => {
-                BindingResource::Buffer(wgpu::BufferBinding { buffer, offset: 0, size: wgpu::BufferSize::new(16) })
-            }
-        };
-        BindGroupEntry { binding, resource }
-    }
+/// Locks `mutex`, also after a panic of another thread: what it guards is whole at any time.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The message of an error, with a remedy if there is one.

@@ -3,17 +3,16 @@
 use std::ops::ControlFlow;
 
 use crate::{EngineError, Member, MemberEpoch, Session, Stretch, TrainingPlan, WindowSet, check_fleet};
-use triax_model::{Network, Weights};
+use triax_model::{Layer, Network, Weights};
 
 use super::GpuEngine;
-use super::layout::{Stage, TILE};
 use super::session::GpuSession;
 use crate::BatchTrace;
 
 impl GpuEngine {
     /// Runs the forward and backward pass of the windows at `indices`, and reads all intermediate results back: the
-    /// counterpart of [`crate::gradients`]. Some are empty: the output of the layer before dropout and the gradient of
-    /// dropout's output, since dropout works in place, and the losses of single windows. The gradient of a pool is 0 where
+    /// counterpart of [`crate::gradients`]. Some are empty: the output of a layer before its pool or dropout, the gradient of a
+    /// layer before its pool, that of dropout's output, and the losses of single windows. The gradient of a pool is 0 where
     /// its output is 0, since it includes the ReLU before the pool.
     ///
     /// # Errors
@@ -36,35 +35,46 @@ impl GpuEngine {
         let plan = TrainingPlan { batch_size: indices.len(), clip_norm, ..plan.clone() };
         let member = Member { network, weights, plan: &plan, scaler: None, validation: &[] };
         check_fleet(&[member], windows)?;
-        let mut session = GpuSession::new(device, &[member], windows, &self.options)?;
-        let layout = session.key.layout.clone();
-        let n_tiles = indices.len().div_ceil(TILE);
+        let mut session = GpuSession::new(device, &[member], windows, &self.options, &self.timings)?;
+        let (key, buffers) = (session.key.clone(), &session.buffers);
+        let (layout, batch) = (&key.layout, key.training);
         // NaN shows values that are not written, or read before they are written.
-        let n_rows = n_tiles * layout.rows;
-        session.buffers.activations.upload(device, &vec![f32::NAN; 4 * n_rows])?;
-        session.buffers.gradients.upload(device, &vec![f32::NAN; 4 * layout.weights])?;
+        let n_values = batch.tiles * layout.rows * batch.samples;
+        device.write(&buffers.arena, &vec![f32::NAN; n_values])?;
+        device.write(&buffers.gradients, &vec![f32::NAN; 4 * layout.weights])?;
 
         let epoch = MemberEpoch { order: indices, first_step: step, learning_rates: &[0.0] };
         let stretch = Stretch { steps: 0..1, members: &[epoch] };
         let result = session.train(&stretch, &mut |_| ControlFlow::Continue(()))?[0][0];
-        let rows: Vec<[f32; TILE]> = session.buffers.activations.download(device, n_rows)?;
-        let gradients: Vec<f32> = session.buffers.gradients.download(device, layout.weights)?;
+        let rows: Vec<f32> = device.read(&session.buffers.arena, n_values)?;
+        let gradients: Vec<f32> = device.read(&session.buffers.gradients, 4 * layout.weights)?;
 
+        // A row holds one feature of the samples of a tile.
         let values = |first: usize, n: usize| -> Vec<f64> {
-            let sample =
-                |s: usize| rows[s / TILE * layout.rows + first..][..n].iter().map(move |row| f64::from(row[s % TILE]));
-            (0..indices.len()).flat_map(sample).collect()
+            let value = |s: usize, row: usize| {
+                rows[(s / batch.samples * layout.rows + first + row) * batch.samples + s % batch.samples]
+            };
+            (0..indices.len()).flat_map(|s| (0..n).map(move |row| f64::from(value(s, row)))).collect()
         };
         let (mut outputs, mut d_outputs) = (Vec::new(), Vec::new());
-        for (s, stage) in layout.stages.iter().enumerate() {
-            let in_place = matches!(layout.stages.get(s + 1), Some(Stage::Dropout { .. })) && session.key.drops;
-            let (y, d_y, n) = match stage {
-                Stage::Affine(affine) => (affine.y, Some(affine.d_y), affine.positions * affine.units),
-                Stage::MaxPool(pool) => (pool.y, Some(pool.d_y), pool.positions * pool.channels),
-                Stage::Dropout { x, features } => (*x, None, *features),
+        let mut affine = layout.layers.iter();
+        let mut last = None;
+        for (n, layer) in network.layers().iter().enumerate() {
+            let own = match layer {
+                Layer::Conv { .. } | Layer::Dense { .. } => affine.next(),
+                Layer::MaxPool { .. } | Layer::Dropout { .. } => None,
             };
-            outputs.push(if in_place { Vec::new() } else { values(y, n) });
-            d_outputs.push(d_y.map_or_else(Vec::new, |d_y| values(d_y, n)));
+            last = own.or(last);
+            let Some(affine) = last else { continue };
+            let rows = affine.outputs * affine.units;
+            // What is kept is the output after pool and dropout, and its gradient before them, and through the ReLU.
+            let is_followed = |layer: &Layer| matches!(layer, Layer::MaxPool { .. } | Layer::Dropout { .. });
+            let is_kept = network.layers().get(n + 1).is_none_or(|next| !is_followed(next));
+            outputs.push(if is_kept { values(affine.y, rows) } else { Vec::new() });
+            let is_dropped = matches!(layer, Layer::Dropout { .. });
+            let keeps_gradient =
+                !is_dropped && network.layers().get(n + 1).is_none_or(|next| !matches!(next, Layer::MaxPool { .. }));
+            d_outputs.push(if keeps_gradient { values(affine.d_y, rows) } else { Vec::new() });
         }
         let gradients = layout.unpack(network, &gradients).tensors.into_iter();
         Ok(BatchTrace {

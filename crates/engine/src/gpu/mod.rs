@@ -1,18 +1,18 @@
-//! The GPU executor: the two passes in WGSL, on one wgpu device.
+//! The GPU executor: the stages of a step in WGSL, on one wgpu device.
 //!
 //! Windows, weights, moments and activations stay on the device, and a stretch is submitted without reading anything back.
-//! [`source`] composes the kernels for a fleet; every buffer and every grid has a model axis. `kernels/README.md` and the
-//! headers of the kernels describe what they compute, and the layouts.
+//! [`plan`] decides what a fleet runs, and knows no device; the other modules drive it. Every buffer and every grid has a
+//! model axis. `kernels/README.md` and the headers of the kernels describe what they compute, and the layouts.
 
+mod bound;
 mod device;
+mod evaluation;
 mod gradients;
-mod layout;
-mod members;
-mod scores;
+mod plan;
+mod scorer;
 mod session;
-mod source;
+mod stage_clock;
 mod submissions;
-mod vectors;
 mod windows;
 
 use crate::device::OpenGpu;
@@ -20,7 +20,7 @@ use crate::{Engine, EngineError, Member, Phase, Scorer, Session, Timings, Window
 use triax_model::{Network, Scaler, Weights};
 
 use device::Device;
-use scores::GpuScorer;
+use scorer::GpuScorer;
 use session::{GpuSession, Options};
 
 /// Trains on a GPU.
@@ -38,9 +38,7 @@ impl GpuEngine {
     /// A device whose limits are too low.
     pub fn new(opened: &OpenGpu) -> Result<Self, EngineError> {
         let device = Device::new(opened)?;
-        let software = device.is_software();
-        let in_textures = software && device.has_vector_textures();
-        let options = Options { most_window_bytes: device.most_bytes(), software, in_textures };
+        let options = Options { most_window_bytes: device.most_bytes() };
         Ok(Self { device, options, timings: Timings::off() })
     }
 
@@ -51,12 +49,14 @@ impl GpuEngine {
         self
     }
 
-    /// Selects the kernels for software devices, or those for hardware, instead of those for this device. Arrays are in
-    /// textures only if the device supports it.
-    pub fn with_kernels_for_software(mut self, software: bool) -> Self {
-        self.options.software = software;
-        self.options.in_textures = software && self.device.has_vector_textures();
-        self
+    /// The number of kernels that it has compiled so far. Sessions and scorers share them.
+    pub fn n_kernels(&self) -> usize {
+        self.device.n_kernels()
+    }
+
+    /// The number of times that it has read something back from the device so far.
+    pub fn n_read_backs(&self) -> usize {
+        self.device.n_read_backs()
     }
 }
 
@@ -66,13 +66,13 @@ impl Engine for GpuEngine {
     }
 
     fn capacity(&self, member: &Member<'_>, _windows: &WindowSet) -> usize {
-        session::capacity(&self.device, member, &self.options)
+        session::capacity(&self.device, member)
     }
 
     fn open(&self, fleet: &[Member<'_>], windows: &WindowSet) -> Result<Box<dyn Session>, EngineError> {
         check_fleet(fleet, windows)?;
         let _uploading = self.timings.phase(Phase::Uploading);
-        Ok(Box::new(GpuSession::new(&self.device, fleet, windows, &self.options)?))
+        Ok(Box::new(GpuSession::new(&self.device, fleet, windows, &self.options, &self.timings)?))
     }
 
     fn scorer(
@@ -82,14 +82,8 @@ impl Engine for GpuEngine {
         scaler: Option<&Scaler>,
     ) -> Result<Box<dyn Scorer>, EngineError> {
         check_scorer(network, weights, scaler)?;
-        Ok(Box::new(GpuScorer {
-            device: self.device.clone(),
-            options: self.options,
-            network: network.clone(),
-            weights: weights.clone(),
-            scaler: scaler.cloned(),
-            timings: self.timings.clone(),
-        }))
+        let network = (network, weights, scaler);
+        Ok(Box::new(GpuScorer::new(&self.device, network, &self.options, &self.timings)?))
     }
 
     fn timings(&self) -> &Timings {

@@ -1,21 +1,23 @@
 //! The training of a fleet on a GPU.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
-use crate::device::wgpu::{BindGroup, Buffer, BufferUsages, CommandEncoder, ComputePass, ComputePassDescriptor};
+use crate::device::wgpu::{Buffer, BufferUsages, ComputePassDescriptor};
 use crate::{
-    Confusion, EngineError, Evaluation, Member, Progress, Session, SessionState, StepResult, Stretch, TrainingPlan,
-    Watch, WindowSet, check_weights,
+    EngineError, Evaluation, Member, Phase, Progress, Session, SessionState, StepResult, Stretch, Timings,
+    TrainingPlan, Watch, WindowSet, check_weights,
 };
 use triax_losses::Loss;
 use triax_model::{Network, Weights};
 
-use super::device::{Binding, Device, Kernel, MOST_GROUPS};
-use super::layout::{Layout, TILE};
-use super::members::{Step, dropout, member_words};
-use super::source::{AugmentationKinds, Batch, FleetKey, OptimizerForm, Pass};
-use super::submissions::Submissions;
-use super::vectors::Vectors;
+use super::bound::{Bound, INDEX_STRIDE, compile};
+use super::device::{Device, Kernel, MOST_GROUPS, Reading};
+use super::evaluation::Evaluations;
+use super::plan::{AugmentationKinds, Batch, FleetKey, FleetSize, Layout, OptimizerForm, Program, Step};
+use super::plan::{dropout, member_words};
+use super::stage_clock::StageClock;
+use super::submissions::{Pace, Submissions};
 use super::windows::Windows;
 
 /// The most bytes of the steps of one submission.
@@ -24,157 +26,133 @@ const SUBMISSION_BYTES: usize = 16 << 20;
 /// The most steps of a submission.
 const MOST_STEPS: usize = 512;
 
-/// The most tiles that an evaluation processes at the same time, over the whole fleet.
-const EVALUATED_TILES: usize = 512;
+/// The most bytes that the rows of an evaluation take.
+const EVALUATION_BYTES: usize = 256 << 20;
 
-/// The bytes between entries of the index: the largest alignment that any device requires.
-const INDEX_STRIDE: usize = 256;
-
-/// Options that depend on the device.
+/// Options of an engine.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Options {
     /// The most bytes of a buffer of windows.
     pub most_window_bytes: u64,
-    /// [`FleetKey::software`].
-    pub software: bool,
-    /// [`FleetKey::in_textures`].
-    pub in_textures: bool,
 }
 
 /// The host's state of a model.
 #[derive(Debug)]
-struct Model {
-    network: Network,
-    plan: TrainingPlan,
-    validation: Vec<u32>,
+pub(super) struct Model {
+    pub network: Network,
+    pub plan: TrainingPlan,
+    pub validation: Vec<u32>,
     /// The number of updates so far.
     updates: u64,
 }
 
-/// A kernel with its bind groups: one for each pair of buffers of windows, or a single one.
-#[derive(Debug)]
-struct BoundKernel {
-    kernel: Kernel,
-    groups: Vec<BindGroup>,
-}
-
-impl BoundKernel {
-    fn dispatch(&self, pass: &mut ComputePass<'_>, buffers: usize, index: Option<usize>, grid: (usize, usize)) {
-        let offset = index.map(|index| (index * INDEX_STRIDE) as u32);
-        pass.set_pipeline(&self.kernel.pipeline);
-        pass.set_bind_group(0, &self.groups[buffers % self.groups.len()], offset.as_slice());
-        pass.dispatch_workgroups(grid.0 as u32, grid.1 as u32, 1);
-    }
-}
-
-/// The buffers of the fleet. The headers of `kernels/*_pass.wgsl` describe them.
+/// The buffers of the fleet. `kernels/part/place.wgsl` describes the large ones.
 #[derive(Debug)]
 pub(super) struct Buffers {
+    pub members: Buffer,
+    pub parameters: Buffer,
+    pub arena: Buffer,
+    pub gradients: Buffer,
     steps: Buffer,
-    members: Buffer,
-    weights: Vectors,
-    moments: Vectors,
-    pub activations: Vectors,
-    pub gradients: Vectors,
-    tile_results: Buffer,
-    squares: Buffer,
+    notes: Buffer,
     index: Buffer,
 }
 
-/// The kernels of training.
-struct Kernels {
-    sample_pass: BoundKernel,
-    /// Each with its number of workgroups for a model.
-    parameter_passes: Vec<(BoundKernel, usize)>,
-    step_results: Kernel,
-}
-
-/// The kernel and the buffers of validation.
+/// A stretch that was submitted, and whose results nobody has fetched yet.
 #[derive(Debug)]
-struct Validation {
-    evaluation_pass: BoundKernel,
-    tile_results: Buffer,
-    confusion: Buffer,
-    n_chunks: usize,
+struct Started {
+    reading: Reading,
+    /// The steps of each member.
+    taken: Vec<usize>,
+    n_submissions: usize,
 }
 
 /// A session of [`super::GpuEngine`].
 #[derive(Debug)]
 pub(super) struct GpuSession {
-    device: Device,
-    models: Vec<Model>,
+    pub device: Device,
+    pub models: Vec<Model>,
     n_windows: usize,
-    pub(super) key: FleetKey,
-    windows: Windows,
-    pub(super) buffers: Buffers,
+    pub key: FleetKey,
+    pub windows: Windows,
+    pub buffers: Buffers,
+    step: Bound,
+    results: Arc<Kernel>,
     /// The number of steps that `buffers.steps` can hold.
     most_steps: usize,
-    sample_pass: BoundKernel,
-    /// The kernels after a sample pass, each with its number of workgroups for a model: the parameter pass, or the two
-    /// passes that clip.
-    parameter_passes: Vec<(BoundKernel, usize)>,
-    step_results: Kernel,
-    validation: Option<Validation>,
-    /// The results of stretches that nobody has fetched yet, the oldest first.
-    results: VecDeque<Vec<Vec<StepResult>>>,
-    /// The same of validations.
-    evaluations: VecDeque<Vec<Evaluation>>,
+    pace: Pace,
+    started: VecDeque<Started>,
+    evaluations: Option<Evaluations>,
+    clock: StageClock,
+    timings: Timings,
 }
 
 /// The bytes of each buffer of one model.
-fn bytes_of_model(key: &FleetKey, clips: bool) -> Vec<(&'static str, u64)> {
-    let vectors = key.layout.weights as u64;
-    let tiles = key.training.tiles.max(key.evaluation.tiles) as u64;
-    vec![
-        ("weights", 16 * vectors),
-        ("optimizer's moments", 16 * vectors * key.optimizer.moments() as u64),
-        ("gradients", if clips { 16 * vectors } else { 0 }),
-        ("activations of a batch", 16 * tiles * key.layout.rows as u64),
-        ("steps", 4 * key.training.step_words() as u64),
+fn bytes_of_model(key: &FleetKey, program: &Program) -> [(&'static str, usize); 3] {
+    [
+        ("weights and moments", 16 * key.parameters()),
+        ("activations of a batch", 16 * program.arena),
+        ("gradients", if key.clips { 16 * key.layout.weights } else { 0 }),
     ]
 }
 
-/// The key of `fleet`, and whether it clips.
-fn fleet_key(fleet: &[Member<'_>], options: &Options, room: Option<usize>) -> (FleetKey, bool) {
+/// The key of `fleet` on `device`, if a chunk of streamed windows holds `room` of them.
+fn fleet_key(device: &Device, fleet: &[Member<'_>], room: Option<usize>) -> FleetKey {
     let first = &fleet[0];
     let used = |loss: &Loss| fleet.iter().any(|member| member.plan.loss == *loss);
+    let layout = Layout::new(first.network);
     let n_validation = fleet.iter().map(|member| member.validation.len()).max().unwrap_or(0);
-    // No more than there are, and than a chunk of streamed windows can hold.
-    let mut evaluated = EVALUATED_TILES.div_ceil(fleet.len()).min(n_validation.div_ceil(TILE));
-    if let Some(room) = room {
-        evaluated = evaluated.min(room / (TILE * fleet.len()));
-    }
-    let key = FleetKey {
-        layout: Layout::new(first.network),
+    FleetKey {
+        size: FleetSize::of(fleet.len()),
         losses: Loss::ALL.into_iter().filter(used).collect(),
         optimizer: OptimizerForm::new(&first.plan.optimizer),
         scaled: fleet.iter().any(|member| member.scaler.is_some()),
         drops: fleet.iter().any(|member| dropout(member.network) > 0.0),
+        clips: fleet.iter().any(|member| member.plan.clip_norm.is_some()),
         augmentation: AugmentationKinds::union(fleet.iter().map(|member| &member.plan.augmentation)),
-        training: Batch { tiles: first.plan.batch_size.div_ceil(TILE) },
-        evaluation: Batch { tiles: evaluated.max(1) },
-        software: options.software,
-        in_textures: options.in_textures,
-    };
-    (key, fleet.iter().any(|member| member.plan.clip_norm.is_some()))
+        training: Batch::new(first.plan.batch_size),
+        evaluation: evaluation_batch(&layout, n_validation, fleet.len(), room),
+        subgroup: device.subgroup(),
+        layout,
+    }
+}
+
+/// The windows of each model that an evaluation processes at the same time: a power of two of tiles, so that the folds of a
+/// study share their kernels.
+pub(super) fn evaluation_batch(layout: &Layout, n_windows: usize, n_models: usize, room: Option<usize>) -> Batch {
+    let fitting = Batch::new(n_windows.max(1));
+    let most_tiles = EVALUATION_BYTES / (n_models * layout.forward_rows * 4 * fitting.samples);
+    let mut tiles = fitting.tiles.next_power_of_two().min(1 << most_tiles.max(1).ilog2());
+    if let Some(room) = room {
+        tiles = tiles.min(1 << (room / (fitting.samples * n_models)).max(1).ilog2());
+    }
+    Batch { tiles, ..fitting }
 }
 
 /// The number of models like `member` that one session on `device` can hold.
-pub(super) fn capacity(device: &Device, member: &Member<'_>, options: &Options) -> usize {
-    let (key, clips) = fleet_key(&[*member], options, None);
-    let bytes: u64 = bytes_of_model(&key, clips).into_iter().map(|(_, bytes)| bytes).sum();
+pub(super) fn capacity(device: &Device, member: &Member<'_>) -> usize {
+    // The largest fleet has the most notes, and the least of them matter.
+    let key = FleetKey { size: FleetSize::Many, ..fleet_key(device, &[*member], None) };
+    let bytes: usize = bytes_of_model(&key, &Program::training(&key)).into_iter().map(|(_, bytes)| bytes).sum();
     // wgpu does not report the memory of a device. Most have several times the size of the largest buffer.
-    let most_bytes = device.most_bytes().min(Vectors::most_bytes(device, options.in_textures));
-    ((most_bytes / bytes.max(1)) as usize).clamp(1, MOST_GROUPS)
+    let beside = (EVALUATION_BYTES + SUBMISSION_BYTES) as u64;
+    let room = device.most_bytes().saturating_sub(beside.min(device.most_bytes() / 4));
+    ((room / bytes.max(1) as u64) as usize).clamp(1, MOST_GROUPS)
 }
 
 impl GpuSession {
     /// Opens a session for a checked fleet.
-    pub fn new(device: &Device, fleet: &[Member<'_>], set: &WindowSet, options: &Options) -> Result<Self, EngineError> {
+    pub fn new(
+        device: &Device,
+        fleet: &[Member<'_>],
+        set: &WindowSet,
+        options: &Options,
+        timings: &Timings,
+    ) -> Result<Self, EngineError> {
         let n_models = fleet.len();
         let window_values = fleet[0].network.spec().window * fleet[0].network.spec().channels;
         let windows = Windows::new(device, set, window_values, options.most_window_bytes)?;
-        let (key, clips) = fleet_key(fleet, options, windows.room());
+        let key = fleet_key(device, fleet, windows.room());
         let too_large = |what: &str, needed: usize, limit: usize| EngineError::TooLarge {
             device: device.name(),
             what: what.to_owned(),
@@ -184,54 +162,44 @@ impl GpuSession {
         if n_models > MOST_GROUPS {
             return Err(too_large("the fleet", n_models, MOST_GROUPS));
         }
-        if key.training.tiles > MOST_GROUPS {
-            return Err(too_large("the batch", TILE * key.training.tiles, TILE * MOST_GROUPS));
-        }
         let most_validated = fleet.iter().map(|member| member.validation.len()).max().unwrap_or(0);
-        let evaluated = (TILE * key.evaluation.tiles).min(most_validated);
-        let batch_windows = n_models * evaluated.max(fleet[0].plan.batch_size);
+        let batch_windows = n_models * key.evaluation.windows().min(most_validated).max(fleet[0].plan.batch_size);
         if let Some(room) = windows.room().filter(|&room| room < batch_windows) {
             return Err(too_large("one step's windows", 4 * window_values * batch_windows, 4 * window_values * room));
         }
 
-        let groups = key.gradient_groups();
-        let bytes_a_step = n_models * (4 * key.training.step_words() + 8 * key.training.tiles + 4 * groups);
+        let program = Program::training(&key);
+        let bytes_a_step = n_models * (4 * key.training.step_words() + 4 * program.note_words);
         let mut most_steps = (SUBMISSION_BYTES / bytes_a_step).clamp(1, MOST_STEPS);
         if let Some(room) = windows.room() {
             most_steps = most_steps.min(room / batch_windows).max(1);
         }
-        let storage = BufferUsages::STORAGE | BufferUsages::COPY_DST;
-        let per_model = bytes_of_model(&key, clips);
-        let model_buffer = |n: usize| {
-            let (what, bytes) = per_model[n];
-            Vectors::new(device, what, bytes as usize / 16 * n_models, key.in_textures)
-        };
+        let storage = BufferUsages::STORAGE | BufferUsages::COPY_DST | BufferUsages::COPY_SRC;
+        let [parameters, arena, gradients] = bytes_of_model(&key, &program);
+        // What a kernel may read behind the last model.
+        let beyond = 16 * (key.layout.weights_read_beyond() + 32 * key.training.quads());
+        let model_buffer =
+            |(what, bytes): (&str, usize)| device.buffer(what, (n_models * bytes + beyond) as u64, storage);
         let step_buffer =
-            |what: &str, bytes: usize| device.buffer(what, (most_steps * n_models * bytes) as u64, storage);
-        let n_chunks = most_validated.div_ceil(TILE * key.evaluation.tiles);
-        let n_indices = most_steps.max(n_chunks);
+            |what: &str, words: usize| device.buffer(what, (4 * most_steps * n_models * words) as u64, storage);
         let buffers = Buffers {
-            weights: model_buffer(0)?,
-            moments: model_buffer(1)?,
-            gradients: model_buffer(2)?,
-            activations: model_buffer(3)?,
-            steps: step_buffer("steps", 4 * key.training.step_words())?,
+            parameters: model_buffer(parameters)?,
+            arena: model_buffer(arena)?,
+            gradients: model_buffer(gradients)?,
+            steps: step_buffer("steps", key.training.step_words())?,
+            notes: step_buffer("losses and squares", program.note_words)?,
             members: device.buffer("models' settings", (4 * n_models * key.member_words()) as u64, storage)?,
-            tile_results: step_buffer("losses", 8 * key.training.tiles)?,
-            squares: step_buffer("squares of gradients", 4 * groups)?,
-            index: device.buffer(
-                "index of steps",
-                (n_indices * INDEX_STRIDE) as u64,
-                BufferUsages::UNIFORM | BufferUsages::COPY_DST,
-            )?,
+            index: index(device, most_steps)?,
         };
-        let mut index = vec![0_u32; n_indices * INDEX_STRIDE / 4];
-        index.chunks_exact_mut(INDEX_STRIDE / 4).zip(0..).for_each(|(entry, n)| entry[0] = n);
-        device.write(&buffers.index, &index)?;
         let words: Vec<u32> = fleet.iter().flat_map(|member| member_words(member, &key.losses)).collect();
         device.write(&buffers.members, &words)?;
 
-        let Kernels { sample_pass, parameter_passes, step_results } = kernels(device, &key, clips, &windows, &buffers)?;
+        let compiling = timings.phase(Phase::Compiling);
+        let step = Bound::new(device, &program, windows.buffers.len(), |name, pair| {
+            buffers.named(name).or_else(|| windows.named(name, pair))
+        })?;
+        let results = compile(device, program.results.as_slice())?.remove(0);
+        drop(compiling);
         let model = |member: &Member<'_>| Model {
             network: member.network.clone(),
             plan: member.plan.clone(),
@@ -242,50 +210,48 @@ impl GpuSession {
             device: device.clone(),
             models: fleet.iter().map(model).collect(),
             n_windows: set.len(),
-            key,
             windows,
             buffers,
+            clock: StageClock::new(device, timings, step.names())?,
+            step,
+            results,
             most_steps,
-            sample_pass,
-            parameter_passes,
-            step_results,
-            validation: None,
-            results: VecDeque::new(),
-            evaluations: VecDeque::new(),
+            pace: Pace::new(),
+            started: VecDeque::new(),
+            evaluations: None,
+            key,
+            timings: timings.clone(),
         };
-        session.write_weights(&session.buffers.weights, 1, fleet.iter().map(|member| member.weights))?;
+        let n_values = 4 * session.key.parameters();
+        let mut values = vec![0.0; n_models * n_values];
+        values.chunks_exact_mut(n_values).zip(fleet).for_each(|(values, member)| {
+            session.key.layout.pack(member.weights, values);
+        });
+        session.device.write(&session.buffers.parameters, &values)?;
         Ok(session)
     }
 
-    /// Packs and uploads `tensors`, `n` for each model.
-    fn write_weights<'a>(
-        &self,
-        vectors: &Vectors,
-        n: usize,
-        tensors: impl Iterator<Item = &'a Weights>,
-    ) -> Result<(), EngineError> {
-        let n_values = 4 * self.key.layout.weights;
-        let mut values = vec![0.0; self.models.len() * n * n_values];
-        values.chunks_exact_mut(n_values).zip(tensors).for_each(|(values, weights)| {
-            self.key.layout.pack(weights, values);
-        });
-        vectors.upload(&self.device, &values)
+    /// Reads back the weights of each model and its moments.
+    fn read_parameters(&self) -> Result<Vec<f32>, EngineError> {
+        let _reading = self.timings.phase(Phase::ReadingBack);
+        self.device.read(&self.buffers.parameters, 4 * self.models.len() * self.key.parameters())
     }
 
-    /// Submits the steps of `stretch`, which write their results to `results`. Returns their number.
-    fn queue(&mut self, stretch: &Stretch<'_>, results: &Buffer, watch: &mut Watch<'_>) -> Result<usize, EngineError> {
+    /// Submits the steps of `stretch`. Returns how many of each member.
+    fn queue(&mut self, stretch: &Stretch<'_>, watch: &mut Watch<'_>) -> Result<Started, EngineError> {
         let n_models = self.models.len();
         let batch_size = self.models[0].plan.batch_size;
         let step_words = self.key.training.step_words();
-        let bindings = [
-            Binding::Read(&self.buffers.steps),
-            Binding::Read(&self.buffers.tile_results),
-            Binding::Read(&self.buffers.squares),
-            Binding::Write(results),
-        ];
-        let results_group = self.device.bind(&self.step_results, &bindings)?;
-        let (mut submissions, mut words) = (Submissions::new(), Vec::new());
-        let (mut steps, mut taken, mut stopped) = (stretch.steps.clone(), 0, false);
+        let n_results = stretch.steps.len() * n_models;
+        let bytes = 16 * n_results as u64;
+        let usage = BufferUsages::STORAGE | BufferUsages::COPY_SRC;
+        let results = self.device.buffer("results of the steps", bytes, usage)?;
+        let named = |name: &str| if name == "results" { Some(&results) } else { self.buffers.named(name) };
+        let results_group = self.device.bind(&self.results, named)?;
+        let mut reading = self.device.reading(bytes)?;
+        let mut submissions = Submissions::new(&mut self.pace);
+        let mut words = Vec::new();
+        let (mut steps, mut taken, mut stopped, mut n_submissions) = (stretch.steps.clone(), 0, false, 0);
         while !steps.is_empty() && !stopped {
             let wanted = submissions.steps().min(self.most_steps).min(steps.len());
             words.clear();
@@ -316,235 +282,71 @@ impl GpuSession {
                     }
                     .write(&mut words[start..]);
                 }
-                tiles.push(most_windows.div_ceil(TILE));
+                tiles.push(self.key.training.tiles_of(most_windows));
                 stopped = watch(Progress { steps: taken, newest: None }).is_break();
             }
-            let buffers = self.windows.upload(&self.device)?;
+            let pair = self.windows.upload(&self.device)?;
             self.device.write(&self.buffers.steps, &words)?;
+            let is_last = steps.is_empty() || stopped;
+            self.clock.begin(&self.device)?;
             let submission = self.device.submit(|encoder| {
-                let mut pass = encoder.begin_compute_pass(&ComputePassDescriptor::default());
-                for (index, &tiles) in tiles.iter().enumerate() {
-                    self.sample_pass.dispatch(&mut pass, buffers, Some(index), (tiles, n_models));
-                    for (parameter_pass, groups) in &self.parameter_passes {
-                        parameter_pass.dispatch(&mut pass, buffers, Some(index), (*groups, n_models));
-                    }
+                let recorded = self.clock.record_first(encoder, &self.step, pair, (tiles[0], n_models));
+                let timestamp_writes = self.clock.rest();
+                let mut pass = encoder.begin_compute_pass(&ComputePassDescriptor { label: None, timestamp_writes });
+                for (index, &tiles) in tiles.iter().enumerate().skip(recorded) {
+                    self.step.dispatch_all(&mut pass, pair, index, (tiles, n_models));
                 }
-                pass.set_pipeline(&self.step_results.pipeline);
+                pass.set_pipeline(&self.results.pipeline);
                 pass.set_bind_group(0, &results_group, &[]);
                 pass.dispatch_workgroups(tiles.len() as u32, n_models as u32, 1);
+                drop(pass);
+                self.clock.end(encoder);
+                if is_last {
+                    encoder.copy_buffer_to_buffer(&results, 0, &reading.staging, 0, bytes);
+                }
             })?;
+            self.clock.submitted(&submission, tiles.len());
+            n_submissions += 1;
+            reading.submission = Some(submission.clone());
             submissions.submitted(&self.device, submission, tiles.len())?;
         }
-        submissions.finish(&self.device)?;
-        Ok(steps.start - stretch.steps.start)
+        let n_steps = steps.start - stretch.steps.start;
+        let taken = (0..n_models).map(|m| stretch.steps_of(m, batch_size).len().min(n_steps)).collect();
+        Ok(Started { reading, taken, n_submissions })
     }
 
-    /// Compiles the kernel of validation and allocates its buffers. This happens at the first validation, as compiling
-    /// takes a while.
-    fn new_validation(&mut self) -> Result<Validation, EngineError> {
-        let n_models = self.models.len();
-        let Batch { tiles } = self.key.evaluation;
-        let (chunk, step_words) = (TILE * tiles, self.key.evaluation.step_words());
-        let n_chunks = self.models.iter().map(|model| model.validation.len().div_ceil(chunk)).max().unwrap_or(0);
-        // The validation windows never change, so neither do the words of the steps.
-        let mut words = vec![0; n_chunks * n_models * step_words];
-        for (entry, words) in words.chunks_exact_mut(step_words).enumerate() {
-            let (c, model) = (entry / n_models, entry % n_models);
-            let validation = &self.models[model].validation;
-            let chunk_windows = &validation[(c * chunk).min(validation.len())..validation.len().min((c + 1) * chunk)];
-            // A chunk of streamed windows holds those of each model in turn: see `evaluate_chunks`.
-            let before: usize = self.models[..model]
-                .iter()
-                .map(|model| model.validation.len().saturating_sub(c * chunk).min(chunk))
-                .sum();
-            let streamed = self.windows.room().is_some();
-            let place = |(i, &idx): (usize, &u32)| if streamed { (before + i) as u32 } else { idx };
-            Step {
-                windows: &mut chunk_windows.iter().enumerate().map(place),
-                n_windows: chunk_windows.len(),
-                counter: 0,
-                optimizer: &self.models[model].plan.optimizer,
-                learning_rate: 0.0,
-                updates: 1,
-                result: 0,
-            }
-            .write(words);
+    /// The evaluation of validation windows, compiled and allocated when it is first needed.
+    fn evaluations(&mut self) -> Result<Evaluations, EngineError> {
+        match self.evaluations.take() {
+            Some(evaluations) => Ok(evaluations),
+            None => Evaluations::new(self),
         }
-        let storage = BufferUsages::STORAGE | BufferUsages::COPY_DST | BufferUsages::COPY_SRC;
-        let steps = self.device.buffer("validation windows", 4 * words.len() as u64, storage)?;
-        self.device.write(&steps, &words)?;
-        let n_results = n_chunks * n_models * tiles;
-        let tile_results = self.device.buffer("validation losses", 8 * n_results as u64, storage)?;
-        let classes = self.key.layout.classes;
-        let confusion = self.device.buffer("confusion counts", (4 * n_models * classes * classes) as u64, storage)?;
-        let Buffers { members, weights, activations, index, .. } = &self.buffers;
-        let bindings = self.windows.buffers.iter().map(|[values, facts]| {
-            let read = [values, facts, &steps, members].map(Binding::Read);
-            let written = [&tile_results, &confusion].map(Binding::Write);
-            let vectors = [weights.read(), activations.write()];
-            read.into_iter().chain(vectors).chain(written).chain([Binding::Uniform(index)]).collect()
-        });
-        let bindings: Vec<Vec<Binding<'_>>> = bindings.collect();
-        let evaluation_pass = bound_kernel(&self.device, &self.key, Pass::Evaluation, &bindings)?;
-        Ok(Validation { evaluation_pass, tile_results, confusion, n_chunks })
-    }
-
-    /// Runs the evaluation pass over all validation windows. `after` records the commands that follow each chunk.
-    fn evaluate_chunks(
-        &mut self,
-        validation: &Validation,
-        after: impl Fn(&mut CommandEncoder, usize),
-    ) -> Result<(), EngineError> {
-        let Batch { tiles } = self.key.evaluation;
-        let chunk = TILE * tiles;
-        let streamed = self.windows.room().is_some();
-        let mut submissions = Submissions::new();
-        let mut chunks = 0..validation.n_chunks;
-        while !chunks.is_empty() {
-            // The buffers of streamed windows hold one chunk.
-            let n = if streamed { 1 } else { submissions.steps().min(chunks.len()) };
-            let now = chunks.start..chunks.start + n;
-            chunks.start = now.end;
-            if streamed {
-                for model in &self.models {
-                    let chunk_windows = model.validation.iter().skip(now.start * chunk).take(chunk);
-                    chunk_windows.for_each(|&idx| _ = self.windows.locate(idx));
-                }
-            }
-            let buffers = self.windows.upload(&self.device)?;
-            let submission = self.device.submit(|encoder| {
-                for index in now {
-                    let mut pass = encoder.begin_compute_pass(&ComputePassDescriptor::default());
-                    validation.evaluation_pass.dispatch(&mut pass, buffers, Some(index), (tiles, self.models.len()));
-                    drop(pass);
-                    after(encoder, index);
-                }
-            })?;
-            submissions.submitted(&self.device, submission, n)?;
-        }
-        submissions.finish(&self.device)
-    }
-
-    /// The kernel and the buffers of validation.
-    fn validation(&mut self) -> Result<Validation, EngineError> {
-        match self.validation.take() {
-            Some(validation) => Ok(validation),
-            None => self.new_validation(),
-        }
-    }
-
-    /// Runs the evaluation pass over all validation windows, and reads the scores (n_windows, classes) of each model back.
-    fn read_scores(&mut self, validation: &Validation) -> Result<Vec<Vec<f32>>, EngineError> {
-        let Batch { tiles } = self.key.evaluation;
-        let Layout { classes, rows, .. } = self.key.layout;
-        let (first, _) = self.key.layout.scores();
-        let bytes_of_rows = |n: usize| (4 * TILE * n) as u64;
-        let n_windows: Vec<usize> = self.models.iter().map(|model| model.validation.len()).collect();
-        // The tiles of one model after those of another.
-        let ends = n_windows.iter().scan(0, |end, n| {
-            *end += n.div_ceil(TILE);
-            Some(*end)
-        });
-        let starts: Vec<usize> = std::iter::once(0).chain(ends).collect();
-        let n_tiles = starts[self.models.len()];
-        let usage = BufferUsages::COPY_DST | BufferUsages::COPY_SRC;
-        let scores = self.device.buffer("scores", bytes_of_rows(n_tiles * classes), usage)?;
-        let activations = self.buffers.activations.clone();
-        self.evaluate_chunks(validation, |encoder, chunk| {
-            for (model, ends) in starts.windows(2).enumerate() {
-                for tile in chunk * tiles..((chunk + 1) * tiles).min(ends[1] - ends[0]) {
-                    let from = (model * tiles + tile % tiles) * rows + first;
-                    activations.copy(encoder, from, &scores, (ends[0] + tile) * classes, classes);
-                }
-            }
-        })?;
-        let by_tile: Vec<[f32; TILE]> = self.device.read(&scores, n_tiles * classes)?;
-        let of_model = |(n_windows, start): (usize, usize)| {
-            let rows = |n: usize| &by_tile[(start + n / TILE) * classes..][..classes];
-            (0..n_windows).flat_map(|n| rows(n).iter().map(move |row| row[n % TILE])).collect()
-        };
-        Ok(n_windows.into_iter().zip(starts).map(of_model).collect())
-    }
-
-    /// Runs the evaluation pass over all validation windows, and reads the results back.
-    fn evaluate(&mut self, validation: &Validation) -> Result<Vec<Evaluation>, EngineError> {
-        let (n_models, classes) = (self.models.len(), self.key.layout.classes);
-        let Batch { tiles } = self.key.evaluation;
-        self.device.submit(|encoder| encoder.clear_buffer(&validation.confusion, 0, None))?;
-        self.evaluate_chunks(validation, |_, _| ())?;
-        let losses: Vec<[f32; 2]> =
-            self.device.read(&validation.tile_results, validation.n_chunks * n_models * tiles)?;
-        let confusion: Vec<u32> = self.device.read(&validation.confusion, n_models * classes * classes)?;
-        let evaluation = |(m, model): (usize, &Model)| {
-            let n_windows = model.validation.len();
-            let loss_of_tile = |tile: usize| losses[(tile / tiles * n_models + m) * tiles + tile % tiles][0];
-            let loss: f64 = (0..n_windows.div_ceil(TILE)).map(|tile| f64::from(loss_of_tile(tile))).sum();
-            let counts = &confusion[m * classes * classes..][..classes * classes];
-            Evaluation {
-                loss: loss / n_windows.max(1) as f64,
-                confusion: Confusion::from_counts(classes, counts.iter().map(|&count| u64::from(count)).collect()),
-            }
-        };
-        Ok(self.models.iter().enumerate().map(evaluation).collect())
     }
 }
 
-/// Compiles `pass` and binds it to each of `bindings`.
-fn bound_kernel(
-    device: &Device,
-    key: &FleetKey,
-    pass: Pass,
-    bindings: &[Vec<Binding<'_>>],
-) -> Result<BoundKernel, EngineError> {
-    let kernel = device.pipeline(pass.name(), &key.source(pass), &bindings[0])?;
-    let groups = bindings.iter().map(|bindings| device.bind(&kernel, bindings));
-    Ok(BoundKernel { groups: groups.collect::<Result<_, _>>()?, kernel })
-}
-
-/// Compiles the kernels of training.
-fn kernels(
-    device: &Device,
-    key: &FleetKey,
-    clips: bool,
-    windows: &Windows,
-    buffers: &Buffers,
-) -> Result<Kernels, EngineError> {
-    use Binding::{Read, Uniform, Write};
-    let Buffers { steps, members, weights, moments, activations, gradients, tile_results, squares, index } = buffers;
-    let sample: Vec<Vec<Binding<'_>>> = windows
-        .buffers
-        .iter()
-        .map(|[values, facts]| {
-            let read = [values, facts, steps, members].map(Read);
-            let vectors = [weights.read(), activations.write()];
-            read.into_iter().chain(vectors).chain([Write(tile_results), Uniform(index)]).collect()
+impl Buffers {
+    fn named(&self, name: &str) -> Option<&Buffer> {
+        Some(match name {
+            "index" => &self.index,
+            "steps" => &self.steps,
+            "members" => &self.members,
+            "parameters" => &self.parameters,
+            "arena" => &self.arena,
+            "gradients" => &self.gradients,
+            "notes" => &self.notes,
+            _ => return None,
         })
-        .collect();
-    let parameter = [Read(steps), Read(members), activations.read(), weights.write(), moments.write(), Write(squares)];
-    let gradient = [Read(steps), activations.read(), gradients.write(), Write(squares)];
-    let update = [Read(steps), Read(members), gradients.read(), Read(squares), weights.write(), moments.write()];
-    // Every stretch has a results buffer of its own; only the layout matters here.
-    let results = [Read(steps), Read(tile_results), Read(squares), Write(squares)];
-    fn indexed<'a>(bindings: &[Binding<'a>], index: &'a Buffer) -> Vec<Binding<'a>> {
-        bindings.iter().copied().chain([Uniform(index)]).collect()
     }
+}
 
-    // Compiling takes most of the time until the first step, so it uses two threads.
-    std::thread::scope(|scope| {
-        let sample = scope.spawn(move || bound_kernel(device, key, Pass::Sample, &sample));
-        let parameter_passes = if clips {
-            let groups = (key.layout.weights.div_ceil(key.workgroup())).min(key.gradient_groups());
-            vec![
-                (bound_kernel(device, key, Pass::Gradient, &[indexed(&gradient, index)])?, key.gradient_groups()),
-                (bound_kernel(device, key, Pass::Update, &[indexed(&update, index)])?, groups),
-            ]
-        } else {
-            vec![(bound_kernel(device, key, Pass::Parameter, &[indexed(&parameter, index)])?, key.gradient_groups())]
-        };
-        let step_results = device.pipeline(Pass::StepResults.name(), &key.source(Pass::StepResults), &results)?;
-        let sample_pass = sample.join().map_err(|_| device.error("its driver failed to compile a kernel"))??;
-        Ok(Kernels { sample_pass, parameter_passes, step_results })
-    })
+/// A buffer of the numbers below `n`, an alignment apart: where a dispatch finds which step it belongs to.
+pub(super) fn index(device: &Device, n: usize) -> Result<Buffer, EngineError> {
+    let usage = BufferUsages::UNIFORM | BufferUsages::COPY_DST;
+    let buffer = device.buffer("index of steps", (n * INDEX_STRIDE) as u64, usage)?;
+    let mut index = vec![0_u32; n * INDEX_STRIDE / 4];
+    index.chunks_exact_mut(INDEX_STRIDE / 4).zip(0..).for_each(|(entry, n)| entry[0] = n);
+    device.write(&buffer, &index)?;
+    Ok(buffer)
 }
 
 impl Session for GpuSession {
@@ -553,76 +355,83 @@ impl Session for GpuSession {
     }
 
     fn start(&mut self, stretch: &Stretch<'_>, watch: &mut Watch<'_>) -> Result<(), EngineError> {
-        let (n_models, batch_size) = (self.models.len(), self.models[0].plan.batch_size);
-        stretch.check(n_models, self.n_windows, batch_size)?;
-        let n_results = stretch.steps.len() * n_models;
-        let usage = BufferUsages::STORAGE | BufferUsages::COPY_SRC;
-        let results = self.device.buffer("results of the steps", 16 * n_results as u64, usage)?;
-        let n_steps = self.queue(stretch, &results, watch)?;
-        let values: Vec<[u32; 4]> = self.device.read(&results, n_steps * n_models)?;
+        let timings = self.timings.clone();
+        let _steps = timings.phase(Phase::Steps);
+        stretch.check(self.models.len(), self.n_windows, self.models[0].plan.batch_size)?;
+        let started = self.queue(stretch, watch)?;
+        self.started.push_back(started);
+        Ok(())
+    }
+
+    fn results(&mut self) -> Result<Vec<Vec<StepResult>>, EngineError> {
+        let _steps = self.timings.phase(Phase::Steps);
+        let Started { reading, taken, n_submissions } =
+            self.started.pop_front().ok_or_else(|| EngineError::nothing_started("steps"))?;
+        let n_models = self.models.len();
+        let values: Vec<[u32; 4]> = self.device.finish(reading)?;
         let result = |[loss, correct, norm, _]: [u32; 4]| StepResult {
             loss: f32::from_bits(loss),
             correct,
             gradient_norm: f32::from_bits(norm),
         };
-        let model_weights = |m: usize| {
-            let taken = stretch.steps_of(m, batch_size).len().min(n_steps);
-            (0..taken).map(|step| result(values[step * n_models + m])).collect()
-        };
-        self.results.push_back((0..n_models).map(model_weights).collect());
-        Ok(())
-    }
-
-    fn results(&mut self) -> Result<Vec<Vec<StepResult>>, EngineError> {
-        self.results.pop_front().ok_or_else(|| EngineError::nothing_started("steps"))
+        let results_of =
+            |(m, &taken): (usize, &usize)| (0..taken).map(|step| result(values[step * n_models + m])).collect();
+        let results = taken.iter().enumerate().map(results_of).collect();
+        self.clock.collect(&self.device, n_submissions)?;
+        Ok(results)
     }
 
     fn start_validation(&mut self) -> Result<(), EngineError> {
-        let validation = self.validation()?;
-        let evaluated = self.evaluate(&validation);
-        self.validation = Some(validation);
-        self.evaluations.push_back(evaluated?);
-        Ok(())
+        let timings = self.timings.clone();
+        let _validation = timings.phase(Phase::Validation);
+        let mut evaluations = self.evaluations()?;
+        let started = evaluations.start(self);
+        self.evaluations = Some(evaluations);
+        started
     }
 
     fn evaluations(&mut self) -> Result<Vec<Evaluation>, EngineError> {
-        self.evaluations.pop_front().ok_or_else(|| EngineError::nothing_started("evaluations"))
+        let _validation = self.timings.phase(Phase::Validation);
+        let nothing = || EngineError::nothing_started("evaluations");
+        self.evaluations.as_mut().ok_or_else(nothing)?.fetch(&self.device, &self.models)
     }
 
     fn scores(&mut self) -> Result<Vec<Vec<f32>>, EngineError> {
-        let validation = self.validation()?;
-        let scores = self.read_scores(&validation);
-        self.validation = Some(validation);
+        let timings = self.timings.clone();
+        let _scoring = timings.phase(Phase::Scoring);
+        let mut evaluations = self.evaluations()?;
+        let scores = evaluations.scores(self);
+        self.evaluations = Some(evaluations);
         scores
     }
 
     fn weights(&mut self) -> Result<Vec<Weights>, EngineError> {
-        let n_values = 4 * self.key.layout.weights;
-        let values: Vec<f32> =
-            self.buffers.weights.download(&self.device, self.models.len() * self.key.layout.weights)?;
-        let models = self.models.iter().zip(values.chunks_exact(n_values));
+        let values = self.read_parameters()?;
+        let models = self.models.iter().zip(values.chunks_exact(4 * self.key.parameters()));
         Ok(models.map(|(model, values)| self.key.layout.unpack(&model.network, values)).collect())
     }
 
     fn set_weights(&mut self, weights: &[Weights]) -> Result<(), EngineError> {
         check_weights(weights, self.models.iter().map(|model| &model.network))?;
-        self.write_weights(&self.buffers.weights, 1, weights.iter())
+        let mut values = self.read_parameters()?;
+        values.chunks_exact_mut(4 * self.key.parameters()).zip(weights).for_each(|(values, weights)| {
+            self.key.layout.pack(weights, values);
+        });
+        self.device.write(&self.buffers.parameters, &values)
     }
 
     fn state(&mut self) -> Result<Vec<SessionState>, EngineError> {
-        let weights = self.weights()?;
-        let (layout, n_moments) = (&self.key.layout, self.key.optimizer.moments());
-        let n_values = 4 * layout.weights;
-        let moments: Vec<f32> =
-            self.buffers.moments.download(&self.device, self.models.len() * n_moments * layout.weights)?;
-        let state = |((m, model), weights): ((usize, &Model), Weights)| SessionState {
-            weights,
-            moments: (0..n_moments)
-                .map(|n| layout.unpack(&model.network, &moments[(m * n_moments + n) * n_values..]))
-                .collect(),
-            updates: model.updates,
+        let values = self.read_parameters()?;
+        let layout = &self.key.layout;
+        let state = |(model, values): (&Model, &[f32])| {
+            let mut arrays = values.chunks_exact(4 * layout.weights).map(|array| layout.unpack(&model.network, array));
+            SessionState {
+                weights: arrays.next().expect("a model has weights"),
+                moments: arrays.collect(),
+                updates: model.updates,
+            }
         };
-        Ok(self.models.iter().enumerate().zip(weights).map(state).collect())
+        Ok(self.models.iter().zip(values.chunks_exact(4 * self.key.parameters())).map(state).collect())
     }
 
     fn restore(&mut self, states: &[SessionState]) -> Result<(), EngineError> {
@@ -633,9 +442,11 @@ impl Session for GpuSession {
         for (model, state) in self.models.iter().zip(states) {
             state.check(&model.network, &model.plan.optimizer)?;
         }
-        self.write_weights(&self.buffers.weights, 1, states.iter().map(|state| &state.weights))?;
-        let moments = states.iter().flat_map(|state| &state.moments);
-        self.write_weights(&self.buffers.moments, self.key.optimizer.moments(), moments)?;
+        let layout = &self.key.layout;
+        let mut values = vec![0.0; 4 * self.models.len() * self.key.parameters()];
+        let arrays = states.iter().flat_map(|state| std::iter::once(&state.weights).chain(&state.moments));
+        values.chunks_exact_mut(4 * layout.weights).zip(arrays).for_each(|(values, array)| layout.pack(array, values));
+        self.device.write(&self.buffers.parameters, &values)?;
         self.models.iter_mut().zip(states).for_each(|(model, state)| model.updates = state.updates);
         Ok(())
     }

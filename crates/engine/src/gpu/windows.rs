@@ -43,6 +43,15 @@ impl Windows {
         Ok(windows)
     }
 
+    /// The buffer that a kernel knows by `name`, of pair `pair`.
+    pub fn named(&self, name: &str, pair: usize) -> Option<&Buffer> {
+        match name {
+            "windows" => Some(&self.buffers[pair][0]),
+            "facts" => Some(&self.buffers[pair][1]),
+            _ => None,
+        }
+    }
+
     /// The number of windows that the steps of one submission can have together; no limit if all are on the device.
     pub fn room(&self) -> Option<usize> {
         self.room

@@ -28,10 +28,6 @@ pub(super) struct Squares {
     pub all: usize,
 }
 
-impl Squares {
-    pub const NONE: Self = Self { first: 0, of_gradients: 0, all: 0 };
-}
-
 /// What the stages of a pass have in common.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pass<'a> {
@@ -129,8 +125,7 @@ impl Pass<'_> {
             Some(span) => {
                 constants.number("SPAN", span);
                 let [values, windows] = self.windows();
-                let kernels =
-                    [values, windows, lanes, &kernels::INPUTS_FROM_WINDOWS, &kernels::FORWARD_BY_LANES];
+                let kernels = [values, windows, lanes, &kernels::INPUTS_FROM_WINDOWS, &kernels::FORWARD_BY_LANES];
                 constants.with(layer, &kernels)
             }
         };
@@ -197,14 +192,22 @@ impl Pass<'_> {
 
     pub fn dense_backward(&self, layer: &Affine, shape: DenseBackward, squares: Squares) -> String {
         let mut constants = self.constants(shape.workgroup);
-        constants.number("FEATURES", shape.features).number("LANES", shape.lanes).number("FIRST_SQUARES", squares.first);
+        constants
+            .number("FEATURES", shape.features)
+            .number("LANES", shape.lanes)
+            .number("FIRST_SQUARES", squares.first);
         let lanes = if shape.lanes > 1 { &kernels::SUM_OVER_LANES } else { &kernels::ONE_LANE };
         let kernels = [&[lanes][..], &self.settling(), &[&kernels::DENSE_BACKWARD]].concat();
         constants.with(self.layer("LAYER", layer), &kernels)
     }
 
     /// The gradients of one layer that is large enough to stage its operands.
-    pub fn staged_gradient(&self, layer: &Affine, (unit_quads, unit_blocks): (usize, usize), squares: Squares) -> String {
+    pub fn staged_gradient(
+        &self,
+        layer: &Affine,
+        (unit_quads, unit_blocks): (usize, usize),
+        squares: Squares,
+    ) -> String {
         let mut constants = self.constants(Gradient::INPUT_QUADS * unit_quads);
         constants
             .number("UNIT_QUADS", unit_quads)
@@ -229,14 +232,12 @@ impl Pass<'_> {
             );
             first = end;
         }
-        composed +=
-            &format!("fn gradient_block(block: u32, at: At) -> f32 {{\n{calls}    return 0.0;\n}}\n");
+        composed += &format!("fn gradient_block(block: u32, at: At) -> f32 {{\n{calls}    return 0.0;\n}}\n");
         let most_lanes = layers.iter().map(|(_, lanes, _)| *lanes).max().unwrap_or(1);
         let by_subgroups = most_lanes <= self.key.subgroup;
         let sums = if by_subgroups { &kernels::SUM_OVER_SUBGROUP } else { &kernels::SUM_OVER_NEIGHBOURS };
         let kernels = [&[sums][..], &self.settling(), &[&kernels::GRADIENT_BY_LANES]].concat();
-        let source = constants.with(composed, &kernels);
-        if by_subgroups { format!("enable subgroups;\n{source}") } else { source }
+        constants.with(composed, &kernels)
     }
 
     /// The update of a fleet that clips.

@@ -118,6 +118,7 @@ pub(in crate::gpu) enum FleetSize {
 }
 
 impl FleetSize {
+    #[cfg(test)]
     pub const ALL: [Self; 3] = [Self::Few, Self::Some, Self::Many];
 
     pub fn of(n_models: usize) -> Self {

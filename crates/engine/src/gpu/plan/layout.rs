@@ -92,6 +92,7 @@ impl Layout {
         let spec = network.spec();
         let mut layers: Vec<Affine> = Vec::new();
         for layer in network.layers() {
+            let dropped = layers.last().is_some_and(|before| before.drops);
             let affine = |name: &str, channels, kernel, stride, positions_in, outputs, units, relu| Affine {
                 name: name.to_owned(),
                 channels,
@@ -102,7 +103,7 @@ impl Layout {
                 pool: 1,
                 units,
                 relu,
-                dropped: layers.last().is_some_and(|before| before.drops),
+                dropped,
                 drops: false,
                 x: 0,
                 y: 0,
@@ -113,12 +114,10 @@ impl Layout {
             };
             match (layer, layers.last_mut()) {
                 (Layer::Conv { name, input, output, kernel, stride }, _) => {
-                    let conv = affine(name, input.1, *kernel, *stride, input.0, output.0, output.1, true);
-                    layers.push(conv);
+                    layers.push(affine(name, input.1, *kernel, *stride, input.0, output.0, output.1, true));
                 }
                 (Layer::Dense { name, inputs, units, relu, .. }, _) => {
-                    let dense = affine(name, *inputs, 1, 1, 1, 1, *units, *relu);
-                    layers.push(dense);
+                    layers.push(affine(name, *inputs, 1, 1, 1, 1, *units, *relu));
                 }
                 (Layer::MaxPool { output, size, .. }, Some(before)) => {
                     (before.outputs, before.pool) = (output.0, *size);

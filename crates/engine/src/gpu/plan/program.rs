@@ -69,7 +69,8 @@ impl Program {
         let gradients = plan.squares();
         let note_words = losses + gradients + updates;
         let pass = Pass { key, trains: true, note_words };
-        let squares = |first: usize| Squares { first: losses + first, of_gradients: gradients, all: gradients + updates };
+        let squares =
+            |first: usize| Squares { first: losses + first, of_gradients: gradients, all: gradients + updates };
 
         let layers = &key.layout.layers;
         let mut stages = forward(&pass, plan.head.is_some());
@@ -116,8 +117,7 @@ impl Program {
             let source = pass.update(updates, squares(gradients));
             stages.push(Stage { name: "clip and update".to_owned(), source, grid: Grid::Whole(updates) });
         }
-        let results =
-            Stage { name: "results".to_owned(), source: pass.step_results(squares(0)), grid: Grid::Whole(1) };
+        let results = Stage { name: "results".to_owned(), source: pass.step_results(squares(0)), grid: Grid::Whole(1) };
         let arena = batch.tiles * key.layout.rows * batch.quads();
         Self { stages, results: Some(results), batch, note_words, arena }
     }
@@ -288,11 +288,7 @@ mod tests {
     }
 
     fn programs(key: &FleetKey) -> [Program; 3] {
-        [
-            Program::training(key),
-            Program::evaluation(key, Ending::Judged),
-            Program::evaluation(key, Ending::Scored),
-        ]
+        [Program::training(key), Program::evaluation(key, Ending::Judged), Program::evaluation(key, Ending::Scored)]
     }
 
     /// Every stage of every key, once, with a name for messages.
@@ -329,8 +325,18 @@ mod tests {
     #[test]
     fn stages_bind_what_a_session_has_and_write_little() {
         let known = [
-            "index", "windows", "facts", "steps", "members", "parameters", "arena", "notes", "gradients", "confusion",
-            "scores", "results",
+            "index",
+            "windows",
+            "facts",
+            "steps",
+            "members",
+            "parameters",
+            "arena",
+            "notes",
+            "gradients",
+            "confusion",
+            "scores",
+            "results",
         ];
         for (what, stage) in stages() {
             let bindings = reflect(&parse_shader(&stage.source).0);
@@ -401,7 +407,8 @@ mod tests {
     fn what_a_composition_forgets_to_declare_does_not_compile() {
         let key = &keys()[0];
         let program = Program::training(key);
-        for (stage, declaration) in [(0, "const SPAN: u32"), (1, "const LAYER = Layer("), (3, "const LOSS_LANES: u32")] {
+        for (stage, declaration) in [(0, "const SPAN: u32"), (1, "const LAYER = Layer("), (3, "const LOSS_LANES: u32")]
+        {
             let source = &program.stages[stage].source;
             parse_shader(source);
             let declares = |line: &&str| line.starts_with(declaration);

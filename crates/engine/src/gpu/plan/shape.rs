@@ -162,7 +162,8 @@ impl Gradient {
         }
         let tasks = (layer.inputs() + 1).div_ceil(4) * layer.quads();
         let terms = tiles * layer.positions() * quads;
-        let wanted = power_of_two(2 * BUSY / (tasks * models)).max(WORKGROUP / tasks.next_power_of_two().min(WORKGROUP));
+        let wanted =
+            power_of_two(2 * BUSY / (tasks * models)).max(WORKGROUP / tasks.next_power_of_two().min(WORKGROUP));
         let lanes = wanted.min(power_of_two(terms / 4)).min(64);
         Self::ByLanes { lanes, blocks: tasks.div_ceil(WORKGROUP / lanes) }
     }
