@@ -29,7 +29,7 @@ pub enum Phase {
     Scoring,
     /// Reading weights and moments back from a device.
     ReadingBack,
-    /// The rest of the training loop: sums, history, progress.
+    /// The rest of the training loop: sums, history, progress. With an engine that records nothing, all of it.
     Training,
     /// Writing checkpoints, weights and tables.
     Files,

@@ -18,7 +18,8 @@ pub(super) struct CpuScorer<F> {
     parameters: Vec<F>,
     scaler: Option<Scaler>,
     n_threads: usize,
-    /// One for each thread that has been at work so far.
+    /// The memory of the first thread, from call to call. That of others is given back, since a predictor may have hundreds
+    /// of networks.
     tiles: Vec<Mutex<Tile<F>>>,
     timings: Timings,
 }
@@ -45,12 +46,13 @@ impl<F: Float> Scorer for CpuScorer<F> {
         let _scoring = self.timings.device_phase(Phase::Scoring, 1);
         // No thread is started for a single tile.
         let n_threads = self.n_threads.min(n.div_ceil(TILE)).max(1);
-        while self.tiles.len() < n_threads {
-            self.tiles.push(Mutex::new(self.shape.tile()));
-        }
+        self.tiles.resize_with(n_threads, || Mutex::new(self.shape.tile()));
         let Self { shape, parameters, scaler, tiles, .. } = self;
         let window = |i: usize| &windows[i * shape.window_len()..][..shape.window_len()];
-        Ok(Team::scope(n_threads, |team| scores_in(tiles, team, shape, parameters, scaler.as_ref(), n, window)))
+        let scores =
+            Team::scope(n_threads, |team| scores_in(tiles, team, shape, parameters, scaler.as_ref(), n, window));
+        tiles.truncate(1);
+        Ok(scores)
     }
 }
 

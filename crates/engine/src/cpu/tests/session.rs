@@ -397,7 +397,7 @@ fn a_scorer_scores_every_window_alike_call_after_call() {
     let distinct: std::collections::BTreeSet<u32> = all.iter().map(|score| score.to_bits()).collect();
     assert!(distinct.len() > all.len() / 2, "scores that hardly differ tell nothing");
     let mut scorer = CpuEngine::<f32>::with_threads(3).scorer(&network, &weights, Some(&scaler)).unwrap();
-    // One window, a tile, more tiles than threads, and a few again, where the memory of the tiles is used once more.
+    // One window, a tile, more tiles than threads, and a few again, where the memory of a tile is used once more.
     let mut first = 0;
     for n_windows in [1, 16, 50, 2, 1] {
         let part = first..first + n_windows;
