@@ -1,4 +1,4 @@
-// The end of a pass over validation windows: loss and hits of four samples a workgroup, and which class each was taken for.
+// The end of a pass over validation windows, for four samples a workgroup: the loss of each, and which class it was taken for.
 //
 // Composed in front: score_here(…), which computes the last layer where it is small.
 //
@@ -31,14 +31,6 @@ fn main(
     if local_idx < 4u && is_sample(four, local_idx, at) {
         let label = label_of(four, local_idx, 0u, at);
         atomicAdd(&confusion[(at.model * CLASSES + label) * CLASSES + predicted_class(local_idx)], 1u);
-    }
-    if local_idx == 0u {
-        var loss = 0.0;
-        for (var s = 0u; s < 4u; s++) {
-            if is_sample(four, s, at) {
-                loss += loss_of(s, 1.0, at);
-            }
-        }
-        notes[notes_of(at) + group.x] = loss;
+        notes[notes_of(at) + four.window + local_idx] = loss_of(local_idx, 1.0, at);
     }
 }

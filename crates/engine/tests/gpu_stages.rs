@@ -5,7 +5,8 @@ mod fixtures;
 use fixtures::{Case, conv, gpu, truth};
 use triax_engine::BatchTrace;
 use triax_losses::Loss;
-use triax_model::{Layer, NetworkSpec};
+use triax_model::random::{Purpose, Stream};
+use triax_model::{Layer, Network, NetworkSpec};
 use triax_testing::{Tolerance, assert_close};
 
 /// Shapes of 1, primes, and sizes just below, at and above a tile, a vector and a workgroup.
@@ -37,27 +38,67 @@ fn specs() -> Vec<NetworkSpec> {
     ]
 }
 
+/// Fleets of every size have kernels of their own.
+const SIZES: [usize; 3] = [1, 32, 1000];
+
 #[test]
 fn stages_agree_with_the_truth() {
     let Some(engine) = gpu("stages_agree_with_the_truth") else { return };
     for (s, spec) in specs().into_iter().enumerate() {
         // A driver compiles each anew, so that one network has all of them and the others some.
         let batches: &[usize] = if s == 2 { &[1, 3, 4, 5, 31, 32, 33] } else { [&[1, 33], &[4, 31], &[5, 32]][s % 3] };
-        for &batch in batches {
+        for (b, &batch) in batches.iter().enumerate() {
             // Every loss turns up with every batch somewhere.
             let loss = Loss::ALL[(s + batch) % Loss::ALL.len()];
             let case = Case::new(&spec, loss, batch);
-            let found = case.gradients(&engine, &case.indices(batch), 5);
-            assert_stages(&case, &found, &truth(&case, &case.indices(batch), 5));
+            let truth = truth(&case, &case.indices(batch), 5);
+            for models in if s == 0 { SIZES.to_vec() } else { vec![SIZES[(s + b) % SIZES.len()]] } {
+                let engine = engine.clone().with_kernels_for(models);
+                let found = case.gradients(&engine, &case.indices(batch), 5);
+                assert_stages(&format!("kernels for {models}"), &case, &found, &truth);
+            }
         }
     }
 }
 
-fn assert_stages(case: &Case, found: &BatchTrace, truth: &BatchTrace) {
+/// Networks that nobody chose.
+#[test]
+fn random_networks_agree_with_the_truth() {
+    let Some(engine) = gpu("random_networks_agree_with_the_truth") else { return };
+    let mut stream = Stream::new(3, Purpose::Synthesise, 11);
+    let mut n_networks = 0;
+    while n_networks < 12 {
+        let mut below = |n: u32| stream.below(n) as usize;
+        let convs = (0..=below(3))
+            .map(|_| conv(1 + below(40), 1 + below(6), 1 + below(3), [None, Some(1 + below(5))][below(2)]));
+        let convs = convs.collect();
+        let hidden = (0..below(3)).map(|_| 1 + below(140)).collect();
+        let spec = NetworkSpec {
+            window: 1 + below(140),
+            channels: 1 + below(7),
+            convs,
+            dropout: [0.0, 0.3][below(2)],
+            hidden,
+            classes: 2 + below(20),
+        };
+        // Some windows are too short for their convolutions.
+        if Network::new(spec.clone()).is_err() {
+            continue;
+        }
+        let batch = [1 + below(8), 17 + below(30)][below(2)];
+        let case = Case::new(&spec, Loss::ALL[n_networks % Loss::ALL.len()], batch);
+        let truth = truth(&case, &case.indices(batch), 9);
+        let engine = engine.clone().with_kernels_for(SIZES[n_networks % SIZES.len()]);
+        assert_stages("a random network", &case, &case.gradients(&engine, &case.indices(batch), 9), &truth);
+        n_networks += 1;
+    }
+}
+
+fn assert_stages(what: &str, case: &Case, found: &BatchTrace, truth: &BatchTrace) {
     let layers = case.network.layers();
     assert_eq!(found.scores().len(), case.plan.batch_size * case.network.spec().classes);
     for (l, layer) in layers.iter().enumerate() {
-        let name = format!("{:?} batch {}: {layer:?}", case.network.spec(), case.plan.batch_size);
+        let name = format!("{what}: {:?} batch {}: {layer:?}", case.network.spec(), case.plan.batch_size);
         // Neither executor keeps everything, but both keep the scores.
         if !found.outputs[l].is_empty() && !truth.outputs[l].is_empty() {
             assert_near(&format!("{name}: output"), &found.outputs[l], &truth.outputs[l]);
@@ -71,7 +112,7 @@ fn assert_stages(case: &Case, found: &BatchTrace, truth: &BatchTrace) {
         }
     }
     for (p, parameter) in case.network.parameters().iter().enumerate() {
-        let name = format!("{:?} batch {}: {}", case.network.spec(), case.plan.batch_size, parameter.name);
+        let name = format!("{what}: {:?} batch {}: {}", case.network.spec(), case.plan.batch_size, parameter.name);
         assert_near(&name, &found.gradients[p], &truth.gradients[p]);
     }
     assert_close("loss", &[found.loss], &[truth.loss], Tolerance::Relative(1e-5));

@@ -392,9 +392,9 @@ fn what_a_device_cannot_hold_is_refused_with_the_limit() {
     let mut case = Case::new(&spec(0.0), Loss::Hinge, 5);
     let fits = engine.capacity(&case.member(), &case.set);
     assert!(fits > 100, "{fits}");
-    case.plan.batch_size = 4 * 65_535 + 1;
+    case.plan.batch_size = 20_000_000;
     let error = engine.open(&[case.member()], &case.set).err().expect("too large a batch");
-    assert!(error.to_string().contains("262140"), "{error}");
+    assert!(matches!(error, EngineError::TooLarge { .. }), "{error}");
     case.plan.batch_size = 5;
     let member = case.member();
     let fleet = vec![member; fits * 1000];
@@ -409,13 +409,13 @@ fn what_one_allocation_cannot_hold_is_refused_with_its_size_and_the_limit() {
     let test = "what_one_allocation_cannot_hold_is_refused_with_its_size_and_the_limit";
     let Some(engine) = gpu(test) else { return };
     let case = Case::new(&NetworkSpec::default(), Loss::Hinge, 5);
-    // Their weights take 27 GB.
+    // Their weights and moments take 83 GB.
     let fleet = vec![case.member(); 60_000];
     {
         let error = engine.open(&fleet, &case.set).err().expect("no device holds so much in one piece");
         let EngineError::TooLarge { ref what, needed, limit, .. } = error else { panic!("{error}") };
-        assert!(what.ends_with("of the weights"), "{what}");
-        assert!(needed > limit && needed >= 4 * 114_894 * 60_000, "{error}");
+        assert!(what.ends_with("of the weights and moments"), "{what}");
+        assert!(needed > limit && needed >= 3 * 4 * 114_894 * 60_000, "{error}");
         let message = error.to_string();
         assert!(message.contains(&needed.to_string()) && message.contains(&limit.to_string()), "{message}");
         // The device is still of use.
@@ -423,17 +423,28 @@ fn what_one_allocation_cannot_hold_is_refused_with_its_size_and_the_limit() {
     }
 }
 
+/// In the very step in which they are there, whatever a driver makes of NaN in a maximum or a comparison: what is updated is
+/// looked at bit by bit.
 #[test]
 fn weights_that_are_not_finite_are_noticed() {
     let Some(engine) = gpu("weights_that_are_not_finite_are_noticed") else { return };
-    for bad in [f32::NAN, f32::INFINITY] {
-        let mut case = Case::new(&spec(0.1), Loss::CategoricalHinge, 5);
-        case.weights.tensors[2].values[3] = bad;
-        let order = case.indices(5);
-        let mut session = engine.open(&[case.member()], &case.set).unwrap();
-        let results = train(session.as_mut(), &case, &[&order], &[], 0.01);
-        assert!(!results[0][0].loss.is_finite());
-        assert!(!session.validate().unwrap()[0].loss.is_finite());
+    let whole = Case::new(&spec(0.1), Loss::CategoricalHinge, 5);
+    for engine in [engine.clone(), engine.with_kernels_for(1000)] {
+        for (tensor, bad) in (0..whole.weights.tensors.len()).flat_map(|n| [(n, f32::NAN), (n, f32::INFINITY)]) {
+            for clip_norm in [None, Some(0.1)] {
+                let mut case = whole.clone();
+                *case.weights.tensors[tensor].values.last_mut().expect("a value") = bad;
+                case.plan.clip_norm = clip_norm;
+                let order = case.indices(5);
+                let mut session = engine.open(&[case.member()], &case.set).unwrap();
+                let results = train(session.as_mut(), &case, &[&order], &[], 0.01);
+                let what = format!("{bad} in {}, {clip_norm:?}: {results:?}", case.weights.tensors[tensor].name);
+                assert!(!results[0][0].gradient_norm.is_finite(), "{what}");
+                // A NaN goes through every layer to the loss; an infinity may be cut off by a ReLU.
+                assert!(!bad.is_nan() || !results[0][0].loss.is_finite(), "{what}");
+                assert!(!bad.is_nan() || !session.validate().unwrap()[0].loss.is_finite(), "{what}");
+            }
+        }
     }
 }
 

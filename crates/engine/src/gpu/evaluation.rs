@@ -14,6 +14,8 @@ use super::submissions::{Pace, Submissions};
 /// The evaluation of a fleet, chunk by chunk of windows. Kernels are compiled when they are first needed.
 #[derive(Debug)]
 pub(super) struct Evaluations {
+    /// The most windows of a model in a chunk.
+    chunk: usize,
     n_chunks: usize,
     buffers: Buffers,
     judged: Option<Bound>,
@@ -52,8 +54,8 @@ impl Buffers {
 }
 
 /// The words of the steps of an evaluation: those of one chunk after the other, of each model.
-fn words(models: &[Model], key: &FleetKey, n_chunks: usize, streamed: bool) -> Vec<u32> {
-    let (chunk, step_words, n_models) = (key.evaluation.windows(), key.evaluation.step_words(), models.len());
+fn words(models: &[Model], key: &FleetKey, (chunk, n_chunks): (usize, usize), streamed: bool) -> Vec<u32> {
+    let (step_words, n_models) = (key.evaluation.step_words(), models.len());
     let mut words = vec![0; n_chunks * n_models * step_words];
     for (c, words) in words.chunks_exact_mut(n_models * step_words).enumerate() {
         // A chunk of streamed windows holds those of each model in turn: see `for_each_chunk`.
@@ -87,11 +89,14 @@ impl Evaluations {
         let (device, key, models) = (&session.device, &session.key, &session.models);
         let (n_models, batch) = (models.len(), key.evaluation);
         let most = models.iter().map(|model| model.validation.len()).max().unwrap_or(0);
-        let n_chunks = most.div_ceil(batch.windows()).max(1);
+        // The buffers of streamed windows hold one chunk.
+        let room = session.windows.room().map_or(usize::MAX, |room| room / n_models);
+        let chunk = batch.windows().min(room);
+        let n_chunks = most.div_ceil(chunk).max(1);
         let program = Program::evaluation(key, Ending::Judged);
         let storage = BufferUsages::STORAGE | BufferUsages::COPY_DST | BufferUsages::COPY_SRC;
         let buffer = |what: &str, bytes: usize| device.buffer(what, bytes as u64, storage);
-        let words = words(models, key, n_chunks, session.windows.room().is_some());
+        let words = words(models, key, (chunk, n_chunks), session.windows.room().is_some());
         let buffers = Buffers {
             index: index(device, n_chunks)?,
             steps: buffer("validation windows", 4 * words.len())?,
@@ -101,7 +106,7 @@ impl Evaluations {
             scores: None,
         };
         device.write(&buffers.steps, &words)?;
-        Ok(Self { n_chunks, buffers, judged: None, scored: None, pace: Pace::new(), started: VecDeque::new() })
+        Ok(Self { chunk, n_chunks, buffers, judged: None, scored: None, pace: Pace::new(), started: VecDeque::new() })
     }
 
     fn bound(&self, session: &GpuSession, ending: Ending) -> Result<Bound, EngineError> {
@@ -118,14 +123,13 @@ impl Evaluations {
         stages: &Bound,
         mut after: impl FnMut(&Device, &mut CommandEncoder, usize),
     ) -> Result<Option<crate::device::wgpu::SubmissionIndex>, EngineError> {
-        let chunk = session.key.evaluation.windows();
+        let chunk = self.chunk;
         let (tiles, n_models) = (session.key.evaluation.tiles, session.models.len());
         let streamed = session.windows.room().is_some();
         let mut submissions = Submissions::new(&mut self.pace);
         let mut last = None;
         let mut chunks = 0..self.n_chunks;
         while !chunks.is_empty() {
-            // The buffers of streamed windows hold one chunk.
             let n = if streamed { 1 } else { submissions.steps().min(chunks.len()) };
             let now = chunks.start..chunks.start + n;
             chunks.start = now.end;
@@ -180,12 +184,15 @@ impl Evaluations {
         let losses: Vec<f32> = device.finish(losses)?;
         let counts: Vec<u32> = device.finish(counts)?;
         let (n_models, classes) = (models.len(), models[0].network.spec().classes);
-        // A loss for four windows, chunk after chunk.
-        let quads = losses.len() / (self.n_chunks * n_models);
+        // That of each window, with room for a whole chunk.
+        let n_losses = losses.len() / (self.n_chunks * n_models);
         let evaluation = |(m, model): (usize, &Model)| {
             let n_windows = model.validation.len();
-            let loss_of = |quad: usize| losses[(quad / quads * n_models + m) * quads + quad % quads];
-            let loss: f64 = (0..n_windows.div_ceil(4)).map(|quad| f64::from(loss_of(quad))).sum();
+            let losses_of = |c: usize| {
+                let n = chunk_of(&model.validation, c, self.chunk).len();
+                losses[(c * n_models + m) * n_losses..][..n].iter()
+            };
+            let loss: f64 = (0..self.n_chunks).flat_map(losses_of).map(|&loss| f64::from(loss)).sum();
             let counts = &counts[m * classes * classes..][..classes * classes];
             Evaluation {
                 loss: loss / n_windows.max(1) as f64,
@@ -197,9 +204,9 @@ impl Evaluations {
 
     /// Scores (n_validation, classes) of the validation windows of each model.
     pub fn scores(&mut self, session: &mut GpuSession) -> Result<Vec<Vec<f32>>, EngineError> {
-        let (classes, chunk) = (session.key.layout.classes, session.key.evaluation.windows());
+        let (classes, windows) = (session.key.layout.classes, session.key.evaluation.windows());
         let n_models = session.models.len();
-        let n_scores = n_models * chunk * classes;
+        let n_scores = n_models * windows * classes;
         let bytes = 4 * n_scores as u64;
         if self.buffers.scores.is_none() {
             let usage = BufferUsages::STORAGE | BufferUsages::COPY_SRC;
@@ -222,9 +229,9 @@ impl Evaluations {
             reading.submission = submission.clone();
             let values: Vec<f32> = session.device.finish(reading)?;
             for ((model, scores), values) in
-                session.models.iter().zip(&mut scores).zip(values.chunks_exact(chunk * classes))
+                session.models.iter().zip(&mut scores).zip(values.chunks_exact(windows * classes))
             {
-                let n_windows = chunk_of(&model.validation, c, chunk).len();
+                let n_windows = chunk_of(&model.validation, c, self.chunk).len();
                 scores.extend_from_slice(&values[..n_windows * classes]);
             }
         }

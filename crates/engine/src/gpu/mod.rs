@@ -16,10 +16,11 @@ mod submissions;
 mod windows;
 
 use crate::device::OpenGpu;
-use crate::{Engine, EngineError, Member, Phase, Scorer, Session, Timings, WindowSet, check_fleet, check_scorer};
+use crate::{Engine, EngineError, Member, Phase, Scorer, Session, Timings, TrainingPlan, WindowSet, check_fleet, check_scorer};
 use triax_model::{Network, Scaler, Weights};
 
 use device::Device;
+use plan::{AugmentationKinds, Batch, Ending, FleetKey, FleetSize, Layout, OptimizerForm, Program};
 use scorer::GpuScorer;
 use session::{GpuSession, Options};
 
@@ -38,7 +39,7 @@ impl GpuEngine {
     /// A device whose limits are too low.
     pub fn new(opened: &OpenGpu) -> Result<Self, EngineError> {
         let device = Device::new(opened)?;
-        let options = Options { most_window_bytes: device.most_bytes() };
+        let options = Options { most_window_bytes: device.most_bytes(), planned_models: None };
         Ok(Self { device, options, timings: Timings::off() })
     }
 
@@ -46,6 +47,13 @@ impl GpuEngine {
     /// results.
     pub fn with_window_bytes(mut self, bytes: u64) -> Self {
         self.options.most_window_bytes = self.options.most_window_bytes.min(bytes);
+        self
+    }
+
+    /// Takes the kernels that are made for fleets of `models` models, instead of those for the fleet at hand. How a long sum
+    /// is split depends on the size of a fleet, and with it the last bits of its results.
+    pub fn with_kernels_for(mut self, models: usize) -> Self {
+        self.options.planned_models = Some(models);
         self
     }
 
@@ -66,7 +74,7 @@ impl Engine for GpuEngine {
     }
 
     fn capacity(&self, member: &Member<'_>, _windows: &WindowSet) -> usize {
-        session::capacity(&self.device, member)
+        session::capacity(&self.device, member, &self.options)
     }
 
     fn open(&self, fleet: &[Member<'_>], windows: &WindowSet) -> Result<Box<dyn Session>, EngineError> {
@@ -93,4 +101,38 @@ impl Engine for GpuEngine {
     fn set_timings(&mut self, timings: &Timings) {
         self.timings = timings.clone();
     }
+}
+
+/// The WGSL of every stage of a training step, of an evaluation and of scoring, in order, each with a name: what a fleet of
+/// `models` models with this network and plan runs on a device without subgroups.
+///
+/// # Errors
+/// What [`TrainingPlan::check`] refuses.
+pub fn wgsl(network: &Network, plan: &TrainingPlan, models: usize) -> Result<Vec<(String, String)>, EngineError> {
+    plan.check(network)?;
+    let layout = Layout::new(network);
+    let key = FleetKey {
+        size: FleetSize::of(models),
+        losses: vec![plan.loss],
+        optimizer: OptimizerForm::new(&plan.optimizer),
+        scaled: true,
+        drops: plan::dropout(network) > 0.0,
+        clips: plan.clip_norm.is_some(),
+        augmentation: AugmentationKinds::union(std::iter::once(&plan.augmentation)),
+        training: Batch::new(plan.batch_size),
+        evaluation: Batch::of_tiles(1),
+        subgroup: 1,
+        layout,
+    };
+    let passes = [
+        ("step", Program::training(&key)),
+        ("evaluation", Program::evaluation(&key, Ending::Judged)),
+        ("scoring", Program::evaluation(&key, Ending::Scored)),
+    ];
+    let named = |(pass, program): (&str, Program)| {
+        let stages = program.stages.into_iter().chain(program.results).enumerate();
+        let named = stages.map(|(n, stage)| (format!("{pass} {} {}", n + 1, stage.name), stage.source));
+        named.collect::<Vec<_>>()
+    };
+    Ok(passes.into_iter().flat_map(named).collect())
 }

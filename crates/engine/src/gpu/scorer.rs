@@ -20,6 +20,8 @@ pub(super) struct GpuScorer {
     network: Network,
     scaler: Option<Scaler>,
     batch: Batch,
+    /// The windows that there is room for.
+    at_once: usize,
     stages: Bound,
     buffers: Buffers,
     timings: Timings,
@@ -46,7 +48,7 @@ impl GpuScorer {
     ) -> Result<Self, EngineError> {
         let layout = Layout::new(network);
         let fitting = (options.most_window_bytes as usize / (4 * layout.window_values)).clamp(1, MOST_WINDOWS);
-        let batch = evaluation_batch(&layout, fitting, 1, None);
+        let batch = evaluation_batch(&layout, fitting, 1);
         let key = FleetKey {
             size: FleetSize::Few,
             // Loss, optimizer and batch have no influence on the scores.
@@ -67,7 +69,7 @@ impl GpuScorer {
         let buffer = |what: &str, bytes: usize| device.buffer(what, bytes as u64, storage);
         let buffers = Buffers {
             index: index(device, 1)?,
-            windows: buffer("windows", 4 * batch.windows() * layout.window_values)?,
+            windows: buffer("windows", 4 * fitting.min(batch.windows()) * layout.window_values)?,
             steps: buffer("windows to score", 4 * batch.step_words())?,
             members: buffer("model's settings", 4 * key.member_words())?,
             parameters: buffer("weights", 16 * (layout.weights + layout.weights_read_beyond()))?,
@@ -84,6 +86,7 @@ impl GpuScorer {
             device: device.clone(),
             network: network.clone(),
             scaler: scaler.cloned(),
+            at_once: fitting.min(batch.windows()),
             batch,
             stages,
             buffers,
@@ -114,7 +117,7 @@ impl Scorer for GpuScorer {
         let spec = self.network.spec();
         let window_values = spec.window * spec.channels;
         let mut scores = Vec::with_capacity(n_windows * spec.classes);
-        for windows in windows.chunks(self.batch.windows() * window_values) {
+        for windows in windows.chunks(self.at_once * window_values) {
             let n = windows.len() / window_values;
             // On the host, since a GPU may round a quotient differently, and every device is to score the same values.
             let mut values = windows.to_vec();

@@ -34,6 +34,8 @@ const EVALUATION_BYTES: usize = 256 << 20;
 pub(super) struct Options {
     /// The most bytes of a buffer of windows.
     pub most_window_bytes: u64,
+    /// The models that the kernels are made for, if not for those of each fleet.
+    pub planned_models: Option<usize>,
 }
 
 /// The host's state of a model.
@@ -96,14 +98,14 @@ fn bytes_of_model(key: &FleetKey, program: &Program) -> [(&'static str, usize); 
     ]
 }
 
-/// The key of `fleet` on `device`, if a chunk of streamed windows holds `room` of them.
-fn fleet_key(device: &Device, fleet: &[Member<'_>], room: Option<usize>) -> FleetKey {
+/// The key of `fleet` on `device`.
+fn fleet_key(device: &Device, fleet: &[Member<'_>], options: &Options) -> FleetKey {
     let first = &fleet[0];
     let used = |loss: &Loss| fleet.iter().any(|member| member.plan.loss == *loss);
     let layout = Layout::new(first.network);
     let n_validation = fleet.iter().map(|member| member.validation.len()).max().unwrap_or(0);
     FleetKey {
-        size: FleetSize::of(fleet.len()),
+        size: FleetSize::of(options.planned_models.unwrap_or(fleet.len())),
         losses: Loss::ALL.into_iter().filter(used).collect(),
         optimizer: OptimizerForm::new(&first.plan.optimizer),
         scaled: fleet.iter().any(|member| member.scaler.is_some()),
@@ -111,28 +113,24 @@ fn fleet_key(device: &Device, fleet: &[Member<'_>], room: Option<usize>) -> Flee
         clips: fleet.iter().any(|member| member.plan.clip_norm.is_some()),
         augmentation: AugmentationKinds::union(fleet.iter().map(|member| &member.plan.augmentation)),
         training: Batch::new(first.plan.batch_size),
-        evaluation: evaluation_batch(&layout, n_validation, fleet.len(), room),
+        evaluation: evaluation_batch(&layout, n_validation, fleet.len()),
         subgroup: device.subgroup(),
         layout,
     }
 }
 
-/// The windows of each model that an evaluation processes at the same time: a power of two of tiles, so that the folds of a
-/// study share their kernels.
-pub(super) fn evaluation_batch(layout: &Layout, n_windows: usize, n_models: usize, room: Option<usize>) -> Batch {
-    let fitting = Batch::new(n_windows.max(1));
-    let most_tiles = EVALUATION_BYTES / (n_models * layout.forward_rows * 4 * fitting.samples);
-    let mut tiles = fitting.tiles.next_power_of_two().min(1 << most_tiles.max(1).ilog2());
-    if let Some(room) = room {
-        tiles = tiles.min(1 << (room / (fitting.samples * n_models)).max(1).ilog2());
-    }
-    Batch { tiles, ..fitting }
+/// The tiles of each model that an evaluation processes at the same time: a power of two, so that the folds of a study share
+/// their kernels.
+pub(super) fn evaluation_batch(layout: &Layout, n_windows: usize, n_models: usize) -> Batch {
+    let one = Batch::of_tiles(1);
+    let most_tiles = EVALUATION_BYTES / (4 * n_models * layout.forward_rows * one.samples);
+    Batch::of_tiles(one.tiles_of(n_windows).max(1).next_power_of_two().min(1 << most_tiles.max(1).ilog2()))
 }
 
 /// The number of models like `member` that one session on `device` can hold.
-pub(super) fn capacity(device: &Device, member: &Member<'_>) -> usize {
+pub(super) fn capacity(device: &Device, member: &Member<'_>, options: &Options) -> usize {
     // The largest fleet has the most notes, and the least of them matter.
-    let key = FleetKey { size: FleetSize::Many, ..fleet_key(device, &[*member], None) };
+    let key = FleetKey { size: FleetSize::Many, ..fleet_key(device, &[*member], options) };
     let bytes: usize = bytes_of_model(&key, &Program::training(&key)).into_iter().map(|(_, bytes)| bytes).sum();
     // wgpu does not report the memory of a device. Most have several times the size of the largest buffer.
     let beside = (EVALUATION_BYTES + SUBMISSION_BYTES) as u64;
@@ -152,7 +150,7 @@ impl GpuSession {
         let n_models = fleet.len();
         let window_values = fleet[0].network.spec().window * fleet[0].network.spec().channels;
         let windows = Windows::new(device, set, window_values, options.most_window_bytes)?;
-        let key = fleet_key(device, fleet, windows.room());
+        let key = fleet_key(device, fleet, options);
         let too_large = |what: &str, needed: usize, limit: usize| EngineError::TooLarge {
             device: device.name(),
             what: what.to_owned(),
@@ -162,8 +160,7 @@ impl GpuSession {
         if n_models > MOST_GROUPS {
             return Err(too_large("the fleet", n_models, MOST_GROUPS));
         }
-        let most_validated = fleet.iter().map(|member| member.validation.len()).max().unwrap_or(0);
-        let batch_windows = n_models * key.evaluation.windows().min(most_validated).max(fleet[0].plan.batch_size);
+        let batch_windows = n_models * fleet[0].plan.batch_size;
         if let Some(room) = windows.room().filter(|&room| room < batch_windows) {
             return Err(too_large("one step's windows", 4 * window_values * batch_windows, 4 * window_values * room));
         }

@@ -11,8 +11,8 @@ pub(super) const MEMBER_HEAD: usize = 17;
 /// The words of a step before the indices of its windows: STEP_WINDOWS of `kernels/part/place.wgsl`.
 pub(super) const STEP_HEAD: usize = 8;
 
-/// The most samples of a tile.
-const MOST_SAMPLES: usize = 32;
+/// The samples of a whole tile.
+pub(super) const TILE: usize = 32;
 
 /// What a kernel depends on of an optimizer. Its settings are data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -54,8 +54,13 @@ pub(in crate::gpu) struct Batch {
 impl Batch {
     /// For `n` windows: tiles of 32, or one smaller tile.
     pub fn new(n: usize) -> Self {
-        let samples = n.next_power_of_two().clamp(4, MOST_SAMPLES);
+        let samples = n.next_power_of_two().clamp(4, TILE);
         Self { samples, tiles: n.div_ceil(samples).max(1) }
+    }
+
+    /// Whole tiles, also for fewer windows, so that no score depends on how many are scored at once.
+    pub fn of_tiles(tiles: usize) -> Self {
+        Self { samples: TILE, tiles }
     }
 
     /// Vectors of a row: quads of samples.
