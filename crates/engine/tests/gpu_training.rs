@@ -423,6 +423,51 @@ fn what_one_allocation_cannot_hold_is_refused_with_its_size_and_the_limit() {
     }
 }
 
+/// Folds of different lengths share their kernels, and nothing is read back inside an epoch but its results.
+#[test]
+fn kernels_are_compiled_once_and_an_epoch_is_read_back_once() {
+    let Some(engine) = gpu("kernels_are_compiled_once_and_an_epoch_is_read_back_once") else { return };
+    let (mut cases, orders) = fleet();
+    let mut n_kernels = None;
+    for fold in 0..3 {
+        cases.iter_mut().for_each(|case| case.validation.truncate(40 - fold));
+        let members: Vec<Member<'_>> = cases.iter().map(Case::member).collect();
+        let mut session = engine.open(&members, &cases[0].set).unwrap();
+        let before = engine.n_read_backs();
+        for epoch in 0..2 {
+            let epochs: Vec<MemberEpoch<'_>> = orders
+                .iter()
+                .map(|order| MemberEpoch {
+                    order,
+                    first_step: 12 * epoch,
+                    learning_rates: &[0.01; 12][..order.len().div_ceil(5)],
+                })
+                .collect();
+            let stretch = Stretch { steps: 0..12, members: &epochs };
+            session.start(&stretch, &mut |_| ControlFlow::Continue(())).unwrap();
+            session.start_validation().unwrap();
+        }
+        assert_eq!(engine.n_read_backs(), before, "nothing while steps are started");
+        for _ in 0..2 {
+            session.results().unwrap();
+            session.evaluations().unwrap();
+        }
+        assert_eq!(engine.n_read_backs(), before + 2 * 3, "results, losses and confusion counts of two epochs");
+        session.scores().unwrap();
+        session.weights().unwrap();
+        assert_eq!(engine.n_read_backs(), before + 2 * 3 + 2, "one chunk of scores, and all weights at once");
+        assert_eq!(*n_kernels.get_or_insert(engine.n_kernels()), engine.n_kernels(), "fold {fold}");
+    }
+    // A scorer has the kernels of other members, but the same for each network of a study.
+    let scorer = || engine.scorer(&cases[0].network, &cases[0].weights, None).unwrap();
+    scorer();
+    let n_kernels = engine.n_kernels();
+    let mut second = scorer();
+    second.scores(&cases[0].set.windows).unwrap();
+    second.scores(&cases[0].set.windows[..19 * 3]).unwrap();
+    assert_eq!(engine.n_kernels(), n_kernels);
+}
+
 /// In the very step in which they are there, whatever a driver makes of NaN in a maximum or a comparison: what is updated is
 /// looked at bit by bit.
 #[test]

@@ -16,7 +16,9 @@ mod submissions;
 mod windows;
 
 use crate::device::OpenGpu;
-use crate::{Engine, EngineError, Member, Phase, Scorer, Session, Timings, TrainingPlan, WindowSet, check_fleet, check_scorer};
+use crate::{
+    Engine, EngineError, Member, Phase, Scorer, Session, Timings, TrainingPlan, WindowSet, check_fleet, check_scorer,
+};
 use triax_model::{Network, Scaler, Weights};
 
 use device::Device;

@@ -1,13 +1,15 @@
-//! `triax model`: the layers of a network, without training it.
+//! `triax model`: the layers of a network, without training it, and the kernels that train it on a GPU.
 
+use std::fs;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use anyhow::Context;
 use serde_json::json;
 use triax::settings::{Entries, NetworkSettings};
 use triax::{Predictor, PredictorOptions, Settings, WhichWeights, is_study};
-use triax_model::{Network, NetworkSpec};
+use triax_model::{Network, NetworkSpec, whole_file};
 
 use super::options::{GivenSettings, positive};
 
@@ -16,7 +18,8 @@ Examples:
   triax model                                   the network that triax train trains by default
   triax model --window 200 --channels 6 --convs 16:5:2:2,32:3:1,32:3:1:2 --hidden 64
   triax model --config settings.json --classes 18
-  triax model runs/NAME                         the network of a run, of a weight file, or of a study";
+  triax model runs/NAME                         the network of a run, of a weight file, or of a study
+  triax model --wgsl kernels                    what trains it on a GPU, a file for each dispatch of a step";
 
 /// The options that describe a network.
 const SHAPE: [&str; 7] = ["config", "window", "channels", "classes", "convs", "hidden", "dropout"];
@@ -45,6 +48,13 @@ pub struct Args {
     /// Print the specification and the parameters as JSON
     #[arg(long)]
     json: bool,
+    /// Write the WGSL that trains the network on a GPU to this folder: a file for each stage of a step, of an evaluation and
+    /// of scoring, in the order in which they run. Loss, optimizer and augmentation are those of --config
+    #[arg(long, value_name = "DIR", conflicts_with = "json")]
+    wgsl: Option<PathBuf>,
+    /// With --wgsl: the models that are trained together. Small fleets have other kernels than large ones
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "wgsl", value_parser = positive())]
+    models: usize,
 }
 
 /// Runs the subcommand.
@@ -60,6 +70,11 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         None => Network::new(spec(&args)?)?,
     };
     let mut out = io::stdout().lock();
+    if let Some(folder) = &args.wgsl {
+        let sources = kernels(&network, &settings(&args)?, args.models)?;
+        write_kernels(&mut out, folder, &sources)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     if args.json {
         let parameters: Vec<_> =
             network.parameters().iter().map(|p| json!({"name": p.name, "shape": p.shape})).collect();
@@ -92,14 +107,41 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// The WGSL of every stage that trains `network` in a fleet of `models`, with the names of their files.
+fn kernels(network: &Network, settings: &Settings, models: usize) -> anyhow::Result<Vec<(String, String)>> {
+    let classes: Vec<String> = (0..network.spec().classes).map(|class| class.to_string()).collect();
+    let plan = settings.fit_plan(network, &classes)?.training;
+    let sources = triax_engine::wgsl(network, &plan, models)?.into_iter();
+    Ok(sources.map(|(name, source)| (format!("{}.wgsl", name.replace(' ', "-")), source)).collect())
+}
+
+/// Writes `sources` to a folder that is new or empty, so that it holds nothing of another network.
+fn write_kernels(out: &mut impl Write, folder: &Path, sources: &[(String, String)]) -> anyhow::Result<()> {
+    let in_folder = || folder.display().to_string();
+    fs::create_dir_all(folder).with_context(in_folder)?;
+    if fs::read_dir(folder).with_context(in_folder)?.next().is_some() {
+        anyhow::bail!("{} is not empty; name a new folder", folder.display());
+    }
+    for (name, source) in sources {
+        let path = folder.join(name);
+        whole_file::write(&path, source.as_bytes()).with_context(|| path.display().to_string())?;
+        writeln!(out, "{}", path.display())?;
+    }
+    Ok(())
+}
+
 /// The specification that options and config file describe.
 fn spec(args: &Args) -> anyhow::Result<NetworkSpec> {
-    let mut given: Entries = args.network.entries.clone();
-    given.extend(args.window.map(|window| ("window".to_owned(), window.into())));
-    let settings = match &args.config {
-        Some(file) => Settings::from_file_and(file, &given)?,
-        None => Settings::from_entries(&given)?,
-    };
+    let settings = settings(args)?;
     let window = settings.data.window.unwrap_or(NetworkSpec::default().window);
     Ok(settings.network.spec(window, args.channels, args.classes))
+}
+
+fn settings(args: &Args) -> anyhow::Result<Settings> {
+    let mut given: Entries = args.network.entries.clone();
+    given.extend(args.window.map(|window| ("window".to_owned(), window.into())));
+    Ok(match &args.config {
+        Some(file) => Settings::from_file_and(file, &given)?,
+        None => Settings::from_entries(&given)?,
+    })
 }
