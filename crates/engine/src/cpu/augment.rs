@@ -1,7 +1,7 @@
 //! Reads the windows of a tile as [`super::gather`] does, and varies each as [`Augmentation`] says.
 //!
 //! The arithmetic is in f32 at any float, so that every engine trains on the same values. Sine, cosine and logarithm are
-//! series of sums and products, the same as in `kernels/augment.wgsl`: those of a GPU may be wrong in the fourth digit.
+//! series of sums and products, the same as in `kernels/part/augment.wgsl`: those of a GPU may be wrong in the fourth digit.
 
 use std::array;
 use std::f32::consts::{LN_2, PI, SQRT_2, TAU};

@@ -1,4 +1,4 @@
-//! The loss as an operation over a batch. Twin of `kernels/loss_rows.wgsl`, with the same buffers.
+//! The loss as an operation over a batch. Twin of `kernels/stage/loss_rows.wgsl`, with the same buffers.
 
 use crate::{Loss, Real};
 
