@@ -16,16 +16,37 @@ var<workgroup> span: array<f32, SPAN * SPAN_STRIDE>;
 // gradient is made 0 by loss.wgsl, and 0 times what is finite adds nothing to a sum.
 fn take_span(tile: u32, first: u32, at: At) {
     prepare_windows(tile, at);
-    for (var i = local_idx; i < SPAN * SAMPLES; i += WORKGROUP) {
-        let row = first + i % SPAN;
-        let s = i / SPAN;
-        var value = 0.0;
-        if row < INPUT_ROWS && tile * SAMPLES + s < at.n_windows {
-            value = window_value(tile, s, row, at);
+    // Four values at a time are on their way, where they are no more than read.
+    const AT_ONCE: u32 = select(4u, 1u, VARIED);
+    for (var i = local_idx; i < SPAN * SAMPLES; i += AT_ONCE * WORKGROUP) {
+        let one = span_value(tile, first, i, at);
+        if AT_ONCE > 1u {
+            let two = span_value(tile, first, i + WORKGROUP, at);
+            let three = span_value(tile, first, i + 2u * WORKGROUP, at);
+            let four = span_value(tile, first, i + 3u * WORKGROUP, at);
+            keep_value(i + WORKGROUP, two);
+            keep_value(i + 2u * WORKGROUP, three);
+            keep_value(i + 3u * WORKGROUP, four);
         }
-        span[i % SPAN * SPAN_STRIDE + s] = value;
+        keep_value(i, one);
     }
     workgroupBarrier();
+}
+
+// Value `i` of a span from row `first` on: neighbours are rows of one window.
+fn span_value(tile: u32, first: u32, i: u32, at: At) -> f32 {
+    let row = first + i % SPAN;
+    let s = i / SPAN;
+    if s < SAMPLES && row < INPUT_ROWS && tile * SAMPLES + s < at.n_windows {
+        return window_value(tile, s, row, at);
+    }
+    return 0.0;
+}
+
+fn keep_value(i: u32, value: f32) {
+    if i < SPAN * SAMPLES {
+        span[i % SPAN * SPAN_STRIDE + i / SPAN] = value;
+    }
 }
 
 // Four samples of row `row` of the span.

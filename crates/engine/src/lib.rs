@@ -16,8 +16,9 @@
 //! | `cpu` | [`CpuEngine`], in f32 or f64; at f64 it is the reference for all other engines |
 //! | `gpu` | [`GpuEngine`], which composes the sources of `triax-kernels` and runs them through wgpu |
 //!
-//! Both engines take a training step in two passes: the sample pass runs each tile of windows through the network and back,
-//! the parameter pass sums the gradient of each parameter over the batch and updates it.
+//! The CPU takes a training step in two passes: the sample pass runs each tile of windows through the network and back, the
+//! parameter pass sums the gradient of each parameter over the batch and updates it. A GPU takes the same in a few more, a
+//! dispatch for each layer.
 //!
 //! This crate knows neither files, nor progress bars, nor subjects.
 

@@ -69,6 +69,7 @@ impl Pass<'_> {
             .number("CLASSES", key.layout.classes)
             .number("PARTS", if self.trains { key.parts() } else { 1 })
             .truth("SCALED", key.scaled)
+            .truth("VARIED", augments)
             .truth("RESAMPLES", augments && key.augmentation.resamples)
             .truth("TURNS", augments && key.augmentation.turns)
             .truth("JITTERS", augments && key.augmentation.jitters)
