@@ -220,14 +220,15 @@ impl Training {
             models: &[model],
             at_once: None,
             follows_validation: true,
+            wants_scores: true,
         };
         let mut observer = WithEvents { observer, events: Events::new(folder, self.tensorboard)? };
         let fit = if self.resumes { resume_run } else { fit_run };
         let outcome = fit(&job, folder, &extra, &mut observer)?;
         let events = observer.events.map_or(Ok(()), Events::finish);
         Ok(match outcome {
-            RunOutcome::Finished(summary) => {
-                let report = report::write(self, &summary);
+            RunOutcome::Finished { summary, scores } => {
+                let report = report::write(self, &summary, &scores.unwrap_or_default());
                 Outcome::Finished { summary: Box::new(summary), report, events }
             }
             RunOutcome::Interrupted { epoch, step } => Outcome::Interrupted { epoch, step, events },
