@@ -229,7 +229,7 @@ impl Training {
         Ok(match outcome {
             RunOutcome::Finished { summary, scores } => {
                 let report = report::write(self, &summary, &scores.unwrap_or_default());
-                Outcome::Finished { summary: Box::new(summary), report, events }
+                Outcome::Finished { summary, report, events }
             }
             RunOutcome::Interrupted { epoch, step } => Outcome::Interrupted { epoch, step, events },
         })
