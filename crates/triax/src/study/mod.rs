@@ -327,7 +327,14 @@ fn choose_devices(candidates: Vec<Candidates>, study: &Study) -> Result<Devices,
             true => AT_ONCE_ON_CPU.next_multiple_of(threads),
             false => even_groups(study.n_trainings(), capacity(study, engine.as_ref()).min(AT_ONCE_ON_GPU)),
         };
-        let open = move || engines::open(choice, &device).map(|open| open.engine).map_err(|error| error.in_full());
+        // The engine that is open already; a study that runs again opens another one.
+        let opened = Mutex::new(Some(engine));
+        let open = move || -> Result<Box<dyn Engine>, String> {
+            match opened.lock().unwrap_or_else(PoisonError::into_inner).take() {
+                Some(engine) => Ok(engine),
+                None => Ok(engines::open(choice, &device).map_err(|error| error.in_full())?.engine),
+            }
+        };
         devices.push(Device { name, open: Box::new(open), at_once });
     }
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
