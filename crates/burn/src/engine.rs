@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use burn::tensor::wgpu::WgpuSetup;
 use burn::tensor::{Device, ExecutionError, Tensor, TensorData};
 use triax_engine::device::{DeviceInfo, OpenGpu};
-use triax_engine::{Engine, EngineError, Member, Session, WindowSet, check_fleet, check_scores};
+use triax_engine::{Engine, EngineError, Member, Scorer, Session, WindowSet, check_fleet, check_scorer, count_windows};
 use triax_model::{Layer, Network, Scaler, Weights};
 
 use crate::parameters;
@@ -18,7 +18,7 @@ use crate::session::BurnSession;
 /// next layer.
 const WINDOWS_A_PASS: usize = 128;
 
-/// The bytes of windows that [`Engine::scores`] copies to the device at once.
+/// The bytes of windows that [`Scorer::scores`] copies to the device at once.
 const UPLOAD_BYTES: usize = 64 << 20;
 
 /// Burn on one device.
@@ -93,19 +93,39 @@ impl Engine for BurnEngine {
         Ok(Box::new(self.host.guard(|| Ok(BurnSession::new(&self.host, member, windows)))?))
     }
 
-    fn scores(
+    fn scorer(
         &self,
         network: &Network,
         weights: &Weights,
         scaler: Option<&Scaler>,
-        windows: &[f32],
-    ) -> Result<Vec<f32>, EngineError> {
-        let n_windows = check_scores(network, weights, scaler, windows)?;
+    ) -> Result<Box<dyn Scorer>, EngineError> {
+        check_scorer(network, weights, scaler)?;
+        Ok(Box::new(BurnScorer {
+            host: self.host.clone(),
+            network: network.clone(),
+            weights: weights.clone(),
+            scaler: scaler.cloned(),
+        }))
+    }
+}
+
+/// A network that scores windows. Each call uploads the weights.
+struct BurnScorer {
+    host: Host,
+    network: Network,
+    weights: Weights,
+    scaler: Option<Scaler>,
+}
+
+impl Scorer for BurnScorer {
+    fn scores(&mut self, windows: &[f32]) -> Result<Vec<f32>, EngineError> {
+        let Self { host, network, weights, scaler } = self;
+        let n_windows = count_windows(network, windows)?;
         let n_values = network.spec().window * network.spec().channels;
-        self.host.check_layers(network, WINDOWS_A_PASS.min(n_windows))?;
+        host.check_layers(network, WINDOWS_A_PASS.min(n_windows))?;
         let n_windows_at_once = (UPLOAD_BYTES / 4 / n_values).max(1);
-        self.host.guard(|| {
-            let device = &self.host.device;
+        host.guard(|| {
+            let device = &host.device;
             let cnn = SensorCnn::from_parameters(network, parameters::upload(weights, device));
             let mut scores = Vec::with_capacity(n_windows * network.spec().classes);
             for part in windows.chunks(n_windows_at_once * n_values) {

@@ -64,11 +64,25 @@ pub fn check_scores(
     scaler: Option<&Scaler>,
     windows: &[f32],
 ) -> Result<usize, EngineError> {
+    check_scorer(network, weights, scaler)?;
+    count_windows(network, windows)
+}
+
+/// Checks what every scorer requires: weights and scaler that fit the network.
+///
+/// # Errors
+/// [`EngineError::Input`] with the part that does not fit.
+pub fn check_scorer(network: &Network, weights: &Weights, scaler: Option<&Scaler>) -> Result<(), EngineError> {
     weights.fits(network).map_err(|problem| EngineError::Input(format!("the weights do not fit: {problem}")))?;
+    scaler.map_or(Ok(()), |scaler| scaler.fits(network.spec().channels)).map_err(EngineError::Input)
+}
+
+/// The number of windows that `windows` (n_windows, window, channels) holds.
+///
+/// # Errors
+/// [`EngineError::Input`] if that is no whole number.
+pub fn count_windows(network: &Network, windows: &[f32]) -> Result<usize, EngineError> {
     let (window, channels) = (network.spec().window, network.spec().channels);
-    if let Some(scaler) = scaler {
-        scaler.fits(channels).map_err(EngineError::Input)?;
-    }
     if !windows.len().is_multiple_of(window * channels) {
         return Err(EngineError::Input(format!(
             "{} values are no whole number of windows of {window} samples in {channels} channels",

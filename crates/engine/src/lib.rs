@@ -3,13 +3,14 @@
 //! An [`Engine`] trains on one device. [`Engine::open`] takes a fleet (one or more models of one shape, each a
 //! [`Member`] with a [`TrainingPlan`]) and a [`WindowSet`], and returns a [`Session`]: the state of the fleet's
 //! training, resident on the device. A session starts a [`Stretch`] of steps at a time, and later returns a [`StepResult`]
-//! for each step of each member.
+//! for each step of each member. [`Engine::scorer`] takes a trained network, and returns a [`Scorer`] of windows.
 //!
 //! | module | contents |
 //! |---|---|
 //! | `fleet`, `training_plan`, `optimizer`, `augmentation` | what is trained, and how |
 //! | `windows` | the data |
 //! | `stretch`, `evaluation`, `confusion`, `state` | what a session is asked for, and what it returns |
+//! | `timings` | where the time goes, if somebody asks |
 //! | [`device`] | the devices of this machine |
 //! | `cpu` | [`CpuEngine`], in f32 or f64; at f64 it is the reference for all other engines |
 //! | `gpu` | [`GpuEngine`], which composes the sources of `triax-kernels` and runs them through wgpu |
@@ -29,6 +30,7 @@ mod gpu;
 mod optimizer;
 mod state;
 mod stretch;
+mod timings;
 mod training_plan;
 mod windows;
 
@@ -40,11 +42,12 @@ pub use augmentation::Augmentation;
 pub use confusion::Confusion;
 pub use cpu::{BatchTrace, CpuEngine, Float, StageTime, gradients, stage_times};
 pub use evaluation::{Evaluation, NotFinite};
-pub use fleet::{Member, can_share, check_fleet, check_scores, check_weights};
+pub use fleet::{Member, can_share, check_fleet, check_scorer, check_scores, check_weights, count_windows};
 pub use gpu::GpuEngine;
 pub use optimizer::Optimizer;
 pub use state::SessionState;
 pub use stretch::{MemberEpoch, Progress, StepResult, Stretch};
+pub use timings::{Phase, PhaseGuard, PhaseTime, StageRow, Timings, TimingsFound};
 pub use training_plan::TrainingPlan;
 pub use windows::WindowSet;
 
@@ -98,18 +101,51 @@ pub trait Engine {
     /// What [`check_fleet`] refuses; a fleet that the device cannot hold; a device that fails.
     fn open(&self, fleet: &[Member<'_>], windows: &WindowSet) -> Result<Box<dyn Session>, EngineError>;
 
-    /// Scores (n_windows, classes) of `windows` (n_windows, window, channels), without dropout. `windows` holds the
-    /// sensors' values; `scaler`, if any, standardises them with the same bits as [`Scaler::apply`].
+    /// Opens a [`Scorer`] for a network with these weights. `scaler`, if any, standardises the sensors' values with the
+    /// same bits as [`Scaler::apply`].
     ///
     /// # Errors
-    /// What [`check_scores`] refuses; windows that the device cannot hold; a device that fails.
+    /// What [`check_scorer`] refuses; a network that the device cannot hold; a device that fails.
+    fn scorer(
+        &self,
+        network: &Network,
+        weights: &Weights,
+        scaler: Option<&Scaler>,
+    ) -> Result<Box<dyn Scorer>, EngineError>;
+
+    /// Scores of windows, from a scorer for this call only.
+    ///
+    /// # Errors
+    /// As [`Engine::scorer`] and [`Scorer::scores`].
     fn scores(
         &self,
         network: &Network,
         weights: &Weights,
         scaler: Option<&Scaler>,
         windows: &[f32],
-    ) -> Result<Vec<f32>, EngineError>;
+    ) -> Result<Vec<f32>, EngineError> {
+        self.scorer(network, weights, scaler)?.scores(windows)
+    }
+
+    /// The recorder of where the time goes, for this engine and for those who use it.
+    fn timings(&self) -> &Timings {
+        static OFF: Timings = Timings::off();
+        &OFF
+    }
+
+    /// Records from now on in `timings`, also in the sessions and scorers that are opened later. An engine that records
+    /// nothing ignores it.
+    fn set_timings(&mut self, _timings: &Timings) {}
+}
+
+/// A network that scores windows on a device, call after call.
+pub trait Scorer {
+    /// Scores (n_windows, classes) of `windows` (n_windows, window, channels), without dropout. `windows` holds the
+    /// sensors' values. The scores of a window do not depend on the others.
+    ///
+    /// # Errors
+    /// What [`count_windows`] refuses; windows that the device cannot hold; a device that fails.
+    fn scores(&mut self, windows: &[f32]) -> Result<Vec<f32>, EngineError>;
 }
 
 /// A callback for the progress of [`Session::start`]. Any thread that takes steps may call it, one at a time.

@@ -110,6 +110,17 @@ pub enum Layer {
     },
 }
 
+impl Layer {
+    /// Multiply-adds of the forward pass for one window.
+    pub fn multiply_adds(&self) -> u64 {
+        match self {
+            Self::Conv { input, output, kernel, .. } => (output.0 * output.1 * kernel * input.1) as u64,
+            Self::Dense { inputs, units, .. } => (inputs * units) as u64,
+            Self::MaxPool { .. } | Self::Dropout { .. } => 0,
+        }
+    }
+}
+
 /// A parameter tensor in Keras's layout.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Parameter {

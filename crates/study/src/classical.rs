@@ -4,6 +4,8 @@ use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
+use triax_engine::{Phase, Timings};
+
 use crate::baselines::{self, BaselineFold};
 use crate::grid::Study;
 use crate::{Gap, StudyError};
@@ -34,12 +36,16 @@ impl Classical {
 pub struct ClassicalBeside(JoinHandle<Result<Classical, StudyError>>);
 
 impl ClassicalBeside {
-    /// Starts to train the baselines of `study` on `n_threads` threads.
-    pub fn start(study: Arc<Study>, n_threads: usize) -> Self {
+    /// Starts to train the baselines of `study` on `n_threads` threads. `timings` records how long that takes.
+    pub fn start(study: Arc<Study>, n_threads: usize, timings: &Timings) -> Self {
+        let timings = timings.clone();
         // Threads of their own: those of the process make the orders of windows, for which a device waits.
-        Self(std::thread::spawn(move || match rayon::ThreadPoolBuilder::new().num_threads(n_threads).build() {
-            Ok(threads) => threads.install(|| Classical::train(&study)),
-            Err(_) => Classical::train(&study),
+        Self(std::thread::spawn(move || {
+            let _baselines = timings.phase(Phase::Baselines);
+            match rayon::ThreadPoolBuilder::new().num_threads(n_threads).build() {
+                Ok(threads) => threads.install(|| Classical::train(&study)),
+                Err(_) => Classical::train(&study),
+            }
         }))
     }
 

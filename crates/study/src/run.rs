@@ -7,7 +7,7 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use triax_engine::{Engine, StepResult, can_share};
+use triax_engine::{Engine, Phase, StepResult, Timings, can_share};
 use triax_model::WeightFile;
 use triax_trainer::{FitOutcome, FitSize, Job, Model, ModelResult, Observer, TrainedModel, fit};
 
@@ -30,12 +30,14 @@ pub struct Device<'a> {
 }
 
 /// Which trainings to run, and what to keep.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Options {
     /// The share to train.
     pub share: Share,
     /// Whether to write weight files.
     pub keeps_weights: bool,
+    /// The recorder of where the time goes.
+    pub timings: Timings,
 }
 
 /// How a run of a study ended without an error.
@@ -65,12 +67,14 @@ pub enum Outcome {
 pub fn run(
     study: &Study,
     devices: &[Device<'_>],
-    options: Options,
+    options: &Options,
     folder: &StudyFolder,
     observer: &mut dyn Observer,
 ) -> Result<Outcome, StudyError> {
+    let catching_up = options.timings.phase(Phase::Files);
     let files = folder.trainings(study)?;
     tables::write(study, folder, &files)?;
+    drop(catching_up);
     let done: BTreeSet<usize> = files.into_keys().collect();
     let (groups, numbers) = (groups(study, devices, options.share), share_numbers(study, options.share));
     let size = size(study, &numbers, &done);
@@ -100,7 +104,8 @@ pub fn run(
         Ok(ControlFlow::Continue(()))
     };
     let panicked = || StudyError::Device("a thread of the study panicked".into());
-    let writer = Writer { study, folder, progress: &progress, failed: &failed };
+    let timings = options.timings.clone();
+    let writer = Writer { study, folder, progress: &progress, failed: &failed, timings };
     let (ends, written) = std::thread::scope(|scope| {
         let writing = scope.spawn(|| writer.write_all(ended));
         let work = &work;
@@ -114,12 +119,15 @@ pub fn run(
         let others = others.into_iter().map(|other| other.join().unwrap_or_else(|_| Err(panicked())));
         let ends: Vec<_> = std::iter::once(own).chain(others).collect();
         // All senders are gone: the writer ends with what it has.
+        let _files = options.timings.phase(Phase::Files);
         (ends, writing.join().unwrap_or_else(|_| Err(panicked())))
     });
     let n_done = progress.into_inner().unwrap_or_else(PoisonError::into_inner).n_done;
+    let sorting = options.timings.phase(Phase::Files);
     // Rows were appended as trainings ended. The tables are rewritten in the order of the numbers, also after an error.
     let sorted = folder.trainings(study).and_then(|files| tables::write(study, folder, &files));
     written?;
+    drop(sorting);
     let mut stopped = false;
     for end in ends {
         stopped |= end?.is_break();
@@ -196,7 +204,7 @@ pub(crate) struct Progress<'a> {
 /// Trains groups on one device.
 struct Worker<'a, 'o> {
     study: &'a Study,
-    options: Options,
+    options: &'a Options,
     device: &'a Device<'a>,
     engine: &'a dyn Engine,
     progress: &'a Mutex<Progress<'o>>,
@@ -209,7 +217,9 @@ impl Worker<'_, '_> {
     fn train(&self, numbers: &[usize], sender: &SyncSender<Vec<Ended>>) -> Result<ControlFlow<()>, StudyError> {
         let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let clock = Instant::now();
+        let preparing = self.engine.timings().phase(Phase::Preparing);
         let inputs = TrainingInputs::prepare(self.study, numbers.iter().copied());
+        drop(preparing);
         let models: Vec<Model<'_>> = inputs.iter().map(|inputs| inputs.model(self.study)).collect();
         let job = Job {
             engine: self.engine,
@@ -225,8 +235,11 @@ impl Worker<'_, '_> {
         let seconds = clock.elapsed().as_secs_f64() / numbers.len() as f64;
         let ends =
             inputs.into_iter().zip(results).map(|(inputs, result)| self.ended(inputs, result, (started, seconds)));
+        let ends = ends.collect();
+        // While as many files wait as may.
+        let _files = self.options.timings.phase(Phase::Files);
         // Nobody receives after an error, which is that of the study.
-        Ok(match sender.send(ends.collect()) {
+        Ok(match sender.send(ends) {
             Ok(()) => ControlFlow::Continue(()),
             Err(_) => ControlFlow::Break(()),
         })
@@ -422,8 +435,8 @@ mod tests {
         folder: &StudyFolder,
         log: &mut dyn Observer,
     ) -> Result<Outcome, StudyError> {
-        let options = Options { share: Share::WHOLE, keeps_weights: true };
-        run(study, &devices(n_devices, 3), options, folder, log)
+        let options = Options { share: Share::WHOLE, keeps_weights: true, timings: Timings::off() };
+        run(study, &devices(n_devices, 3), &options, folder, log)
     }
 
     #[test]
@@ -495,16 +508,21 @@ mod tests {
         let study = Arc::new(study);
         let scratch = tempfile::tempdir().unwrap();
         let folder = StudyFolder::open(&scratch.path().join("study"), &json!({}), &json!({})).unwrap();
-        let beside = ClassicalBeside::start(study.clone(), 2);
-        train(&study, 1, &folder, &mut ());
+        let timings = Timings::on();
+        let beside = ClassicalBeside::start(study.clone(), 2, &timings);
+        let options = Options { share: Share::WHOLE, keeps_weights: true, timings: timings.clone() };
+        assert_eq!(run(&study, &devices(1, 3), &options, &folder, &mut ()).unwrap(), Outcome::Finished);
         let facts = || Facts {
             shared_settings: BTreeMap::new(),
             command: String::new(),
             version: String::new(),
             baselines: true,
+            timings: Timings::off(),
         };
         let read = |name: &str| std::fs::read(folder.path().join(name)).unwrap();
         summarise(&study, &folder, facts(), Some(beside)).unwrap();
+        let beside: Vec<Phase> = timings.found().unwrap().beside.iter().map(|row| row.phase).collect();
+        assert_eq!(beside, [Phase::Files, Phase::Baselines]);
         let (found, table) = (read("summary.json"), read("baselines.csv"));
         summarise(&study, &folder, facts(), None).unwrap();
         assert_eq!(read("summary.json"), found);

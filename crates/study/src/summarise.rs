@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use triax_data::Folds;
-use triax_engine::Confusion;
+use triax_engine::{Confusion, Phase, Timings};
 use triax_losses::predicted_classes;
 use triax_trainer::{Mistake, Reliability, SubjectFigures, worst_mistakes};
 
@@ -36,6 +36,8 @@ pub struct Facts {
     pub version: String,
     /// Whether classical methods are trained on the same folds.
     pub baselines: bool,
+    /// The recorder of where the time goes.
+    pub timings: Timings,
 }
 
 /// Summarises the study in `folder`, and writes all tables and `summary.json`. If it has baselines, they are those that were
@@ -49,6 +51,7 @@ pub fn summarise(
     facts: Facts,
     beside: Option<ClassicalBeside>,
 ) -> Result<Summary, StudyError> {
+    let _statistics = facts.timings.phase(Phase::Statistics);
     let files = folder.trainings(study)?;
     if let Some(first) = (0..study.n_trainings()).find(|number| !files.contains_key(number)) {
         let (n_missing, n_trainings) = (study.n_trainings() - files.len(), study.n_trainings());
@@ -66,6 +69,7 @@ pub fn summarise(
         }
     }
     let (baseline_folds, gap) = if facts.baselines {
+        let _baselines = facts.timings.phase(Phase::Baselines);
         let Classical { folds, gap } = beside.map_or_else(|| Classical::train(study), ClassicalBeside::finish)?;
         tables::write_baselines(&folds, folder)?;
         (folds, gap)

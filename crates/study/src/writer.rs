@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::mpsc::Receiver;
 use std::sync::{Mutex, PoisonError};
 
+use triax_engine::{Phase, Timings};
 use triax_model::WeightFile;
 
 use crate::StudyError;
@@ -31,6 +32,7 @@ pub(crate) struct Writer<'a, 'o> {
     pub progress: &'a Mutex<Progress<'o>>,
     /// Set when a file could not be written: there is no use in further trainings.
     pub failed: &'a AtomicBool,
+    pub timings: Timings,
 }
 
 impl Writer<'_, '_> {
@@ -46,6 +48,8 @@ impl Writer<'_, '_> {
     /// Writes the files of a group and their rows of the tables, and reports the group as ended. Files that can be written
     /// are, also if others cannot.
     fn write(&self, group: Vec<Ended>) -> Result<(), StudyError> {
+        // Of this thread only: the others would count the same time again.
+        let _files = self.timings.phase(Phase::Files);
         let (next, errors) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
         let write_some = || {
             while let Some(ended) = group.get(next.fetch_add(1, Relaxed)) {

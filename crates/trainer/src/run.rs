@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use triax_engine::Phase;
+
 use crate::checkpoint::Checkpoint;
 use crate::error::{FitError, FolderError};
 use crate::identity::Identity;
@@ -163,6 +165,7 @@ impl Run<'_> {
             None => last_file.weights = single(weights),
         }
         let summary = Summary { epochs, stopped_early: epochs < plan.epochs, best, last };
+        let _files = self.training.job.engine.timings().phase(Phase::Files);
         self.folder.write_best(&best_file)?;
         self.folder.write_last(&last_file)?;
         self.folder.write_summary(&summary)?;
@@ -172,6 +175,7 @@ impl Run<'_> {
     /// The scores of the validation windows with the present weights, if the job wants them.
     fn scores(&mut self) -> Result<Option<Vec<f32>>, FitError> {
         let Training { job, session, .. } = &mut self.training;
+        let _scoring = job.engine.timings().phase(Phase::Scoring);
         Ok(if job.wants_scores { Some(single(session.scores()?)) } else { None })
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use triax_engine::{SessionState, StepResult};
+use triax_engine::{Phase, SessionState, StepResult, Timings};
 use triax_model::{WeightFile, Weights};
 
 use crate::checkpoint::Checkpoint;
@@ -33,6 +33,7 @@ pub(crate) struct RunFiles<'a> {
     unsaved: Option<Checkpoint>,
     /// When the checkpoint on the disk was written.
     saved: Instant,
+    timings: &'a Timings,
 }
 
 impl<'a> RunFiles<'a> {
@@ -60,12 +61,14 @@ impl<'a> RunFiles<'a> {
             best_on_disk: progress.best.map(|best| best.epoch),
             unsaved: None,
             saved: Instant::now(),
+            timings: job.engine.timings(),
         })
     }
 
     /// Logs the steps that follow the first `n_before` of the run, if the plan asks for it.
     pub(crate) fn append_steps(&mut self, n_before: u64, results: &[StepResult]) -> Result<(), FolderError> {
         let Some(steps) = &mut self.steps else { return Ok(()) };
+        let _files = self.timings.phase(Phase::Files);
         steps.append((n_before + 1..).zip(results).map(|(step, result)| StepRecord { step, loss: result.loss }))
     }
 
@@ -76,6 +79,7 @@ impl<'a> RunFiles<'a> {
         model: &ModelState<'_>,
         state: SessionState,
     ) -> Result<(), FitError> {
+        let _files = self.timings.phase(Phase::Files);
         if model.progress.best.is_some_and(|best| best.epoch == record.epoch) {
             self.best = Some(state.weights.clone());
         }
@@ -107,6 +111,7 @@ impl<'a> RunFiles<'a> {
     /// killed, what it has written after the checkpoint is cut off or written again when it resumes.
     pub(crate) fn save(&mut self) -> Result<(), FitError> {
         let Some(checkpoint) = self.unsaved.take() else { return Ok(()) };
+        let _files = self.timings.phase(Phase::Files);
         self.history.sync()?;
         self.steps.as_ref().map_or(Ok(()), JsonLines::sync)?;
         let best = checkpoint.progress.best.map(|best| best.epoch);

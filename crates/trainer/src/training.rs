@@ -4,7 +4,9 @@ use std::ops::{ControlFlow, Range};
 use std::time::Instant;
 
 use rayon::prelude::*;
-use triax_engine::{Engine, EngineError, Evaluation, Member, MemberEpoch, Optimizer, Session, SessionState, Stretch};
+use triax_engine::{
+    Engine, EngineError, Evaluation, Member, MemberEpoch, Optimizer, Phase, Session, SessionState, Stretch,
+};
 use triax_model::Weights;
 
 use crate::error::FitError;
@@ -172,6 +174,7 @@ impl<'a> Training<'a> {
     /// The windows that each model visits in the epoch after the first `epochs`.
     fn orders(&self, epochs: usize) -> Vec<Vec<u32>> {
         // In parallel: one thread would take 0.1 s to shuffle thousands of windows for each of a thousand models.
+        let _preparing = self.job.engine.timings().phase(Phase::Preparing);
         let labels = &*self.job.windows.labels;
         self.models.par_iter().map(|model| model.order(epochs, labels)).collect()
     }
@@ -363,10 +366,12 @@ impl<'a> Training<'a> {
             Some(weights) => weights,
             None => self.session.weights()?, // every model broke down
         };
+        let scoring = self.job.engine.timings().phase(Phase::Scoring);
         let scores: Vec<Option<Vec<f32>>> = match self.job.wants_scores {
             true => self.session.scores()?.into_iter().map(Some).collect(),
             false => vec![None; self.models.len()],
         };
+        drop(scoring);
         let ends = self.models.into_iter().zip(weights).zip(scores);
         Ok(ends.map(|((model, weights), scores)| model.into_result(weights, scores)).collect())
     }

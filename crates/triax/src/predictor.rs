@@ -1,13 +1,14 @@
 //! Predictors: the network of a run folder or of a weight file, or the networks of a study as an ensemble.
 
 use std::borrow::Cow;
+use std::cell::{OnceCell, RefCell};
 use std::path::{Path, PathBuf};
 
 use triax_data::{Corpus, PerWindow};
-use triax_engine::Engine;
 use triax_engine::device::{DeviceChoice, DeviceInfo};
+use triax_engine::{Engine, Scorer};
 use triax_losses::{Loss, predicted_class};
-use triax_model::{Network, NetworkSpec, WeightFile};
+use triax_model::{Layer, Network, NetworkSpec, WeightFile};
 use triax_study::{EnsembleScores, Kind, Summary, kept_networks};
 
 use crate::engines::{OpenEngine, open_choice};
@@ -16,6 +17,10 @@ use crate::run::Run;
 use crate::settings::{EngineName, declare::named};
 use crate::study::{Description, is_study};
 use crate::{Error, Notice};
+
+/// Multiply-adds for which a GPU is worth opening where the device is `auto`. A processor does this many in about a
+/// second, and to open a GPU and compile for it takes about as long.
+const WORTH_A_GPU: u64 = 20_000_000_000;
 
 named! {
     /// Selects weights of a run.
@@ -34,7 +39,8 @@ pub struct PredictorOptions {
     pub weights: WhichWeights,
     /// Name of the study's setting whose networks predict. By default, the one with the best macro-F1.
     pub setting: Option<String>,
-    /// Device to compute on.
+    /// Device to compute on. With `auto`, the CPU scores streams and all that takes it less than about a second; for more
+    /// windows at once, it is the first hardware GPU.
     pub device: DeviceChoice,
 }
 
@@ -49,7 +55,10 @@ impl Default for PredictorOptions {
 pub struct Predictor {
     /// Never empty.
     members: Vec<Member>,
-    open: OpenEngine,
+    /// On the device that was named, or on the CPU with `auto`.
+    scoring: Scoring,
+    /// On the device for many windows; none with a device that was named. It is opened when it is needed.
+    for_many: Option<OnceCell<Scoring>>,
     /// Names of the channels, if the weight files have them.
     pub channels: Option<Vec<String>>,
     /// Display name of each class.
@@ -186,13 +195,16 @@ impl Predictor {
             let names: Option<Vec<String>> = first.extra.get(key).and_then(|names| serde_json::from_str(names).ok());
             names.filter(|names| names.len() == n)
         };
-        let (open, notices) = open_choice(EngineName::Fused, options.device)?;
+        let for_many = (options.device == DeviceChoice::Auto).then(OnceCell::new);
+        let device = if for_many.is_some() { DeviceChoice::Cpu } else { options.device };
+        let (open, notices) = open_choice(EngineName::Fused, device)?;
         Ok(Self {
             channels: list("channels", first.spec.channels),
             class_names: list("class_names", first.spec.classes).unwrap_or_else(|| first.classes.clone()),
             step: first.extra.get("step").and_then(|step| step.parse().ok()).filter(|step| *step > 0),
+            scoring: Scoring::new(open, members.len()),
+            for_many,
             members,
-            open,
             origin,
             notices,
         })
@@ -213,14 +225,34 @@ impl Predictor {
         &self.members[0].file.classes
     }
 
-    /// The device that computes.
+    /// The device that computes. With `auto`, this is the CPU until there are windows enough for another device.
     pub fn device(&self) -> &DeviceInfo {
-        &self.open.device
+        &self.most_capable().open.device
     }
 
-    /// The engine that computes.
+    /// The engine that computes on [`Predictor::device`].
     pub fn engine(&self) -> &dyn Engine {
-        self.open.engine.as_ref()
+        self.most_capable().open.engine.as_ref()
+    }
+
+    fn most_capable(&self) -> &Scoring {
+        self.for_many.as_ref().and_then(OnceCell::get).unwrap_or(&self.scoring)
+    }
+
+    /// What scores `n_windows` windows at once by `n_networks` networks.
+    fn scoring_of(&self, n_windows: usize, n_networks: usize) -> Result<&Scoring, Error> {
+        let a_window: u64 = self.members[0].network.layers().iter().map(Layer::multiply_adds).sum();
+        let multiply_adds = a_window.saturating_mul(n_windows as u64).saturating_mul(n_networks as u64);
+        match &self.for_many {
+            Some(for_many) if multiply_adds >= WORTH_A_GPU => {
+                if let Some(known) = for_many.get() {
+                    return Ok(known);
+                }
+                let (open, _) = open_choice(EngineName::Fused, DeviceChoice::Auto)?;
+                Ok(for_many.get_or_init(|| Scoring::new(open, self.members.len())))
+            }
+            _ => Ok(&self.scoring),
+        }
     }
 
     /// An entry in the metadata of the weight files.
@@ -245,25 +277,47 @@ impl Predictor {
     /// # Errors
     /// A number of values that is not a multiple of a window's.
     pub fn scores(&self, windows: &[f32]) -> Result<Vec<f32>, Error> {
+        self.scores_by(self.scoring_of(self.n_windows(windows), self.members.len())?, windows)
+    }
+
+    /// Like [`Predictor::scores`], for a window at a time. With `auto`, no GPU is opened.
+    pub(crate) fn scores_of_one(&self, window: &[f32]) -> Result<Vec<f32>, Error> {
+        self.scores_by(&self.scoring, window)
+    }
+
+    fn scores_by(&self, scoring: &Scoring, windows: &[f32]) -> Result<Vec<f32>, Error> {
         match self.members.as_slice() {
-            [one] => one.scores(self.engine(), windows),
-            several => self.combined(several.iter(), windows),
+            [one] => scoring.scores(0, one, windows),
+            several => self.combined(scoring, several.iter().enumerate(), windows),
         }
+    }
+
+    /// The number of windows, rounded down.
+    fn n_windows(&self, windows: &[f32]) -> usize {
+        windows.len() / (self.spec().window * self.spec().channels)
     }
 
     /// Like [`Predictor::scores`], with the networks of one fold of a study. `None` if all of them broke down.
     pub(crate) fn scores_of_fold(&self, fold: &str, windows: &[f32]) -> Result<Option<Vec<f32>>, Error> {
-        let mut members = self.members.iter().filter(|member| member.fold.as_deref() == Some(fold)).peekable();
-        match members.peek() {
-            Some(_) => self.combined(members, windows).map(Some),
-            None => Ok(None),
+        let members = self.members.iter().enumerate().filter(|(_, member)| member.fold.as_deref() == Some(fold));
+        match members.clone().count() {
+            0 => Ok(None),
+            n_networks => {
+                let scoring = self.scoring_of(self.n_windows(windows), n_networks)?;
+                self.combined(scoring, members, windows).map(Some)
+            }
         }
     }
 
-    fn combined<'a>(&self, members: impl Iterator<Item = &'a Member>, windows: &[f32]) -> Result<Vec<f32>, Error> {
+    fn combined<'a>(
+        &self,
+        scoring: &Scoring,
+        members: impl Iterator<Item = (usize, &'a Member)>,
+        windows: &[f32],
+    ) -> Result<Vec<f32>, Error> {
         let mut combined = EnsembleScores::new(self.loss()?, self.classes().len());
-        for member in members {
-            combined.add(&member.scores(self.engine(), windows)?);
+        for (idx, member) in members {
+            combined.add(&scoring.scores(idx, member, windows)?);
         }
         Ok(combined.scores())
     }
@@ -361,14 +415,132 @@ impl Member {
             per_window.map_err(|problem| Error::Input(format!("{}: {PER_WINDOW}: {problem}", path.display())))?;
         Ok(Self { file, network, per_window, fold })
     }
+}
 
-    /// Scores of windows in the sensor's unit. They are normalised and standardised as in training.
-    fn scores(&self, engine: &dyn Engine, windows: &[f32]) -> Result<Vec<f32>, Error> {
-        let (file, spec) = (&self.file, &self.file.spec);
+/// The networks of a predictor on one device.
+struct Scoring {
+    open: OpenEngine,
+    /// One for each network, as soon as it has scored.
+    scorers: RefCell<Vec<Option<Box<dyn Scorer>>>>,
+}
+
+impl Scoring {
+    fn new(open: OpenEngine, n_networks: usize) -> Self {
+        Self { open, scorers: RefCell::new((0..n_networks).map(|_| None).collect()) }
+    }
+
+    /// Scores by network `idx`, which is `member`, of windows in the sensor's unit. They are normalised and standardised
+    /// as in training.
+    fn scores(&self, idx: usize, member: &Member, windows: &[f32]) -> Result<Vec<f32>, Error> {
+        let Member { file, network, per_window, .. } = member;
         let mut windows = Cow::Borrowed(windows);
-        if let Some(per_window) = self.per_window {
-            per_window.apply(windows.to_mut(), spec.window, spec.channels).map_err(Error::Input)?;
+        if let Some(per_window) = per_window {
+            per_window.apply(windows.to_mut(), file.spec.window, file.spec.channels).map_err(Error::Input)?;
         }
-        Ok(engine.scores(&self.network, &file.weights, file.scaler.as_ref(), &windows)?)
+        let mut scorers = self.scorers.borrow_mut();
+        let scorer = match &mut scorers[idx] {
+            Some(open) => open,
+            empty => empty.insert(self.open.engine.scorer(network, &file.weights, file.scaler.as_ref())?),
+        };
+        Ok(scorer.scores(&windows)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+    use triax_engine::{CpuEngine, EngineError, Session, WindowSet};
+    use triax_model::{Scaler, Weights};
+
+    use super::*;
+    use crate::{Sample, StreamPredictor};
+
+    fn predictor(device: DeviceChoice) -> Predictor {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("network.safetensors");
+        let spec = NetworkSpec { window: 16, channels: 2, classes: 2, ..NetworkSpec::default() };
+        let spec = NetworkSpec { convs: spec.convs[..1].to_vec(), ..spec };
+        let weights = Weights::glorot_uniform(&Network::new(spec.clone()).unwrap(), 0);
+        let classes = ["a", "b"].map(str::to_owned).to_vec();
+        WeightFile { weights, spec, classes, scaler: None, extra: BTreeMap::new() }.write(&path).unwrap();
+        Predictor::open_with(&path, &PredictorOptions { device, ..PredictorOptions::default() }).unwrap()
+    }
+
+    /// Whether another device than the first was looked for.
+    fn has_looked(predictor: &Predictor) -> bool {
+        predictor.for_many.as_ref().is_some_and(|for_many| for_many.get().is_some())
+    }
+
+    #[test]
+    fn streams_and_few_windows_stay_on_the_cpu_and_many_may_leave_it() {
+        let predictor = predictor(DeviceChoice::Auto);
+        let mut stream = StreamPredictor::new(&predictor, 16);
+        let rows = (0..32).filter(|&row| {
+            let values = [row as f32 / 32.0, 0.5];
+            stream.push(&Sample { values: &values, ..Sample::default() }).unwrap().is_some()
+        });
+        assert_eq!(rows.count(), 2);
+        assert_eq!(predictor.scores(&[0.25; 3 * 32]).unwrap().len(), 3 * 2);
+        assert!(!has_looked(&predictor));
+        assert_eq!(predictor.device(), &DeviceInfo::cpu());
+
+        let a_window: u64 = predictor.members[0].network.layers().iter().map(Layer::multiply_adds).sum();
+        let n_windows = WORTH_A_GPU.div_ceil(a_window) as usize;
+        predictor.scoring_of(n_windows - 1, 1).unwrap();
+        assert!(!has_looked(&predictor));
+        let for_many = predictor.scoring_of(n_windows, 1).unwrap();
+        assert!(has_looked(&predictor));
+        assert!(std::ptr::eq(for_many, predictor.scoring_of(n_windows, 1).unwrap()), "it is opened once");
+        assert_eq!(predictor.device(), &for_many.open.device);
+        // Several networks count like as many windows.
+        assert!(std::ptr::eq(for_many, predictor.scoring_of(n_windows.div_ceil(2), 2).unwrap()));
+    }
+
+    #[test]
+    fn a_device_that_was_named_scores_everything() {
+        let predictor = predictor(DeviceChoice::Cpu);
+        assert!(std::ptr::eq(predictor.scoring_of(usize::MAX, 1).unwrap(), &predictor.scoring));
+        assert!(!has_looked(&predictor));
+    }
+
+    /// Counts the scorers that it opens.
+    struct Counting(Arc<AtomicUsize>);
+
+    impl Engine for Counting {
+        fn name(&self) -> &'static str {
+            "counting"
+        }
+
+        fn capacity(&self, _: &triax_engine::Member<'_>, _: &WindowSet) -> usize {
+            unreachable!("a predictor does not train")
+        }
+
+        fn open(&self, _: &[triax_engine::Member<'_>], _: &WindowSet) -> Result<Box<dyn Session>, EngineError> {
+            unreachable!("a predictor does not train")
+        }
+
+        fn scorer(
+            &self,
+            network: &Network,
+            weights: &Weights,
+            scaler: Option<&Scaler>,
+        ) -> Result<Box<dyn Scorer>, EngineError> {
+            self.0.fetch_add(1, Relaxed);
+            CpuEngine::<f32>::new().scorer(network, weights, scaler)
+        }
+    }
+
+    #[test]
+    fn a_network_is_opened_once() {
+        let mut predictor = predictor(DeviceChoice::Cpu);
+        let n_opened = Arc::new(AtomicUsize::new(0));
+        let open = OpenEngine { engine: Box::new(Counting(n_opened.clone())), device: DeviceInfo::cpu() };
+        predictor.scoring = Scoring::new(open, 1);
+        let scores = predictor.scores(&[0.25; 32]).unwrap();
+        assert_eq!(predictor.scores(&[0.25; 64]).unwrap(), [scores.clone(), scores].concat());
+        assert_eq!(n_opened.load(Relaxed), 1);
     }
 }

@@ -32,7 +32,8 @@ pub struct StreamPrediction {
     pub prediction: Prediction,
 }
 
-/// Takes samples one by one and predicts each window as soon as it is full.
+/// Takes samples one by one and predicts each window as soon as it is full. It computes on the CPU unless another device
+/// was named: a GPU gains nothing from a single window, and takes longer to open than many windows to score.
 pub struct StreamPredictor<'a> {
     predictor: &'a Predictor,
     /// Index in a sample of each of the network's channels.
@@ -73,7 +74,7 @@ impl<'a> StreamPredictor<'a> {
         if !self.buffer.push(sample, &self.columns) {
             return Ok(None);
         }
-        let scores = self.predictor.scores(&self.buffer.values);
+        let scores = self.predictor.scores_of_one(&self.buffer.values);
         let (subject, start, end) = self.buffer.window();
         // The next window starts even if the prediction fails.
         self.buffer.advance();

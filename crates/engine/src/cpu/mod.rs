@@ -32,21 +32,20 @@ mod update;
 
 use std::marker::PhantomData;
 
-use crate::{Engine, EngineError, Member, Session, WindowSet, check_fleet, check_scores};
+use crate::{Engine, EngineError, Member, Phase, Scorer, Session, Timings, WindowSet, check_fleet};
 pub use float::Float;
 pub use gradients::{BatchTrace, gradients};
 pub use stage_times::{StageTime, stage_times};
 use triax_model::{Network, Scaler, Weights};
 
-use model::Shape;
-use scores::scores;
+use scores::CpuScorer;
 use session::CpuSession;
-use team::Team;
 
 /// The fused engine on the CPU.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct CpuEngine<F = f32> {
     n_threads: usize,
+    timings: Timings,
     float: PhantomData<F>,
 }
 
@@ -58,7 +57,7 @@ impl<F: Float> CpuEngine<F> {
 
     /// An engine with `n_threads` threads, at least one. Results do not depend on their number.
     pub fn with_threads(n_threads: usize) -> Self {
-        Self { n_threads: n_threads.max(1), float: PhantomData }
+        Self { n_threads: n_threads.max(1), timings: Timings::off(), float: PhantomData }
     }
 }
 
@@ -71,20 +70,17 @@ impl<F: Float> Default for CpuEngine<F> {
 impl<F: Float> CpuEngine<F> {
     fn session(&self, fleet: &[Member<'_>], windows: &WindowSet) -> Result<Box<dyn Session>, EngineError> {
         check_fleet(fleet, windows)?;
-        Ok(Box::new(CpuSession::<F>::new(self.n_threads, fleet, windows)))
+        let _uploading = self.timings.phase(Phase::Uploading);
+        Ok(Box::new(CpuSession::<F>::new(self.n_threads, fleet, windows, &self.timings)))
     }
 
-    fn scores_of(
+    fn scorer_of(
         &self,
         network: &Network,
         weights: &Weights,
         scaler: Option<&Scaler>,
-        windows: &[f32],
-    ) -> Result<Vec<f32>, EngineError> {
-        let n = check_scores(network, weights, scaler, windows)?;
-        let (shape, parameters) = (Shape::new(network), model::flat::<F>(weights));
-        let window = |i: usize| &windows[i * shape.window_len()..][..shape.window_len()];
-        Ok(Team::scope(self.n_threads, |team| scores(team, &shape, &parameters, scaler, n, window)))
+    ) -> Result<Box<dyn Scorer>, EngineError> {
+        Ok(Box::new(CpuScorer::<F>::new(self.n_threads, network, weights, scaler, &self.timings)?))
     }
 }
 
@@ -115,14 +111,21 @@ macro_rules! engine {
                 self.session(fleet, windows)
             }
 
-            fn scores(
+            fn scorer(
                 &self,
                 network: &Network,
                 weights: &Weights,
                 scaler: Option<&Scaler>,
-                windows: &[f32],
-            ) -> Result<Vec<f32>, EngineError> {
-                self.scores_of(network, weights, scaler, windows)
+            ) -> Result<Box<dyn Scorer>, EngineError> {
+                self.scorer_of(network, weights, scaler)
+            }
+
+            fn timings(&self) -> &Timings {
+                &self.timings
+            }
+
+            fn set_timings(&mut self, timings: &Timings) {
+                self.timings = timings.clone();
             }
         }
     )*};

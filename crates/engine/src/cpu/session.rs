@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 
 use crate::{
-    EngineError, Evaluation, Member, Progress, Session, SessionState, StepResult, Stretch, Watch, WindowSet,
-    check_weights,
+    EngineError, Evaluation, Member, Phase, Progress, Session, SessionState, StepResult, Stretch, Timings, Watch,
+    WindowSet, check_weights,
 };
 use triax_model::Weights;
 
@@ -30,11 +30,12 @@ pub(super) struct CpuSession<F> {
     results: VecDeque<Vec<Vec<StepResult>>>,
     /// The same of validations.
     evaluations: VecDeque<Vec<Evaluation>>,
+    timings: Timings,
 }
 
 impl<F: Float> CpuSession<F> {
     /// Opens a session for a checked fleet.
-    pub fn new(n_threads: usize, fleet: &[Member<'_>], windows: &WindowSet) -> Self {
+    pub fn new(n_threads: usize, fleet: &[Member<'_>], windows: &WindowSet, timings: &Timings) -> Self {
         let shape = Shape::new(fleet[0].network);
         let batch_size = fleet[0].plan.batch_size;
         let clips = fleet.iter().any(|member| member.plan.clip_norm.is_some());
@@ -53,6 +54,7 @@ impl<F: Float> CpuSession<F> {
             n_threads,
             results: VecDeque::new(),
             evaluations: VecDeque::new(),
+            timings: timings.clone(),
         }
     }
 
@@ -126,6 +128,8 @@ impl<F: Float> CpuSession<F> {
 impl<F: Float> Session for CpuSession<F> {
     fn start(&mut self, stretch: &Stretch<'_>, watch: &mut Watch<'_>) -> Result<(), EngineError> {
         stretch.check(self.models.len(), self.windows.len(), self.batch_size)?;
+        let n_steps = (0..self.models.len()).map(|m| stretch.steps_of(m, self.batch_size).len() as u64).sum();
+        let _steps = self.timings.device_phase(Phase::Steps, n_steps);
         let mut models = std::mem::take(&mut self.models);
         let results = Team::scope(self.n_threads, |team| self.train_all(team, &mut models, stretch, watch));
         self.models = models;
@@ -138,6 +142,7 @@ impl<F: Float> Session for CpuSession<F> {
     }
 
     fn start_validation(&mut self) -> Result<(), EngineError> {
+        let _validation = self.timings.device_phase(Phase::Validation, self.models.len() as u64);
         let classes = self.shape.network.spec().classes;
         let evaluations = self.judge(|model, scores| {
             let labels = model.validation.iter().map(|&idx| self.windows.labels[idx as usize]);
@@ -152,10 +157,12 @@ impl<F: Float> Session for CpuSession<F> {
     }
 
     fn scores(&mut self) -> Result<Vec<Vec<f32>>, EngineError> {
+        let _scoring = self.timings.device_phase(Phase::Scoring, self.models.len() as u64);
         Ok(self.judge(|_, scores| scores))
     }
 
     fn weights(&mut self) -> Result<Vec<Weights>, EngineError> {
+        let _reading = self.timings.phase(Phase::ReadingBack);
         Ok(self.models.iter().map(|model| model.weights(&self.shape.network)).collect())
     }
 
@@ -166,6 +173,7 @@ impl<F: Float> Session for CpuSession<F> {
     }
 
     fn state(&mut self) -> Result<Vec<SessionState>, EngineError> {
+        let _reading = self.timings.phase(Phase::ReadingBack);
         let states: Vec<_> = self.models.iter().map(|model| model.state(&self.shape.network)).collect();
         self.restore(&states)?;
         Ok(states)

@@ -16,10 +16,11 @@ mod vectors;
 mod windows;
 
 use crate::device::OpenGpu;
-use crate::{Engine, EngineError, Member, Session, WindowSet, check_fleet};
+use crate::{Engine, EngineError, Member, Phase, Scorer, Session, Timings, WindowSet, check_fleet, check_scorer};
 use triax_model::{Network, Scaler, Weights};
 
 use device::Device;
+use scores::GpuScorer;
 use session::{GpuSession, Options};
 
 /// Trains on a GPU.
@@ -27,6 +28,7 @@ use session::{GpuSession, Options};
 pub struct GpuEngine {
     device: Device,
     options: Options,
+    timings: Timings,
 }
 
 impl GpuEngine {
@@ -39,7 +41,7 @@ impl GpuEngine {
         let software = device.is_software();
         let in_textures = software && device.has_vector_textures();
         let options = Options { most_window_bytes: device.most_bytes(), software, in_textures };
-        Ok(Self { device, options })
+        Ok(Self { device, options, timings: Timings::off() })
     }
 
     /// Limits a buffer of windows to `bytes`. A larger data set is streamed through two such buffers, with the same
@@ -69,16 +71,32 @@ impl Engine for GpuEngine {
 
     fn open(&self, fleet: &[Member<'_>], windows: &WindowSet) -> Result<Box<dyn Session>, EngineError> {
         check_fleet(fleet, windows)?;
+        let _uploading = self.timings.phase(Phase::Uploading);
         Ok(Box::new(GpuSession::new(&self.device, fleet, windows, &self.options)?))
     }
 
-    fn scores(
+    fn scorer(
         &self,
         network: &Network,
         weights: &Weights,
         scaler: Option<&Scaler>,
-        windows: &[f32],
-    ) -> Result<Vec<f32>, EngineError> {
-        scores::scores(&self.device, network, weights, scaler, windows, &self.options)
+    ) -> Result<Box<dyn Scorer>, EngineError> {
+        check_scorer(network, weights, scaler)?;
+        Ok(Box::new(GpuScorer {
+            device: self.device.clone(),
+            options: self.options,
+            network: network.clone(),
+            weights: weights.clone(),
+            scaler: scaler.cloned(),
+            timings: self.timings.clone(),
+        }))
+    }
+
+    fn timings(&self) -> &Timings {
+        &self.timings
+    }
+
+    fn set_timings(&mut self, timings: &Timings) {
+        self.timings = timings.clone();
     }
 }

@@ -1,7 +1,8 @@
 //! Scores of windows, without training.
 
 use crate::{
-    Augmentation, EngineError, Member, Optimizer, Session, TrainingPlan, WindowSet, check_fleet, check_scores,
+    Augmentation, EngineError, Member, Optimizer, Phase, Scorer, Session, Timings, TrainingPlan, WindowSet,
+    check_fleet, check_scores,
 };
 use triax_losses::Loss;
 use triax_model::{Network, Scaler, Weights};
@@ -9,8 +10,25 @@ use triax_model::{Network, Scaler, Weights};
 use super::device::Device;
 use super::session::{GpuSession, Options};
 
+/// A network that scores windows. Each call opens a session of its own.
+pub(super) struct GpuScorer {
+    pub device: Device,
+    pub options: Options,
+    pub network: Network,
+    pub weights: Weights,
+    pub scaler: Option<Scaler>,
+    pub timings: Timings,
+}
+
+impl Scorer for GpuScorer {
+    fn scores(&mut self, windows: &[f32]) -> Result<Vec<f32>, EngineError> {
+        let _scoring = self.timings.phase(Phase::Scoring);
+        scores(&self.device, &self.network, &self.weights, self.scaler.as_ref(), windows, &self.options)
+    }
+}
+
 /// Scores (n_windows, classes) of `windows` (n_windows, window, channels).
-pub(super) fn scores(
+fn scores(
     device: &Device,
     network: &Network,
     weights: &Weights,

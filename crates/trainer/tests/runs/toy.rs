@@ -8,8 +8,8 @@ use std::ops::ControlFlow;
 use std::rc::Rc;
 
 use triax_engine::{
-    Engine, EngineError, Evaluation, Member, Progress, Session, SessionState, StepResult, Stretch, TrainingPlan, Watch,
-    WindowSet, check_fleet, check_weights,
+    Engine, EngineError, Evaluation, Member, Progress, Scorer, Session, SessionState, StepResult, Stretch,
+    TrainingPlan, Watch, WindowSet, check_fleet, check_weights,
 };
 use triax_model::random::{Purpose, Stream};
 use triax_model::{Network, Scaler, Weights};
@@ -112,7 +112,7 @@ impl Engine for Toy {
         }))
     }
 
-    fn scores(&self, _: &Network, _: &Weights, _: Option<&Scaler>, _: &[f32]) -> Result<Vec<f32>, EngineError> {
+    fn scorer(&self, _: &Network, _: &Weights, _: Option<&Scaler>) -> Result<Box<dyn Scorer>, EngineError> {
         unreachable!("the trainer validates within the session")
     }
 }

@@ -17,6 +17,7 @@ mod progress;
 mod sparkline;
 mod study;
 mod text;
+mod timings;
 mod train;
 
 use std::process::ExitCode;

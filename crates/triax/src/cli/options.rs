@@ -148,7 +148,7 @@ pub struct PredictorArgs {
     /// Setting of a study whose networks are used, by its name in the report [default: the best by macro-F1]
     #[arg(long, value_name = "NAME")]
     pub setting: Option<String>,
-    /// Device to compute on
+    /// Device to compute on; `auto` takes the CPU, or the first GPU for more windows than the CPU scores in a second
     #[arg(long, value_name = "auto|cpu|gpu|gpu:N", default_value = "auto")]
     device: DeviceChoice,
 }

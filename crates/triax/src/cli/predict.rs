@@ -27,7 +27,8 @@ largest one is predicted). Start and end are the times of a window's first and l
 
 Standard input (`-`) and CSV files are read row by row, below a header that names the network's channels. `subject`,
 `activity` and `timestamp` may be among the columns: a window begins anew where subject or activity changes or time
-jumps. Times are shown as they came; in other formats, in seconds.
+jumps. Times are shown as they came; in other formats, in seconds. A window at a time is scored on the CPU unless
+--device names another device.
 
 Of a study all networks of one setting predict together, those of every fold and seed: a score is the mean of theirs, or
 the logarithm of the mean probability where the loss is categorical_crossentropy.";

@@ -14,7 +14,7 @@ use triax_trainer::{EpochRecord, Metrics, Summary};
 use super::options::GivenSettings;
 use super::progress::{Style, TrainingProgress, interruption};
 use super::text::{self, Labels};
-use super::{now, print_notices, sparkline};
+use super::{now, print_notices, sparkline, timings};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -56,6 +56,9 @@ struct RunArgs {
     /// Write the scalars of each epoch for TensorBoard too, into tensorboard/ of the run folder
     #[arg(long)]
     tensorboard: bool,
+    /// Print on standard error where the time went, and how long the device was busy
+    #[arg(long)]
+    timings: bool,
     /// Print a JSON object a line instead of text
     #[arg(long)]
     json: bool,
@@ -67,9 +70,9 @@ struct RunArgs {
 /// Runs the subcommand.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let (given, run) = (args.settings.entries, args.run);
-    let style = Style::new(run.json, run.quiet);
+    let (style, timings) = (Style::new(run.json, run.quiet), timings::recorder(run.timings));
     let mut training = match (&run.resume, &run.config) {
-        (Some(folder), _) => Training::resume(folder, &given)?,
+        (Some(folder), _) => Training::resume_with(folder, &given, &timings)?,
         (None, config) => {
             let settings = match config {
                 Some(file) => Settings::from_file_and(file, &given)?,
@@ -77,7 +80,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
             };
             let named = |loss| Path::new("runs").join(format!("{}-{loss}", now()));
             let out = run.out.unwrap_or_else(|| named(settings.training.loss));
-            Training::new(settings, &out)?
+            Training::new_with(settings, &out, &timings)?
         }
     };
     training.tensorboard = run.tensorboard;
@@ -87,7 +90,9 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let mut progress = TrainingProgress::new(style, &training, interrupted);
     let outcome = training.run(&mut progress)?;
     drop(progress);
-    conclude(&training, outcome, style)
+    let code = conclude(&training, outcome, style)?;
+    timings::print(&timings, 1);
+    Ok(code)
 }
 
 /// Prints the data, the network and the settings.

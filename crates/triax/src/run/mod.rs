@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use triax_data::SplitPlan;
 use triax_engine::device::DeviceInfo;
+use triax_engine::{Phase, Timings};
 use triax_model::{Network, Weights, read_plain_weights};
 use triax_trainer::{FitPlan, Job, Model, Observer, RunFolder, RunOutcome, Summary, fit_run, resume_run};
 
@@ -38,6 +39,8 @@ pub struct Training {
     pub notices: Vec<Notice>,
     /// Whether to write event files for TensorBoard. A resumed run continues the files that it has.
     pub tensorboard: bool,
+    /// The recorder of where the time goes.
+    timings: Timings,
     /// The weights that a new run starts from. A resumed one takes those of its checkpoint.
     weights: Weights,
     resumes: bool,
@@ -73,17 +76,24 @@ struct Prepared {
     network: Network,
     plan: FitPlan,
     engine: ChosenEngine,
+    timings: Timings,
 }
 
 impl Prepared {
     /// Prepares a training on `recordings`, or on those that the settings name.
-    fn new(mut settings: Settings, recordings: Option<Recordings>) -> Result<Self, Error> {
+    fn new(mut settings: Settings, recordings: Option<Recordings>, timings: &Timings) -> Result<Self, Error> {
+        let _preparing = timings.phase(Phase::Preparing);
         // Invalid settings and missing devices are rejected before a long read.
         settings.check()?;
+        let finding = timings.phase(Phase::Devices);
         let candidates = Candidates::find(&settings.machine)?;
+        drop(finding);
         let recordings = match recordings {
             Some(recordings) => recordings,
-            None => Recordings::read(&settings.data, settings.training.seed)?,
+            None => {
+                let _reading = timings.phase(Phase::Reading);
+                Recordings::read(&settings.data, settings.training.seed)?
+            }
         };
         let data = recordings.split(&settings)?;
         settings.data.window = Some(data.window);
@@ -93,7 +103,8 @@ impl Prepared {
             Network::new(spec).map_err(|problem| Error::from(problem).while_doing("this network cannot work"))?;
         let mut plan = settings.fit_plan(&network, classes)?;
         data.complete(&mut plan, &settings.training.class_weights);
-        let engine = candidates.choose(&Trial {
+        let choosing = timings.phase(Phase::Devices);
+        let mut engine = candidates.choose(&Trial {
             network: &network,
             plan: &plan.training,
             windows: &data.windows,
@@ -101,7 +112,9 @@ impl Prepared {
             scaler: data.scaler.as_ref(),
             learning_rate: plan.learning_rate,
         })?;
-        Ok(Self { settings, data, network, plan, engine })
+        drop(choosing);
+        engine.open.engine.set_timings(timings);
+        Ok(Self { settings, data, network, plan, engine, timings: timings.clone() })
     }
 
     fn record(&self) -> Record {
@@ -109,9 +122,10 @@ impl Prepared {
     }
 
     fn into_training(self, folder: RunFolder, weights: Weights, resumes: bool, more: Vec<Notice>) -> Training {
-        let Self { settings, data, network, plan, engine } = self;
+        let Self { settings, data, network, plan, engine, timings } = self;
         let notices = [engine.notices.clone(), more, notices(&data)].concat();
-        Training { settings, data, network, plan, engine, folder, notices, tensorboard: false, weights, resumes }
+        let tensorboard = false;
+        Training { settings, data, network, plan, engine, folder, notices, tensorboard, timings, weights, resumes }
     }
 }
 
@@ -123,7 +137,15 @@ impl Training {
     /// Invalid settings; recordings that cannot be read or split; a device that does not exist; a folder that is not
     /// empty.
     pub fn new(settings: Settings, out: &Path) -> Result<Self, Error> {
-        Self::start(Prepared::new(settings, None)?, out)
+        Self::new_with(settings, out, &Timings::off())
+    }
+
+    /// Like [`Training::new`], and records in `timings` where the time goes, also that of [`Training::run`].
+    ///
+    /// # Errors
+    /// As [`Training::new`].
+    pub fn new_with(settings: Settings, out: &Path, timings: &Timings) -> Result<Self, Error> {
+        Self::start(Prepared::new(settings, None, timings)?, out)
     }
 
     /// Like [`Training::new`], with recordings that were read before. Their source, activities and window replace those
@@ -133,17 +155,21 @@ impl Training {
     /// As [`Training::new`].
     pub fn with_recordings(recordings: Recordings, mut settings: Settings, out: &Path) -> Result<Self, Error> {
         recordings.describe_in(&mut settings)?;
-        Self::start(Prepared::new(settings, Some(recordings))?, out)
+        Self::start(Prepared::new(settings, Some(recordings), &Timings::off())?, out)
     }
 
     fn start(prepared: Prepared, out: &Path) -> Result<Self, Error> {
+        let preparing = prepared.timings.phase(Phase::Preparing);
         let (settings, network) = (&prepared.settings, &prepared.network);
         let weights = match &settings.training.init_weights {
             Some(file) => read_plain_weights(file, network)
                 .map_err(|error| Error::from(error).while_doing("cannot start from these weights"))?,
             None => Weights::glorot_uniform(network, settings.training.seed),
         };
+        drop(preparing);
+        let files = prepared.timings.phase(Phase::Files);
         let folder = RunFolder::create(out, &prepared.record().with_settings(settings))?;
+        drop(files);
         Ok(prepared.into_training(folder, weights, false, Vec::new()))
     }
 
@@ -153,6 +179,14 @@ impl Training {
     /// # Errors
     /// As [`Training::new`]; other settings that differ; data that has changed.
     pub fn resume(path: &Path, given: &Entries) -> Result<Self, Error> {
+        Self::resume_with(path, given, &Timings::off())
+    }
+
+    /// Like [`Training::resume`], and records in `timings` where the time goes, also that of [`Training::run`].
+    ///
+    /// # Errors
+    /// As [`Training::resume`].
+    pub fn resume_with(path: &Path, given: &Entries, timings: &Timings) -> Result<Self, Error> {
         let run = Run::open(path)?;
         let before = run.settings.entries();
         let mut entries = before.clone();
@@ -177,7 +211,7 @@ impl Training {
             device: if given.contains_key("device") { given_settings.machine.device } else { run.device() },
             ..run.settings.machine
         };
-        let prepared = Prepared::new(Settings { machine, ..run.settings.clone() }, None).map_err(|error| {
+        let prepared = Prepared::new(Settings { machine, ..run.settings.clone() }, None, timings).map_err(|error| {
             let engine = &run.record.engine;
             error.while_doing(format!("cannot go on with {}, which began with the engine {engine}", path.display()))
         })?;
@@ -203,7 +237,8 @@ impl Training {
     /// # Errors
     /// A training that breaks down; a device or a disk that fails. The folder keeps the last good state.
     pub fn run(&self, observer: &mut dyn Observer) -> Result<Outcome, Error> {
-        let Self { settings, data, network, plan, engine, folder, .. } = self;
+        let Self { settings, data, network, plan, engine, folder, timings, .. } = self;
+        let in_loop = timings.phase(Phase::Training);
         let extra = weight_file_extra(&data.corpus, data.normalize, plan.training.loss, settings.data.step);
         let model = Model {
             network,
@@ -226,8 +261,10 @@ impl Training {
         let fit = if self.resumes { resume_run } else { fit_run };
         let outcome = fit(&job, folder, &extra, &mut observer)?;
         let events = observer.events.map_or(Ok(()), Events::finish);
+        drop(in_loop);
         Ok(match outcome {
             RunOutcome::Finished { summary, scores } => {
+                let _report = timings.phase(Phase::Report);
                 let report = report::write(self, &summary, &scores.unwrap_or_default());
                 Outcome::Finished { summary, report, events }
             }

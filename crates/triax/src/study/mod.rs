@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use triax_data::{Corpus, Fold, Folds, HeldOut, Windows};
 use triax_engine::device::{DeviceChoice, DeviceKind};
-use triax_engine::{Engine, Member, WindowSet};
+use triax_engine::{Engine, Member, Phase, Timings, WindowSet};
 use triax_model::{Network, Weights};
 use triax_study::{
     ClassicalBeside, Device, Facts, Options, Setting, Share, Study, StudyFolder, Summary, difference, run, summarise,
@@ -53,6 +53,8 @@ pub struct StudyRun {
     idle_threads: usize,
     /// The baselines, if they are trained beside the networks.
     baselines: Mutex<Option<ClassicalBeside>>,
+    /// The recorder of where the time goes.
+    timings: Timings,
 }
 
 /// Whether `path` is the folder of a study.
@@ -67,19 +69,34 @@ impl StudyRun {
     /// Invalid settings; recordings that cannot be read or split; a device that does not exist; a folder that holds
     /// something else.
     pub fn new(description: Description, path: &Path) -> Result<Self, Error> {
+        Self::new_with(description, path, &Timings::off())
+    }
+
+    /// Like [`StudyRun::new`], and records in `timings` where the time goes, also that of the methods.
+    ///
+    /// # Errors
+    /// As [`StudyRun::new`].
+    pub fn new_with(description: Description, path: &Path, timings: &Timings) -> Result<Self, Error> {
+        let _preparing = timings.phase(Phase::Preparing);
         let points = description.points()?;
         points.iter().try_for_each(|point| point.settings.check())?;
         let machine = points[0].settings.machine.clone();
         // Missing devices are rejected before a long read.
+        let finding = timings.phase(Phase::Devices);
         let candidates = candidates(&machine, &description.conduct.devices)?;
+        drop(finding);
+        let reading = timings.phase(Phase::Reading);
         let corpus = read_data(&points[0].settings)?;
+        drop(reading);
         let study = build(description.folds, description.seeds, &points, corpus)?;
-        let Devices { devices, mut notices, idle_threads } = choose_devices(candidates, &study)?;
+        let Devices { devices, mut notices, idle_threads } = choose_devices(candidates, &study, timings)?;
+        let files = timings.phase(Phase::Files);
         let folder = StudyFolder::open(path, &description.compared(&study), &description.here())?;
+        drop(files);
         notices.extend(folds_notice(study.protocol));
         let share = description.conduct.shard.unwrap_or(Share::WHOLE);
-        let (study, baselines) = (Arc::new(study), Mutex::default());
-        Ok(Self { description, study, devices, folder, share, notices, idle_threads, baselines })
+        let (study, baselines, timings) = (Arc::new(study), Mutex::default(), timings.clone());
+        Ok(Self { description, study, devices, folder, share, notices, idle_threads, baselines, timings })
     }
 
     /// Joins the shares of a study in `parts` in the folder `out`. The data is read again, from `data` or, by default,
@@ -137,6 +154,7 @@ impl StudyRun {
             notices: Vec::new(),
             idle_threads: 0,
             baselines: Mutex::default(),
+            timings: Timings::off(),
         })
     }
 
@@ -145,13 +163,14 @@ impl StudyRun {
     /// # Errors
     /// A device or a disk that fails. Finished trainings are kept.
     pub fn run(&self, observer: &mut dyn Observer) -> Result<triax_study::Outcome, Error> {
+        let _in_loop = self.timings.phase(Phase::Training);
         let keeps_weights = self.description.conduct.keep_weights.unwrap_or(self.study.n_trainings() <= MOST_KEPT);
-        let options = Options { share: self.share, keeps_weights };
+        let options = Options { share: self.share, keeps_weights, timings: self.timings.clone() };
         if self.description.baselines && self.share == Share::WHOLE && self.idle_threads > 0 {
-            let beside = ClassicalBeside::start(self.study.clone(), self.idle_threads);
+            let beside = ClassicalBeside::start(self.study.clone(), self.idle_threads, &self.timings);
             *self.baselines.lock().unwrap_or_else(PoisonError::into_inner) = Some(beside);
         }
-        Ok(run(&self.study, &self.devices, options, &self.folder, observer)?)
+        Ok(run(&self.study, &self.devices, &options, &self.folder, observer)?)
     }
 
     /// Summarises the whole study: writes the tables, `summary.json` and `report.html`.
@@ -164,9 +183,11 @@ impl StudyRun {
             command: self.description.command(self.study.protocol),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             baselines: self.description.baselines,
+            timings: self.timings.clone(),
         };
         let beside = self.baselines.lock().unwrap_or_else(PoisonError::into_inner).take();
         let summary = summarise(&self.study, &self.folder, facts, beside)?;
+        let _report = self.timings.phase(Phase::Report);
         self.folder.write("report.html", crate::report::study_html(&summary).as_bytes())?;
         Ok(summary)
     }
@@ -301,7 +322,8 @@ struct Devices {
 }
 
 /// Chooses the devices, and how many models each trains at once.
-fn choose_devices(candidates: Vec<Candidates>, study: &Study) -> Result<Devices, Error> {
+fn choose_devices(candidates: Vec<Candidates>, study: &Study, timings: &Timings) -> Result<Devices, Error> {
+    let _choosing = timings.phase(Phase::Devices);
     let (setting, fold) = (&study.settings[0], &study.folds[0]);
     let engine_name = |engine: &str| engine.parse().map_err(Error::Input);
     let scaler = study.scaler(setting, fold);
@@ -316,7 +338,8 @@ fn choose_devices(candidates: Vec<Candidates>, study: &Study) -> Result<Devices,
             learning_rate: setting.plan.learning_rate,
         })?;
         notices.extend(chosen.notices);
-        let OpenEngine { engine, device } = chosen.open;
+        let OpenEngine { mut engine, device } = chosen.open;
+        engine.set_timings(timings);
         let name = format!("{} ({})", device.name, engine.name());
         let choice = engine_name(engine.name())?;
         // Each thread of a CPU trains whole models. A multiple of the threads leaves none idle.
@@ -328,12 +351,15 @@ fn choose_devices(candidates: Vec<Candidates>, study: &Study) -> Result<Devices,
             false => even_groups(study.n_trainings(), capacity(study, engine.as_ref()).min(AT_ONCE_ON_GPU)),
         };
         // The engine that is open already; a study that runs again opens another one.
-        let opened = Mutex::new(Some(engine));
+        let (opened, timings) = (Mutex::new(Some(engine)), timings.clone());
         let open = move || -> Result<Box<dyn Engine>, String> {
-            match opened.lock().unwrap_or_else(PoisonError::into_inner).take() {
-                Some(engine) => Ok(engine),
-                None => Ok(engines::open(choice, &device).map_err(|error| error.in_full())?.engine),
+            if let Some(engine) = opened.lock().unwrap_or_else(PoisonError::into_inner).take() {
+                return Ok(engine);
             }
+            let _opening = timings.phase(Phase::Devices);
+            let mut open = engines::open(choice, &device).map_err(|error| error.in_full())?;
+            open.engine.set_timings(&timings);
+            Ok(open.engine)
         };
         devices.push(Device { name, open: Box::new(open), at_once });
     }

@@ -14,6 +14,7 @@ mod recordings;
 mod report;
 mod resume;
 mod study;
+mod timings;
 mod train;
 
 use std::ffi::OsStr;

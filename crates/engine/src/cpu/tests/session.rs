@@ -389,6 +389,27 @@ fn results_come_in_the_order_in_which_steps_were_started() {
 }
 
 #[test]
+fn a_scorer_scores_every_window_alike_call_after_call() {
+    let (network, weights, set) = (small_network(0.3), weights(&small_network(0.3), 1), windows(70));
+    let scaler = Scaler { mean: vec![0.25, -0.5, 0.0], scale: vec![0.5, 1.0, 3.0] };
+    let alone = CpuEngine::<f32>::with_threads(1);
+    let all = alone.scores(&network, &weights, Some(&scaler), &set.windows).unwrap();
+    let distinct: std::collections::BTreeSet<u32> = all.iter().map(|score| score.to_bits()).collect();
+    assert!(distinct.len() > all.len() / 2, "scores that hardly differ tell nothing");
+    let mut scorer = CpuEngine::<f32>::with_threads(3).scorer(&network, &weights, Some(&scaler)).unwrap();
+    // One window, a tile, more tiles than threads, and a few again, where the memory of a tile is used once more.
+    let mut first = 0;
+    for n_windows in [1, 16, 50, 2, 1] {
+        let part = first..first + n_windows;
+        let scores = scorer.scores(&set.windows[part.start * 51..part.end * 51]).unwrap();
+        assert_eq!(scores, all[part.start * 3..part.end * 3]);
+        first = part.end;
+    }
+    assert!(scorer.scores(&set.windows[..50]).is_err());
+    assert_eq!(scorer.scores(&set.windows[..51]).unwrap(), all[..3], "a call that was refused changes nothing");
+}
+
+#[test]
 fn arguments_that_do_not_belong_together_are_refused() {
     let network = small_network(0.0);
     let weights = weights(&network, 1);

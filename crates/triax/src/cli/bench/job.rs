@@ -139,12 +139,8 @@ fn data(spec: &NetworkSpec) -> WindowSet {
 /// Floating-point operations of forward and backward pass: each multiply-add of a layer is done again for the gradient of
 /// its weights and, but for the first layer, for the gradient of its input.
 pub fn flop_a_window(network: &Network) -> u64 {
-    let madds = network.layers().iter().filter_map(|layer| match layer {
-        Layer::Conv { input, output, kernel, .. } => Some(output.0 * output.1 * kernel * input.1),
-        Layer::Dense { inputs, units, .. } => Some(inputs * units),
-        Layer::MaxPool { .. } | Layer::Dropout { .. } => None,
-    });
-    let madds: Vec<u64> = madds.map(|n| n as u64).collect();
+    // The first layer is one that multiplies.
+    let madds: Vec<u64> = network.layers().iter().map(Layer::multiply_adds).collect();
     2 * (3 * madds.iter().sum::<u64>() - madds[0])
 }
 

@@ -10,13 +10,16 @@ use anyhow::{bail, ensure};
 use serde::{Deserialize, Serialize};
 use triax_engine::CpuEngine;
 use triax_engine::device::DeviceChoice;
-use triax_engine::{Engine, MemberEpoch, Session, StepResult, Stretch};
+use triax_engine::{Engine, MemberEpoch, Phase, Session, StepResult, Stretch, Timings, TimingsFound};
 use triax_model::Network;
 use triax_model::random::epoch_order;
 
 use super::job::{self, LEARNING_RATE, Models, ReferenceJob};
+use triax::Error;
 use triax::engines;
 use triax::settings::EngineName;
+
+use crate::cli::timings;
 
 /// Steps that are compared with the reference, without and with dropout.
 const STEPS_CHECKED: usize = 2;
@@ -40,8 +43,19 @@ pub struct Request {
     pub repeats: usize,
     /// The longest that one measurement should take. It may therefore be of a part of an epoch.
     pub longest: Duration,
+    /// Whether to say where the time went.
+    pub timings: bool,
     /// When the parent started this process, since the Unix epoch.
     pub started: Duration,
+}
+
+/// What a child process prints.
+#[derive(Serialize, Deserialize)]
+pub struct Answer<T> {
+    /// The answer to the task.
+    pub answer: T,
+    /// Where the time went, if that was asked for.
+    pub timings: Option<TimingsFound>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -84,18 +98,32 @@ pub struct Timing {
 /// Does the task of `request`, and prints the answer as one line of JSON.
 pub fn run_request(request: &str) -> anyhow::Result<()> {
     let request: Request = serde_json::from_str(request)?;
+    let timings = timings::recorder(request.timings);
     let line = match request.task {
-        Task::Check => serde_json::to_string(&check(&request)?)?,
-        Task::Time => serde_json::to_string(&time(&request)?)?,
+        Task::Check => line(check(&request, &timings)?, &timings)?,
+        Task::Time => line(time(&request, &timings)?, &timings)?,
     };
     println!("{line}");
     Ok(())
 }
 
+fn line<T: Serialize>(answer: T, timings: &Timings) -> serde_json::Result<String> {
+    serde_json::to_string(&Answer { answer, timings: timings.found() })
+}
+
+/// The engine of `request`, which records in `timings`.
+fn open(request: &Request, timings: &Timings) -> Result<Box<dyn Engine>, Error> {
+    let _opening = timings.phase(Phase::Devices);
+    let mut engine = engines::open_choice(request.engine, request.device)?.0.engine;
+    engine.set_timings(timings);
+    Ok(engine)
+}
+
 /// Compares a few steps of a few models with the f64 reference, which trains only these.
-fn check(request: &Request) -> anyhow::Result<Agreement> {
+fn check(request: &Request, timings: &Timings) -> anyhow::Result<Agreement> {
+    let _preparing = timings.phase(Phase::Preparing);
     let job = ReferenceJob::new();
-    let engine = engines::open_choice(request.engine, request.device)?.0.engine;
+    let engine = open(request, timings)?;
     let all: Vec<usize> = (0..models_that_fit(engine.as_ref(), &job, request)).collect();
     let some: Vec<usize> = all.iter().copied().step_by(all.len().div_ceil(MODELS_CHECKED)).collect();
     let order: Vec<u32> = (0..(STEPS_CHECKED * request.batch_size).min(job::N_WINDOWS) as u32).collect();
@@ -110,7 +138,9 @@ fn check(request: &Request) -> anyhow::Result<Agreement> {
     let mut checked = Agreement { first_loss: f32::NAN, largest_difference: 0.0, steps: 0 };
     for network in [&plain, &job.network] {
         let ours = losses(engine.as_ref(), network, &all)?;
+        let checking = timings.phase(Phase::Validation);
         let truth = losses(&CpuEngine::<f64>::new(), network, &some)?;
+        drop(checking);
         if std::ptr::eq(network, &plain) {
             checked.first_loss = ours[0][0];
         }
@@ -139,11 +169,12 @@ fn models_that_fit(engine: &dyn Engine, job: &ReferenceJob, request: &Request) -
 }
 
 /// Times training, after one measurement as a warm-up.
-fn time(request: &Request) -> anyhow::Result<Timing> {
+fn time(request: &Request, timings: &Timings) -> anyhow::Result<Timing> {
+    let _preparing = timings.phase(Phase::Preparing);
     let job = ReferenceJob::new();
-    let (opened, _) = engines::open_choice(request.engine, request.device)?;
-    let models = models_that_fit(opened.engine.as_ref(), &job, request);
-    let mut training = Training::new(opened.engine.as_ref(), &job, models, request.batch_size)?;
+    let engine = open(request, timings)?;
+    let models = models_that_fit(engine.as_ref(), &job, request);
+    let mut training = Training::new(engine.as_ref(), &job, models, request.batch_size)?;
     training.epoch(1)?;
     let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
     let to_first_step = since_epoch.saturating_sub(request.started);
@@ -282,6 +313,7 @@ mod tests {
             epochs: 1,
             repeats: 2,
             longest: Duration::from_millis(5),
+            timings: false,
             started: Duration::ZERO,
         }
     }
@@ -297,7 +329,7 @@ mod tests {
     #[test]
     fn the_cpu_agrees_with_the_reference() {
         for engine in engines::built_in() {
-            let checked = check(&request(Task::Check, engine, 32, 1)).unwrap();
+            let checked = check(&request(Task::Check, engine, 32, 1), &Timings::off()).unwrap();
             assert_eq!(checked.steps, 2 * STEPS_CHECKED);
             assert!((checked.first_loss - 1.150_176).abs() < 1e-5, "{}", checked.first_loss);
         }
@@ -305,7 +337,7 @@ mod tests {
 
     #[test]
     fn a_fleet_agrees_with_the_reference() {
-        let checked = check(&request(Task::Check, EngineName::Fused, 16, 9)).unwrap();
+        let checked = check(&request(Task::Check, EngineName::Fused, 16, 9), &Timings::off()).unwrap();
         // Of nine models every third.
         assert_eq!(checked.steps, 2 * 3 * STEPS_CHECKED);
         assert!((checked.first_loss - 1.0).abs() < 0.5, "{}", checked.first_loss);
@@ -313,7 +345,7 @@ mod tests {
 
     #[test]
     fn every_measurement_is_returned() {
-        let timed = time(&request(Task::Time, EngineName::Fused, 4096, 2)).unwrap();
+        let timed = time(&request(Task::Time, EngineName::Fused, 4096, 2), &Timings::off()).unwrap();
         assert_eq!((timed.seconds.len(), timed.models), (2, 2));
         assert_eq!(timed.windows, windows_in(timed.steps, 4096));
         assert!(timed.last_loss.is_finite() && (0.0..=1.0).contains(&timed.last_accuracy));

@@ -20,14 +20,16 @@ use anyhow::Context;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use triax_engine::device::{DeviceChoice, DeviceInfo, DeviceKind};
+use triax_engine::{Phase, Timings};
 
 use triax::Error;
 use triax::engines;
 use triax::settings::EngineName;
 
 use crate::cli::options::named;
+use crate::cli::timings;
 use job::ReferenceJob;
-use measure::{Agreement, Request, Task, Timing};
+use measure::{Agreement, Answer, Request, Task, Timing};
 use roofline::Roofline;
 
 /// Time engines and devices on the reference job, for one model and for fleets
@@ -63,6 +65,9 @@ pub struct Args {
     /// Print JSON
     #[arg(long)]
     json: bool,
+    /// Print on standard error where the time went, that of the measuring processes included
+    #[arg(long)]
+    timings: bool,
     /// Draw cost against batch and fleet, and the roofline, into this file
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
@@ -156,7 +161,9 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         measure::run_request(request)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let report = measure_all(&args)?;
+    let timings = timings::recorder(args.timings);
+    let report = measure_all(&args, &timings)?;
+    let drawing = timings.phase(Phase::Report);
     if let Some(path) = &args.svg {
         let svg = plot::svg(&report).map_err(|error| anyhow::anyhow!("cannot draw the figures: {error}"))?;
         std::fs::write(path, svg).with_context(|| format!("cannot write {}", path.display()))?;
@@ -167,6 +174,8 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     } else {
         write!(out, "{}", table::text(&report))?;
     }
+    drop(drawing);
+    timings::print(&timings, 1);
     Ok(if report.failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -202,26 +211,33 @@ fn devices(choice: Option<DeviceChoice>) -> anyhow::Result<Vec<DeviceInfo>> {
     })
 }
 
-fn measure_all(args: &Args) -> anyhow::Result<Report> {
+fn measure_all(args: &Args, timings: &Timings) -> anyhow::Result<Report> {
     let points = points(args)?;
     let engines = match args.engine {
         Some(engine) => vec![engines::check_built_in(engine).map(|()| engine)?],
         None => engines::built_in(),
     };
+    let finding = timings.phase(Phase::Devices);
     let devices = devices(args.device)?;
+    drop(finding);
     let (repeats, longest) = match args.quick {
         true => (3, Duration::from_millis(500)),
         false => (20, Duration::from_secs(2)),
     };
     let repeats = args.repeats.map_or(repeats, NonZeroUsize::get);
 
+    let preparing = timings.phase(Phase::Preparing);
     let reference = ReferenceJob::new();
+    let description = reference.description();
+    drop(preparing);
+    let measuring = timings.phase(Phase::Devices);
     let (sgemm_gflops, stream_gbytes) = (sgemm::gflops(), bandwidth::gbytes());
     let batch_size = job::BATCH_SIZE;
     let stage_times = job::stage_times(&reference, batch_size)?;
+    drop(measuring);
     let mut report = Report {
         version: env!("CARGO_PKG_VERSION"),
-        job: reference.description(),
+        job: description,
         cpu: DeviceInfo::cpu(),
         sgemm_gflops,
         stream_gbytes,
@@ -247,10 +263,11 @@ fn measure_all(args: &Args) -> anyhow::Result<Report> {
                     epochs: args.epochs.get(),
                     repeats,
                     longest,
+                    timings: args.timings,
                     started: SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default(),
                 };
-                let measured =
-                    run_child(request(Task::Check)).and_then(|checked| Ok((checked, run_child(request(Task::Time))?)));
+                let measured = run_child(request(Task::Check), timings)
+                    .and_then(|checked| Ok((checked, run_child(request(Task::Time), timings)?)));
                 match measured {
                     Ok((checked, timed)) => {
                         report.rows.push(row(&report, engine, device.clone(), batch_size, checked, timed));
@@ -269,8 +286,8 @@ fn measure_all(args: &Args) -> anyhow::Result<Report> {
     Ok(report)
 }
 
-/// Runs a child process for `request`, and returns its answer.
-fn run_child<T: DeserializeOwned>(request: Request) -> anyhow::Result<T> {
+/// Runs a child process for `request`, and returns its answer. Adds where its time went to `timings`.
+fn run_child<T: DeserializeOwned>(request: Request, timings: &Timings) -> anyhow::Result<T> {
     let program = std::env::current_exe().context("cannot find this program to run it again")?;
     let arguments = ["bench".to_owned(), "--measure".to_owned(), serde_json::to_string(&request)?];
     let done =
@@ -287,8 +304,10 @@ fn run_child<T: DeserializeOwned>(request: Request) -> anyhow::Result<T> {
             .replacen("error: ", "", 1)
     );
     let printed = String::from_utf8(done.stdout)?;
-    let answer = printed.lines().last().context("the measuring process said nothing")?;
-    Ok(serde_json::from_str(answer)?)
+    let line = printed.lines().last().context("the measuring process said nothing")?;
+    let Answer { answer, timings: found } = serde_json::from_str(line)?;
+    found.iter().for_each(|found| timings.add_found(found));
+    Ok(answer)
 }
 
 fn row(

@@ -20,7 +20,7 @@ use triax_study::{Outcome, Share};
 use super::options::{GivenSettings, positive};
 use super::progress::{Style, interruption};
 use super::text::SYNTHETIC;
-use super::{now, print_notices};
+use super::{now, print_notices, timings};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -117,6 +117,9 @@ struct RunArgs {
     /// Keep the weights of every training, or of none [default: keep them of up to 100 trainings]
     #[arg(long, value_name = "true|false")]
     keep_weights: Option<bool>,
+    /// Print on standard error where the time went, and how long the devices were busy
+    #[arg(long)]
+    timings: bool,
     /// Print JSON lines instead of text
     #[arg(long)]
     json: bool,
@@ -139,14 +142,15 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
 
 /// Runs the missing trainings of a study, and summarises it if it is complete.
 fn start(args: StudyArgs, ready_made: Vary) -> anyhow::Result<ExitCode> {
-    let RunArgs { out, resume, shard, devices, keep_weights, json, quiet } = args.run;
-    let style = Style::new(json, quiet);
+    let RunArgs { out, resume, shard, devices, keep_weights, timings, json, quiet } = args.run;
+    let (style, timings) = (Style::new(json, quiet), timings::recorder(timings));
     let description = match &resume {
         Some(path) => Description::read(path)?.relocated(&args.settings.entries)?,
         None => description(args.grid, args.settings, ready_made)?,
     };
     let path = resume.or(out).unwrap_or_else(|| Path::new("runs").join(format!("{}-study", now())));
-    let study = StudyRun::new(description.with_conduct(Conduct { devices, shard, keep_weights }), &path)?;
+    let description = description.with_conduct(Conduct { devices, shard, keep_weights });
+    let study = StudyRun::new_with(description, &path, &timings)?;
     print_notices(&study.notices);
     announce(&study, style)?;
     let interrupted = interruption(
@@ -156,7 +160,14 @@ fn start(args: StudyArgs, ready_made: Vary) -> anyhow::Result<ExitCode> {
     let mut progress = progress::StudyProgress::new(style, interrupted);
     let outcome = study.run(&mut progress);
     drop(progress);
-    match outcome? {
+    let code = end(&study, outcome?, style)?;
+    timings::print(&timings, study.devices.len());
+    Ok(code)
+}
+
+/// Prints how the trainings of a share ended, and summarises a study that is complete.
+fn end(study: &StudyRun, outcome: Outcome, style: Style) -> anyhow::Result<ExitCode> {
+    match outcome {
         Outcome::Interrupted { n_done, n_trainings } => {
             let folder = study.folder.path();
             if style == Style::Json {
@@ -164,12 +175,12 @@ fn start(args: StudyArgs, ready_made: Vary) -> anyhow::Result<ExitCode> {
                 writeln!(io::stdout(), "{line}")?;
             }
             eprintln!("stopped after {n_done} of {n_trainings} trainings; go on with:");
-            let shard = shard.map(|shard| format!(" --shard {shard}")).unwrap_or_default();
+            let shard = study.description.conduct.shard.map(|shard| format!(" --shard {shard}")).unwrap_or_default();
             eprintln!("  triax study --resume {}{shard}", folder.display());
             Ok(ExitCode::FAILURE)
         }
         Outcome::Finished if study.share == Share::WHOLE => {
-            conclude(&study, style)?;
+            conclude(study, style)?;
             Ok(ExitCode::SUCCESS)
         }
         Outcome::Finished => {
