@@ -138,7 +138,7 @@ fn models_that_fit(engine: &dyn Engine, job: &ReferenceJob, request: &Request) -
     request.models.min(engine.capacity(&one.fleet(&job.network)[0], &job.train))
 }
 
-/// Times training, after one measurement as a warm-up.
+/// Times training, after a GPU has reached its clock, and one measurement as a warm-up.
 fn time(request: &Request) -> anyhow::Result<Timing> {
     let job = ReferenceJob::new();
     let (opened, _) = engines::open_choice(request.engine, request.device)?;
@@ -148,6 +148,12 @@ fn time(request: &Request) -> anyhow::Result<Timing> {
     let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
     let to_first_step = since_epoch.saturating_sub(request.started);
 
+    let whole_epoch = job::N_WINDOWS.div_ceil(request.batch_size);
+    engines::warm_up(engines::time_to_warm(opened.device.kind), whole_epoch, |steps| -> anyhow::Result<Duration> {
+        let start = Instant::now();
+        training.epoch(steps)?;
+        Ok(start.elapsed())
+    })?;
     let (epochs, steps) = measurement_length(&mut training, request)?;
     let mut measure = || -> anyhow::Result<(f64, Vec<StepResult>)> {
         let start = Instant::now();
