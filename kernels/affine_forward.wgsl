@@ -73,5 +73,5 @@ fn four_inputs(w: u32, quads: u32) -> mat4x4<f32> {
 
 // max(row, 0), except that NaN stays NaN, so that it is noticed.
 fn rectified(relu: bool, row: vec4<f32>) -> vec4<f32> {
-    return select(row, vec4(0.0), row < vec4(0.0) & vec4(relu));
+    return select(row, vec4(0.0), (row < vec4(0.0)) & vec4(relu));
 }

@@ -89,7 +89,7 @@ fn augment(at: At) {
 fn augment_words(at: At, block: u32, layer: u32) -> vec4<u32> {
     let key = vec2(members[at.member + MEMBER_SEED], members[at.member + MEMBER_SEED + 1u]);
     let counter = vec2(steps[at.step + STEP_COUNTER], steps[at.step + STEP_COUNTER + 1u]);
-    return philox(vec4(block, counter, PURPOSE_AUGMENT | layer << 8u), key);
+    return philox(vec4(block, counter, PURPOSE_AUGMENT | (layer << 8u)), key);
 }
 
 // A window that sample `s` is made of: itself, or its partner.

@@ -58,5 +58,5 @@ fn first_of(layer: MaxPool, i: u32) -> u32 {
 
 fn wins(row: vec4<f32>, best: vec4<f32>) -> vec4<bool> {
     let is_nan = (bitcast<vec4<u32>>(row) & vec4(0x7fffffffu)) > vec4(NOT_FINITE);
-    return row > best | is_nan;
+    return (row > best) | is_nan;
 }

@@ -129,7 +129,7 @@ fn loss_gradient(row: LossRow, score: f32, is_true: bool, n_classes: u32) -> f32
 mod tests {
     use std::collections::HashSet;
 
-    use triax_testing::{assert_translates, assert_within_limits, parse_shader};
+    use triax_testing::{assert_browser_compiles, assert_translates, assert_within_limits, parse_shader};
 
     use super::*;
 
@@ -138,6 +138,14 @@ mod tests {
         for key in LossKernelKey::all() {
             assert_translates(&loss_kernel(key), &format!("{key:?}"));
         }
+    }
+
+    #[test]
+    fn a_browser_compiles_every_kernel() {
+        let mut sources: Vec<(String, String)> =
+            LossKernelKey::all().map(|key| (format!("{key:?}"), loss_kernel(key))).collect();
+        sources.push(("all losses".to_owned(), chosen_losses(&Loss::ALL)));
+        assert_browser_compiles(&sources);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Opening pages in a headless browser, to check their width and their console.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::gate::{gate, is_set};
@@ -33,6 +33,11 @@ pub fn browser_or_skip(test: &str) -> Option<Browser> {
 }
 
 impl Browser {
+    /// The program.
+    pub(crate) fn program(&self) -> &Path {
+        &self.0
+    }
+
     /// Opens `html` on a screen of `width` CSS pixels, light or dark.
     ///
     /// # Panics

@@ -11,7 +11,7 @@ use crate::settings::{EngineName, MachineSettings};
 use crate::{Error, Notice};
 
 pub use auto::Measured;
-pub use trial::Trial;
+pub use trial::{Trial, time_to_warm, warm_up};
 
 /// An engine and its device.
 pub struct OpenEngine {
