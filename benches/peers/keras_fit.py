@@ -8,41 +8,17 @@ import os
 os.environ["KERAS_BACKEND"] = "tensorflow"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import time
-
 import keras
 import tensorflow as tf
 
 import job
-
-
-class Clock(keras.callbacks.Callback):
-    """Notes when each epoch ends."""
-
-    def __init__(self):
-        super().__init__()
-        self.ends = []
-
-    def on_epoch_end(self, epoch, logs=None):
-        self.ends.append(time.perf_counter())
+from keras_network import Clock, network
 
 
 def run(mode, n_epochs):
     windows, labels = job.windows_and_labels()
     targets = job.one_hot(labels)
-    model = keras.Sequential(
-        [
-            keras.layers.Input((job.WINDOW, job.CHANNELS)),
-            keras.layers.Conv1D(32, 3, strides=2, activation="relu"),
-            keras.layers.MaxPooling1D(2),
-            keras.layers.Conv1D(64, 3, strides=2, activation="relu"),
-            keras.layers.Dropout(job.DROPOUT),
-            keras.layers.Flatten(),
-            keras.layers.Dense(120, activation="relu"),
-            keras.layers.Dense(job.CLASSES),
-        ]
-    )
-    model.set_weights(list(job.initial_weights().values()))
+    model = network()
     first = keras.losses.squared_hinge(targets[: job.BATCH], model(windows[: job.BATCH], training=False))
     first_loss = float(keras.ops.mean(first))
 

@@ -212,3 +212,9 @@ impl Host {
         Err(EngineError::Device { device: self.name.clone(), reason })
     }
 }
+
+/// A study moves an engine to the thread that uses it.
+const _: fn() = || {
+    fn is_send<T: Send>() {}
+    is_send::<BurnEngine>();
+};

@@ -3,8 +3,7 @@
 //! An [`Engine`] trains on one device. [`Engine::open`] takes a fleet (one or more models of one shape, each a
 //! [`Member`] with a [`TrainingPlan`]) and a [`WindowSet`], and returns a [`Session`]: the state of the fleet's
 //! training, resident on the device. A session starts a [`Stretch`] of steps at a time, and later returns a [`StepResult`]
-//! for each step of each member. [`Engine::scorer`] takes a trained network,
-//! and returns a [`Scorer`] of windows.
+//! for each step of each member. [`Engine::scorer`] takes a trained network, and returns a [`Scorer`] of windows.
 //!
 //! | module | contents |
 //! |---|---|

@@ -31,9 +31,9 @@ pub enum Phase {
     ReadingBack,
     /// The rest of the training loop: sums, history, progress. With an engine that records nothing, all of it.
     Training,
-    /// Writing checkpoints, weights and tables.
+    /// Writing checkpoints, weights and tables, or waiting for the thread that does.
     Files,
-    /// Training the classical baselines.
+    /// Training the classical baselines, or waiting for the threads that do.
     Baselines,
     /// Judging networks, comparing them, and writing the summary.
     Statistics,

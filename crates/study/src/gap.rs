@@ -207,15 +207,15 @@ fn train_networks(study: &Study, engine: &dyn Engine) -> Result<Vec<Vec<u32>>, S
         models: &models,
         at_once: None,
         follows_validation: false,
+        wants_scores: true,
     };
     let outcome = fit(&job, &mut ()).map_err(|error| error.to_string())?;
     let (FitOutcome::Finished(results) | FitOutcome::Interrupted(results)) = outcome;
-    let predict = |(inputs, result): (&TrainingInputs, ModelResult)| {
-        let weights = result.end.map_err(|breakdown| breakdown.to_string())?.weights;
-        let scores = inputs.scores(study, engine, &weights).map_err(|error| error.to_string())?;
-        Ok(predicted_classes(&scores, study.classes().len()))
+    let predict = |result: ModelResult| {
+        let trained = result.end.map_err(|breakdown| breakdown.to_string())?;
+        Ok(predicted_classes(&trained.scores.unwrap_or_default(), study.classes().len()))
     };
-    inputs.iter().zip(results).map(predict).collect()
+    results.into_iter().map(predict).collect()
 }
 
 #[cfg(test)]

@@ -11,10 +11,10 @@
 //! | module | contents |
 //! |---|---|
 //! | `grid`, `window_set` | what is trained: settings, folds, seeds, and the windows of each setting |
-//! | `run`, `training_inputs` | training, as fleets on one or several devices |
+//! | `run`, `training_inputs`, `writer` | training, as fleets on one or several devices, and files written meanwhile |
 //! | `folder`, `training_file`, `tables`, `networks` | the files of a study: written, checked, joined, found again |
 //! | `evaluation` | the figures of a training, and the scores of an ensemble |
-//! | [`baselines`] | classical methods on the same folds |
+//! | [`baselines`], `classical` | classical methods on the same folds |
 //! | [`statistics`] | intervals, tests, corrections |
 //! | `gap` | the difference between random folds and folds by subject |
 //! | `summarise`, `summary` | the comparison, and its form in `summary.json` |
@@ -22,6 +22,7 @@
 //! This crate must never know the command line, nor how a report looks.
 
 pub mod baselines;
+mod classical;
 mod error;
 mod evaluation;
 mod folder;
@@ -36,7 +37,9 @@ mod tables;
 mod training_file;
 mod training_inputs;
 mod window_set;
+mod writer;
 
+pub use classical::{Classical, ClassicalBeside};
 pub use error::StudyError;
 pub use evaluation::EnsembleScores;
 pub use folder::{StudyFolder, difference};

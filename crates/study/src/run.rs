@@ -2,12 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use triax_engine::{Engine, Phase, StepResult, can_share};
+use triax_engine::{Engine, Phase, StepResult, Timings, can_share};
 use triax_model::WeightFile;
-use triax_trainer::{FitOutcome, FitSize, Job, Model, ModelResult, Observer, fit};
+use triax_trainer::{FitOutcome, FitSize, Job, Model, ModelResult, Observer, TrainedModel, fit};
 
 use crate::StudyError;
 use crate::folder::StudyFolder;
@@ -15,6 +17,7 @@ use crate::grid::{Setting, Share, Study, Training};
 use crate::tables;
 use crate::training_file::{Trained, TrainingFile};
 use crate::training_inputs::TrainingInputs;
+use crate::writer::{Ended, Writer};
 
 /// A device to train on.
 pub struct Device<'a> {
@@ -27,12 +30,14 @@ pub struct Device<'a> {
 }
 
 /// Which trainings to run, and what to keep.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Options {
     /// The share to train.
     pub share: Share,
     /// Whether to write weight files.
     pub keeps_weights: bool,
+    /// The recorder of where the time goes.
+    pub timings: Timings,
 }
 
 /// How a run of a study ended without an error.
@@ -55,23 +60,30 @@ pub enum Outcome {
 /// `observer` receives the events of a fleet whose models are the trainings of the share, except for those of epochs. If it
 /// asks to stop, the groups in progress are lost; trainings that ended before are kept.
 ///
+/// The files of a group are written while the next one is trained.
+///
 /// # Errors
 /// Damaged files in the folder; a device that fails; a full disk. Trainings that ended before are kept.
 pub fn run(
     study: &Study,
     devices: &[Device<'_>],
-    options: Options,
+    options: &Options,
     folder: &StudyFolder,
     observer: &mut dyn Observer,
 ) -> Result<Outcome, StudyError> {
+    let catching_up = options.timings.phase(Phase::Files);
     let files = folder.trainings(study)?;
     tables::write(study, folder, &files)?;
+    drop(catching_up);
     let done: BTreeSet<usize> = files.into_keys().collect();
     let (groups, numbers) = (groups(study, devices, options.share), share_numbers(study, options.share));
     let size = size(study, &numbers, &done);
     observer.fit_started(&size);
     let progress = Mutex::new(Progress { n_done: size.models_done, steps_done: size.steps_done, observer });
-    let work = |device_idx: usize| -> Result<ControlFlow<()>, StudyError> {
+    let failed = AtomicBool::new(false);
+    // One group waits to be written while another is.
+    let (sender, ended) = sync_channel(1);
+    let work = |device_idx: usize, sender: SyncSender<Vec<Ended>>| -> Result<ControlFlow<()>, StudyError> {
         let device = &devices[device_idx];
         let mut engine = None;
         for group in groups.iter().filter(|group| group.device == device_idx) {
@@ -83,24 +95,39 @@ pub fn run(
                 Some(engine) => engine,
                 None => engine.insert((device.open)().map_err(StudyError::Device)?),
             };
-            let worker = Worker { study, folder, options, device, engine: engine.as_ref(), progress: &progress };
-            if worker.train(&missing)?.is_break() {
+            let (engine, progress, failed) = (engine.as_ref(), &progress, &failed);
+            let worker = Worker { study, options, device, engine, progress, failed };
+            if worker.train(&missing, &sender)?.is_break() {
                 return Ok(ControlFlow::Break(()));
             }
         }
         Ok(ControlFlow::Continue(()))
     };
-    let ends: Vec<_> = std::thread::scope(|scope| {
-        let others: Vec<_> = (1..devices.len()).map(|device| scope.spawn(move || work(device))).collect();
-        let own = work(0);
-        let others = others.into_iter().map(|other| {
-            other.join().unwrap_or_else(|_| Err(StudyError::Device("a thread of the study panicked".into())))
-        });
-        std::iter::once(own).chain(others.collect::<Vec<_>>()).collect()
+    let panicked = || StudyError::Device("a thread of the study panicked".into());
+    let timings = options.timings.clone();
+    let writer = Writer { study, folder, progress: &progress, failed: &failed, timings };
+    let (ends, written) = std::thread::scope(|scope| {
+        let writing = scope.spawn(|| writer.write_all(ended));
+        let work = &work;
+        let others: Vec<_> = (1..devices.len())
+            .map(|device| {
+                let sender = sender.clone();
+                scope.spawn(move || work(device, sender))
+            })
+            .collect();
+        let own = work(0, sender);
+        let others = others.into_iter().map(|other| other.join().unwrap_or_else(|_| Err(panicked())));
+        let ends: Vec<_> = std::iter::once(own).chain(others).collect();
+        // All senders are gone: the writer ends with what it has.
+        let _files = options.timings.phase(Phase::Files);
+        (ends, writing.join().unwrap_or_else(|_| Err(panicked())))
     });
     let n_done = progress.into_inner().unwrap_or_else(PoisonError::into_inner).n_done;
+    let sorting = options.timings.phase(Phase::Files);
     // Rows were appended as trainings ended. The tables are rewritten in the order of the numbers, also after an error.
     let sorted = folder.trainings(study).and_then(|files| tables::write(study, folder, &files));
+    written?;
+    drop(sorting);
     let mut stopped = false;
     for end in ends {
         stopped |= end?.is_break();
@@ -138,14 +165,17 @@ struct Group {
 }
 
 /// Cuts a share into groups, in the order of the numbers. A group ends before the first training that cannot share a fleet
-/// with it, or at the most models of its device. Groups go to the devices in turn.
+/// with it, or at the most models of its device. Groups go to the devices in turn, and none is so large that a device gets
+/// no share.
 fn groups(study: &Study, devices: &[Device<'_>], share: Share) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
-    for number in share_numbers(study, share) {
+    let numbers = share_numbers(study, share);
+    let a_device = numbers.len().div_ceil(devices.len().max(1));
+    for number in numbers {
         let fits = |group: &&mut Group| {
             let first = &study.settings[study.training(group.trainings[0]).setting];
             let own = &study.settings[study.training(number).setting];
-            group.trainings.len() < devices[group.device].at_once && can_share_fleet(first, own)
+            group.trainings.len() < devices[group.device].at_once.min(a_device) && can_share_fleet(first, own)
         };
         match groups.last_mut().filter(fits) {
             Some(group) => group.trainings.push(number),
@@ -163,27 +193,28 @@ fn can_share_fleet(first: &Setting, other: &Setting) -> bool {
 }
 
 /// The progress of a share on all devices together.
-struct Progress<'a> {
+pub(crate) struct Progress<'a> {
     /// Trainings that have ended.
-    n_done: usize,
+    pub(crate) n_done: usize,
     /// Steps of these and of those in training.
     steps_done: u64,
-    observer: &'a mut dyn Observer,
+    pub(crate) observer: &'a mut dyn Observer,
 }
 
 /// Trains groups on one device.
 struct Worker<'a, 'o> {
     study: &'a Study,
-    folder: &'a StudyFolder,
-    options: Options,
+    options: &'a Options,
     device: &'a Device<'a>,
     engine: &'a dyn Engine,
     progress: &'a Mutex<Progress<'o>>,
+    /// Whether files cannot be written any more.
+    failed: &'a AtomicBool,
 }
 
 impl Worker<'_, '_> {
-    /// Runs the trainings of these numbers as one fleet, and writes their files.
-    fn train(&self, numbers: &[usize]) -> Result<ControlFlow<()>, StudyError> {
+    /// Runs the trainings of these numbers as one fleet, and sends them to be written.
+    fn train(&self, numbers: &[usize], sender: &SyncSender<Vec<Ended>>) -> Result<ControlFlow<()>, StudyError> {
         let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let clock = Instant::now();
         let preparing = self.engine.timings().phase(Phase::Preparing);
@@ -197,32 +228,25 @@ impl Worker<'_, '_> {
             models: &models,
             at_once: Some(numbers.len()),
             follows_validation: true,
+            wants_scores: true,
         };
-        let mut observer = GroupObserver { progress: self.progress, steps_done: 0 };
+        let mut observer = GroupObserver { progress: self.progress, failed: self.failed, steps_done: 0 };
         let FitOutcome::Finished(results) = fit(&job, &mut observer)? else { return Ok(ControlFlow::Break(())) };
         let seconds = clock.elapsed().as_secs_f64() / numbers.len() as f64;
-        let _files = self.engine.timings().phase(Phase::Files);
-        let mut files = Vec::with_capacity(numbers.len());
-        for (inputs, result) in inputs.iter().zip(results) {
-            let file = self.training_file(inputs, result, (started, seconds))?;
-            file.write(&self.folder.training_path(inputs.training.number), self.study.classes().len())?;
-            files.push(file);
-        }
-        let mut progress = lock(self.progress);
-        tables::append(self.study, self.folder, &files)?;
-        progress.n_done += files.len();
-        let n_done = progress.n_done;
-        progress.observer.models_ended(n_done);
-        Ok(ControlFlow::Continue(()))
+        let ends =
+            inputs.into_iter().zip(results).map(|(inputs, result)| self.ended(inputs, result, (started, seconds)));
+        let ends = ends.collect();
+        // While as many files wait as may.
+        let _files = self.options.timings.phase(Phase::Files);
+        // Nobody receives after an error, which is that of the study.
+        Ok(match sender.send(ends) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(_) => ControlFlow::Break(()),
+        })
     }
 
-    /// The file of a training, with the scores of its validation windows. Writes the weight file if weights are kept.
-    fn training_file(
-        &self,
-        inputs: &TrainingInputs,
-        result: ModelResult,
-        (started, seconds): (u64, f64),
-    ) -> Result<TrainingFile, StudyError> {
+    /// The file of a training with the scores of its validation windows, and its weight file if weights are kept.
+    fn ended(&self, inputs: TrainingInputs, result: ModelResult, (started, seconds): (u64, f64)) -> Ended {
         let Training { number, setting, fold, seed } = inputs.training;
         let setting = &self.study.settings[setting];
         let mut trained = Trained {
@@ -237,31 +261,28 @@ impl Worker<'_, '_> {
             history: result.history.into_iter().map(Into::into).collect(),
             broken: None,
         };
-        let weights = match result.end {
-            Ok(model) => model.weights,
+        let TrainedModel { weights, scores, .. } = match result.end {
+            Ok(model) => model,
             Err(breakdown) => {
                 trained.broken = Some(breakdown.to_string());
-                return Ok(TrainingFile { trained, scores: Vec::new() });
+                return Ended { file: TrainingFile { trained, scores: Vec::new() }, weights: None };
             }
         };
-        let scores = inputs.scores(self.study, self.engine, &weights)?;
-        if self.options.keeps_weights {
-            let file = WeightFile {
-                weights,
-                spec: setting.network.spec().clone(),
-                classes: self.study.classes().to_vec(),
-                scaler: inputs.scaler.clone(),
-                extra: setting.extra.clone(),
-            };
-            file.write(self.folder.weights_path(number))?;
-        }
-        Ok(TrainingFile { trained, scores })
+        let weights = self.options.keeps_weights.then(|| WeightFile {
+            weights,
+            spec: setting.network.spec().clone(),
+            classes: self.study.classes().to_vec(),
+            scaler: inputs.scaler,
+            extra: setting.extra.clone(),
+        });
+        Ended { file: TrainingFile { trained, scores: scores.unwrap_or_default() }, weights }
     }
 }
 
 /// Adds the progress of a group to that of the share.
 struct GroupObserver<'a, 'o> {
     progress: &'a Mutex<Progress<'o>>,
+    failed: &'a AtomicBool,
     /// Steps of the group.
     steps_done: u64,
 }
@@ -276,12 +297,12 @@ impl Observer for GroupObserver<'_, '_> {
     }
 
     fn interrupted(&mut self) -> bool {
-        lock(self.progress).observer.interrupted()
+        self.failed.load(Relaxed) || lock(self.progress).observer.interrupted()
     }
 }
 
 /// Locks `progress`, also after a panic on the thread of another device, so that the other trainings are not lost.
-fn lock<'a, 'o>(progress: &'a Mutex<Progress<'o>>) -> MutexGuard<'a, Progress<'o>> {
+pub(crate) fn lock<'a, 'o>(progress: &'a Mutex<Progress<'o>>) -> MutexGuard<'a, Progress<'o>> {
     progress.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -297,6 +318,7 @@ mod tests {
     use triax_trainer::{FitPlan, Sampling, Schedule};
 
     use super::*;
+    use crate::{ClassicalBeside, Facts, summarise};
 
     fn plan(learning_rate: f32) -> FitPlan {
         FitPlan {
@@ -393,15 +415,120 @@ mod tests {
         }
     }
 
-    /// Trains the study in `folder` on so many devices, three trainings at once.
-    fn train(study: &Study, n_devices: usize, folder: &StudyFolder, log: &mut EventLog) -> Outcome {
+    fn devices(n_devices: usize, at_once: usize) -> Vec<Device<'static>> {
         let device = |n| Device {
             name: format!("cpu {n}"),
             open: Box::new(|| Ok(Box::new(CpuEngine::<f32>::new()) as Box<dyn Engine>)),
-            at_once: 3,
+            at_once,
         };
-        let devices: Vec<Device<'_>> = (0..n_devices).map(device).collect();
-        run(study, &devices, Options { share: Share::WHOLE, keeps_weights: false }, folder, log).unwrap()
+        (0..n_devices).map(device).collect()
+    }
+
+    /// Trains the study in `folder` on so many devices, three trainings at once.
+    fn train(study: &Study, n_devices: usize, folder: &StudyFolder, log: &mut dyn Observer) -> Outcome {
+        try_to_train(study, n_devices, folder, log).unwrap()
+    }
+
+    fn try_to_train(
+        study: &Study,
+        n_devices: usize,
+        folder: &StudyFolder,
+        log: &mut dyn Observer,
+    ) -> Result<Outcome, StudyError> {
+        let options = Options { share: Share::WHOLE, keeps_weights: true, timings: Timings::off() };
+        run(study, &devices(n_devices, 3), &options, folder, log)
+    }
+
+    #[test]
+    fn no_device_is_left_without_a_group() {
+        let study = study();
+        // The two learning rates can share a fleet.
+        let sizes = |n_devices, at_once| -> Vec<(usize, usize)> {
+            let groups = groups(&study, &devices(n_devices, at_once), Share::WHOLE);
+            groups.into_iter().map(|group| (group.device, group.trainings.len())).collect()
+        };
+        assert_eq!(sizes(1, 100), [(0, 8)]);
+        assert_eq!(sizes(3, 100), [(0, 3), (1, 3), (2, 2)]);
+        assert_eq!(sizes(2, 3), [(0, 3), (1, 3), (0, 2)]);
+    }
+
+    #[test]
+    fn the_file_of_a_training_has_the_scores_of_its_weights() {
+        let study = study();
+        let scratch = tempfile::tempdir().unwrap();
+        let folder = StudyFolder::open(&scratch.path().join("study"), &json!({}), &json!({})).unwrap();
+        train(&study, 1, &folder, &mut ());
+        let mut n_checked = 0;
+        for (number, file) in folder.trainings(&study).unwrap() {
+            let path = folder.weights_path(number);
+            assert_eq!(path.exists(), file.trained.broken.is_none());
+            if file.trained.broken.is_none() {
+                let training = study.training(number);
+                let (setting, kept) = (&study.settings[training.setting], WeightFile::read(path).unwrap());
+                let values = setting.windows.values_at(&study.folds[training.fold].valid);
+                let engine = CpuEngine::<f32>::new();
+                let truth = engine.scores(&setting.network, &kept.weights, kept.scaler.as_ref(), &values);
+                assert_eq!(file.scores, truth.unwrap());
+                n_checked += 1;
+            }
+        }
+        assert_eq!(n_checked, 4);
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_written_ends_the_study_with_its_error() {
+        /// Puts a folder where the file of a training belongs, as soon as there are steps.
+        struct Obstacle(std::path::PathBuf);
+        impl Observer for Obstacle {
+            fn steps_done(&mut self, _: u64, _: Option<StepResult>) {
+                std::fs::create_dir_all(&self.0).unwrap();
+            }
+        }
+        let study = study();
+        for n_devices in [1, 2] {
+            let scratch = tempfile::tempdir().unwrap();
+            let folder = StudyFolder::open(&scratch.path().join("study"), &json!({}), &json!({})).unwrap();
+            let obstacle = folder.training_path(1);
+            let error = try_to_train(&study, n_devices, &folder, &mut Obstacle(obstacle.clone())).unwrap_err();
+            let StudyError::Io { action: "write", path, .. } = error else { panic!("{error}") };
+            assert_eq!(path, obstacle);
+            std::fs::remove_dir(&obstacle).unwrap();
+            let kept: Vec<usize> = folder.trainings(&study).unwrap().into_keys().collect();
+            // Those of the same group. On two devices, the other group may have been written before.
+            assert!(kept.starts_with(&[0, 2]) && (kept.len() == 2 || n_devices == 2), "{kept:?}");
+            assert_eq!(train(&study, n_devices, &folder, &mut ()), Outcome::Finished);
+            assert_eq!(folder.trainings(&study).unwrap().len(), 8);
+        }
+    }
+
+    #[test]
+    fn baselines_trained_beside_a_study_give_the_same_summary() {
+        let mut study = study();
+        study.settings.truncate(1);
+        let study = Arc::new(study);
+        let scratch = tempfile::tempdir().unwrap();
+        let folder = StudyFolder::open(&scratch.path().join("study"), &json!({}), &json!({})).unwrap();
+        let timings = Timings::on();
+        let beside = ClassicalBeside::start(study.clone(), 2, &timings);
+        let options = Options { share: Share::WHOLE, keeps_weights: true, timings: timings.clone() };
+        assert_eq!(run(&study, &devices(1, 3), &options, &folder, &mut ()).unwrap(), Outcome::Finished);
+        let facts = || Facts {
+            shared_settings: BTreeMap::new(),
+            command: String::new(),
+            version: String::new(),
+            baselines: true,
+            timings: Timings::off(),
+        };
+        let read = |name: &str| std::fs::read(folder.path().join(name)).unwrap();
+        summarise(&study, &folder, facts(), Some(beside)).unwrap();
+        let beside: Vec<Phase> = timings.found().unwrap().beside.iter().map(|row| row.phase).collect();
+        assert_eq!(beside, [Phase::Files, Phase::Baselines]);
+        let (found, table) = (read("summary.json"), read("baselines.csv"));
+        summarise(&study, &folder, facts(), None).unwrap();
+        assert_eq!(read("summary.json"), found);
+        assert_eq!(read("baselines.csv"), table);
+        // Three baselines on two folds of two subjects each.
+        assert_eq!(table.iter().filter(|&&byte| byte == b'\n').count(), 1 + 3 * 4);
     }
 
     #[test]

@@ -7,7 +7,8 @@ use triax_engine::{Confusion, Phase, Timings};
 use triax_losses::predicted_classes;
 use triax_trainer::{Mistake, Reliability, SubjectFigures, worst_mistakes};
 
-use crate::baselines::{self, BaselineFold};
+use crate::baselines::BaselineFold;
+use crate::classical::{Classical, ClassicalBeside};
 use crate::evaluation::{EnsembleScores, TrainingFigures, subject_figures, valid_windows};
 use crate::folder::StudyFolder;
 use crate::grid::{Setting, Study};
@@ -39,11 +40,17 @@ pub struct Facts {
     pub timings: Timings,
 }
 
-/// Summarises the study in `folder`, and writes all tables and `summary.json`.
+/// Summarises the study in `folder`, and writes all tables and `summary.json`. If it has baselines, they are those that were
+/// trained `beside` it, or else they are trained now.
 ///
 /// # Errors
 /// A training that is missing or damaged; a baseline that fails; a disk that is full.
-pub fn summarise(study: &Study, folder: &StudyFolder, facts: Facts) -> Result<Summary, StudyError> {
+pub fn summarise(
+    study: &Study,
+    folder: &StudyFolder,
+    facts: Facts,
+    beside: Option<ClassicalBeside>,
+) -> Result<Summary, StudyError> {
     let _statistics = facts.timings.phase(Phase::Statistics);
     let files = folder.trainings(study)?;
     if let Some(first) = (0..study.n_trainings()).find(|number| !files.contains_key(number)) {
@@ -63,10 +70,8 @@ pub fn summarise(study: &Study, folder: &StudyFolder, facts: Facts) -> Result<Su
     }
     let (baseline_folds, gap) = if facts.baselines {
         let _baselines = facts.timings.phase(Phase::Baselines);
-        let features = baselines::features(study);
-        let folds = baselines::train(study, &features)?;
+        let Classical { folds, gap } = beside.map_or_else(|| Classical::train(study), ClassicalBeside::finish)?;
         tables::write_baselines(&folds, folder)?;
-        let gap = Gap::from_baselines(study, &features, &folds);
         (folds, gap)
     } else {
         (Vec::new(), Err("it takes the baselines, which were left out; `triax data audit` trains its own".to_owned()))

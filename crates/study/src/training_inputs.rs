@@ -1,6 +1,6 @@
 //! The inputs of the trainings of a study.
 
-use triax_engine::{Engine, EngineError};
+use rayon::prelude::*;
 use triax_model::{Scaler, Weights};
 use triax_trainer::{FitPlan, Model};
 
@@ -17,21 +17,23 @@ pub(crate) struct TrainingInputs {
 impl TrainingInputs {
     /// The inputs of the trainings of these numbers.
     pub fn prepare(study: &Study, numbers: impl Iterator<Item = usize>) -> Vec<Self> {
-        let mut all: Vec<Self> = Vec::new();
-        for number in numbers {
-            let training = study.training(number);
-            let setting = &study.settings[training.setting];
-            // The seeds of a setting and fold follow each other, and share their scaler.
-            let has_scaler =
-                |other: &&Self| (other.training.setting, other.training.fold) == (training.setting, training.fold);
-            let scaler = match all.last().filter(has_scaler) {
-                Some(before) => before.scaler.clone(),
-                None => study.scaler(setting, &study.folds[training.fold]),
+        let trainings: Vec<Training> = numbers.map(|number| study.training(number)).collect();
+        let fold = |training: &Training| (training.setting, training.fold);
+        // The seeds of a setting and fold follow each other, and share their scaler.
+        let folds: Vec<&[Training]> = trainings.chunk_by(|a, b| fold(a) == fold(b)).collect();
+        let prepare = |seeds: &[Training]| -> Vec<Self> {
+            let (setting, fold) = (&study.settings[seeds[0].setting], &study.folds[seeds[0].fold]);
+            let scaler = study.scaler(setting, fold);
+            let inputs = |training: &Training| Self {
+                training: *training,
+                plan: study.plan(*training),
+                scaler: scaler.clone(),
+                weights: Weights::glorot_uniform(&setting.network, training.seed),
             };
-            let weights = Weights::glorot_uniform(&setting.network, training.seed);
-            all.push(Self { training, plan: study.plan(training), scaler, weights });
-        }
-        all
+            seeds.par_iter().map(inputs).collect()
+        };
+        // In parallel: a device waits for the weights of hundreds of models.
+        folds.into_par_iter().map(prepare).collect::<Vec<_>>().into_iter().flatten().collect()
     }
 
     /// The model to train.
@@ -45,12 +47,5 @@ impl TrainingInputs {
             train: &fold.train,
             valid: &fold.valid,
         }
-    }
-
-    /// The scores of the fold's validation windows, once trained to `weights`.
-    pub fn scores(&self, study: &Study, engine: &dyn Engine, weights: &Weights) -> Result<Vec<f32>, EngineError> {
-        let (setting, fold) = (&study.settings[self.training.setting], &study.folds[self.training.fold]);
-        let windows = setting.windows.values_at(&fold.valid);
-        engine.scores(&setting.network, weights, self.scaler.as_ref(), &windows)
     }
 }

@@ -21,7 +21,7 @@ pub enum RunOutcome {
     /// No epoch is left. `best.safetensors`, `last.safetensors` and `metrics.json` are written.
     Finished {
         /// The figures, as in `metrics.json`.
-        summary: Summary,
+        summary: Box<Summary>,
         /// The scores (n_valid, classes) of the validation windows with the weights in `last.safetensors`, if the job wants
         /// them.
         scores: Option<Vec<f32>>,
@@ -137,7 +137,7 @@ impl Run<'_> {
         }
         let (summary, scores) = self.finish()?;
         observer.models_ended(1);
-        Ok(RunOutcome::Finished { summary, scores })
+        Ok(RunOutcome::Finished { summary: Box::new(summary), scores })
     }
 
     /// Writes the final weights and their figures. Returns the figures, and the scores of the weights in the file of the last
@@ -175,6 +175,7 @@ impl Run<'_> {
     /// The scores of the validation windows with the present weights, if the job wants them.
     fn scores(&mut self) -> Result<Option<Vec<f32>>, FitError> {
         let Training { job, session, .. } = &mut self.training;
+        let _scoring = job.engine.timings().phase(Phase::Scoring);
         Ok(if job.wants_scores { Some(single(session.scores()?)) } else { None })
     }
 

@@ -366,10 +366,12 @@ impl<'a> Training<'a> {
             Some(weights) => weights,
             None => self.session.weights()?, // every model broke down
         };
+        let scoring = self.job.engine.timings().phase(Phase::Scoring);
         let scores: Vec<Option<Vec<f32>>> = match self.job.wants_scores {
             true => self.session.scores()?.into_iter().map(Some).collect(),
             false => vec![None; self.models.len()],
         };
+        drop(scoring);
         let ends = self.models.into_iter().zip(weights).zip(scores);
         Ok(ends.map(|((model, weights), scores)| model.into_result(weights, scores)).collect())
     }

@@ -448,9 +448,9 @@ impl Scoring {
 
 #[cfg(test)]
 mod tests {
-    use std::cell::Cell;
     use std::collections::BTreeMap;
-    use std::rc::Rc;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
     use triax_engine::{CpuEngine, EngineError, Session, WindowSet};
     use triax_model::{Scaler, Weights};
@@ -507,7 +507,7 @@ mod tests {
     }
 
     /// Counts the scorers that it opens.
-    struct Counting(Rc<Cell<usize>>);
+    struct Counting(Arc<AtomicUsize>);
 
     impl Engine for Counting {
         fn name(&self) -> &'static str {
@@ -528,7 +528,7 @@ mod tests {
             weights: &Weights,
             scaler: Option<&Scaler>,
         ) -> Result<Box<dyn Scorer>, EngineError> {
-            self.0.set(self.0.get() + 1);
+            self.0.fetch_add(1, Relaxed);
             CpuEngine::<f32>::new().scorer(network, weights, scaler)
         }
     }
@@ -536,11 +536,11 @@ mod tests {
     #[test]
     fn a_network_is_opened_once() {
         let mut predictor = predictor(DeviceChoice::Cpu);
-        let n_opened = Rc::new(Cell::new(0));
-        let open = OpenEngine { engine: Box::new(Counting(Rc::clone(&n_opened))), device: DeviceInfo::cpu() };
+        let n_opened = Arc::new(AtomicUsize::new(0));
+        let open = OpenEngine { engine: Box::new(Counting(n_opened.clone())), device: DeviceInfo::cpu() };
         predictor.scoring = Scoring::new(open, 1);
         let scores = predictor.scores(&[0.25; 32]).unwrap();
         assert_eq!(predictor.scores(&[0.25; 64]).unwrap(), [scores.clone(), scores].concat());
-        assert_eq!(n_opened.get(), 1);
+        assert_eq!(n_opened.load(Relaxed), 1);
     }
 }

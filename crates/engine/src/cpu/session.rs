@@ -26,11 +26,11 @@ pub(super) struct CpuSession<F> {
     models: Vec<Model<F>>,
     /// One for a single model; one for each thread if there are several models.
     workspaces: Vec<Mutex<Workspace<F>>>,
-    timings: Timings,
     /// The results of stretches that nobody has fetched yet, the oldest first.
     results: VecDeque<Vec<Vec<StepResult>>>,
     /// The same of validations.
     evaluations: VecDeque<Vec<Evaluation>>,
+    timings: Timings,
 }
 
 impl<F: Float> CpuSession<F> {
@@ -52,9 +52,9 @@ impl<F: Float> CpuSession<F> {
             batch_size,
             shape,
             n_threads,
-            timings: timings.clone(),
             results: VecDeque::new(),
             evaluations: VecDeque::new(),
+            timings: timings.clone(),
         }
     }
 
@@ -157,6 +157,7 @@ impl<F: Float> Session for CpuSession<F> {
     }
 
     fn scores(&mut self) -> Result<Vec<Vec<f32>>, EngineError> {
+        let _scoring = self.timings.device_phase(Phase::Scoring, self.models.len() as u64);
         Ok(self.judge(|_, scores| scores))
     }
 

@@ -9,6 +9,7 @@ use crate::evaluation::subject_figures;
 use crate::grid::Study;
 
 /// The results of one baseline in one fold.
+#[derive(Debug, PartialEq)]
 pub(crate) struct BaselineFold {
     pub baseline: &'static str,
     pub fold: String,

@@ -147,7 +147,7 @@ fn a_run_interrupted_after_every_single_step_resumes_to_the_same_bits() {
             n_interrupts += 1;
             outcome = setup.resume(&engine, &cut, &mut StopAfter(1)).unwrap();
         }
-        assert_eq!(outcome, RunOutcome::Finished { summary: summary.clone(), scores: None });
+        assert_eq!(outcome, RunOutcome::Finished { summary: Box::new(summary.clone()), scores: None });
         assert_eq!(n_interrupts, 5 * summary.epochs);
         assert_same_run(&cut, &whole);
     }

@@ -140,7 +140,7 @@ pub fn empty_folder() -> TempDir {
 
 pub fn finished(outcome: Result<RunOutcome, FitError>) -> Summary {
     match outcome.unwrap() {
-        RunOutcome::Finished { summary, .. } => summary,
+        RunOutcome::Finished { summary, .. } => *summary,
         interrupted => panic!("{interrupted:?}"),
     }
 }

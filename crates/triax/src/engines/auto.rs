@@ -43,7 +43,7 @@ pub fn choose(engine: EngineName, candidates: Vec<DeviceInfo>, trial: &Trial<'_>
     let mut opened: Vec<OpenEngine> = Vec::new();
     let comparison = Comparison::find(&key, &Cache::for_user(), |device| {
         let candidate = open(engine, device)?;
-        let seconds = trial.seconds_per_step(candidate.engine.as_ref())?;
+        let seconds = trial.seconds_per_step(candidate.engine.as_ref(), device.kind)?;
         opened.push(candidate);
         Ok(seconds)
     })?;

@@ -11,12 +11,12 @@ use crate::settings::{EngineName, MachineSettings};
 use crate::{Error, Notice};
 
 pub use auto::Measured;
-pub use trial::Trial;
+pub use trial::{Trial, time_to_warm, warm_up};
 
 /// An engine and its device.
 pub struct OpenEngine {
-    /// The engine.
-    pub engine: Box<dyn Engine>,
+    /// The engine. It may move to the thread that uses it.
+    pub engine: Box<dyn Engine + Send>,
     /// The device.
     pub device: DeviceInfo,
 }
@@ -124,7 +124,7 @@ pub fn open(engine: EngineName, device: &DeviceInfo) -> Result<OpenEngine, Error
 }
 
 /// The fused engine on the CPU, or on the GPU of this index.
-fn fused(gpu: Option<usize>) -> Result<Box<dyn Engine>, Error> {
+fn fused(gpu: Option<usize>) -> Result<Box<dyn Engine + Send>, Error> {
     Ok(match gpu {
         None => Box::new(CpuEngine::<f32>::new()),
         Some(index) => Box::new(GpuEngine::new(&device::open(index)?)?),
@@ -133,7 +133,7 @@ fn fused(gpu: Option<usize>) -> Result<Box<dyn Engine>, Error> {
 
 /// Burn's engine on the CPU, or on the GPU of this index.
 #[cfg(feature = "burn")]
-fn burn(gpu: Option<usize>) -> Result<Box<dyn Engine>, Error> {
+fn burn(gpu: Option<usize>) -> Result<Box<dyn Engine + Send>, Error> {
     Ok(Box::new(match gpu {
         None => triax_burn::BurnEngine::cpu(),
         Some(index) => triax_burn::BurnEngine::gpu(&device::open(index)?)?,
@@ -141,7 +141,7 @@ fn burn(gpu: Option<usize>) -> Result<Box<dyn Engine>, Error> {
 }
 
 #[cfg(not(feature = "burn"))]
-fn burn(_gpu: Option<usize>) -> Result<Box<dyn Engine>, Error> {
+fn burn(_gpu: Option<usize>) -> Result<Box<dyn Engine + Send>, Error> {
     check_built_in(EngineName::Burn)?;
     unreachable!("an engine that was left out is refused")
 }

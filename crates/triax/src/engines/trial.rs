@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
+use triax_engine::device::DeviceKind;
 use triax_engine::{Engine, EngineError, Member, MemberEpoch, Session, Stretch, TrainingPlan, WindowSet};
 use triax_model::{Network, Scaler, Weights};
 
@@ -12,6 +13,36 @@ const WINDOWS: usize = 2048;
 const LONG_ENOUGH: Duration = Duration::from_millis(60);
 /// Stretches of that duration. The fastest one counts, since other work of the machine only adds time.
 const REPEATS: usize = 3;
+
+/// How long a GPU works before it is timed. At rest it runs at a fraction of its clock (an H200 at 345 of 1,980 MHz), and
+/// takes about a tenth of a second to reach the whole.
+const WARM_UP: Duration = Duration::from_millis(300);
+
+/// How long a device of this kind is to work before it is timed. The CPU, and drivers that compute on it, need no time.
+pub fn time_to_warm(kind: DeviceKind) -> Duration {
+    if kind.is_real_gpu() { WARM_UP } else { Duration::ZERO }
+}
+
+/// Takes steps until they took `time_to_warm` in all, in stretches that grow to at most `most_steps`. `take` takes a number of
+/// steps and returns their duration.
+///
+/// # Errors
+/// Those of `take`.
+pub fn warm_up<E>(
+    time_to_warm: Duration,
+    most_steps: usize,
+    mut take: impl FnMut(usize) -> Result<Duration, E>,
+) -> Result<(), E> {
+    let (mut n_steps, mut total) = (1, Duration::ZERO);
+    while total < time_to_warm {
+        let taken = take(n_steps)?;
+        total += taken;
+        if taken < LONG_ENOUGH {
+            n_steps = most_steps.min(n_steps.saturating_mul(2));
+        }
+    }
+    Ok(())
+}
 
 /// The parts of a job that determine the time of a step.
 pub struct Trial<'a> {
@@ -30,13 +61,13 @@ pub struct Trial<'a> {
 }
 
 impl Trial<'_> {
-    /// Seconds per step on `engine`, without the first step.
+    /// Seconds per step on `engine`, on a device of this kind, without the first step and warm.
     ///
     /// # Errors
     /// A job that the engine refuses; a device that fails.
-    pub fn seconds_per_step(&self, engine: &dyn Engine) -> Result<f64, EngineError> {
+    pub fn seconds_per_step(&self, engine: &dyn Engine, kind: DeviceKind) -> Result<f64, EngineError> {
         let mut steps = self.open(engine)?;
-        seconds_per_step(|n_steps| steps.take(n_steps))
+        seconds_per_step(time_to_warm(kind), |n_steps| steps.take(n_steps))
     }
 
     /// Opens a session for the steps of the trial.
@@ -81,13 +112,14 @@ impl TrialSteps {
     }
 }
 
-/// Seconds per step, if `take` takes a number of steps and returns their duration.
+/// Seconds per step of a device that needs `time_to_warm`, if `take` takes a number of steps and returns their duration.
 ///
 /// # Errors
 /// Those of `take`.
-fn seconds_per_step<E>(mut take: impl FnMut(usize) -> Result<Duration, E>) -> Result<f64, E> {
+fn seconds_per_step<E>(time_to_warm: Duration, mut take: impl FnMut(usize) -> Result<Duration, E>) -> Result<f64, E> {
     // The first step may compile kernels and start threads.
     take(1)?;
+    warm_up(time_to_warm, usize::MAX, &mut take)?;
     let mut n_steps = 1;
     let mut seconds = take(n_steps)?;
     while seconds < LONG_ENOUGH {
@@ -182,14 +214,17 @@ mod tests {
         let data = Data::new(12, 5);
         let scaler = Scaler { mean: vec![0.0], scale: vec![1.0] };
         let trial = Trial { scaler: Some(&scaler), ..data.trial() };
-        assert!(matches!(trial.seconds_per_step(&CpuEngine::<f32>::new()), Err(EngineError::Input(_))));
+        assert!(matches!(
+            trial.seconds_per_step(&CpuEngine::<f32>::new(), DeviceKind::Cpu),
+            Err(EngineError::Input(_))
+        ));
     }
 
     /// The result of [`seconds_per_step`], and the stretches that it takes, where each takes as many milliseconds as
     /// `milliseconds` says of its number and its steps.
-    fn measured(milliseconds: impl Fn(usize, usize) -> usize) -> (f64, Vec<usize>) {
+    fn measured(warm_up: Duration, milliseconds: impl Fn(usize, usize) -> usize) -> (f64, Vec<usize>) {
         let mut stretches = Vec::new();
-        let found = seconds_per_step(|n_steps| {
+        let found = seconds_per_step(warm_up, |n_steps| {
             stretches.push(n_steps);
             let milliseconds = milliseconds(stretches.len(), n_steps);
             Ok::<_, EngineError>(Duration::from_millis(milliseconds as u64))
@@ -206,18 +241,40 @@ mod tests {
             8 => 90,
             _ => 4 * n_steps,
         };
-        assert_eq!(measured(milliseconds), (0.062 / 16.0, vec![1, 1, 2, 4, 8, 16, 16, 16]));
+        assert_eq!(measured(Duration::ZERO, milliseconds), (0.062 / 16.0, vec![1, 1, 2, 4, 8, 16, 16, 16]));
+    }
+
+    #[test]
+    fn a_gpu_works_before_it_is_timed() {
+        // At rest a step takes 20 ms; from the seventh stretch on it takes 4.
+        let milliseconds = |number, n_steps| if number < 7 { 20 * n_steps } else { 4 * n_steps };
+        // The first step; 20, 40, 80, 80 and 80 ms of warm-up; and what is timed of a warm device.
+        let stretches = vec![1, 1, 2, 4, 4, 4, 1, 2, 4, 8, 16, 16, 16];
+        assert_eq!(measured(Duration::from_millis(300), milliseconds), (0.004, stretches));
+        assert!(time_to_warm(DeviceKind::Discrete) >= Duration::from_millis(200));
+        assert_eq!([DeviceKind::Cpu, DeviceKind::Software].map(time_to_warm), [Duration::ZERO; 2]);
+    }
+
+    #[test]
+    fn stretches_of_a_warm_up_stay_within_their_bound() {
+        let mut stretches = Vec::new();
+        let taken = warm_up(Duration::from_millis(30), 5, |n_steps| {
+            stretches.push(n_steps);
+            Ok::<_, EngineError>(Duration::from_millis(n_steps as u64))
+        });
+        taken.unwrap();
+        assert_eq!(stretches, [1, 2, 4, 5, 5, 5, 5, 5]);
     }
 
     #[test]
     fn a_slow_step_is_taken_once_after_the_first() {
-        assert_eq!(measured(|_, n_steps| 2000 * n_steps), (2.0, vec![1, 1]));
+        assert_eq!(measured(Duration::ZERO, |_, n_steps| 2000 * n_steps), (2.0, vec![1, 1]));
     }
 
     #[test]
     fn a_device_that_fails_ends_the_trial() {
         let mut n_stretches = 0;
-        let found = seconds_per_step(|_| {
+        let found = seconds_per_step(Duration::ZERO, |_| {
             n_stretches += 1;
             if n_stretches < 3 { Ok(Duration::from_millis(1)) } else { Err("lost") }
         });

@@ -255,6 +255,7 @@ impl Training {
             models: &[model],
             at_once: None,
             follows_validation: true,
+            wants_scores: true,
         };
         let mut observer = WithEvents { observer, events: Events::new(folder, self.tensorboard)? };
         let fit = if self.resumes { resume_run } else { fit_run };
@@ -262,10 +263,10 @@ impl Training {
         let events = observer.events.map_or(Ok(()), Events::finish);
         drop(in_loop);
         Ok(match outcome {
-            RunOutcome::Finished(summary) => {
+            RunOutcome::Finished { summary, scores } => {
                 let _report = timings.phase(Phase::Report);
-                let report = report::write(self, &summary);
-                Outcome::Finished { summary: Box::new(summary), report, events }
+                let report = report::write(self, &summary, &scores.unwrap_or_default());
+                Outcome::Finished { summary, report, events }
             }
             RunOutcome::Interrupted { epoch, step } => Outcome::Interrupted { epoch, step, events },
         })

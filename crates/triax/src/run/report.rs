@@ -6,7 +6,7 @@ use serde_json::Value;
 use triax_data::{Audit, SplitPlan};
 use triax_engine::NotFinite;
 use triax_losses::predicted_classes;
-use triax_model::{WeightFile, whole_file};
+use triax_model::whole_file;
 use triax_study::Gap;
 use triax_trainer::{Mistake, Reliability, RunFolder, SubjectFigures, Summary, worst_mistakes};
 
@@ -20,16 +20,17 @@ use crate::text::network_in_words;
 /// Maximum number of misclassified windows in a report.
 const MOST_MISTAKES: usize = 6;
 
-/// Writes `report.html` into the training's folder, replaces an existing one, and returns its path.
-pub fn write(training: &Training, summary: &Summary) -> Result<PathBuf, Error> {
+/// Writes `report.html` into the training's folder, replaces an existing one, and returns its path. `scores` (n_valid,
+/// classes) are those of the validation windows.
+pub fn write(training: &Training, summary: &Summary, scores: &[f32]) -> Result<PathBuf, Error> {
     let path = training.folder.path().join("report.html");
-    let report =
-        report(training, summary).map_err(|error| error.while_doing(format!("cannot make {}", path.display())))?;
+    let report = report(training, summary, scores)
+        .map_err(|error| error.while_doing(format!("cannot make {}", path.display())))?;
     whole_file::write(&path, run_html(&report).as_bytes()).map_err(|source| Error::io("write", &path, source))?;
     Ok(path)
 }
 
-fn report(training: &Training, summary: &Summary) -> Result<RunReport, Error> {
+fn report(training: &Training, summary: &Summary, scores: &[f32]) -> Result<RunReport, Error> {
     let Training { settings, data, network, plan: _, engine, folder, .. } = training;
     let TrainingData { corpus, split, plan, .. } = data;
     let run = folder.path().display();
@@ -69,27 +70,31 @@ fn report(training: &Training, summary: &Summary) -> Result<RunReport, Error> {
         commands: commands(&run.to_string()),
     };
     if !split.valid.is_empty() {
-        add_scores(&mut report, training, &subjects, known)?;
+        add_scores(&mut report, training, scores, &subjects, known)?;
     }
     Ok(report)
 }
 
 /// Adds the results that follow from the scores of the validation windows.
-fn add_scores(report: &mut RunReport, training: &Training, subjects: &[&str], known: bool) -> Result<(), Error> {
-    let Training { data, network, engine, folder, .. } = training;
-    let weights = WeightFile::read(folder.last_path())?.weights;
-    let scores = engine.open.engine.scores(network, &weights, data.scaler.as_ref(), &data.valid_windows())?;
+fn add_scores(
+    report: &mut RunReport,
+    training: &Training,
+    scores: &[f32],
+    subjects: &[&str],
+    known: bool,
+) -> Result<(), Error> {
+    let Training { data, .. } = training;
     let (labels, n_classes) = (data.valid_labels(), data.corpus.classes.len());
-    if let Some(problem) = NotFinite::find(&scores, n_classes) {
+    if let Some(problem) = NotFinite::find(scores, n_classes) {
         return Err(Error::Input(problem.to_string()));
     }
     if known {
-        let predictions = predicted_classes(&scores, n_classes);
+        let predictions = predicted_classes(scores, n_classes);
         report.subjects = SubjectFigures::by_subject(&predictions, &labels, subjects);
     }
-    report.reliability = Some(Reliability::from_scores(&scores, &labels, n_classes));
+    report.reliability = Some(Reliability::from_scores(scores, &labels, n_classes));
     let origin = |idx: usize| data.origins[data.split.valid[idx] as usize];
-    let wrong = worst_mistakes(&scores, &labels, n_classes, MOST_MISTAKES, |idx| origin(idx).recording);
+    let wrong = worst_mistakes(scores, &labels, n_classes, MOST_MISTAKES, |idx| origin(idx).recording);
     report.mistakes = wrong
         .into_iter()
         .map(|wrong| Mistake {

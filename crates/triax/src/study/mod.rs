@@ -5,13 +5,15 @@ mod grid;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use triax_data::{Corpus, Folds, HeldOut, Windows};
+use triax_data::{Corpus, Fold, Folds, HeldOut, Windows};
 use triax_engine::device::{DeviceChoice, DeviceKind};
-use triax_engine::{Phase, Timings, WindowSet};
-use triax_model::Network;
+use triax_engine::{Engine, Member, Phase, Timings, WindowSet};
+use triax_model::{Network, Weights};
 use triax_study::{
-    Device, Facts, Options, Setting, Share, Study, StudyFolder, Summary, difference, run, summarise, window_set,
+    ClassicalBeside, Device, Facts, Options, Setting, Share, Study, StudyFolder, Summary, difference, run, summarise,
+    window_set,
 };
 use triax_trainer::Observer;
 
@@ -27,8 +29,9 @@ pub use grid::{Point, Vary, parse_vary};
 /// Minimum number of models that a CPU trains at once. Results come every few seconds, and no thread waits long for
 /// another.
 const AT_ONCE_ON_CPU: usize = 16;
-/// Number of models that a GPU trains at once.
-const AT_ONCE_ON_GPU: usize = 256;
+/// Maximum number of models that a GPU trains at once, if it holds as many. A step of twice as many takes twice as long, and
+/// a study that is stopped loses more.
+const AT_ONCE_ON_GPU: usize = 1024;
 /// Largest number of trainings whose weights a study keeps by default.
 const MOST_KEPT: usize = 100;
 
@@ -37,7 +40,7 @@ pub struct StudyRun {
     /// Description of the study.
     pub description: Description,
     /// Windows, folds, settings and seeds.
-    pub study: Study,
+    pub study: Arc<Study>,
     /// Devices to train on.
     pub devices: Vec<Device<'static>>,
     /// The folder of the study.
@@ -46,6 +49,10 @@ pub struct StudyRun {
     pub share: Share,
     /// Notices that the user should read before trusting the metrics.
     pub notices: Vec<Notice>,
+    /// Threads that training leaves idle: none if a CPU trains.
+    idle_threads: usize,
+    /// The baselines, if they are trained beside the networks.
+    baselines: Mutex<Option<ClassicalBeside>>,
     /// The recorder of where the time goes.
     timings: Timings,
 }
@@ -82,13 +89,14 @@ impl StudyRun {
         let corpus = read_data(&points[0].settings)?;
         drop(reading);
         let study = build(description.folds, description.seeds, &points, corpus)?;
-        let (devices, mut notices) = choose_devices(candidates, &study, timings)?;
+        let Devices { devices, mut notices, idle_threads } = choose_devices(candidates, &study, timings)?;
         let files = timings.phase(Phase::Files);
         let folder = StudyFolder::open(path, &description.compared(&study), &description.here())?;
         drop(files);
         notices.extend(folds_notice(study.protocol));
         let share = description.conduct.shard.unwrap_or(Share::WHOLE);
-        Ok(Self { description, study, devices, folder, share, notices, timings: timings.clone() })
+        let (study, baselines, timings) = (Arc::new(study), Mutex::default(), timings.clone());
+        Ok(Self { description, study, devices, folder, share, notices, idle_threads, baselines, timings })
     }
 
     /// Joins the shares of a study in `parts` in the folder `out`. The data is read again, from `data` or, by default,
@@ -137,19 +145,32 @@ impl StudyRun {
                 listed(&missing.iter().map(ToString::to_string).collect::<Vec<_>>(), 10),
             )));
         }
-        let (devices, notices, timings) = (Vec::new(), Vec::new(), Timings::off());
-        Ok(Self { description, study, devices, folder, share: Share::WHOLE, notices, timings })
+        Ok(Self {
+            description,
+            study: Arc::new(study),
+            devices: Vec::new(),
+            folder,
+            share: Share::WHOLE,
+            notices: Vec::new(),
+            idle_threads: 0,
+            baselines: Mutex::default(),
+            timings: Timings::off(),
+        })
     }
 
-    /// Runs the trainings of the share that are missing.
+    /// Runs the trainings of the share that are missing. If GPUs train a whole study, its baselines are trained meanwhile.
     ///
     /// # Errors
     /// A device or a disk that fails. Finished trainings are kept.
     pub fn run(&self, observer: &mut dyn Observer) -> Result<triax_study::Outcome, Error> {
         let _in_loop = self.timings.phase(Phase::Training);
         let keeps_weights = self.description.conduct.keep_weights.unwrap_or(self.study.n_trainings() <= MOST_KEPT);
-        let options = Options { share: self.share, keeps_weights };
-        Ok(run(&self.study, &self.devices, options, &self.folder, observer)?)
+        let options = Options { share: self.share, keeps_weights, timings: self.timings.clone() };
+        if self.description.baselines && self.share == Share::WHOLE && self.idle_threads > 0 {
+            let beside = ClassicalBeside::start(self.study.clone(), self.idle_threads, &self.timings);
+            *self.baselines.lock().unwrap_or_else(PoisonError::into_inner) = Some(beside);
+        }
+        Ok(run(&self.study, &self.devices, &options, &self.folder, observer)?)
     }
 
     /// Summarises the whole study: writes the tables, `summary.json` and `report.html`.
@@ -164,7 +185,8 @@ impl StudyRun {
             baselines: self.description.baselines,
             timings: self.timings.clone(),
         };
-        let summary = summarise(&self.study, &self.folder, facts)?;
+        let beside = self.baselines.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let summary = summarise(&self.study, &self.folder, facts, beside)?;
         let _report = self.timings.phase(Phase::Report);
         self.folder.write("report.html", crate::report::study_html(&summary).as_bytes())?;
         Ok(summary)
@@ -291,17 +313,21 @@ fn candidates(machine: &MachineSettings, devices: &[DeviceChoice]) -> Result<Vec
     }
 }
 
+/// The devices of a study.
+struct Devices {
+    devices: Vec<Device<'static>>,
+    notices: Vec<Notice>,
+    /// Threads of the CPU that they leave idle.
+    idle_threads: usize,
+}
+
 /// Chooses the devices, and how many models each trains at once.
-fn choose_devices(
-    candidates: Vec<Candidates>,
-    study: &Study,
-    timings: &Timings,
-) -> Result<(Vec<Device<'static>>, Vec<Notice>), Error> {
+fn choose_devices(candidates: Vec<Candidates>, study: &Study, timings: &Timings) -> Result<Devices, Error> {
     let _choosing = timings.phase(Phase::Devices);
     let (setting, fold) = (&study.settings[0], &study.folds[0]);
     let engine_name = |engine: &str| engine.parse().map_err(Error::Input);
     let scaler = study.scaler(setting, fold);
-    let (mut devices, mut notices) = (Vec::new(), Vec::new());
+    let (mut devices, mut notices, mut uses_cpu) = (Vec::new(), Vec::new(), false);
     for candidate in candidates {
         let chosen = candidate.choose(&Trial {
             network: &setting.network,
@@ -312,17 +338,24 @@ fn choose_devices(
             learning_rate: setting.plan.learning_rate,
         })?;
         notices.extend(chosen.notices);
-        let OpenEngine { engine, device } = chosen.open;
+        let OpenEngine { mut engine, device } = chosen.open;
+        engine.set_timings(timings);
         let name = format!("{} ({})", device.name, engine.name());
         let choice = engine_name(engine.name())?;
         // Each thread of a CPU trains whole models. A multiple of the threads leaves none idle.
         let threads = device.threads.unwrap_or(1);
-        let at_once = match device.kind {
-            DeviceKind::Cpu | DeviceKind::Software => AT_ONCE_ON_CPU.next_multiple_of(threads),
-            _ => AT_ONCE_ON_GPU,
+        let is_cpu = matches!(device.kind, DeviceKind::Cpu | DeviceKind::Software);
+        uses_cpu |= is_cpu;
+        let at_once = match is_cpu {
+            true => AT_ONCE_ON_CPU.next_multiple_of(threads),
+            false => even_groups(study.n_trainings(), capacity(study, engine.as_ref()).min(AT_ONCE_ON_GPU)),
         };
-        let timings = timings.clone();
-        let open = move || {
+        // The engine that is open already; a study that runs again opens another one.
+        let (opened, timings) = (Mutex::new(Some(engine)), timings.clone());
+        let open = move || -> Result<Box<dyn Engine>, String> {
+            if let Some(engine) = opened.lock().unwrap_or_else(PoisonError::into_inner).take() {
+                return Ok(engine);
+            }
             let _opening = timings.phase(Phase::Devices);
             let mut open = engines::open(choice, &device).map_err(|error| error.in_full())?;
             open.engine.set_timings(&timings);
@@ -330,5 +363,46 @@ fn choose_devices(
         };
         devices.push(Device { name, open: Box::new(open), at_once });
     }
-    Ok((devices, notices))
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    // Each device has a thread that feeds it.
+    let idle_threads = if uses_cpu { 0 } else { threads.saturating_sub(devices.len()) };
+    Ok(Devices { devices, notices, idle_threads })
+}
+
+/// The number of models that `engine` holds at once, whatever their setting.
+fn capacity(study: &Study, engine: &dyn Engine) -> usize {
+    let of_setting = |setting: &Setting| {
+        let weights = Weights::zeros(&setting.network);
+        let of_fold = |fold: &Fold| {
+            let member = Member {
+                network: &setting.network,
+                weights: &weights,
+                plan: &setting.plan.training,
+                scaler: None,
+                validation: &fold.valid,
+            };
+            engine.capacity(&member, &setting.windows)
+        };
+        study.folds.iter().map(of_fold).min().unwrap_or(1)
+    };
+    study.settings.iter().map(of_setting).min().unwrap_or(1)
+}
+
+/// The size of the groups of `n` trainings if at most `most` are in each, so that all groups have about the same size.
+fn even_groups(n: usize, most: usize) -> usize {
+    n.div_ceil(n.div_ceil(most.max(1)).max(1)).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_of_a_gpu_have_about_the_same_size() {
+        for (n, most, expected) in
+            [(320, 1024, 320), (320, 300, 160), (1025, 1024, 513), (7, 3, 3), (1, 1, 1), (5, 0, 1)]
+        {
+            assert_eq!(even_groups(n, most), expected, "{n} trainings, at most {most} at once");
+        }
+    }
 }

@@ -61,6 +61,7 @@ fn a_study_accounts_for_its_time() {
     let phases =
         ["reading", "preparing", "steps", "validation", "scoring", "files", "baselines", "statistics", "report"];
     assert_accounted(&answer.stderr, &phases);
+    assert!(answer.stderr.contains("\nbeside: files "), "a thread of its own writes them: {}", answer.stderr);
 }
 
 #[test]

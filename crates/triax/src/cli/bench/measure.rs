@@ -16,7 +16,7 @@ use triax_model::random::epoch_order;
 
 use super::job::{self, LEARNING_RATE, Models, ReferenceJob};
 use triax::Error;
-use triax::engines;
+use triax::engines::{self, OpenEngine};
 use triax::settings::EngineName;
 
 use crate::cli::timings;
@@ -111,19 +111,19 @@ fn line<T: Serialize>(answer: T, timings: &Timings) -> serde_json::Result<String
     serde_json::to_string(&Answer { answer, timings: timings.found() })
 }
 
-/// The engine of `request`, which records in `timings`.
-fn open(request: &Request, timings: &Timings) -> Result<Box<dyn Engine>, Error> {
+/// The engine of `request`, which records in `timings`, and its device.
+fn open(request: &Request, timings: &Timings) -> Result<OpenEngine, Error> {
     let _opening = timings.phase(Phase::Devices);
-    let mut engine = engines::open_choice(request.engine, request.device)?.0.engine;
-    engine.set_timings(timings);
-    Ok(engine)
+    let (mut opened, _) = engines::open_choice(request.engine, request.device)?;
+    opened.engine.set_timings(timings);
+    Ok(opened)
 }
 
 /// Compares a few steps of a few models with the f64 reference, which trains only these.
 fn check(request: &Request, timings: &Timings) -> anyhow::Result<Agreement> {
     let _preparing = timings.phase(Phase::Preparing);
     let job = ReferenceJob::new();
-    let engine = open(request, timings)?;
+    let engine = open(request, timings)?.engine;
     let all: Vec<usize> = (0..models_that_fit(engine.as_ref(), &job, request)).collect();
     let some: Vec<usize> = all.iter().copied().step_by(all.len().div_ceil(MODELS_CHECKED)).collect();
     let order: Vec<u32> = (0..(STEPS_CHECKED * request.batch_size).min(job::N_WINDOWS) as u32).collect();
@@ -168,17 +168,23 @@ fn models_that_fit(engine: &dyn Engine, job: &ReferenceJob, request: &Request) -
     request.models.min(engine.capacity(&one.fleet(&job.network)[0], &job.train))
 }
 
-/// Times training, after one measurement as a warm-up.
+/// Times training, after a GPU has reached its clock, and one measurement as a warm-up.
 fn time(request: &Request, timings: &Timings) -> anyhow::Result<Timing> {
     let _preparing = timings.phase(Phase::Preparing);
     let job = ReferenceJob::new();
-    let engine = open(request, timings)?;
+    let OpenEngine { engine, device } = open(request, timings)?;
     let models = models_that_fit(engine.as_ref(), &job, request);
     let mut training = Training::new(engine.as_ref(), &job, models, request.batch_size)?;
     training.epoch(1)?;
     let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
     let to_first_step = since_epoch.saturating_sub(request.started);
 
+    let whole_epoch = job::N_WINDOWS.div_ceil(request.batch_size);
+    engines::warm_up(engines::time_to_warm(device.kind), whole_epoch, |steps| -> anyhow::Result<Duration> {
+        let start = Instant::now();
+        training.epoch(steps)?;
+        Ok(start.elapsed())
+    })?;
     let (epochs, steps) = measurement_length(&mut training, request)?;
     let mut measure = || -> anyhow::Result<(f64, Vec<StepResult>)> {
         let start = Instant::now();
