@@ -102,6 +102,20 @@ pub trait Engine {
     /// What [`check_fleet`] refuses; a fleet that the device cannot hold; a device that fails.
     fn open(&self, fleet: &[Member<'_>], windows: &WindowSet) -> Result<Box<dyn Session>, EngineError>;
 
+    /// Opens a session for a part of a fleet that was planned with `planned` models: each model comes to the bits that it
+    /// would have come to in the whole fleet, also where an engine adds up differently in fleets of other sizes.
+    ///
+    /// # Errors
+    /// As [`Engine::open`].
+    fn open_part(
+        &self,
+        fleet: &[Member<'_>],
+        windows: &WindowSet,
+        _planned: usize,
+    ) -> Result<Box<dyn Session>, EngineError> {
+        self.open(fleet, windows)
+    }
+
     /// Opens a [`Scorer`] for a network with these weights. `scaler`, if any, standardises the sensors' values with the
     /// same bits as [`Scaler::apply`].
     ///

@@ -206,6 +206,34 @@ fn a_member_does_not_depend_on_its_fleet_nor_on_where_stretches_are_cut() {
     }
 }
 
+/// How a sum is split depends on the size of a fleet. What is left of a fleet that was interrupted goes on as the whole.
+#[test]
+fn a_part_of_a_large_fleet_comes_to_the_bits_of_the_whole() {
+    let Some(engine) = gpu("a_part_of_a_large_fleet_comes_to_the_bits_of_the_whole") else { return };
+    let convs = vec![conv(8, 3, 1, Some(2)), conv(33, 3, 1, None)];
+    let spec = NetworkSpec { window: 12, channels: 2, convs, dropout: 0.1, hidden: vec![36], classes: 2 };
+    let member = |m: usize| {
+        let mut case = Case::new(&spec, Loss::SquaredHinge, 20);
+        case.set = case.random_windows(40);
+        case.weights = Weights::glorot_uniform(&case.network, m as u64);
+        case
+    };
+    let cases: Vec<Case> = (0..130).map(member).collect();
+    let orders: Vec<Vec<u32>> = (0..130).map(|m| epoch_order(m, 0, 40)).collect();
+    let trained = |cases: &[Case], orders: &[Vec<u32>], planned: usize| {
+        let members: Vec<Member<'_>> = cases.iter().map(Case::member).collect();
+        let mut session = engine.open_part(&members, &cases[0].set, planned).unwrap();
+        let orders: Vec<&[u32]> = orders.iter().map(Vec::as_slice).collect();
+        let results = train(session.as_mut(), &cases[0], &orders, &[], 0.01);
+        (results, session.validate().unwrap(), session.weights().unwrap())
+    };
+    let whole = trained(&cases, &orders, cases.len());
+    let part = trained(&cases[127..], &orders[127..], cases.len());
+    assert_eq!((&part.0[..], &part.1[..], &part.2[..]), (&whole.0[127..], &whole.1[127..], &whole.2[127..]));
+    let few = trained(&cases[127..], &orders[127..], 3);
+    assert_ne!(few.2, part.2, "otherwise the test shows nothing");
+}
+
 #[test]
 fn members_of_a_large_fleet_have_the_bits_they_have_in_groups_and_alone() {
     let Some(engine) = gpu("members_of_a_large_fleet_have_the_bits_they_have_in_groups_and_alone") else { return };

@@ -206,6 +206,7 @@ fn train_networks(study: &Study, engine: &dyn Engine) -> Result<Vec<Vec<u32>>, S
         classes: study.classes(),
         models: &models,
         at_once: None,
+        planned: None,
         follows_validation: false,
         wants_scores: true,
     };

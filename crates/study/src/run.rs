@@ -97,7 +97,7 @@ pub fn run(
             };
             let (engine, progress, failed) = (engine.as_ref(), &progress, &failed);
             let worker = Worker { study, options, device, engine, progress, failed };
-            if worker.train(&missing, &sender)?.is_break() {
+            if worker.train(&missing, group.trainings.len(), &sender)?.is_break() {
                 return Ok(ControlFlow::Break(()));
             }
         }
@@ -213,8 +213,14 @@ struct Worker<'a, 'o> {
 }
 
 impl Worker<'_, '_> {
-    /// Runs the trainings of these numbers as one fleet, and sends them to be written.
-    fn train(&self, numbers: &[usize], sender: &SyncSender<Vec<Ended>>) -> Result<ControlFlow<()>, StudyError> {
+    /// Runs the trainings of these numbers as one fleet, and sends them to be written. `planned` are the trainings of their
+    /// group, with those that have ended before.
+    fn train(
+        &self,
+        numbers: &[usize],
+        planned: usize,
+        sender: &SyncSender<Vec<Ended>>,
+    ) -> Result<ControlFlow<()>, StudyError> {
         let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let clock = Instant::now();
         let preparing = self.engine.timings().phase(Phase::Preparing);
@@ -227,6 +233,7 @@ impl Worker<'_, '_> {
             classes: self.study.classes(),
             models: &models,
             at_once: Some(numbers.len()),
+            planned: Some(planned),
             follows_validation: true,
             wants_scores: true,
         };

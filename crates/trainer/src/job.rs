@@ -20,6 +20,8 @@ pub struct Job<'a> {
     /// The most models to train at once, if the device holds as many; if absent, as many as it holds. Small groups end
     /// sooner; a GPU trains large groups faster.
     pub at_once: Option<usize>,
+    /// The models that were to be trained at once, if some of them have ended before.
+    pub planned: Option<usize>,
     /// Whether the record of each epoch has validation figures. A run in a folder always has them.
     pub follows_validation: bool,
     /// Whether the results have the scores of the validation windows, with the final weights.

@@ -63,7 +63,7 @@ impl<'a> Training<'a> {
         let members: Vec<Member<'_>> = models.iter().map(Model::member).collect();
         Ok(Self {
             job,
-            session: job.engine.open(&members, job.windows)?,
+            session: job.engine.open_part(&members, job.windows, job.planned.unwrap_or(members.len()))?,
             models: models.iter().map(ModelState::new).collect(),
             files: None,
             first_model_idx,

@@ -85,6 +85,15 @@ impl Engine for GpuEngine {
         Ok(Box::new(GpuSession::new(&self.device, fleet, windows, &self.options, &self.timings)?))
     }
 
+    fn open_part(
+        &self,
+        fleet: &[Member<'_>],
+        windows: &WindowSet,
+        planned: usize,
+    ) -> Result<Box<dyn Session>, EngineError> {
+        self.clone().with_kernels_for(planned).open(fleet, windows)
+    }
+
     fn scorer(
         &self,
         network: &Network,

@@ -93,7 +93,16 @@ impl Setup {
     /// A job that trains `models` on these windows.
     pub fn job<'a>(&'a self, engine: &'a dyn Engine, models: &'a [Model<'a>]) -> Job<'a> {
         let Self { windows, classes, .. } = self;
-        Job { engine, windows, classes, models, at_once: None, follows_validation: false, wants_scores: false }
+        Job {
+            engine,
+            windows,
+            classes,
+            models,
+            at_once: None,
+            planned: None,
+            follows_validation: false,
+            wants_scores: false,
+        }
     }
 
     pub fn fit(&self, engine: &dyn Engine, path: &Path, observer: &mut dyn Observer) -> Result<RunOutcome, FitError> {

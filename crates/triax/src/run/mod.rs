@@ -254,6 +254,7 @@ impl Training {
             classes: &data.corpus.classes,
             models: &[model],
             at_once: None,
+            planned: None,
             follows_validation: true,
             wants_scores: true,
         };
