@@ -27,6 +27,7 @@ mod stage_times;
 mod team;
 #[cfg(test)]
 mod tests;
+mod thread_choice;
 mod transpose;
 mod update;
 

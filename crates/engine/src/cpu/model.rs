@@ -9,7 +9,7 @@ use super::dropout::Mask;
 use super::gather::gather;
 use super::layers::{Stage, stages};
 use super::loss::{Partners, TileLoss};
-use super::parameter_pass::{Block, MOST_SHARES, Round, Target, blocks, parameter_pass, shares, update_pass};
+use super::parameter_pass::{Block, Round, Target, blocks, parameter_pass, update_pass};
 use super::row::TILE;
 use super::sample_pass::Tile;
 use super::team::Team;
@@ -66,21 +66,36 @@ pub(super) struct Workspace<F> {
     pub gradient: Vec<F>,
     /// `Σ g²` of each block.
     pub squares: Vec<f64>,
-    /// The blocks of each thread.
-    shares: Vec<usize>,
+    /// The most tiles of a round for each thread.
+    tiles_a_thread: usize,
 }
 
 impl<F: Float> Workspace<F> {
-    /// For batches of up to `batch_size` windows, worked on by `n_threads` threads.
+    /// For batches of up to `batch_size` windows, worked on by up to `n_threads` threads.
     pub fn new(shape: &Shape, batch_size: usize, keeps_gradient: bool, n_threads: usize) -> Self {
+        Self::with_rounds(shape, batch_size, keeps_gradient, n_threads, TILES_A_THREAD)
+    }
+
+    /// For one batch of `batch_size` windows in a single round, so that all its tiles and its gradient are there
+    /// afterwards.
+    pub fn in_one_round(shape: &Shape, batch_size: usize) -> Self {
+        Self::with_rounds(shape, batch_size, true, 1, batch_size.div_ceil(TILE))
+    }
+
+    fn with_rounds(
+        shape: &Shape,
+        batch_size: usize,
+        keeps_gradient: bool,
+        n_threads: usize,
+        tiles_a_thread: usize,
+    ) -> Self {
         let in_batch = batch_size.div_ceil(TILE).max(1);
-        let n_tiles = in_batch.min(TILES_A_THREAD * n_threads);
-        let n_gradient = if keeps_gradient || in_batch > n_tiles { shape.network.n_parameters() } else { 0 };
+        let n_gradient = if keeps_gradient || in_batch > tiles_a_thread { shape.network.n_parameters() } else { 0 };
         Self {
-            tiles: vec![shape.tile(); n_tiles],
+            tiles: vec![shape.tile(); in_batch.min(tiles_a_thread * n_threads)],
             gradient: vec![F::ZERO; n_gradient],
             squares: vec![0.0; shape.blocks.len()],
-            shares: shares(&shape.blocks, n_threads.min(MOST_SHARES)),
+            tiles_a_thread,
         }
     }
 }
@@ -162,8 +177,8 @@ impl<F: Float> Model<F> {
         workspace: &mut Workspace<F>,
     ) -> BatchResult {
         let StepContext { shape, windows, team } = context;
-        let Workspace { tiles, gradient, squares, shares } = workspace;
-        let in_round = tiles.len() * TILE;
+        let Workspace { tiles, gradient, squares, tiles_a_thread } = workspace;
+        let in_round = tiles.len().min(*tiles_a_thread * team.n_threads()) * TILE;
         let (mut loss, mut correct) = (0.0, 0);
         for (round_idx, indices) in batch.chunks(in_round).enumerate() {
             let tiles = &mut tiles[..indices.len().div_ceil(TILE)];
@@ -178,7 +193,7 @@ impl<F: Float> Model<F> {
             let [m, v] = &mut self.moments;
             let slots = Slots { parameters: &mut self.parameters, moments: [m, v] };
             let target = Target { slots, gradient, squares };
-            parameter_pass(team, &shape.stages, &shape.blocks, shares, tiles, round, target);
+            parameter_pass(team, &shape.stages, &shape.blocks, tiles, round, target);
         }
         BatchResult { loss: loss / batch.len() as f64, correct, gradient_norm: squares.iter().sum::<f64>().sqrt() }
     }

@@ -1,9 +1,10 @@
-//! The training of a fleet on the CPU. All threads share the passes of a single model; of several models, each thread takes
-//! whole ones.
+//! The training of a fleet on the CPU. Threads share the passes of a single model, as many as are fastest; of several
+//! models, each thread takes whole ones.
 
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
 use crate::{
     EngineError, Evaluation, Member, Progress, Session, SessionState, StepResult, Stretch, Watch, WindowSet,
@@ -15,10 +16,13 @@ use super::Float;
 use super::model::{Model, Shape, StepContext, Workspace};
 use super::scores::scores;
 use super::team::Team;
+use super::thread_choice::ThreadChoice;
 
 /// A session of [`super::CpuEngine`].
 pub(super) struct CpuSession<F> {
     n_threads: usize,
+    /// How many of them share the steps of a single model.
+    choice: ThreadChoice,
     shape: Shape,
     windows: WindowSet,
     batch_size: usize,
@@ -46,17 +50,18 @@ impl<F: Float> CpuSession<F> {
             batch_size,
             shape,
             n_threads,
+            choice: ThreadChoice::new(n_threads),
         }
     }
 
-    /// Takes the steps of one member until `after_step` breaks.
+    /// Takes the steps of one member until `after_step` breaks, on as many threads of the team as `choice` says.
     fn train_member(
         &self,
         member: usize,
         model: &mut Model<F>,
         stretch: &Stretch<'_>,
         workspace: &mut Workspace<F>,
-        team: &Team<'_>,
+        (team, choice): (&Team<'_>, &mut ThreadChoice),
         mut after_step: impl FnMut(StepResult) -> ControlFlow<()>,
     ) -> Vec<StepResult> {
         let steps = stretch.steps_of(member, self.batch_size);
@@ -64,7 +69,12 @@ impl<F: Float> CpuSession<F> {
         let context = StepContext { shape: &self.shape, windows: &self.windows, team };
         let mut results = Vec::with_capacity(steps.len());
         for (step, &learning_rate) in steps.zip(epoch.learning_rates) {
+            team.limit(choice.n_threads());
+            let start = Instant::now();
             let result = model.step(context, epoch, step, learning_rate, workspace).into();
+            if epoch.batch(step, self.batch_size).len() == self.batch_size {
+                choice.took(start.elapsed().as_secs_f64());
+            }
             results.push(result);
             if after_step(result).is_break() {
                 break;
@@ -76,6 +86,7 @@ impl<F: Float> CpuSession<F> {
     fn train_all(
         &self,
         team: &Team<'_>,
+        choice: &mut ThreadChoice,
         models: &mut [Model<F>],
         stretch: &Stretch<'_>,
         watch: &mut Watch<'_>,
@@ -83,7 +94,7 @@ impl<F: Float> CpuSession<F> {
         let workspace = |i: usize| self.workspaces[i].lock().unwrap_or_else(PoisonError::into_inner);
         if let [model] = models {
             let mut steps = 0;
-            return vec![self.train_member(0, model, stretch, &mut workspace(0), team, |result| {
+            return vec![self.train_member(0, model, stretch, &mut workspace(0), (team, choice), |result| {
                 steps += 1;
                 watch(Progress { steps, newest: Some(result) })
             })];
@@ -91,7 +102,8 @@ impl<F: Float> CpuSession<F> {
         let (steps, stopped, watch) = (AtomicUsize::new(0), AtomicBool::new(false), Mutex::new(watch));
         let mut members: Vec<_> = models.iter_mut().map(|model| (model, Vec::new())).collect();
         team.each_as_free(&mut members, |thread, member, (model, results)| {
-            *results = self.train_member(member, model, stretch, &mut workspace(thread), &Team::alone(), |_| {
+            let alone = (&Team::alone(), &mut ThreadChoice::new(1));
+            *results = self.train_member(member, model, stretch, &mut workspace(thread), alone, |_| {
                 let progress = Progress { steps: steps.fetch_add(1, Relaxed) + 1, newest: None };
                 // A report is skipped while another thread reports.
                 if let Ok(mut watch) = watch.try_lock()
@@ -110,8 +122,10 @@ impl<F: Float> Session for CpuSession<F> {
     fn train(&mut self, stretch: &Stretch<'_>, watch: &mut Watch<'_>) -> Result<Vec<Vec<StepResult>>, EngineError> {
         stretch.check(self.models.len(), self.windows.len(), self.batch_size)?;
         let mut models = std::mem::take(&mut self.models);
-        let results = Team::scope(self.n_threads, |team| self.train_all(team, &mut models, stretch, watch));
-        self.models = models;
+        let mut choice = self.choice.clone();
+        let results =
+            Team::scope(self.n_threads, |team| self.train_all(team, &mut choice, &mut models, stretch, watch));
+        (self.models, self.choice) = (models, choice);
         Ok(results)
     }
 

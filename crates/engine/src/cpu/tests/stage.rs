@@ -7,7 +7,7 @@ use super::super::Float;
 use super::super::affine::Affine;
 use super::super::dropout;
 use super::super::layers::Stage;
-use super::super::parameter_pass::{Round, Target, blocks, parameter_pass, shares};
+use super::super::parameter_pass::{Round, Target, blocks, parameter_pass};
 use super::super::row::{Row, TILE};
 use super::super::sample_pass::Tile;
 use super::super::team::Team;
@@ -93,7 +93,7 @@ pub(super) fn gradient<F: Float>(affine: &Affine, x: &[f64], d_sums: &[f64], bat
             let round = Round { is_first: round_idx == 0, is_last: round_idx + 1 == rounds.len(), update: None };
             let slots = Slots { parameters: &mut vec![F::ZERO; affine.n_parameters()], moments: [&mut [], &mut []] };
             let target = Target { slots, gradient: &mut gradient, squares: &mut squares };
-            parameter_pass(team, &stages, &blocks, &shares(&blocks, 3), tiles, round, target);
+            parameter_pass(team, &stages, &blocks, tiles, round, target);
         }
     });
     let norm_squared: f64 = gradient.iter().map(|g| g.to_f64().powi(2)).sum();
