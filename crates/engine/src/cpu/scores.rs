@@ -21,7 +21,7 @@ pub(super) fn scores<'a, F: Float>(
 ) -> Vec<f32> {
     let (channels, classes) = (shape.network.spec().channels, shape.network.spec().classes);
     let mut scores = vec![0.0; n * classes];
-    let tiles: Vec<_> = (0..team.n_threads()).map(|_| Mutex::new(shape.tile::<F>())).collect();
+    let tiles: Vec<_> = (0..team.n_threads()).map(|_| Mutex::new(shape.tile::<F>(1))).collect();
     let mut parts: Vec<&mut [f32]> = scores.chunks_mut(TILE * classes).collect();
     team.each_as_free(&mut parts, |thread, part, scores| {
         let mut tile = tiles[thread].lock().unwrap_or_else(PoisonError::into_inner);

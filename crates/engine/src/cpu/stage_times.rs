@@ -160,7 +160,7 @@ fn timed_tile<F: Float>(
     clock.time("loss", || tile.judge(pass.model.plan.loss, pass.batch.len()));
     for part in parts(stages).rev() {
         let name = format!("{} backward", names[part.start]);
-        clock.time(name, || tile.backward(stages, part, parameters, dropout.is_some()));
+        clock.time(name, || tile.backward(stages, part, parameters, dropout));
     }
 }
 

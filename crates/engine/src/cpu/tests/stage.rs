@@ -78,7 +78,7 @@ pub(super) fn backward<F: Float>(
 pub(super) fn gradient<F: Float>(affine: &Affine, x: &[f64], d_sums: &[f64], batch: usize) -> Vec<f64> {
     let stages = [Stage::Affine(Affine { parameters: 0, ..affine.clone() })];
     let tile = |(x, d_sums): (Vec<Row<F>>, Vec<Row<F>>)| {
-        let mut tile = Tile::new(&stages, x.len(), 1);
+        let mut tile = Tile::new(&stages, x.len(), 1, 1);
         tile.input = x;
         let (d_y, transposed) = (&d_sums[..], &mut tile.transposed[0][..]);
         pulp::Arch::new().dispatch(Call::Transpose { affine, d_y, transposed });
@@ -154,10 +154,12 @@ impl<F: Float> WithSimd for Call<'_, F> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         match self {
-            Self::Forward { stage: Stage::Affine(affine), parameters, x, y } => affine.forward(simd, parameters, x, y),
+            Self::Forward { stage: Stage::Affine(affine), parameters, x, y } => {
+                affine.forward(simd, parameters, x, 0, y)
+            }
             Self::Forward { stage: Stage::MaxPool(pool), x, y, .. } => pool.forward(simd, x, y),
             Self::Backward { stage: Stage::Affine(affine), parameters, d_y, d_x, .. } => {
-                affine.backward(simd, parameters, d_y, d_x);
+                affine.backward(simd, parameters, d_y, 0, d_x);
             }
             Self::Backward { stage: Stage::MaxPool(pool), x, y, d_y, d_x, .. } => pool.backward(simd, x, y, d_y, d_x),
             Self::ReluBackward { affine, y, d_y } => affine.relu_backward(simd, y, d_y),
