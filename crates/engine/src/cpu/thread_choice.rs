@@ -103,10 +103,9 @@ impl ThreadChoice {
             self.pace = Some(pace + WEIGHT_OF_A_STEP * (seconds - pace));
         }
         let Some(pace) = self.pace.filter(|_| self.is_open()) else { return };
-        let others = (1..self.candidates.len()).map(|i| (self.latest + i) % self.candidates.len());
-        let Some(candidate) = others.chain([self.latest]).find(|&candidate| candidate != self.favourite) else {
-            return;
-        };
+        // In turn.
+        let mut others = (1..=self.candidates.len()).map(|i| (self.latest + i) % self.candidates.len());
+        let candidate = others.find(|&other| other != self.favourite).expect("the choice is open");
         let is_due = match self.candidates[candidate].slowness {
             Some(slowness) => self.n_steps >= STEPS_BETWEEN && self.credit >= cost_of_trial(pace, slowness),
             None => self.n_steps > TRIAL_STEPS || pace >= LONG_STEP,
