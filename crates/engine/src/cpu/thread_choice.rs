@@ -15,7 +15,7 @@ const STEPS_BETWEEN: usize = 32;
 const LONG_STEP: f64 = 2e-3;
 
 /// The part of all time by which trials may lengthen training.
-const SHARE_OF_TRIALS: f64 = 1.0 / 32.0;
+const SHARE_OF_TRIALS: f64 = 1.0 / 64.0;
 
 /// The weight of one step in the pace of the favourite.
 const WEIGHT_OF_A_STEP: f64 = 1.0 / 16.0;
