@@ -53,12 +53,14 @@ impl Affine {
         self.output.1.div_ceil(TILE)
     }
 
-    /// Computes output rows (positions × filters) from input rows (positions × channels).
+    /// Computes output rows (positions × filters) from input rows (positions × channels). `y` begins with output row
+    /// `first`.
     #[inline(always)]
-    pub fn forward<F: Float, S: Simd>(&self, simd: S, parameters: &[F], x: &[Row<F>], y: &mut [Row<F>]) {
+    pub fn forward<F: Float, S: Simd>(&self, simd: S, parameters: &[F], x: &[Row<F>], first: usize, y: &mut [Row<F>]) {
         let (kernel, bias) = self.split(parameters);
-        for (t, y) in y.chunks_exact_mut(self.output.1).enumerate() {
-            outputs(simd, kernel, bias, [self.relu, t == 0], &x[self.reads(t)..][..self.n_inputs()], y);
+        for (t, filter, y) in by_position(first, self.output.1, y) {
+            let afresh = t == first / self.output.1;
+            outputs(simd, kernel, bias, [self.relu, afresh], &x[self.reads(t)..][..self.n_inputs()], filter, y);
         }
     }
 
@@ -75,17 +77,25 @@ impl Affine {
         }
     }
 
-    /// Computes the gradient of the input. Each row sums the contributions of the taps that read it.
+    /// Computes the gradient of the input, from input row `first` on. Each row sums the contributions of the taps that read
+    /// it.
     #[inline(always)]
-    pub fn backward<F: Float, S: Simd>(&self, simd: S, parameters: &[F], d_y: &[Row<F>], d_x: &mut [Row<F>]) {
+    pub fn backward<F: Float, S: Simd>(
+        &self,
+        simd: S,
+        parameters: &[F],
+        d_y: &[Row<F>],
+        first: usize,
+        d_x: &mut [Row<F>],
+    ) {
         let (kernel, _) = self.split(parameters);
         let ((_, channels), (positions, filters)) = (self.input, self.output);
-        for (p, d_x) in d_x.chunks_exact_mut(channels).enumerate() {
+        for (p, channel, d_x) in by_position(first, channels, d_x) {
             d_x.fill(Row::ZERO);
             for j in (p % self.stride..self.kernel.min(p + 1)).step_by(self.stride) {
                 let t = (p - j) / self.stride;
                 if t < positions {
-                    let weights = &kernel[j * channels * filters..][..channels * filters];
+                    let weights = &kernel[(j * channels + channel) * filters..][..d_x.len() * filters];
                     add_input_gradients(simd, weights, &d_y[t * filters..][..filters], d_x);
                 }
             }
@@ -111,4 +121,18 @@ impl Affine {
             }
         }
     }
+}
+
+/// `rows`, of which the first is row `first` of (positions × width), by position: the position, the place in it where they
+/// begin, and the rows.
+#[inline(always)]
+fn by_position<T>(first: usize, width: usize, rows: &mut [T]) -> impl Iterator<Item = (usize, usize, &mut [T])> {
+    let (mut row, mut rest) = (first, rows);
+    std::iter::from_fn(move || {
+        let (position, start) = (row / width, row % width);
+        let n = rest.len().min(width - start);
+        let (here, behind) = std::mem::take(&mut rest).split_at_mut(n);
+        (row, rest) = (row + n, behind);
+        (n > 0).then_some((position, start, here))
+    })
 }

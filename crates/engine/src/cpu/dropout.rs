@@ -16,17 +16,17 @@ pub(super) struct Mask {
 }
 
 impl Mask {
-    /// Draws the mask (features) of a tile whose first window is window `first` of its batch. The values are those of
-    /// [`triax_model::random::dropout_mask`]; four features of all windows are drawn at a time.
+    /// Draws the mask of a tile whose first window is window `first` of its batch, from feature `feature` out of `features`
+    /// on. The values are those of [`triax_model::random::dropout_mask`]; four features of all windows are drawn at a time,
+    /// and `feature` is a multiple of four.
     #[inline(always)]
-    pub fn draw<F: Float>(&self, first: usize, mask: &mut [Row<F>]) {
+    pub fn draw<F: Float>(&self, first: usize, (feature, features): (usize, usize), mask: &mut [Row<F>]) {
         let kept = F::from_f32(1.0 / (1.0 - self.rate));
         let (key, [step_low, step_high, purpose]) = dropout_address(self.seed, self.step);
-        let features = mask.len();
         for (quad, mask) in mask.chunks_mut(4).enumerate() {
             let mut block = [0; TILE];
             for (w, block) in block.iter_mut().enumerate() {
-                *block = dropout_block(first + w, 4 * quad, features);
+                *block = dropout_block(first + w, feature + 4 * quad, features);
             }
             let counter = [block, [step_low; TILE], [step_high; TILE], [purpose; TILE]];
             for (mask, words) in mask.iter_mut().zip(philox4x32_lanes(counter, key)) {

@@ -50,40 +50,46 @@ impl<'a> FirstBlock<'a> {
         (Affine { output: (size, filters), ..self.affine.clone() }, MaxPool { output: (1, filters), size })
     }
 
-    /// Computes the pooled rows from the rows of the windows.
+    /// The rows of one pooled position: output rows, and rows of its gradients as [`Affine::transpose`] leaves them.
+    pub fn position_rows(&self) -> (usize, usize) {
+        (self.affine.output.1, self.pool.size * self.affine.n_panels() * TILE)
+    }
+
+    /// Computes the pooled rows from pooled position `first` on, from the rows of the windows.
     #[inline(always)]
     pub fn forward<F: Float, S: Simd>(
         &self,
         simd: S,
         parameters: &[F],
         x: &[Row<F>],
+        first: usize,
         y: &mut [Row<F>],
         pool_window: &mut PoolWindow<F>,
     ) {
         let (affine, pool) = self.one_position();
-        for (t, y) in y.chunks_exact_mut(affine.output.1).enumerate() {
-            affine.forward(simd, parameters, &x[affine.reads(t * pool.size)..], &mut pool_window.y);
+        for (t, y) in (first..).zip(y.chunks_exact_mut(affine.output.1)) {
+            affine.forward(simd, parameters, &x[affine.reads(t * pool.size)..], 0, &mut pool_window.y);
             pool.forward(simd, &pool_window.y, y);
         }
     }
 
     /// Computes the gradient of the convolution's sums from that of the pooled rows, transposed as by
-    /// [`Affine::transpose`].
+    /// [`Affine::transpose`], from pooled position `first` on.
     #[inline(always)]
     pub fn backward<F: Float, S: Simd>(
         &self,
         simd: S,
         parameters: &[F],
         [x, y, d_y]: [&[Row<F>]; 3],
+        first: usize,
         transposed: &mut [Row<F>],
         pool_window: &mut PoolWindow<F>,
     ) {
         let (affine, pool) = self.one_position();
-        let filters = affine.output.1;
-        let transposed = transposed.chunks_exact_mut(pool.size * affine.n_panels() * TILE);
-        let pooled = y.chunks_exact(filters).zip(d_y.chunks_exact(filters));
-        for (t, ((y, d_y), transposed)) in pooled.zip(transposed).enumerate() {
-            affine.forward(simd, parameters, &x[affine.reads(t * pool.size)..], &mut pool_window.y);
+        let (filters, n_transposed) = self.position_rows();
+        for (t, transposed) in (first..).zip(transposed.chunks_exact_mut(n_transposed)) {
+            let [y, d_y] = [y, d_y].map(|rows| &rows[t * filters..][..filters]);
+            affine.forward(simd, parameters, &x[affine.reads(t * pool.size)..], 0, &mut pool_window.y);
             pool.backward(simd, &pool_window.y, y, d_y, &mut pool_window.d_y);
             affine.relu_backward(simd, &pool_window.y, &mut pool_window.d_y);
             affine.transpose(simd, &pool_window.d_y, transposed);

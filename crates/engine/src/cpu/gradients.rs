@@ -58,8 +58,7 @@ impl<F: Float> CpuEngine<F> {
             return Err(EngineError::Input("a batch needs at least one window".to_owned()));
         }
         let shape = Shape::new(network);
-        // A workspace for as many threads as there are tiles: one round, so that all tiles are still there afterwards.
-        let mut workspace = Workspace::<F>::new(&shape, indices.len(), true, indices.len().div_ceil(TILE));
+        let mut workspace = Workspace::<F>::in_one_round(&shape, indices.len(), self.n_threads);
         let mut model = Model::new(&member);
         let result = Team::scope(self.n_threads, |team| {
             let context = StepContext { shape: &shape, windows, team };

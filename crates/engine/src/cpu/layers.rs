@@ -22,6 +22,23 @@ impl Stage {
             Self::Dropout { features } => *features,
         }
     }
+
+    /// Where output rows may be divided among threads: at multiples of this number. Dropout draws four features at a time,
+    /// and products are in blocks of rows.
+    pub fn grain(&self) -> usize {
+        match self {
+            Self::Affine(_) | Self::Dropout { .. } => 4,
+            Self::MaxPool(pool) => pool.output.1,
+        }
+    }
+
+    /// [`Stage::grain`] of the gradients of input rows.
+    pub fn input_grain(&self) -> usize {
+        match self {
+            Self::Affine(_) | Self::Dropout { .. } => 4,
+            Self::MaxPool(pool) => pool.size * pool.output.1,
+        }
+    }
 }
 
 /// The stages of `network` in the order of its layers. Positions of a convolution that its pool does not read are left out:

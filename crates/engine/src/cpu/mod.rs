@@ -27,6 +27,7 @@ mod stage_times;
 mod team;
 #[cfg(test)]
 mod tests;
+mod thread_choice;
 mod transpose;
 mod update;
 
@@ -55,7 +56,8 @@ impl<F: Float> CpuEngine<F> {
         Self::with_threads(std::thread::available_parallelism().map_or(1, usize::from))
     }
 
-    /// An engine with `n_threads` threads, at least one. Results do not depend on their number.
+    /// An engine with up to `n_threads` threads, at least one. Results do not depend on their number. The steps of a single
+    /// model run on as many of them as are fastest at the time.
     pub fn with_threads(n_threads: usize) -> Self {
         Self { n_threads: n_threads.max(1), timings: Timings::off(), float: PhantomData }
     }

@@ -9,15 +9,24 @@ use super::dropout::Mask;
 use super::gather::gather;
 use super::layers::{Stage, stages};
 use super::loss::{Partners, TileLoss};
-use super::parameter_pass::{Block, MOST_SHARES, Round, Target, blocks, parameter_pass, shares, update_pass};
+use super::parameter_pass::{Block, Round, Target, blocks, parameter_pass, update_pass};
 use super::row::TILE;
-use super::sample_pass::Tile;
+use super::sample_pass::{LayerPass, Phase, Tile, backward_phases, forward_phases};
 use super::team::Team;
 use super::update::{Slots, Update};
 
 /// Tiles for each thread that pass through the network before their gradients are summed: few enough that their
 /// activations are still in the cache. The number does not change the sums.
 const TILES_A_THREAD: usize = 8;
+
+/// The most pieces that the layers of all tiles are cut into, where threads share tiles.
+const MOST_PIECES: usize = 64;
+
+/// The pieces of each of `n_tiles` tiles, so that all of `n_threads` threads have as many.
+fn pieces_of_a_tile(n_threads: usize, n_tiles: usize) -> usize {
+    let fitting = MOST_PIECES / n_tiles;
+    (1..=fitting).find(|n| (n * n_tiles).is_multiple_of(n_threads)).unwrap_or(fitting)
+}
 
 /// What all models of a fleet share.
 #[derive(Debug)]
@@ -33,10 +42,10 @@ impl Shape {
         Self { network: network.clone(), blocks: blocks(&stages), stages }
     }
 
-    /// Room for a tile.
-    pub fn tile<F: Float>(&self) -> Tile<F> {
+    /// Room for a tile whose layers are cut into up to `n_pieces`.
+    pub fn tile<F: Float>(&self, n_pieces: usize) -> Tile<F> {
         let spec = self.network.spec();
-        Tile::new(&self.stages, spec.window * spec.channels, spec.classes)
+        Tile::new(&self.stages, spec.window * spec.channels, spec.classes, n_pieces)
     }
 
     /// Values of a window.
@@ -66,21 +75,35 @@ pub(super) struct Workspace<F> {
     pub gradient: Vec<F>,
     /// `Σ g²` of each block.
     pub squares: Vec<f64>,
-    /// The blocks of each thread.
-    shares: Vec<usize>,
+    /// The most tiles of a round for each thread.
+    tiles_a_thread: usize,
 }
 
 impl<F: Float> Workspace<F> {
-    /// For batches of up to `batch_size` windows, worked on by `n_threads` threads.
+    /// For batches of up to `batch_size` windows, worked on by up to `n_threads` threads.
     pub fn new(shape: &Shape, batch_size: usize, keeps_gradient: bool, n_threads: usize) -> Self {
+        Self::with_rounds(shape, batch_size, keeps_gradient, n_threads, TILES_A_THREAD)
+    }
+
+    /// [`Workspace::new`] for a single round, so that all tiles of the batch and its gradient are there afterwards.
+    pub fn in_one_round(shape: &Shape, batch_size: usize, n_threads: usize) -> Self {
+        Self::with_rounds(shape, batch_size, true, n_threads, batch_size.div_ceil(TILE))
+    }
+
+    fn with_rounds(
+        shape: &Shape,
+        batch_size: usize,
+        keeps_gradient: bool,
+        n_threads: usize,
+        tiles_a_thread: usize,
+    ) -> Self {
         let in_batch = batch_size.div_ceil(TILE).max(1);
-        let n_tiles = in_batch.min(TILES_A_THREAD * n_threads);
-        let n_gradient = if keeps_gradient || in_batch > n_tiles { shape.network.n_parameters() } else { 0 };
+        let n_gradient = if keeps_gradient || in_batch > tiles_a_thread { shape.network.n_parameters() } else { 0 };
         Self {
-            tiles: vec![shape.tile(); n_tiles],
+            tiles: vec![shape.tile(n_threads.min(MOST_PIECES)); in_batch.min(tiles_a_thread * n_threads)],
             gradient: vec![F::ZERO; n_gradient],
             squares: vec![0.0; shape.blocks.len()],
-            shares: shares(&shape.blocks, n_threads.min(MOST_SHARES)),
+            tiles_a_thread,
         }
     }
 }
@@ -162,14 +185,18 @@ impl<F: Float> Model<F> {
         workspace: &mut Workspace<F>,
     ) -> BatchResult {
         let StepContext { shape, windows, team } = context;
-        let Workspace { tiles, gradient, squares, shares } = workspace;
-        let in_round = tiles.len() * TILE;
+        let Workspace { tiles, gradient, squares, tiles_a_thread } = workspace;
+        let in_round = tiles.len().min(*tiles_a_thread * team.n_threads()) * TILE;
         let (mut loss, mut correct) = (0.0, 0);
         for (round_idx, indices) in batch.chunks(in_round).enumerate() {
             let tiles = &mut tiles[..indices.len().div_ceil(TILE)];
             let first = round_idx * in_round;
             let pass = SamplePass { shape, model: self, windows, counter, batch };
-            team.each(tiles, |i, tile| pass.tile(first + i * TILE, tile));
+            if tiles.len() < team.n_threads().min(MOST_PIECES) {
+                pass.share_tiles(team, first, tiles);
+            } else {
+                team.each(tiles, |i, tile| pass.tile(first + i * TILE, tile));
+            }
             for tile_loss in tiles.iter().map(|tile| &tile.tile_loss) {
                 loss += tile_loss.losses[..tile_loss.n_windows].iter().map(|loss| loss.to_f64()).sum::<f64>();
                 correct += tile_loss.correct;
@@ -178,7 +205,7 @@ impl<F: Float> Model<F> {
             let [m, v] = &mut self.moments;
             let slots = Slots { parameters: &mut self.parameters, moments: [m, v] };
             let target = Target { slots, gradient, squares };
-            parameter_pass(team, &shape.stages, &shape.blocks, shares, tiles, round, target);
+            parameter_pass(team, &shape.stages, &shape.blocks, tiles, round, target);
         }
         BatchResult { loss: loss / batch.len() as f64, correct, gradient_norm: squares.iter().sum::<f64>().sqrt() }
     }
@@ -231,7 +258,36 @@ impl<F: Float> SamplePass<'_, F> {
         self.fill(first, tile);
         tile.forward(stages, 0..stages.len(), parameters, dropout);
         tile.judge(self.model.plan.loss, self.batch.len());
-        tile.backward(stages, 0..stages.len(), parameters, dropout.is_some());
+        tile.backward(stages, 0..stages.len(), parameters, dropout);
+    }
+
+    /// Runs the pass on the windows of the batch from window `first` on, in `tiles`. The threads share each layer.
+    fn share_tiles(&self, team: &Team<'_>, first: usize, tiles: &mut [Tile<F>]) {
+        let stages = &self.shape.stages[..];
+        let n_pieces = pieces_of_a_tile(team.n_threads(), tiles.len());
+        team.each(tiles, |i, tile| self.fill(first + i * TILE, tile));
+        forward_phases(stages).for_each(|phase| self.share_phase(team, phase, first, tiles, n_pieces));
+        team.each(tiles, |_, tile| tile.judge(self.model.plan.loss, self.batch.len()));
+        backward_phases(stages).for_each(|phase| self.share_phase(team, phase, first, tiles, n_pieces));
+    }
+
+    /// Runs one phase, in so many pieces of each tile.
+    fn share_phase(&self, team: &Team<'_>, phase: Phase, first: usize, tiles: &mut [Tile<F>], n_pieces: usize) {
+        let mut pieces = [const { None }; MOST_PIECES];
+        let pieces = &mut pieces[..tiles.len() * n_pieces];
+        for (i, (tile, pieces)) in tiles.iter_mut().zip(pieces.chunks_exact_mut(n_pieces)).enumerate() {
+            let pass = LayerPass {
+                stages: &self.shape.stages,
+                parameters: &self.model.parameters,
+                dropout: self.dropout(first + i * TILE),
+            };
+            tile.cut(pass, phase, pieces);
+        }
+        team.each(pieces, |_, piece| {
+            if let Some(piece) = piece.take() {
+                pulp::Arch::new().dispatch(piece);
+            }
+        });
     }
 
     /// The mask of a tile whose first window is window `first` of the batch.
@@ -296,4 +352,19 @@ fn tensors<F: Float>(network: &Network, values: &[F]) -> Weights {
         values: values.by_ref().take(parameter.len()).collect(),
     });
     Weights { tensors: tensors.collect() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_threads_have_as_many_pieces() {
+        for (n_threads, n_tiles, expected) in [(2, 1, 2), (3, 2, 3), (4, 2, 2), (6, 4, 3), (16, 2, 8), (64, 1, 64)] {
+            assert_eq!(pieces_of_a_tile(n_threads, n_tiles), expected, "{n_threads} threads, {n_tiles} tiles");
+        }
+        // As many as there is room for.
+        assert_eq!(pieces_of_a_tile(96, 1), MOST_PIECES);
+        assert_eq!(pieces_of_a_tile(61, 60), 1);
+    }
 }

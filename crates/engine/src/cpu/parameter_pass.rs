@@ -30,8 +30,10 @@ pub(super) struct Block {
     inputs: Range<usize>,
     /// Their range among all parameters. Blocks are contiguous and in order.
     pub parameters: Range<usize>,
-    /// Multiply-adds for each tile, in the blocks up to and with this one.
+    /// Multiply-adds for each tile.
     cost: usize,
+    /// Those of all blocks before this one.
+    cost_before: usize,
 }
 
 /// All blocks of a network.
@@ -47,10 +49,10 @@ pub(super) fn blocks(stages: &[Stage]) -> Vec<Block> {
         let bias = n_inputs..n_inputs;
         for inputs in input_blocks.chain([bias]) {
             let start = affine.parameters + inputs.start * filters;
-            let before = blocks.last().map_or(0, |block| block.cost);
             blocks.push(Block {
                 stage,
-                cost: before + inputs.len().max(1) * affine.n_panels() * TILE * TILE * affine.output.0,
+                cost_before: blocks.last().map_or(0, |block| block.cost_before + block.cost),
+                cost: inputs.len().max(1) * affine.n_panels() * TILE * TILE * affine.output.0,
                 parameters: start..start + inputs.len().max(1) * filters,
                 inputs,
             });
@@ -90,36 +92,34 @@ impl<'a, F: Float> Target<'a, F> {
     }
 }
 
-/// `blocks` cut into at most `n` shares of about the same cost: where each ends.
-pub(super) fn shares(blocks: &[Block], n: usize) -> Vec<usize> {
-    let total = blocks.last().map_or(0, |block| block.cost);
-    let end = |share: usize| blocks.partition_point(|block| block.cost * n <= total * share);
-    let mut ends: Vec<usize> = (1..=n).map(end).collect();
-    ends.dedup();
-    ends.retain(|&end| end > 0);
-    ends
+/// Where share `share` of `n` ends, if `blocks` are cut into shares of about the same cost.
+fn share_end(blocks: &[Block], share: usize, n: usize) -> usize {
+    let before = blocks.first().map_or(0, |block| block.cost_before);
+    let total = blocks.last().map_or(0, |block| block.cost_before + block.cost - before);
+    blocks.partition_point(|block| (block.cost_before + block.cost - before) * n <= total * share)
 }
 
-/// Runs the pass over all `blocks`, a share a thread.
+/// Runs the pass over `blocks`, some or all of a network's, a share a thread.
 pub(super) fn parameter_pass<F: Float>(
     team: &Team<'_>,
     stages: &[Stage],
     blocks: &[Block],
-    shares: &[usize],
     tiles: &[Tile<F>],
     round: Round<F>,
     target: Target<'_, F>,
 ) {
+    let n_shares = team.n_threads().min(MOST_SHARES);
     let mut runs = [const { None }; MOST_SHARES];
     let (mut start, mut target) = (0, target);
-    for (run, &end) in runs.iter_mut().zip(shares) {
+    for (share, run) in runs[..n_shares].iter_mut().enumerate() {
+        let end = share_end(blocks, share + 1, n_shares);
         let blocks = &blocks[start..end];
         let n_parameters = blocks.iter().map(|block| block.parameters.len()).sum();
         let (here, rest) = target.split(blocks.len(), n_parameters);
         *run = Some(BlockPass { stages, blocks, tiles, round, target: here });
         (start, target) = (end, rest);
     }
-    team.each(&mut runs[..shares.len()], |_, run| {
+    team.each(&mut runs[..n_shares], |_, run| {
         if let Some(run) = run.take() {
             pulp::Arch::new().dispatch(run);
         }
@@ -254,14 +254,15 @@ pub(super) fn update_pass<F: Float>(
     gradient: &mut [F],
 ) {
     let mut parts = [const { None }; MOST_SHARES];
-    let part_len = gradient.len().div_ceil(team.n_threads().min(MOST_SHARES)).next_multiple_of(TILE);
+    let n_parts = team.n_threads().min(MOST_SHARES);
+    let part_len = gradient.len().div_ceil(n_parts).next_multiple_of(TILE);
     let mut rest = slots;
     for (part, gradient) in parts.iter_mut().zip(gradient.chunks_mut(part_len)) {
         let (slots, behind) = rest.split(gradient.len());
         *part = Some((slots, gradient));
         rest = behind;
     }
-    team.each(&mut parts, |_, part| {
+    team.each(&mut parts[..n_parts], |_, part| {
         if let Some((slots, gradient)) = part.take() {
             gradient.iter_mut().for_each(|g| *g = *g * scale);
             pulp::Arch::new().dispatch(Apply { update, slots, gradient });

@@ -3,6 +3,8 @@
 //! Each is computed in blocks of up to [`BLOCK`] rows by one or two vectors that stay in registers. The order of a sum does
 //! not depend on the blocks, so no bit depends on how work is divided.
 
+use std::ops::Range;
+
 use pulp::Simd;
 
 use super::Float;
@@ -71,8 +73,8 @@ macro_rules! in_blocks {
     };
 }
 
-/// `y[o] = bias[o] + Σ weights[i, o] · x[i]`, with a ReLU if `relu`; weights (inputs, outputs). `afresh` says
-/// that the weights were not used just before.
+/// `y[o] = bias[o] + Σ weights[i, o] · x[i]` for the outputs o from `first` on, with a ReLU if `relu`; weights (inputs,
+/// outputs). `afresh` says that the weights were not used just before.
 #[inline(always)]
 pub(super) fn outputs<F: Float, S: Simd>(
     simd: S,
@@ -80,34 +82,39 @@ pub(super) fn outputs<F: Float, S: Simd>(
     bias: &[F],
     [relu, afresh]: [bool; 2],
     x: &[Row<F>],
+    first: usize,
     y: &mut [Row<F>],
 ) {
-    let n = y.len();
-    for (y, &bias) in y.iter_mut().zip(bias) {
+    let (n, here) = (bias.len(), first..first + y.len());
+    for (y, &bias) in y.iter_mut().zip(&bias[here.clone()]) {
         vectors_mut::<F, S>(std::slice::from_mut(y)).fill(F::splat(simd, bias));
     }
-    let at_once = (WEIGHTS_AT_ONCE / n).max(1);
+    let at_once = (WEIGHTS_AT_ONCE / y.len()).max(1);
     let n_chunks = x.len().div_ceil(at_once);
     let chunks = weights.chunks(at_once * n).zip(x.chunks(at_once));
     for (chunk, (weights, x)) in chunks.enumerate() {
         if afresh {
-            fetch(weights);
+            fetch(weights, n, here.clone());
         }
         let relu = relu && chunk + 1 == n_chunks;
         in_blocks!(
-            start in n, by BLOCK, column in vectors_a_row::<F, S>(),
-            add_outputs::<F, S>(simd, &weights[start..], n, relu, x, &mut y[start..], column)
+            start in y.len(), by BLOCK, column in vectors_a_row::<F, S>(),
+            add_outputs::<F, S>(simd, &weights[first + start..], n, relu, x, &mut y[start..], column)
         );
     }
 }
 
-/// Reads `weights` once in order. Other processors have just updated shares of them, and the blocks read short pieces far
-/// apart, each of which would wait for another processor's cache; a stream of reads does not.
+/// Reads the columns `here` of `weights`, which have `n`, once in order. Other processors have just updated shares of them,
+/// and the blocks read short pieces far apart, each of which would wait for another processor's cache; a stream of reads
+/// does not.
 #[inline(always)]
-fn fetch<F: Float>(weights: &[F]) {
+fn fetch<F: Float>(weights: &[F], n: usize, here: Range<usize>) {
     const LINE_BYTES: usize = 64;
-    for line in weights.chunks(LINE_BYTES / size_of::<F>()) {
-        std::hint::black_box(line[0]);
+    let (runs, here) = if here.len() == n { (weights.len(), 0..weights.len()) } else { (n, here) };
+    for run in weights.chunks(runs) {
+        for line in run[here.clone()].chunks(LINE_BYTES / size_of::<F>()) {
+            std::hint::black_box(line[0]);
+        }
     }
 }
 

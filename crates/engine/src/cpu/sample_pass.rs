@@ -1,5 +1,5 @@
 //! The first pass of a step: each tile of windows goes through all layers, forward and backward. Tiles do not depend on
-//! each other.
+//! each other, and neither do the rows that one layer computes: where there are more threads than tiles, they share them.
 
 use std::ops::Range;
 
@@ -7,6 +7,7 @@ use pulp::{Simd, WithSimd};
 use triax_losses::Loss;
 
 use super::Float;
+use super::affine::Affine;
 use super::dropout::{self, Mask};
 use super::first_block::{FirstBlock, PoolWindow};
 use super::layers::Stage;
@@ -28,12 +29,13 @@ pub(super) struct Tile<F> {
     /// [`super::affine::Affine::transpose`].
     pub transposed: Vec<Vec<Row<F>>>,
     pub tile_loss: TileLoss<F>,
-    pool_window: PoolWindow<F>,
+    /// One for each piece that a layer is cut into.
+    pool_windows: Vec<PoolWindow<F>>,
 }
 
 impl<F: Float> Tile<F> {
-    /// Allocates the buffers.
-    pub fn new(stages: &[Stage], n_inputs: usize, classes: usize) -> Self {
+    /// Allocates the buffers, for layers that are cut into up to `n_pieces`.
+    pub fn new(stages: &[Stage], n_inputs: usize, classes: usize, n_pieces: usize) -> Self {
         let rows = |n: usize| vec![Row::ZERO; n];
         let mut outputs: Vec<_> = stages.iter().map(|stage| rows(stage.n_outputs())).collect();
         if FirstBlock::find(stages).is_some() {
@@ -51,7 +53,7 @@ impl<F: Float> Tile<F> {
             mask: rows(stages.iter().map(features).sum()),
             transposed: stages.iter().map(|stage| rows(n_transposed(stage))).collect(),
             tile_loss: TileLoss::new(classes),
-            pool_window: PoolWindow::new(stages),
+            pool_windows: vec![PoolWindow::new(stages); n_pieces],
         }
     }
 
@@ -68,7 +70,8 @@ impl<F: Float> Tile<F> {
     /// Runs the stages of `part` forward. All parts in turn lead from the input to the scores. `dropout` holds the mask and
     /// the index of the tile's first window in its batch; without it, nothing is dropped.
     pub fn forward(&mut self, stages: &[Stage], part: Range<usize>, parameters: &[F], dropout: Option<(Mask, usize)>) {
-        pulp::Arch::new().dispatch(Forward { stages, part, parameters, dropout, tile: self });
+        let pass = LayerPass { stages, parameters, dropout };
+        self.run(pass, forward_phases(stages).filter(|phase| part.contains(&phase.stage())));
     }
 
     /// Computes the losses of the scores and their gradients. `batch` is the number of windows in the whole batch.
@@ -78,94 +81,259 @@ impl<F: Float> Tile<F> {
     }
 
     /// Runs the stages of `part` backward, after [`Tile::judge`]. All parts in turn lead from the scores to the first
-    /// layer. `dropped` says whether the forward pass had dropout.
-    pub fn backward(&mut self, stages: &[Stage], part: Range<usize>, parameters: &[F], dropped: bool) {
-        pulp::Arch::new().dispatch(Backward { stages, part, parameters, dropped, tile: self });
+    /// layer. `dropout` is that of the forward pass.
+    pub fn backward(&mut self, stages: &[Stage], part: Range<usize>, parameters: &[F], dropout: Option<(Mask, usize)>) {
+        let pass = LayerPass { stages, parameters, dropout };
+        self.run(pass, backward_phases(stages).filter(|phase| part.contains(&phase.stage())));
+    }
+
+    /// Runs whole phases on this thread.
+    fn run(&mut self, pass: LayerPass<'_, F>, phases: impl Iterator<Item = Phase>) {
+        for phase in phases {
+            let mut piece = [None];
+            self.cut(pass, phase, &mut piece);
+            if let [Some(piece)] = piece {
+                pulp::Arch::new().dispatch(piece);
+            }
+        }
+    }
+
+    /// Cuts `phase` into as many pieces as there is room for. They write different rows.
+    pub fn cut<'a>(&'a mut self, pass: LayerPass<'a, F>, phase: Phase, pieces: &mut [Option<Piece<'a, F>>]) {
+        let n = pieces.len();
+        assert!(n <= self.pool_windows.len(), "a tile with room for {} pieces", self.pool_windows.len());
+        let (stages, s) = (pass.stages, phase.stage());
+        match (phase, &stages[s]) {
+            (Phase::FirstForward, _) => {
+                let block = FirstBlock::find(stages).expect("a network with this phase has one");
+                let rows = cuts(&mut self.outputs[1], block.position_rows().0, n);
+                for ((piece, rows), pool_window) in pieces.iter_mut().zip(rows).zip(&mut self.pool_windows) {
+                    *piece = Some(Piece::FirstForward { pass, block, x: &self.input, rows, pool_window });
+                }
+            }
+            (Phase::FirstBackward, _) => {
+                let block = FirstBlock::find(stages).expect("a network with this phase has one");
+                let rows = cuts(&mut self.transposed[0], block.position_rows().1, n);
+                let read = [&self.input, &self.outputs[1], &self.d_outputs[1]].map(Vec::as_slice);
+                for ((piece, rows), pool_window) in pieces.iter_mut().zip(rows).zip(&mut self.pool_windows) {
+                    *piece = Some(Piece::FirstBackward { pass, block, read, rows, pool_window });
+                }
+            }
+            (Phase::Forward(_), stage) => {
+                let (before, rest) = self.outputs.split_at_mut(s);
+                let x = before.last().unwrap_or(&self.input);
+                let grain = stage.grain();
+                let masks = match stage {
+                    Stage::Dropout { .. } => cuts(&mut self.mask, grain, n),
+                    _ => cuts(&mut [], grain, n),
+                };
+                for ((piece, rows), (_, mask)) in pieces.iter_mut().zip(cuts(&mut rest[0], grain, n)).zip(masks) {
+                    *piece = Some(Piece::Forward { pass, stage, x, rows, mask });
+                }
+            }
+            (Phase::Sums(_), Stage::Affine(affine)) => {
+                let (filters, n_transposed) = (affine.output.1, affine.n_panels() * TILE);
+                let rows = cuts(&mut self.d_outputs[s], filters, n);
+                let transposed = cuts(&mut self.transposed[s], n_transposed, n);
+                for ((piece, rows), (_, transposed)) in pieces.iter_mut().zip(rows).zip(transposed) {
+                    *piece = Some(Piece::Sums { affine, y: &self.outputs[s], rows, transposed });
+                }
+            }
+            (Phase::Sums(_), _) => unreachable!("only affine layers compute sums"),
+            (Phase::Backward(_), stage) => {
+                let (before, rest) = self.d_outputs.split_at_mut(s);
+                let d_x = before.last_mut().expect("the first layer has no such phase");
+                let read = [&self.outputs[s - 1], &self.outputs[s], &rest[0]].map(Vec::as_slice);
+                for (piece, rows) in pieces.iter_mut().zip(cuts(d_x, stage.input_grain(), n)) {
+                    *piece = Some(Piece::Backward { pass, stage, read, mask: &self.mask, rows });
+                }
+            }
+        }
     }
 }
 
-/// The parts that a pass can be split into: each stage by itself, and those of a [`FirstBlock`] together.
+/// What all phases of a pass read.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LayerPass<'a, F> {
+    pub stages: &'a [Stage],
+    pub parameters: &'a [F],
+    /// The mask of dropout, and the index of the tile's first window in its batch; without it, nothing is dropped.
+    pub dropout: Option<(Mask, usize)>,
+}
+
+/// A part of the pass whose rows can be computed in any order.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Phase {
+    /// Outputs of a [`FirstBlock`].
+    FirstForward,
+    /// Outputs of a stage.
+    Forward(usize),
+    /// From the gradient of an affine stage's output that of the sums before its ReLU, and its transposition.
+    Sums(usize),
+    /// The gradient of a stage's input.
+    Backward(usize),
+    /// The gradient of the sums of a [`FirstBlock`].
+    FirstBackward,
+}
+
+impl Phase {
+    /// The index of its stage.
+    fn stage(self) -> usize {
+        match self {
+            Self::FirstForward | Self::FirstBackward => 0,
+            Self::Forward(s) | Self::Sums(s) | Self::Backward(s) => s,
+        }
+    }
+}
+
+/// The phases from the input to the scores.
+pub(super) fn forward_phases(stages: &[Stage]) -> impl Iterator<Item = Phase> {
+    let n_first = FirstBlock::find(stages).map_or(0, |_| FirstBlock::N_STAGES);
+    let first = (n_first > 0).then_some(Phase::FirstForward);
+    first.into_iter().chain((n_first..stages.len()).map(Phase::Forward))
+}
+
+/// The phases from the gradient of the scores to the first layer.
+pub(super) fn backward_phases(stages: &[Stage]) -> impl Iterator<Item = Phase> {
+    let n_first = FirstBlock::find(stages).map_or(0, |_| FirstBlock::N_STAGES);
+    let of_stage = |s: usize| {
+        let sums = matches!(stages[s], Stage::Affine(_)).then_some(Phase::Sums(s));
+        sums.into_iter().chain((s > 0).then_some(Phase::Backward(s)))
+    };
+    let first = (n_first > 0).then_some(Phase::FirstBackward);
+    (n_first..stages.len()).rev().flat_map(of_stage).chain(first)
+}
+
+/// The parts that a pass can be timed in: each stage by itself, and those of a [`FirstBlock`] together.
 pub(super) fn parts(stages: &[Stage]) -> impl DoubleEndedIterator<Item = Range<usize>> {
     let in_block = FirstBlock::find(stages).map_or(0, |_| FirstBlock::N_STAGES);
     let block = (in_block > 0).then_some(0..in_block);
     block.into_iter().chain((in_block..stages.len()).map(|s| s..s + 1))
 }
 
-/// [`Tile::forward`] with the vectors of the processor.
-struct Forward<'a, F> {
-    stages: &'a [Stage],
-    part: Range<usize>,
-    parameters: &'a [F],
-    dropout: Option<(Mask, usize)>,
-    tile: &'a mut Tile<F>,
+/// Rows out of those of a stage, and the index of the first of them.
+type Rows<'a, F> = (usize, &'a mut [Row<F>]);
+
+/// `rows` in `n` runs of about the same length, which begin at multiples of `grain`. Some may be empty.
+fn cuts<'a, F>(rows: &'a mut [Row<F>], grain: usize, n: usize) -> impl Iterator<Item = Rows<'a, F>> {
+    let (len, n_grains, mut rest) = (rows.len(), rows.len().div_ceil(grain), rows);
+    let start = move |piece: usize| len.min(piece * n_grains / n * grain);
+    (0..n).map(move |piece| {
+        let (here, behind) = std::mem::take(&mut rest).split_at_mut(start(piece + 1) - start(piece));
+        rest = behind;
+        (start(piece), here)
+    })
 }
 
-impl<F: Float> WithSimd for Forward<'_, F> {
+/// A piece of a phase: some rows.
+pub(super) enum Piece<'a, F> {
+    FirstForward {
+        pass: LayerPass<'a, F>,
+        block: FirstBlock<'a>,
+        x: &'a [Row<F>],
+        rows: Rows<'a, F>,
+        pool_window: &'a mut PoolWindow<F>,
+    },
+    Forward {
+        pass: LayerPass<'a, F>,
+        stage: &'a Stage,
+        x: &'a [Row<F>],
+        rows: Rows<'a, F>,
+        /// The factors of these rows, of dropout.
+        mask: &'a mut [Row<F>],
+    },
+    Sums {
+        affine: &'a Affine,
+        y: &'a [Row<F>],
+        rows: Rows<'a, F>,
+        transposed: &'a mut [Row<F>],
+    },
+    Backward {
+        pass: LayerPass<'a, F>,
+        stage: &'a Stage,
+        /// x, y, and the gradient of y.
+        read: [&'a [Row<F>]; 3],
+        mask: &'a [Row<F>],
+        rows: Rows<'a, F>,
+    },
+    FirstBackward {
+        pass: LayerPass<'a, F>,
+        block: FirstBlock<'a>,
+        /// x, y, and the gradient of y.
+        read: [&'a [Row<F>]; 3],
+        rows: Rows<'a, F>,
+        pool_window: &'a mut PoolWindow<F>,
+    },
+}
+
+impl<F: Float> WithSimd for Piece<'_, F> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { stages, mut part, parameters, dropout, tile } = self;
-        if let Some(block) = FirstBlock::find(stages)
-            && part.start == 0
-        {
-            block.forward(simd, parameters, &tile.input, &mut tile.outputs[1], &mut tile.pool_window);
-            part.start = FirstBlock::N_STAGES;
-        }
-        for s in part {
-            let (before, rest) = tile.outputs.split_at_mut(s);
-            let (x, y) = (before.last().unwrap_or(&tile.input), &mut rest[0]);
-            match &stages[s] {
-                Stage::Affine(affine) => affine.forward(simd, parameters, x, y),
-                Stage::MaxPool(pool) => pool.forward(simd, x, y),
-                Stage::Dropout { .. } => match dropout {
-                    Some((mask, first)) => {
-                        mask.draw(first, &mut tile.mask);
-                        dropout::apply(simd, &tile.mask, x, y);
+        match self {
+            Self::FirstForward { pass, block, x, rows: (first, y), pool_window } => {
+                block.forward(simd, pass.parameters, x, first / block.position_rows().0, y, pool_window);
+            }
+            Self::Forward { pass, stage, x, rows: (first, y), mask } => match stage {
+                Stage::Affine(affine) => affine.forward(simd, pass.parameters, x, first, y),
+                Stage::MaxPool(pool) => pool.forward(simd, &x[first * pool.size..][..y.len() * pool.size], y),
+                Stage::Dropout { features } => {
+                    let x = &x[first..][..y.len()];
+                    match pass.dropout {
+                        Some((dropout, first_window)) => {
+                            dropout.draw(first_window, (first, *features), mask);
+                            dropout::apply(simd, mask, x, y);
+                        }
+                        None => y.copy_from_slice(x),
                     }
-                    None => y.copy_from_slice(x),
-                },
+                }
+            },
+            Self::Sums { affine, y, rows: (first, d_y), transposed } => {
+                affine.relu_backward(simd, &y[first..][..d_y.len()], d_y);
+                affine.transpose(simd, d_y, transposed);
+            }
+            Self::Backward { pass, stage, read: [x, y, d_y], mask, rows: (first, d_x) } => match stage {
+                Stage::Affine(affine) => affine.backward(simd, pass.parameters, d_y, first, d_x),
+                Stage::MaxPool(pool) => {
+                    let [y, d_y] = [y, d_y].map(|rows| &rows[first / pool.size..][..d_x.len() / pool.size]);
+                    pool.backward(simd, &x[first..][..d_x.len()], y, d_y, d_x);
+                }
+                Stage::Dropout { .. } => {
+                    let here = first..first + d_x.len();
+                    match pass.dropout {
+                        Some(_) => dropout::apply(simd, &mask[here.clone()], &d_y[here], d_x),
+                        None => d_x.copy_from_slice(&d_y[here]),
+                    }
+                }
+            },
+            Self::FirstBackward { pass, block, read, rows: (first, transposed), pool_window } => {
+                let position = first / block.position_rows().1;
+                block.backward(simd, pass.parameters, read, position, transposed, pool_window);
             }
         }
     }
 }
 
-/// [`Tile::backward`] with the vectors of the processor.
-struct Backward<'a, F> {
-    stages: &'a [Stage],
-    part: Range<usize>,
-    parameters: &'a [F],
-    dropped: bool,
-    tile: &'a mut Tile<F>,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl<F: Float> WithSimd for Backward<'_, F> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        let Self { stages, part, parameters, dropped, tile } = self;
-        let first_block = FirstBlock::find(stages).filter(|_| part.start == 0);
-        let left = first_block.map_or(part.start, |_| FirstBlock::N_STAGES);
-        for s in (left..part.end).rev() {
-            let stage = &stages[s];
-            let (before, rest) = tile.d_outputs.split_at_mut(s);
-            let (d_x, d_y) = (before.last_mut(), &mut rest[0]);
-            if let Stage::Affine(affine) = stage {
-                affine.relu_backward(simd, &tile.outputs[s], d_y);
-                affine.transpose(simd, d_y, &mut tile.transposed[s]);
+    #[test]
+    fn cuts_are_whole_and_even_and_begin_at_grains() {
+        for (len, grain, n) in [(896, 4, 8), (120, 4, 7), (928, 32, 3), (6, 4, 5), (0, 4, 3), (64, 64, 4), (10, 3, 1)] {
+            let mut rows = vec![Row::<f32>::ZERO; len];
+            let cuts: Vec<(usize, usize)> =
+                cuts(&mut rows, grain, n).map(|(first, rows)| (first, rows.len())).collect();
+            assert_eq!(cuts.len(), n);
+            let mut next = 0;
+            for &(first, here) in &cuts {
+                assert!(first == next && (first % grain == 0 || here == 0), "{len} rows by {grain}: {cuts:?}");
+                next += here;
             }
-            let Some(d_x) = d_x else { break };
-            match stage {
-                Stage::Affine(affine) => affine.backward(simd, parameters, d_y, d_x),
-                Stage::MaxPool(pool) => pool.backward(simd, &tile.outputs[s - 1], &tile.outputs[s], d_y, d_x),
-                Stage::Dropout { .. } if dropped => dropout::apply(simd, &tile.mask, d_y, d_x),
-                Stage::Dropout { .. } => d_x.copy_from_slice(d_y),
-            }
-        }
-        if let Some(block) = first_block {
-            let rows = [&tile.input, &tile.outputs[1], &tile.d_outputs[1]].map(Vec::as_slice);
-            block.backward(simd, parameters, rows, &mut tile.transposed[0], &mut tile.pool_window);
+            assert_eq!(next, len);
+            let most = len.div_ceil(grain).div_ceil(n) * grain;
+            assert!(cuts.iter().all(|&(_, here)| here <= most), "{len} rows by {grain}: {cuts:?}");
         }
     }
 }

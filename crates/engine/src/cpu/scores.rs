@@ -65,7 +65,7 @@ pub(super) fn scores<'a, F: Float>(
     n: usize,
     window: impl Fn(usize) -> &'a [f32] + Sync,
 ) -> Vec<f32> {
-    let tiles: Vec<_> = (0..team.n_threads()).map(|_| Mutex::new(shape.tile::<F>())).collect();
+    let tiles: Vec<_> = (0..team.n_threads()).map(|_| Mutex::new(shape.tile::<F>(1))).collect();
     scores_in(&tiles, team, shape, parameters, scaler, n, window)
 }
 

@@ -1,10 +1,11 @@
-//! The training of a fleet on the CPU. All threads share the passes of a single model; of several models, each thread takes
-//! whole ones.
+//! The training of a fleet on the CPU. Threads share the passes of a single model, as many as are fastest; of several
+//! models, each thread takes whole ones.
 
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
 use crate::{
     EngineError, Evaluation, Member, Phase, Progress, Session, SessionState, StepResult, Stretch, Timings, Watch,
@@ -16,10 +17,13 @@ use super::Float;
 use super::model::{Model, Shape, StepContext, Workspace};
 use super::scores::scores;
 use super::team::Team;
+use super::thread_choice::ThreadChoice;
 
 /// A session of [`super::CpuEngine`].
 pub(super) struct CpuSession<F> {
     n_threads: usize,
+    /// How many of them share the steps of a single model.
+    choice: ThreadChoice,
     shape: Shape,
     windows: WindowSet,
     batch_size: usize,
@@ -55,17 +59,18 @@ impl<F: Float> CpuSession<F> {
             results: VecDeque::new(),
             evaluations: VecDeque::new(),
             timings: timings.clone(),
+            choice: ThreadChoice::new(n_threads),
         }
     }
 
-    /// Takes the steps of one member until `after_step` breaks.
+    /// Takes the steps of one member until `after_step` breaks, on as many threads of the team as `choice` says.
     fn train_member(
         &self,
         member: usize,
         model: &mut Model<F>,
         stretch: &Stretch<'_>,
         workspace: &mut Workspace<F>,
-        team: &Team<'_>,
+        (team, choice): (&Team<'_>, &mut ThreadChoice),
         mut after_step: impl FnMut(StepResult) -> ControlFlow<()>,
     ) -> Vec<StepResult> {
         let steps = stretch.steps_of(member, self.batch_size);
@@ -73,7 +78,12 @@ impl<F: Float> CpuSession<F> {
         let context = StepContext { shape: &self.shape, windows: &self.windows, team };
         let mut results = Vec::with_capacity(steps.len());
         for (step, &learning_rate) in steps.zip(epoch.learning_rates) {
+            team.limit(choice.n_threads());
+            let start = Instant::now();
             let result = model.step(context, epoch, step, learning_rate, workspace).into();
+            if epoch.batch(step, self.batch_size).len() == self.batch_size {
+                choice.took(start.elapsed().as_secs_f64());
+            }
             results.push(result);
             if after_step(result).is_break() {
                 break;
@@ -85,6 +95,7 @@ impl<F: Float> CpuSession<F> {
     fn train_all(
         &self,
         team: &Team<'_>,
+        choice: &mut ThreadChoice,
         models: &mut [Model<F>],
         stretch: &Stretch<'_>,
         watch: &mut Watch<'_>,
@@ -92,7 +103,7 @@ impl<F: Float> CpuSession<F> {
         let workspace = |i: usize| self.workspaces[i].lock().unwrap_or_else(PoisonError::into_inner);
         if let [model] = models {
             let mut steps = 0;
-            return vec![self.train_member(0, model, stretch, &mut workspace(0), team, |result| {
+            return vec![self.train_member(0, model, stretch, &mut workspace(0), (team, choice), |result| {
                 steps += 1;
                 watch(Progress { steps, newest: Some(result) })
             })];
@@ -100,7 +111,8 @@ impl<F: Float> CpuSession<F> {
         let (steps, stopped, watch) = (AtomicUsize::new(0), AtomicBool::new(false), Mutex::new(watch));
         let mut members: Vec<_> = models.iter_mut().map(|model| (model, Vec::new())).collect();
         team.each_as_free(&mut members, |thread, member, (model, results)| {
-            *results = self.train_member(member, model, stretch, &mut workspace(thread), &Team::alone(), |_| {
+            let alone = (&Team::alone(), &mut ThreadChoice::new(1));
+            *results = self.train_member(member, model, stretch, &mut workspace(thread), alone, |_| {
                 let progress = Progress { steps: steps.fetch_add(1, Relaxed) + 1, newest: None };
                 // A report is skipped while another thread reports.
                 if let Ok(mut watch) = watch.try_lock()
@@ -131,8 +143,10 @@ impl<F: Float> Session for CpuSession<F> {
         let n_steps = (0..self.models.len()).map(|m| stretch.steps_of(m, self.batch_size).len() as u64).sum();
         let _steps = self.timings.device_phase(Phase::Steps, n_steps);
         let mut models = std::mem::take(&mut self.models);
-        let results = Team::scope(self.n_threads, |team| self.train_all(team, &mut models, stretch, watch));
-        self.models = models;
+        let mut choice = self.choice.clone();
+        let results =
+            Team::scope(self.n_threads, |team| self.train_all(team, &mut choice, &mut models, stretch, watch));
+        (self.models, self.choice) = (models, choice);
         self.results.push_back(results);
         Ok(())
     }

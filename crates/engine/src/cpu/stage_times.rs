@@ -128,7 +128,7 @@ fn timed_step<F: Float>(
             let n_parameters = blocks.iter().map(|block| block.parameters.len()).sum();
             let (here, rest) = target.split(blocks.len(), n_parameters);
             clock.time(format!("{} gradient", names[blocks[0].stage]), || {
-                parameter_pass(&team, &shape.stages, blocks, &[blocks.len()], tiles, round, here);
+                parameter_pass(&team, &shape.stages, blocks, tiles, round, here);
             });
             target = rest;
         }
@@ -160,7 +160,7 @@ fn timed_tile<F: Float>(
     clock.time("loss", || tile.judge(pass.model.plan.loss, pass.batch.len()));
     for part in parts(stages).rev() {
         let name = format!("{} backward", names[part.start]);
-        clock.time(name, || tile.backward(stages, part, parameters, dropout.is_some()));
+        clock.time(name, || tile.backward(stages, part, parameters, dropout));
     }
 }
 

@@ -1,7 +1,8 @@
 //! A pool of threads that wait for each other by spinning.
 //!
-//! A step of a small network takes less than a millisecond and has two joins. Waking a sleeping thread may take longer than
-//! the step, so the threads of a team spin until there is work. They live as long as the team, which is one stretch of
+//! A step of a small network takes less than a millisecond and has several joins. Waking a sleeping thread may take longer
+//! than the step, so the threads of a team spin between the tasks of a step. A thread without a task for longer than that
+//! sleeps, so that it takes no processor from those at work. The threads live as long as the team, which is one stretch of
 //! training.
 
 use std::any::Any;
@@ -10,71 +11,66 @@ use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::*};
+use std::thread::Thread;
 
 /// A task that every thread of a team runs, with the thread's index in the team.
 type Task<'a> = dyn Fn(usize) + Sync + 'a;
 
 /// The leader's handle to a team. It is not `Sync`: only one thread leads.
 pub(super) struct Team<'t> {
-    n_threads: usize,
-    board: Option<&'t Board>,
-    one_leader: PhantomData<Cell<()>>,
+    helpers: Vec<(&'t Desk, Thread)>,
+    /// How many threads take part in tasks.
+    n_threads: Cell<usize>,
 }
 
-/// The state that leader and helpers share.
-struct Board {
+/// What the leader and one helper tell each other. Each is on cache lines of its own (processors fetch them in pairs), and
+/// all of it is on one, so that a task takes one trip to the helper's processor and one back.
+#[derive(Default)]
+#[repr(align(128))]
+struct Desk {
+    /// The latest task; none if the helper is to end.
     task: UnsafeCell<Option<*const Task<'static>>>,
-    /// The number of tasks so far.
-    n_tasks: AtomicUsize,
-    /// The number of helpers that still run the latest task.
-    n_busy: AtomicUsize,
-    dismissed: AtomicBool,
+    n_given: AtomicUsize,
+    n_done: AtomicUsize,
+    asleep: AtomicBool,
     panic: Mutex<Option<Box<dyn Any + Send>>>,
 }
 
-// SAFETY: `task` is written by the leader alone, while no helper is busy; helpers read it after `n_tasks` has told them of
-// it (released by the leader, acquired by them), and only until they are counted out of `n_busy`. What it points to is
-// `Sync`. The rest is `Sync` by itself.
-unsafe impl Sync for Board {}
+// SAFETY: `task` is written by the leader alone, while the helper has done all that it was given; the helper reads it after
+// `n_given` has told it of the task (released by the leader, acquired by the helper), and only until it has counted it in
+// `n_done`. What it points to is `Sync`. The rest is `Sync` by itself.
+unsafe impl Sync for Desk {}
 
 impl<'t> Team<'t> {
     /// A team of one.
     pub fn alone() -> Self {
-        Self { n_threads: 1, board: None, one_leader: PhantomData }
+        Self { helpers: Vec::new(), n_threads: Cell::new(1) }
     }
 
     /// Calls `lead` with a team of `n_threads`, including the calling thread. The other threads end with the call.
     pub fn scope<R>(n_threads: usize, lead: impl FnOnce(&Team<'_>) -> R) -> R {
-        if n_threads <= 1 {
-            return lead(&Team::alone());
-        }
-        let board = Board {
-            task: UnsafeCell::new(None),
-            n_tasks: AtomicUsize::new(0),
-            n_busy: AtomicUsize::new(0),
-            dismissed: AtomicBool::new(false),
-            panic: Mutex::new(None),
-        };
+        let desks: Vec<Desk> = (1..n_threads).map(|_| Desk::default()).collect();
         std::thread::scope(|scope| {
-            // Dismisses the helpers even if `lead` panics: the scope waits for them.
-            let _dismissal = DismissOnDrop(&board);
-            for thread in 1..n_threads {
-                let board = &board;
-                scope.spawn(move || board.help(thread));
-            }
-            lead(&Team { n_threads, board: Some(&board), one_leader: PhantomData })
+            let hire = |(i, desk)| (desk, scope.spawn(move || Desk::help(desk, i + 1)).thread().clone());
+            let helpers = desks.iter().enumerate().map(hire).collect();
+            lead(&Team { helpers, n_threads: Cell::new(n_threads.max(1)) })
         })
     }
 
-    /// The number of threads.
+    /// Lets `n_threads` of the threads, at least one, take part from now on.
+    pub fn limit(&self, n_threads: usize) {
+        self.n_threads.set(n_threads.clamp(1, 1 + self.helpers.len()));
+    }
+
+    /// The number of threads that take part.
     pub fn n_threads(&self) -> usize {
-        self.n_threads
+        self.n_threads.get()
     }
 
     /// Calls `work` on each part with its index. Each thread takes a contiguous run of parts, the same in every call,
     /// so that the data of a part stays in the cache of its processor.
     pub fn each<T: Send>(&self, parts: &mut [T], work: impl Fn(usize, &mut T) + Sync) {
-        let (all, n_threads) = (Parts::new(parts), self.n_threads);
+        let (all, n_threads) = (Parts::new(parts), self.n_threads());
         self.run(&|thread| {
             for i in thread * all.len / n_threads..(thread + 1) * all.len / n_threads {
                 // SAFETY: the runs of different threads do not overlap, and each index comes once.
@@ -98,66 +94,106 @@ impl<'t> Team<'t> {
         });
     }
 
-    /// Runs `task` on every thread, and returns when all are done.
+    /// Runs `task` on every thread that takes part, and returns when all are done.
     fn run(&self, task: &Task<'_>) {
-        let Some(board) = self.board else { return task(0) };
+        let helpers = &self.helpers[..self.n_threads() - 1];
+        if helpers.is_empty() {
+            return task(0);
+        }
         // SAFETY: the lifetime is extended, but the task is not used after this call, which waits for all helpers even if
-        // the leader's part panics. No helper is busy now, so none reads the task while it is written.
-        unsafe { *board.task.get() = Some(std::mem::transmute::<*const Task<'_>, *const Task<'static>>(task)) };
-        board.n_busy.store(self.n_threads - 1, Relaxed);
-        board.n_tasks.fetch_add(1, Release);
+        // the leader's part panics.
+        let lasting = unsafe { std::mem::transmute::<*const Task<'_>, *const Task<'static>>(task) };
+        for (desk, thread) in helpers {
+            // SAFETY: the last call has waited for all helpers.
+            unsafe { desk.give(Some(lasting), thread) };
+        }
         let own = catch_unwind(AssertUnwindSafe(|| task(0)));
-        wait(|| board.n_busy.load(Acquire) == 0);
-        let panic = board.panic.lock().ok().and_then(|mut panic| panic.take());
+        for (desk, _) in helpers {
+            desk.wait_until_done();
+        }
+        let panic = helpers.iter().filter_map(|(desk, _)| desk.panic.lock().ok()?.take()).next();
         if let Some(panic) = own.err().or(panic) {
             resume_unwind(panic);
         }
     }
 }
 
-impl Board {
-    /// Runs one task after the other until the team is dismissed.
+impl Drop for Team<'_> {
+    /// Dismisses the helpers, also if the leader panics: the scope waits for them.
+    fn drop(&mut self) {
+        for (desk, thread) in &self.helpers {
+            // SAFETY: the last call of `run` has waited for all helpers.
+            unsafe { desk.give(None, thread) };
+        }
+    }
+}
+
+/// How often a thread looks before it stops to spin: a few hundred microseconds, longer than a step's own waits.
+const SPINS: usize = 10_000;
+
+impl Desk {
+    /// # Safety
+    /// The helper, which is `thread`, has done all that it was given.
+    unsafe fn give(&self, task: Option<*const Task<'static>>, thread: &Thread) {
+        // SAFETY: the helper reads it only while it has something to do.
+        unsafe { *self.task.get() = task };
+        // In one order with the helper's: either it sees the task before it sleeps, or it is seen sleeping.
+        self.n_given.fetch_add(1, SeqCst);
+        if self.asleep.load(SeqCst) {
+            thread.unpark();
+        }
+    }
+
+    /// Runs one task after the other as thread `thread`, until there is none.
     fn help(&self, thread: usize) {
-        let mut done = 0;
-        loop {
-            wait(|| self.n_tasks.load(Acquire) != done || self.dismissed.load(Acquire));
-            if self.n_tasks.load(Acquire) == done {
-                return;
-            }
-            done += 1;
+        for n_done in 0.. {
+            self.wait_for_more_than(n_done);
             // SAFETY: the leader has written the task before it counted it, and waits for this thread before it writes the
             // next or lets the task go.
-            let task = unsafe { &*(*self.task.get()).expect("counted tasks are there") };
+            let Some(task) = (unsafe { *self.task.get() }) else { return };
+            // SAFETY: as above.
+            let task = unsafe { &*task };
             if let Err(panic) = catch_unwind(AssertUnwindSafe(|| task(thread)))
-                && let Ok(mut first) = self.panic.lock()
+                && let Ok(mut place) = self.panic.lock()
             {
-                first.get_or_insert(panic);
+                *place = Some(panic);
             }
-            self.n_busy.fetch_sub(1, Release);
+            self.n_done.fetch_add(1, Release);
         }
     }
-}
 
-struct DismissOnDrop<'a>(&'a Board);
-
-impl Drop for DismissOnDrop<'_> {
-    fn drop(&mut self) {
-        self.0.dismissed.store(true, Release);
-    }
-}
-
-/// Spins until `ready`; after a while it yields the processor between checks.
-fn wait(ready: impl Fn() -> bool) {
-    const SPINS: usize = 10_000;
-    for _ in 0..SPINS {
-        if ready() {
+    /// Waits for a task beyond the first `n_done`: first spins, then sleeps.
+    fn wait_for_more_than(&self, n_done: usize) {
+        if spins_until(|| self.n_given.load(Acquire) > n_done) {
             return;
         }
-        std::hint::spin_loop();
+        self.asleep.store(true, SeqCst);
+        while self.n_given.load(SeqCst) <= n_done {
+            std::thread::park();
+        }
+        self.asleep.store(false, SeqCst);
     }
-    while !ready() {
-        std::thread::yield_now();
+
+    /// Waits for the helper: first spins, then leaves the processor to other threads between looks.
+    fn wait_until_done(&self) {
+        let is_done = || self.n_done.load(Acquire) == self.n_given.load(Relaxed);
+        if !spins_until(is_done) {
+            while !is_done() {
+                std::thread::yield_now();
+            }
+        }
     }
+}
+
+/// Whether `ready` was true at one of the first looks.
+fn spins_until(ready: impl Fn() -> bool) -> bool {
+    (0..SPINS).any(|_| {
+        let is_ready = ready();
+        if !is_ready {
+            std::hint::spin_loop();
+        }
+        is_ready
+    })
 }
 
 /// A slice whose elements threads borrow mutably, each once.
@@ -205,6 +241,24 @@ mod tests {
                 }
             });
         }
+    }
+
+    #[test]
+    fn only_threads_within_the_limit_take_part() {
+        Team::scope(4, |team| {
+            for limit in [4, 1, 3, 2, 4, 0, 9] {
+                team.limit(limit);
+                let n_threads = limit.clamp(1, 4);
+                assert_eq!(team.n_threads(), n_threads);
+                let mut threads = vec![None; n_threads];
+                team.each(&mut threads, |_, thread| *thread = Some(std::thread::current().id()));
+                threads.sort_by_key(|thread| format!("{thread:?}"));
+                threads.dedup();
+                assert_eq!(threads.len(), n_threads, "each takes one part");
+                // Those without a task fall asleep, and wake up again.
+                std::thread::sleep(std::time::Duration::from_millis(2));
+            }
+        });
     }
 
     #[test]

@@ -292,7 +292,7 @@ impl<'a> Forward<'a> {
                 values[0].iter().zip(values[1]).map(|(own, other)| own + share * (other - own)).collect()
             })
             .collect();
-        Self { case, shape, windows, step, tile: shape.tile(), partners, blended }
+        Self { case, shape, windows, step, tile: shape.tile(1), partners, blended }
     }
 
     /// The mean loss of the batch.

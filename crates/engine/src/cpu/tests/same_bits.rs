@@ -1,11 +1,13 @@
 //! What must not change a bit of the results: the number of threads, the rest of the fleet, who applies the scaler.
 
-use crate::{Augmentation, Engine, Optimizer, TrainingPlan, WindowSet};
+use crate::{Augmentation, Engine, MemberEpoch, Optimizer, StepResult, TrainingPlan, WindowSet};
 use triax_losses::Loss;
 use triax_model::random::epoch_order;
 use triax_model::{Network, NetworkSpec, Scaler};
 
-use super::super::CpuEngine;
+use super::super::model::{Model, Shape, StepContext, Workspace};
+use super::super::team::Team;
+use super::super::{CpuEngine, Float};
 use super::{Case, SEED, family, plan, small_network, train, weights, window_set};
 
 const BATCHES: [usize; 7] = [1, 15, 16, 17, 33, 300, 1000];
@@ -51,6 +53,47 @@ fn the_number_of_threads_does_not_matter_in_any_network() {
         let windows = window_set(&spec, n_windows);
         let case = Case::new(Network::new(spec).unwrap(), plan(Loss::CategoricalCrossentropy, 37), n_windows);
         assert_same_on_any_number_of_threads(&case, &windows);
+    }
+}
+
+/// Takes two epochs of steps, of which step i runs on `n_threads(i)` threads. Returns results and state as bits.
+fn bits_on<F: Float>(case: &Case, windows: &WindowSet, n_threads: impl Fn(usize) -> usize) -> Vec<u32> {
+    const MOST: usize = 7;
+    let shape = Shape::new(&case.network);
+    let mut model = Model::<F>::new(&case.member());
+    let mut workspace = Workspace::new(&shape, case.plan.batch_size, case.plan.clip_norm.is_some(), MOST);
+    let n_steps = case.n_steps();
+    let results: Vec<StepResult> = Team::scope(MOST, |team| {
+        let context = StepContext { shape: &shape, windows, team };
+        let mut step = |i: usize| {
+            team.limit(n_threads(i));
+            let first_step = (i / n_steps * n_steps) as u64;
+            let epoch = MemberEpoch { order: &case.order, first_step, learning_rates: &[] };
+            model.step(context, &epoch, i % n_steps, case.learning_rate, &mut workspace).into()
+        };
+        (0..2 * n_steps).map(&mut step).collect()
+    });
+    let state = model.state(&case.network);
+    let tensors = [&state.weights].into_iter().chain(&state.moments).flat_map(|weights| &weights.tensors);
+    let values = tensors.flat_map(|tensor| &tensor.values).map(|value| value.to_bits());
+    let result = |result: &StepResult| [result.loss.to_bits(), result.correct, result.gradient_norm.to_bits()];
+    results.iter().flat_map(result).chain(values).collect()
+}
+
+/// A session changes the number whenever another one is faster.
+#[test]
+fn the_number_of_threads_may_change_with_every_step() {
+    println!("seed {SEED}");
+    let network = small_network(0.3);
+    for (batch_size, n_windows, clip_norm) in
+        [(16, 100, None), (32, 170, None), (33, 200, Some(0.05)), (300, 900, None)]
+    {
+        let windows = window_set(network.spec(), n_windows);
+        let case =
+            Case::new(network.clone(), TrainingPlan { clip_norm, ..plan(Loss::SquaredHinge, batch_size) }, n_windows);
+        let changing = |i: usize| [7, 1, 3, 2, 5, 4, 1, 6][i % 8];
+        assert!(bits_on::<f32>(&case, &windows, |_| 1) == bits_on::<f32>(&case, &windows, changing), "{batch_size}");
+        assert!(bits_on::<f64>(&case, &windows, |_| 1) == bits_on::<f64>(&case, &windows, changing), "{batch_size}");
     }
 }
 

@@ -7,7 +7,7 @@ use super::super::Float;
 use super::super::affine::Affine;
 use super::super::dropout;
 use super::super::layers::Stage;
-use super::super::parameter_pass::{Round, Target, blocks, parameter_pass, shares};
+use super::super::parameter_pass::{Round, Target, blocks, parameter_pass};
 use super::super::row::{Row, TILE};
 use super::super::sample_pass::Tile;
 use super::super::team::Team;
@@ -78,7 +78,7 @@ pub(super) fn backward<F: Float>(
 pub(super) fn gradient<F: Float>(affine: &Affine, x: &[f64], d_sums: &[f64], batch: usize) -> Vec<f64> {
     let stages = [Stage::Affine(Affine { parameters: 0, ..affine.clone() })];
     let tile = |(x, d_sums): (Vec<Row<F>>, Vec<Row<F>>)| {
-        let mut tile = Tile::new(&stages, x.len(), 1);
+        let mut tile = Tile::new(&stages, x.len(), 1, 1);
         tile.input = x;
         let (d_y, transposed) = (&d_sums[..], &mut tile.transposed[0][..]);
         pulp::Arch::new().dispatch(Call::Transpose { affine, d_y, transposed });
@@ -93,7 +93,7 @@ pub(super) fn gradient<F: Float>(affine: &Affine, x: &[f64], d_sums: &[f64], bat
             let round = Round { is_first: round_idx == 0, is_last: round_idx + 1 == rounds.len(), update: None };
             let slots = Slots { parameters: &mut vec![F::ZERO; affine.n_parameters()], moments: [&mut [], &mut []] };
             let target = Target { slots, gradient: &mut gradient, squares: &mut squares };
-            parameter_pass(team, &stages, &blocks, &shares(&blocks, 3), tiles, round, target);
+            parameter_pass(team, &stages, &blocks, tiles, round, target);
         }
     });
     let norm_squared: f64 = gradient.iter().map(|g| g.to_f64().powi(2)).sum();
@@ -154,10 +154,12 @@ impl<F: Float> WithSimd for Call<'_, F> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         match self {
-            Self::Forward { stage: Stage::Affine(affine), parameters, x, y } => affine.forward(simd, parameters, x, y),
+            Self::Forward { stage: Stage::Affine(affine), parameters, x, y } => {
+                affine.forward(simd, parameters, x, 0, y)
+            }
             Self::Forward { stage: Stage::MaxPool(pool), x, y, .. } => pool.forward(simd, x, y),
             Self::Backward { stage: Stage::Affine(affine), parameters, d_y, d_x, .. } => {
-                affine.backward(simd, parameters, d_y, d_x);
+                affine.backward(simd, parameters, d_y, 0, d_x);
             }
             Self::Backward { stage: Stage::MaxPool(pool), x, y, d_y, d_x, .. } => pool.backward(simd, x, y, d_y, d_x),
             Self::ReluBackward { affine, y, d_y } => affine.relu_backward(simd, y, d_y),
