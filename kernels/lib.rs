@@ -54,6 +54,7 @@ kernels! {
     FINITE = "part/finite" needs [];
     PHILOX = "part/philox" needs [];
     PRODUCT = "part/product" needs [];
+    LONG_PRODUCT = "part/long_product" needs [];
     SUM_OVER_LANES = "part/sum_over_lanes" needs [PLACE];
     ONE_LANE = "part/one_lane" needs [];
     SUM_OVER_NEIGHBOURS = "part/sum_over_neighbours" needs [PLACE];
@@ -74,8 +75,8 @@ kernels! {
     OUTPUTS = "part/outputs" needs [DROPOUT, FINITE, LAYER];
     INPUTS_FROM_ROWS = "part/inputs_from_rows" needs [LAYER];
     INPUTS_FROM_WINDOWS = "part/inputs_from_windows" needs [LAYER, WINDOWS];
-    INPUT_GRADIENT = "part/input_gradient" needs [LAYER, MEMBER, PRODUCT, WEIGHTS];
-    WEIGHT_GRADIENT = "part/weight_gradient" needs [LAYER, PRODUCT, RULE];
+    INPUT_GRADIENT = "part/input_gradient" needs [LAYER, LONG_PRODUCT, MEMBER, WEIGHTS];
+    WEIGHT_GRADIENT = "part/weight_gradient" needs [LAYER, LONG_PRODUCT, RULE];
     PARAMETERS = "part/parameters" needs [FINITE, RULE];
     SETTLE_BY_UPDATE = "part/settle_by_update" needs [PARAMETERS];
     SETTLE_BY_GRADIENT = "part/settle_by_gradient" needs [FINITE, RULE];
@@ -92,9 +93,9 @@ kernels! {
     // Stages: the entry points, with their bindings.
     LOSS_ROWS = "stage/loss_rows" needs [FINITE];
     GATHER_STAGE = "stage/gather" needs [WINDOWS];
-    FORWARD_BY_LANES = "stage/forward_by_lanes" needs [OUTPUTS, PRODUCT, WEIGHTS];
+    FORWARD_BY_LANES = "stage/forward_by_lanes" needs [LONG_PRODUCT, OUTPUTS, WEIGHTS];
     FORWARD_STAGED = "stage/forward_staged" needs [OUTPUTS, PRODUCT];
-    HEAD = "stage/head" needs [HEAD_SCORES, LAYER, LOSS, PRODUCT, SCORES_IN_MEMORY];
+    HEAD = "stage/head" needs [HEAD_SCORES, LAYER, LONG_PRODUCT, LOSS, SCORES_IN_MEMORY];
     LOSS_STAGE = "stage/loss" needs [LOSS, SCORES_IN_ROWS];
     BACKWARD_BY_LANES = "stage/backward_by_lanes" needs [INPUT_GRADIENT];
     BACKWARD_STAGED = "stage/backward_staged" needs [LAYER, MEMBER, PRODUCT];

@@ -6,7 +6,10 @@
 @group(0) @binding(3) var<storage, read> parameters: array<vec4<f32>>;
 @group(0) @binding(4) var<storage, read_write> arena: array<vec4<f32>>;
 
-fn take_inputs(tile: u32, first_position: u32, writes: bool, at: At) {
+fn take_inputs(tile: u32, first_position: u32, at: At) {
+}
+
+fn keep_inputs(tile: u32, first_position: u32, at: At) {
 }
 
 // Four inputs of position `t` from input `k` on, of which `n` exist.

@@ -10,12 +10,16 @@
 // Rows between two positions of the convolution.
 const STEP_ROWS: u32 = LAYER.stride * LAYER.channels;
 
-// Takes the rows of a workgroup's positions; those up to the next workgroup's are kept for the backward pass.
-fn take_inputs(tile: u32, first_position: u32, writes: bool, at: At) {
-    let first = first_position * LAYER.pool * STEP_ROWS;
-    take_span(tile, first, at);
-    if KEEPS_WINDOWS && writes {
+// Takes the rows of a workgroup's positions.
+fn take_inputs(tile: u32, first_position: u32, at: At) {
+    take_span(tile, first_position * LAYER.pool * STEP_ROWS, at);
+}
+
+// Keeps them, up to those of the next workgroup, for the backward pass.
+fn keep_inputs(tile: u32, first_position: u32, at: At) {
+    if KEEPS_WINDOWS {
         let next = first_position + POSITIONS;
+        let first = first_position * LAYER.pool * STEP_ROWS;
         keep_span(tile, first, select(INPUT_ROWS, next * LAYER.pool * STEP_ROWS, next < LAYER.outputs), at);
     }
 }

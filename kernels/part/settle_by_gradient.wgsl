@@ -12,12 +12,8 @@ fn four_parameters(w: u32, stride: u32, n: u32, at: At) -> FourParameters {
     return FourParameters();
 }
 
-fn settle(old: FourParameters, w: u32, stride: u32, n: u32, sum: mat4x4<f32>, rule: Rule, at: At) -> f32 {
-    return take_gradients(w, stride, n, sum, rule, at);
-}
-
 // Writes the gradients of the first `n` rows, and returns the sum of their squares; NaN where one is not finite.
-fn take_gradients(w: u32, stride: u32, n: u32, sum: mat4x4<f32>, rule: Rule, at: At) -> f32 {
+fn settle(old: FourParameters, w: u32, stride: u32, n: u32, sum: mat4x4<f32>, rule: Rule, at: At) -> f32 {
     let g = at.model * WEIGHTS + w;
     var squares = 0.0;
     var bits = 0u;

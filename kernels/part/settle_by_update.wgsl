@@ -34,7 +34,3 @@ fn settle(old: FourParameters, w: u32, stride: u32, n: u32, sum: mat4x4<f32>, ru
     }
     return squares;
 }
-
-fn take_gradients(w: u32, stride: u32, n: u32, sum: mat4x4<f32>, rule: Rule, at: At) -> f32 {
-    return settle(four_parameters(w, stride, n, at), w, stride, n, sum, rule, at);
-}

@@ -37,9 +37,12 @@ fn with_bias(x: mat4x4<f32>, k: u32, inputs: u32) -> mat4x4<f32> {
     );
 }
 
-// Takes the gradients of a task, and returns the sum of their squares.
-fn take_task(layer: Layer, task: u32, sum: mat4x4<f32>, rule: Rule, at: At) -> f32 {
-    let k = task / layer.quads * 4u;
-    let w = layer.weights + k * layer.quads + task % layer.quads;
-    return take_gradients(w, layer.quads, min(4u, layer.inputs + 1u - k), sum, rule, at);
+// The first vector of the weights of a task, in those of the model.
+fn task_weights(layer: Layer, task: u32) -> u32 {
+    return layer.weights + task / layer.quads * 4u * layer.quads + task % layer.quads;
+}
+
+// Rows of a task: four, or those up to the bias.
+fn task_rows(layer: Layer, task: u32) -> u32 {
+    return min(4u, layer.inputs + 1u - task / layer.quads * 4u);
 }

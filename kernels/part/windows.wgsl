@@ -4,8 +4,9 @@
 // Composed in front: window_value(…), the value of one sample in one row (gather.wgsl or augment.wgsl), and SPAN, the rows
 // that are taken at a time.
 //
-// memory    4 · SPAN · (SAMPLES + 1) bytes of workgroup memory; an odd number of words a row, so that neither way of
-//           reading it meets one bank twice
+// memory    4 · SPAN · (SAMPLES + 1) bytes of workgroup memory. An odd number of words a row, so that writers of neighbouring
+//           rows meet in no bank; and the first samples of all quads beside each other, then the second, …, so that readers
+//           of neighbouring quads do not either
 // barriers  1, and those of prepare_windows
 
 const SPAN_STRIDE: u32 = SAMPLES + 1u;
@@ -45,14 +46,15 @@ fn span_value(tile: u32, first: u32, i: u32, at: At) -> f32 {
 
 fn keep_value(i: u32, value: f32) {
     if i < SPAN * SAMPLES {
-        span[i % SPAN * SPAN_STRIDE + i / SPAN] = value;
+        let s = i / SPAN;
+        span[i % SPAN * SPAN_STRIDE + s % 4u * QUADS + s / 4u] = value;
     }
 }
 
 // Four samples of row `row` of the span.
 fn span_row(row: u32, sq: u32) -> vec4<f32> {
-    let i = row * SPAN_STRIDE + 4u * sq;
-    return vec4(span[i], span[i + 1u], span[i + 2u], span[i + 3u]);
+    let i = row * SPAN_STRIDE + sq;
+    return vec4(span[i], span[i + QUADS], span[i + 2u * QUADS], span[i + 3u * QUADS]);
 }
 
 // Writes the rows of the span up to row `end` of the windows to the arena, for the backward pass.

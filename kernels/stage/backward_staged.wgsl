@@ -6,7 +6,7 @@
 //
 // workgroup  SLOTS · QUADS quads of samples, the last one innermost: 128
 // grid       (tiles · FEATURE_BLOCKS, models)
-// memory     16 · (CHUNK · (FEATURES + 1) + 4 · CHUNK · QUADS) bytes: 10,304
+// memory     16 · (CHUNK · (FEATURES + 2) + 4 · CHUNK · QUADS) bytes: 10,368
 // barriers   2 for each chunk of units
 
 @group(0) @binding(0) var<uniform> index: vec4<u32>; // which of `steps`
@@ -17,9 +17,10 @@
 
 const SLOTS: u32 = 16u;
 const FEATURES: u32 = 8u * SLOTS;
+const QUAD_FEATURES: u32 = FEATURES + 2u;
 const CHUNK: u32 = 4u; // so that CHUNK · FEATURES is 4 · WORKGROUP, and 4 · CHUNK · QUADS is WORKGROUP
 
-var<workgroup> staged_weights: array<vec4<f32>, CHUNK * (FEATURES + 1u)>; // (quads, features), a vector of padding a row
+var<workgroup> staged_weights: array<vec4<f32>, CHUNK * QUAD_FEATURES>; // (quads, features), two vectors of padding a row
 var<workgroup> staged_d: array<vec4<f32>, WORKGROUP>;                      // (units, quads of samples)
 
 @compute @workgroup_size(WORKGROUP)
@@ -56,7 +57,7 @@ fn main(
         for (var q = 0u; q < CHUNK; q++) {
             let u = 4u * q * QUADS + sq;
             let d_y = mat4x4<f32>(staged_d[u], staged_d[u + QUADS], staged_d[u + 2u * QUADS], staged_d[u + 3u * QUADS]);
-            let w = q * (FEATURES + 1u) + slot;
+            let w = q * QUAD_FEATURES + slot;
             one = plus_product(one, d_y, four_slots(w));
             two = plus_product(two, d_y, four_slots(w + 4u * SLOTS));
         }
@@ -113,7 +114,7 @@ fn unit_row(tile: u32, first_quad: u32, at: At) -> vec4<f32> {
 }
 
 fn stage_weight(i: u32, vector: vec4<f32>) {
-    staged_weights[i % CHUNK * (FEATURES + 1u) + i / CHUNK] = vector;
+    staged_weights[i % CHUNK * QUAD_FEATURES + i / CHUNK] = vector;
 }
 
 // The weights of four features of a slot.

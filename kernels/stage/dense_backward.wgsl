@@ -47,7 +47,11 @@ fn main(
     for (var i = local_idx; i < SLOTS * LAYER.quads; i += WORKGROUP) {
         let task = group.x * SLOTS * LAYER.quads + i;
         if task < gradient_tasks(LAYER) {
-            squares += take_task(LAYER, task, share_of_gradient(LAYER, task, 0u, 1u, at), rule, at);
+            let w = task_weights(LAYER, task);
+            let n = task_rows(LAYER, task);
+            let old = four_parameters(w, LAYER.quads, n, at);
+            let sum = share_of_gradient(LAYER, task, 0u, 1u, at);
+            squares += settle(old, w, LAYER.quads, n, sum, rule, at);
         }
     }
     squares = sum_over_workgroup(squares);

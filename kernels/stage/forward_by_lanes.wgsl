@@ -31,18 +31,21 @@ fn main(
         return;
     }
     let first_position = position_block * POSITIONS;
-    take_inputs(tile, first_position, unit_block == 0u, at);
-
     let position = first_position + local_idx % COLUMNS / QUADS;
     let quad = unit_block * SLOTS + local_idx / COLUMNS % SLOTS;
     let sq = local_idx % QUADS;
     let lane = local_idx / (COLUMNS * SLOTS);
     let is_task = position < LAYER.outputs && quad < LAYER.quads;
+    let bias = parameters[weights_of(at) + LAYER.weights + LAYER.inputs * LAYER.quads + min(quad, LAYER.quads - 1u)];
+    take_inputs(tile, first_position, at);
     var found = Pooled();
     for (var j = 0u; j < LAYER.pool; j++) {
         var sum = mat4x4<f32>();
         if is_task {
-            sum = share_of_outputs(tile, position * LAYER.pool + j, first_position * LAYER.pool, quad, sq, lane, at);
+            if lane == 0u {
+                sum = mat4x4<f32>(vec4(bias.x), vec4(bias.y), vec4(bias.z), vec4(bias.w));
+            }
+            sum = plus_share_of_outputs(sum, tile, position * LAYER.pool + j, first_position * LAYER.pool, quad, sq, lane, at);
         }
         if LANES > 1u {
             sum = sum_over_lanes(sum, LANES);
@@ -52,22 +55,30 @@ fn main(
     if is_task && lane == 0u {
         write_outputs(LAYER, tile, position, quad, sq, found, at);
     }
+    if unit_block == 0u {
+        keep_inputs(tile, first_position, at);
+    }
 }
 
-// What a lane adds to four units at position `t`; the windows' span begins at position `first_t`.
-fn share_of_outputs(tile: u32, t: u32, first_t: u32, quad: u32, sq: u32, lane: u32, at: At) -> mat4x4<f32> {
+// `sum` and what a lane adds to four units at position `t`; the windows' span begins at position `first_t`.
+fn plus_share_of_outputs(
+    sum: mat4x4<f32>,
+    tile: u32,
+    t: u32,
+    first_t: u32,
+    quad: u32,
+    sq: u32,
+    lane: u32,
+    at: At,
+) -> mat4x4<f32> {
     const WHOLE: bool = LAYER.inputs % 4u == 0u;
     let w = weights_of(at) + LAYER.weights + quad;
-    let bias = parameters[w + LAYER.inputs * LAYER.quads];
-    var sum = mat4x4<f32>();
-    if lane == 0u {
-        sum = mat4x4<f32>(vec4(bias.x), vec4(bias.y), vec4(bias.z), vec4(bias.w));
-    }
+    var total = sum;
     for (var k = 4u * lane; k < LAYER.inputs; k += 4u * LANES) {
         let n = select(LAYER.inputs - k, 4u, WHOLE);
         let x = four_inputs(tile, t, first_t, k, n, sq, at);
         let weights = four_weights(w + k * LAYER.quads, LAYER.quads, n);
-        sum = plus_product(sum, x, transpose(weights));
+        total = plus_product(total, x, transpose(weights));
     }
-    return sum;
+    return total;
 }

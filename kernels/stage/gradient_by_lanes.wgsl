@@ -37,6 +37,14 @@ fn gradient_of(layer: Layer, block: u32, lanes: u32, at: At) -> f32 {
     let task = block * slots + local_idx / lanes;
     let rule = rule_of(at);
     let is_task = task < gradient_tasks(layer);
+    let settles = is_task && lane == 0u;
+    let w = task_weights(layer, task);
+    let n = task_rows(layer, task);
+    // What is to be updated is on its way while the sum is.
+    var old = FourParameters();
+    if settles {
+        old = four_parameters(w, layer.quads, n, at);
+    }
     var sum = mat4x4<f32>();
     if is_task {
         sum = share_of_gradient(layer, task, lane, lanes, at);
@@ -44,8 +52,8 @@ fn gradient_of(layer: Layer, block: u32, lanes: u32, at: At) -> f32 {
     if lanes > 1u {
         sum = sum_over_neighbours(sum, lanes);
     }
-    if is_task && lane == 0u {
-        return take_task(layer, task, sum, rule, at);
+    if settles {
+        return settle(old, w, layer.quads, n, sum, rule, at);
     }
     return 0.0;
 }

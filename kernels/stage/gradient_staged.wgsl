@@ -46,8 +46,11 @@ fn main(
     let first_quad = group.x % UNIT_BLOCKS * UNIT_QUADS;
     let k = first_k + local_idx / UNIT_QUADS * 4u;
     let quad = first_quad + local_idx % UNIT_QUADS;
-    let n = select(0u, min(4u, LAYER.inputs + 1u - min(k, LAYER.inputs + 1u)), quad < LAYER.quads);
+    let n = select(0u, min(4u, LAYER.inputs - min(k, LAYER.inputs)), quad < LAYER.quads);
     let w = LAYER.weights + min(k, LAYER.inputs) * LAYER.quads + min(quad, LAYER.quads - 1u);
+    // The bias would be a row too many for the blocks of most layers. Those with the first inputs have it beside them.
+    let n_bias = select(0u, 1u, k == 0u && quad < LAYER.quads);
+    let w_bias = LAYER.weights + LAYER.inputs * LAYER.quads + min(quad, LAYER.quads - 1u);
     let n_terms = n_tiles(at) * POSITIONS;
     // With one term, what is to be updated is on its way while the term is; with several, it would only take registers.
     const AT_ONCE: bool = TILES * POSITIONS == 1u;
@@ -56,6 +59,7 @@ fn main(
         old = four_parameters(w, LAYER.quads, n, at);
     }
     var sum = mat4x4<f32>();
+    var bias = vec4(0.0);
     var ahead = fetch(0u, first_k, first_quad, at);
     for (var term = 0u; term < n_terms; term++) {
         workgroupBarrier();
@@ -80,12 +84,21 @@ fn main(
                 staged_x[x + sq + 3u * QUADS],
             );
             sum = plus_product(sum, transpose(left), right);
+            if n_bias > 0u {
+                bias += vec4(1.0) * left;
+            }
         }
     }
     if !AT_ONCE {
         old = four_parameters(w, LAYER.quads, n, at);
     }
-    let squares = sum_over_workgroup(settle(old, w, LAYER.quads, n, sum, rule, at));
+    var old_bias = FourParameters();
+    if n_bias > 0u {
+        old_bias = four_parameters(w_bias, 0u, 1u, at);
+    }
+    let own = settle(old, w, LAYER.quads, n, sum, rule, at);
+    let of_bias = settle(old_bias, w_bias, 0u, n_bias, mat4x4<f32>(bias, bias, bias, bias), rule, at);
+    let squares = sum_over_workgroup(own + of_bias);
     if local_idx == 0u {
         notes[notes_of(at) + FIRST_SQUARES + group.x] = squares;
     }
@@ -129,12 +142,11 @@ fn padded(i: u32) -> u32 {
     return i + i / (4u * QUADS);
 }
 
-// Vector `i` of the inputs of a position: 1 for the bias, 0 beyond it.
+// Vector `i` of the inputs of a position; 0 beyond the last.
 fn input(tile: u32, t: u32, first_k: u32, i: u32, at: At) -> vec4<f32> {
     let k = first_k + i / QUADS;
     let x = LAYER.x + t * LAYER.stride * LAYER.channels + min(k, LAYER.inputs - 1u);
-    let other = vec4(select(0.0, 1.0, k == LAYER.inputs));
-    return select(other, arena[row_of(at, tile, x) + i % QUADS], k < LAYER.inputs);
+    return select(vec4(0.0), arena[row_of(at, tile, x) + i % QUADS], k < LAYER.inputs);
 }
 
 // Vector `i` of the gradients of a position; 0 beyond the last unit.

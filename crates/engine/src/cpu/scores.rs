@@ -46,7 +46,7 @@ impl<F: Float> Scorer for CpuScorer<F> {
         let _scoring = self.timings.device_phase(Phase::Scoring, 1);
         // No thread is started for a single tile.
         let n_threads = self.n_threads.min(n.div_ceil(TILE)).max(1);
-        self.tiles.resize_with(n_threads, || Mutex::new(self.shape.tile()));
+        self.tiles.resize_with(n_threads, || Mutex::new(self.shape.tile(1)));
         let Self { shape, parameters, scaler, tiles, .. } = self;
         let window = |i: usize| &windows[i * shape.window_len()..][..shape.window_len()];
         let scores =

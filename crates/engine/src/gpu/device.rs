@@ -4,6 +4,7 @@ use pollster::block_on;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::time::Duration;
 
 use crate::EngineError;
 use crate::device::OpenGpu;
@@ -11,7 +12,7 @@ use crate::device::wgpu::{
     self, BindGroup, BindGroupDescriptor, BindGroupEntry, BindGroupLayout, BindGroupLayoutDescriptor,
     BindGroupLayoutEntry, BindingResource, BindingType, Buffer, BufferBindingType, BufferDescriptor, BufferUsages,
     CommandEncoder, ComputePipeline, ComputePipelineDescriptor, ErrorFilter, Features, MapMode,
-    PipelineLayoutDescriptor, PollType, QuerySet, QuerySetDescriptor, QueryType, ShaderModuleDescriptor,
+    PipelineLayoutDescriptor, PollError, PollType, QuerySet, QuerySetDescriptor, QueryType, ShaderModuleDescriptor,
     ShaderRuntimeChecks, ShaderSource, ShaderStages, SubmissionIndex,
 };
 
@@ -193,7 +194,8 @@ impl Device {
             let layout = device.create_bind_group_layout(&descriptor);
             let descriptor = ShaderModuleDescriptor { label: Some(name), source: ShaderSource::Wgsl(source.into()) };
             // SAFETY: No kernel reads or writes beyond its buffers: the plan sizes them for every row, vector and word
-            // that an index can reach, and the host checks the indices of windows. Loops end at constants of the plan.
+            // that an index can reach, and the host checks the indices of windows. Some invocations read rows or weights
+            // that others write in the same dispatch; they drop what they read. Loops end at constants of the plan.
             let module = unsafe { device.create_shader_module_trusted(descriptor, ShaderRuntimeChecks::unchecked()) };
             let pipeline_layout = device.create_pipeline_layout(&PipelineLayoutDescriptor {
                 label: Some(name),
@@ -245,6 +247,16 @@ impl Device {
             record(&mut encoder);
             self.opened.queue.submit([encoder.finish()])
         })
+    }
+
+    /// Whether a submission has ended.
+    pub fn is_done(&self, submission: &SubmissionIndex) -> Result<bool, EngineError> {
+        let poll = PollType::Wait { submission_index: Some(submission.clone()), timeout: Some(Duration::ZERO) };
+        match self.checked(|device| device.poll(poll))? {
+            Ok(_) => Ok(true),
+            Err(PollError::Timeout) => Ok(false),
+            Err(error) => Err(self.cause().unwrap_or_else(|| self.error(error.to_string()))),
+        }
     }
 
     /// Waits for a submission.

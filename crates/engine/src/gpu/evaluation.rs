@@ -9,7 +9,7 @@ use super::bound::Bound;
 use super::device::{Device, Reading};
 use super::plan::{Ending, FleetKey, Program, Step};
 use super::session::{GpuSession, Model, index};
-use super::submissions::{Pace, Submissions};
+use super::submissions::Submissions;
 
 /// The evaluation of a fleet, chunk by chunk of windows. Kernels are compiled when they are first needed.
 #[derive(Debug)]
@@ -20,7 +20,7 @@ pub(super) struct Evaluations {
     buffers: Buffers,
     judged: Option<Bound>,
     scored: Option<Bound>,
-    pace: Pace,
+    submissions: Submissions,
     /// Losses and confusion counts that nobody has fetched yet.
     started: VecDeque<(Reading, Reading)>,
 }
@@ -106,7 +106,15 @@ impl Evaluations {
             scores: None,
         };
         device.write(&buffers.steps, &words)?;
-        Ok(Self { chunk, n_chunks, buffers, judged: None, scored: None, pace: Pace::new(), started: VecDeque::new() })
+        Ok(Self {
+            chunk,
+            n_chunks,
+            buffers,
+            judged: None,
+            scored: None,
+            submissions: Submissions::new(),
+            started: VecDeque::new(),
+        })
     }
 
     fn bound(&self, session: &GpuSession, ending: Ending) -> Result<Bound, EngineError> {
@@ -126,11 +134,10 @@ impl Evaluations {
         let chunk = self.chunk;
         let (tiles, n_models) = (session.key.evaluation.tiles, session.models.len());
         let streamed = session.windows.room().is_some();
-        let mut submissions = Submissions::new(&mut self.pace);
         let mut last = None;
         let mut chunks = 0..self.n_chunks;
         while !chunks.is_empty() {
-            let n = if streamed { 1 } else { submissions.steps().min(chunks.len()) };
+            let n = if streamed { 1 } else { self.submissions.steps().min(chunks.len()) };
             let now = chunks.start..chunks.start + n;
             chunks.start = now.end;
             if streamed {
@@ -149,7 +156,7 @@ impl Evaluations {
                 }
             })?;
             last = Some(submission.clone());
-            submissions.submitted(&session.device, submission, n)?;
+            self.submissions.submit(&session.device, submission, n)?;
         }
         Ok(last)
     }

@@ -8,7 +8,7 @@ use triax_model::{Network, Scaler, Weights};
 use super::bound::Bound;
 use super::device::Device;
 use super::plan::{AugmentationKinds, Batch, Ending, FleetKey, FleetSize, Layout, OptimizerForm, Program, Step};
-use super::session::{Options, evaluation_batch, index};
+use super::session::{Options, index, with_evaluation};
 
 /// The most windows that are scored at once.
 const MOST_WINDOWS: usize = 4_096;
@@ -48,7 +48,6 @@ impl GpuScorer {
     ) -> Result<Self, EngineError> {
         let layout = Layout::new(network);
         let fitting = (options.most_window_bytes as usize / (4 * layout.window_values)).clamp(1, MOST_WINDOWS);
-        let batch = evaluation_batch(&layout, fitting, 1);
         let key = FleetKey {
             size: FleetSize::Few,
             // Loss, optimizer and batch have no influence on the scores.
@@ -59,11 +58,12 @@ impl GpuScorer {
             clips: false,
             augmentation: AugmentationKinds::default(),
             training: Batch::new(1),
-            evaluation: batch,
+            evaluation: Batch::of_tiles(1),
             subgroup: 1,
             layout,
         };
-        let layout = &key.layout;
+        let key = with_evaluation(key, fitting, 1);
+        let (layout, batch) = (&key.layout, key.evaluation);
         let program = Program::evaluation(&key, Ending::Scored);
         let storage = BufferUsages::STORAGE | BufferUsages::COPY_DST | BufferUsages::COPY_SRC;
         let buffer = |what: &str, bytes: usize| device.buffer(what, bytes as u64, storage);

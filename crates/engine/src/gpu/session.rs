@@ -1,6 +1,7 @@
 //! The training of a fleet on a GPU.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::device::wgpu::{Buffer, BufferUsages, ComputePassDescriptor};
@@ -14,10 +15,10 @@ use triax_model::{Network, Weights};
 use super::bound::{Bound, INDEX_STRIDE, compile};
 use super::device::{Device, Kernel, MOST_GROUPS, Reading};
 use super::evaluation::Evaluations;
-use super::plan::{AugmentationKinds, Batch, FleetKey, FleetSize, Layout, OptimizerForm, Program, Step};
+use super::plan::{AugmentationKinds, Batch, Ending, FleetKey, FleetSize, Layout, OptimizerForm, Program, Step};
 use super::plan::{dropout, member_words};
 use super::stage_clock::StageClock;
-use super::submissions::{Pace, Submissions};
+use super::submissions::Submissions;
 use super::windows::Windows;
 
 /// The most bytes of the steps of one submission.
@@ -66,7 +67,8 @@ struct Started {
     reading: Reading,
     /// The steps of each member.
     taken: Vec<usize>,
-    n_submissions: usize,
+    /// The numbers of its submissions.
+    submissions: Range<usize>,
 }
 
 /// A session of [`super::GpuEngine`].
@@ -82,7 +84,7 @@ pub(super) struct GpuSession {
     results: Arc<Kernel>,
     /// The number of steps that `buffers.steps` can hold.
     most_steps: usize,
-    pace: Pace,
+    submissions: Submissions,
     started: VecDeque<Started>,
     evaluations: Option<Evaluations>,
     clock: StageClock,
@@ -102,9 +104,8 @@ fn bytes_of_model(key: &FleetKey, program: &Program) -> [(&'static str, usize); 
 fn fleet_key(device: &Device, fleet: &[Member<'_>], options: &Options) -> FleetKey {
     let first = &fleet[0];
     let used = |loss: &Loss| fleet.iter().any(|member| member.plan.loss == *loss);
-    let layout = Layout::new(first.network);
     let n_validation = fleet.iter().map(|member| member.validation.len()).max().unwrap_or(0);
-    FleetKey {
+    let key = FleetKey {
         size: FleetSize::of(options.planned_models.unwrap_or(fleet.len())),
         losses: Loss::ALL.into_iter().filter(used).collect(),
         optimizer: OptimizerForm::new(&first.plan.optimizer),
@@ -113,29 +114,35 @@ fn fleet_key(device: &Device, fleet: &[Member<'_>], options: &Options) -> FleetK
         clips: fleet.iter().any(|member| member.plan.clip_norm.is_some()),
         augmentation: AugmentationKinds::union(fleet.iter().map(|member| &member.plan.augmentation)),
         training: Batch::new(first.plan.batch_size),
-        evaluation: evaluation_batch(&layout, n_validation, fleet.len()),
+        evaluation: Batch::of_tiles(1),
         subgroup: device.subgroup(),
-        layout,
-    }
+        layout: Layout::new(first.network),
+    };
+    with_evaluation(key, n_validation, fleet.len())
 }
 
-/// The tiles of each model that an evaluation processes at the same time: a power of two, so that the folds of a study share
-/// their kernels.
-pub(super) fn evaluation_batch(layout: &Layout, n_windows: usize, n_models: usize) -> Batch {
-    let one = Batch::of_tiles(1);
-    let most_tiles = EVALUATION_BYTES / (4 * n_models * layout.forward_rows * one.samples);
-    Batch::of_tiles(one.tiles_of(n_windows).max(1).next_power_of_two().min(1 << most_tiles.max(1).ilog2()))
+/// `key` with as many tiles in its evaluation as `n_windows` windows of each of `n_models` models need, or as there is room
+/// for: a power of two, so that the folds of a study share their kernels.
+pub(super) fn with_evaluation(key: FleetKey, n_windows: usize, n_models: usize) -> FleetKey {
+    let one = FleetKey { evaluation: Batch::of_tiles(1), ..key };
+    let program = Program::evaluation(&one, Ending::Judged);
+    let groups = program.stages.iter().map(|stage| stage.grid.groups(1)).max().unwrap_or(1);
+    let most = (EVALUATION_BYTES / (16 * n_models * program.arena)).min(MOST_GROUPS / groups).max(1);
+    let wanted = one.evaluation.tiles_of(n_windows).max(1).next_power_of_two();
+    FleetKey { evaluation: Batch::of_tiles(wanted.min(1 << most.ilog2())), ..one }
 }
 
 /// The number of models like `member` that one session on `device` can hold.
 pub(super) fn capacity(device: &Device, member: &Member<'_>, options: &Options) -> usize {
     // The largest fleet has the most notes, and the least of them matter.
     let key = FleetKey { size: FleetSize::Many, ..fleet_key(device, &[*member], options) };
-    let bytes: usize = bytes_of_model(&key, &Program::training(&key)).into_iter().map(|(_, bytes)| bytes).sum();
+    let of_training: usize = bytes_of_model(&key, &Program::training(&key)).into_iter().map(|(_, bytes)| bytes).sum();
+    // A tile of validation windows at least, and the counts of all pairs of classes.
+    let of_evaluation = 4 * 32 * key.layout.forward_rows + 4 * key.layout.classes.pow(2);
     // wgpu does not report the memory of a device. Most have several times the size of the largest buffer.
     let beside = (EVALUATION_BYTES + SUBMISSION_BYTES) as u64;
     let room = device.most_bytes().saturating_sub(beside.min(device.most_bytes() / 4));
-    ((room / bytes.max(1) as u64) as usize).clamp(1, MOST_GROUPS)
+    ((room / of_training.max(of_evaluation) as u64) as usize).clamp(1, MOST_GROUPS)
 }
 
 impl GpuSession {
@@ -149,7 +156,8 @@ impl GpuSession {
     ) -> Result<Self, EngineError> {
         let n_models = fleet.len();
         let window_values = fleet[0].network.spec().window * fleet[0].network.spec().channels;
-        let windows = Windows::new(device, set, window_values, options.most_window_bytes)?;
+        let batch_windows = n_models * fleet[0].plan.batch_size;
+        let windows = Windows::new(device, set, window_values, batch_windows, options.most_window_bytes)?;
         let key = fleet_key(device, fleet, options);
         let too_large = |what: &str, needed: usize, limit: usize| EngineError::TooLarge {
             device: device.name(),
@@ -160,7 +168,6 @@ impl GpuSession {
         if n_models > MOST_GROUPS {
             return Err(too_large("the fleet", n_models, MOST_GROUPS));
         }
-        let batch_windows = n_models * fleet[0].plan.batch_size;
         if let Some(room) = windows.room().filter(|&room| room < batch_windows) {
             return Err(too_large("one step's windows", 4 * window_values * batch_windows, 4 * window_values * room));
         }
@@ -213,7 +220,7 @@ impl GpuSession {
             step,
             results,
             most_steps,
-            pace: Pace::new(),
+            submissions: Submissions::new(),
             started: VecDeque::new(),
             evaluations: None,
             key,
@@ -246,11 +253,11 @@ impl GpuSession {
         let named = |name: &str| if name == "results" { Some(&results) } else { self.buffers.named(name) };
         let results_group = self.device.bind(&self.results, named)?;
         let mut reading = self.device.reading(bytes)?;
-        let mut submissions = Submissions::new(&mut self.pace);
+        let first_submission = self.submissions.submitted();
         let mut words = Vec::new();
-        let (mut steps, mut taken, mut stopped, mut n_submissions) = (stretch.steps.clone(), 0, false, 0);
+        let (mut steps, mut taken, mut stopped) = (stretch.steps.clone(), 0, false);
         while !steps.is_empty() && !stopped {
-            let wanted = submissions.steps().min(self.most_steps).min(steps.len());
+            let wanted = self.submissions.steps().min(self.most_steps).min(steps.len());
             words.clear();
             let mut tiles = Vec::new();
             while tiles.len() < wanted && !stopped {
@@ -303,13 +310,12 @@ impl GpuSession {
                 }
             })?;
             self.clock.submitted(&submission, tiles.len());
-            n_submissions += 1;
             reading.submission = Some(submission.clone());
-            submissions.submitted(&self.device, submission, tiles.len())?;
+            self.submissions.submit(&self.device, submission, tiles.len())?;
         }
         let n_steps = steps.start - stretch.steps.start;
         let taken = (0..n_models).map(|m| stretch.steps_of(m, batch_size).len().min(n_steps)).collect();
-        Ok(Started { reading, taken, n_submissions })
+        Ok(Started { reading, taken, submissions: first_submission..self.submissions.submitted() })
     }
 
     /// The evaluation of validation windows, compiled and allocated when it is first needed.
@@ -362,9 +368,10 @@ impl Session for GpuSession {
 
     fn results(&mut self) -> Result<Vec<Vec<StepResult>>, EngineError> {
         let _steps = self.timings.phase(Phase::Steps);
-        let Started { reading, taken, n_submissions } =
+        let Started { reading, taken, submissions } =
             self.started.pop_front().ok_or_else(|| EngineError::nothing_started("steps"))?;
         let n_models = self.models.len();
+        self.submissions.wait_for(&self.device, submissions.end)?;
         let values: Vec<[u32; 4]> = self.device.finish(reading)?;
         let result = |[loss, correct, norm, _]: [u32; 4]| StepResult {
             loss: f32::from_bits(loss),
@@ -374,7 +381,7 @@ impl Session for GpuSession {
         let results_of =
             |(m, &taken): (usize, &usize)| (0..taken).map(|step| result(values[step * n_models + m])).collect();
         let results = taken.iter().enumerate().map(results_of).collect();
-        self.clock.collect(&self.device, n_submissions)?;
+        self.clock.collect(&self.device, submissions.len())?;
         Ok(results)
     }
 

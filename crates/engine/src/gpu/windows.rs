@@ -5,6 +5,9 @@ use crate::{EngineError, WindowSet};
 
 use super::device::Device;
 
+/// The most bytes of a chunk of streamed windows, unless those of one step are more.
+const STREAMED_BYTES: u64 = 128 << 20;
+
 /// The data set on the device.
 #[derive(Debug)]
 pub(super) struct Windows {
@@ -21,11 +24,20 @@ pub(super) struct Windows {
 }
 
 impl Windows {
-    /// Uploads `set`, or allocates the buffers that it is streamed through if it takes more than `most_bytes`.
-    pub fn new(device: &Device, set: &WindowSet, window_values: usize, most_bytes: u64) -> Result<Self, EngineError> {
+    /// Uploads `set`, or allocates the buffers that it is streamed through if it takes more than `most_bytes`. A step takes
+    /// `batch_windows` of them.
+    pub fn new(
+        device: &Device,
+        set: &WindowSet,
+        window_values: usize,
+        batch_windows: usize,
+        most_bytes: u64,
+    ) -> Result<Self, EngineError> {
         let bytes_of = |n_windows: usize| (4 * window_values as u64 * n_windows as u64).max(8 * n_windows as u64);
         let resident = bytes_of(set.len()) <= most_bytes;
-        let room = (!resident).then(|| (most_bytes / bytes_of(1)) as usize);
+        // A chunk need not be larger than a step's windows, and costs memory several times on its way.
+        let chunk_bytes = most_bytes.min(STREAMED_BYTES.max(bytes_of(batch_windows)));
+        let room = (!resident).then(|| (chunk_bytes / bytes_of(1)) as usize);
         let n_windows = room.unwrap_or(set.len());
         let usage = BufferUsages::STORAGE | BufferUsages::COPY_DST;
         let make = |_| {

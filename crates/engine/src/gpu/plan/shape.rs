@@ -1,6 +1,6 @@
 //! How the work of a layer is shared out among workgroups and invocations.
 //!
-//! A device is busy with some 16,384 invocations, or 128 workgroups that stage their operands. Where a layer has fewer
+//! A device is busy with some 32,768 invocations, or 128 workgroups that stage their operands. Where a layer has fewer
 //! results, several invocations share the sum of each.
 
 use super::layout::Affine;
@@ -9,7 +9,7 @@ use super::layout::Affine;
 const WORKGROUP: usize = 256;
 
 /// Invocations that keep a device busy.
-const BUSY: usize = 16_384;
+const BUSY: usize = 32_768;
 
 /// Workgroups that keep a device busy, if each stages its operands.
 const BUSY_GROUPS: usize = 128;
@@ -113,7 +113,7 @@ impl Backward {
             }
         }
         let tasks = layer.positions_in * layer.channels.div_ceil(4);
-        let lanes = power_of_two(BUSY / (tasks * quads * tiles)).min(power_of_two(layer.quads())).min(16);
+        let lanes = power_of_two(BUSY / (tasks * quads * tiles)).min(power_of_two(layer.quads() / 2)).min(16);
         let (slots, blocks) = balanced(tasks, WORKGROUP / (quads * lanes));
         Self { staged: false, lanes, slots, blocks, workgroup: lanes * slots * quads }
     }
@@ -155,7 +155,7 @@ impl Gradient {
     pub fn new(layer: &Affine, quads: usize, tiles: usize, models: usize) -> Self {
         if quads == WHOLE_TILE && layer.quads() >= 8 && layer.inputs() >= 32 {
             let (unit_quads, unit_blocks) = balanced(layer.quads(), 16);
-            let input_blocks = (layer.inputs() + 1).div_ceil(4 * Self::INPUT_QUADS);
+            let input_blocks = layer.inputs().div_ceil(4 * Self::INPUT_QUADS);
             if unit_blocks * input_blocks * models >= BUSY_GROUPS && unit_quads >= 8 {
                 return Self::Staged { unit_quads, unit_blocks, input_blocks };
             }
