@@ -68,12 +68,12 @@ impl GpuEngine {
             let Some(affine) = last else { continue };
             let rows = affine.outputs * affine.units;
             // What is kept is the output after pool and dropout, and its gradient before them, and through the ReLU.
-            let is_followed = |layer: &Layer| matches!(layer, Layer::MaxPool { .. } | Layer::Dropout { .. });
-            let is_kept = network.layers().get(n + 1).is_none_or(|next| !is_followed(next));
-            outputs.push(if is_kept { values(affine.y, rows) } else { Vec::new() });
-            let is_dropped = matches!(layer, Layer::Dropout { .. });
-            let keeps_gradient =
-                !is_dropped && network.layers().get(n + 1).is_none_or(|next| !matches!(next, Layer::MaxPool { .. }));
+            let next = network.layers().get(n + 1);
+            let pools_next = matches!(next, Some(Layer::MaxPool { .. }));
+            let drops_next = matches!(next, Some(Layer::Dropout { .. }));
+            let keeps_output = !pools_next && !(drops_next && key.drops);
+            outputs.push(if keeps_output { values(affine.y, rows) } else { Vec::new() });
+            let keeps_gradient = !pools_next && !matches!(layer, Layer::Dropout { .. });
             d_outputs.push(if keeps_gradient { values(affine.d_y, rows) } else { Vec::new() });
         }
         let gradients = layout.unpack(network, &gradients).tensors.into_iter();
