@@ -6,7 +6,6 @@ use naga::{AddressSpace, Module, ShaderStage};
 
 /// The default limits of WebGPU: <https://www.w3.org/TR/webgpu/#limits>.
 const MOST_STORAGE_BUFFERS: usize = 8;
-const MOST_STORAGE_TEXTURES: usize = 4;
 const MOST_WORKGROUP_BYTES: u32 = 16_384;
 const MOST_INVOCATIONS: u32 = 256;
 
@@ -17,8 +16,6 @@ pub struct Footprint {
     pub workgroup: [u32; 3],
     /// The number of storage buffers.
     pub storage_buffers: usize,
-    /// The number of storage textures.
-    pub storage_textures: usize,
     /// The bytes of workgroup memory.
     pub workgroup_bytes: u32,
 }
@@ -76,12 +73,11 @@ pub fn assert_translates(source: &str, what: &str) {
 /// Checks that a kernel is within the default limits of WebGPU, and returns its resources.
 ///
 /// # Panics
-/// If it is not, or if it has a variable elsewhere than in storage, workgroup memory, a texture or a uniform.
+/// If it is not, or if it has a variable elsewhere than in storage, workgroup memory, a uniform or an invocation.
 pub fn assert_within_limits(source: &str, what: &str) -> Footprint {
     let found = footprint(&parse_shader(source).0);
     assert!(found.workgroup.iter().product::<u32>() <= MOST_INVOCATIONS, "{what}: {found:?}");
     assert!(found.storage_buffers <= MOST_STORAGE_BUFFERS, "{what}: {found:?}");
-    assert!(found.storage_textures <= MOST_STORAGE_TEXTURES, "{what}: {found:?}");
     assert!(found.workgroup_bytes <= MOST_WORKGROUP_BYTES, "{what}: {found:?}");
     found
 }
@@ -91,13 +87,11 @@ fn footprint(module: &Module) -> Footprint {
         panic!("a kernel has one entry point, not {}", module.entry_points.len())
     };
     assert_eq!((main.name.as_str(), main.stage), ("main", ShaderStage::Compute));
-    let mut found =
-        Footprint { workgroup: main.workgroup_size, storage_buffers: 0, storage_textures: 0, workgroup_bytes: 0 };
+    let mut found = Footprint { workgroup: main.workgroup_size, storage_buffers: 0, workgroup_bytes: 0 };
     for (_, variable) in module.global_variables.iter() {
         match variable.space {
             AddressSpace::Storage { .. } => found.storage_buffers += 1,
             AddressSpace::WorkGroup => found.workgroup_bytes += module.types[variable.ty].inner.size(module.to_ctx()),
-            AddressSpace::Handle => found.storage_textures += 1,
             AddressSpace::Uniform | AddressSpace::Private => {}
             space => panic!("a kernel keeps {:?} in {space:?}", variable.name),
         }
@@ -124,10 +118,7 @@ mod tests {
         let source = kernel(64, 128);
         assert_translates(&source, "doubling");
         let found = assert_within_limits(&source, "doubling");
-        assert_eq!(
-            found,
-            Footprint { workgroup: [64, 1, 1], storage_buffers: 1, storage_textures: 0, workgroup_bytes: 512 }
-        );
+        assert_eq!(found, Footprint { workgroup: [64, 1, 1], storage_buffers: 1, workgroup_bytes: 512 });
     }
 
     #[test]

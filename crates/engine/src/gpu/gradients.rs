@@ -71,8 +71,8 @@ impl GpuEngine {
             let next = network.layers().get(n + 1);
             let pools_next = matches!(next, Some(Layer::MaxPool { .. }));
             let drops_next = matches!(next, Some(Layer::Dropout { .. }));
-            let keeps_output = !pools_next && !(drops_next && key.drops);
-            outputs.push(if keeps_output { values(affine.y, rows) } else { Vec::new() });
+            let is_overwritten = pools_next || (drops_next && key.drops);
+            outputs.push(if is_overwritten { Vec::new() } else { values(affine.y, rows) });
             let keeps_gradient = !pools_next && !matches!(layer, Layer::Dropout { .. });
             d_outputs.push(if keeps_gradient { values(affine.d_y, rows) } else { Vec::new() });
         }

@@ -20,12 +20,15 @@ pub fn print(timings: &Timings, n_devices: usize) {
 
 /// The table, with shares of the wall time.
 fn table(found: &TimingsFound, n_devices: usize) -> String {
-    let mut text = String::from("\nwhere the time went        seconds     share\n");
+    // A stage is named after its layers.
+    let longest = found.device.iter().map(|stage| "device: ".len() + stage.stage.chars().count()).max();
+    let width = longest.unwrap_or(0).max(24);
+    let mut text = format!("\n{:<width$}   seconds     share\n", "where the time went");
     let share = |time: Duration| 100.0 * time.as_secs_f64() / found.wall.as_secs_f64();
     // Writing to a string does not fail.
     let mut row = |name: &str, time: Duration, share: Option<f64>, note: &str| {
         let share = share.map(|share| format!("{share:>8.1} %")).unwrap_or_default();
-        let line = format!("{name:<24} {:>9.3}{share}{note}", time.as_secs_f64());
+        let line = format!("{name:<width$} {:>9.3}{share}{note}", time.as_secs_f64());
         let _ = writeln!(text, "{line}");
     };
     for PhaseTime { phase, time } in &found.main {
