@@ -222,7 +222,7 @@ named! {
 named! {
     /// Engines. Config files of early versions call the only engine of that time `auto`.
     pub enum EngineName {
-        /// A step in two passes: the fastest
+        /// Made for these networks: the fastest
         Fused = "fused" | "auto",
         /// A graph of operations of Burn: a second opinion
         Burn = "burn",

@@ -157,3 +157,22 @@ fn a_network_is_shown_as_it_would_be_trained() {
     let message = triax(folder.path(), ["model", "--window", "10", "--convs", "4:3:2:2,4:3:1"]).refused(1);
     assert!(message.contains("conv2"), "{message}");
 }
+
+#[test]
+fn the_kernels_that_train_a_network_are_written_in_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let answer = triax(folder.path(), ["model", "--wgsl", "small"]).done();
+    let names: Vec<&str> = answer.stdout.lines().take(8).collect();
+    assert_eq!(names[0], "small/step-1-forward-conv1.wgsl");
+    assert_eq!(names[6], "small/step-7-update-conv1-conv2-dense2.wgsl");
+    let source = fs::read_to_string(folder.path().join(names[6])).unwrap();
+    assert!(source.contains("fn main("), "{source}");
+    // A large fleet has other kernels; a config file says what is trained.
+    fs::write(folder.path().join("clip.json"), r#"{"clip_norm": 1.0}"#).unwrap();
+    let args = ["model", "--config", "clip.json", "--wgsl", "large", "--models", "500"];
+    let answer = triax(folder.path(), args).done();
+    assert!(answer.stdout.contains("large/step-10-clip-and-update.wgsl"), "{}", answer.stdout);
+    // Nothing is written beside what is there already.
+    let message = triax(folder.path(), args).refused(1);
+    assert!(message.contains("large is not empty"), "{message}");
+}
