@@ -99,7 +99,7 @@ kernels! {
     LOSS_STAGE = "stage/loss" needs [LOSS, SCORES_IN_ROWS];
     BACKWARD_BY_LANES = "stage/backward_by_lanes" needs [INPUT_GRADIENT];
     BACKWARD_STAGED = "stage/backward_staged" needs [LAYER, MEMBER, PRODUCT];
-    DENSE_BACKWARD = "stage/dense_backward" needs [INPUT_GRADIENT, SUM_OVER_WORKGROUP, WEIGHT_GRADIENT];
+    DENSE_BACKWARD = "stage/dense_backward" needs [LAYER, MEMBER, PRODUCT, RULE, SUM_OVER_WORKGROUP];
     GRADIENT_BY_LANES = "stage/gradient_by_lanes" needs [SUM_OVER_WORKGROUP, WEIGHT_GRADIENT];
     GRADIENT_STAGED = "stage/gradient_staged" needs [LAYER, PRODUCT, RULE, SUM_OVER_WORKGROUP];
     UPDATE = "stage/update" needs [PARAMETERS, SUM_OVER_WORKGROUP];

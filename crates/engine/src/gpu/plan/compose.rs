@@ -195,11 +195,9 @@ impl Pass<'_> {
         let mut constants = self.constants(shape.workgroup);
         constants
             .number("FEATURES", shape.features)
-            .number("LANES", shape.lanes)
+            .number("PIECE", shape.piece)
             .number("FIRST_SQUARES", squares.first);
-        let lanes = if shape.lanes > 1 { &kernels::SUM_OVER_LANES } else { &kernels::ONE_LANE };
-        let kernels = [&[lanes][..], &self.settling(), &[&kernels::DENSE_BACKWARD]].concat();
-        constants.with(self.layer("LAYER", layer), &kernels)
+        constants.with(self.layer("LAYER", layer), &[&self.settling()[..], &[&kernels::DENSE_BACKWARD]].concat())
     }
 
     /// The gradients of one layer that is large enough to stage its operands.

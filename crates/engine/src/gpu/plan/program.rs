@@ -8,9 +8,6 @@ use super::shape::{Backward, DenseBackward, Forward, Gradient, head_slots};
 /// The most workgroups of a model in `update.wgsl`, each of which adds up all squares.
 const MOST_UPDATE_BLOCKS: usize = 512;
 
-/// The most tiles of a batch that `dense_backward.wgsl` takes one after the other.
-const MOST_TILES_AT_ONCE: usize = 2;
-
 /// The tiles of a model that the shapes of an evaluation are made for.
 const EVALUATED_TILES: usize = 16;
 
@@ -187,7 +184,8 @@ impl Updates {
         let (mut dense, mut staged, mut by_lanes) = (Vec::new(), Vec::new(), Vec::new());
         for (n, layer) in layers.iter().enumerate() {
             let is_head = head.is_some() && n + 1 == layers.len();
-            let at_once = key.size == FleetSize::Few && batch.tiles <= MOST_TILES_AT_ONCE;
+            // Only in small fleets, and for one tile.
+            let at_once = key.size == FleetSize::Few && batch.tiles == 1;
             if at_once && n > 0 && layer.is_dense() && !is_head {
                 dense.push((n, DenseBackward::new(layer, batch.quads())));
                 continue;

@@ -123,7 +123,7 @@ impl Backward {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct DenseBackward {
     pub features: usize,
-    pub lanes: usize,
+    pub piece: usize,
     pub blocks: usize,
     pub workgroup: usize,
 }
@@ -131,9 +131,8 @@ pub(super) struct DenseBackward {
 impl DenseBackward {
     pub fn new(layer: &Affine, quads: usize) -> Self {
         let features = 32;
-        let lanes = (WORKGROUP / (features / 4 * quads)).min(power_of_two(layer.quads())).max(1);
-        let blocks = (layer.inputs() + 1).div_ceil(features);
-        Self { features, lanes, blocks, workgroup: lanes * features / 4 * quads }
+        let (piece, _) = balanced(layer.quads(), 16);
+        Self { features, piece, blocks: (layer.inputs() + 1).div_ceil(features), workgroup: features * quads }
     }
 }
 
