@@ -43,25 +43,39 @@ fn rectified(row: vec4<f32>) -> vec4<f32> {
     return select(row, vec4(0.0), (bits >= vec4(0x80000000u)) & (bits <= vec4(0xff800000u)));
 }
 
-// Writes four units of position `position`, those from 4 · `quad` on, for sample quad `sq`.
-fn write_outputs(layer: Layer, tile: u32, position: u32, quad: u32, sq: u32, found: Pooled, at: At) {
-    var values = found.values;
+// Four units of position `position`, those from 4 · `quad` on, after ReLU and dropout, for sample quad `sq`.
+fn outputs_of(layer: Layer, tile: u32, position: u32, quad: u32, sq: u32, sums: mat4x4<f32>, at: At) -> mat4x4<f32> {
+    var values = sums;
     if layer.relu {
         values = mat4x4<f32>(rectified(values[0]), rectified(values[1]), rectified(values[2]), rectified(values[3]));
     }
     if layer.drops {
-        values = drop(values, position * layer.units + 4u * quad, layer.outputs * layer.units, 4u * (tile * QUADS + sq), at);
+        let first = position * layer.units + 4u * quad;
+        values = drop(values, first, layer.outputs * layer.units, 4u * (tile * QUADS + sq), at);
     }
+    return values;
+}
+
+// Writes them, and which positions of the pool they were.
+fn write_outputs(
+    layer: Layer,
+    tile: u32,
+    position: u32,
+    quad: u32,
+    sq: u32,
+    values: mat4x4<f32>,
+    winners: mat4x4<f32>,
+    at: At,
+) {
     let y = row_of(at, tile, layer.y + position * layer.units + 4u * quad) + sq;
     write_rows(y, select(layer.units - 4u * quad, 4u, layer.units % 4u == 0u), values);
     if KEEPS_WINNERS && layer.pool > 1u {
-        let w = found.winners;
         if layer.pool <= PACKED_POOL {
-            let packed = w[0] + 64.0 * w[1] + 4096.0 * w[2] + 262144.0 * w[3];
+            let packed = winners[0] + 64.0 * winners[1] + 4096.0 * winners[2] + 262144.0 * winners[3];
             arena[row_of(at, tile, layer.winners + position * layer.quads + quad) + sq] = packed;
         } else {
             let first = row_of(at, tile, layer.winners + position * layer.units + 4u * quad) + sq;
-            write_rows(first, layer.units - 4u * quad, w);
+            write_rows(first, layer.units - 4u * quad, winners);
         }
     }
 }

@@ -1,7 +1,8 @@
 // Backward pass of a dense layer or a convolution, by its input (input_gradient.wgsl). Each invocation computes four channels
-// of one input position for four samples; LANES invocations share the units.
+// of one input position for four samples, or eight where a fleet fills a device (PAIRED), so that the gradients it reads
+// serve twice. LANES invocations share the units.
 //
-// workgroup  LANES · SLOTS quads of channels · QUADS quads of samples, the last one innermost
+// workgroup  LANES · SLOTS quads of channels, or pairs of quads · QUADS quads of samples, the last one innermost
 // grid       (tiles · TASK_BLOCKS, models)
 // barriers   2·log2(LANES)
 //
@@ -13,7 +14,8 @@
 @group(0) @binding(3) var<storage, read> parameters: array<vec4<f32>>;
 @group(0) @binding(4) var<storage, read_write> arena: array<vec4<f32>>;
 
-const CHANNEL_QUADS: u32 = (LAYER.channels + 3u) / 4u;
+const TASK_CHANNELS: u32 = select(4u, 8u, PAIRED);
+const POSITION_TASKS: u32 = (LAYER.channels + TASK_CHANNELS - 1u) / TASK_CHANNELS;
 
 @compute @workgroup_size(WORKGROUP)
 fn main(
@@ -28,18 +30,24 @@ fn main(
         return;
     }
     let task = group.x % TASK_BLOCKS * SLOTS + local_idx / QUADS % SLOTS;
-    let p = task / CHANNEL_QUADS;
-    let c = task % CHANNEL_QUADS * 4u;
+    let p = task / POSITION_TASKS;
+    let c = task % POSITION_TASKS * TASK_CHANNELS;
     let sq = local_idx % QUADS;
     let lane = local_idx / (QUADS * SLOTS);
-    var sum = mat4x4<f32>();
+    var sum = InputGradient();
     if p < LAYER.positions_in {
-        sum = share_of_d_x(LAYER, tile, p, c, sq, lane, LANES, at);
+        sum = share_of_d_x(LAYER, tile, p, c, sq, lane, at);
     }
+    // Pairs share no sums: a fleet that fills a device needs no lanes.
     if LANES > 1u {
-        sum = sum_over_lanes(sum, LANES);
+        sum.one = sum_over_lanes(sum.one, LANES);
     }
     if p < LAYER.positions_in && lane == 0u {
-        write_d_x(LAYER, tile, p, c, sq, sum, at);
+        let one = d_x_of(LAYER, tile, p, c, sq, sum.one, at);
+        if PAIRED {
+            let two = d_x_of(LAYER, tile, p, c + 4u, sq, sum.two, at);
+            write_d_x(LAYER, tile, p, c + 4u, sq, two, at);
+        }
+        write_d_x(LAYER, tile, p, c, sq, one, at);
     }
 }

@@ -53,7 +53,8 @@ fn main(
         found = pooled(found, sum, j);
     }
     if is_task && lane == 0u {
-        write_outputs(LAYER, tile, position, quad, sq, found, at);
+        let values = outputs_of(LAYER, tile, position, quad, sq, found.values, at);
+        write_outputs(LAYER, tile, position, quad, sq, values, found.winners, at);
     }
     if unit_block == 0u {
         keep_inputs(tile, first_position, at);

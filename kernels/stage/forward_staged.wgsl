@@ -91,11 +91,13 @@ fn main(
         one_found = pooled(one_found, one_sum, j);
         two_found = pooled(two_found, two_sum, j);
     }
+    let one_values = outputs_of(LAYER, tile, position, one, sq, one_found.values, at);
+    let two_values = outputs_of(LAYER, tile, position, two, sq, two_found.values, at);
     if position < LAYER.outputs && one < LAYER.quads {
-        write_outputs(LAYER, tile, position, one, sq, one_found, at);
+        write_outputs(LAYER, tile, position, one, sq, one_values, one_found.winners, at);
     }
     if position < LAYER.outputs && two < LAYER.quads {
-        write_outputs(LAYER, tile, position, two, sq, two_found, at);
+        write_outputs(LAYER, tile, position, two, sq, two_values, two_found.winners, at);
     }
 }
 

@@ -178,7 +178,11 @@ impl Pass<'_> {
             constants.number("FEATURE_BLOCKS", shape.blocks);
             return constants.with(self.layer("LAYER", layer), &[&kernels::BACKWARD_STAGED]);
         }
-        constants.number("SLOTS", shape.slots).number("LANES", shape.lanes).number("TASK_BLOCKS", shape.blocks);
+        constants
+            .number("SLOTS", shape.slots)
+            .number("LANES", shape.lanes)
+            .number("TASK_BLOCKS", shape.blocks)
+            .truth("PAIRED", shape.paired);
         let lanes = if shape.lanes > 1 { &kernels::SUM_OVER_LANES } else { &kernels::ONE_LANE };
         constants.with(self.layer("LAYER", layer), &[lanes, &kernels::BACKWARD_BY_LANES])
     }

@@ -97,6 +97,8 @@ impl Forward {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Backward {
     pub staged: bool,
+    /// Whether an invocation has two quads of channels.
+    pub paired: bool,
     pub lanes: usize,
     pub slots: usize,
     pub blocks: usize,
@@ -109,13 +111,15 @@ impl Backward {
         if quads == WHOLE_TILE && layer.is_dense() && layer.quads() >= 4 {
             let blocks = layer.inputs().div_ceil(128);
             if layer.inputs() >= 128 && blocks * tiles >= BUSY_GROUPS {
-                return Self { staged: true, lanes: 1, slots: 16, blocks, workgroup: 128 };
+                return Self { staged: true, paired: false, lanes: 1, slots: 16, blocks, workgroup: 128 };
             }
         }
         let tasks = layer.positions_in * layer.channels.div_ceil(4);
+        let paired = layer.channels.is_multiple_of(8) && tasks * quads * tiles >= 4 * BUSY;
+        let tasks = if paired { tasks / 2 } else { tasks };
         let lanes = power_of_two(BUSY / (tasks * quads * tiles)).min(power_of_two(layer.quads() / 2)).min(16);
         let (slots, blocks) = balanced(tasks, WORKGROUP / (quads * lanes));
-        Self { staged: false, lanes, slots, blocks, workgroup: lanes * slots * quads }
+        Self { staged: false, paired, lanes, slots, blocks, workgroup: lanes * slots * quads }
     }
 }
 
