@@ -2,13 +2,14 @@
 
 use std::collections::VecDeque;
 
-use crate::device::wgpu::{Buffer, BufferUsages, CommandEncoder, ComputePassDescriptor};
-use crate::{Confusion, EngineError, Evaluation};
+use crate::device::wgpu::{Buffer, BufferUsages, CommandEncoder, ComputePassDescriptor, SubmissionIndex};
+use crate::{Confusion, EngineError, Evaluation, Phase};
 
 use super::bound::Bound;
 use super::device::{Device, Reading};
 use super::plan::{Ending, FleetKey, Program, Step};
 use super::session::{GpuSession, Model, index};
+use super::stage_clock::StageClock;
 use super::submissions::Submissions;
 
 /// The evaluation of a fleet, chunk by chunk of windows. Kernels are compiled when they are first needed.
@@ -18,11 +19,18 @@ pub(super) struct Evaluations {
     chunk: usize,
     n_chunks: usize,
     buffers: Buffers,
-    judged: Option<Bound>,
-    scored: Option<Bound>,
+    judged: Option<Stages>,
+    scored: Option<Stages>,
     submissions: Submissions,
     /// Losses and confusion counts that nobody has fetched yet.
     started: VecDeque<(Reading, Reading)>,
+}
+
+/// The stages of one kind of evaluation.
+#[derive(Debug)]
+struct Stages {
+    bound: Bound,
+    clock: StageClock,
 }
 
 /// The buffers of an evaluation that a step of training does not use.
@@ -117,27 +125,36 @@ impl Evaluations {
         })
     }
 
-    fn bound(&self, session: &GpuSession, ending: Ending) -> Result<Bound, EngineError> {
+    fn stages(&self, session: &GpuSession, ending: Ending) -> Result<Stages, EngineError> {
+        let (device, timings) = (&session.device, &session.timings);
+        let _compiling = timings.phase(Phase::Compiling);
         let program = Program::evaluation(&session.key, ending);
-        Bound::new(&session.device, &program, session.windows.buffers.len(), |name, pair| {
+        let bound = Bound::new(device, &program, session.windows.buffers.len(), |name, pair| {
             self.buffers.named(session, name, pair)
-        })
+        })?;
+        let prefix = match ending {
+            Ending::Judged => "validation: ",
+            Ending::Scored => "scoring: ",
+        };
+        let clock = StageClock::new(device, timings, prefix, bound.names())?;
+        Ok(Stages { bound, clock })
     }
 
     /// Runs `stages` on each chunk; `after` records what follows it.
     fn for_each_chunk(
         &mut self,
         session: &mut GpuSession,
-        stages: &Bound,
-        mut after: impl FnMut(&Device, &mut CommandEncoder, usize),
-    ) -> Result<Option<crate::device::wgpu::SubmissionIndex>, EngineError> {
+        Stages { bound, clock }: &mut Stages,
+        mut after: impl FnMut(&mut CommandEncoder, usize),
+    ) -> Result<Option<SubmissionIndex>, EngineError> {
         let chunk = self.chunk;
         let (tiles, n_models) = (session.key.evaluation.tiles, session.models.len());
         let streamed = session.windows.room().is_some();
         let mut last = None;
         let mut chunks = 0..self.n_chunks;
         while !chunks.is_empty() {
-            let n = if streamed { 1 } else { self.submissions.steps().min(chunks.len()) };
+            // A clock measures one.
+            let n = if streamed || clock.is_on() { 1 } else { self.submissions.steps().min(chunks.len()) };
             let now = chunks.start..chunks.start + n;
             chunks.start = now.end;
             if streamed {
@@ -147,14 +164,22 @@ impl Evaluations {
                 }
             }
             let pair = session.windows.upload(&session.device)?;
+            clock.begin(&session.device)?;
             let submission = session.device.submit(|encoder| {
                 for index in now {
-                    let mut pass = encoder.begin_compute_pass(&ComputePassDescriptor::default());
-                    stages.dispatch_all(&mut pass, pair, index, (tiles, n_models));
+                    let grid = (tiles, n_models);
+                    let is_recorded = clock.record_first(encoder, bound, pair, index, grid) > 0;
+                    let timestamp_writes = clock.rest();
+                    let mut pass = encoder.begin_compute_pass(&ComputePassDescriptor { label: None, timestamp_writes });
+                    if !is_recorded {
+                        bound.dispatch_all(&mut pass, pair, index, grid);
+                    }
                     drop(pass);
-                    after(&session.device, encoder, index);
+                    after(encoder, index);
                 }
+                clock.end(encoder);
             })?;
+            clock.submitted(&submission, n);
             last = Some(submission.clone());
             self.submissions.submit(&session.device, submission, n)?;
         }
@@ -163,16 +188,16 @@ impl Evaluations {
 
     /// Submits an evaluation of all models.
     pub fn start(&mut self, session: &mut GpuSession) -> Result<(), EngineError> {
-        let stages = match self.judged.take() {
+        let mut stages = match self.judged.take() {
             Some(stages) => stages,
-            None => self.bound(session, Ending::Judged)?,
+            None => self.stages(session, Ending::Judged)?,
         };
         let mut losses = session.device.reading(self.buffers.notes.size())?;
         let mut counts = session.device.reading(self.buffers.confusion.size())?;
         session.device.submit(|encoder| encoder.clear_buffer(&self.buffers.confusion, 0, None))?;
         let (notes, confusion) = (self.buffers.notes.clone(), self.buffers.confusion.clone());
         let last_chunk = self.n_chunks - 1;
-        let submission = self.for_each_chunk(session, &stages, |_, encoder, chunk| {
+        let submission = self.for_each_chunk(session, &mut stages, |encoder, chunk| {
             if chunk == last_chunk {
                 encoder.copy_buffer_to_buffer(&notes, 0, &losses.staging, 0, notes.size());
                 encoder.copy_buffer_to_buffer(&confusion, 0, &counts.staging, 0, confusion.size());
@@ -190,6 +215,9 @@ impl Evaluations {
         let (losses, counts) = self.started.pop_front().ok_or_else(|| EngineError::nothing_started("evaluations"))?;
         let losses: Vec<f32> = device.finish(losses)?;
         let counts: Vec<u32> = device.finish(counts)?;
+        if let Some(stages) = &mut self.judged {
+            stages.clock.collect(device, self.n_chunks)?;
+        }
         let (n_models, classes) = (models.len(), models[0].network.spec().classes);
         // That of each window, with room for a whole chunk.
         let n_losses = losses.len() / (self.n_chunks * n_models);
@@ -220,16 +248,15 @@ impl Evaluations {
             self.buffers.scores = Some(session.device.buffer("scores", bytes, usage)?);
         }
         let Some(buffer) = self.buffers.scores.clone() else { return Ok(Vec::new()) };
-        let stages = match self.scored.take() {
+        let mut stages = match self.scored.take() {
             Some(stages) => stages,
-            None => self.bound(session, Ending::Scored)?,
+            None => self.stages(session, Ending::Scored)?,
         };
         let chunks = (0..self.n_chunks).map(|_| session.device.reading(bytes));
         let mut chunks: Vec<Reading> = chunks.collect::<Result<_, _>>()?;
-        let submission = self.for_each_chunk(session, &stages, |_, encoder, chunk| {
+        let submission = self.for_each_chunk(session, &mut stages, |encoder, chunk| {
             encoder.copy_buffer_to_buffer(&buffer, 0, &chunks[chunk].staging, 0, bytes);
         });
-        self.scored = Some(stages);
         let submission = submission?;
         let mut scores: Vec<Vec<f32>> = vec![Vec::new(); n_models];
         for (c, mut reading) in chunks.drain(..).enumerate() {
@@ -242,6 +269,8 @@ impl Evaluations {
                 scores.extend_from_slice(&values[..n_windows * classes]);
             }
         }
+        stages.clock.collect(&session.device, self.n_chunks)?;
+        self.scored = Some(stages);
         Ok(scores)
     }
 }

@@ -88,7 +88,7 @@ pub(super) struct GpuSession {
     started: VecDeque<Started>,
     evaluations: Option<Evaluations>,
     clock: StageClock,
-    timings: Timings,
+    pub timings: Timings,
 }
 
 /// The bytes of each buffer of one model.
@@ -216,7 +216,7 @@ impl GpuSession {
             n_windows: set.len(),
             windows,
             buffers,
-            clock: StageClock::new(device, timings, step.names())?,
+            clock: StageClock::new(device, timings, "", step.names())?,
             step,
             results,
             most_steps,
@@ -294,7 +294,7 @@ impl GpuSession {
             let is_last = steps.is_empty() || stopped;
             self.clock.begin(&self.device)?;
             let submission = self.device.submit(|encoder| {
-                let recorded = self.clock.record_first(encoder, &self.step, pair, (tiles[0], n_models));
+                let recorded = self.clock.record_first(encoder, &self.step, pair, 0, (tiles[0], n_models));
                 let timestamp_writes = self.clock.rest();
                 let mut pass = encoder.begin_compute_pass(&ComputePassDescriptor { label: None, timestamp_writes });
                 for (index, &tiles) in tiles.iter().enumerate().skip(recorded) {

@@ -29,7 +29,8 @@ struct Clock {
 }
 
 impl StageClock {
-    pub fn new(device: &Device, timings: &Timings, stages: &[String]) -> Result<Self, EngineError> {
+    /// For stages whose names are told by `prefix` from those of another pass.
+    pub fn new(device: &Device, timings: &Timings, prefix: &str, stages: &[String]) -> Result<Self, EngineError> {
         if timings.found().is_none() || !device.has_timestamps() {
             return Ok(Self(None));
         }
@@ -37,12 +38,17 @@ impl StageClock {
         let usage = BufferUsages::QUERY_RESOLVE | BufferUsages::COPY_SRC;
         Ok(Self(Some(Clock {
             timings: timings.clone(),
-            stages: stages.to_vec(),
+            stages: stages.iter().map(|stage| format!("{prefix}{stage}")).collect(),
             queries: device.queries(n_queries as u32)?,
             resolved: device.buffer("timestamps", 8 * n_queries as u64, usage)?,
             recording: None,
             submitted: VecDeque::new(),
         })))
+    }
+
+    /// Whether it measures.
+    pub fn is_on(&self) -> bool {
+        self.0.is_some()
     }
 
     /// Prepares for a submission.
@@ -53,24 +59,25 @@ impl StageClock {
         Ok(())
     }
 
-    /// Records the first step stage by stage. Returns the number of steps recorded.
+    /// Records the first step of a submission, number `index`, stage by stage. Returns the number of steps recorded.
     pub fn record_first(
         &self,
         encoder: &mut CommandEncoder,
         stages: &Bound,
         pair: usize,
+        index: usize,
         grid: (usize, usize),
     ) -> usize {
         let Some(clock) = &self.0 else { return 0 };
         for n in 0..clock.stages.len() {
             let timestamp_writes = Some(clock.between(n));
             let mut pass = encoder.begin_compute_pass(&ComputePassDescriptor { label: None, timestamp_writes });
-            stages.dispatch(n, &mut pass, pair, 0, grid);
+            stages.dispatch(n, &mut pass, pair, index, grid);
         }
         1
     }
 
-    /// The timestamps of the pass with the rest.
+    /// The timestamps of the pass with the rest. It has to be there, even if there is nothing in it.
     pub fn rest(&self) -> Option<ComputePassTimestampWrites<'_>> {
         self.0.as_ref().map(|clock| clock.between(clock.stages.len()))
     }
