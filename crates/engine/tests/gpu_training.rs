@@ -414,6 +414,23 @@ fn results_come_in_the_order_in_which_steps_were_started() {
     assert!(matches!(ahead.evaluations(), Err(EngineError::Input(_))));
 }
 
+/// However many there are: as many at a time as the device has room for.
+#[test]
+fn many_windows_are_validated_and_scored_by_a_whole_fleet() {
+    let Some(engine) = gpu("many_windows_are_validated_and_scored_by_a_whole_fleet") else { return };
+    let convs = vec![conv(64, 1, 1, None)];
+    let spec = NetworkSpec { window: 400, channels: 1, convs, dropout: 0.0, hidden: vec![], classes: 2 };
+    let mut case = Case::new(&spec, Loss::Hinge, 5);
+    case.set = case.random_windows(40);
+    // Their rows would take 213 MB.
+    case.validation = (0..40).cycle().take(256).collect();
+    let mut session = engine.open(&[case.member(); 8], &case.set).unwrap();
+    let scores = session.scores().unwrap();
+    assert_eq!((scores.len(), scores[7].len()), (8, 256 * 2));
+    assert_eq!(scores[7][40 * 2..80 * 2], scores[0][..40 * 2], "the same windows");
+    assert_eq!(session.validate().unwrap()[7].confusion.n_windows(), 256);
+}
+
 #[test]
 fn what_a_device_cannot_hold_is_refused_with_the_limit() {
     let Some(engine) = gpu("what_a_device_cannot_hold_is_refused_with_the_limit") else { return };

@@ -62,7 +62,7 @@ impl GpuScorer {
             subgroup: 1,
             layout,
         };
-        let key = with_evaluation(key, fitting, 1);
+        let key = with_evaluation(device, key, fitting, 1);
         let (layout, batch) = (&key.layout, key.evaluation);
         let program = Program::evaluation(&key, Ending::Scored);
         let storage = BufferUsages::STORAGE | BufferUsages::COPY_DST | BufferUsages::COPY_SRC;

@@ -118,16 +118,17 @@ fn fleet_key(device: &Device, fleet: &[Member<'_>], options: &Options) -> FleetK
         subgroup: device.subgroup(),
         layout: Layout::new(first.network),
     };
-    with_evaluation(key, n_validation, fleet.len())
+    with_evaluation(device, key, n_validation, fleet.len())
 }
 
 /// `key` with as many tiles in its evaluation as `n_windows` windows of each of `n_models` models need, or as there is room
-/// for: a power of two, so that the folds of a study share their kernels.
-pub(super) fn with_evaluation(key: FleetKey, n_windows: usize, n_models: usize) -> FleetKey {
+/// on `device`: a power of two, so that the folds of a study share their kernels.
+pub(super) fn with_evaluation(device: &Device, key: FleetKey, n_windows: usize, n_models: usize) -> FleetKey {
     let one = FleetKey { evaluation: Batch::of_tiles(1), ..key };
     let program = Program::evaluation(&one, Ending::Judged);
     let groups = program.stages.iter().map(|stage| stage.grid.groups(1)).max().unwrap_or(1);
-    let most = (EVALUATION_BYTES / (16 * n_models * program.arena)).min(MOST_GROUPS / groups).max(1);
+    let room = EVALUATION_BYTES.min(device.most_bytes() as usize * 15 / 16);
+    let most = (room / (16 * n_models * program.arena)).min(MOST_GROUPS / groups).max(1);
     let wanted = one.evaluation.tiles_of(n_windows).max(1).next_power_of_two();
     FleetKey { evaluation: Batch::of_tiles(wanted.min(1 << most.ilog2())), ..one }
 }
