@@ -5,8 +5,15 @@
 //! run. Which of the two it is changes from second to second. So the favourite number takes the steps, now and then
 //! another number takes a few, and one that is faster becomes the favourite.
 
-/// Steps that are measured of another number. A step before them, with cold caches and waking threads, does not count.
-const TRIAL_STEPS: usize = 4;
+/// Steps that are measured of another number.
+const TRIAL_STEPS: usize = 8;
+
+/// Steps after a change that do not count: threads wake up, and fill the caches of their processors.
+const COLD_STEPS: usize = 4;
+
+/// Steps of all threads before the first trial. A system takes a while to give each thread a processor of its own; trials
+/// before that would leave a quiet machine with one thread.
+const FIRST_STEPS: usize = 256;
 
 /// Steps of the favourite between two trials, at least.
 const STEPS_BETWEEN: usize = 32;
@@ -43,8 +50,8 @@ pub(super) struct ThreadChoice {
     latest: usize,
     /// Seconds by which trials may still lengthen training; negative if the last one took longer than it might.
     credit: f64,
-    /// Whether the number of threads has just changed.
-    cold: bool,
+    /// Steps that do not count yet, since the number of threads has just changed.
+    cold: usize,
 }
 
 /// A number of threads.
@@ -73,7 +80,16 @@ impl ThreadChoice {
         let candidates: Vec<_> =
             below.chain([most.max(1)]).map(|n_threads| Candidate { n_threads, slowness: None }).collect();
         let favourite = candidates.len() - 1;
-        Self { candidates, favourite, pace: None, n_steps: 0, trial: None, latest: favourite, credit: 0.0, cold: true }
+        Self {
+            candidates,
+            favourite,
+            pace: None,
+            n_steps: 0,
+            trial: None,
+            latest: favourite,
+            credit: 0.0,
+            cold: COLD_STEPS,
+        }
     }
 
     /// Whether there is a choice.
@@ -88,7 +104,8 @@ impl ThreadChoice {
 
     /// Takes note that the step with that number took `seconds`.
     pub fn took(&mut self, seconds: f64) {
-        let counts = !std::mem::take(&mut self.cold) || seconds >= LONG_STEP;
+        let counts = self.cold == 0 || seconds >= LONG_STEP;
+        self.cold = self.cold.saturating_sub(1);
         match self.trial {
             Some(trial) => self.continue_trial(trial, seconds, counts),
             None => self.continue_favourite(seconds, counts),
@@ -108,11 +125,14 @@ impl ThreadChoice {
         let candidate = others.find(|&other| other != self.favourite).expect("the choice is open");
         let is_due = match self.candidates[candidate].slowness {
             Some(slowness) => self.n_steps >= STEPS_BETWEEN && self.credit >= cost_of_trial(pace, slowness),
-            None => self.n_steps > TRIAL_STEPS || pace >= LONG_STEP,
+            None if self.candidates.iter().all(|candidate| candidate.slowness.is_none()) => {
+                self.n_steps >= FIRST_STEPS || pace >= LONG_STEP
+            }
+            None => self.n_steps >= COLD_STEPS + TRIAL_STEPS || pace >= LONG_STEP,
         };
         if is_due {
             self.trial = Some(Trial { candidate, taken: (0, 0.0), measured: (0, 0.0) });
-            (self.latest, self.n_steps, self.cold) = (candidate, 0, true);
+            (self.latest, self.n_steps, self.cold) = (candidate, 0, COLD_STEPS);
         }
     }
 
@@ -127,7 +147,7 @@ impl ThreadChoice {
             self.trial = Some(trial);
             return;
         }
-        (self.trial, self.cold) = (None, true);
+        (self.trial, self.cold) = (None, COLD_STEPS);
         let pace = self.pace.expect("a trial follows steps of the favourite");
         self.credit -= (trial.taken.1 - trial.taken.0 as f64 * pace).max(0.0);
         let ratio = (sum / n as f64 / pace).clamp(1.0 / MOST_OF_A_TRIAL, MOST_OF_A_TRIAL).ln();
@@ -153,7 +173,7 @@ impl ThreadChoice {
 /// The seconds by which a trial is expected to lengthen training.
 fn cost_of_trial(pace: f64, slowness: f64) -> f64 {
     // A long step is a trial by itself.
-    let n_steps = if pace * slowness.exp() >= LONG_STEP { 1 } else { 1 + TRIAL_STEPS };
+    let n_steps = if pace * slowness.exp() >= LONG_STEP { 1 } else { COLD_STEPS + TRIAL_STEPS };
     n_steps as f64 * pace * (slowness.exp() - 1.0)
 }
 
