@@ -414,6 +414,27 @@ fn results_come_in_the_order_in_which_steps_were_started() {
     assert!(matches!(ahead.evaluations(), Err(EngineError::Input(_))));
 }
 
+/// They only replace memory and barriers: where as many lanes share a sum either way, it has the same bits.
+#[test]
+fn subgroups_add_up_in_the_same_order() {
+    let Some(engine) = gpu("subgroups_add_up_in_the_same_order") else { return };
+    // Eight lanes at most share a gradient.
+    let convs = vec![conv(32, 5, 1, None)];
+    let spec = NetworkSpec { window: 12, channels: 3, convs, dropout: 0.1, hidden: vec![], classes: 3 };
+    let mut case = Case::new(&spec, Loss::SquaredHinge, 20);
+    case.set = case.random_windows(60);
+    let order = case.indices(60);
+    let trained = |engine: &GpuEngine| {
+        let mut session = engine.open_part(&[case.member()], &case.set, 1000).unwrap();
+        (train(session.as_mut(), &case, &[&order], &[], 0.01), session.weights().unwrap())
+    };
+    let with = trained(&engine);
+    let n_kernels = engine.n_kernels();
+    assert_eq!(trained(&engine.clone().without_subgroups()), with);
+    let has_subgroups = triax_engine::device::list()[0].limits.as_ref().is_some_and(|limits| limits.subgroups);
+    assert_eq!(engine.n_kernels() > n_kernels, has_subgroups, "the kernels differ where there are subgroups");
+}
+
 /// However many there are: as many at a time as the device has room for.
 #[test]
 fn many_windows_are_validated_and_scored_by_a_whole_fleet() {

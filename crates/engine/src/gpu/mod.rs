@@ -41,7 +41,7 @@ impl GpuEngine {
     /// A device whose limits are too low.
     pub fn new(opened: &OpenGpu) -> Result<Self, EngineError> {
         let device = Device::new(opened)?;
-        let options = Options { most_window_bytes: device.most_bytes(), planned_models: None };
+        let options = Options { most_window_bytes: device.most_bytes(), planned_models: None, subgroups: true };
         Ok(Self { device, options, timings: Timings::off() })
     }
 
@@ -56,6 +56,12 @@ impl GpuEngine {
     /// is split depends on the size of a fleet, and with it the last bits of its results.
     pub fn with_kernels_for(mut self, models: usize) -> Self {
         self.options.planned_models = Some(models);
+        self
+    }
+
+    /// Takes kernels without subgroups, also on a device that has them.
+    pub fn without_subgroups(mut self) -> Self {
+        self.options.subgroups = false;
         self
     }
 

@@ -37,6 +37,8 @@ pub(super) struct Options {
     pub most_window_bytes: u64,
     /// The models that the kernels are made for, if not for those of each fleet.
     pub planned_models: Option<usize>,
+    /// Whether kernels use subgroups where the device has them.
+    pub subgroups: bool,
 }
 
 /// The host's state of a model.
@@ -115,7 +117,7 @@ fn fleet_key(device: &Device, fleet: &[Member<'_>], options: &Options) -> FleetK
         augmentation: AugmentationKinds::union(fleet.iter().map(|member| &member.plan.augmentation)),
         training: Batch::new(first.plan.batch_size),
         evaluation: Batch::of_tiles(1),
-        subgroup: device.subgroup(),
+        subgroup: if options.subgroups { device.subgroup() } else { 1 },
         layout: Layout::new(first.network),
     };
     with_evaluation(device, key, n_validation, fleet.len())

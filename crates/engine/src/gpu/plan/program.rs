@@ -190,7 +190,7 @@ impl Updates {
                 dense.push((n, DenseBackward::new(layer, batch.quads())));
                 continue;
             }
-            match Gradient::new(layer, batch.quads(), batch.tiles, key.size.models()) {
+            match Gradient::new(layer, batch.quads(), batch.tiles, key.size.models(), key.subgroup) {
                 Gradient::Staged { unit_quads, unit_blocks, input_blocks } => {
                     staged.push((n, unit_quads, unit_blocks, input_blocks));
                 }

@@ -154,8 +154,9 @@ impl Gradient {
     /// Quads of inputs of a workgroup of [`Gradient::Staged`]: `INPUT_QUADS` of its kernel.
     pub const INPUT_QUADS: usize = 8;
 
-    /// For a layer whose tiles have `quads` quads of samples, with `tiles` tiles in a batch, in a fleet of `models`.
-    pub fn new(layer: &Affine, quads: usize, tiles: usize, models: usize) -> Self {
+    /// For a layer whose tiles have `quads` quads of samples, with `tiles` tiles in a batch, in a fleet of `models`, on a device
+    /// whose subgroups have `subgroup` invocations at least.
+    pub fn new(layer: &Affine, quads: usize, tiles: usize, models: usize, subgroup: usize) -> Self {
         if quads == WHOLE_TILE && layer.quads() >= 8 && layer.inputs() >= 32 {
             let (unit_quads, unit_blocks) = balanced(layer.quads(), 16);
             let input_blocks = layer.inputs().div_ceil(4 * Self::INPUT_QUADS);
@@ -167,7 +168,9 @@ impl Gradient {
         let terms = tiles * layer.positions() * quads;
         let wanted =
             power_of_two(2 * BUSY / (tasks * models)).max(WORKGROUP / tasks.next_power_of_two().min(WORKGROUP));
-        let lanes = wanted.min(power_of_two(terms / 4)).min(64);
+        // Within a subgroup, lanes need neither memory nor barriers.
+        let most = if subgroup >= 16 { subgroup.min(64) } else { 64 };
+        let lanes = wanted.min(power_of_two(terms / 4)).min(most);
         Self::ByLanes { lanes, blocks: tasks.div_ceil(WORKGROUP / lanes) }
     }
 }
