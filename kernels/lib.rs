@@ -53,8 +53,10 @@ kernels! {
     RULE = "part/rule" needs [MEMBER];
     FINITE = "part/finite" needs [];
     PHILOX = "part/philox" needs [];
-    PRODUCT = "part/product" needs [];
-    LONG_PRODUCT = "part/long_product" needs [];
+    COLUMNS = "part/columns" needs [];
+    PRODUCT = "part/product" needs [COLUMNS];
+    LONG_PRODUCT = "part/long_product" needs [COLUMNS];
+    STAGED_ROWS = "part/staged_rows" needs [];
     SUM_OVER_LANES = "part/sum_over_lanes" needs [PLACE];
     ONE_LANE = "part/one_lane" needs [];
     SUM_OVER_NEIGHBOURS = "part/sum_over_neighbours" needs [PLACE];
@@ -99,9 +101,9 @@ kernels! {
     LOSS_STAGE = "stage/loss" needs [LOSS, SCORES_IN_ROWS];
     BACKWARD_BY_LANES = "stage/backward_by_lanes" needs [INPUT_GRADIENT];
     BACKWARD_STAGED = "stage/backward_staged" needs [LAYER, MEMBER, PRODUCT];
-    DENSE_BACKWARD = "stage/dense_backward" needs [LAYER, MEMBER, PRODUCT, RULE, SUM_OVER_WORKGROUP];
+    DENSE_BACKWARD = "stage/dense_backward" needs [LAYER, MEMBER, PRODUCT, RULE, STAGED_ROWS, SUM_OVER_WORKGROUP];
     GRADIENT_BY_LANES = "stage/gradient_by_lanes" needs [SUM_OVER_WORKGROUP, WEIGHT_GRADIENT];
-    GRADIENT_STAGED = "stage/gradient_staged" needs [LAYER, PRODUCT, RULE, SUM_OVER_WORKGROUP];
+    GRADIENT_STAGED = "stage/gradient_staged" needs [LAYER, PRODUCT, RULE, STAGED_ROWS, SUM_OVER_WORKGROUP];
     UPDATE = "stage/update" needs [PARAMETERS, SUM_OVER_WORKGROUP];
     STEP_RESULTS = "stage/step_results" needs [PLACE, SUM_OVER_WORKGROUP];
     EVALUATION = "stage/evaluation" needs [LOSS, ONLY_PART];

@@ -3,8 +3,6 @@
 // quads of units in its memory, it first adds what these units have to the gradients of the inputs, then updates their
 // weights. The batch is one tile.
 //
-// Rows of QUADS vectors: a vector of padding after every four rows keeps the rows of neighbours in different banks.
-//
 // workgroup  FEATURES · QUADS quads of samples, the last one innermost
 // grid       (FEATURE_BLOCKS, models); one feature more than the inputs, the bias
 // memory     16 · (FEATURES / 4 + PIECE) · (4 · QUADS + 1) bytes: at most 12,672; and sum_over_workgroup's
@@ -17,7 +15,6 @@
 @group(0) @binding(4) var<storage, read_write> notes: array<f32>;
 
 const INPUT_QUADS: u32 = FEATURES / 4u;
-const QUAD_ROWS: u32 = 4u * QUADS + 1u;
 
 var<workgroup> staged_x: array<vec4<f32>, INPUT_QUADS * QUAD_ROWS>;
 var<workgroup> staged_d: array<vec4<f32>, PIECE * QUAD_ROWS>;
@@ -71,11 +68,6 @@ fn main(
     if local_idx == 0u {
         notes[notes_of(at) + FIRST_SQUARES + group.x] = squares;
     }
-}
-
-// The place of vector `i` of rows of QUADS vectors.
-fn padded(i: u32) -> u32 {
-    return i + i / (4u * QUADS);
 }
 
 // Four samples of an input: 1 for the bias, 0 beyond it.

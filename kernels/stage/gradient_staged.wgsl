@@ -2,8 +2,6 @@
 // weights. A workgroup stages the inputs and the gradients of one position of one tile at a time in its memory, while the
 // next ones are on their way to registers.
 //
-// Rows of QUADS vectors: a vector of padding after every four rows keeps the rows of neighbours in different banks.
-//
 // workgroup  INPUT_QUADS quads of inputs · UNIT_QUADS quads of units, the last one innermost
 // grid       (INPUT_BLOCKS · UNIT_BLOCKS, models)
 // memory     16 · (INPUT_QUADS + UNIT_QUADS) · (4 · QUADS + 1) bytes: at most 12,672; and sum_over_workgroup's
@@ -16,7 +14,6 @@
 @group(0) @binding(4) var<storage, read_write> notes: array<f32>;
 
 const INPUT_QUADS: u32 = 8u;
-const QUAD_ROWS: u32 = 4u * QUADS + 1u;
 const POSITIONS: u32 = LAYER.outputs * LAYER.pool;
 const STAGED_X: u32 = 4u * INPUT_QUADS * QUADS; // vectors; at most 4 · WORKGROUP
 const STAGED_D: u32 = 4u * UNIT_QUADS * QUADS;  // vectors: 4 · WORKGROUP
@@ -135,11 +132,6 @@ fn stage_x(i: u32, vector: vec4<f32>) {
     if STAGED_X % WORKGROUP == 0u || i < STAGED_X {
         staged_x[padded(i)] = vector;
     }
-}
-
-// The place of vector `i` of rows of QUADS vectors.
-fn padded(i: u32) -> u32 {
-    return i + i / (4u * QUADS);
 }
 
 // Vector `i` of the inputs of a position; 0 beyond the last.

@@ -7,7 +7,7 @@ use crate::{Confusion, EngineError, Evaluation, Phase};
 
 use super::bound::Bound;
 use super::device::{Device, Reading};
-use super::plan::{Ending, FleetKey, Program, Step};
+use super::plan::{Ending, FleetKey, Program, ROWS_READ_BEYOND, Step};
 use super::session::{GpuSession, Model, index};
 use super::stage_clock::StageClock;
 use super::submissions::Submissions;
@@ -108,7 +108,10 @@ impl Evaluations {
         let buffers = Buffers {
             index: index(device, n_chunks)?,
             steps: buffer("validation windows", 4 * words.len())?,
-            arena: buffer("activations of validation windows", 16 * (n_models * program.arena + 32 * batch.quads()))?,
+            arena: buffer(
+                "activations of validation windows",
+                16 * (n_models * program.arena + ROWS_READ_BEYOND * batch.quads()),
+            )?,
             notes: buffer("validation losses", 4 * n_chunks * n_models * program.note_words)?,
             confusion: buffer("confusion counts", 4 * n_models * key.layout.classes.pow(2))?,
             scores: None,

@@ -7,7 +7,9 @@ use triax_model::{Network, Scaler, Weights};
 
 use super::bound::Bound;
 use super::device::Device;
-use super::plan::{AugmentationKinds, Batch, Ending, FleetKey, FleetSize, Layout, OptimizerForm, Program, Step};
+use super::plan::{
+    AugmentationKinds, Batch, Ending, FleetKey, FleetSize, Layout, OptimizerForm, Program, ROWS_READ_BEYOND, Step,
+};
 use super::session::{Options, index, with_evaluation};
 
 /// The most windows that are scored at once.
@@ -73,7 +75,7 @@ impl GpuScorer {
             steps: buffer("windows to score", 4 * batch.step_words())?,
             members: buffer("model's settings", 4 * key.member_words())?,
             parameters: buffer("weights", 16 * (layout.weights + layout.weights_read_beyond()))?,
-            arena: buffer("activations", 16 * (program.arena + 32 * batch.quads()))?,
+            arena: buffer("activations", 16 * (program.arena + ROWS_READ_BEYOND * batch.quads()))?,
             scores: buffer("scores", 4 * batch.windows() * layout.classes)?,
         };
         let mut values = vec![0.0; 4 * layout.weights];

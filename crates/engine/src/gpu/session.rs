@@ -16,7 +16,7 @@ use super::bound::{Bound, INDEX_STRIDE, compile};
 use super::device::{Device, Kernel, MOST_GROUPS, Reading};
 use super::evaluation::Evaluations;
 use super::plan::{AugmentationKinds, Batch, Ending, FleetKey, FleetSize, Layout, OptimizerForm, Program, Step};
-use super::plan::{dropout, member_words};
+use super::plan::{ROWS_READ_BEYOND, dropout, member_words};
 use super::stage_clock::StageClock;
 use super::submissions::Submissions;
 use super::windows::Windows;
@@ -141,7 +141,7 @@ pub(super) fn capacity(device: &Device, member: &Member<'_>, options: &Options) 
     let key = FleetKey { size: FleetSize::Many, ..fleet_key(device, &[*member], options) };
     let of_training: usize = bytes_of_model(&key, &Program::training(&key)).into_iter().map(|(_, bytes)| bytes).sum();
     // A tile of validation windows at least, and the counts of all pairs of classes.
-    let of_evaluation = 4 * 32 * key.layout.forward_rows + 4 * key.layout.classes.pow(2);
+    let of_evaluation = 4 * Batch::of_tiles(1).samples * key.layout.forward_rows + 4 * key.layout.classes.pow(2);
     // wgpu does not report the memory of a device. Most have several times the size of the largest buffer.
     let beside = (EVALUATION_BYTES + SUBMISSION_BYTES) as u64;
     let room = device.most_bytes().saturating_sub(beside.min(device.most_bytes() / 4));
@@ -184,7 +184,7 @@ impl GpuSession {
         let storage = BufferUsages::STORAGE | BufferUsages::COPY_DST | BufferUsages::COPY_SRC;
         let [parameters, arena, gradients] = bytes_of_model(&key, &program);
         // What a kernel may read behind the last model.
-        let beyond = 16 * (key.layout.weights_read_beyond() + 32 * key.training.quads());
+        let beyond = 16 * (key.layout.weights_read_beyond() + ROWS_READ_BEYOND * key.training.quads());
         let model_buffer =
             |(what, bytes): (&str, usize)| device.buffer(what, (n_models * bytes + beyond) as u64, storage);
         let step_buffer =

@@ -26,6 +26,9 @@ pub(in crate::gpu) struct Affine {
     pub dropped: bool,
 }
 
+/// Rows behind the last one of the arena that a kernel may read: it reads several at a time, and drops what does not exist.
+pub(in crate::gpu) const ROWS_READ_BEYOND: usize = 32;
+
 /// The largest pool whose winners are packed, four units a row: `PACKED_POOL` of `kernels/part/layer.wgsl`.
 const PACKED_POOL: usize = 64;
 
