@@ -52,22 +52,6 @@ pub fn check_fleet(fleet: &[Member<'_>], windows: &WindowSet) -> Result<(), Engi
     Ok(())
 }
 
-/// Checks that a network with these weights and this scaler can score `windows` (n_windows, window, channels). Returns
-/// their number.
-///
-/// # Errors
-/// [`EngineError::Input`] for weights of another network, a scaler of other channels, or values that are no whole number of
-/// windows.
-pub fn check_scores(
-    network: &Network,
-    weights: &Weights,
-    scaler: Option<&Scaler>,
-    windows: &[f32],
-) -> Result<usize, EngineError> {
-    check_scorer(network, weights, scaler)?;
-    count_windows(network, windows)
-}
-
 /// Checks what every scorer requires: weights and scaler that fit the network.
 ///
 /// # Errors
