@@ -1,6 +1,6 @@
 //! The corpus: labelled recordings, the same for every file format.
 
-use crate::{DataError, Origin, RepairLog};
+use crate::{Column, DataError, Notice, Origin, RepairLog};
 use std::collections::BTreeSet;
 
 /// The part of the source's own split that a recording belongs to.
@@ -23,12 +23,37 @@ pub struct Recording {
     pub class: u32,
     /// Time of each row in seconds, strictly increasing, on the source's own clock; empty when unknown.
     pub times: Vec<f64>,
+    /// Timestamp of each row as it was written, where [`crate::ReadOptions::keep_stamps`] asks for it and there is one.
+    pub stamps: Option<Stamps>,
     /// Samples, `(row, channel)`, all finite.
     pub values: Vec<f32>,
     /// The part prescribed by the source, if it comes split already.
     pub part: Option<Part>,
     /// `file:line` of the first row, for messages; the file is named relative to the path that was read.
     pub source: String,
+}
+
+/// The texts of timestamps, one after the other.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stamps {
+    text: String,
+    /// Where each ends in `text`.
+    ends: Vec<u32>,
+}
+
+impl Stamps {
+    /// Adds the timestamp of the next row.
+    pub fn push(&mut self, stamp: &str) {
+        self.text.push_str(stamp);
+        self.ends.push(self.text.len() as u32);
+    }
+
+    /// The timestamp of `row`.
+    pub fn get(&self, row: usize) -> Option<&str> {
+        let end = *self.ends.get(row)? as usize;
+        let start = row.checked_sub(1).map_or(0, |before| self.ends[before] as usize);
+        self.text.get(start..end)
+    }
 }
 
 /// Everything read from one source.
@@ -41,7 +66,8 @@ pub struct Corpus {
     /// Name of each channel.
     pub channels: Vec<String>,
     /// Identifier of each class, as in the files and as [`Corpus::select_activities`] takes them. Sorted (as numbers
-    /// where all are whole numbers), unless an order was selected. Every class has at least one recording.
+    /// where all are whole numbers), unless an order was selected. Every class has at least one recording. There are
+    /// none where nothing was labelled, and [`crate::ReadOptions::unlabelled`] allowed it; every class is then 0.
     pub classes: Vec<String>,
     /// Each class for display: its identifier, and its name where the data set gives one ("A walking").
     pub class_names: Vec<String>,
@@ -51,6 +77,10 @@ pub struct Corpus {
     pub recordings: Vec<Recording>,
     /// Rows that were mended or dropped on reading.
     pub repairs: RepairLog,
+    /// The columns of a table, in the order of the header; empty where the format says what each is.
+    pub columns: Vec<Column>,
+    /// What was decided on reading that the user should know.
+    pub notices: Vec<Notice>,
     /// Rows of a window, where the source is cut into windows already: each recording is one.
     pub window: Option<usize>,
     /// SHA-256, in hexadecimal, of values, labels and subjects. It does not depend on where or how the data is stored.

@@ -19,6 +19,7 @@
 mod fetch;
 
 // 2. From files to a corpus.
+mod column;
 mod corpus;
 mod fingerprint;
 mod readers;
@@ -38,16 +39,19 @@ mod windows;
 mod audit;
 
 mod error;
+mod notice;
 #[cfg(test)]
 mod test_corpora;
 
 pub use audit::{Audit, Finding, ScalerInUse, Verdict};
-pub use corpus::{Corpus, Part, Recording};
+pub use column::{Column, Role};
+pub use corpus::{Corpus, Part, Recording, Stamps};
 pub use error::DataError;
 pub use fetch::{DATA_SETS, DataSet, FetchError, FetchOptions, FetchProgress, Fetched, Outcome, fetch};
 pub use inspect::{Breaks, ChannelRange, ClassCount, Inspection, Sampling};
+pub use notice::Notice;
 pub use per_window::PerWindow;
-pub use readers::{CsvRow, CsvRows, Format, read};
+pub use readers::{CsvRow, CsvRows, Fill, Format, MappedRole, ReadOptions, read};
 pub use repair::{Repair, RepairEntry, RepairLog};
 pub use scale::fit_scaler;
 pub use split::{Fold, Folds, HeldOut, Split, SplitError, SplitPlan, split};

@@ -15,6 +15,7 @@ pub fn corpus_of(recordings: &[(&str, u32, usize)], channels: usize) -> Corpus {
         subject: subject.to_owned(),
         class,
         times: Vec::new(),
+        stamps: None,
         values: (0..n_rows * channels).map(|at| row_value(idx, at / channels, at % channels)).collect(),
         part: None,
         source: format!("test:{idx}"),
@@ -28,6 +29,8 @@ pub fn corpus_of(recordings: &[(&str, u32, usize)], channels: usize) -> Corpus {
         rate_hz: Some(20.0),
         recordings: recordings.iter().enumerate().map(recording).collect(),
         repairs: RepairLog::default(),
+        columns: Vec::new(),
+        notices: Vec::new(),
         window: None,
         fingerprint: String::new(),
     }

@@ -240,6 +240,7 @@ mod tests {
                 subject: format!("s{subject}"),
                 class,
                 times: Vec::new(),
+                stamps: None,
                 values: (0..80).flat_map(|row| (0..n_subjects).map(move |channel| value(row, channel))).collect(),
                 part: None,
                 source: format!("test:{subject}"),
@@ -254,6 +255,8 @@ mod tests {
             rate_hz: Some(20.0),
             recordings: (0..n_subjects).flat_map(|subject| [0, 1].map(|class| recording(subject, class))).collect(),
             repairs: RepairLog::default(),
+            columns: Vec::new(),
+            notices: Vec::new(),
             window: None,
             fingerprint: String::new(),
         }

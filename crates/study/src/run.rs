@@ -355,6 +355,7 @@ mod tests {
             subject: format!("s{subject}"),
             class,
             times: Vec::new(),
+            stamps: None,
             values: (0..64).map(|row| class as f32 + 0.1 * ((row * 7 + subject) % 5) as f32).collect(),
             part: None,
             source: format!("test:{subject}"),
@@ -368,6 +369,8 @@ mod tests {
             rate_hz: None,
             recordings: (0..4).flat_map(|subject| [0, 1].map(|class| recording(subject, class))).collect(),
             repairs: RepairLog::default(),
+            columns: Vec::new(),
+            notices: Vec::new(),
             window: None,
             fingerprint: String::new(),
         };

@@ -1,6 +1,5 @@
 //! Errors and notices.
 
-use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -113,24 +112,6 @@ impl Error {
             Self::Usage(_) => true,
             Self::While { source, .. } => source.is_usage(),
             _ => false,
-        }
-    }
-}
-
-/// Something that the user should know although nothing failed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Notice {
-    /// Information.
-    Note(String),
-    /// A reason to distrust the result.
-    Warning(String),
-}
-
-impl fmt::Display for Notice {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Note(text) => write!(f, "note: {text}"),
-            Self::Warning(text) => write!(f, "warning: {text}"),
         }
     }
 }

@@ -55,7 +55,7 @@ mod study;
 pub mod text;
 
 pub use audit::SplitAudit;
-pub use error::{Error, Notice};
+pub use error::Error;
 pub use evaluate::{EvaluateOptions, Evaluation, Part, evaluate};
 pub use predictor::{Member, Prediction, Predictor, PredictorOptions, PredictorOrigin, StudyOrigin, WhichWeights};
 pub use recordings::{Recordings, TrainingData, read_corpus};
@@ -63,7 +63,7 @@ pub use run::{DataRecord, Outcome, Record, Run, SplitRecord, Training, is_run, t
 pub use settings::Settings;
 pub use stream::{Sample, StreamPrediction, StreamPredictor};
 pub use study::{Conduct, Description, Point, StudyOptions, StudyRun, Vary, is_study, parse_vary, study};
-pub use triax_data::{Audit, Corpus, Folds, Recording};
+pub use triax_data::{Audit, Corpus, Folds, Notice, ReadOptions, Recording};
 pub use triax_engine::device::{DeviceChoice, DeviceInfo};
 pub use triax_engine::{StepResult, Timings, TimingsFound};
 pub use triax_losses::Loss;

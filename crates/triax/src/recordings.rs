@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use triax_data::{Audit, Corpus, HeldOut, Origin, ScalerInUse, Split, SplitPlan};
+use triax_data::{Audit, Corpus, HeldOut, Origin, ReadOptions, ScalerInUse, Split, SplitPlan};
 use triax_engine::WindowSet;
 use triax_losses::{Loss, balanced_class_weights};
 use triax_model::{NetworkSpec, Scaler};
@@ -217,7 +217,9 @@ pub(crate) fn weight_file_extra(
 pub fn read_corpus(source: &DataSource, format: FormatChoice, seed: u64) -> Result<Corpus, Error> {
     match source {
         DataSource::Synthetic => Ok(triax_data::synthetic(seed)),
-        DataSource::Path(path) => Ok(triax_data::read(path, format.0)?),
+        DataSource::Path(path) => {
+            Ok(triax_data::read(path, &ReadOptions { format: format.0, ..ReadOptions::default() })?)
+        }
     }
 }
 

@@ -10,6 +10,7 @@
 //!
 //! [`CsvRows`] reads rows one by one as they arrive, for data that is still being recorded.
 
+use super::ReadOptions;
 use super::source::{Source, extension};
 use super::table::{SourceInfo, Table, timestamp, value};
 use crate::{Corpus, DataError, Repair};
@@ -371,12 +372,12 @@ impl<R: BufRead> Iterator for CsvRows<R> {
     }
 }
 
-pub(crate) fn try_read(source: &Source, named: bool) -> Result<Option<Corpus>, DataError> {
+pub(crate) fn try_read(source: &Source, options: &ReadOptions) -> Result<Option<Corpus>, DataError> {
     let names: Vec<&str> = match source.single() {
         Some(name) => {
             let header = source.first_line(name)?.unwrap_or_default().to_ascii_lowercase();
             let known = header.split(',').any(|field| matches!(field.trim(), "activity" | "subject"));
-            if !(named || known || extension(name) == "csv") {
+            if !(options.format.is_some() || known || extension(name) == "csv") {
                 return Ok(None);
             }
             vec![name]

@@ -4,6 +4,7 @@ mod csv;
 mod motionsense;
 mod npy;
 mod npz;
+mod options;
 mod source;
 mod table;
 mod timeline;
@@ -13,6 +14,7 @@ mod wisdm2;
 mod wisdm_rows;
 
 pub use csv::{CsvRow, CsvRows};
+pub use options::{Fill, MappedRole, ReadOptions};
 
 use crate::{Corpus, DataError};
 use source::Source;
@@ -89,14 +91,14 @@ impl Format {
     }
 
     /// Reads `source` if it has the layout of this format; a format that was named takes any single file as its own.
-    fn try_read(self, source: &Source, named: bool) -> Result<Option<Corpus>, DataError> {
+    fn try_read(self, source: &Source, options: &ReadOptions) -> Result<Option<Corpus>, DataError> {
         match self {
-            Self::Wisdm1 => wisdm1::try_read(source, named),
-            Self::Wisdm2 => wisdm2::try_read(source, named),
-            Self::UciHar => uci_har::try_read(source),
-            Self::MotionSense => motionsense::try_read(source),
-            Self::Csv => csv::try_read(source, named),
-            Self::Npz => npz::try_read(source),
+            Self::Wisdm1 => wisdm1::try_read(source, options),
+            Self::Wisdm2 => wisdm2::try_read(source, options),
+            Self::UciHar => uci_har::try_read(source, options),
+            Self::MotionSense => motionsense::try_read(source, options),
+            Self::Csv => csv::try_read(source, options),
+            Self::Npz => npz::try_read(source, options),
         }
     }
 }
@@ -115,23 +117,24 @@ const MAX_NESTING: usize = 2;
 /// A path that cannot be read, a layout that no reader knows, or a file without a usable row; the message names the
 /// file, where possible the line, and what was expected. Single broken rows are mended or dropped, and counted in
 /// [`Corpus::repairs`].
-pub fn read(path: &Path, format: Option<Format>) -> Result<Corpus, DataError> {
+pub fn read(path: &Path, options: &ReadOptions) -> Result<Corpus, DataError> {
     let source = Source::open(path)?;
-    match read_source(&source, format, 0)? {
+    match read_source(&source, options, 0)? {
         Some(corpus) => Ok(corpus),
-        None => Err(unknown(&source, format)?),
+        None => Err(unknown(&source, options.format)?),
     }
 }
 
-fn read_source(source: &Source, format: Option<Format>, nesting: usize) -> Result<Option<Corpus>, DataError> {
-    for candidate in DETECTION.into_iter().filter(|candidate| format.is_none_or(|format| format == *candidate)) {
-        if let Some(corpus) = candidate.try_read(source, format.is_some())? {
+fn read_source(source: &Source, options: &ReadOptions, nesting: usize) -> Result<Option<Corpus>, DataError> {
+    for candidate in DETECTION.into_iter().filter(|candidate| options.format.is_none_or(|format| format == *candidate))
+    {
+        if let Some(corpus) = candidate.try_read(source, options)? {
             return Ok(Some(corpus));
         }
     }
     if nesting < MAX_NESTING {
         for archive in source.archives() {
-            if let Some(corpus) = read_source(&source.inside(archive)?, format, nesting + 1)? {
+            if let Some(corpus) = read_source(&source.inside(archive)?, options, nesting + 1)? {
                 return Ok(Some(corpus));
             }
         }

@@ -4,6 +4,7 @@
 //! signal as the phone's sensor fusion separates them; this reader gives the acceleration as an accelerometer measures
 //! it, `gravity + userAcceleration`, in g. There are no timestamps. Each trial is a recording of its own.
 
+use super::ReadOptions;
 use super::csv::CsvRows;
 use super::source::{Source, file_name, folder};
 use super::table::{SourceInfo, Table};
@@ -24,7 +25,7 @@ const ACTIVITIES: [(&str, &str); 6] = [
     ("wlk", "walking"),
 ];
 
-pub(crate) fn try_read(source: &Source) -> Result<Option<Corpus>, DataError> {
+pub(crate) fn try_read(source: &Source, _options: &ReadOptions) -> Result<Option<Corpus>, DataError> {
     let mut trials: Vec<(&str, &str, &str)> =
         source.names().filter_map(|name| trial(name).map(|(activity, subject)| (name, activity, subject))).collect();
     // The same trials lie beside it as raw accelerometer and gyroscope; the fused signal is the one to read.

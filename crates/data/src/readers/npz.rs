@@ -7,6 +7,7 @@
 //!   windows first; without them the subjects are unknown.
 //! - Each window is a recording. There is no clock, and channels have no names.
 
+use super::ReadOptions;
 use super::npy::Array;
 use super::source::{Source, extension, file_name, folder};
 use super::table::sort_classes;
@@ -15,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) const LOOKS_FOR: &str = "arrays `X_train`, `y_train` and, if you like, `X_test`, `y_test`, `subjects`";
 
-pub(crate) fn try_read(source: &Source) -> Result<Option<Corpus>, DataError> {
+pub(crate) fn try_read(source: &Source, _options: &ReadOptions) -> Result<Option<Corpus>, DataError> {
     let arrays: Vec<&str> = source.names().filter(|name| extension(name) == "npy").collect();
     if arrays.is_empty() {
         return Ok(None);
@@ -63,7 +64,8 @@ pub(crate) fn try_read(source: &Source) -> Result<Option<Corpus>, DataError> {
                 repairs.record(Repair::NonFinite, || source);
                 continue;
             }
-            windows.push((label, Recording { subject, class: 0, times: Vec::new(), values, part, source }));
+            windows
+                .push((label, Recording { subject, class: 0, times: Vec::new(), stamps: None, values, part, source }));
         }
     }
     if windows.is_empty() {
@@ -87,6 +89,8 @@ pub(crate) fn try_read(source: &Source) -> Result<Option<Corpus>, DataError> {
         rate_hz: None,
         recordings,
         repairs,
+        columns: Vec::new(),
+        notices: Vec::new(),
         window: Some(shape.0),
         fingerprint: String::new(),
     };

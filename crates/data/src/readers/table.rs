@@ -122,6 +122,7 @@ impl Table {
                 subject: self.subjects.names[row.subject as usize].clone(),
                 class: class_of[row.activity as usize],
                 times: times.get(first..end).map(<[f64]>::to_vec).unwrap_or_default(),
+                stamps: None,
                 values: self.values[first * n_channels..end * n_channels].to_vec(),
                 part: None,
                 source: place(&self.files, row),
@@ -144,6 +145,8 @@ impl Table {
             rate_hz,
             recordings,
             repairs: self.repairs,
+            columns: Vec::new(),
+            notices: Vec::new(),
             window: None,
             fingerprint: String::new(),
         }

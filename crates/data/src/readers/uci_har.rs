@@ -4,6 +4,7 @@
 //! `y_*.txt` and `subject_*.txt` hold a line for each window. The official split (by subject) is kept as the part of
 //! each recording. Windows of one subject overlap by half in the source.
 
+use super::ReadOptions;
 use super::source::{Source, file_name, folder};
 use super::table::{sort_classes, value};
 use crate::{Corpus, DataError, Part, Recording, Repair, RepairLog};
@@ -18,7 +19,7 @@ const RATE_HZ: f64 = 50.0;
 const SIGNALS: [&str; 3] = ["body_acc", "body_gyro", "total_acc"];
 const AXES: [&str; 3] = ["x", "y", "z"];
 
-pub(crate) fn try_read(source: &Source) -> Result<Option<Corpus>, DataError> {
+pub(crate) fn try_read(source: &Source, _options: &ReadOptions) -> Result<Option<Corpus>, DataError> {
     let base = |part: &str| {
         let wanted = format!("total_acc_x_{part}.txt");
         let name = source.names().find(|name| file_name(name) == wanted)?;
@@ -61,6 +62,8 @@ pub(crate) fn try_read(source: &Source) -> Result<Option<Corpus>, DataError> {
         rate_hz: Some(RATE_HZ),
         recordings,
         repairs,
+        columns: Vec::new(),
+        notices: Vec::new(),
         window: Some(WINDOW),
         fingerprint: String::new(),
     };
@@ -132,6 +135,7 @@ fn read_part(
             subject,
             class: 0,
             times: Vec::new(),
+            stamps: None,
             values: block.to_vec(),
             part,
             source: format!("{labels_name}:{}", window + 1),

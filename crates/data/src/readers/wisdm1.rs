@@ -1,5 +1,6 @@
 //! WISDM v1.1 (2012): 1,098,207 rows of 36 users in one text file, a phone in the pocket at 20 Hz, m/s².
 
+use super::ReadOptions;
 use super::source::{Source, file_name};
 use super::table::SourceInfo;
 use super::wisdm_rows;
@@ -7,13 +8,13 @@ use crate::{Corpus, DataError};
 
 pub(crate) const LOOKS_FOR: &str = "a text file of rows `33,Jogging,49105962326000,-0.69,12.68,0.50;`";
 
-pub(crate) fn try_read(source: &Source, named: bool) -> Result<Option<Corpus>, DataError> {
+pub(crate) fn try_read(source: &Source, options: &ReadOptions) -> Result<Option<Corpus>, DataError> {
     let official = |name: &&str| {
         let name = file_name(name).to_ascii_lowercase();
         name.starts_with("wisdm_ar_") && name.ends_with("_raw.txt")
     };
     let Some(name) = source.names().find(official).or(only_text(source)) else { return Ok(None) };
-    if !named && !official(&name) {
+    if options.format.is_none() && !official(&name) {
         let line = source.first_line(name)?;
         if line.as_deref().and_then(wisdm_rows::activity_of).is_none_or(wisdm_rows::is_letter) {
             return Ok(None);

@@ -4,6 +4,7 @@
 //! Any folder of the official tree may be named, one file, or the official archive. Where several sensors lie below the
 //! path, the phone's accelerometer is read; the folder of another sensor is read when it is named itself.
 
+use super::ReadOptions;
 use super::source::{Source, file_name, folder};
 use super::table::SourceInfo;
 use super::wisdm_rows;
@@ -36,7 +37,7 @@ const ACTIVITIES: [(&str, &str); 18] = [
     ("S", "folding"),
 ];
 
-pub(crate) fn try_read(source: &Source, named: bool) -> Result<Option<Corpus>, DataError> {
+pub(crate) fn try_read(source: &Source, options: &ReadOptions) -> Result<Option<Corpus>, DataError> {
     for (device, sensor) in SENSORS {
         let wanted = |name: &&str| is_subject_file(file_name(name), sensor, device);
         let names: Vec<&str> = source.names().filter(wanted).collect();
@@ -47,7 +48,8 @@ pub(crate) fn try_read(source: &Source, named: bool) -> Result<Option<Corpus>, D
     }
     let Some(name) = source.single() else { return Ok(None) };
     let line = source.first_line(name)?;
-    if named || line.as_deref().and_then(wisdm_rows::activity_of).is_some_and(wisdm_rows::is_letter) {
+    if options.format.is_some() || line.as_deref().and_then(wisdm_rows::activity_of).is_some_and(wisdm_rows::is_letter)
+    {
         return read_files(source, &[name], "WISDM v2".to_owned()).map(Some);
     }
     Ok(None)

@@ -85,6 +85,7 @@ pub fn synthetic(seed: u64) -> Corpus {
                     subject: format!("s{:02}", person + 1),
                     class: class as u32,
                     times: (0..ROWS_PER_TAKE).map(|row| row as f64 / RATE_HZ).collect(),
+                    stamps: None,
                     values: record(&body, &phone, class, &mut stream),
                     part: None,
                     source: format!("synthetic:{}", take * ROWS_PER_TAKE + 1),
@@ -102,6 +103,8 @@ pub fn synthetic(seed: u64) -> Corpus {
         rate_hz: Some(RATE_HZ),
         recordings,
         repairs: RepairLog::default(),
+        columns: Vec::new(),
+        notices: Vec::new(),
         window: None,
         fingerprint: String::new(),
     }

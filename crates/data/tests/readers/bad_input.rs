@@ -2,7 +2,7 @@
 
 use super::{folder_with, read_text, zip_bytes};
 use std::path::Path;
-use triax_data::{Format, read};
+use triax_data::{Format, ReadOptions, read};
 
 fn error(name: &str, content: impl AsRef<[u8]>) -> String {
     read_text(name, content).unwrap_err().to_string()
@@ -10,7 +10,7 @@ fn error(name: &str, content: impl AsRef<[u8]>) -> String {
 
 #[test]
 fn a_missing_path() {
-    let error = read(Path::new("no/such/place"), None).unwrap_err().to_string();
+    let error = read(Path::new("no/such/place"), &ReadOptions::default()).unwrap_err().to_string();
     assert_eq!(error, "no/such/place: there is no such file or folder. Check the path");
 }
 
@@ -23,7 +23,7 @@ fn an_empty_file() {
 #[test]
 fn an_empty_folder_and_an_empty_archive() {
     let dir = tempfile::tempdir().unwrap();
-    assert!(read(dir.path(), None).unwrap_err().to_string().contains("nothing lies in it"));
+    assert!(read(dir.path(), &ReadOptions::default()).unwrap_err().to_string().contains("nothing lies in it"));
     assert!(error("a.zip", zip_bytes(&[("", ""); 0])).contains("nothing lies in it"));
 }
 
@@ -35,7 +35,7 @@ fn a_binary_file() {
     let dir = folder_with(&[("a.txt", &binary)]);
     let path = dir.path().join("a.txt");
     for format in Format::ALL {
-        let error = read(&path, Some(format)).unwrap_err().to_string();
+        let error = read(&path, &ReadOptions::of_format(format)).unwrap_err().to_string();
         assert!(error.contains("a.txt"), "{format}: {error}");
     }
 }
@@ -59,7 +59,7 @@ fn a_damaged_archive() {
 #[test]
 fn a_folder_without_data() {
     let dir = folder_with(&[("readme.md", b"# Nothing\n"), ("notes.txt", b"Nothing\n")]);
-    let error = read(dir.path(), Some(Format::UciHar)).unwrap_err().to_string();
+    let error = read(dir.path(), &ReadOptions::of_format(Format::UciHar)).unwrap_err().to_string();
     assert!(error.contains("among its 2 files (the first is `notes.txt`)"), "{error}");
     assert!(error.contains("  uci-har: ") && !error.contains("  csv: "), "{error}");
 }

@@ -3,7 +3,7 @@
 use super::{fixture, folder_with, near, outline, read_fixture, read_text, repairs, tree, zip_bytes};
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
-use triax_data::{CsvRow, CsvRows, Format, Repair, read};
+use triax_data::{CsvRow, CsvRows, Format, ReadOptions, Repair, read};
 
 #[test]
 fn a_plain_file_is_repaired_and_counted() {
@@ -56,9 +56,9 @@ fn classes_that_are_numbers_are_sorted_as_numbers() {
 #[test]
 fn a_folder_of_csv_files_is_one_corpus() {
     let dir = folder_with(&[("1.csv", b"subject,activity,x\ns,a,1\n"), ("2.csv", b"subject,activity,x\ns,a,2\n")]);
-    assert_eq!(outline(&read(dir.path(), None).unwrap()), [("s", "a", 1), ("s", "a", 1)]);
+    assert_eq!(outline(&read(dir.path(), &ReadOptions::default()).unwrap()), [("s", "a", 1), ("s", "a", 1)]);
     fs::write(dir.path().join("3.csv"), "subject,activity,y\ns,a,2\n").unwrap();
-    assert!(read(dir.path(), None).unwrap_err().to_string().contains("3.csv:1: its channels (y)"));
+    assert!(read(dir.path(), &ReadOptions::default()).unwrap_err().to_string().contains("3.csv:1: its channels (y)"));
 }
 
 #[test]
@@ -185,6 +185,8 @@ fn motionsense_is_read_from_its_archive_and_not_from_the_parts_beside_it() {
 fn a_named_format_takes_a_file_that_detection_would_not() {
     let dir = folder_with(&[("rows.dat", b"who,Activity ,subject,x\n1,a,s,2\n")]);
     let path = dir.path().join("rows.dat");
-    assert_eq!(outline(&read(&path, Some(Format::Csv)).unwrap()), [("s", "a", 1)]);
-    assert!(read(&path, Some(Format::Wisdm1)).unwrap_err().to_string().contains("Expected rows like"));
+    assert_eq!(outline(&read(&path, &ReadOptions::of_format(Format::Csv)).unwrap()), [("s", "a", 1)]);
+    assert!(
+        read(&path, &ReadOptions::of_format(Format::Wisdm1)).unwrap_err().to_string().contains("Expected rows like")
+    );
 }

@@ -13,14 +13,14 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
-use triax_data::{Corpus, DataError, Recording, Repair, read};
+use triax_data::{Corpus, DataError, ReadOptions, Recording, Repair, read};
 
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
 }
 
 fn read_fixture(name: &str) -> Corpus {
-    read(&fixture(name), None).unwrap_or_else(|error| panic!("{error}"))
+    read(&fixture(name), &ReadOptions::default()).unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// A folder of these files; a name may have folders of its own.
@@ -36,7 +36,7 @@ fn folder_with(files: &[(&str, &[u8])]) -> TempDir {
 
 /// Reads a file of this name and content.
 fn read_text(name: &str, text: impl AsRef<[u8]>) -> Result<Corpus, DataError> {
-    read(&folder_with(&[(name, text.as_ref())]).path().join(name), None)
+    read(&folder_with(&[(name, text.as_ref())]).path().join(name), &ReadOptions::default())
 }
 
 /// Kind, count and first place of each repair.

@@ -72,7 +72,7 @@ fn windows_that_are_not_finite_are_dropped_and_counted() {
 
 #[test]
 fn soft_labels_are_refused_with_the_reason() {
-    let error = triax_data::read(&fixture("soft.npz"), None).unwrap_err().to_string();
+    let error = triax_data::read(&fixture("soft.npz"), &triax_data::ReadOptions::default()).unwrap_err().to_string();
     assert!(error.contains("row 0 is [0.033"), "{error}");
     assert!(error.contains("neither one-hot nor ±1") && error.contains("argmax"), "{error}");
     for rows in [[1.0, 1.0, 0.0, 1.0], [0.0, 0.0, 0.0, 1.0], [1.0, 0.0, -1.0, 0.0], [f32::NAN, 1.0, 0.0, 1.0]] {
@@ -83,7 +83,8 @@ fn soft_labels_are_refused_with_the_reason() {
 
 #[test]
 fn wrong_names_are_answered_with_those_found_and_those_expected() {
-    let error = triax_data::read(&fixture("wrong_key.npz"), None).unwrap_err().to_string();
+    let error =
+        triax_data::read(&fixture("wrong_key.npz"), &triax_data::ReadOptions::default()).unwrap_err().to_string();
     assert!(error.contains("no array `X_train`; found: data, labels"), "{error}");
     let error = npz(&[("X_train.npy", x(1))]).unwrap_err().to_string();
     assert!(error.contains("no array `y_train`"), "{error}");
@@ -94,7 +95,7 @@ fn wrong_names_are_answered_with_those_found_and_those_expected() {
 
 #[test]
 fn pickled_objects_are_never_loaded() {
-    let error = triax_data::read(&fixture("pickled.npz"), None).unwrap_err().to_string();
+    let error = triax_data::read(&fixture("pickled.npz"), &triax_data::ReadOptions::default()).unwrap_err().to_string();
     assert!(error.contains("y_train") && error.contains("never loaded"), "{error}");
 }
 

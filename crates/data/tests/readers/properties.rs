@@ -3,7 +3,7 @@
 use super::{fixture, folder_with, tree, write_csv, zip_bytes};
 use proptest::collection::vec;
 use proptest::prelude::*;
-use triax_data::{Corpus, CsvRows, Format, read};
+use triax_data::{Corpus, CsvRows, Format, ReadOptions, read};
 
 /// Whatever is read keeps the promises of a corpus.
 fn assert_sound(corpus: &Corpus) {
@@ -27,7 +27,7 @@ fn assert_reads_or_refuses(name: &str, bytes: &[u8]) {
     let dir = folder_with(&[(name, bytes)]);
     let path = dir.path().join(name);
     for format in Format::ALL.map(Some).into_iter().chain([None]) {
-        match read(&path, format) {
+        match read(&path, &ReadOptions { format, ..ReadOptions::default() }) {
             Ok(corpus) => assert_sound(&corpus),
             Err(error) => assert!(error.to_string().contains(name), "{error}"),
         }
@@ -83,11 +83,11 @@ fn timed_rows() -> impl Strategy<Value = String> {
 /// Reading what was read and written again changes nothing and repairs nothing.
 fn assert_idempotent(name: &str, text: &str) {
     let dir = folder_with(&[(name, text.as_bytes())]);
-    let Ok(once) = read(&dir.path().join(name), None) else { return };
+    let Ok(once) = read(&dir.path().join(name), &ReadOptions::default()) else { return };
     assert_sound(&once);
     let again_path = dir.path().join("again.csv");
     write_csv(&once, &again_path);
-    let again = read(&again_path, None).unwrap();
+    let again = read(&again_path, &ReadOptions::default()).unwrap();
     assert!(again.repairs.is_empty(), "{:?} after {:?}\n{text}", again.repairs, once.repairs);
     assert_eq!(again.fingerprint, once.fingerprint, "{text}");
     let times = |corpus: &Corpus| corpus.recordings.iter().map(|each| each.times.clone()).collect::<Vec<_>>();

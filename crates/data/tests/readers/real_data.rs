@@ -1,12 +1,12 @@
 //! The reader of WISDM v2 on real files, where they are at hand.
 
-use triax_data::{Inspection, read};
+use triax_data::{Inspection, ReadOptions, read};
 use triax_testing::wisdm2_or_skip;
 
 #[test]
 fn real_wisdm2_is_read_whole() {
     let Some(path) = wisdm2_or_skip("real_wisdm2_is_read_whole") else { return };
-    let corpus = read(&path, None).unwrap();
+    let corpus = read(&path, &ReadOptions::default()).unwrap();
     let report = Inspection::new(&corpus);
     // A row a line, and none of them broken.
     let folder = path.join("raw/phone/accel");

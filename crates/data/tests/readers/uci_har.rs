@@ -4,7 +4,7 @@ use super::{outline, read_text, repairs, tree, zip_bytes};
 use std::fs;
 use std::path::Path;
 use tempfile::TempDir;
-use triax_data::{Part, Repair, read};
+use triax_data::{Part, ReadOptions, Repair, read};
 
 const SIGNALS: [&str; 9] = [
     "body_acc_x",
@@ -49,7 +49,7 @@ fn change(root: &Path, name: &str, edit: impl Fn(String) -> String) {
 #[test]
 fn windows_labels_subjects_and_the_official_split_are_read() {
     let dir = official();
-    let corpus = read(dir.path(), None).unwrap();
+    let corpus = read(dir.path(), &ReadOptions::default()).unwrap();
     assert_eq!((corpus.window, corpus.rate_hz), (Some(128), Some(50.0)));
     assert_eq!(corpus.channels, SIGNALS);
     assert_eq!(corpus.classes, ["STANDING", "WALKING"]);
@@ -68,13 +68,13 @@ fn the_archive_inside_an_archive_reads_the_same() {
     let inner = zip_bytes(&tree(dir.path()));
     let outer = zip_bytes(&[("UCI HAR Dataset.names", &b"names"[..]), ("UCI HAR Dataset.zip", &inner)]);
     let corpus = read_text("har.zip", outer).unwrap();
-    assert_eq!(corpus.fingerprint, read(dir.path(), None).unwrap().fingerprint);
+    assert_eq!(corpus.fingerprint, read(dir.path(), &ReadOptions::default()).unwrap().fingerprint);
 }
 
 #[test]
 fn one_part_alone_is_no_split() {
     let dir = official();
-    let corpus = read(&dir.path().join("UCI HAR Dataset/test"), None).unwrap();
+    let corpus = read(&dir.path().join("UCI HAR Dataset/test"), &ReadOptions::default()).unwrap();
     assert_eq!(outline(&corpus), [("2", "1", 128), ("4", "5", 128)]);
     assert!(corpus.recordings.iter().all(|recording| recording.part.is_none()));
 }
@@ -87,7 +87,7 @@ fn a_broken_window_is_dropped_in_every_channel() {
     });
     let broken = fs::read_to_string(dir.path().join("UCI HAR Dataset/train/Inertial Signals/body_gyro_y_train.txt"));
     assert!(broken.unwrap().contains("1 2 3"));
-    let corpus = read(dir.path(), None).unwrap();
+    let corpus = read(dir.path(), &ReadOptions::default()).unwrap();
     let [(kind, count, place)] = repairs(&corpus)[..] else { panic!("one kind of repair") };
     assert_eq!(kind, Repair::MissingField);
     assert_eq!(corpus.recordings.len(), 5 - count);
@@ -98,16 +98,16 @@ fn a_broken_window_is_dropped_in_every_channel() {
 fn files_that_do_not_match_are_refused() {
     let dir = official();
     change(dir.path(), "test/subject_test.txt", |text| text + "9\n");
-    let error = read(dir.path(), None).unwrap_err().to_string();
+    let error = read(dir.path(), &ReadOptions::default()).unwrap_err().to_string();
     assert!(error.contains("subject_test.txt: 3 lines, but y_test.txt has 2"), "{error}");
 
     let dir = official();
     change(dir.path(), "train/y_train.txt", |_| "5\n\n5\n".into());
-    let error = read(dir.path(), None).unwrap_err().to_string();
+    let error = read(dir.path(), &ReadOptions::default()).unwrap_err().to_string();
     assert!(error.contains("y_train.txt:2: expected one number"), "{error}");
 
     let dir = official();
     fs::remove_file(dir.path().join("UCI HAR Dataset/train/Inertial Signals/body_acc_z_train.txt")).unwrap();
-    let error = read(dir.path(), None).unwrap_err().to_string();
+    let error = read(dir.path(), &ReadOptions::default()).unwrap_err().to_string();
     assert!(error.contains("body_acc_z_train.txt"), "{error}");
 }

@@ -2,7 +2,7 @@
 
 use super::{fixture, folder_with, near, outline, read_fixture, read_text, repairs, tree, zip_bytes};
 use std::fs;
-use triax_data::{Format, Repair, read};
+use triax_data::{Format, ReadOptions, Repair, read};
 
 #[test]
 fn wisdm1_repairs_each_quirk_and_says_where() {
@@ -71,7 +71,7 @@ fn wisdm2_reads_another_sensor_when_its_folder_is_named() {
 #[test]
 fn wisdm2_reads_one_file_whatever_its_name() {
     let path = fixture("wisdm2/raw/phone/accel/data_2001_accel_phone.txt");
-    let official = read(&path, None).unwrap();
+    let official = read(&path, &ReadOptions::default()).unwrap();
     assert_eq!(outline(&official), [("2001", "A", 6), ("2001", "B", 6)]);
     let renamed = read_text("mine.txt", fs::read(path).unwrap()).unwrap();
     assert_eq!(renamed.fingerprint, official.fingerprint);
@@ -94,14 +94,14 @@ fn wisdm2_reads_the_archive_and_the_archive_inside_an_archive() {
         assert!(corpus.recordings[0].source.ends_with("data_2001_accel_phone.txt:1"));
     }
     let dir = folder_with(&[("wisdm+dataset.zip", &outer)]);
-    assert_eq!(read(dir.path(), Some(Format::Wisdm2)).unwrap().fingerprint, folder.fingerprint);
+    assert_eq!(read(dir.path(), &ReadOptions::of_format(Format::Wisdm2)).unwrap().fingerprint, folder.fingerprint);
 }
 
 #[test]
 fn wisdm2_refuses_two_copies_of_one_sensor() {
     let row = &b"1,A,5,1,2,3;\n"[..];
     let dir = folder_with(&[("a/data_1_accel_phone.txt", row), ("b/data_1_accel_phone.txt", row)]);
-    let error = read(dir.path(), None).unwrap_err().to_string();
+    let error = read(dir.path(), &ReadOptions::default()).unwrap_err().to_string();
     assert!(error.contains("`a/` and in `b/`"), "{error}");
 }
 

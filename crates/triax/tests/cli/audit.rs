@@ -190,7 +190,7 @@ fn a_run_is_audited_with_the_scaler_that_it_used() {
 
     let path = folder.path().join("run/last.safetensors");
     let mut file = WeightFile::read(&path).unwrap();
-    let corpus = triax_data::read(&folder.path().join("data.csv"), None).unwrap();
+    let corpus = triax_data::read(&folder.path().join("data.csv"), &triax_data::ReadOptions::default()).unwrap();
     let windows = cut(&corpus, 32, 16).unwrap();
     let all: Vec<u32> = (0..windows.len() as u32).collect();
     file.scaler = Some(fit_scaler(&windows.values, &all, 32, 3));

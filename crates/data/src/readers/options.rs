@@ -1,0 +1,81 @@
+//! What a user may say about a source that the source does not say itself.
+
+use super::Format;
+use crate::{DataError, Role};
+use serde::{Deserialize, Serialize};
+
+/// How to read recordings. By default everything is found in the source, and rows need a subject and an activity.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ReadOptions {
+    /// The format. By default it is found from content and layout.
+    pub format: Option<Format>,
+    /// Names of the channels, in the order in which they are wanted. By default every column that can be a channel.
+    pub channels: Vec<String>,
+    /// Columns with a role of their own, whatever they are called.
+    pub map: Vec<(String, MappedRole)>,
+    /// Regular expression whose first group finds the subject in the name of a file, or of the folder that it lies in.
+    pub subject_from: Option<String>,
+    /// What stands for a value that is missing.
+    pub fill: Fill,
+    /// Time missing between two rows, in nominal intervals, above which a recording ends. By default [`crate::GAP`].
+    pub gap: Option<f64>,
+    /// Names of subjects or activities, and what to call them.
+    pub rename: Vec<(String, String)>,
+    /// Whether names of subjects or activities that differ only in case, spaces or leading zeros are one.
+    pub merge: bool,
+    /// Whether rows may lack a subject or an activity, as in recordings that are only predicted.
+    pub unlabelled: bool,
+    /// Whether each recording keeps the timestamps of its rows as they were written.
+    pub keep_stamps: bool,
+}
+
+/// What a column that the user names is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MappedRole {
+    /// Subject, activity, channel or nothing; or time in a unit that follows from the values.
+    As(Role),
+    /// Time in a unit of this many to a second.
+    TimePerSecond(u32),
+}
+
+/// What stands for a value that is missing in a row.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Fill {
+    /// Nothing: the row is left out.
+    #[default]
+    None,
+    /// The last value before it in the same recording.
+    Previous,
+}
+
+impl ReadOptions {
+    /// The defaults, for a named format.
+    pub fn of_format(format: Format) -> Self {
+        Self { format: Some(format), ..Self::default() }
+    }
+}
+
+impl std::str::FromStr for MappedRole {
+    type Err = DataError;
+
+    fn from_str(name: &str) -> Result<Self, DataError> {
+        Ok(match name.trim().to_ascii_lowercase().as_str() {
+            "subject" => Self::As(Role::Subject),
+            "activity" => Self::As(Role::Activity),
+            "time" | "timestamp" => Self::As(Role::Time),
+            "channel" => Self::As(Role::Channel),
+            "nothing" | "none" => Self::As(Role::LeftOut),
+            "time_s" | "timestamp_s" => Self::TimePerSecond(1),
+            "time_ms" | "timestamp_ms" => Self::TimePerSecond(1_000),
+            "time_us" | "timestamp_us" => Self::TimePerSecond(1_000_000),
+            "time_ns" | "timestamp_ns" => Self::TimePerSecond(1_000_000_000),
+            _ => {
+                return Err(DataError::request(
+                    format!("A column cannot be read as `{name}`"),
+                    "Roles: subject, activity, timestamp (or timestamp_s, _ms, _us, _ns), channel, nothing.",
+                ));
+            }
+        })
+    }
+}
