@@ -48,6 +48,13 @@ impl Stamps {
         self.ends.push(self.text.len() as u32);
     }
 
+    /// The timestamps of these rows, in this order.
+    pub(crate) fn select(&self, rows: impl IntoIterator<Item = usize>) -> Self {
+        let mut selected = Self::default();
+        rows.into_iter().for_each(|row| selected.push(self.get(row).unwrap_or_default()));
+        selected
+    }
+
     /// The timestamp of `row`.
     pub fn get(&self, row: usize) -> Option<&str> {
         let end = *self.ends.get(row)? as usize;

@@ -44,6 +44,14 @@ impl DataError {
         Self::Malformed { place: place.to_string(), problem: problem.to_string(), remedy: remedy.to_string() }
     }
 
+    /// Where and what the problem is, without what to do about it.
+    pub(crate) fn in_brief(&self) -> String {
+        match self {
+            Self::Malformed { place, problem, .. } => format!("{place}: {problem}"),
+            other => other.to_string(),
+        }
+    }
+
     pub(crate) fn request(problem: impl ToString, remedy: impl ToString) -> Self {
         Self::Request { problem: problem.to_string(), remedy: remedy.to_string() }
     }

@@ -4,7 +4,7 @@
 //!
 //! 1. [`fetch()`] downloads a public data set, verifies and unpacks it.
 //! 2. [`read`] turns a file, folder or archive into a [`Corpus`] of uninterrupted [`Recording`]s, with an account of what it
-//!    mended ([`RepairLog`]). [`synthetic()`] makes a corpus without any file, and [`CsvRows`] reads rows that are still
+//!    mended ([`RepairLog`]). [`synthetic()`] makes a corpus without any file, and [`Rows`] reads rows that are still
 //!    arriving.
 //! 3. [`Corpus::select_activities`] chooses the classes; [`Inspection`] reports what the corpus holds.
 //! 4. [`cut`] copies the recordings into [`Windows`] of equal length, once.
@@ -51,7 +51,7 @@ pub use fetch::{DATA_SETS, DataSet, FetchError, FetchOptions, FetchProgress, Fet
 pub use inspect::{Breaks, ChannelRange, ClassCount, Inspection, Sampling};
 pub use notice::Notice;
 pub use per_window::PerWindow;
-pub use readers::{CsvRow, CsvRows, Fill, Format, MappedRole, ReadOptions, read};
+pub use readers::{Fill, Format, MappedRole, ReadOptions, Row, Rows, read};
 pub use repair::{Repair, RepairEntry, RepairLog};
 pub use scale::fit_scaler;
 pub use split::{Fold, Folds, HeldOut, Split, SplitError, SplitPlan, split};

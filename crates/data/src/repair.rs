@@ -15,6 +15,8 @@ pub enum Repair {
     Timestamp,
     /// No timestamp of the source advances: only the order of its rows is known. Counts all rows.
     NoClock,
+    /// A value was missing, and the one before it stands for it. Counts the values.
+    Filled,
     /// A row had too few fields, or an empty one; dropped.
     MissingField,
     /// A row had too many fields; dropped.
@@ -25,12 +27,14 @@ pub enum Repair {
     NonFinite,
     /// A name of a subject or activity was not UTF-8 text; dropped.
     NotText,
+    /// A line among JSON lines was no object; dropped.
+    NotJson,
 }
 
 impl Repair {
     /// Whether the row was dropped; otherwise it was mended and kept.
     pub fn drops_row(self) -> bool {
-        !matches!(self, Self::SplitLine | Self::StrayComma | Self::Timestamp | Self::NoClock)
+        !matches!(self, Self::SplitLine | Self::StrayComma | Self::Timestamp | Self::NoClock | Self::Filled)
     }
 }
 
@@ -45,6 +49,8 @@ impl fmt::Display for Repair {
             Self::ExtraField => "too many fields: row dropped",
             Self::NotANumber => "not a number: row dropped",
             Self::NonFinite => "NaN or infinite value: row dropped",
+            Self::Filled => "missing value: the one before it",
+            Self::NotJson => "not a JSON object: row dropped",
             Self::NotText => "name is not UTF-8: row dropped",
         })
     }

@@ -1,453 +1,418 @@
-//! Plain CSV: `subject,activity,timestamp,x,y,z` with a header.
+//! Tables in text: CSV in any dialect, and JSON lines.
 //!
-//! - Columns may stand in any order; `subject`, `activity` and `timestamp` (or `time`) are known by name, whatever the
-//!   case. Every other column is a channel, in the order of the header; a column without a name (a table's index, as
-//!   pandas writes it) is ignored.
-//! - The timestamp is optional. Its unit is in its name (`timestamp_s`, `_ms`, `_us`, `_ns`), or follows from the
-//!   median step between rows: up to 1 means seconds, up to a thousand milliseconds, up to a million microseconds,
-//!   from there nanoseconds.
-//! - Fields are separated by commas and may be quoted; a row is a line. Blank lines are skipped.
+//! - Columns may stand in any order. Those of subject, activity and time are known by name ([`Columns`]), and every other
+//!   column of numbers is a channel, unless its content shows that it is none ([`super::content`]). The user may say
+//!   otherwise of each ([`ReadOptions`]).
+//! - The time is optional. Its unit is in its name, or follows from the values.
+//! - Of several files each is a part of the same data: channels are matched by name.
 //!
-//! [`CsvRows`] reads rows one by one as they arrive, for data that is still being recorded.
+//! [`Rows`] reads rows one by one as they arrive, for data that is still being recorded.
 
-use super::ReadOptions;
+use std::io::BufRead;
+
+use regex_lite::Regex;
+
+use super::columns::Columns;
+use super::names::Naming;
+use super::options::{Fill, ReadOptions};
+use super::shown;
 use super::source::{Source, extension};
-use super::table::{SourceInfo, Table, timestamp, value};
-use crate::{Corpus, DataError, Repair};
-use std::io::{BufRead, Read};
-use std::ops::Range;
+use super::table::{RowHead, SourceInfo, Table};
+use super::text::{Fields, RawRow, RawRows, timestamp, value};
+use crate::{Corpus, DataError, Notice, Repair};
 
 pub(crate) const LOOKS_FOR: &str =
-    "a CSV file (or a folder of them) with the header `subject,activity,timestamp,x,y,z`";
+    "a CSV file (or a folder of them) with the header `subject,activity,timestamp,x,y,z`, or JSON lines of these";
 const EXPECTED: &str = "subject,activity,timestamp,x,y,z";
+/// Extensions of files that are tables, before any `.gz`.
+const EXTENSIONS: [&str; 5] = ["csv", "tsv", "jsonl", "ndjson", "txt"];
 
-/// A line longer than this is no row of sensor values.
-const MAX_LINE: u64 = 1 << 20;
-
-const UNITS: [(&str, f64); 4] = [("_s", 1.0), ("_ms", 1e3), ("_us", 1e6), ("_ns", 1e9)];
-
-/// One row of a CSV stream.
+/// One row of a stream.
 #[derive(Clone, Debug, PartialEq)]
-pub struct CsvRow {
+pub struct Row {
     /// Its line, from 1.
     pub line: usize,
     /// The subject, where there is such a column.
     pub subject: Option<String>,
     /// The activity, where there is such a column.
     pub activity: Option<String>,
-    /// The timestamp as written, in the stream's own unit, where there is such a column.
+    /// The timestamp in the stream's own unit, where there is such a column; `None` where it is empty.
     pub time: Option<f64>,
+    /// The timestamp as it was written.
+    pub stamp: Option<String>,
     /// A finite value for each channel.
     pub values: Vec<f32>,
 }
 
-/// Rows of a CSV stream, header first, each as soon as its line is complete. Only the channels are needed; a subject,
-/// an activity and a timestamp are given where the stream has them. A bad row is an error that names its line; the next call
+/// Rows of a stream, header first, each as soon as its line is complete. Only the channels are needed; a subject, an
+/// activity and a timestamp are given where the stream has them. A bad row is an error that names its line; the next call
 /// continues with the row after it.
-pub struct CsvRows<R> {
-    reader: R,
-    name: String,
-    header: Header,
-    buffer: Vec<u8>,
-    fields: Vec<Range<usize>>,
-    values: Vec<f32>,
-    line: usize,
-    ended: bool,
+pub struct Rows<'a> {
+    rows: RawRows<'a>,
+    columns: Columns,
+    fill: Fill,
+    subjects: Naming,
+    activities: Naming,
+    /// The last row that was complete.
+    last: Option<Row>,
 }
 
-/// The role of each column.
-struct Header {
-    width: usize,
-    subject: Option<usize>,
-    activity: Option<usize>,
-    time: Option<usize>,
-    /// Divides timestamps into seconds, when the header names their unit.
-    divisor: Option<f64>,
-    channel_columns: Vec<usize>,
-    channels: Vec<String>,
-}
-
-impl Header {
-    fn parse(fields: &[&str], place: &str) -> Result<Self, DataError> {
-        let bad = |problem: String, remedy: &str| Err(DataError::malformed(place, problem, remedy));
-        let mut header = Self {
-            width: fields.len(),
-            subject: None,
-            activity: None,
-            time: None,
-            divisor: None,
-            channel_columns: Vec::new(),
-            channels: Vec::new(),
-        };
-        if fields.iter().all(|field| field.parse::<f64>().is_ok()) {
-            return bad(
-                format!("the first line holds numbers (`{}`), not the names of the columns", shown(&fields.join(","))),
-                "Put a header like `subject,activity,timestamp,x,y,z` above the rows",
-            );
-        }
-        if let [only] = fields
-            && let Some(separator) = [';', '\t'].into_iter().find(|separator| only.contains(*separator))
-        {
-            return bad(format!("columns are separated by {separator:?}"), "Save the file with commas");
-        }
-        for (column, name) in fields.iter().enumerate() {
-            let lower = name.to_ascii_lowercase();
-            let slot = match lower.as_str() {
-                "" => continue,
-                "subject" => &mut header.subject,
-                "activity" => &mut header.activity,
-                lower if is_time(lower).is_some() => {
-                    header.divisor = is_time(lower).flatten();
-                    &mut header.time
-                }
-                _ if header.channels.iter().any(|known| known == name) => {
-                    return bad(format!("the header names `{}` twice", shown(name)), "Give each column its own name");
-                }
-                _ => {
-                    header.channels.push((*name).to_owned());
-                    header.channel_columns.push(column);
-                    continue;
-                }
-            };
-            if slot.replace(column).is_some() {
-                return bad(format!("the header names `{lower}` twice"), "Give each column its own name");
-            }
-        }
-        if header.channels.is_empty() {
-            return bad(
-                format!("the header `{}` names no channel", shown(&fields.join(","))),
-                "Add the sensor's columns, for example `x,y,z`",
-            );
-        }
-        Ok(header)
-    }
-}
-
-/// The divisor into seconds of a time column, `Some(None)` when its name leaves the unit open.
-fn is_time(name: &str) -> Option<Option<f64>> {
-    let unit = name.strip_prefix("timestamp").or_else(|| name.strip_prefix("time"))?;
-    if unit.is_empty() {
-        return Some(None);
-    }
-    UNITS.iter().find(|(suffix, _)| *suffix == unit).map(|(_, divisor)| Some(*divisor))
-}
-
-/// A row in the reader's buffers.
-pub(crate) struct RowView<'a> {
-    buffer: &'a [u8],
-    fields: &'a [Range<usize>],
-    /// The timestamp as written.
-    pub time: Option<f64>,
-    /// A finite value for each channel.
-    pub values: &'a [f32],
-    /// Whether it ends in commas that the header does not ask for.
-    pub surplus: bool,
-}
-
-impl<'a> RowView<'a> {
-    fn field(&self, column: usize) -> &'a [u8] {
-        &self.buffer[self.fields[column].clone()]
-    }
-}
-
-/// A defect of a row.
-struct Fault {
-    kind: Repair,
-    column: Option<usize>,
-}
-
-impl From<Repair> for Fault {
-    fn from(kind: Repair) -> Self {
-        Self { kind, column: None }
-    }
-}
-
-impl<R: BufRead> CsvRows<R> {
+impl<'a> Rows<'a> {
     /// Reads the header of `reader`; messages call the stream `name`.
     ///
     /// # Errors
     /// No header, one without channels or with a name twice, or a failing stream.
-    pub fn new(reader: R, name: &str) -> Result<Self, DataError> {
-        let nothing = Header {
-            width: 0,
-            subject: None,
-            activity: None,
-            time: None,
-            divisor: None,
-            channel_columns: Vec::new(),
-            channels: Vec::new(),
-        };
-        let mut rows = Self {
-            reader,
-            name: name.to_owned(),
-            header: nothing,
-            buffer: Vec::new(),
-            fields: Vec::new(),
-            values: Vec::new(),
-            line: 0,
-            ended: false,
-        };
-        let remedy = "Give CSV text with a header like `subject,activity,timestamp,x,y,z`";
-        if !rows.next_line()? {
-            return Err(DataError::malformed(name, "nothing to read", remedy));
-        }
-        let place = format!("{name}:{}", rows.line);
-        if rows.buffer.starts_with(b"\xEF\xBB\xBF") {
-            rows.buffer.drain(..3);
-        }
-        rows.split_fields();
-        let text = match std::str::from_utf8(&rows.buffer) {
-            Ok(text) if !text.contains('\0') => text,
-            _ => return Err(DataError::malformed(place, "binary data, not text", remedy)),
-        };
-        let fields: Vec<&str> = rows.fields.iter().map(|range| &text[range.clone()]).collect();
-        rows.header = Header::parse(&fields, &place)?;
-        Ok(rows)
+    pub fn new(reader: impl BufRead + 'a, name: &str, options: &ReadOptions) -> Result<Self, DataError> {
+        let options = ReadOptions { unlabelled: true, ..options.clone() };
+        let (rows, columns) = open(reader, name, &options)?;
+        let (subjects, activities) = (Naming::new(&options), Naming::new(&options));
+        Ok(Self { rows, columns, fill: options.fill, subjects, activities, last: None })
     }
 
-    /// Names of the channels, in the order of [`CsvRow::values`].
+    /// Names of the channels, in the order of [`Row::values`].
     pub fn channels(&self) -> &[String] {
-        &self.header.channels
+        &self.columns.channels
     }
 
     /// Whether there is a column of timestamps.
     pub fn has_times(&self) -> bool {
-        self.header.time.is_some()
+        self.columns.time.is_some()
     }
 
-    /// Reads the next line that is not blank; false at the end.
-    fn next_line(&mut self) -> Result<bool, DataError> {
-        while !self.ended {
-            self.buffer.clear();
-            self.line += 1;
-            let line = (&mut self.reader).take(MAX_LINE).read_until(b'\n', &mut self.buffer);
-            let length = line.map_err(|error| {
-                self.ended = true;
-                DataError::io(&self.name, error)
-            })?;
-            if length == 0 {
-                self.ended = true;
-            } else if length as u64 == MAX_LINE {
-                self.ended = true;
-                let place = format!("{}:{}", self.name, self.line);
-                return Err(DataError::malformed(
-                    place,
-                    "a line of more than a mebibyte",
-                    "Give CSV text, a row a line",
-                ));
-            } else if !self.buffer.trim_ascii().is_empty() {
-                return Ok(true);
+    /// How many units of the timestamps are a second, where their column says so.
+    pub fn per_second(&self) -> Option<f64> {
+        self.columns.per_second
+    }
+
+    /// What the user should know of how the text was read.
+    pub fn notice(&self) -> Option<Notice> {
+        self.rows.notice()
+    }
+
+    fn row(&mut self) -> Option<Result<Row, DataError>> {
+        let width = self.rows.names.len();
+        let name = self.rows.name().to_owned();
+        let (line, row) = match self.rows.next() {
+            Err(error) => return Some(Err(error)),
+            Ok(None) => return None,
+            Ok(Some((line, row))) => (line, row),
+        };
+        let bad = |problem: String| {
+            let remedy = format!("The header asks for {width} fields in each row");
+            Some(Err(DataError::malformed(format!("{name}:{line}"), problem, remedy)))
+        };
+        let fields = match row {
+            RawRow::NotJson => return bad("not a JSON object".to_owned()),
+            RawRow::Fields(fields) => fields,
+        };
+        if let Err(kind) = check_width(fields, width) {
+            return bad(format!("{}: {} instead of {width}", what(kind), fields.len()));
+        }
+        let of_column = |kind, column: usize| {
+            bad(format!("{}: `{}` in column {}", what(kind), shown(fields.text(column)), column + 1))
+        };
+        let text = |column: Option<usize>| column.map(|column| fields.text(column));
+        let subject = text(self.columns.subject).map(|name| self.subjects.call(name));
+        let activity = text(self.columns.activity).map(|name| self.activities.call(name));
+        let time = match self.columns.time.map(|column| (column, timestamp(fields.get(column)))) {
+            None | Some((_, Err(Repair::MissingField))) => None,
+            Some((_, Ok(time))) => Some(time),
+            Some((column, Err(kind))) => return of_column(kind, column),
+        };
+        let before = self
+            .last
+            .as_ref()
+            .filter(|last| self.fill == Fill::Previous && last.subject == subject && last.activity == activity);
+        let mut values = Vec::with_capacity(self.columns.values.len());
+        for (channel, &column) in self.columns.values.iter().enumerate() {
+            match (value(fields.get(column)), before) {
+                (Ok(value), _) => values.push(value),
+                (Err(_), Some(before)) => values.push(before.values[channel]),
+                (Err(kind), None) => return of_column(kind, column),
             }
         }
-        Ok(false)
-    }
-
-    /// Finds the fields of the line, trimmed; quotes are taken off.
-    fn split_fields(&mut self) {
-        self.fields.clear();
-        if self.buffer.contains(&b'"') {
-            self.unquote();
-            return;
+        let stamp = text(self.columns.time).map(str::to_owned);
+        let row = Row { line, subject, activity, time, stamp, values };
+        if self.fill == Fill::Previous {
+            self.last = Some(row.clone());
         }
-        let mut start = 0;
-        for field in self.buffer.split(|byte| *byte == b',') {
-            let end = start + field.len();
-            let left = field.len() - field.trim_ascii_start().len();
-            let length = field.trim_ascii().len();
-            self.fields.push(start + left..start + left + length);
-            start = end + 1;
-        }
-    }
-
-    fn unquote(&mut self) {
-        let line = self.buffer.clone();
-        let mut record = ::csv::ByteRecord::new();
-        let mut reader = ::csv::ReaderBuilder::new()
-            .has_headers(false)
-            .flexible(true)
-            .trim(::csv::Trim::All)
-            .from_reader(line.trim_ascii());
-        // Reading from memory cannot fail, and a ragged record is found out by its width.
-        let _ = reader.read_byte_record(&mut record);
-        self.buffer.clear();
-        for field in &record {
-            let start = self.buffer.len();
-            self.buffer.extend_from_slice(field);
-            self.fields.push(start..self.buffer.len());
-        }
-    }
-
-    fn field(&self, column: usize) -> &[u8] {
-        &self.buffer[self.fields[column].clone()]
-    }
-
-    /// Calls `visit` with the line and the row, not copied, or the reason why the row cannot be used.
-    pub(crate) fn for_each_row(
-        &mut self,
-        mut visit: impl FnMut(usize, Result<RowView<'_>, Repair>),
-    ) -> Result<(), DataError> {
-        while self.next_line()? {
-            let row = self.parse_row().map_err(|fault| fault.kind).map(|time| RowView {
-                buffer: &self.buffer,
-                fields: &self.fields,
-                time,
-                values: &self.values,
-                surplus: self.fields.len() > self.header.width,
-            });
-            visit(self.line, row);
-        }
-        Ok(())
-    }
-
-    /// Splits the line and reads its channels into `self.values`; gives the timestamp.
-    fn parse_row(&mut self) -> Result<Option<f64>, Fault> {
-        self.split_fields();
-        let Header { width, channel_columns, time, .. } = &self.header;
-        if self.fields.len() < *width {
-            return Err(Repair::MissingField.into());
-        }
-        if self.fields[*width..].iter().any(|surplus| !surplus.is_empty()) {
-            return Err(Repair::ExtraField.into());
-        }
-        let mut values = std::mem::take(&mut self.values);
-        values.clear();
-        for &column in channel_columns {
-            let parsed = value(self.field(column)).map_err(|kind| Fault { kind, column: Some(column) });
-            match parsed {
-                Ok(parsed) => values.push(parsed),
-                Err(fault) => {
-                    self.values = values;
-                    return Err(fault);
-                }
-            }
-        }
-        self.values = values;
-        time.map(|column| timestamp(self.field(column)).map_err(|kind| Fault { kind, column: Some(column) }))
-            .transpose()
-    }
-
-    fn owned(&self, column: Option<usize>) -> Result<Option<String>, Fault> {
-        let Some(column) = column else { return Ok(None) };
-        let text = std::str::from_utf8(self.field(column));
-        Ok(Some(text.map_err(|_| Fault { kind: Repair::NotText, column: Some(column) })?.to_owned()))
-    }
-
-    fn owned_row(&mut self) -> Result<CsvRow, Fault> {
-        let time = self.parse_row()?;
-        Ok(CsvRow {
-            line: self.line,
-            subject: self.owned(self.header.subject)?,
-            activity: self.owned(self.header.activity)?,
-            time,
-            values: self.values.clone(),
-        })
-    }
-
-    fn explain(&self, fault: &Fault) -> DataError {
-        let place = format!("{}:{}", self.name, self.line);
-        let what = match fault.kind {
-            Repair::MissingField => "a missing field",
-            Repair::ExtraField => "too many fields",
-            Repair::NonFinite => "a value that is NaN or infinite",
-            Repair::NotText => "a name that is not UTF-8",
-            _ => "a field that is not a number",
-        };
-        let problem = match fault.column {
-            Some(column) => format!("{what}: `{}` in column {}", lossy(self.field(column)), column + 1),
-            None => format!("{what}: {} instead of {}", self.fields.len(), self.header.width),
-        };
-        DataError::malformed(place, problem, format!("The header asks for {} fields in each row", self.header.width))
+        Some(Ok(row))
     }
 }
 
-impl<R: BufRead> Iterator for CsvRows<R> {
-    type Item = Result<CsvRow, DataError>;
+impl Iterator for Rows<'_> {
+    type Item = Result<Row, DataError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        match self.next_line() {
-            Err(error) => Some(Err(error)),
-            Ok(false) => None,
-            Ok(true) => Some(self.owned_row().map_err(|fault| self.explain(&fault))),
-        }
+        self.row()
+    }
+}
+
+fn open<'a>(reader: impl BufRead + 'a, name: &str, options: &ReadOptions) -> Result<(RawRows<'a>, Columns), DataError> {
+    let rows = RawRows::new(reader, name, &options.columns, |names| Columns::is_header(names, options))?;
+    let columns = Columns::new(&rows.names, options, &format!("{name}:{}", rows.header_line.max(1)))?;
+    Ok((rows, columns))
+}
+
+/// Refuses a row that has not one field for each column. Commas with nothing between them may follow.
+pub(super) fn check_width(fields: &Fields, width: usize) -> Result<(), Repair> {
+    if fields.len() < width {
+        return Err(Repair::MissingField);
+    }
+    match (width..fields.len()).all(|surplus| fields.get(surplus).is_empty()) {
+        true => Ok(()),
+        false => Err(Repair::ExtraField),
+    }
+}
+
+fn what(kind: Repair) -> &'static str {
+    match kind {
+        Repair::MissingField => "a missing field",
+        Repair::ExtraField => "too many fields",
+        Repair::NonFinite => "a value that is NaN or infinite",
+        _ => "a field that is not a number",
     }
 }
 
 pub(crate) fn try_read(source: &Source, options: &ReadOptions) -> Result<Option<Corpus>, DataError> {
     let names: Vec<&str> = match source.single() {
-        Some(name) => {
-            let header = source.first_line(name)?.unwrap_or_default().to_ascii_lowercase();
-            let known = header.split(',').any(|field| matches!(field.trim(), "activity" | "subject"));
-            if !(options.format.is_some() || known || extension(name) == "csv") {
-                return Ok(None);
-            }
+        Some(name) if options.format.is_some() || is_table(name, &["txt"]) || looks_like_one(source, name)? => {
             vec![name]
         }
-        None => source.names().filter(|name| extension(name) == "csv").collect(),
+        Some(_) => return Ok(None),
+        None => source.names().filter(|name| is_table(name, &["txt"])).collect(),
     };
-    let mut table: Option<Table> = None;
-    let mut first_header: Option<Header> = None;
-    for name in names {
-        let text = source.read(name)?;
-        let mut rows = CsvRows::new(&text[..], &source.place(name))?;
-        let place = format!("{}:{}", rows.name, rows.line);
-        let (subject, activity) =
-            (required(rows.header.subject, "subject", &place)?, required(rows.header.activity, "activity", &place)?);
-        let table = table.get_or_insert_with(|| Table::new(rows.channels().to_vec(), rows.has_times()));
-        if let Some(first) = &first_header
-            && (first.channels != rows.header.channels
-                || first.time.is_some() != rows.has_times()
-                || first.divisor != rows.header.divisor)
-        {
+    if names.is_empty() {
+        return Ok(None);
+    }
+    let subject_from = options.subject_from.as_deref().map(subject_pattern).transpose()?;
+    let mut notices = Vec::new();
+    let files = find_files(source, &names, options, subject_from.as_ref(), &mut notices)?;
+    let channels = common_channels(&files, &mut notices);
+    let first = &files[0];
+    let has_times = first.columns.time.is_some();
+    let mut table = Table::new(channels.clone(), has_times);
+    if options.keep_stamps {
+        table.keep_stamps();
+    }
+    for file in &files {
+        let values: Vec<usize> = channels.iter().filter_map(|name| file.column_of(name)).collect();
+        if file.columns.time.is_some() != has_times || file.columns.per_second != first.columns.per_second {
+            let clock = |file: &TableFile| {
+                file.columns
+                    .time
+                    .map_or("no clock".to_owned(), |at| format!("the clock `{}`", shown(&file.columns.all[at].name)))
+            };
             return Err(DataError::malformed(
-                place,
-                format!("its channels ({}) are not those of the first file", rows.channels().join(", ")),
-                "Name a folder whose CSV files all have the same columns",
+                source.place(&file.name),
+                format!("it has {}, and {} has {}", clock(file), first.name, clock(first)),
+                "Give all files the same clock, or read them apart",
             ));
         }
-        table.start_file(name);
-        rows.for_each_row(|line, row| {
-            let pushed = row.and_then(|row| {
-                let (subject, activity) = (row.field(subject), row.field(activity));
-                table.push(line, subject, activity, row.time.unwrap_or(0.0), row.values)?;
-                Ok(row.surplus)
-            });
-            match pushed {
-                Err(kind) => table.record(kind, line),
-                Ok(true) => table.record(Repair::StrayComma, line),
-                Ok(false) => {}
-            }
-        })?;
-        first_header.get_or_insert(rows.header);
+        if values.len() < channels.len() {
+            return Err(DataError::malformed(
+                source.place(&file.name),
+                format!(
+                    "its channels ({}) are not those of {} ({})",
+                    file.columns.channels.join(", "),
+                    first.name,
+                    first.columns.channels.join(", ")
+                ),
+                "Name a folder whose files have the same columns, or choose common ones with --channels",
+            ));
+        }
+        read_file(source, file, &values, options, &mut table, &mut notices)?;
     }
-    let (Some(table), Some(header)) = (table, first_header) else { return Ok(None) };
+    let mut columns = files.into_iter().next().expect("there is at least one").columns;
+    let kept = |name: &String| channels.contains(name);
+    columns.named = std::iter::zip(&columns.channels, &columns.named)
+        .filter(|(name, _)| kept(name))
+        .map(|(_, named)| *named)
+        .collect();
+    columns.values =
+        std::iter::zip(&columns.channels, &columns.values).filter(|(name, _)| kept(name)).map(|(_, at)| *at).collect();
+    columns.channels = channels;
     let corpus = table.into_corpus(SourceInfo {
         label: source.label(),
         name: source.stem(),
         expected: EXPECTED,
         activity_name: |_| None,
-        divisor: header.divisor,
+        divisor: columns.per_second,
         rate_hz: None,
+        options,
+        columns: Some(columns),
+        notices,
     })?;
     Ok(Some(corpus))
 }
 
-fn required(column: Option<usize>, name: &str, place: &str) -> Result<usize, DataError> {
-    column.ok_or_else(|| {
-        DataError::malformed(
-            place,
-            format!("the header has no column `{name}`"),
-            format!("Expected `{EXPECTED}`, in any order; rename the column that holds the {name}, or add one"),
+/// Whether a file is a table by its name.
+fn is_table(name: &str, except: &[&str]) -> bool {
+    let name = name.to_ascii_lowercase();
+    let extension = extension(name.strip_suffix(".gz").unwrap_or(&name));
+    EXTENSIONS.contains(&extension.as_str()) && !except.contains(&extension.as_str())
+}
+
+/// Whether the first line of a file of another name is a header with an activity or subject.
+fn looks_like_one(source: &Source, name: &str) -> Result<bool, DataError> {
+    let head = source.head(name)?;
+    let known = |names: &[String]| names.len() > 1 && Columns::is_header(names, &ReadOptions::default());
+    let rows = RawRows::new(&head[..], name, &[], known);
+    Ok(rows.is_ok_and(|rows| known(&rows.names)))
+}
+
+fn subject_pattern(pattern: &str) -> Result<Regex, DataError> {
+    Regex::new(pattern).map_err(|error| {
+        DataError::request(
+            format!("`{pattern}` is no regular expression ({error})"),
+            r"Put brackets around what is the subject: `name_(\d+)`.",
         )
     })
 }
 
-/// Text of a file as it may stand in a message: short, and without control characters.
-pub(crate) fn shown(text: &str) -> String {
-    let short: String = text.chars().take(60).collect();
-    let ellipsis = if short.len() < text.len() { "…" } else { "" };
-    format!("{}{ellipsis}", short.escape_debug())
+/// A file of a table, and what its columns are.
+struct TableFile {
+    name: String,
+    columns: Columns,
+    /// The subject of all its rows, where its name says it.
+    subject: Option<String>,
 }
 
-fn lossy(bytes: &[u8]) -> String {
-    shown(&String::from_utf8_lossy(bytes))
+impl TableFile {
+    /// The column of a channel, in any case.
+    fn column_of(&self, channel: &str) -> Option<usize> {
+        let at = self.columns.channels.iter().position(|name| name.to_lowercase() == channel.to_lowercase())?;
+        Some(self.columns.values[at])
+    }
+}
+
+/// Reads the headers. A file among others that is no recording is left out, with a warning.
+fn find_files(
+    source: &Source,
+    names: &[&str],
+    options: &ReadOptions,
+    subject_from: Option<&Regex>,
+    notices: &mut Vec<Notice>,
+) -> Result<Vec<TableFile>, DataError> {
+    let (mut files, mut first_error) = (Vec::new(), None);
+    for name in names {
+        match find_file(source, name, options, subject_from) {
+            Ok(file) => files.push(file),
+            Err(error @ DataError::Malformed { .. }) => {
+                if names.len() > 1 {
+                    notices.push(Notice::Warning(format!("left out: {}", error.in_brief())));
+                }
+                first_error.get_or_insert(error);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    match first_error {
+        Some(error) if files.is_empty() => Err(error),
+        _ => Ok(files),
+    }
+}
+
+fn find_file(
+    source: &Source,
+    name: &str,
+    options: &ReadOptions,
+    subject_from: Option<&Regex>,
+) -> Result<TableFile, DataError> {
+    let place = source.place(name);
+    let (rows, columns) = open(source.reader(name)?, &place, options)?;
+    let header = format!("{place}:{}", rows.header_line.max(1));
+    let subject = match subject_from {
+        None => None,
+        Some(pattern) => {
+            let found = pattern.captures(name).and_then(|found| found.get(1).or(found.get(0)));
+            let Some(found) = found.filter(|found| !found.as_str().is_empty()) else {
+                let problem = format!("its name does not have what --subject-from `{pattern}` looks for");
+                return Err(DataError::malformed(place, problem, "Give a pattern that all names have"));
+            };
+            Some(found.as_str().to_owned())
+        }
+    };
+    let missing = |role: &str, more: &str| {
+        let remedy = format!(
+            "Expected `{EXPECTED}`, in any order. Say which column it is with --map 'COLUMN={role}'{more}, or add one"
+        );
+        DataError::malformed(&header, format!("the header has no column `{role}`"), remedy)
+    };
+    if !options.unlabelled && columns.subject.is_none() && subject.is_none() {
+        return Err(missing("subject", r", where it is in the file's name with --subject-from 'name_(\d+)'"));
+    }
+    if !options.unlabelled && columns.activity.is_none() {
+        return Err(missing("activity", ""));
+    }
+    Ok(TableFile { name: name.to_owned(), columns, subject })
+}
+
+/// The channels that all files have, in the order of the first.
+fn common_channels(files: &[TableFile], notices: &mut Vec<Notice>) -> Vec<String> {
+    let first = &files[0];
+    let in_all = |name: &&String| files.iter().all(|file| file.column_of(name).is_some());
+    let common: Vec<String> = first.columns.channels.iter().filter(in_all).cloned().collect();
+    if common.is_empty() {
+        // Reading the next file says what it lacks.
+        return first.columns.channels.clone();
+    }
+    let is_common = |name: &String| common.iter().any(|common| common.to_lowercase() == name.to_lowercase());
+    for file in files {
+        let surplus: Vec<&String> = file.columns.channels.iter().filter(|name| !is_common(name)).collect();
+        if let Some(one) = surplus.first() {
+            notices.push(Notice::Warning(format!(
+                "column `{}` is left out: not all files have it ({} has). --channels says which are wanted.",
+                shown(one),
+                file.name
+            )));
+            break;
+        }
+    }
+    common
+}
+
+fn read_file(
+    source: &Source,
+    file: &TableFile,
+    values: &[usize],
+    options: &ReadOptions,
+    table: &mut Table,
+    notices: &mut Vec<Notice>,
+) -> Result<(), DataError> {
+    let Columns { subject, activity, time, .. } = file.columns;
+    let (mut rows, _) = open(source.reader(&file.name)?, &source.place(&file.name), options)?;
+    let width = rows.names.len();
+    table.start_file(&file.name);
+    while let Some((line, row)) = rows.next()? {
+        let fields = match row {
+            RawRow::Fields(fields) => fields,
+            RawRow::NotJson => {
+                table.record(Repair::NotJson, line);
+                continue;
+            }
+        };
+        let field = |column: Option<usize>| column.map_or(&[][..], |column| fields.get(column));
+        let pushed = check_width(fields, width).and_then(|()| {
+            let subject = file.subject.as_ref().map_or(field(subject), |subject| subject.as_bytes());
+            let activity = field(activity);
+            if !options.unlabelled && (subject.is_empty() || activity.is_empty()) {
+                return Err(Repair::MissingField);
+            }
+            let time = match time.map(|column| timestamp(fields.get(column))) {
+                None | Some(Err(Repair::MissingField)) => f64::NAN,
+                Some(time) => time?,
+            };
+            let stamp = file.columns.time.map_or("", |column| fields.text(column));
+            let head = RowHead { line, subject, activity, time, stamp };
+            table.push_row(head, values.iter().map(|&column| value(fields.get(column))))
+        });
+        match pushed {
+            Err(kind) => table.record(kind, line),
+            Ok(()) if fields.len() > width => table.record(Repair::StrayComma, line),
+            Ok(()) => {}
+        }
+    }
+    notices.extend(rows.notice());
+    Ok(())
 }

@@ -1,19 +1,23 @@
 //! Readers: one file for each format, and the choice among them.
 
+mod columns;
+mod content;
 mod csv;
 mod motionsense;
+mod names;
 mod npy;
 mod npz;
 mod options;
 mod source;
 mod table;
+mod text;
 mod timeline;
 mod uci_har;
 mod wisdm1;
 mod wisdm2;
 mod wisdm_rows;
 
-pub use csv::{CsvRow, CsvRows};
+pub use csv::{Row, Rows};
 pub use options::{Fill, MappedRole, ReadOptions};
 
 use crate::{Corpus, DataError};
@@ -146,18 +150,25 @@ fn read_source(source: &Source, options: &ReadOptions, nesting: usize) -> Result
 fn unknown(source: &Source, format: Option<Format>) -> Result<DataError, DataError> {
     let found = match (source.single(), source.names().next()) {
         (Some(name), _) => match source.first_line(name)? {
-            Some(line) => format!("not a data set that is known here; it begins `{}`", csv::shown(&line)),
+            Some(line) => format!("not a data set that is known here; it begins `{}`", shown(&line)),
             None if source.head(name)?.trim_ascii().is_empty() => "the file is empty".to_owned(),
             None => "binary data of no known format".to_owned(),
         },
         (None, Some(first)) => format!(
             "no data set was found among its {} files (the first is `{}`)",
             source.names().count(),
-            csv::shown(first)
+            shown(first)
         ),
         (None, None) => "nothing lies in it".to_owned(),
     };
     let formats = Format::ALL.into_iter().filter(|candidate| format.is_none_or(|format| format == *candidate));
     let looked: Vec<String> = formats.map(|format| format!("  {format}: {}", format.looks_for())).collect();
     Ok(DataError::malformed(source.label(), found, format!("Looked for\n{}", looked.join("\n"))))
+}
+
+/// Text of a file as it may stand in a message: short, and without control characters.
+pub(crate) fn shown(text: &str) -> String {
+    let short: String = text.chars().take(60).collect();
+    let ellipsis = if short.len() < text.len() { "…" } else { "" };
+    format!("{}{ellipsis}", short.escape_debug())
 }

@@ -5,9 +5,10 @@
 //! it, `gravity + userAcceleration`, in g. There are no timestamps. Each trial is a recording of its own.
 
 use super::ReadOptions;
-use super::csv::CsvRows;
+use super::csv::check_width;
 use super::source::{Source, file_name, folder};
 use super::table::{SourceInfo, Table};
+use super::text::{RawRow, RawRows, value};
 use crate::{Corpus, DataError, Repair};
 
 pub(crate) const LOOKS_FOR: &str = "files `A_DeviceMotion_data/wlk_7/sub_1.csv`";
@@ -25,7 +26,7 @@ const ACTIVITIES: [(&str, &str); 6] = [
     ("wlk", "walking"),
 ];
 
-pub(crate) fn try_read(source: &Source, _options: &ReadOptions) -> Result<Option<Corpus>, DataError> {
+pub(crate) fn try_read(source: &Source, options: &ReadOptions) -> Result<Option<Corpus>, DataError> {
     let mut trials: Vec<(&str, &str, &str)> =
         source.names().filter_map(|name| trial(name).map(|(activity, subject)| (name, activity, subject))).collect();
     // The same trials lie beside it as raw accelerometer and gyroscope; the fused signal is the one to read.
@@ -48,6 +49,10 @@ pub(crate) fn try_read(source: &Source, _options: &ReadOptions) -> Result<Option
         activity_name: |id| ACTIVITIES.iter().find(|(known, _)| *known == id).map(|(_, name)| *name),
         divisor: None,
         rate_hz: Some(RATE_HZ),
+
+        options,
+        columns: None,
+        notices: Vec::new(),
     })?;
     Ok(Some(corpus))
 }
@@ -61,11 +66,11 @@ fn trial(name: &str) -> Option<(&str, &str)> {
 }
 
 fn read_trial(source: &Source, name: &str, activity: &str, subject: &str, table: &mut Table) -> Result<(), DataError> {
-    let text = source.read(name)?;
-    let mut rows = CsvRows::new(&text[..], &source.place(name))?;
+    let mut rows = RawRows::new(source.reader(name)?, &source.place(name), &[], |_| true)?;
+    let width = rows.names.len();
     let column = |part: &str, axis: &str| {
         let wanted = format!("{part}.{axis}");
-        rows.channels().iter().position(|channel| *channel == wanted).ok_or_else(|| {
+        rows.names.iter().position(|channel| *channel == wanted).ok_or_else(|| {
             DataError::malformed(
                 source.place(name),
                 format!("the header has no column `{wanted}`"),
@@ -78,16 +83,19 @@ fn read_trial(source: &Source, name: &str, activity: &str, subject: &str, table:
         *pair = (column("gravity", axis)?, column("userAcceleration", axis)?);
     }
     table.start_file(name);
-    rows.for_each_row(|line, row| {
-        let pushed = row.and_then(|row| {
-            let total = pairs.map(|(gravity, user)| row.values[gravity] + row.values[user]);
-            if total.iter().any(|value| !value.is_finite()) {
-                return Err(Repair::NonFinite);
-            }
-            table.push(line, subject.as_bytes(), activity.as_bytes(), 0.0, &total)
+    while let Some((line, row)) = rows.next()? {
+        let RawRow::Fields(fields) = row else { continue };
+        let total = |(gravity, user): (usize, usize)| match value(fields.get(gravity))? + value(fields.get(user))? {
+            total if total.is_finite() => Ok(total),
+            _ => Err(Repair::NonFinite),
+        };
+        let pushed = check_width(fields, width).and_then(|()| {
+            let values = [total(pairs[0])?, total(pairs[1])?, total(pairs[2])?];
+            table.push(line, subject.as_bytes(), activity.as_bytes(), 0.0, &values)
         });
         if let Err(kind) = pushed {
             table.record(kind, line);
         }
-    })
+    }
+    Ok(())
 }

@@ -11,6 +11,8 @@ pub struct ReadOptions {
     pub format: Option<Format>,
     /// Names of the channels, in the order in which they are wanted. By default every column that can be a channel.
     pub channels: Vec<String>,
+    /// Names of the columns of a text that has no header.
+    pub columns: Vec<String>,
     /// Columns with a role of their own, whatever they are called.
     pub map: Vec<(String, MappedRole)>,
     /// Regular expression whose first group finds the subject in the name of a file, or of the folder that it lies in.

@@ -126,6 +126,11 @@ impl Source {
         }
     }
 
+    /// A reader of a file.
+    pub fn reader(&self, name: &str) -> Result<Box<dyn io::BufRead + '_>, DataError> {
+        Ok(Box::new(Cursor::new(self.read(name)?)))
+    }
+
     /// The whole content of a file.
     pub fn read(&self, name: &str) -> Result<Vec<u8>, DataError> {
         self.read_at_most(name, MAX_MEMBER)

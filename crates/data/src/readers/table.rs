@@ -1,8 +1,16 @@
 //! The table that every row-by-row reader fills, and how it becomes a corpus of recordings.
 
+use super::columns::Columns;
+use super::content::{self, NoChannel, Stretch};
+use super::names::{self, Naming};
+use super::options::{Fill, ReadOptions};
+use super::shown;
 use super::timeline::{self, Run};
-use crate::{Corpus, DataError, Recording, Repair, RepairLog};
-use std::collections::HashMap;
+use crate::{Corpus, DataError, Notice, Recording, Repair, RepairLog, Role, Stamps};
+use std::collections::{HashMap, HashSet};
+
+/// Share of the rows that a column may cost before that is said first and loud.
+const COSTLY: f64 = 0.01;
 
 /// Rows in the order of the files they come from.
 pub(crate) struct Table {
@@ -11,17 +19,35 @@ pub(crate) struct Table {
     activities: Names,
     /// Names of the files, and the first row of each.
     files: Vec<(String, usize)>,
-    rows: Vec<Row>,
+    /// Stretches of rows of one file, subject and activity.
+    runs: Vec<TableRun>,
+    /// Line of each row in its file.
+    lines: Vec<u32>,
+    /// Timestamps in the clock's unit; NaN where there is none.
     times: Option<Vec<f64>>,
+    stamps: Option<Stamps>,
+    /// (row, channel); NaN where `faults` says what was there instead.
     values: Vec<f32>,
+    faults: Vec<Fault>,
+    /// Rows before which others were dropped.
+    torn: Vec<usize>,
     repairs: RepairLog,
 }
 
-struct Row {
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct TableRun {
+    start: usize,
+    file: u32,
     subject: u32,
     activity: u32,
-    file: u32,
-    line: u32,
+}
+
+/// A field that holds no value.
+#[derive(Clone, Copy)]
+struct Fault {
+    row: usize,
+    channel: u32,
+    kind: Repair,
 }
 
 /// What a corpus says about its source beyond the rows of the table.
@@ -38,6 +64,26 @@ pub(crate) struct SourceInfo<'a> {
     pub divisor: Option<f64>,
     /// Documented sampling rate, for a source without times.
     pub rate_hz: Option<f64>,
+    /// The user's wishes.
+    pub options: &'a ReadOptions,
+    /// The columns of a source that does not say what each is; their content has a say in it.
+    pub columns: Option<Columns>,
+    /// What the reader has found out.
+    pub notices: Vec<Notice>,
+}
+
+/// What a row says beside its values.
+pub(crate) struct RowHead<'a> {
+    /// Line of its file, from 1.
+    pub line: usize,
+    /// The subject.
+    pub subject: &'a [u8],
+    /// The activity; empty where nothing is labelled.
+    pub activity: &'a [u8],
+    /// The timestamp in the clock's unit, NaN where there is none. A table without times ignores it.
+    pub time: f64,
+    /// The timestamp as it was written, for a table that keeps it.
+    pub stamp: &'a str,
 }
 
 impl Table {
@@ -47,22 +93,34 @@ impl Table {
             subjects: Names::default(),
             activities: Names::default(),
             files: Vec::new(),
-            rows: Vec::new(),
+            runs: Vec::new(),
+            lines: Vec::new(),
             times: timed.then(Vec::new),
+            stamps: None,
             values: Vec::new(),
+            faults: Vec::new(),
+            torn: Vec::new(),
             repairs: RepairLog::default(),
         }
     }
 
+    /// Keeps timestamps as they were written.
+    pub fn keep_stamps(&mut self) {
+        self.stamps = self.times.is_some().then(Stamps::default);
+    }
+
     /// Rows pushed from now on come from this file.
     pub fn start_file(&mut self, name: &str) {
-        self.files.push((name.to_owned(), self.rows.len()));
+        self.files.push((name.to_owned(), self.lines.len()));
     }
 
     /// Counts a repair, or a row dropped, in the current file.
     pub fn record(&mut self, kind: Repair, line: usize) {
         let file = self.files.last().map_or("", |file| &file.0);
         self.repairs.record(kind, || format!("{file}:{line}"));
+        if kind.drops_row() {
+            self.torn.push(self.lines.len());
+        }
     }
 
     /// Adds a row; `time` is ignored by a table without times.
@@ -74,61 +132,113 @@ impl Table {
         time: f64,
         values: &[f32],
     ) -> Result<(), Repair> {
-        debug_assert_eq!(values.len(), self.channels.len());
         if subject.is_empty() || activity.is_empty() {
             return Err(Repair::MissingField);
         }
-        let (subject, activity) = (self.subjects.index(subject)?, self.activities.index(activity)?);
+        self.push_row(RowHead { line, subject, activity, time, stamp: "" }, values.iter().map(|value| Ok(*value)))
+    }
+
+    /// Adds a row, in which values may be missing: whether that matters is decided when the channels are.
+    pub fn push_row(
+        &mut self,
+        head: RowHead<'_>,
+        values: impl IntoIterator<Item = Result<f32, Repair>>,
+    ) -> Result<(), Repair> {
+        let row = self.lines.len();
+        let (subject, activity) = (self.subjects.index(head.subject)?, self.activities.index(head.activity)?);
         let file = self.files.len().saturating_sub(1) as u32;
-        self.rows.push(Row { subject, activity, file, line: u32::try_from(line).unwrap_or(u32::MAX) });
-        if let Some(times) = &mut self.times {
-            times.push(time);
+        let run = TableRun { start: row, file, subject, activity };
+        if self.runs.last().is_none_or(|last| TableRun { start: row, ..*last } != run) {
+            self.runs.push(run);
         }
-        self.values.extend_from_slice(values);
+        self.lines.push(u32::try_from(head.line).unwrap_or(u32::MAX));
+        if let Some(times) = &mut self.times {
+            times.push(head.time);
+        }
+        if let Some(stamps) = &mut self.stamps {
+            stamps.push(head.stamp);
+        }
+        for (value, channel) in values.into_iter().zip(0..) {
+            self.values.push(value.unwrap_or_else(|kind| {
+                self.faults.push(Fault { row, channel, kind });
+                f32::NAN
+            }));
+        }
+        debug_assert_eq!(self.values.len(), self.lines.len() * self.channels.len());
         Ok(())
     }
 
     /// Cuts the rows into recordings.
-    pub fn into_corpus(mut self, info: SourceInfo) -> Result<Corpus, DataError> {
-        if self.rows.is_empty() {
+    pub fn into_corpus(mut self, mut info: SourceInfo) -> Result<Corpus, DataError> {
+        let n_read = self.lines.len();
+        if let Some(columns) = &mut info.columns {
+            let notices = self.leave_out_columns(columns, info.options)?;
+            info.notices.extend(notices);
+        }
+        let costs = self.costs();
+        self.fill(info.options.fill);
+        self.drop_rows();
+        if self.lines.is_empty() {
             return Err(self.no_rows(&info));
         }
-        let runs = self.runs();
-        let mut starts = vec![false; self.rows.len()];
+        // What costs many rows comes first: nothing else matters as much.
+        info.notices.splice(0..0, costs.into_iter().filter(|_| n_read > 0));
+        info.notices.extend(self.vanished());
+        info.notices.extend(self.rename(info.options)?);
+
+        let runs: Vec<Run> = self.spans().map(|(run, rows)| Run { rows, subject: run.subject as usize }).collect();
+        let mut starts = vec![false; self.lines.len()];
         runs.iter().for_each(|run| starts[run.rows.start] = true);
         let mut times = Vec::new();
         let mut rate_hz = info.rate_hz;
-        if let Some(raw) = self.times.take() {
-            if let Some(timeline) = timeline::resolve(raw, &runs, info.divisor) {
+        let timeline = match self.times.take() {
+            None => None,
+            Some(raw) => {
+                let raw = raw.into_iter().map(|time| if time.is_nan() { 0.0 } else { time }).collect();
+                let timeline = timeline::resolve(raw, &runs, info.divisor);
+                if timeline.is_none() {
+                    for row in 0..self.lines.len() {
+                        self.repairs.record(Repair::NoClock, || place(&self.files, &self.runs, &self.lines, row));
+                    }
+                }
+                timeline
+            }
+        };
+        match timeline {
+            Some(timeline) => {
                 for &row in &timeline.mended {
-                    self.repairs.record(Repair::Timestamp, || place(&self.files, &self.rows[row]));
+                    self.repairs.record(Repair::Timestamp, || place(&self.files, &self.runs, &self.lines, row));
                 }
                 rate_hz = timeline.interval.map(|interval| interval.recip()).or(rate_hz);
                 (times, starts) = (timeline.times, timeline.starts);
-            } else {
-                for row in &self.rows {
-                    self.repairs.record(Repair::NoClock, || place(&self.files, row));
+            }
+            // Without a clock nobody knows how long it took where rows are missing.
+            None => {
+                for &row in &self.torn {
+                    if let Some(start) = starts.get_mut(row) {
+                        *start = true;
+                    }
                 }
             }
         }
 
-        let (classes, class_of) = self.activities.sorted();
+        let unlabelled = self.activities.names.iter().all(String::is_empty);
+        let (classes, class_of) = if unlabelled { (Vec::new(), vec![0]) } else { self.activities.sorted(&self.runs) };
         let n_channels = self.channels.len();
-        let firsts: Vec<usize> = (0..self.rows.len()).filter(|row| starts[*row]).collect();
-        let ends = firsts.iter().skip(1).copied().chain([self.rows.len()]);
-        let recordings = firsts.iter().zip(ends).map(|(&first, end)| {
-            let row = &self.rows[first];
-            Recording {
-                subject: self.subjects.names[row.subject as usize].clone(),
-                class: class_of[row.activity as usize],
+        let mut recordings = Vec::new();
+        for (run, rows) in self.spans() {
+            let firsts: Vec<usize> = rows.clone().filter(|row| starts[*row]).collect();
+            let ends = firsts.iter().skip(1).copied().chain([rows.end]);
+            recordings.extend(firsts.iter().zip(ends).map(|(&first, end)| Recording {
+                subject: self.subjects.names[run.subject as usize].clone(),
+                class: class_of[run.activity as usize],
                 times: times.get(first..end).map(<[f64]>::to_vec).unwrap_or_default(),
-                stamps: None,
+                stamps: self.stamps.as_ref().map(|stamps| stamps.select(first..end)),
                 values: self.values[first * n_channels..end * n_channels].to_vec(),
                 part: None,
-                source: place(&self.files, row),
-            }
-        });
-        let recordings = recordings.collect();
+                source: place(&self.files, &self.runs, &self.lines, first),
+            }));
+        }
         let class_names = classes
             .iter()
             .map(|class| match (info.activity_name)(class) {
@@ -145,24 +255,210 @@ impl Table {
             rate_hz,
             recordings,
             repairs: self.repairs,
-            columns: Vec::new(),
-            notices: Vec::new(),
+            columns: info.columns.map(|columns| columns.all).unwrap_or_default(),
+            notices: info.notices,
             window: None,
             fingerprint: String::new(),
         }
         .with_fingerprint())
     }
 
-    fn runs(&self) -> Vec<Run> {
-        let key = |row: &Row| (row.file, row.subject, row.activity);
-        let mut runs: Vec<Run> = Vec::new();
-        for (at, row) in self.rows.iter().enumerate() {
-            match runs.last_mut() {
-                Some(run) if key(&self.rows[run.rows.start]) == key(row) => run.rows.end = at + 1,
-                _ => runs.push(Run { rows: at..at + 1, subject: row.subject as usize }),
+    /// Each run with its rows.
+    fn spans(&self) -> impl Iterator<Item = (TableRun, std::ops::Range<usize>)> + '_ {
+        let ends = self.runs.iter().skip(1).map(|run| run.start).chain([self.lines.len()]);
+        self.runs.iter().zip(ends).map(|(run, end)| (*run, run.start..end))
+    }
+
+    /// Leaves out the columns whose content is no sensor's, unless the user named them.
+    fn leave_out_columns(&mut self, columns: &mut Columns, options: &ReadOptions) -> Result<Vec<Notice>, DataError> {
+        let n = self.channels.len();
+        let stretches: Vec<Stretch> =
+            self.spans().map(|(run, rows)| Stretch { start: rows.start, end: rows.end, class: run.activity }).collect();
+        let mut counts: HashMap<(u32, Repair), usize> = HashMap::new();
+        for fault in &self.faults {
+            *counts.entry((fault.channel, fault.kind)).or_default() += 1;
+        }
+        let judge = |at: usize| {
+            let n_faults = |kind| counts.get(&(at as u32, kind)).copied().unwrap_or(0);
+            let named = columns.named[at] || self.lines.is_empty();
+            if named { None } else { content::judge(&self.values, n, at, &stretches, n_faults) }
+        };
+        let verdicts: Vec<Option<NoChannel>> = (0..n).map(judge).collect();
+        let mut notices = Vec::new();
+        for why in [NoChannel::TellsClass, NoChannel::Monotone, NoChannel::Describes, NoChannel::Text, NoChannel::Empty]
+        {
+            let of_kind: Vec<usize> = (0..n).filter(|&at| verdicts[at] == Some(why)).collect();
+            let names: Vec<String> = of_kind.iter().map(|&at| format!("`{}`", shown(&self.channels[at]))).collect();
+            for at in of_kind {
+                let column = &mut columns.all[columns.values[at]];
+                (column.role, column.why) = (Role::LeftOut, why.why().to_owned());
+            }
+            let names = match names.as_slice() {
+                [] => continue,
+                [one] => format!("column {one} is left out"),
+                several => format!("columns {} are left out", several.join(", ")),
+            };
+            notices.push(match why {
+                NoChannel::TellsClass => Notice::Warning(format!(
+                    "{names}: it determines the class, so a network would read the answer off it. Name it in --channels if \
+                     it is a sensor all the same."
+                )),
+                _ => Notice::Note(format!("{names}: {}. --channels decides otherwise.", why.why())),
+            });
+        }
+        let kept: Vec<usize> = (0..n).filter(|&at| verdicts[at].is_none()).collect();
+        if kept.is_empty() {
+            let found: Vec<String> =
+                columns.all.iter().map(|column| format!("{} ({})", shown(&column.name), column.why)).collect();
+            return Err(DataError::malformed(
+                self.files.first().map_or("", |file| &file.0),
+                "no column is left that could be a channel",
+                format!("There are: {}. Choose channels with --channels", found.join(", ")),
+            ));
+        }
+        if kept.len() < n {
+            self.keep_channels(&kept);
+        }
+        debug_assert!(options.channels.is_empty() || kept.len() == n, "channels that were chosen stay");
+        Ok(notices)
+    }
+
+    fn keep_channels(&mut self, kept: &[usize]) {
+        let n = self.channels.len();
+        let mut end = 0;
+        for row in 0..self.lines.len() {
+            for &channel in kept {
+                self.values[end] = self.values[row * n + channel];
+                end += 1;
             }
         }
-        runs
+        self.values.truncate(end);
+        self.channels = kept.iter().map(|&at| std::mem::take(&mut self.channels[at])).collect();
+        let new: HashMap<u32, u32> = kept.iter().map(|&at| at as u32).zip(0..).collect();
+        self.faults.retain_mut(|fault| match new.get(&fault.channel) {
+            Some(channel) => {
+                fault.channel = *channel;
+                true
+            }
+            None => false,
+        });
+    }
+
+    /// A warning for each channel for whose sake many rows have to be left out.
+    fn costs(&self) -> Vec<Notice> {
+        let n_rows = self.lines.len();
+        let n_faults = |channel: usize| self.faults.iter().filter(|fault| fault.channel as usize == channel).count();
+        let costly = |channel: &usize| n_faults(*channel) as f64 > COSTLY * n_rows as f64;
+        let costly: Vec<usize> = (0..self.channels.len()).filter(costly).collect();
+        let others: Vec<&str> =
+            (0..self.channels.len()).filter(|at| !costly.contains(at)).map(|at| self.channels[at].as_str()).collect();
+        let without = if others.is_empty() || others.len() > 12 {
+            String::new()
+        } else {
+            format!("--channels {} does without it, ", others.join(","))
+        };
+        let words = |channel: usize| {
+            let (n, name) = (n_faults(channel), shown(&self.channels[channel]));
+            let share = 100.0 * n as f64 / n_rows as f64;
+            Notice::Warning(format!(
+                "channel `{name}` has no value in {n} of {n_rows} rows ({share:.0} %), and costs all of them unless \
+                 something is done: {without}--fill previous carries its last value forward."
+            ))
+        };
+        costly.into_iter().map(words).collect()
+    }
+
+    /// Fills what is missing.
+    fn fill(&mut self, fill: Fill) {
+        if fill == Fill::None {
+            return;
+        }
+        let n = self.channels.len();
+        let mut left = Vec::new();
+        for fault in std::mem::take(&mut self.faults) {
+            let is_first = self.runs.binary_search_by_key(&fault.row, |run| run.start).is_ok();
+            let at = fault.row * n + fault.channel as usize;
+            if is_first || self.values[at - n].is_nan() {
+                left.push(fault);
+            } else {
+                self.values[at] = self.values[at - n];
+                self.repairs.record(Repair::Filled, || place(&self.files, &self.runs, &self.lines, fault.row));
+            }
+        }
+        self.faults = left;
+    }
+
+    /// Drops the rows in which a value is missing.
+    fn drop_rows(&mut self) {
+        if self.faults.is_empty() {
+            return;
+        }
+        let mut dropped = vec![false; self.lines.len()];
+        for fault in std::mem::take(&mut self.faults) {
+            if !std::mem::replace(&mut dropped[fault.row], true) {
+                self.repairs.record(fault.kind, || place(&self.files, &self.runs, &self.lines, fault.row));
+                self.torn.push(fault.row);
+            }
+        }
+        // The new index of each row; of one that is dropped, that of the row after it.
+        let mut n_kept = 0;
+        let mut new = Vec::with_capacity(dropped.len() + 1);
+        for is_dropped in &dropped {
+            new.push(n_kept);
+            n_kept += usize::from(!is_dropped);
+        }
+        new.push(n_kept);
+        let n = self.channels.len();
+        for row in (0..dropped.len()).filter(|row| !dropped[*row]) {
+            self.values.copy_within(row * n..(row + 1) * n, new[row] * n);
+        }
+        self.values.truncate(n_kept * n);
+        retain_rows(&mut self.lines, &dropped);
+        if let Some(times) = &mut self.times {
+            retain_rows(times, &dropped);
+        }
+        if let Some(stamps) = &mut self.stamps {
+            *stamps = stamps.select((0..dropped.len()).filter(|row| !dropped[*row]));
+        }
+        self.torn.iter_mut().for_each(|row| *row = new[*row]);
+        self.runs.iter_mut().for_each(|run| run.start = new[run.start]);
+        self.files.iter_mut().for_each(|(_, first)| *first = new[*first]);
+        let starts: Vec<usize> = self.runs.iter().skip(1).map(|run| run.start).chain([n_kept]).collect();
+        let mut next = starts.iter();
+        self.runs.retain(|run| next.next().is_some_and(|end| run.start < *end));
+    }
+
+    /// A warning for each subject and activity of which no row is left.
+    fn vanished(&self) -> Vec<Notice> {
+        let gone = |kind: &str, names: &Names, id: fn(&TableRun) -> u32| {
+            let left: HashSet<u32> = self.runs.iter().map(id).collect();
+            let gone = (0..names.names.len()).filter(|at| !left.contains(&(*at as u32)));
+            let gone: Vec<String> = gone.map(|at| format!("`{}`", shown(&names.names[at]))).collect();
+            (!gone.is_empty()).then(|| {
+                let names = gone.iter().take(8).cloned().collect::<Vec<_>>().join(", ");
+                Notice::Warning(format!(
+                    "not one row of {kind} {names} can be used, so that {} missing from the data; `triax data inspect` \
+                     says why.",
+                    if gone.len() == 1 { "it is".to_owned() } else { format!("{} of them are", gone.len()) }
+                ))
+            })
+        };
+        let subjects = gone("subject", &self.subjects, |run| run.subject);
+        subjects.into_iter().chain(gone("activity", &self.activities, |run| run.activity)).collect()
+    }
+
+    /// Calls subjects and activities as the user wants, and warns of those that look alike.
+    fn rename(&mut self, options: &ReadOptions) -> Result<Vec<Notice>, DataError> {
+        let there = self.subjects.names.iter().chain(&self.activities.names).map(String::as_str).collect();
+        names::check_rename(options, &there)?;
+        let subject_of = self.subjects.rename(Naming::new(options));
+        let activity_of = self.activities.rename(Naming::new(options));
+        for run in &mut self.runs {
+            (run.subject, run.activity) = (subject_of[run.subject as usize], activity_of[run.activity as usize]);
+        }
+        self.runs.dedup_by(|next, run| TableRun { start: run.start, ..*next } == *run);
+        let alike = [("subjects", &self.subjects), ("activities", &self.activities)];
+        Ok(alike.into_iter().filter_map(|(kind, names)| names::look_alikes(kind, &names.names)).collect())
     }
 
     fn no_rows(&self, info: &SourceInfo) -> DataError {
@@ -183,9 +479,16 @@ impl Table {
     }
 }
 
-fn place(files: &[(String, usize)], row: &Row) -> String {
-    let file = files.get(row.file as usize).map_or("", |file| &file.0);
-    format!("{file}:{}", row.line)
+fn retain_rows<T>(rows: &mut Vec<T>, dropped: &[bool]) {
+    let mut dropped = dropped.iter();
+    rows.retain(|_| dropped.next().is_some_and(|is_dropped| !is_dropped));
+}
+
+/// `file:line` of a row.
+fn place(files: &[(String, usize)], runs: &[TableRun], lines: &[u32], row: usize) -> String {
+    let run = &runs[runs.partition_point(|run| run.start <= row) - 1];
+    let file = files.get(run.file as usize).map_or("", |file| &file.0);
+    format!("{file}:{}", lines[row])
 }
 
 /// Names in the order of first appearance, each known by its index.
@@ -198,19 +501,33 @@ struct Names {
 impl Names {
     fn index(&mut self, name: &[u8]) -> Result<u32, Repair> {
         let name = std::str::from_utf8(name).map_err(|_| Repair::NotText)?;
+        Ok(self.index_of(name))
+    }
+
+    fn index_of(&mut self, name: &str) -> u32 {
         if let Some(&index) = self.index_of.get(name) {
-            return Ok(index);
+            return index;
         }
         let index = self.names.len() as u32;
         self.names.push(name.to_owned());
         self.index_of.insert(name.to_owned(), index);
-        Ok(index)
+        index
     }
 
-    /// The names in the order of classes, and the class of each index.
-    fn sorted(&self) -> (Vec<String>, Vec<u32>) {
-        let classes = sort_classes(self.names.clone());
-        let mut class_of = vec![0; classes.len()];
+    /// Replaces the names, of which several may become one, and gives the new index of each.
+    fn rename(&mut self, mut naming: Naming) -> Vec<u32> {
+        let mut renamed = Self::default();
+        let new = self.names.iter().map(|name| renamed.index_of(&naming.call(name))).collect();
+        *self = renamed;
+        new
+    }
+
+    /// The names in the order of classes that occur in `runs`, and the class of each index.
+    fn sorted(&self, runs: &[TableRun]) -> (Vec<String>, Vec<u32>) {
+        let there: HashSet<u32> = runs.iter().map(|run| run.activity).collect();
+        let there = (0..self.names.len()).filter(|at| there.contains(&(*at as u32)));
+        let classes = sort_classes(there.map(|at| self.names[at].clone()).collect());
+        let mut class_of = vec![0; self.names.len()];
         for (class, name) in classes.iter().enumerate() {
             class_of[self.index_of[name] as usize] = class as u32;
         }
@@ -225,28 +542,4 @@ pub(crate) fn sort_classes(mut names: Vec<String>) -> Vec<String> {
         names.sort_by_key(|name| name.parse::<i64>().unwrap_or(0));
     }
     names
-}
-
-/// A sensor value: finite, in any notation that Rust reads.
-pub(crate) fn value(field: &[u8]) -> Result<f32, Repair> {
-    match number::<f32>(field)? {
-        value if value.is_finite() => Ok(value),
-        _ => Err(Repair::NonFinite),
-    }
-}
-
-/// A timestamp in the unit of the source.
-pub(crate) fn timestamp(field: &[u8]) -> Result<f64, Repair> {
-    match number::<f64>(field)? {
-        time if !time.is_finite() => Err(Repair::NonFinite),
-        time => Ok(time),
-    }
-}
-
-fn number<T: std::str::FromStr>(field: &[u8]) -> Result<T, Repair> {
-    if field.is_empty() {
-        return Err(Repair::MissingField);
-    }
-    let text = std::str::from_utf8(field).map_err(|_| Repair::NotANumber)?;
-    text.parse().map_err(|_| Repair::NotANumber)
 }

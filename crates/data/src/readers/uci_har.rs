@@ -6,7 +6,8 @@
 
 use super::ReadOptions;
 use super::source::{Source, file_name, folder};
-use super::table::{sort_classes, value};
+use super::table::sort_classes;
+use super::text::value;
 use crate::{Corpus, DataError, Part, Recording, Repair, RepairLog};
 use std::collections::BTreeMap;
 

@@ -29,6 +29,10 @@ pub(crate) fn try_read(source: &Source, options: &ReadOptions) -> Result<Option<
         activity_name: |_| None,
         divisor: None,
         rate_hz: None,
+
+        options,
+        columns: None,
+        notices: Vec::new(),
     })?;
     Ok(Some(corpus))
 }

@@ -43,14 +43,14 @@ pub(crate) fn try_read(source: &Source, options: &ReadOptions) -> Result<Option<
         let names: Vec<&str> = source.names().filter(wanted).collect();
         if !names.is_empty() {
             let name = format!("WISDM v2 ({device} {sensor})");
-            return read_files(source, &names, name).map(Some);
+            return read_files(source, &names, name, options).map(Some);
         }
     }
     let Some(name) = source.single() else { return Ok(None) };
     let line = source.first_line(name)?;
     if options.format.is_some() || line.as_deref().and_then(wisdm_rows::activity_of).is_some_and(wisdm_rows::is_letter)
     {
-        return read_files(source, &[name], "WISDM v2".to_owned()).map(Some);
+        return read_files(source, &[name], "WISDM v2".to_owned(), options).map(Some);
     }
     Ok(None)
 }
@@ -61,7 +61,12 @@ fn is_subject_file(name: &str, sensor: &str, device: &str) -> bool {
     subject.and_then(|rest| rest.strip_suffix('_')).is_some_and(|id| id.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-fn read_files(source: &Source, names: &[&str], corpus_name: String) -> Result<Corpus, DataError> {
+fn read_files(
+    source: &Source,
+    names: &[&str],
+    corpus_name: String,
+    options: &ReadOptions,
+) -> Result<Corpus, DataError> {
     if let Some(other) = names.iter().find(|name| folder(name) != folder(names[0])) {
         return Err(DataError::malformed(
             source.label(),
@@ -81,5 +86,9 @@ fn read_files(source: &Source, names: &[&str], corpus_name: String) -> Result<Co
         activity_name: |letter| ACTIVITIES.iter().find(|(known, _)| *known == letter).map(|(_, name)| *name),
         divisor: None,
         rate_hz: None,
+
+        options,
+        columns: None,
+        notices: Vec::new(),
     })
 }

@@ -3,7 +3,8 @@
 //! Version 1.1 was assembled from many uploads. It has rows without a z, several rows on a line, commas with nothing between
 //! them, and rows without their `;`. A row ends at a `;` or at the end of its line.
 
-use super::table::{Table, timestamp, value};
+use super::table::Table;
+use super::text::{timestamp, value};
 use crate::Repair;
 
 pub(crate) const EXPECTED: &str = "33,Jogging,49105962326000,-0.69,12.68,0.50;";

