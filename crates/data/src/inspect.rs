@@ -1,8 +1,11 @@
 //! What a corpus holds, at a glance: the report of `triax data inspect`.
 
-use crate::{Corpus, Part, Recording, RepairLog};
+use crate::{Column, Corpus, Notice, Part, Recording, RepairLog};
 use serde::Serialize;
 use std::fmt;
+
+/// The most columns that the report lists.
+const MAX_COLUMNS: usize = 64;
 
 /// A summary of a corpus, to print or to serialise.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -27,6 +30,10 @@ pub struct Inspection {
     pub classes: Vec<ClassCount>,
     /// Each channel.
     pub channels: Vec<ChannelRange>,
+    /// The columns of a table, and what each was read as.
+    pub columns: Vec<Column>,
+    /// What was decided on reading.
+    pub notices: Vec<Notice>,
     /// Samples a second, when known.
     pub rate_hz: Option<f64>,
     /// How regular the clock is, when there is one.
@@ -120,6 +127,8 @@ impl Inspection {
             subjects: corpus.subjects(),
             classes: class_counts(corpus),
             channels: channel_ranges(corpus),
+            columns: corpus.columns.clone(),
+            notices: corpus.notices.clone(),
             rate_hz: corpus.rate_hz,
             sampling: sampling(corpus),
             gaps,
@@ -226,6 +235,7 @@ impl fmt::Display for Inspection {
             let note = if channel.constant { "  constant" } else { "" };
             writeln!(f, "{:<24} {min:>13.4e} {mean:>13.4e} {max:>13.4e}{note}", shortened(&channel.channel, 24))?;
         }
+        self.fmt_columns(f)?;
         self.fmt_repairs(f)?;
         write!(f, "\nfingerprint  {}", self.fingerprint)
     }
@@ -279,6 +289,22 @@ impl Inspection {
             )?;
         }
         Ok(())
+    }
+
+    /// What else the source has, or what each column is where that does not go without saying.
+    fn fmt_columns(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.columns.is_empty() {
+            return Ok(());
+        }
+        writeln!(f, "\n{:<24} {:<10} because of", "column", "read as")?;
+        for Column { name, role, why } in self.columns.iter().take(MAX_COLUMNS) {
+            let name = if name.is_empty() { "(without a name)".to_owned() } else { shortened(name, 24) };
+            writeln!(f, "{name:<24} {role:<10} {}", shortened(why, 43))?;
+        }
+        match self.columns.len().checked_sub(MAX_COLUMNS) {
+            Some(more @ 1..) => writeln!(f, "and {more} more"),
+            _ => Ok(()),
+        }
     }
 
     fn fmt_repairs(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

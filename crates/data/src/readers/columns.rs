@@ -216,7 +216,7 @@ fn by_name(names: &[String], mapped: &[Option<MappedRole>], chosen: &[usize]) ->
                 return (role, "--map");
             }
             let (role, why) = if names[at].is_empty() {
-                (Role::LeftOut, "no name: a table's index")
+                (Role::LeftOut, "having no name: a table's index")
             } else if Some(at) == subject {
                 (Role::Subject, "its name")
             } else if Some(at) == activity {
@@ -224,11 +224,11 @@ fn by_name(names: &[String], mapped: &[Option<MappedRole>], chosen: &[usize]) ->
             } else if Some(at) == time {
                 (Role::Time, "its name")
             } else if !chosen.is_empty() {
-                (Role::LeftOut, "not among --channels")
+                (Role::LeftOut, "--channels, which lacks it")
             } else if clocks[at].is_some() {
-                (Role::LeftOut, "another clock")
+                (Role::LeftOut, "its name: another clock")
             } else {
-                (Role::Channel, "numbers")
+                (Role::Channel, "its numbers")
             };
             (MappedRole::As(role), why)
         })

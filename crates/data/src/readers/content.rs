@@ -34,11 +34,11 @@ impl NoChannel {
     /// The reason in a few words.
     pub fn why(self) -> &'static str {
         match self {
-            Self::Text => "text",
-            Self::Empty => "empty",
-            Self::Monotone => "never falls or never rises, as a counter or clock",
-            Self::TellsClass => "determines the class",
-            Self::Describes => "constant within each recording",
+            Self::Text => "texts in it",
+            Self::Empty => "nothing in it",
+            Self::Monotone => "rising or falling all the time, as a clock",
+            Self::TellsClass => "determining the class",
+            Self::Describes => "being constant within each recording",
         }
     }
 }

@@ -303,7 +303,7 @@ impl Table {
                     "{names}: it determines the class, so a network would read the answer off it. Name it in --channels if \
                      it is a sensor all the same."
                 )),
-                _ => Notice::Note(format!("{names}: {}. --channels decides otherwise.", why.why())),
+                _ => Notice::Note(format!("{names}, because of {}. --channels decides otherwise.", why.why())),
             });
         }
         let kept: Vec<usize> = (0..n).filter(|&at| verdicts[at].is_none()).collect();

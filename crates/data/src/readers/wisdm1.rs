@@ -21,7 +21,7 @@ pub(crate) fn try_read(source: &Source, options: &ReadOptions) -> Result<Option<
         }
     }
     let mut table = wisdm_rows::table();
-    wisdm_rows::read_rows(&mut table, name, &source.read(name)?);
+    let notice = wisdm_rows::read_rows(&mut table, source, name)?;
     let corpus = table.into_corpus(SourceInfo {
         label: &source.place(name),
         name: "WISDM v1.1".to_owned(),
@@ -32,7 +32,7 @@ pub(crate) fn try_read(source: &Source, options: &ReadOptions) -> Result<Option<
 
         options,
         columns: None,
-        notices: Vec::new(),
+        notices: notice.into_iter().collect(),
     })?;
     Ok(Some(corpus))
 }

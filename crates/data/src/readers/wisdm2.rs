@@ -75,8 +75,9 @@ fn read_files(
         ));
     }
     let mut table = wisdm_rows::table();
+    let mut notices = Vec::new();
     for name in names {
-        wisdm_rows::read_rows(&mut table, name, &source.read(name)?);
+        notices.extend(wisdm_rows::read_rows(&mut table, source, name)?);
     }
     let label = if names.len() == 1 { source.place(names[0]) } else { source.label().to_owned() };
     table.into_corpus(SourceInfo {
@@ -89,6 +90,6 @@ fn read_files(
 
         options,
         columns: None,
-        notices: Vec::new(),
+        notices,
     })
 }

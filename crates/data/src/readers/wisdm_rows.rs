@@ -3,9 +3,10 @@
 //! Version 1.1 was assembled from many uploads. It has rows without a z, several rows on a line, commas with nothing between
 //! them, and rows without their `;`. A row ends at a `;` or at the end of its line.
 
+use super::source::Source;
 use super::table::Table;
-use super::text::{timestamp, value};
-use crate::Repair;
+use super::text::{Lines, timestamp, value};
+use crate::{DataError, Notice, Repair};
 
 pub(crate) const EXPECTED: &str = "33,Jogging,49105962326000,-0.69,12.68,0.50;";
 const N_FIELDS: usize = 6;
@@ -15,16 +16,17 @@ pub(crate) fn table() -> Table {
 }
 
 /// Adds the rows of one file to the table.
-pub(crate) fn read_rows(table: &mut Table, name: &str, text: &[u8]) {
+pub(crate) fn read_rows(table: &mut Table, source: &Source, name: &str) -> Result<Option<Notice>, DataError> {
+    let mut lines = Lines::new(source.reader(name)?, &source.place(name))?;
     table.start_file(name);
-    for (line_idx, line) in text.split(|byte| *byte == b'\n').enumerate() {
-        let line_number = line_idx + 1;
+    loop {
+        let Some((number, line)) = lines.next()? else { return Ok(lines.notice()) };
         let rows = line.split(|byte| *byte == b';').map(<[u8]>::trim_ascii).filter(|row| !row.is_empty());
         for (row_idx, row) in rows.enumerate() {
-            match read_row(table, row, line_number) {
-                Ok(()) if row_idx > 0 => table.record(Repair::SplitLine, line_number),
+            match read_row(table, row, number) {
+                Ok(()) if row_idx > 0 => table.record(Repair::SplitLine, number),
                 Ok(()) => {}
-                Err(fault) => table.record(fault, line_number),
+                Err(fault) => table.record(fault, number),
             }
         }
     }

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, ensure};
 use triax::settings::{DataSource, FormatChoice};
 use triax::{Prediction, Predictor, PredictorOrigin, Sample, StreamPredictor, read_corpus};
-use triax_data::{CsvRows, DataError, Format};
+use triax_data::{Rows, DataError, Format};
 use triax_model::whole_file;
 
 use super::options::{PredictorArgs, formats, positive};
@@ -126,7 +126,7 @@ fn predict_rows<W: Write>(
     name: &str,
     output: W,
 ) -> anyhow::Result<W> {
-    let rows = CsvRows::new(input, name)?;
+    let rows = Rows::new(input, name, &triax::ReadOptions::default())?;
     let (mut stream, notice) = StreamPredictor::new(predictor, step).with_channels(name, rows.channels())?;
     print_notices(notice.as_slice());
     let mut table = Predictions::new(predictor.classes(), output)?;

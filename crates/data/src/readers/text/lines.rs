@@ -74,8 +74,8 @@ impl<'a> Lines<'a> {
         self.number
     }
 
-    /// The next line that is not blank, without its end; `None` after the last.
-    pub fn next(&mut self) -> Result<Option<&mut Vec<u8>>, DataError> {
+    /// The next line that is not blank, and its number from 1; `None` after the last.
+    pub fn next(&mut self) -> Result<Option<(usize, &mut Vec<u8>)>, DataError> {
         while !self.ended {
             self.line.clear();
             self.number += 1;
@@ -88,38 +88,51 @@ impl<'a> Lines<'a> {
             }
             if !self.line.trim_ascii().is_empty() {
                 self.to_utf_8();
-                return Ok(Some(&mut self.line));
+                return Ok(Some((self.number, &mut self.line)));
             }
         }
         Ok(None)
     }
 
+    /// Reads a line with its end.
     fn read_line(&mut self) -> Result<(), DataError> {
-        let end = match self.end {
-            Some(end) => end,
-            None => {
-                *self.end.insert(line_end(self.reader.fill_buf().map_err(|error| DataError::io(&self.name, error))?))
-            }
+        let read = match self.end {
+            Some(end) => (&mut self.reader).take(MAX_LINE).read_until(end, &mut self.line).map(|_| end),
+            None => self.read_first_line(),
         };
-        let length = (&mut self.reader).take(MAX_LINE).read_until(end, &mut self.line).map_err(|error| {
-            match (self.compressed, error.kind()) {
-                (true, io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof) => {
-                    let problem = format!("the gzip data is damaged ({error})");
-                    DataError::malformed(self.place(), problem, "Compress or download the file again")
-                }
-                _ => DataError::io(&self.name, error),
+        let end = read.map_err(|error| match (self.compressed, error.kind()) {
+            (true, io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof) => {
+                let problem = format!("the gzip data is damaged ({error})");
+                DataError::malformed(self.place(), problem, "Compress or download the file again")
             }
+            _ => DataError::io(&self.name, error),
         })?;
-        self.ended = length == 0;
-        match self.line.last() {
-            Some(last) if *last == end => {}
-            _ if length as u64 == MAX_LINE => {
-                let problem = "a line of more than a mebibyte";
-                return Err(DataError::malformed(self.place(), problem, "Give text with a row a line"));
-            }
-            _ => {}
+        self.end = Some(end);
+        self.ended = self.line.is_empty();
+        if self.line.len() as u64 >= MAX_LINE && self.line.last() != Some(&end) {
+            let problem = "a line of more than a mebibyte";
+            return Err(DataError::malformed(self.place(), problem, "Give text with a row a line"));
         }
         Ok(())
+    }
+
+    /// Reads the first line, whose end tells that of the others: LF, with or without CR before it, or CR alone.
+    fn read_first_line(&mut self) -> io::Result<u8> {
+        while (self.line.len() as u64) < MAX_LINE {
+            let buffer = self.reader.fill_buf()?;
+            let end = buffer.iter().position(|byte| matches!(byte, b'\r' | b'\n'));
+            let n_read = end.map_or(buffer.len(), |end| end + 1);
+            self.line.extend_from_slice(&buffer[..n_read]);
+            self.reader.consume(n_read);
+            match (end, self.line.last()) {
+                (Some(_), Some(b'\r')) if self.reader.fill_buf()?.first() == Some(&b'\n') => self.reader.consume(1),
+                (Some(_), Some(b'\r')) => return Ok(b'\r'),
+                (None, _) if n_read > 0 => continue,
+                _ => {}
+            }
+            break;
+        }
+        Ok(b'\n')
     }
 
     fn to_utf_8(&mut self) {
@@ -165,15 +178,6 @@ fn utf_16(magic: &[u8]) -> Option<&'static Encoding> {
     }
 }
 
-/// The byte at which lines end, from the beginning of a text.
-fn line_end(head: &[u8]) -> u8 {
-    let is_cr = |at: usize| head[at] == b'\r' && head.get(at + 1).is_some_and(|next| *next != b'\n');
-    match head.iter().position(|byte| matches!(byte, b'\r' | b'\n')) {
-        Some(at) if is_cr(at) => b'\r',
-        _ => b'\n',
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -181,7 +185,7 @@ mod tests {
     fn lines(text: &[u8]) -> Vec<String> {
         let mut lines = Lines::new(text, "text").unwrap();
         let mut found = Vec::new();
-        while let Some(line) = lines.next().unwrap() {
+        while let Some((_, line)) = lines.next().unwrap() {
             found.push(String::from_utf8(line.trim_ascii().to_vec()).unwrap());
         }
         found
@@ -216,9 +220,12 @@ mod tests {
 
     #[test]
     fn every_line_end_is_one() {
-        for text in ["a\nb\n\nc", "a\r\nb\r\n\r\nc\r\n", "a\rb\r\rc"] {
-            assert_eq!(lines(text.as_bytes()), ["a", "b", "c"], "{text:?}");
+        for text in ["first\nb\n\nc", "first\r\nb\r\n\r\nc\r\n", "first\rb\r\rc", "first\r\nb\nc"] {
+            assert_eq!(lines(text.as_bytes()), ["first", "b", "c"], "{text:?}");
         }
+        assert_eq!(lines(b"\r\rfirst\rb"), ["first", "b"]);
+        assert_eq!(lines(b"only"), ["only"]);
+        assert!(lines(b"").is_empty());
     }
 
     #[test]

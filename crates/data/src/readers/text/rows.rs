@@ -62,15 +62,14 @@ impl<'a> RawRows<'a> {
         let mut lines = Lines::new(reader, name)?;
         let (mut dialect, mut fields, mut first) = (None, Fields::default(), None);
         loop {
-            let place = lines.place();
-            let Some(line) = lines.next()? else {
+            let Some((number, line)) = lines.next()? else {
                 let Some((names, form, header_line)) = first else {
                     return Err(DataError::malformed(name, "nothing to read", remedy));
                 };
                 return Ok(Self { lines, form, names, header_line, fields, has_row: false });
             };
             if line.contains(&0) || (first.is_none() && std::str::from_utf8(line).is_err()) {
-                return Err(DataError::malformed(place, "binary data, not text", remedy));
+                return Err(DataError::malformed(format!("{name}:{number}"), "binary data, not text", remedy));
             }
             if line.trim_ascii_start().starts_with(b"{") {
                 return Self::json(lines, columns, remedy);
@@ -87,7 +86,7 @@ impl<'a> RawRows<'a> {
                 *line = rest.to_vec();
             }
             fields.split(line, dialect);
-            let (form, number) = (Form::Delimited(dialect), lines.number());
+            let form = Form::Delimited(dialect);
             if !columns.is_empty() {
                 // A header all the same is not read as a row.
                 let has_row = !is_same(&fields.texts(), columns);
@@ -150,15 +149,15 @@ impl<'a> RawRows<'a> {
         if std::mem::take(&mut self.has_row) {
             return Ok(Some((self.lines.number(), RawRow::Fields(&self.fields))));
         }
-        let Some(line) = self.lines.next()? else { return Ok(None) };
+        let Some((number, line)) = self.lines.next()? else { return Ok(None) };
         match self.form {
             Form::Delimited(dialect) => self.fields.split(line, dialect),
             Form::Json => match object(line) {
                 Some(object) => self.take_object(&object),
-                None => return Ok(Some((self.lines.number(), RawRow::NotJson))),
+                None => return Ok(Some((number, RawRow::NotJson))),
             },
         }
-        Ok(Some((self.lines.number(), RawRow::Fields(&self.fields))))
+        Ok(Some((number, RawRow::Fields(&self.fields))))
     }
 
     fn take_object(&mut self, object: &[(String, Value)]) {
