@@ -6,6 +6,7 @@ mod inspect;
 mod numpy;
 mod properties;
 mod real_data;
+mod tables;
 mod uci_har;
 mod wisdm;
 
