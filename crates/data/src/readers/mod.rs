@@ -6,7 +6,6 @@ mod npy;
 mod npz;
 mod source;
 mod table;
-mod timeline;
 mod uci_har;
 mod wisdm1;
 mod wisdm2;

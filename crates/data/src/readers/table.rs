@@ -1,6 +1,6 @@
 //! The table that every row-by-row reader fills, and how it becomes a corpus of recordings.
 
-use super::timeline::{self, Run};
+use crate::time::{self, Run, Unit};
 use crate::{Corpus, DataError, Recording, Repair, RepairLog};
 use std::collections::HashMap;
 
@@ -17,6 +17,7 @@ pub(crate) struct Table {
     repairs: RepairLog,
 }
 
+#[derive(Clone, Copy)]
 struct Row {
     subject: u32,
     activity: u32,
@@ -99,9 +100,16 @@ impl Table {
         let mut times = Vec::new();
         let mut rate_hz = info.rate_hz;
         if let Some(raw) = self.times.take() {
-            if let Some(timeline) = timeline::resolve(raw, &runs, info.divisor) {
-                for &row in &timeline.mended {
-                    self.repairs.record(Repair::Timestamp, || place(&self.files, &self.rows[row]));
+            let unit = info.divisor.and_then(|divisor| Unit::ALL.into_iter().find(|unit| unit.per_second() == divisor));
+            let timeline = time::resolve(raw, &runs, unit, time::GAP).map_err(|error| {
+                DataError::malformed(place(&self.files, &self.rows[error.row]), error.problem, error.remedy)
+            })?;
+            if let Some(timeline) = timeline {
+                for &(kind, row) in &timeline.mended {
+                    self.repairs.record(kind, || place(&self.files, &self.rows[row]));
+                }
+                if let Some(order) = &timeline.order {
+                    self.put_in_order(order);
                 }
                 rate_hz = timeline.interval.map(|interval| interval.recip()).or(rate_hz);
                 (times, starts) = (timeline.times, timeline.starts);
@@ -150,13 +158,19 @@ impl Table {
         .with_fingerprint())
     }
 
+    fn put_in_order(&mut self, order: &[usize]) {
+        let n = self.channels.len();
+        self.rows = order.iter().map(|&row| self.rows[row]).collect();
+        self.values = order.iter().flat_map(|&row| &self.values[row * n..(row + 1) * n]).copied().collect();
+    }
+
     fn runs(&self) -> Vec<Run> {
         let key = |row: &Row| (row.file, row.subject, row.activity);
         let mut runs: Vec<Run> = Vec::new();
         for (at, row) in self.rows.iter().enumerate() {
             match runs.last_mut() {
                 Some(run) if key(&self.rows[run.rows.start]) == key(row) => run.rows.end = at + 1,
-                _ => runs.push(Run { rows: at..at + 1, subject: row.subject as usize }),
+                _ => runs.push(Run { rows: at..at + 1, file: row.file as usize, subject: row.subject as usize }),
             }
         }
         runs
