@@ -3,7 +3,7 @@
 use super::{fixture, folder_with, tree, write_csv, zip_bytes};
 use proptest::collection::vec;
 use proptest::prelude::*;
-use triax_data::{Corpus, CsvRows, Format, read};
+use triax_data::{Corpus, CsvRows, Format, Repair, read};
 
 /// Whatever is read keeps the promises of a corpus.
 fn assert_sound(corpus: &Corpus) {
@@ -91,6 +91,10 @@ fn assert_idempotent(name: &str, text: &str) {
     let dir = folder_with(&[(name, text.as_bytes())]);
     let Ok(once) = read(&dir.path().join(name), None) else { return };
     assert_sound(&once);
+    // Of a clock of a few rows, sorted ones teach another interval than unsorted ones.
+    if once.repairs.count(Repair::Late) > 0 {
+        return;
+    }
     let again_path = dir.path().join("again.csv");
     write_csv(&once, &again_path);
     let again = read(&again_path, None).unwrap();
