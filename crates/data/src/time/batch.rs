@@ -90,9 +90,11 @@ pub(crate) fn resolve(
             spread.push(placed, &mut timed);
         };
         for row in run.rows.clone() {
-            walk.push(row, stamps[row], &mut placed).map_err(|found| TimeError::from(super::Disorder { row: rows[found.row], ..found }))?;
+            walk.push(row, stamps[row], &mut placed)
+                .map_err(|found| TimeError::from(super::Disorder { row: rows[found.row], ..found }))?;
         }
-        walk.end_run(&mut placed).map_err(|found| TimeError::from(super::Disorder { row: rows[found.row], ..found }))?;
+        walk.end_run(&mut placed)
+            .map_err(|found| TimeError::from(super::Disorder { row: rows[found.row], ..found }))?;
         spread.end(&mut timed);
     }
     mended.sort_by_key(|(_, row)| *row);

@@ -52,7 +52,8 @@ pub struct TimeError {
 impl From<Disorder> for TimeError {
     fn from(found: Disorder) -> Self {
         let Disorder { row, faults, n_rows } = found;
-        let problem = format!("time leads back or leaps {faults} times within {n_rows} rows, so the rows are in no order");
+        let problem =
+            format!("time leads back or leaps {faults} times within {n_rows} rows, so the rows are in no order");
         let remedy = "Sort the rows by time within each subject; give recordings that were made at the same time, as those of \
                       two sensors, a file or a subject each";
         Self { row, problem, remedy: remedy.to_owned() }
@@ -62,7 +63,11 @@ impl From<Disorder> for TimeError {
 /// The error about rows whose newest comes first, where they cannot be turned round.
 fn newest_first(row: usize) -> TimeError {
     let problem = "time runs backwards from row to row: the newest row comes first".to_owned();
-    TimeError { row, problem, remedy: "Send the oldest row first; a file is turned round when it is read whole".to_owned() }
+    TimeError {
+        row,
+        problem,
+        remedy: "Send the oldest row first; a file is turned round when it is read whole".to_owned(),
+    }
 }
 
 /// The error about a clock whose first row is `row`.

@@ -25,15 +25,73 @@ pub enum Rank {
 }
 
 const CLOCK: &[&str] = &[
-    "timestamp", "timestamps", "time", "times", "ts", "t", "epoch", "epoc", "datetime", "unixtime", "unixtimestamp", "uptime",
-    "zeit", "zeitstempel", "uhrzeit", "elapsed", "clock", "stamp", "timestampms", "timestampns",
+    "timestamp",
+    "timestamps",
+    "time",
+    "times",
+    "ts",
+    "t",
+    "epoch",
+    "epoc",
+    "datetime",
+    "unixtime",
+    "unixtimestamp",
+    "uptime",
+    "zeit",
+    "zeitstempel",
+    "uhrzeit",
+    "elapsed",
+    "clock",
+    "stamp",
+    "timestampms",
+    "timestampns",
 ];
-const PART: &[&str] = &["part", "raw", "cvtd", "arrival", "received", "location", "gps", "txt", "iso", "str", "string", "human"];
+const PART: &[&str] =
+    &["part", "raw", "cvtd", "arrival", "received", "location", "gps", "txt", "iso", "str", "string", "human"];
 const RELATIVE: &[&str] = &["t", "elapsed", "uptime", "since", "start", "started", "boot", "reboot", "relative", "rel"];
 const QUALIFIER: &[&str] = &[
-    "logging", "log", "creation", "event", "sensor", "system", "device", "host", "phone", "watch", "utc", "local", "unix", "linux", "posix",
-    "real", "record", "recorded", "recording", "sample", "sampling", "absolute", "abs", "date", "in", "of", "the", "at", "from", "tick",
-    "accelerometer", "accel", "acc", "gyroscope", "gyro", "magnetometer", "mag", "motion", "imu", "measurement", "capture", "experiment",
+    "logging",
+    "log",
+    "creation",
+    "event",
+    "sensor",
+    "system",
+    "device",
+    "host",
+    "phone",
+    "watch",
+    "utc",
+    "local",
+    "unix",
+    "linux",
+    "posix",
+    "real",
+    "record",
+    "recorded",
+    "recording",
+    "sample",
+    "sampling",
+    "absolute",
+    "abs",
+    "date",
+    "in",
+    "of",
+    "the",
+    "at",
+    "from",
+    "tick",
+    "accelerometer",
+    "accel",
+    "acc",
+    "gyroscope",
+    "gyro",
+    "magnetometer",
+    "mag",
+    "motion",
+    "imu",
+    "measurement",
+    "capture",
+    "experiment",
 ];
 const UNITS: [(Unit, &[&str]); 4] = [
     (Unit::Seconds, &["s", "sec", "secs", "second", "seconds", "sekunden"]),
@@ -56,7 +114,9 @@ pub fn clock_name(name: &str) -> Option<NamedClock> {
     let unit_of = |word: &String| UNITS.iter().find(|(_, words)| is(words, word)).map(|(unit, _)| *unit);
     let is_number = |word: &String| word.bytes().all(|byte| byte.is_ascii_digit());
     let known = |word: &String| {
-        [CLOCK, PART, RELATIVE, QUALIFIER].iter().any(|list| is(list, word)) || unit_of(word).is_some() || is_number(word)
+        [CLOCK, PART, RELATIVE, QUALIFIER].iter().any(|list| is(list, word))
+            || unit_of(word).is_some()
+            || is_number(word)
     };
     let names_clock = words.iter().any(|word| is(CLOCK, word));
     let is_unit = words.len() == 1 && words[0].len() > 2 && unit_of(&words[0]).is_some();
@@ -120,12 +180,24 @@ mod tests {
     #[test]
     fn clocks_are_known_under_the_names_that_loggers_write() {
         for (names, unit) in [
-            ("timestamp|time|ts|t|epoch|datetime|date_time|DateTime|unix_time|Arrival_Time|Creation_Time|loggingTime|uptime|Zeit", None),
-            ("TIMESTAMP|Date Time|timestamp (+0200)|loggingTime(txt)|raw_timestamp_part_1|cvtd_timestamp|event_timestamp", None),
+            (
+                "timestamp|time|ts|t|epoch|datetime|date_time|DateTime|unix_time|Arrival_Time|Creation_Time|loggingTime|uptime|Zeit",
+                None,
+            ),
+            (
+                "TIMESTAMP|Date Time|timestamp (+0200)|loggingTime(txt)|raw_timestamp_part_1|cvtd_timestamp|event_timestamp",
+                None,
+            ),
             ("YYYY-MO-DD HH-MI-SS_SSS|unixTimestamp|clock", None),
-            ("timestamp_s|timestamp_sec|time [s]|Time (s)|seconds_elapsed|elapsed (s)|time_s|sec|seconds|timestamp/s|t[s]", Some(S)),
+            (
+                "timestamp_s|timestamp_sec|time [s]|Time (s)|seconds_elapsed|elapsed (s)|time_s|sec|seconds|timestamp/s|t[s]",
+                Some(S),
+            ),
             ("accelerometerTimestamp_sinceReboot(s)|locationTimestamp_since1970(s)", Some(S)),
-            ("timestamp_ms|Timestamp (ms)|Timestamp [ms]|epoch_ms|epoc (ms)|millis|timeMillis|timestampMs|Time since start in ms", Some(Ms)),
+            (
+                "timestamp_ms|Timestamp (ms)|Timestamp [ms]|epoch_ms|epoc (ms)|millis|timeMillis|timestampMs|Time since start in ms",
+                Some(Ms),
+            ),
             ("timestampms|t_ms|elapsed_millis|TIME_MS|time.ms", Some(Ms)),
             ("timestamp_us|time (µs)|micros|time_microseconds", Some(Us)),
             ("timestamp_ns|timestamp (ns)|time_ns|nanos|elapsedNanos|timestampNanos", Some(Ns)),
@@ -140,8 +212,34 @@ mod tests {
     #[test]
     fn channels_are_no_clocks() {
         for name in [
-            "", "x", "s", "ms", "ns", "acc_x", "temperature", "T_body", "lifetime", "step_time", "subject", "activity", "start", "since",
-            "date", "timezone", "reaction time", "tx", "heart_rate", "unix", "part_1", "1", "y1", "t_x", "gyro", "sensor", "sample", "tick",
+            "",
+            "x",
+            "s",
+            "ms",
+            "ns",
+            "acc_x",
+            "temperature",
+            "T_body",
+            "lifetime",
+            "step_time",
+            "subject",
+            "activity",
+            "start",
+            "since",
+            "date",
+            "timezone",
+            "reaction time",
+            "tx",
+            "heart_rate",
+            "unix",
+            "part_1",
+            "1",
+            "y1",
+            "t_x",
+            "gyro",
+            "sensor",
+            "sample",
+            "tick",
         ] {
             assert_eq!(clock_name(name), None, "{name}");
         }

@@ -154,7 +154,9 @@ impl Shape {
         let shares = shared_ticks(&runs);
         let resolution = shares.unwrap_or(0.0);
         let ticks: Vec<Vec<Tick>> = runs.iter().map(|run| ticks(run, resolution)).collect();
-        let steps = || ticks.iter().flat_map(|ticks| ticks.windows(2).map(|pair| (pair[1].stamp - pair[0].stamp, pair[0].n_rows)));
+        let steps = || {
+            ticks.iter().flat_map(|ticks| ticks.windows(2).map(|pair| (pair[1].stamp - pair[0].stamp, pair[0].n_rows)))
+        };
         let forward = || steps().filter(|(step, _)| *step > 0.0);
         let stride = lower_median(&mut forward().map(|(step, _)| step).collect::<Vec<_>>())?;
         let each = forward().flat_map(|(step, n_rows)| std::iter::repeat_n(step / n_rows as f64, n_rows));

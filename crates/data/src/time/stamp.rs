@@ -103,7 +103,8 @@ fn time_of_day(text: &str) -> Option<f64> {
     if parts.next().is_some() || ![hours, minutes, whole].into_iter().all(digits) {
         return None;
     }
-    let (hours, minutes, seconds) = (hours.parse::<f64>().ok()?, minutes.parse::<f64>().ok()?, seconds.parse::<f64>().ok()?);
+    let (hours, minutes, seconds) =
+        (hours.parse::<f64>().ok()?, minutes.parse::<f64>().ok()?, seconds.parse::<f64>().ok()?);
     (minutes < 60.0 && seconds < 61.0).then_some(3600.0 * hours + 60.0 * minutes + seconds)
 }
 
@@ -152,7 +153,9 @@ mod tests {
         for text in ["", "nan", "NaN", "inf", "null", "NA", "-"] {
             assert_eq!(stamp(text.as_bytes()), Ok(Stamp::Missing), "{text}");
         }
-        for text in ["walk", "03/01/2026 10:00:00", "01.03.2026 10:00", "2026-03-01", "10:00", "1,2,3", "2026-13-01T10:00:00Z"] {
+        for text in
+            ["walk", "03/01/2026 10:00:00", "01.03.2026 10:00", "2026-03-01", "10:00", "1,2,3", "2026-13-01T10:00:00Z"]
+        {
             assert_eq!(stamp(text.as_bytes()), Err(Repair::NotANumber), "{text}");
         }
         assert_eq!(stamp(b"\xff"), Err(Repair::NotANumber));

@@ -110,7 +110,8 @@ fn each_unit_of_a_20_hertz_clock_is_found_wherever_it_counts_from() {
     for unit in Unit::ALL {
         for start in [0.0, 0.7, 1500.0, 49_105.9, 252_207.6, 1.7e9] {
             let stamps = rounded(&regular(start + 0.05, 10.0), unit.per_second().max(100.0));
-            let stamps: Vec<f64> = stamps.iter().map(|stamp| stamp * (unit.per_second() / unit.per_second().max(100.0))).collect();
+            let stamps: Vec<f64> =
+                stamps.iter().map(|stamp| stamp * (unit.per_second() / unit.per_second().max(100.0))).collect();
             let timeline = resolved(&stamps, None);
             assert_eq!(pace(&timeline).unit, unit, "from {start}");
             assert_whole(&timeline, 20.0);
@@ -292,7 +293,11 @@ fn clocks_cut_to_seconds_are_spread_and_have_no_gaps() {
         let stamps: Vec<f64> = regular(start + 1e-3, 40.0).iter().map(|time| time.floor() * per_second).collect();
         let timeline = resolved(&stamps, None);
         assert_whole(&timeline, 20.0);
-        assert!(timeline.times.windows(2).all(|pair| (0.04..0.06).contains(&(pair[1] - pair[0]))), "{:?}", timeline.times);
+        assert!(
+            timeline.times.windows(2).all(|pair| (0.04..0.06).contains(&(pair[1] - pair[0]))),
+            "{:?}",
+            timeline.times
+        );
         assert!(mended(&timeline, Repair::SharedTick).len() > 700);
         assert_alike(&stamps, None);
     }

@@ -227,7 +227,7 @@ impl Walk {
             };
         }
         let elapsed = self.elapsed(tick, stamp);
-        let settled = if elapsed.round() > self.gap { Verdict::Starts { back: false } } else { Verdict::Ticks };
+        let settled = if self.is_gap(elapsed) { Verdict::Starts { back: false } } else { Verdict::Ticks };
         if elapsed <= 1.5 {
             return settled;
         }
@@ -298,10 +298,16 @@ impl Walk {
         (stamp - tick.first - filled) / interval + 1.0
     }
 
+    /// Whether more than `gap` intervals have elapsed, rounded to whole ones; what lies between two, up to the errors of
+    /// floating point, is rounded up.
+    fn is_gap(&self, elapsed: f64) -> bool {
+        elapsed > self.gap + 0.499
+    }
+
     /// Whether `stamp` goes on from `tick` after `n_between` other rows, without a gap.
     fn continues(&self, tick: &Tick, stamp: f64, n_between: usize) -> bool {
         let same_tick = self.pace.shared && (stamp - tick.latest).abs() <= self.pace.resolution;
         let goes_on = stamp > tick.latest + self.pace.resolution;
-        same_tick || (goes_on && (self.elapsed(tick, stamp) - n_between as f64).round() <= self.gap)
+        same_tick || (goes_on && !self.is_gap(self.elapsed(tick, stamp) - n_between as f64))
     }
 }
