@@ -25,6 +25,7 @@ mod fingerprint;
 mod readers;
 mod repair;
 mod synthetic;
+pub mod time;
 
 // 3. What a corpus holds.
 mod inspect;

@@ -11,8 +11,15 @@ pub enum Repair {
     SplitLine,
     /// A row had surplus commas with nothing between them; they were ignored.
     StrayComma,
-    /// A timestamp was zero, equal to the one before, or beyond any clock; the row was placed between its neighbours.
+    /// A timestamp was missing, zero, equal to the one before, or away from its neighbours; the row was placed between its neighbours.
     Timestamp,
+    /// Rows shared a tick of their clock, because it is cut to seconds or hands rows over in bursts; they were spread evenly
+    /// over it. Counts the rows after the first of each tick.
+    SharedTick,
+    /// A row came late by a few places; it was put where its timestamp belongs.
+    Late,
+    /// The newest row of the file came first; the file was turned round. Counts all its rows.
+    NewestFirst,
     /// No timestamp of the source advances: only the order of its rows is known. Counts all rows.
     NoClock,
     /// A value was missing, and the one before it stands for it. Counts the values.
@@ -34,7 +41,17 @@ pub enum Repair {
 impl Repair {
     /// Whether the row was dropped; otherwise it was mended and kept.
     pub fn drops_row(self) -> bool {
-        !matches!(self, Self::SplitLine | Self::StrayComma | Self::Timestamp | Self::NoClock | Self::Filled)
+        !matches!(
+            self,
+            Self::SplitLine
+                | Self::StrayComma
+                | Self::Timestamp
+                | Self::SharedTick
+                | Self::Late
+                | Self::NewestFirst
+                | Self::NoClock
+                | Self::Filled
+        )
     }
 }
 
@@ -44,6 +61,9 @@ impl fmt::Display for Repair {
             Self::SplitLine => "several rows on one line: split",
             Self::StrayComma => "stray comma: ignored",
             Self::Timestamp => "zero or repeated timestamp: spaced evenly",
+            Self::SharedTick => "several rows on one tick: spread evenly",
+            Self::Late => "late row: sorted by its timestamp",
+            Self::NewestFirst => "newest row first: turned round",
             Self::NoClock => "timestamps never advance: left out",
             Self::MissingField => "missing field: row dropped",
             Self::ExtraField => "too many fields: row dropped",

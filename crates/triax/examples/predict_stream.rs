@@ -29,7 +29,7 @@ fn main() -> Result<(), Error> {
     let recording = &sensor.recordings[0];
     for values in recording.values.chunks_exact(sensor.channels.len()) {
         let sample = Sample { values, ..Sample::default() };
-        if let Some(window) = stream.push(&sample)? {
+        for window in stream.push(&sample)? {
             let name = &predictor.class_names[window.prediction.class];
             println!("samples {} to {}: {name}", window.start, window.end);
         }

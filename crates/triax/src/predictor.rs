@@ -480,7 +480,7 @@ mod tests {
         let mut stream = StreamPredictor::new(&predictor, 16);
         let rows = (0..32).filter(|&row| {
             let values = [row as f32 / 32.0, 0.5];
-            stream.push(&Sample { values: &values, ..Sample::default() }).unwrap().is_some()
+            !stream.push(&Sample { values: &values, ..Sample::default() }).unwrap().is_empty()
         });
         assert_eq!(rows.count(), 2);
         assert_eq!(predictor.scores(&[0.25; 3 * 32]).unwrap().len(), 3 * 2);

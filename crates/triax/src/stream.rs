@@ -1,17 +1,20 @@
 //! Predictions from a stream of samples: each window is predicted as soon as it is full.
+//!
+//! Where a recording starts is decided by the rule for files ([`triax_data::time`]), with what has been seen so far.
+
+use std::collections::VecDeque;
+
+use triax_data::time::{GAP, LiveClock, TimeError, Unit};
 
 use crate::{Error, Notice, Prediction, Predictor};
-
-/// A time step longer than this many mean steps starts a new recording. For whole files the limit is as many median
-/// steps.
-const GAP: f64 = 10.0;
 
 /// One sample of a sensor.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Sample<'a> {
     /// One value per channel, in the sensor's unit.
     pub values: &'a [f32],
-    /// Time of the sample, in any unit. A step back or a gap starts a new recording.
+    /// Time of the sample, in the clock's own unit; NaN where it was lost. Whether there is a clock is decided by the first
+    /// sample. A step back or a gap starts a new recording.
     pub time: Option<f64>,
     /// The subject. A change of subject starts a new recording.
     pub subject: &'a str,
@@ -34,11 +37,15 @@ pub struct StreamPrediction {
 
 /// Takes samples one by one and predicts each window as soon as it is full. It computes on the CPU unless another device
 /// was named: a GPU gains nothing from a single window, and takes longer to open than many windows to score.
+///
+/// Samples with times are held back until their clock is learnt ([`LiveClock`]): at first as many as a window has, and at
+/// least 32; later a few, where a stamp is odd.
 pub struct StreamPredictor<'a> {
     predictor: &'a Predictor,
-    /// Index in a sample of each of the network's channels.
-    columns: Vec<usize>,
-    buffer: WindowBuffer,
+    rows: Rows,
+    window: WindowBuffer,
+    /// Predictions that an error kept from being handed out.
+    ready: Vec<StreamPrediction>,
 }
 
 impl<'a> StreamPredictor<'a> {
@@ -49,7 +56,12 @@ impl<'a> StreamPredictor<'a> {
     pub fn new(predictor: &'a Predictor, step: usize) -> Self {
         assert!(step > 0, "the step from one window to the next is at least 1");
         let spec = predictor.spec();
-        Self { predictor, columns: (0..spec.channels).collect(), buffer: WindowBuffer::new(spec.window, step) }
+        Self {
+            predictor,
+            rows: Rows::new((0..spec.channels).collect(), LiveClock::new(spec.window, None, GAP)),
+            window: WindowBuffer::new(spec.window, step),
+            ready: Vec::new(),
+        }
     }
 
     /// Sets the channels of the samples. They are matched by name if all names are there; otherwise they are taken in
@@ -57,37 +69,169 @@ impl<'a> StreamPredictor<'a> {
     ///
     /// # Errors
     /// Channels that lack a name and are not as many as the network's.
-    pub fn with_channels(self, name: &str, channels: &[String]) -> Result<(Self, Option<Notice>), Error> {
+    pub fn with_channels(mut self, name: &str, channels: &[String]) -> Result<(Self, Option<Notice>), Error> {
         let (columns, notice) = self.predictor.columns(name, channels)?;
-        Ok((Self { columns, ..self }, notice))
+        self.rows.columns = columns;
+        Ok((self, notice))
     }
 
-    /// Takes a sample. If it fills a window, returns the prediction.
+    /// Sets the unit of the samples' times, where it is known, and the gap: more than so many nominal intervals from one
+    /// sample to the next start a new recording ([`GAP`] unless set).
+    pub fn with_clock(mut self, unit: Option<Unit>, gap: f64) -> Self {
+        self.rows.clock = LiveClock::new(self.window.window, unit, gap);
+        self
+    }
+
+    /// Takes a sample. Returns the prediction of each window that is now full: mostly none or one, several only where
+    /// samples were held back.
     ///
     /// # Errors
-    /// A sample with too few values; scores that are not finite.
-    pub fn push(&mut self, sample: &Sample<'_>) -> Result<Option<StreamPrediction>, Error> {
-        if let Some(column) = self.columns.iter().find(|&&column| column >= sample.values.len()) {
+    /// A sample with too few values; scores that are not finite; times whose unit stays in doubt, that run backwards or are in
+    /// no order, after which no more samples can be taken.
+    pub fn push(&mut self, sample: &Sample<'_>) -> Result<Vec<StreamPrediction>, Error> {
+        let columns = &self.rows.columns;
+        if let Some(column) = columns.iter().find(|&&column| column >= sample.values.len()) {
             let n = sample.values.len();
             return Err(Error::Input(format!("a sample has {n} values, and channel {column} (from 0) is read")));
         }
-        if !self.buffer.push(sample, &self.columns) {
-            return Ok(None);
+        // The rows of the run before come out as its own.
+        let before = if self.rows.starts_run(sample) { self.finish_run() } else { Ok(()) };
+        self.rows.push(sample)?;
+        before.and(self.predict())?;
+        Ok(std::mem::take(&mut self.ready))
+    }
+
+    /// Ends the stream. Returns the predictions of the windows that are filled by samples that were held back.
+    ///
+    /// # Errors
+    /// As for [`StreamPredictor::push`].
+    pub fn finish(&mut self) -> Result<Vec<StreamPrediction>, Error> {
+        self.finish_run()?;
+        Ok(std::mem::take(&mut self.ready))
+    }
+
+    fn finish_run(&mut self) -> Result<(), Error> {
+        self.rows.end_run()?;
+        self.predict()
+    }
+
+    /// Adds the rows that are in their places to the window, and predicts each that is full. A window that cannot be predicted
+    /// stops none after it.
+    fn predict(&mut self) -> Result<(), Error> {
+        let mut failed = Ok(());
+        while let Some((row, starts)) = self.rows.next() {
+            if starts {
+                self.window.start(&self.rows.subject);
+            }
+            if !self.window.push(&row) {
+                continue;
+            }
+            let scores = self.predictor.scores_of_one(&self.window.values);
+            let (subject, start, end) = self.window.bounds();
+            self.window.advance();
+            let place = || format!("the window from {start} to {end} of subject `{subject}`");
+            match scores.and_then(|scores| self.predictor.prediction(&scores, place)) {
+                Ok(prediction) => self.ready.push(StreamPrediction { subject, start, end, prediction }),
+                Err(error) => failed = failed.and(Err(error)),
+            }
         }
-        let scores = self.predictor.scores_of_one(&self.buffer.values);
-        let (subject, start, end) = self.buffer.window();
-        // The next window starts even if the prediction fails.
-        self.buffer.advance();
-        let prediction = self
-            .predictor
-            .prediction(&scores?, || format!("the window from {start} to {end} of subject `{subject}`"))?;
-        Ok(Some(StreamPrediction { subject, start, end, prediction }))
+        failed
     }
 
     /// Number of samples in the longest recording so far.
     pub fn longest_recording(&self) -> usize {
-        self.buffer.longest
+        self.window.longest
     }
+}
+/// A sample that waits for its place.
+struct Row {
+    /// One for each channel of the network.
+    values: Vec<f32>,
+    number: usize,
+    time: Option<f64>,
+}
+
+impl Row {
+    /// Time, or the number from 0 where there is none.
+    fn place(&self) -> String {
+        self.time.map_or_else(|| self.number.to_string(), |time| time.to_string())
+    }
+}
+
+/// Puts the samples in the order of time and finds where recordings start.
+struct Rows {
+    /// Index in a sample of each of the network's channels.
+    columns: Vec<usize>,
+    clock: LiveClock,
+    /// Whether there is a clock; the first sample decides.
+    timed: Option<bool>,
+    subject: String,
+    activity: Option<String>,
+    n_rows: usize,
+    /// Samples from number `n_rows - waiting.len()` on; `None` for those that are gone.
+    waiting: VecDeque<Option<Row>>,
+    /// Numbers of the samples that are in their places, and whether a recording starts with each.
+    placed: VecDeque<(usize, bool)>,
+}
+
+impl Rows {
+    fn new(columns: Vec<usize>, clock: LiveClock) -> Self {
+        Self {
+            columns,
+            clock,
+            timed: None,
+            subject: String::new(),
+            activity: None,
+            n_rows: 0,
+            waiting: VecDeque::new(),
+            placed: VecDeque::new(),
+        }
+    }
+
+    /// Whether the sample is the first, or of another subject or activity than the one before.
+    fn starts_run(&self, sample: &Sample<'_>) -> bool {
+        self.n_rows == 0 || sample.subject != self.subject || sample.activity != self.activity.as_deref()
+    }
+
+    fn push(&mut self, sample: &Sample<'_>) -> Result<(), Error> {
+        let starts = self.starts_run(sample);
+        if starts {
+            sample.subject.clone_into(&mut self.subject);
+            self.activity = sample.activity.map(str::to_owned);
+        }
+        let values = self.columns.iter().map(|&column| sample.values[column]).collect();
+        let number = self.n_rows;
+        self.waiting.push_back(Some(Row { values, number, time: sample.time }));
+        self.n_rows += 1;
+        if *self.timed.get_or_insert(sample.time.is_some()) {
+            let stamp = sample.time.unwrap_or(f64::NAN);
+            let mut out = |row, starts| self.placed.push_back((row, starts));
+            self.clock.push(sample.subject, starts, stamp, &mut out).map_err(explain)?;
+        } else {
+            self.placed.push_back((number, starts));
+        }
+        Ok(())
+    }
+
+    fn end_run(&mut self) -> Result<(), Error> {
+        self.clock.end(&mut |row, starts| self.placed.push_back((row, starts))).map_err(explain)
+    }
+
+    /// The next row that is in its place, and whether a recording starts with it.
+    fn next(&mut self) -> Option<(Row, bool)> {
+        let (number, starts) = self.placed.pop_front()?;
+        let first = self.n_rows - self.waiting.len();
+        let row = self.waiting[number - first].take().expect("a row is placed once");
+        while let Some(None) = self.waiting.front() {
+            self.waiting.pop_front();
+        }
+        Some((row, starts))
+    }
+}
+
+fn explain(error: TimeError) -> Error {
+    let TimeError { row, problem, remedy } = error;
+    Error::Input(format!("sample {row} (from 0): {problem}. {remedy}"))
 }
 
 /// The window that is being filled.
@@ -95,17 +239,12 @@ struct WindowBuffer {
     window: usize,
     step: usize,
     subject: String,
-    activity: Option<String>,
     /// (row, channel).
     values: Vec<f32>,
-    /// Time or index of each row.
-    times: Vec<String>,
+    /// Time or number of each row.
+    places: VecDeque<String>,
     /// Rows still to skip, if the step is longer than the window.
     skip: usize,
-    last_time: Option<f64>,
-    /// Sum and number of the time steps so far.
-    steps: (f64, f64),
-    n_rows: usize,
     /// Rows since the recording started; `longest` is their maximum.
     unbroken: usize,
     longest: usize,
@@ -117,46 +256,39 @@ impl WindowBuffer {
             window,
             step,
             subject: String::new(),
-            activity: None,
             values: Vec::new(),
-            times: Vec::new(),
+            places: VecDeque::new(),
             skip: 0,
-            last_time: None,
-            steps: (0.0, 0.0),
-            n_rows: 0,
             unbroken: 0,
             longest: 0,
         }
     }
 
-    /// Adds a sample. Returns whether the window is full.
-    fn push(&mut self, sample: &Sample<'_>, columns: &[usize]) -> bool {
-        let jumps = self.jumps(sample.time);
-        if jumps || sample.subject != self.subject || sample.activity != self.activity.as_deref() {
-            self.values.clear();
-            self.times.clear();
-            self.skip = 0;
-            self.unbroken = 0;
-            self.subject = sample.subject.to_owned();
-            self.activity = sample.activity.map(str::to_owned);
-        }
-        let number = self.n_rows;
-        self.n_rows += 1;
+    /// Starts a recording.
+    fn start(&mut self, subject: &str) {
+        self.values.clear();
+        self.places.clear();
+        (self.skip, self.unbroken) = (0, 0);
+        subject.clone_into(&mut self.subject);
+    }
+
+    /// Adds a row. Returns whether the window is full.
+    fn push(&mut self, row: &Row) -> bool {
         self.unbroken += 1;
         self.longest = self.longest.max(self.unbroken);
         if self.skip > 0 {
             self.skip -= 1;
             return false;
         }
-        self.values.extend(columns.iter().map(|&column| sample.values[column]));
-        self.times.push(sample.time.map_or_else(|| number.to_string(), |time| time.to_string()));
-        self.times.len() == self.window
+        self.values.extend_from_slice(&row.values);
+        self.places.push_back(row.place());
+        self.places.len() == self.window
     }
 
     /// Subject, start and end of the full window.
-    fn window(&self) -> (String, String, String) {
-        let time = |at: Option<&String>| at.cloned().unwrap_or_default();
-        (self.subject.clone(), time(self.times.first()), time(self.times.last()))
+    fn bounds(&self) -> (String, String, String) {
+        let place = |at: Option<&String>| at.cloned().unwrap_or_default();
+        (self.subject.clone(), place(self.places.front()), place(self.places.back()))
     }
 
     /// Moves on to the next window.
@@ -164,23 +296,8 @@ impl WindowBuffer {
         let n_channels = self.values.len() / self.window;
         let gone = self.step.min(self.window);
         self.values.drain(..gone * n_channels);
-        self.times.drain(..gone);
+        self.places.drain(..gone);
         self.skip = self.step - gone;
-    }
-
-    /// Whether time goes back or leaves a gap before this row. Records the step.
-    fn jumps(&mut self, time: Option<f64>) -> bool {
-        let Some(time) = time else { return false };
-        let step = self.last_time.replace(time).map(|last| time - last);
-        let (sum, count) = self.steps;
-        match step {
-            None => false,
-            Some(step) if step < 0.0 || (count > 0.0 && sum > 0.0 && step > GAP * sum / count) => true,
-            Some(step) => {
-                self.steps = (sum + step, count + 1.0);
-                false
-            }
-        }
     }
 }
 
@@ -194,16 +311,33 @@ mod tests {
 
     /// (start, end) of each window of the samples.
     fn windows<'a>(window: usize, step: usize, samples: impl IntoIterator<Item = Sample<'a>>) -> Vec<(String, String)> {
+        let mut rows = Rows::new(vec![1], LiveClock::new(window, None, GAP));
         let mut buffer = WindowBuffer::new(window, step);
         let mut windows = Vec::new();
-        for sample in samples {
-            if buffer.push(&sample, &[1]) {
-                assert_eq!(buffer.values, vec![1.5; window]);
-                let (_, start, end) = buffer.window();
-                windows.push((start, end));
-                buffer.advance();
+        let mut take = |rows: &mut Rows| {
+            while let Some((row, starts)) = rows.next() {
+                if starts {
+                    buffer.start(&rows.subject);
+                }
+                if buffer.push(&row) {
+                    assert_eq!(buffer.values, vec![1.5; window]);
+                    let (_, start, end) = buffer.bounds();
+                    windows.push((start, end));
+                    buffer.advance();
+                }
             }
+        };
+        for sample in samples {
+            if rows.starts_run(&sample) {
+                rows.end_run().unwrap();
+                take(&mut rows);
+            }
+            rows.push(&sample).unwrap();
+            take(&mut rows);
         }
+        rows.end_run().unwrap();
+        take(&mut rows);
+        assert!(rows.waiting.is_empty());
         windows
     }
 
@@ -223,9 +357,23 @@ mod tests {
     #[test]
     fn no_window_crosses_a_subject_or_a_gap() {
         let rows = |subject: &'static str, times: std::ops::Range<u32>| {
-            times.map(move |time| sample(subject, Some(time.into())))
+            times.map(move |time| sample(subject, Some((50 * time).into())))
         };
         let rows = rows("a", 0..3).chain(rows("b", 3..7)).chain(rows("b", 90..94)).chain(rows("b", 8..11));
-        assert_eq!(windows(4, 4, rows), bounds(&[(3, 6), (90, 93)]));
+        assert_eq!(windows(4, 4, rows), bounds(&[(150, 300), (4500, 4650)]));
+    }
+
+    #[test]
+    fn a_tiny_first_step_does_not_lock_the_stream_up() {
+        let times = (0..200).map(|row| if row == 0 { 48 } else { 50 * row });
+        let rows = times.map(|time| sample("", Some(time.into())));
+        assert_eq!(windows(100, 100, rows), bounds(&[(48, 4950), (5000, 9950)]));
+    }
+
+    #[test]
+    fn a_stream_that_runs_backwards_is_refused() {
+        let mut rows = Rows::new(vec![0], LiveClock::new(40, None, GAP));
+        let pushed = (0..100).rev().try_for_each(|row: u32| rows.push(&sample("", Some((50 * row).into()))));
+        assert!(pushed.unwrap_err().to_string().contains("time runs backwards"));
     }
 }

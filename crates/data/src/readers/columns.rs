@@ -2,6 +2,7 @@
 
 use super::options::{MappedRole, ReadOptions};
 use super::shown;
+use crate::time::{Unit, clock_columns, clock_name};
 use crate::{Column, DataError, Role};
 
 /// Names of a column of subjects, in lower case and without separators; earlier ones win.
@@ -46,8 +47,8 @@ pub(crate) struct Columns {
     pub activity: Option<usize>,
     /// Column of the time.
     pub time: Option<usize>,
-    /// How many of the clock's units are a second, where the user or the header says so.
-    pub per_second: Option<f64>,
+    /// Unit of the clock, where the user or the header says so.
+    pub unit: Option<Unit>,
     /// Columns of values, in the order of the channels.
     pub values: Vec<usize>,
     /// Names of the channels.
@@ -69,7 +70,7 @@ impl Columns {
             subject: None,
             activity: None,
             time: None,
-            per_second: None,
+            unit: None,
             values: Vec::new(),
             channels: Vec::new(),
             named: Vec::new(),
@@ -113,9 +114,9 @@ impl Columns {
 
         let roles = by_name(names, &mapped, &chosen);
         for (at, (role, why)) in roles.into_iter().enumerate() {
-            let (role, per_second) = match role {
+            let (role, unit) = match role {
                 MappedRole::As(role) => (role, None),
-                MappedRole::TimePerSecond(n) => (Role::Time, Some(f64::from(n))),
+                MappedRole::TimeIn(unit) => (Role::Time, Some(unit)),
             };
             let slot = match role {
                 Role::Subject => Some(&mut columns.subject),
@@ -130,7 +131,7 @@ impl Columns {
                 return bad(problem, "Say which with --map, and map the other to `nothing`");
             }
             if role == Role::Time {
-                columns.per_second = per_second.or_else(|| clock(&names[at]).and_then(|clock| clock.per_second));
+                columns.unit = unit.or_else(|| clock_name(&names[at]).and_then(|clock| clock.unit));
             }
             if role == Role::Channel && chosen.is_empty() {
                 columns.values.push(at);
@@ -164,7 +165,7 @@ impl Columns {
             let name = plain(name);
             SUBJECT.contains(&name.as_str()) || ACTIVITY.contains(&name.as_str())
         };
-        is_mapped || names.iter().any(|name| is_known(name) || clock(name).is_some()) || options.unlabelled
+        is_mapped || names.iter().any(|name| is_known(name) || clock_name(name).is_some()) || options.unlabelled
     }
 }
 
@@ -189,7 +190,7 @@ fn by_name(names: &[String], mapped: &[Option<MappedRole>], chosen: &[usize]) ->
     let is_mapped = |wanted: Role| {
         mapped.iter().any(|role| match role {
             Some(MappedRole::As(role)) => *role == wanted,
-            Some(MappedRole::TimePerSecond(_)) => wanted == Role::Time,
+            Some(MappedRole::TimeIn(_)) => wanted == Role::Time,
             None => false,
         })
     };
@@ -200,13 +201,9 @@ fn by_name(names: &[String], mapped: &[Option<MappedRole>], chosen: &[usize]) ->
         candidates.min().map(|(_, at)| at).filter(|_| !is_mapped(role))
     };
     let (subject, activity) = (best(&SUBJECT, Role::Subject), best(&ACTIVITY, Role::Activity));
-    let clocks: Vec<Option<NamedClock>> = names.iter().map(|name| clock(name)).collect();
-    let time = (0..names.len())
-        .filter(|&at| free(at) && Some(at) != subject && Some(at) != activity)
-        .filter_map(|at| Some((clocks[at].as_ref()?.rank, at)))
-        .min()
-        .map(|(_, at)| at)
-        .filter(|_| !is_mapped(Role::Time));
+    let clocks = clock_columns(names.iter().map(String::as_str));
+    let is_open = |at: usize| free(at) && Some(at) != subject && Some(at) != activity;
+    let time = clocks.iter().map(|(at, _)| *at).find(|&at| is_open(at)).filter(|_| !is_mapped(Role::Time));
     (0..names.len())
         .map(|at| {
             if chosen.contains(&at) {
@@ -225,7 +222,7 @@ fn by_name(names: &[String], mapped: &[Option<MappedRole>], chosen: &[usize]) ->
                 (Role::Time, "its name")
             } else if !chosen.is_empty() {
                 (Role::LeftOut, "--channels, which lacks it")
-            } else if clocks[at].is_some() {
+            } else if clocks.iter().any(|(clock, _)| *clock == at) {
                 (Role::LeftOut, "its name: another clock")
             } else {
                 (Role::Channel, "its numbers")
@@ -233,24 +230,4 @@ fn by_name(names: &[String], mapped: &[Option<MappedRole>], chosen: &[usize]) ->
             (MappedRole::As(role), why)
         })
         .collect()
-}
-
-/// A column name that is a clock's.
-struct NamedClock {
-    rank: usize,
-    per_second: Option<f64>,
-}
-
-fn clock(name: &str) -> Option<NamedClock> {
-    let lower = name.to_ascii_lowercase();
-    let unit = lower.strip_prefix("timestamp").or_else(|| lower.strip_prefix("time"))?;
-    let per_second = match unit {
-        "" => None,
-        "_s" => Some(1.0),
-        "_ms" => Some(1e3),
-        "_us" => Some(1e6),
-        "_ns" => Some(1e9),
-        _ => return None,
-    };
-    Some(NamedClock { rank: 0, per_second })
 }

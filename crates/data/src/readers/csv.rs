@@ -18,7 +18,8 @@ use super::options::{Fill, ReadOptions};
 use super::shown;
 use super::source::{Source, extension};
 use super::table::{RowHead, SourceInfo, Table};
-use super::text::{Fields, RawRow, RawRows, timestamp, value};
+use super::text::{Fields, RawRow, RawRows, value};
+use crate::time::{Stamp, Unit, stamp};
 use crate::{Corpus, DataError, Notice, Repair};
 
 pub(crate) const LOOKS_FOR: &str =
@@ -36,7 +37,7 @@ pub struct Row {
     pub subject: Option<String>,
     /// The activity, where there is such a column.
     pub activity: Option<String>,
-    /// The timestamp in the stream's own unit, where there is such a column; `None` where it is empty.
+    /// The timestamp in the stream's own unit, where there is such a column; NaN where it is empty.
     pub time: Option<f64>,
     /// The timestamp as it was written.
     pub stamp: Option<String>,
@@ -79,9 +80,9 @@ impl<'a> Rows<'a> {
         self.columns.time.is_some()
     }
 
-    /// How many units of the timestamps are a second, where their column says so.
-    pub fn per_second(&self) -> Option<f64> {
-        self.columns.per_second
+    /// Unit of the timestamps, where their column or the user names it.
+    pub fn unit(&self) -> Option<Unit> {
+        self.columns.unit
     }
 
     /// What the user should know of how the text was read.
@@ -114,8 +115,8 @@ impl<'a> Rows<'a> {
         let text = |column: Option<usize>| column.map(|column| fields.text(column));
         let subject = text(self.columns.subject).map(|name| self.subjects.call(name));
         let activity = text(self.columns.activity).map(|name| self.activities.call(name));
-        let time = match self.columns.time.map(|column| (column, timestamp(fields.get(column)))) {
-            None | Some((_, Err(Repair::MissingField))) => None,
+        let time = match self.columns.time.map(|column| (column, time_of(fields.get(column), self.columns.unit))) {
+            None => None,
             Some((_, Ok(time))) => Some(time),
             Some((column, Err(kind))) => return of_column(kind, column),
         };
@@ -165,6 +166,15 @@ pub(super) fn check_width(fields: &Fields, width: usize) -> Result<(), Repair> {
     }
 }
 
+/// A timestamp in the unit of its clock; NaN where it is missing. A date is in seconds, unless the clock is said to count in
+/// another unit.
+fn time_of(field: &[u8], unit: Option<Unit>) -> Result<f64, Repair> {
+    Ok(match stamp(field)? {
+        Stamp::Calendar(seconds) => seconds * unit.unwrap_or(Unit::Seconds).per_second(),
+        other => other.value(),
+    })
+}
+
 fn what(kind: Repair) -> &'static str {
     match kind {
         Repair::MissingField => "a missing field",
@@ -197,7 +207,7 @@ pub(crate) fn try_read(source: &Source, options: &ReadOptions) -> Result<Option<
     }
     for file in &files {
         let values: Vec<usize> = channels.iter().filter_map(|name| file.column_of(name)).collect();
-        if file.columns.time.is_some() != has_times || file.columns.per_second != first.columns.per_second {
+        if file.columns.time.is_some() != has_times {
             let clock = |file: &TableFile| {
                 file.columns
                     .time
@@ -237,7 +247,6 @@ pub(crate) fn try_read(source: &Source, options: &ReadOptions) -> Result<Option<
         name: source.stem(),
         expected: EXPECTED,
         activity_name: |_| None,
-        divisor: columns.per_second,
         rate_hz: None,
         options,
         columns: Some(columns),
@@ -380,10 +389,10 @@ fn read_file(
     table: &mut Table,
     notices: &mut Vec<Notice>,
 ) -> Result<(), DataError> {
-    let Columns { subject, activity, time, .. } = file.columns;
+    let Columns { subject, activity, time, unit, .. } = file.columns;
     let (mut rows, _) = open(source.reader(&file.name)?, &source.place(&file.name), options)?;
     let width = rows.names.len();
-    table.start_file(&file.name);
+    table.start_timed_file(&file.name, file.columns.unit);
     while let Some((line, row)) = rows.next()? {
         let fields = match row {
             RawRow::Fields(fields) => fields,
@@ -399,10 +408,7 @@ fn read_file(
             if !options.unlabelled && (subject.is_empty() || activity.is_empty()) {
                 return Err(Repair::MissingField);
             }
-            let time = match time.map(|column| timestamp(fields.get(column))) {
-                None | Some(Err(Repair::MissingField)) => f64::NAN,
-                Some(time) => time?,
-            };
+            let time = time.map_or(Ok(f64::NAN), |column| time_of(fields.get(column), unit))?;
             let stamp = file.columns.time.map_or("", |column| fields.text(column));
             let head = RowHead { line, subject, activity, time, stamp };
             table.push_row(head, values.iter().map(|&column| value(fields.get(column))))

@@ -11,7 +11,6 @@ mod options;
 mod source;
 mod table;
 mod text;
-mod timeline;
 mod uci_har;
 mod wisdm1;
 mod wisdm2;

@@ -47,7 +47,6 @@ pub(crate) fn try_read(source: &Source, options: &ReadOptions) -> Result<Option<
         name: "MotionSense".to_owned(),
         expected: EXPECTED,
         activity_name: |id| ACTIVITIES.iter().find(|(known, _)| *known == id).map(|(_, name)| *name),
-        divisor: None,
         rate_hz: Some(RATE_HZ),
 
         options,

@@ -1,6 +1,7 @@
 //! What a user may say about a source that the source does not say itself.
 
 use super::Format;
+use crate::time::Unit;
 use crate::{DataError, Role};
 use serde::{Deserialize, Serialize};
 
@@ -19,7 +20,7 @@ pub struct ReadOptions {
     pub subject_from: Option<String>,
     /// What stands for a value that is missing.
     pub fill: Fill,
-    /// Time missing between two rows, in nominal intervals, above which a recording ends. By default [`crate::GAP`].
+    /// Time missing between two rows, in nominal intervals, above which a recording ends. By default [`crate::time::GAP`].
     pub gap: Option<f64>,
     /// Names of subjects or activities, and what to call them.
     pub rename: Vec<(String, String)>,
@@ -36,8 +37,8 @@ pub struct ReadOptions {
 pub enum MappedRole {
     /// Subject, activity, channel or nothing; or time in a unit that follows from the values.
     As(Role),
-    /// Time in a unit of this many to a second.
-    TimePerSecond(u32),
+    /// Time in this unit.
+    TimeIn(Unit),
 }
 
 /// What stands for a value that is missing in a row.
@@ -68,10 +69,10 @@ impl std::str::FromStr for MappedRole {
             "time" | "timestamp" => Self::As(Role::Time),
             "channel" => Self::As(Role::Channel),
             "nothing" | "none" => Self::As(Role::LeftOut),
-            "time_s" | "timestamp_s" => Self::TimePerSecond(1),
-            "time_ms" | "timestamp_ms" => Self::TimePerSecond(1_000),
-            "time_us" | "timestamp_us" => Self::TimePerSecond(1_000_000),
-            "time_ns" | "timestamp_ns" => Self::TimePerSecond(1_000_000_000),
+            "time_s" | "timestamp_s" => Self::TimeIn(Unit::Seconds),
+            "time_ms" | "timestamp_ms" => Self::TimeIn(Unit::Milliseconds),
+            "time_us" | "timestamp_us" => Self::TimeIn(Unit::Microseconds),
+            "time_ns" | "timestamp_ns" => Self::TimeIn(Unit::Nanoseconds),
             _ => {
                 return Err(DataError::request(
                     format!("A column cannot be read as `{name}`"),

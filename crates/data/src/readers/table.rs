@@ -5,9 +5,9 @@ use super::content::{self, NoChannel, Stretch};
 use super::names::{self, Naming};
 use super::options::{Fill, ReadOptions};
 use super::shown;
-use super::timeline::{self, Run};
+use crate::time::{self, KnownBy, Pace, Run, Unit};
 use crate::{Corpus, DataError, Notice, Recording, Repair, RepairLog, Role, Stamps};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Share of the rows that a column may cost before that is said first and loud.
 const COSTLY: f64 = 0.01;
@@ -17,8 +17,7 @@ pub(crate) struct Table {
     channels: Vec<String>,
     subjects: Names,
     activities: Names,
-    /// Names of the files, and the first row of each.
-    files: Vec<(String, usize)>,
+    files: Vec<File>,
     /// Stretches of rows of one file, subject and activity.
     runs: Vec<TableRun>,
     /// Line of each row in its file.
@@ -32,6 +31,12 @@ pub(crate) struct Table {
     /// Rows before which others were dropped.
     torn: Vec<usize>,
     repairs: RepairLog,
+}
+
+struct File {
+    name: String,
+    /// Unit of its timestamps, where it names one.
+    unit: Option<Unit>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -60,8 +65,6 @@ pub(crate) struct SourceInfo<'a> {
     pub expected: &'a str,
     /// The name behind the identifier of an activity.
     pub activity_name: fn(&str) -> Option<&'static str>,
-    /// Divides timestamps into seconds, where the source names their unit.
-    pub divisor: Option<f64>,
     /// Documented sampling rate, for a source without times.
     pub rate_hz: Option<f64>,
     /// The user's wishes.
@@ -111,12 +114,17 @@ impl Table {
 
     /// Rows pushed from now on come from this file.
     pub fn start_file(&mut self, name: &str) {
-        self.files.push((name.to_owned(), self.lines.len()));
+        self.start_timed_file(name, None);
+    }
+
+    /// Rows pushed from now on come from this file, whose timestamps are in `unit`.
+    pub fn start_timed_file(&mut self, name: &str, unit: Option<Unit>) {
+        self.files.push(File { name: name.to_owned(), unit });
     }
 
     /// Counts a repair, or a row dropped, in the current file.
     pub fn record(&mut self, kind: Repair, line: usize) {
-        let file = self.files.last().map_or("", |file| &file.0);
+        let file = self.files.last().map_or("", |file| &file.name);
         self.repairs.record(kind, || format!("{file}:{line}"));
         if kind.drops_row() {
             self.torn.push(self.lines.len());
@@ -186,29 +194,35 @@ impl Table {
         info.notices.extend(self.vanished());
         info.notices.extend(self.rename(info.options)?);
 
-        let runs: Vec<Run> = self.spans().map(|(run, rows)| Run { rows, subject: run.subject as usize }).collect();
+        let runs: Vec<Run> = self
+            .spans()
+            .map(|(run, rows)| Run { rows, file: run.file as usize, subject: run.subject as usize })
+            .collect();
         let mut starts = vec![false; self.lines.len()];
         runs.iter().for_each(|run| starts[run.rows.start] = true);
         let mut times = Vec::new();
         let mut rate_hz = info.rate_hz;
-        let timeline = match self.times.take() {
+        let stamps = self.times.take();
+        let timeline = match stamps {
             None => None,
-            Some(raw) => {
-                let raw = raw.into_iter().map(|time| if time.is_nan() { 0.0 } else { time }).collect();
-                let timeline = timeline::resolve(raw, &runs, info.divisor);
+            Some(stamps) => {
+                let units: Vec<Option<Unit>> = self.files.iter().map(|file| file.unit).collect();
+                let gap = info.options.gap.unwrap_or(time::GAP);
+                let timeline = time::resolve(stamps, &runs, &units, gap)
+                    .map_err(|error| DataError::malformed(self.place(error.row), error.problem, error.remedy))?;
                 if timeline.is_none() {
-                    for row in 0..self.lines.len() {
-                        self.repairs.record(Repair::NoClock, || place(&self.files, &self.runs, &self.lines, row));
-                    }
+                    self.record_rows((0..self.lines.len()).map(|row| (Repair::NoClock, row)));
                 }
                 timeline
             }
         };
         match timeline {
             Some(timeline) => {
-                for &row in &timeline.mended {
-                    self.repairs.record(Repair::Timestamp, || place(&self.files, &self.runs, &self.lines, row));
+                self.record_rows(timeline.mended.iter().copied());
+                if let Some(order) = &timeline.order {
+                    self.put_in_order(order);
                 }
+                info.notices.extend(self.clocks_notice(&timeline.clocks));
                 rate_hz = timeline.interval.map(|interval| interval.recip()).or(rate_hz);
                 (times, starts) = (timeline.times, timeline.starts);
             }
@@ -236,7 +250,7 @@ impl Table {
                 stamps: self.stamps.as_ref().map(|stamps| stamps.select(first..end)),
                 values: self.values[first * n_channels..end * n_channels].to_vec(),
                 part: None,
-                source: place(&self.files, &self.runs, &self.lines, first),
+                source: self.place(first),
             }));
         }
         let class_names = classes
@@ -261,6 +275,54 @@ impl Table {
             fingerprint: String::new(),
         }
         .with_fingerprint())
+    }
+
+    /// `file:line` of a row.
+    fn place(&self, row: usize) -> String {
+        place(&self.files, &self.runs, &self.lines, row)
+    }
+
+    fn record_rows(&mut self, repairs: impl IntoIterator<Item = (Repair, usize)>) {
+        for (kind, row) in repairs {
+            self.repairs.record(kind, || place(&self.files, &self.runs, &self.lines, row));
+        }
+    }
+
+    /// Puts the rows in the order of time.
+    fn put_in_order(&mut self, order: &[usize]) {
+        let n = self.channels.len();
+        let run_of = |row: usize| self.runs[self.runs.partition_point(|run| run.start <= row) - 1];
+        let mut runs: Vec<(TableRun, usize)> = Vec::new();
+        for (at, &row) in order.iter().enumerate() {
+            let run = run_of(row);
+            if runs.last().is_none_or(|(_, start)| *start != run.start) {
+                runs.push((TableRun { start: at, ..run }, run.start));
+            }
+        }
+        self.runs = runs.into_iter().map(|(run, _)| run).collect();
+        self.lines = order.iter().map(|&row| self.lines[row]).collect();
+        self.values = order.iter().flat_map(|&row| &self.values[row * n..(row + 1) * n]).copied().collect();
+        self.stamps = self.stamps.as_ref().map(|stamps| stamps.select(order.iter().copied()));
+    }
+
+    /// A note where the unit of a clock was not named but found.
+    fn clocks_notice(&self, clocks: &[(usize, usize, Pace)]) -> Option<Notice> {
+        let found = clocks.iter().filter(|(_, _, pace)| pace.known_by != KnownBy::Name);
+        let mut counts: BTreeMap<Unit, (usize, String)> = BTreeMap::new();
+        for (file, subject, pace) in found {
+            let subject = shown(&self.subjects.names[*subject]);
+            let first = format!("subject {subject} in {}", self.files.get(*file).map_or("", |file| &file.name));
+            counts.entry(pace.unit).or_insert((0, first)).0 += 1;
+        }
+        // One unit for all goes without saying: the rate says it.
+        if counts.len() < 2 {
+            return None;
+        }
+        let words = counts.iter().map(|(unit, (n, first))| format!("{} in {n} (first {first})", unit.name()));
+        Some(Notice::Note(format!(
+            "the clocks of the subjects count in different units, by the size of their stamps: {}.",
+            words.collect::<Vec<_>>().join(", ")
+        )))
     }
 
     /// Each run with its rows.
@@ -311,7 +373,7 @@ impl Table {
             let found: Vec<String> =
                 columns.all.iter().map(|column| format!("{} ({})", shown(&column.name), column.why)).collect();
             return Err(DataError::malformed(
-                self.files.first().map_or("", |file| &file.0),
+                self.files.first().map_or("", |file| &file.name),
                 "no column is left that could be a channel",
                 format!("There are: {}. Choose channels with --channels", found.join(", ")),
             ));
@@ -422,7 +484,6 @@ impl Table {
         }
         self.torn.iter_mut().for_each(|row| *row = new[*row]);
         self.runs.iter_mut().for_each(|run| run.start = new[run.start]);
-        self.files.iter_mut().for_each(|(_, first)| *first = new[*first]);
         let starts: Vec<usize> = self.runs.iter().skip(1).map(|run| run.start).chain([n_kept]).collect();
         let mut next = starts.iter();
         self.runs.retain(|run| next.next().is_some_and(|end| run.start < *end));
@@ -485,9 +546,9 @@ fn retain_rows<T>(rows: &mut Vec<T>, dropped: &[bool]) {
 }
 
 /// `file:line` of a row.
-fn place(files: &[(String, usize)], runs: &[TableRun], lines: &[u32], row: usize) -> String {
+fn place(files: &[File], runs: &[TableRun], lines: &[u32], row: usize) -> String {
     let run = &runs[runs.partition_point(|run| run.start <= row) - 1];
-    let file = files.get(run.file as usize).map_or("", |file| &file.0);
+    let file = files.get(run.file as usize).map_or("", |file| &file.name);
     format!("{file}:{}", lines[row])
 }
 

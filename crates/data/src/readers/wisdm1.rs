@@ -27,7 +27,6 @@ pub(crate) fn try_read(source: &Source, options: &ReadOptions) -> Result<Option<
         name: "WISDM v1.1".to_owned(),
         expected: wisdm_rows::EXPECTED,
         activity_name: |_| None,
-        divisor: None,
         rate_hz: None,
 
         options,

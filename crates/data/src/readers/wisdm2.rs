@@ -85,7 +85,6 @@ fn read_files(
         name: corpus_name,
         expected: "1600,A,252207666810782,-0.36,8.79,1.05;",
         activity_name: |letter| ACTIVITIES.iter().find(|(known, _)| *known == letter).map(|(_, name)| *name),
-        divisor: None,
         rate_hz: None,
 
         options,

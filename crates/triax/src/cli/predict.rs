@@ -150,12 +150,17 @@ fn predict_rows<W: Write>(
             subject: row.subject.as_deref().unwrap_or_default(),
             activity: row.activity.as_deref(),
         };
-        if let Some(window) = stream.push(&sample)? {
+        for window in stream.push(&sample)? {
             table.row(&window.subject, &window.start, &window.end, &window.prediction)?;
             table.flush()?;
             n_windows += 1;
         }
     }
+    for window in stream.finish()? {
+        table.row(&window.subject, &window.start, &window.end, &window.prediction)?;
+        n_windows += 1;
+    }
+    table.flush()?;
     if n_dropped > 1 {
         eprintln!("warning: {n_dropped} rows were dropped in all.");
     }
