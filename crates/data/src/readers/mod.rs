@@ -1,5 +1,6 @@
 //! Readers: one file for each format, and the choice among them.
 
+mod budget;
 mod csv;
 mod motionsense;
 mod npy;
