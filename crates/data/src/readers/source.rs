@@ -1,6 +1,6 @@
 //! The files of a data set: a folder, an archive (perhaps inside another), or one file.
 
-use super::budget::{Budget, Bounded};
+use super::budget::{Bounded, Budget};
 use crate::DataError;
 use std::cell::Cell;
 use std::collections::{BTreeSet, VecDeque};
@@ -264,15 +264,19 @@ impl Source {
     fn unreadable(&self, name: &str, error: ZipError) -> DataError {
         let place = self.place(name);
         match error {
-            ZipError::InvalidPassword => {
-                DataError::malformed(place, "it is encrypted", "Unpack the archive with its password, and name the folder")
-            }
+            ZipError::InvalidPassword => DataError::malformed(
+                place,
+                "it is encrypted",
+                "Unpack the archive with its password, and name the folder",
+            ),
             ZipError::CompressionMethodNotSupported(code) => DataError::malformed(
                 place,
                 format!("it is compressed with {}", method(code)),
                 "Unpack the archive and name the folder, or repack it with Deflate, the usual method of zip",
             ),
-            error => DataError::malformed(place, format!("it cannot be unpacked ({error})"), "Download the archive again"),
+            error => {
+                DataError::malformed(place, format!("it cannot be unpacked ({error})"), "Download the archive again")
+            }
         }
     }
 }

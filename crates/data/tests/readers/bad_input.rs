@@ -67,7 +67,7 @@ fn a_folder_without_data() {
 #[test]
 fn an_unknown_format_lists_those_that_are_known() {
     let error = "wisdm3".parse::<Format>().unwrap_err().to_string();
-    assert!(error.contains("wisdm1, wisdm2, uci-har, motionsense, csv, npz"), "{error}");
+    assert!(error.contains("wisdm1, wisdm2, uci-har, motionsense, pamap2, uea, csv, npz"), "{error}");
     for format in Format::ALL {
         assert_eq!(format.to_string().parse::<Format>().unwrap(), format);
         assert_eq!(serde_json::to_value(format).unwrap(), format.name());

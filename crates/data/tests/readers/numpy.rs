@@ -111,7 +111,7 @@ fn shapes_that_do_not_fit_are_named() {
         (x(2), npy("'|u1'", "(2, 1, 1)", &[0, 1]), "Labels are (windows)"),
         (npy("'<f4'", "(2, 2, 1)", &floats(&[1.0; 3])), y(2), "cut short"),
         (npy("'<f4'", "(9999999999999999999, 9, 9)", &[]), y(2), "larger than any memory"),
-        (npy("'<c8'", "(1, 1, 1)", &[0; 8]), y(1), "neither integers nor float32"),
+        (npy("'<c8'", "(1, 1, 1)", &[0; 8]), y(1), "neither integers nor float16"),
         (npy(&"(".repeat(900), "(1,)", &[]), y(1), "header cannot be read"),
         (npy(&"(".repeat(9000), "(1,)", &[]), y(1), "no plain array"),
         (b"hello".to_vec(), y(1), "not a NumPy array"),
