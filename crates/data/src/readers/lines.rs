@@ -18,7 +18,7 @@ pub(crate) fn for_each_line(
     for line in 1.. {
         buffer.clear();
         let read = (&mut reader).take(MAX_LINE).read_until(b'\n', &mut buffer);
-        match read.map_err(|error| DataError::io(source.place(name), error))? as u64 {
+        match read.map_err(|error| source.failed(name, error))? as u64 {
             0 => break,
             MAX_LINE => {
                 let place = format!("{}:{line}", source.place(name));

@@ -5,14 +5,15 @@ use crate::DataError;
 use std::cell::Cell;
 use std::collections::{BTreeSet, VecDeque};
 use std::ffi::OsStr;
+use std::fmt::Display;
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use typed_arena::Arena;
-use zip::ZipArchive;
-use zip::read::ZipReadOptions;
+use zip::read::{ZipFileEntry, ZipReadOptions};
 use zip::result::ZipError;
+use zip::{CompressionMethod, ZipArchive};
 
 /// Folders are searched to this depth; the deepest official layout has six levels.
 const MAX_DEPTH: usize = 8;
@@ -207,15 +208,13 @@ impl Source {
                 Ok(Box::new(BufReader::new(opened)))
             }
             (At::Member(index), Some(archive)) => {
+                let damaged = |error: ZipError| self.damaged(name, &error);
+                let entry = archive.by_index_data(*index).map_err(damaged)?;
+                if let Some((problem, remedy)) = obstacle(&entry) {
+                    return Err(DataError::malformed(self.place(name), problem, remedy));
+                }
                 let reader = self.readers.alloc(archive.clone().into_inner());
-                let entry = archive.by_index_data(*index);
-                let member = entry.and_then(|entry| {
-                    if entry.encrypted() {
-                        return Err(ZipError::InvalidPassword);
-                    }
-                    entry.with_reader(reader, ZipReadOptions::new())
-                });
-                let member = member.map_err(|error| self.unreadable(name, error))?;
+                let member = entry.with_reader(reader, ZipReadOptions::new()).map_err(damaged)?;
                 Ok(Box::new(BufReader::new(Bounded::new(member, &self.budget, &file.expanded))))
             }
             (At::Member(_), None) => unreachable!("members are listed from an archive only"),
@@ -254,36 +253,35 @@ impl Source {
     fn read_at_most(&self, name: &str, limit: u64) -> Result<Vec<u8>, DataError> {
         let mut bytes = Vec::new();
         let read = self.reader(name)?.take(limit).read_to_end(&mut bytes);
-        read.map_err(|error| DataError::io(self.place(name), error))?;
+        read.map_err(|error| self.failed(name, error))?;
         if bytes.len() as u64 == MAX_FILE {
             return Err(DataError::malformed(self.place(name), "larger than 4 GiB", "Split the file"));
         }
         Ok(bytes)
     }
 
-    fn unreadable(&self, name: &str, error: ZipError) -> DataError {
-        let place = self.place(name);
-        match error {
-            ZipError::InvalidPassword => DataError::malformed(
-                place,
-                "it is encrypted",
-                "Unpack the archive with its password, and name the folder",
-            ),
-            ZipError::CompressionMethodNotSupported(code) => DataError::malformed(
-                place,
-                format!("it is compressed with {}", method(code)),
-                "Unpack the archive and name the folder, or repack it with Deflate, the usual method of zip",
-            ),
-            error => {
-                DataError::malformed(place, format!("it cannot be unpacked ({error})"), "Download the archive again")
-            }
+    /// The error of a reader of the file `name`.
+    pub fn failed(&self, name: &str, error: io::Error) -> DataError {
+        match error.kind() {
+            io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => self.damaged(name, &error),
+            _ => DataError::io(self.place(name), error),
         }
+    }
+
+    fn damaged(&self, name: &str, error: &dyn Display) -> DataError {
+        DataError::malformed(self.place(name), format!("damaged ({error})"), "Download the archive again")
     }
 }
 
-/// The method of compression that has this number in zip archives.
-fn method(code: u16) -> String {
-    let name = match code {
+/// Why a member of an archive cannot be unpacked here, and what to do about it.
+fn obstacle(entry: &ZipFileEntry) -> Option<(String, &'static str)> {
+    if entry.encrypted() {
+        return Some(("it is encrypted".to_owned(), "Unpack the archive with its password, and name the folder"));
+    }
+    // The crate knows the numbers of methods that it has no decoder for by no other name.
+    #[allow(deprecated)]
+    let CompressionMethod::Unsupported(code) = entry.compression() else { return None };
+    let method = match code {
         1 => "Shrink",
         2..=5 => "Reduce",
         6 => "Implode",
@@ -291,9 +289,12 @@ fn method(code: u16) -> String {
         20 | 93 => "Zstandard",
         95 => "xz",
         98 => "PPMd",
-        _ => return format!("method {code}, which has no decoder here"),
+        _ => &format!("method {code}"),
     };
-    name.to_owned()
+    Some((
+        format!("it is compressed with {method}, for which there is no decoder here"),
+        "Unpack the archive and name the folder, or repack it with Deflate, the usual method of zip",
+    ))
 }
 
 /// A file or memory that many read, each from a place of its own.

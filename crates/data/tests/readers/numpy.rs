@@ -5,7 +5,7 @@ use std::fs;
 use triax_data::{Corpus, Part, Repair};
 
 /// A version 1 `.npy` file.
-fn npy(descr: &str, shape: &str, data: &[u8]) -> Vec<u8> {
+pub fn npy(descr: &str, shape: &str, data: &[u8]) -> Vec<u8> {
     let header = format!("{{'descr': {descr}, 'fortran_order': False, 'shape': {shape}, }}");
     let mut file = b"\x93NUMPY\x01\x00".to_vec();
     file.extend((header.len() as u16).to_le_bytes());
@@ -14,11 +14,11 @@ fn npy(descr: &str, shape: &str, data: &[u8]) -> Vec<u8> {
     file
 }
 
-fn floats(values: &[f32]) -> Vec<u8> {
+pub fn floats(values: &[f32]) -> Vec<u8> {
     values.iter().flat_map(|value| value.to_le_bytes()).collect()
 }
 
-fn npz(arrays: &[(&str, Vec<u8>)]) -> Result<Corpus, triax_data::DataError> {
+pub fn npz(arrays: &[(&str, Vec<u8>)]) -> Result<Corpus, triax_data::DataError> {
     read_text("a.npz", zip_bytes(arrays))
 }
 
@@ -26,7 +26,7 @@ fn x(n: usize) -> Vec<u8> {
     npy("'<f4'", &format!("({n}, 2, 1)"), &floats(&vec![0.5; 2 * n]))
 }
 
-fn parts(corpus: &Corpus) -> Vec<Option<Part>> {
+pub fn parts(corpus: &Corpus) -> Vec<Option<Part>> {
     corpus.recordings.iter().map(|recording| recording.part).collect()
 }
 
