@@ -392,8 +392,9 @@ fn window_shape(x: &Array, n_named: Option<usize>, notices: &mut Vec<Notice>) ->
     let smooth = by_sample < 0.5 * by_channel;
     if named_first || !smooth && (2 * window <= channels || by_channel < 0.5 * by_sample) {
         return bad(
-            format!("its shape is {shape:?}: windows of {window} samples with {channels} channels, or channels first?"),
-            "If so, save `X.transpose(0, 2, 1)`. If not, save the names of the channels beside it, as the array `channels`",
+            format!("its shape is {shape:?}: windows of {window} samples with {channels} channels"),
+            "Are the channels first? Then save `X.transpose(0, 2, 1)`; if not, save the names of the channels beside it, as \
+             the array `channels`",
         );
     }
     notices.push(Notice::Note(format!(

@@ -215,7 +215,7 @@ impl Source {
                 }
                 let reader = self.readers.alloc(archive.clone().into_inner());
                 let member = entry.with_reader(reader, ZipReadOptions::new()).map_err(damaged)?;
-                Ok(Box::new(BufReader::new(Bounded::new(member, &self.budget, &file.expanded))))
+                Ok(Box::new(BufReader::new(self.expanding(name, member)?)))
             }
             (At::Member(_), None) => unreachable!("members are listed from an archive only"),
         }
@@ -252,6 +252,11 @@ impl Source {
 
     fn read_at_most(&self, name: &str, limit: u64) -> Result<Vec<u8>, DataError> {
         let mut bytes = Vec::new();
+        if let At::Path(path) = &self.listed(name)?.at {
+            // The size of a file can be believed, that of a member cannot.
+            let length = fs::metadata(path).map_or(0, |metadata| metadata.len()).min(limit);
+            bytes.reserve_exact(usize::try_from(length).unwrap_or(0) + 1);
+        }
         let read = self.reader(name)?.take(limit).read_to_end(&mut bytes);
         read.map_err(|error| self.failed(name, error))?;
         if bytes.len() as u64 == MAX_FILE {

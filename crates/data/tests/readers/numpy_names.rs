@@ -244,7 +244,7 @@ fn channels_first_is_asked_about() {
     ];
     for x in cases {
         let error = error(&[("X.npy", x), ("y.npy", y.clone())]);
-        assert!(error.contains("channels first?") && error.contains("`X.transpose(0, 2, 1)`"), "{error}");
+        assert!(error.contains("Are the channels first?") && error.contains("`X.transpose(0, 2, 1)`"), "{error}");
     }
     assert!(npz(&[("X.npy", windows(4, 128, 9, noise)), ("y.npy", y.clone())]).unwrap().notices.is_empty());
 }
@@ -266,7 +266,7 @@ fn short_windows_of_many_channels_are_read_where_the_values_or_the_names_say_so(
         // The names are those of the first axis.
         let arrays =
             [("X.npy", windows(4, shape.0, shape.1, noise)), ("y.npy", y.clone()), ("channels.npy", names(shape.0))];
-        assert!(error(&arrays).contains("channels first?"), "{}", error(&arrays));
+        assert!(error(&arrays).contains("Are the channels first?"), "{}", error(&arrays));
     }
     let twice = npy("'|S1'", "(2,)", b"aa");
     let arrays = [("X.npy", windows(4, 6, 2, noise)), ("y.npy", y), ("channels.npy", twice)];
