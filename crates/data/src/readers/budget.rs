@@ -14,6 +14,9 @@ const MOST_BY_PACKED: u64 = 200;
 /// What any source may expand to, however small it is packed: 256 MiB.
 const LEAST: u64 = 256 << 20;
 
+/// Bytes in memory of a recording or window beside its values: texts, lengths, and what the allocator adds.
+pub(crate) const RECORDING: u64 = 256;
+
 /// How much a source has expanded to, and from how much.
 #[derive(Debug, Default)]
 pub(crate) struct Budget {
@@ -51,7 +54,7 @@ impl fmt::Display for TooLarge {
         let mib = self.limit >> 20;
         if self.limit == MOST {
             write!(f, "it expands to more than {mib} MiB, the most that is read from one source. ")?;
-            write!(f, "Split the recordings, or save windows as fewer or smaller arrays")
+            write!(f, "Unpack it and name the folder, or give fewer recordings at a time")
         } else {
             write!(f, "{} bytes expand to more than {mib} MiB, as recordings do not. ", self.packed)?;
             write!(f, "If it holds recordings, unpack it and name the folder")

@@ -22,7 +22,7 @@ mod wisdm_rows;
 pub use csv::{CsvRow, CsvRows};
 pub use options::{Fill, MappedRole, ReadOptions};
 
-use crate::{Corpus, DataError};
+use crate::{Corpus, DataError, Notice};
 use source::Source;
 use std::fmt;
 use std::path::Path;
@@ -160,7 +160,13 @@ fn read_source(source: &Source, options: &ReadOptions, nesting: usize) -> Result
     }
     if nesting < MAX_NESTING {
         for archive in source.archives() {
-            if let Some(corpus) = read_source(&source.inside(archive)?, options, nesting + 1)? {
+            if let Some(mut corpus) = read_source(&source.inside(archive)?, options, nesting + 1)? {
+                let others: Vec<String> =
+                    source.archives().filter(|other| *other != archive).map(|other| format!("`{other}`")).collect();
+                if !others.is_empty() {
+                    let text = format!("{}: only `{archive}` is read, not {}", source.label(), others.join(", "));
+                    corpus.notices.push(Notice::Warning(text));
+                }
                 return Ok(Some(corpus));
             }
         }

@@ -11,6 +11,7 @@
 
 use super::ReadOptions;
 use super::array_name::{ArrayName, Holds, Portion};
+use super::budget::RECORDING;
 use super::npy::Array;
 use super::source::{Source, extension, file_name, folder};
 use super::table::sort_classes;
@@ -19,8 +20,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) const LOOKS_FOR: &str = "arrays `X_train`, `y_train` and, if you like, `X_val`, `y_val`, `subjects`";
 
-/// Bytes in memory of a window beside its values: texts, lengths, and what the allocator adds.
-const WINDOW_OVERHEAD: u64 = 256;
 /// Windows whose values tell samples from channels.
 const N_LOOKED_AT: usize = 200;
 
@@ -68,7 +67,7 @@ fn read(mut files: Files, unlabelled: bool) -> Result<Corpus, DataError> {
             return Err(not_numbers(&x));
         }
         let name = files.name(Holds::Windows, portion);
-        let in_memory = x.len() as u64 * WINDOW_OVERHEAD + 4 * x.n_elements() as u64;
+        let in_memory = x.len() as u64 * RECORDING + 4 * x.n_elements() as u64;
         files.source.claim(name, in_memory.saturating_sub(x.n_bytes() as u64))?;
         let labels =
             if labelled { labels(&files.required(Holds::Labels, portion)?, &x)? } else { vec![String::new(); x.len()] };
@@ -436,7 +435,11 @@ fn labels(y: &Array, x: &Array) -> Result<Vec<String>, DataError> {
     }
     match y.shape[..] {
         [_] | [_, 1] => y.identifiers().enumerate().map(|(idx, label)| one_label(y, idx, label)).collect(),
-        [_, n_classes] if n_classes > 1 && y.is_text() => Err(not_numbers(y)),
+        [_, n_classes] if n_classes > 1 && y.is_text() => Err(DataError::malformed(
+            &y.place,
+            format!("its shape is {:?}, of texts", y.shape),
+            "Give one name for each window, or one-hot rows of numbers",
+        )),
         [_, n_classes] if n_classes > 1 => (0..y.len())
             .map(|idx| hot(y, idx, &y.numbers(idx * n_classes..(idx + 1) * n_classes).collect::<Vec<_>>()))
             .collect(),

@@ -97,6 +97,10 @@ impl Source {
         archive: Option<ZipArchive<Bytes>>,
         budget: Rc<Budget>,
     ) -> Result<Self, DataError> {
+        if files.len() > MAX_FILES {
+            let problem = format!("more than {MAX_FILES} files lie in it");
+            return Err(DataError::malformed(label, problem, "Name the folder or the archive of the data set itself"));
+        }
         files.sort_by(|a, b| a.name.cmp(&b.name));
         if let Some(pair) = files.windows(2).find(|pair| pair[0].name == pair[1].name) {
             let problem = format!("two files in it have the name `{}`", super::csv::shown(&pair[0].name));
@@ -228,7 +232,7 @@ impl Source {
         Ok(Bounded::new(decoder, &self.budget, &file.expanded))
     }
 
-    /// Asks for room in memory for what the file `name` holds: `bytes` beyond its own size.
+    /// Asks for room in memory for recordings that the file `name` holds: `bytes` beyond its own size.
     pub fn claim(&self, name: &str, bytes: u64) -> Result<(), DataError> {
         self.know_packed(self.listed(name)?);
         self.budget.charge(bytes).map_err(|error| DataError::io(self.place(name), error.into()))
@@ -374,12 +378,9 @@ fn walk(root: &Path) -> Result<Vec<Listed>, DataError> {
         }
         if metadata.is_file() {
             files.push(Listed::new(name, At::Path(path)));
+            // Enough to be refused.
             if files.len() > MAX_FILES {
-                return Err(DataError::malformed(
-                    root.display(),
-                    format!("more than {MAX_FILES} files lie here"),
-                    "Name the folder of the data set itself",
-                ));
+                break;
             }
         } else if metadata.is_dir() && depth <= MAX_DEPTH {
             let entries = fs::read_dir(&path).map_err(io)?.collect::<Result<Vec<_>, _>>().map_err(io)?;

@@ -10,6 +10,7 @@
 //! - Nothing is known of subjects and of time. Cases with timestamps of their own, and with a number to predict instead of
 //!   a class, are refused.
 
+use super::budget::RECORDING;
 use super::lines::for_each_line;
 use super::source::{Source, extension, file_name};
 use super::table::{sort_classes, value};
@@ -42,9 +43,14 @@ pub(crate) fn try_read(source: &Source, options: &ReadOptions) -> Result<Option<
             names.push(name);
         }
     }
-    let Some(&first) = names.first() else { return Ok(None) };
+    // Of a problem and its variants without missing values or of equal length (`NAME_nmv`, `NAME_eq`), the problem itself.
+    let Some(first) = names.iter().min_by_key(|name| problem_and_part(name).0.len()).copied() else { return Ok(None) };
     let (problem, _) = problem_and_part(first);
-    if let Some(other) = names.iter().find(|name| problem_and_part(name).0 != problem) {
+    let (names, variants): (Vec<&str>, Vec<&str>) =
+        names.into_iter().partition(|name| problem_and_part(name).0 == problem);
+    let is_variant =
+        |name: &&str| problem_and_part(name).0.strip_prefix(&problem).is_some_and(|rest| rest.starts_with('_'));
+    if let Some(other) = variants.iter().find(|name| !is_variant(name)) {
         let found = format!("`{first}` and `{other}` belong to different problems");
         return Err(DataError::malformed(source.label(), found, "Name the folder of one problem, or one file"));
     }
@@ -52,7 +58,12 @@ pub(crate) fn try_read(source: &Source, options: &ReadOptions) -> Result<Option<
     for &name in &names {
         cases.read(source, name, problem_and_part(name).1.filter(|_| names.len() > 1))?;
     }
-    cases.into_corpus(source, file_name(&problem).to_owned()).map(Some)
+    let mut corpus = cases.into_corpus(source, file_name(&problem).to_owned())?;
+    if !variants.is_empty() {
+        let text = format!("{}: not used: {}", source.label(), variants.join(", "));
+        corpus.notices.push(Notice::Note(text));
+    }
+    Ok(Some(corpus))
 }
 
 fn begins_as_ts(source: &Source, name: &str) -> Result<bool, DataError> {
@@ -140,7 +151,10 @@ impl<'a> Cases<'a> {
                 return Ok(());
             }
             if header.ended {
-                return self.case(line, &header, part, format!("{name}:{number}"), place);
+                let before = self.cases.len();
+                self.case(line, &header, part, format!("{name}:{number}"), place)?;
+                let values = self.cases.get(before).map_or(0, |(_, case)| case.values.len());
+                return source.claim(name, (RECORDING + 4 * values as u64).saturating_sub(line.len() as u64));
             }
             header.line(&String::from_utf8_lossy(line), &place())?;
             if header.ended && header.classes.is_none() {

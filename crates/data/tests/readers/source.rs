@@ -135,6 +135,30 @@ fn archives_inside_share_the_budget() {
 }
 
 #[test]
+fn many_tiny_cases_take_memory_within_the_budget() {
+    // Each case is four bytes of text, and a recording.
+    let cases = "@problemName a\n@classLabel true 0\n@data\n".to_owned() + &"1:0\n".repeat(1_200_000);
+    let error = error("a.zip", zip_bytes(&[("a.ts", &cases)]));
+    assert!(error.contains("a.zip:a.ts: ") && error.contains("expand to more than 256 MiB"), "{error}");
+}
+
+#[test]
+fn of_several_archives_the_one_that_is_read_is_named() {
+    let archive = zip_bytes(&[("base.csv", ROWS)]);
+    let folder = folder_with(&[("a.zip", &archive), ("b.zip", &archive)]);
+    let corpus = read(folder.path(), &ReadOptions::default()).unwrap();
+    let warning = corpus.notices[0].to_string();
+    assert!(warning.contains("only `a.zip` is read, not `b.zip`"), "{warning}");
+}
+
+#[test]
+fn too_many_files_are_refused() {
+    let members: Vec<(String, &str)> = (0..50_001).map(|at| (format!("{at}.txt"), "")).collect();
+    let error = error("a.zip", zip_bytes(&members));
+    assert!(error.contains("a.zip: more than 50000 files lie in it"), "{error}");
+}
+
+#[test]
 fn arrays_take_memory_within_the_budget() {
     // Two million windows of a byte each are two kilobytes packed, and half a gigabyte as recordings.
     let n = 2_000_000;

@@ -57,6 +57,16 @@ fn several_problems_are_not_mixed() {
 }
 
 #[test]
+fn variants_of_a_problem_are_left_out_by_name() {
+    let one = format!("{HEADER}1,2,3:4,5,6:walk\n");
+    let names = ["A_TRAIN.ts", "A_TEST.ts", "A_eq_TRAIN.ts", "A_nmv_TEST.ts"];
+    let folder = folder_with(&names.map(|name| (name, one.as_bytes())));
+    let corpus = read(folder.path(), &ReadOptions::default()).unwrap();
+    assert_eq!((corpus.name.as_str(), corpus.recordings.len()), ("A", 2));
+    assert!(corpus.notices.iter().any(|notice| notice.to_string().contains("not used: A_eq_TRAIN.ts, A_nmv_TEST.ts")));
+}
+
+#[test]
 fn cases_of_unequal_length_are_recordings() {
     let corpus = read_text("a.ts", format!("{HEADER}1,2,3:4,5,6:walk\n1,2:4,5:Run\n")).unwrap();
     assert_eq!(corpus.window, None);
