@@ -34,7 +34,7 @@ impl Corpus {
             None => (format!("{} + {row} samples", recording.source), "in all there are".to_owned()),
         };
         Some(Notice::Warning(format!(
-            "{place}: {value:e} in channel `{}`, where half of the values are below {:.3}; {among} {n_values} such {}. \
+            "{place}: {value:.1e} in channel `{}`, where half of the values are below {:.3}; {among} {n_values} such {}. \
              Leave them out: beside them all else is nothing",
             self.channels[channel],
             scales[channel],

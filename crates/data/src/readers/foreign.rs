@@ -26,7 +26,7 @@ fn known(head: &[u8], name: &str) -> Option<(&'static str, String)> {
     let starts = |magic: &[u8]| head.starts_with(magic);
     let ends = |endings: &[&str]| endings.contains(&extension(name).as_str());
     let convert = |how: &str| format!("Convert it with Python: {how}, then {TO_NPZ}");
-    Some(if starts(b"MATLAB 5.0") || ends(&["mat"]) {
+    Some(if starts(b"MATLAB ") || ends(&["mat"]) {
         ("a MATLAB file", convert("scipy.io.loadmat(path), or h5py.File(path) for version 7.3"))
     } else if starts(b"\x89HDF") || ends(&["h5", "hdf5", "hdf"]) {
         ("an HDF5 file", convert("h5py.File(path) gives its arrays, pandas.read_hdf(path) its tables"))

@@ -144,7 +144,9 @@ impl<'a> Files<'a> {
                     return Err(DataError::malformed(source.label(), problem, "Keep one of them"));
                 }
                 Some((other, _)) if other.rank < parsed.rank => {}
-                _ => drop(by_name.insert(key, (parsed, name))),
+                _ => {
+                    by_name.insert(key, (parsed, name));
+                }
             }
         }
         let by_name = by_name.into_iter().map(|(key, (_, name))| (key, name)).collect();
@@ -201,25 +203,19 @@ impl<'a> Files<'a> {
             (None, None) => vec![(train, None)],
             (None, Some(valid)) => vec![(train, Some(Part::Train)), (valid, Some(Part::Valid))],
         };
-        for (portion, _) in &portions {
-            let (x, y) = (Holds::Windows.title(*portion), Holds::Labels.title(*portion));
-            match (self.has(Holds::Windows, *portion), self.has(Holds::Labels, *portion)) {
-                (true, true) => {}
-                (true, false) if portions.len() == 1 => {
-                    return Err(self.missing(
-                        format!("there is no array `{y}` with the labels of `{x}`"),
-                        "Windows without labels can be predicted, not trained or evaluated with. ",
-                    ));
-                }
-                (true, false) if *portion != train => {
-                    return Err(self.missing(format!("there is `{x}` but no `{y}`"), ""));
-                }
-                (false, true) if *portion != train => {
-                    return Err(self.missing(format!("there is `{y}` but no `{x}`"), ""));
-                }
-                (true, false) => return Err(self.missing(format!("there is no array `{y}`"), "")),
-                (false, _) => return Err(self.missing(format!("there is no array `{x}`"), "")),
-            }
+        for &(portion, _) in &portions {
+            let (x, y) = (Holds::Windows.title(portion), Holds::Labels.title(portion));
+            let is_second = portions.len() > 1 && portion != train;
+            let problem = match (self.has(Holds::Windows, portion), self.has(Holds::Labels, portion)) {
+                (true, true) => continue,
+                (true, false) if is_second => format!("there is `{x}` but no `{y}`"),
+                (false, true) if is_second => format!("there is `{y}` but no `{x}`"),
+                (true, false) => format!("there is no array `{y}` with the labels of `{x}`"),
+                (false, _) => format!("there is no array `{x}`"),
+            };
+            let may_predict = portions.len() == 1 && self.has(Holds::Windows, portion);
+            let advice = "Windows without labels can be predicted, not trained or evaluated with. ";
+            return Err(self.missing(problem, if may_predict { advice } else { "" }));
         }
         let label = self.source.label();
         if let Some(only) = only {
@@ -282,7 +278,7 @@ impl<'a> Files<'a> {
                 if of_first { lengths[0].1 } else { self.with_unused_windows(lengths, total, array.n_elements())? };
             let mut subjects = names_of_subjects(&array, length)?;
             if of_first {
-                notices.extend(lengths[1..].iter().map(|(portion, _)| self.strangers(*portion)));
+                notices.extend(lengths[1..].iter().map(|(portion, _)| self.unknown_subjects(*portion)));
             }
             subjects.resize(total, String::new());
             return Ok(subjects);
@@ -292,7 +288,7 @@ impl<'a> Files<'a> {
             match self.optional(Holds::Subjects, portion)? {
                 Some(array) => subjects.extend(names_of_subjects(&array, length)?),
                 None => {
-                    notices.push(self.strangers(portion));
+                    notices.push(self.unknown_subjects(portion));
                     subjects.resize(subjects.len() + length, String::new());
                 }
             }
@@ -318,9 +314,9 @@ impl<'a> Files<'a> {
         Ok(if found == total + test.len() { found } else { total })
     }
 
-    fn strangers(&self, portion: Portion) -> Notice {
+    fn unknown_subjects(&self, portion: Portion) -> Notice {
         Notice::Note(format!(
-            "{}: there is no `{}`; whose windows those of `{}` are is unknown",
+            "{}: there is no `{}`: the subjects of the windows of `{}` are unknown",
             self.source.label(),
             Holds::Subjects.title(portion),
             Holds::Windows.title(portion)
