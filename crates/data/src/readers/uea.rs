@@ -21,6 +21,8 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(crate) const LOOKS_FOR: &str = "`NAME_TRAIN.ts` (and `NAME_TEST.ts`) with a header `@problemName …` and `@data`";
 
 const PARTS: [(&str, Part); 2] = [("_train", Part::Train), ("_test", Part::Valid)];
+/// What a comment begins with.
+const COMMENT: &[u8] = b"#%";
 /// Names of the header, in lower case, one of which is its first.
 const NAMES: [&str; 10] = [
     "@problemname",
@@ -67,9 +69,12 @@ pub(crate) fn try_read(source: &Source, options: &ReadOptions) -> Result<Option<
 }
 
 fn begins_as_ts(source: &Source, name: &str) -> Result<bool, DataError> {
-    let line = source.first_line(name)?.unwrap_or_default().to_ascii_lowercase();
-    let is_comment = line.starts_with('#') && extension(name) == "ts";
-    Ok(is_comment || line.split_whitespace().next().is_some_and(|first| NAMES.contains(&first)))
+    // Comments are in any encoding, and of any length.
+    let head = source.head(name)?;
+    let head = head.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&head).trim_ascii_start().to_ascii_lowercase();
+    let is_comment = head.first().is_some_and(|first| COMMENT.contains(first)) && extension(name) == "ts";
+    let first = head.split(u8::is_ascii_whitespace).next().unwrap_or_default();
+    Ok(is_comment || NAMES.iter().any(|known| known.as_bytes() == first))
 }
 
 /// The name of a file without extension and part, and its part.
@@ -147,7 +152,7 @@ impl<'a> Cases<'a> {
         let mut header = Header::default();
         for_each_line(source, name, |number, line| {
             let place = || format!("{}:{number}", source.place(name));
-            if line.is_empty() || line.starts_with(b"#") {
+            if line.first().is_none_or(|first| COMMENT.contains(first)) {
                 return Ok(());
             }
             if header.ended {

@@ -135,6 +135,8 @@ fn it_is_known_by_its_first_line_and_typescript_is_not() {
     let text = format!("{}1,2,3:4,5,6:walk\n", &HEADER[HEADER.find('@').unwrap()..]);
     assert_eq!(read_text("a.txt", &text).unwrap().window, Some(3));
     assert!(read_text("app.ts", "@Component({})\nclass App {}\n").unwrap_err().to_string().contains("Looked for"));
+    let comment = [b"%\n# caf\xE9 ", "x".repeat(5000).as_bytes(), b"\n\n", text.as_bytes()].concat();
+    assert_eq!(read_text("a.ts", comment).unwrap().window, Some(3));
     let folder = folder_with(&[("a.dat", format!("# only a comment\n{text}").as_bytes())]);
     let named = read(&folder.path().join("a.dat"), &ReadOptions::of_format(Format::Uea)).unwrap();
     assert_eq!(named.window, Some(3));
