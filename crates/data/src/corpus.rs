@@ -29,7 +29,8 @@ pub struct Recording {
     pub values: Vec<f32>,
     /// The part prescribed by the source, if it comes split already.
     pub part: Option<Part>,
-    /// `file:line` of the first row, for messages; the file is named relative to the path that was read.
+    /// `file:line` of the first row, or `array[index]` of a window, for messages and to align predictions. The file is named
+    /// relative to the path that was read.
     pub source: String,
 }
 

@@ -94,3 +94,41 @@ impl<R: Read> Read for Bounded<'_, R> {
         Ok(n)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_limit_grows_with_what_is_packed_up_to_the_most() {
+        let limit = |packed: u64| {
+            let budget = Budget::default();
+            budget.add_packed(packed);
+            budget.charge(u64::MAX).unwrap_err().limit
+        };
+        assert_eq!([limit(0), limit(14_000), limit(10 << 20), limit(1 << 30)], [LEAST, LEAST, 2000 << 20, MOST]);
+    }
+
+    #[test]
+    fn all_that_is_expanded_counts_and_a_refusal_does_not() {
+        let budget = Budget::default();
+        budget.charge(LEAST - 10).unwrap();
+        assert!(budget.charge(11).unwrap_err().to_string().contains("256 MiB"));
+        budget.charge(10).unwrap();
+        assert!(budget.charge(1).is_err());
+    }
+
+    #[test]
+    fn a_file_that_is_read_again_counts_once() {
+        let (budget, counted) = (Budget::default(), Cell::new(0));
+        for length in [3, 100, 50, 100, 120] {
+            let mut bytes = Vec::new();
+            Bounded::new(io::repeat(7).take(length), &budget, &counted).read_to_end(&mut bytes).unwrap();
+            assert_eq!(bytes.len() as u64, length);
+        }
+        assert_eq!(budget.expanded.get(), 120);
+        budget.charge(LEAST - 120).unwrap();
+        let error = Bounded::new(io::repeat(7).take(121), &budget, &counted).read_to_end(&mut Vec::new()).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::FileTooLarge);
+    }
+}
