@@ -29,7 +29,8 @@ pub struct Recording {
     pub values: Vec<f32>,
     /// The part prescribed by the source, if it comes split already.
     pub part: Option<Part>,
-    /// `file:line` of the first row, for messages; the file is named relative to the path that was read.
+    /// `file:line` of the first row, or `array[index]` of a window, for messages and to align predictions. The file is named
+    /// relative to the path that was read.
     pub source: String,
 }
 
@@ -162,4 +163,49 @@ impl Corpus {
         (self.classes, self.class_names) = (select(&self.classes), select(&self.class_names));
         Ok(self.with_fingerprint())
     }
+
+    /// Keeps the named channels only, in the order of `names`; none of them means all. Names are compared as they are,
+    /// and where none is the same, without regard to case.
+    ///
+    /// # Errors
+    /// A name that the corpus does not have, that could be two of its channels, or that is given twice.
+    pub fn select_channels(mut self, names: &[String]) -> Result<Self, DataError> {
+        let chosen = chosen(&self.channels, names).map_err(|(problem, remedy)| {
+            DataError::request(
+                format!("{}: {problem}", self.name),
+                format!("{remedy} It has: {}.", self.channels.join(", ")),
+            )
+        })?;
+        let n_channels = self.channels.len();
+        if names.is_empty() || chosen.iter().copied().eq(0..n_channels) {
+            return Ok(self);
+        }
+        for recording in &mut self.recordings {
+            let rows = recording.values.chunks_exact(n_channels);
+            recording.values = rows.flat_map(|row| chosen.iter().map(|channel| row[*channel])).collect();
+        }
+        self.channels = chosen.iter().map(|channel| self.channels[*channel].clone()).collect();
+        Ok(self.with_fingerprint())
+    }
+}
+
+/// The index in `all` of each of `names`, or problem and remedy.
+pub(crate) fn chosen(all: &[String], names: &[String]) -> Result<Vec<usize>, (String, &'static str)> {
+    let mut chosen = Vec::with_capacity(names.len());
+    for name in names {
+        let same_letters: Vec<usize> =
+            (0..all.len()).filter(|channel| all[*channel].to_lowercase() == name.to_lowercase()).collect();
+        let at = match (all.iter().position(|channel| channel == name), &same_letters[..]) {
+            (Some(at), _) | (None, &[at]) => at,
+            (None, []) => return Err((format!("there is no channel `{name}`"), "Name channels that it has.")),
+            (None, _) => {
+                return Err((format!("several channels could be `{name}`"), "Write it as it is written there."));
+            }
+        };
+        if chosen.contains(&at) {
+            return Err((format!("the channel `{name}` was asked for twice"), "Name each channel once."));
+        }
+        chosen.push(at);
+    }
+    Ok(chosen)
 }

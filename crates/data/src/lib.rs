@@ -19,6 +19,7 @@
 mod fetch;
 
 // 2. From files to a corpus.
+mod absurd;
 mod column;
 mod corpus;
 mod fingerprint;

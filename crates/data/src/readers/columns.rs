@@ -170,7 +170,7 @@ impl Columns {
 }
 
 /// The column called `wanted`: in these letters, or, where there is only one such, in any case.
-fn position(names: &[String], wanted: &str) -> Option<usize> {
+pub(super) fn position(names: &[String], wanted: &str) -> Option<usize> {
     if let Some(at) = names.iter().position(|name| name == wanted) {
         return Some(at);
     }

@@ -12,7 +12,7 @@ use std::io::BufRead;
 
 use regex_lite::Regex;
 
-use super::columns::Columns;
+use super::columns::{Columns, position};
 use super::names::Naming;
 use super::options::{Fill, ReadOptions};
 use super::shown;
@@ -264,9 +264,8 @@ fn is_table(name: &str, except: &[&str]) -> bool {
 
 /// Whether the first line of a file of another name is a header with an activity or subject.
 fn looks_like_one(source: &Source, name: &str) -> Result<bool, DataError> {
-    let head = source.head(name)?;
     let known = |names: &[String]| names.len() > 1 && Columns::is_header(names, &ReadOptions::default());
-    let rows = RawRows::new(&head[..], name, &[], known);
+    let rows = RawRows::new(source.reader(name)?, name, &[], known);
     Ok(rows.is_ok_and(|rows| known(&rows.names)))
 }
 
@@ -290,7 +289,7 @@ struct TableFile {
 impl TableFile {
     /// The column of a channel, in any case.
     fn column_of(&self, channel: &str) -> Option<usize> {
-        let at = self.columns.channels.iter().position(|name| name.to_lowercase() == channel.to_lowercase())?;
+        let at = position(&self.columns.channels, channel)?;
         Some(self.columns.values[at])
     }
 }
@@ -366,7 +365,7 @@ fn common_channels(files: &[TableFile], notices: &mut Vec<Notice>) -> Vec<String
         // Reading the next file says what it lacks.
         return first.columns.channels.clone();
     }
-    let is_common = |name: &String| common.iter().any(|common| common.to_lowercase() == name.to_lowercase());
+    let is_common = |name: &String| position(&common, name).is_some();
     for file in files {
         let surplus: Vec<&String> = file.columns.channels.iter().filter(|name| !is_common(name)).collect();
         if let Some(one) = surplus.first() {

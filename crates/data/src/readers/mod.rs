@@ -1,17 +1,22 @@
 //! Readers: one file for each format, and the choice among them.
 
+mod array_name;
+mod budget;
 mod columns;
 mod content;
 mod csv;
+mod foreign;
 mod motionsense;
 mod names;
 mod npy;
 mod npz;
 mod options;
+mod pamap2;
 mod source;
 mod table;
 mod text;
 mod uci_har;
+mod uea;
 mod wisdm1;
 mod wisdm2;
 mod wisdm_rows;
@@ -19,7 +24,7 @@ mod wisdm_rows;
 pub use csv::{Row, Rows};
 pub use options::{Fill, MappedRole, ReadOptions};
 
-use crate::{Corpus, DataError};
+use crate::{Corpus, DataError, Notice};
 use source::Source;
 use std::fmt;
 use std::path::Path;
@@ -38,6 +43,10 @@ pub enum Format {
     /// MotionSense: a CSV file a trial and subject.
     #[serde(rename = "motionsense")]
     MotionSense,
+    /// PAMAP2: a text file a subject, three sensors worn and a heart rate.
+    Pamap2,
+    /// The `.ts` files of the UEA and UCR archive.
+    Uea,
     /// Plain CSV with a header.
     Csv,
     /// NumPy arrays: one `.npz`, or a folder of `.npy`.
@@ -46,7 +55,8 @@ pub enum Format {
 
 impl Format {
     /// Every format.
-    pub const ALL: [Self; 6] = [Self::Wisdm1, Self::Wisdm2, Self::UciHar, Self::MotionSense, Self::Csv, Self::Npz];
+    pub const ALL: [Self; 8] =
+        [Self::Wisdm1, Self::Wisdm2, Self::UciHar, Self::MotionSense, Self::Pamap2, Self::Uea, Self::Csv, Self::Npz];
 
     /// The name on the command line.
     pub fn name(self) -> &'static str {
@@ -55,6 +65,8 @@ impl Format {
             Self::Wisdm2 => "wisdm2",
             Self::UciHar => "uci-har",
             Self::MotionSense => "motionsense",
+            Self::Pamap2 => "pamap2",
+            Self::Uea => "uea",
             Self::Csv => "csv",
             Self::Npz => "npz",
         }
@@ -88,6 +100,8 @@ impl Format {
             Self::Wisdm2 => wisdm2::LOOKS_FOR,
             Self::UciHar => uci_har::LOOKS_FOR,
             Self::MotionSense => motionsense::LOOKS_FOR,
+            Self::Pamap2 => pamap2::LOOKS_FOR,
+            Self::Uea => uea::LOOKS_FOR,
             Self::Csv => csv::LOOKS_FOR,
             Self::Npz => npz::LOOKS_FOR,
         }
@@ -100,6 +114,8 @@ impl Format {
             Self::Wisdm2 => wisdm2::try_read(source, options),
             Self::UciHar => uci_har::try_read(source, options),
             Self::MotionSense => motionsense::try_read(source, options),
+            Self::Pamap2 => pamap2::try_read(source, options),
+            Self::Uea => uea::try_read(source, options),
             Self::Csv => csv::try_read(source, options),
             Self::Npz => npz::try_read(source, options),
         }
@@ -107,8 +123,16 @@ impl Format {
 }
 
 /// The order in which formats are tried: those whose layout is unmistakable come first.
-const DETECTION: [Format; 6] =
-    [Format::Wisdm2, Format::UciHar, Format::MotionSense, Format::Npz, Format::Wisdm1, Format::Csv];
+const DETECTION: [Format; 8] = [
+    Format::Wisdm2,
+    Format::UciHar,
+    Format::MotionSense,
+    Format::Pamap2,
+    Format::Uea,
+    Format::Npz,
+    Format::Wisdm1,
+    Format::Csv,
+];
 
 /// How deep archives inside archives are opened. The official WISDM v2 and UCI HAR downloads need one level.
 const MAX_NESTING: usize = 2;
@@ -119,13 +143,14 @@ const MAX_NESTING: usize = 2;
 /// # Errors
 /// A path that cannot be read, a layout that no reader knows, or a file without a usable row; the message names the
 /// file, where possible the line, and what was expected. Single broken rows are mended or dropped, and counted in
-/// [`Corpus::repairs`].
+/// [`Corpus::repairs`]. An archive or array that expands beyond the budget of its source is refused.
 pub fn read(path: &Path, options: &ReadOptions) -> Result<Corpus, DataError> {
     let source = Source::open(path)?;
-    match read_source(&source, options, 0)? {
-        Some(corpus) => Ok(corpus),
-        None => Err(unknown(&source, options.format)?),
-    }
+    let Some(corpus) = read_source(&source, options, 0)? else { return Err(unknown(&source, options.format)?) };
+    // Readers of tables choose while they read, and nothing is left to do.
+    let mut corpus = corpus.select_channels(&options.channels)?;
+    corpus.notices.extend(corpus.absurd_values());
+    Ok(corpus)
 }
 
 fn read_source(source: &Source, options: &ReadOptions, nesting: usize) -> Result<Option<Corpus>, DataError> {
@@ -137,7 +162,13 @@ fn read_source(source: &Source, options: &ReadOptions, nesting: usize) -> Result
     }
     if nesting < MAX_NESTING {
         for archive in source.archives() {
-            if let Some(corpus) = read_source(&source.inside(archive)?, options, nesting + 1)? {
+            if let Some(mut corpus) = read_source(&source.inside(archive)?, options, nesting + 1)? {
+                let others: Vec<String> =
+                    source.archives().filter(|other| *other != archive).map(|other| format!("`{other}`")).collect();
+                if !others.is_empty() {
+                    let text = format!("{}: only `{archive}` is read, not {}", source.label(), others.join(", "));
+                    corpus.notices.push(Notice::Warning(text));
+                }
                 return Ok(Some(corpus));
             }
         }
@@ -147,6 +178,11 @@ fn read_source(source: &Source, options: &ReadOptions, nesting: usize) -> Result
 
 /// The error that says what was found instead of a data set, and what was looked for.
 fn unknown(source: &Source, format: Option<Format>) -> Result<DataError, DataError> {
+    if format.is_none()
+        && let Some(foreign) = foreign::explain(source)?
+    {
+        return Ok(foreign);
+    }
     let found = match (source.single(), source.names().next()) {
         (Some(name), _) => match source.first_line(name)? {
             Some(line) => format!("not a data set that is known here; it begins `{}`", shown(&line)),

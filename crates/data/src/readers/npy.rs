@@ -1,6 +1,7 @@
 //! One NumPy array: header, element type and order, as C-ordered numbers or texts.
 
 use crate::DataError;
+use std::ops::Range;
 
 /// Longest header that is parsed; a plain array needs about 120 bytes, and the parser recurses into brackets.
 const MAX_HEADER: usize = 1024;
@@ -25,11 +26,13 @@ enum Kind {
     Unsigned,
     /// UTF-32, padded with zeros.
     Text,
+    /// Bytes of UTF-8, padded with zeros.
+    Bytes,
 }
 
 impl Array {
-    /// Takes apart the content of a `.npy` file.
-    pub fn parse(place: String, mut bytes: Vec<u8>) -> Result<Self, DataError> {
+    /// Takes apart the content of a `.npy` file; `object_remedy` says what to save instead of Python objects.
+    pub fn parse(place: String, mut bytes: Vec<u8>, object_remedy: &str) -> Result<Self, DataError> {
         let broken = |problem: &str| {
             DataError::malformed(
                 &place,
@@ -46,15 +49,20 @@ impl Array {
         if length > MAX_HEADER {
             return Err(broken("its header describes no plain array of numbers"));
         }
+        if overflows(bytes.get(n_length..n_length + length).unwrap_or_default()) {
+            return Err(broken("its shape is larger than any memory"));
+        }
         let header = npyz::NpyHeader::from_reader(&bytes[..])
             .map_err(|error| broken(&format!("its header cannot be read ({error})")))?;
         let descr = header.dtype().descr();
         let (kind, size, big_endian) = element(&descr).ok_or_else(|| {
-            DataError::malformed(
-                &place,
-                format!("its elements ({descr}) are neither integers nor float32 or float64"),
-                "Convert it with `.astype(\"float32\")` before saving; pickled objects are never loaded",
-            )
+            let (problem, remedy) = if descr.contains('O') {
+                ("it holds Python objects, which are never loaded".to_owned(), object_remedy)
+            } else {
+                let problem = format!("its elements ({descr}) are neither integers nor float16, float32 or float64");
+                (problem, "Convert it with `.astype(\"float32\")`, or names with `.astype(str)`, before saving")
+            };
+            DataError::malformed(&place, problem, remedy)
         })?;
         let shape: Option<Vec<usize>> = header.shape().iter().map(|n| usize::try_from(*n).ok()).collect();
         let expected = shape.as_ref().and_then(|shape| shape.iter().try_fold(size, |n, m| n.checked_mul(*m)));
@@ -78,53 +86,80 @@ impl Array {
         self.shape.first().copied().unwrap_or(0)
     }
 
-    /// The elements in C order, exact for every integer below 2⁵³; `None` for texts.
-    pub fn numbers(&self) -> Option<Vec<f64>> {
-        let (kind, big_endian) = (self.kind, self.big_endian);
-        if kind == Kind::Text {
-            return None;
-        }
-        Some(self.c_order(|element| number(kind, big_endian, element)))
+    /// Number of elements.
+    pub fn n_elements(&self) -> usize {
+        self.data.len() / self.size.max(1)
+    }
+
+    /// Bytes of its elements.
+    pub fn n_bytes(&self) -> usize {
+        self.data.len()
+    }
+
+    /// Whether its elements are texts.
+    pub fn is_text(&self) -> bool {
+        matches!(self.kind, Kind::Text | Kind::Bytes)
+    }
+
+    /// The elements of these indices in C order, exact for every integer below 2⁵³; texts are NaN.
+    pub fn numbers(&self, indices: Range<usize>) -> impl Iterator<Item = f64> {
+        self.elements(indices).map(|element| number(self.kind, self.big_endian, element))
     }
 
     /// The elements in C order as identifiers: texts as they are, whole numbers in decimal. `None` where a number is
-    /// not whole.
-    pub fn identifiers(&self) -> Option<Vec<String>> {
-        if self.kind == Kind::Text {
-            return Some(self.c_order(|element| text(self.big_endian, element)));
-        }
-        let whole = |number: f64| (number.fract() == 0.0 && number.abs() < 9e15).then(|| format!("{}", number as i64));
-        self.numbers()?.into_iter().map(whole).collect()
+    /// not whole, or a text is not UTF-8.
+    pub fn identifiers(&self) -> impl Iterator<Item = Option<String>> {
+        self.elements(0..self.n_elements()).map(|element| match self.kind {
+            Kind::Text => Some(text(self.big_endian, element)),
+            Kind::Bytes => {
+                let length = element.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+                String::from_utf8(element[..length].to_vec()).ok()
+            }
+            _ => {
+                let number = number(self.kind, self.big_endian, element);
+                (number.fract() == 0.0 && number.abs() < 9e15).then(|| format!("{}", number as i64))
+            }
+        })
     }
 
-    fn c_order<T: Clone>(&self, decode: impl Fn(&[u8]) -> T) -> Vec<T> {
-        if self.data.is_empty() {
-            return Vec::new();
-        }
-        let elements: Vec<T> = self.data.chunks_exact(self.size).map(decode).collect();
-        if !self.fortran {
-            return elements;
-        }
-        let mut ordered = Vec::with_capacity(elements.len());
+    /// The bytes of the elements of these indices in C order.
+    fn elements(&self, indices: Range<usize>) -> impl Iterator<Item = &[u8]> {
+        // In Fortran order, the index along each axis, and its step in elements.
         let mut index = vec![0; self.shape.len()];
-        for _ in 0..elements.len() {
-            let mut stride = 1;
-            let mut at = 0;
-            for (i, n) in index.iter().zip(&self.shape) {
-                at += i * stride;
-                stride *= n;
-            }
-            ordered.push(elements[at].clone());
+        let mut steps = vec![1; self.shape.len()];
+        if self.fortran {
+            let mut rest = indices.start;
             for (i, n) in index.iter_mut().zip(&self.shape).rev() {
-                *i += 1;
-                if *i < *n {
-                    break;
-                }
-                *i = 0;
+                (*i, rest) = (rest % (*n).max(1), rest / (*n).max(1));
+            }
+            for axis in 1..steps.len() {
+                steps[axis] = steps[axis - 1] * self.shape[axis - 1];
             }
         }
-        ordered
+        indices.map(move |c_order| {
+            let mut at = c_order;
+            if self.fortran {
+                at = index.iter().zip(&steps).map(|(i, step)| i * step).sum();
+                for (i, n) in index.iter_mut().zip(&self.shape).rev() {
+                    *i += 1;
+                    if *i < *n {
+                        break;
+                    }
+                    *i = 0;
+                }
+            }
+            &self.data[at * self.size..][..self.size]
+        })
     }
+}
+
+/// Whether the shape in a header has more elements than can be counted, which the parser takes for granted that none has.
+fn overflows(header: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(header);
+    let shape = text.split_once("shape").and_then(|(_, rest)| rest.split_once('(')).map_or("", |(_, rest)| rest);
+    let axes = shape.split(')').next().unwrap_or_default().split(',');
+    let mut lengths = axes.filter_map(|axis| axis.trim().trim_end_matches('L').parse::<u64>().ok());
+    lengths.try_fold(1u64, u64::checked_mul).is_none()
 }
 
 /// Kind, bytes and byte order of an element such as `'<f4'`.
@@ -139,15 +174,19 @@ fn element(descr: &str) -> Option<(Kind, usize, bool)> {
     let letter = chars.next()?;
     let size: usize = chars.as_str().parse().ok()?;
     match (letter, size) {
-        ('f', 4 | 8) => Some((Kind::Float, size, big_endian)),
+        ('f', 2 | 4 | 8) => Some((Kind::Float, size, big_endian)),
         ('i', 1 | 2 | 4 | 8) => Some((Kind::Signed, size, big_endian)),
         ('u', 1 | 2 | 4 | 8) | ('b', 1) => Some((Kind::Unsigned, size, big_endian)),
         ('U', 1..=1000) => Some((Kind::Text, 4 * size, big_endian)),
+        ('S', 1..=4000) => Some((Kind::Bytes, size, big_endian)),
         _ => None,
     }
 }
 
 fn number(kind: Kind, big_endian: bool, element: &[u8]) -> f64 {
+    if matches!(kind, Kind::Text | Kind::Bytes) {
+        return f64::NAN;
+    }
     let mut bytes = [0; 8];
     let n = element.len();
     bytes[..n].copy_from_slice(element);
@@ -156,6 +195,7 @@ fn number(kind: Kind, big_endian: bool, element: &[u8]) -> f64 {
     }
     let bits = u64::from_le_bytes(bytes);
     match (kind, n) {
+        (Kind::Float, 2) => half(bits as u16),
         (Kind::Float, 4) => f64::from(f32::from_bits(bits as u32)),
         (Kind::Float, _) => f64::from_bits(bits),
         (Kind::Signed, _) => {
@@ -163,6 +203,18 @@ fn number(kind: Kind, big_endian: bool, element: &[u8]) -> f64 {
             ((bits << unused) as i64 >> unused) as f64
         }
         _ => bits as f64,
+    }
+}
+
+/// A number of IEEE 754 binary16: sign, five bits of exponent with bias 15, ten of fraction.
+fn half(bits: u16) -> f64 {
+    let sign = if bits >> 15 == 0 { 1.0 } else { -1.0 };
+    let fraction = f64::from(bits & 0x3FF) / 1024.0;
+    sign * match bits >> 10 & 0x1F {
+        0 => fraction * 2f64.powi(-14),
+        31 if fraction == 0.0 => f64::INFINITY,
+        31 => f64::NAN,
+        exponent => (1.0 + fraction) * 2f64.powi(i32::from(exponent) - 15),
     }
 }
 

@@ -1,36 +1,61 @@
 //! The files of a data set: a folder, an archive (perhaps inside another), or one file.
 
+use super::budget::{Bounded, Budget};
 use crate::DataError;
-use std::cell::RefCell;
+use flate2::bufread::MultiGzDecoder;
+use std::cell::Cell;
+use std::collections::{BTreeSet, VecDeque};
+use std::ffi::OsStr;
+use std::fmt::Display;
 use std::fs::{self, File};
-use std::io::{self, BufReader, Cursor, Read, Seek};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
-use zip::ZipArchive;
+use std::rc::Rc;
+use typed_arena::Arena;
+use zip::read::{ZipFileEntry, ZipReadOptions};
+use zip::result::ZipError;
+use zip::{CompressionMethod, ZipArchive};
 
 /// Folders are searched to this depth; the deepest official layout has six levels.
 const MAX_DEPTH: usize = 8;
 /// The most files below a path. No supported data set has as many, so the wrong folder was named.
 const MAX_FILES: usize = 50_000;
-/// Most bytes read from one member of an archive, so that a crafted archive cannot fill the memory.
-const MAX_MEMBER: u64 = 4 << 30;
+/// Most bytes of one file that are held in memory at once.
+const MAX_FILE: u64 = 4 << 30;
 /// Bytes of a file that are read to recognise its format.
 const HEAD: u64 = 4096;
 
-trait ReadSeek: Read + Seek {}
-impl<T: Read + Seek> ReadSeek for T {}
+/// The files below one path, as names relative to it, with `/` between folders, in sorted order.
+pub(crate) struct Source {
+    /// The path as named, for messages; continued with `:` inside archives.
+    label: String,
+    files: Vec<Listed>,
+    archive: Option<ZipArchive<Bytes>>,
+    /// A reader of the archive for each member that was opened.
+    readers: Arena<Bytes>,
+    single: bool,
+    /// Shared with the archives inside.
+    budget: Rc<Budget>,
+}
+
+struct Listed {
+    name: String,
+    at: At,
+    /// Whether its size on disk is known to the budget.
+    packed: Cell<bool>,
+    /// Bytes that it is known to expand to. Whoever reads it again pays once.
+    expanded: Cell<u64>,
+}
 
 enum At {
     Path(PathBuf),
     Member(usize),
 }
 
-/// The files below one path, as names relative to it, with `/` between folders, in sorted order.
-pub(crate) struct Source {
-    /// The path as named, for messages; continued with `:` inside archives.
-    label: String,
-    files: Vec<(String, At)>,
-    archive: Option<RefCell<ZipArchive<Box<dyn ReadSeek>>>>,
-    single: bool,
+impl Listed {
+    fn new(name: String, at: At) -> Self {
+        Self { name, at, packed: Cell::new(false), expanded: Cell::new(0) }
+    }
 }
 
 impl Source {
@@ -45,10 +70,7 @@ impl Source {
             _ => io(error),
         })?;
         if metadata.is_dir() {
-            let mut files = Vec::new();
-            walk(path, "", 0, &mut files)?;
-            files.sort_by(|a, b| a.0.cmp(&b.0));
-            return Ok(Self { label, files, archive: None, single: false });
+            return Self::list(label, walk(path)?, None, Rc::default());
         }
         if !metadata.is_file() {
             return Err(DataError::malformed(
@@ -61,39 +83,72 @@ impl Source {
         let mut magic = Vec::new();
         file.by_ref().take(4).read_to_end(&mut magic).map_err(io)?;
         if is_zip(&magic) {
-            file.rewind().map_err(io)?;
-            return Self::archive(label, Box::new(BufReader::new(file)));
+            let budget = Rc::new(Budget::default());
+            budget.add_packed(metadata.len());
+            return Self::archive(label, Bytes::new(Content::File(file)), budget);
         }
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        Ok(Self { label, files: vec![(name, At::Path(path.to_owned()))], archive: None, single: true })
+        let name = readable(path.file_name().unwrap_or_default());
+        let source = Self::list(label, vec![Listed::new(name, At::Path(path.to_owned()))], None, Rc::default())?;
+        Ok(Self { single: true, ..source })
     }
 
-    fn archive(label: String, reader: Box<dyn ReadSeek>) -> Result<Self, DataError> {
-        let broken = |error: zip::result::ZipError| {
+    fn list(
+        label: String,
+        mut files: Vec<Listed>,
+        archive: Option<ZipArchive<Bytes>>,
+        budget: Rc<Budget>,
+    ) -> Result<Self, DataError> {
+        if files.len() > MAX_FILES {
+            let problem = format!("more than {MAX_FILES} files lie in it");
+            return Err(DataError::malformed(label, problem, "Name the folder or the archive of the data set itself"));
+        }
+        files.sort_by(|a, b| a.name.cmp(&b.name));
+        if let Some(pair) = files.windows(2).find(|pair| pair[0].name == pair[1].name) {
+            let problem = format!("two files in it have the name `{}`", super::shown(&pair[0].name));
+            return Err(DataError::malformed(label, problem, "Rename one of them"));
+        }
+        Ok(Self { label, files, archive, readers: Arena::new(), single: false, budget })
+    }
+
+    fn archive(label: String, bytes: Bytes, budget: Rc<Budget>) -> Result<Self, DataError> {
+        let broken = |error: ZipError| {
             DataError::malformed(&label, format!("not a readable zip archive ({error})"), "Download it again")
         };
-        let archive = ZipArchive::new(reader).map_err(broken)?;
+        let archive = ZipArchive::new(bytes).map_err(broken)?;
         let mut files = Vec::new();
         for index in 0..archive.len() {
-            if let Some(Ok(name)) = archive.name_for_index(index) {
-                let hidden = name.split('/').any(|part| part.starts_with('.') || part == "__MACOSX");
-                if !hidden && !name.ends_with('/') {
-                    files.push((name.into_owned(), At::Member(index)));
-                }
+            let entry = archive.by_index_data(index).map_err(broken)?;
+            // Names of UTF-8 often lack the flag that says so.
+            let name = match (std::str::from_utf8(entry.name_raw()), entry.name()) {
+                (Ok(name), _) => name.to_owned(),
+                (Err(_), Ok(name)) => name.into_owned(),
+                (Err(_), Err(_)) => escaped(entry.name_raw()),
+            };
+            // Some programs on Windows write the separators of its paths.
+            let name = name.replace('\\', "/");
+            let is_file = !name.ends_with('/') && !entry.is_symlink();
+            let parts: Vec<&str> = name.split('/').filter(|part| !matches!(*part, "" | ".")).collect();
+            if is_file && !parts.is_empty() && !parts.iter().any(|part| is_hidden(part)) {
+                files.push(Listed::new(parts.join("/"), At::Member(index)));
             }
         }
-        files.sort_by(|a, b| a.0.cmp(&b.0));
-        Ok(Self { label, files, archive: Some(RefCell::new(archive)), single: false })
+        Self::list(label, files, Some(archive), budget)
     }
 
     /// The archive `name` that lies in this source.
     pub fn inside(&self, name: &str) -> Result<Self, DataError> {
-        Self::archive(self.place(name), Box::new(Cursor::new(self.read(name)?)))
+        let file = self.listed(name)?;
+        let content = match &file.at {
+            At::Path(path) => Content::File(File::open(path).map_err(|error| DataError::io(path, error))?),
+            At::Member(_) => Content::Memory(self.read(name)?),
+        };
+        self.know_packed(file);
+        Self::archive(self.place(name), Bytes::new(content), self.budget.clone())
     }
 
     /// Names of all files.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.files.iter().map(|(name, _)| name.as_str())
+        self.files.iter().map(|file| file.name.as_str())
     }
 
     /// Names of the files that are archives by their extension.
@@ -103,7 +158,7 @@ impl Source {
 
     /// The only file, when the path named one file that is not an archive.
     pub fn single(&self) -> Option<&str> {
-        self.single.then(|| self.files[0].0.as_str())
+        self.single.then(|| self.files[0].name.as_str())
     }
 
     /// The path as the user named it, for messages.
@@ -126,14 +181,9 @@ impl Source {
         }
     }
 
-    /// A reader of a file.
-    pub fn reader(&self, name: &str) -> Result<Box<dyn io::BufRead + '_>, DataError> {
-        Ok(Box::new(Cursor::new(self.read(name)?)))
-    }
-
     /// The whole content of a file.
     pub fn read(&self, name: &str) -> Result<Vec<u8>, DataError> {
-        self.read_at_most(name, MAX_MEMBER)
+        self.read_at_most(name, MAX_FILE)
     }
 
     /// The beginning of a file.
@@ -153,60 +203,230 @@ impl Source {
         Ok(first.and_then(|line| std::str::from_utf8(line).ok()).map(String::from))
     }
 
-    fn read_at_most(&self, name: &str, limit: u64) -> Result<Vec<u8>, DataError> {
-        let io = |error| DataError::io(self.place(name), error);
-        let found = self.files.binary_search_by(|(known, _)| known.as_str().cmp(name));
-        let at = found.map_err(|_| io(io::Error::from(io::ErrorKind::NotFound)))?;
-        let mut bytes = Vec::new();
-        match (&self.files[at].1, &self.archive) {
+    /// The content of a file from its beginning, not held in memory; what gzip has compressed is expanded. What archives and
+    /// gzip expand to counts against the budget of the whole source.
+    pub fn reader(&self, name: &str) -> Result<Box<dyn BufRead + '_>, DataError> {
+        let mut reader = self.stored(name)?;
+        let head = reader.fill_buf().map_err(|error| self.failed(name, error))?;
+        Ok(match head.starts_with(&[0x1f, 0x8b]) {
+            true => Box::new(BufReader::new(self.expanding(name, MultiGzDecoder::new(reader))?)),
+            false => reader,
+        })
+    }
+
+    /// The content of a file as it is stored.
+    fn stored(&self, name: &str) -> Result<Box<dyn BufRead + '_>, DataError> {
+        let file = self.listed(name)?;
+        match (&file.at, &self.archive) {
             (At::Path(path), _) => {
-                let file = File::open(path).map_err(io)?;
-                let length = file.metadata().map_err(io)?.len().min(limit);
-                bytes.reserve_exact(usize::try_from(length).unwrap_or(0) + 1);
-                file.take(limit).read_to_end(&mut bytes).map_err(io)?;
+                let opened = File::open(path).map_err(|error| DataError::io(self.place(name), error))?;
+                Ok(Box::new(BufReader::new(opened)))
             }
             (At::Member(index), Some(archive)) => {
-                let mut archive = archive.borrow_mut();
-                let member = archive.by_index(*index).map_err(|error| io(error.into()))?;
-                member.take(limit).read_to_end(&mut bytes).map_err(io)?;
+                let damaged = |error: ZipError| self.damaged(name, &error);
+                let entry = archive.by_index_data(*index).map_err(damaged)?;
+                if let Some((problem, remedy)) = obstacle(&entry) {
+                    return Err(DataError::malformed(self.place(name), problem, remedy));
+                }
+                let reader = self.readers.alloc(archive.clone().into_inner());
+                let member = entry.with_reader(reader, ZipReadOptions::new()).map_err(damaged)?;
+                Ok(Box::new(BufReader::new(self.expanding(name, member)?)))
             }
             (At::Member(_), None) => unreachable!("members are listed from an archive only"),
         }
-        if bytes.len() as u64 == MAX_MEMBER {
+    }
+
+    /// `decoder`, which expands the file `name`, within the budget of the whole source.
+    pub fn expanding<'a, R: Read>(&'a self, name: &str, decoder: R) -> Result<Bounded<'a, R>, DataError> {
+        let file = self.listed(name)?;
+        self.know_packed(file);
+        Ok(Bounded::new(decoder, &self.budget, &file.expanded))
+    }
+
+    /// Asks for room in memory for recordings that the file `name` holds: `bytes` beyond its own size.
+    pub fn claim(&self, name: &str, bytes: u64) -> Result<(), DataError> {
+        self.know_packed(self.listed(name)?);
+        self.budget.charge(bytes).map_err(|error| DataError::io(self.place(name), error.into()))
+    }
+
+    fn listed(&self, name: &str) -> Result<&Listed, DataError> {
+        match self.files.binary_search_by(|file| file.name.as_str().cmp(name)) {
+            Ok(at) => Ok(&self.files[at]),
+            Err(_) => Err(DataError::io(self.place(name), io::Error::from(io::ErrorKind::NotFound))),
+        }
+    }
+
+    /// Tells the budget what `file` takes on disk.
+    fn know_packed(&self, file: &Listed) {
+        if let At::Path(path) = &file.at
+            && !file.packed.replace(true)
+        {
+            self.budget.add_packed(fs::metadata(path).map_or(0, |metadata| metadata.len()));
+        }
+    }
+
+    fn read_at_most(&self, name: &str, limit: u64) -> Result<Vec<u8>, DataError> {
+        let mut bytes = Vec::new();
+        if let At::Path(path) = &self.listed(name)?.at {
+            // The size of a file can be believed, that of a member cannot.
+            let length = fs::metadata(path).map_or(0, |metadata| metadata.len()).min(limit);
+            bytes.reserve_exact(usize::try_from(length).unwrap_or(0) + 1);
+        }
+        let read = self.stored(name)?.take(limit).read_to_end(&mut bytes);
+        read.map_err(|error| self.failed(name, error))?;
+        if bytes.len() as u64 == MAX_FILE {
             return Err(DataError::malformed(self.place(name), "larger than 4 GiB", "Split the file"));
         }
         Ok(bytes)
     }
-}
 
-fn walk(folder: &Path, prefix: &str, depth: usize, files: &mut Vec<(String, At)>) -> Result<(), DataError> {
-    let io = |error| DataError::io(folder, error);
-    for entry in fs::read_dir(folder).map_err(io)? {
-        let entry = entry.map_err(io)?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if name.starts_with('.') || name == "__MACOSX" {
-            continue;
-        }
-        let path = entry.path();
-        // Follows links; one that leads nowhere is no file of the data set.
-        let Ok(metadata) = fs::metadata(&path) else { continue };
-        let name = format!("{prefix}{name}");
-        if metadata.is_dir() {
-            if depth < MAX_DEPTH {
-                walk(&path, &format!("{name}/"), depth + 1, files)?;
-            }
-        } else if metadata.is_file() {
-            files.push((name, At::Path(path)));
-        }
-        if files.len() > MAX_FILES {
-            return Err(DataError::malformed(
-                folder.display(),
-                format!("more than {MAX_FILES} files lie here"),
-                "Name the folder of the data set itself",
-            ));
+    /// The error of a reader of the file `name`.
+    pub fn failed(&self, name: &str, error: io::Error) -> DataError {
+        match error.kind() {
+            io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => self.damaged(name, &error),
+            _ => DataError::io(self.place(name), error),
         }
     }
-    Ok(())
+
+    fn damaged(&self, name: &str, error: &dyn Display) -> DataError {
+        DataError::malformed(self.place(name), format!("damaged ({error})"), "Download the archive again")
+    }
+}
+
+/// Why a member of an archive cannot be unpacked here, and what to do about it.
+fn obstacle(entry: &ZipFileEntry) -> Option<(String, &'static str)> {
+    if entry.encrypted() {
+        return Some(("it is encrypted".to_owned(), "Unpack the archive with its password, and name the folder"));
+    }
+    // The crate knows the numbers of methods that it has no decoder for by no other name.
+    #[allow(deprecated)]
+    let CompressionMethod::Unsupported(code) = entry.compression() else { return None };
+    let method = match code {
+        1 => "Shrink",
+        2..=5 => "Reduce",
+        6 => "Implode",
+        14 => "LZMA",
+        20 | 93 => "Zstandard",
+        95 => "xz",
+        98 => "PPMd",
+        _ => &format!("method {code}"),
+    };
+    Some((
+        format!("it is compressed with {method}, for which there is no decoder here"),
+        "Unpack the archive and name the folder, or repack it with Deflate, the usual method of zip",
+    ))
+}
+
+/// A file or memory that many read, each from a place of its own.
+#[derive(Clone)]
+struct Bytes {
+    content: Rc<Content>,
+    at: u64,
+}
+
+enum Content {
+    File(File),
+    Memory(Vec<u8>),
+}
+
+impl Bytes {
+    fn new(content: Content) -> Self {
+        Self { content: Rc::new(content), at: 0 }
+    }
+}
+
+impl Read for Bytes {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let n = match &*self.content {
+            Content::File(file) => {
+                let mut file: &File = file;
+                file.seek(SeekFrom::Start(self.at))?;
+                file.read(into)?
+            }
+            Content::Memory(bytes) => {
+                let start = usize::try_from(self.at).unwrap_or(usize::MAX).min(bytes.len());
+                (&bytes[start..]).read(into)?
+            }
+        };
+        self.at += n as u64;
+        Ok(n)
+    }
+}
+
+impl Seek for Bytes {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let at = match to {
+            SeekFrom::Start(at) => Some(at),
+            SeekFrom::Current(by) => self.at.checked_add_signed(by),
+            SeekFrom::End(by) => match &*self.content {
+                Content::File(file) => file.metadata()?.len().checked_add_signed(by),
+                Content::Memory(bytes) => (bytes.len() as u64).checked_add_signed(by),
+            },
+        };
+        self.at = at.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
+        Ok(self.at)
+    }
+}
+
+/// Every file below `root`, once, however many links lead to it. What lies there itself comes before what links lead to.
+fn walk(root: &Path) -> Result<Vec<Listed>, DataError> {
+    let home = root.canonicalize().map_err(|error| DataError::io(root, error))?;
+    let mut seen = BTreeSet::from([home.clone()]);
+    let mut files = Vec::new();
+    // Folders and links that are still to be looked at: path, name, depth.
+    let mut waiting = VecDeque::from([(root.to_owned(), String::new(), 0)]);
+    let mut links = VecDeque::new();
+    while let Some((path, name, depth)) = waiting.pop_front().or_else(|| links.pop_front()) {
+        let io = |error| DataError::io(&path, error);
+        // A link that leads nowhere is no file of the data set.
+        let Ok(metadata) = fs::metadata(&path) else { continue };
+        if depth > 0 {
+            let target = path.canonicalize().map_err(io)?;
+            // A folder above this one holds it too.
+            if home.starts_with(&target) || !seen.insert(target) {
+                continue;
+            }
+        }
+        if metadata.is_file() {
+            files.push(Listed::new(name, At::Path(path)));
+            // Enough to be refused.
+            if files.len() > MAX_FILES {
+                break;
+            }
+        } else if metadata.is_dir() && depth <= MAX_DEPTH {
+            let entries = fs::read_dir(&path).map_err(io)?.collect::<Result<Vec<_>, _>>().map_err(io)?;
+            let mut entries: Vec<_> = entries.iter().map(|entry| (entry.path(), entry.file_type())).collect();
+            entries.sort_by(|a, b| a.0.cmp(&b.0));
+            for (path, kind) in entries {
+                let part = readable(path.file_name().unwrap_or_default());
+                if is_hidden(&part) {
+                    continue;
+                }
+                let name = if name.is_empty() { part } else { format!("{name}/{part}") };
+                let is_link = kind.map_err(io)?.is_symlink();
+                if is_link { &mut links } else { &mut waiting }.push_back((path, name, depth + 1));
+            }
+        }
+    }
+    Ok(files)
+}
+
+fn is_hidden(part: &str) -> bool {
+    part.starts_with('.') || part == "__MACOSX"
+}
+
+/// The name of a file as text; bytes that are no UTF-8 are shown as `\xFF`, so that different names stay different.
+fn readable(name: &OsStr) -> String {
+    escaped(name.as_encoded_bytes())
+}
+
+fn escaped(bytes: &[u8]) -> String {
+    let mut text = String::new();
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        chunk.invalid().iter().for_each(|byte| text.push_str(&format!("\\x{byte:02X}")));
+    }
+    text
 }
 
 fn is_zip(head: &[u8]) -> bool {

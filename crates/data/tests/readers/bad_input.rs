@@ -67,9 +67,38 @@ fn a_folder_without_data() {
 #[test]
 fn an_unknown_format_lists_those_that_are_known() {
     let error = "wisdm3".parse::<Format>().unwrap_err().to_string();
-    assert!(error.contains("wisdm1, wisdm2, uci-har, motionsense, csv, npz"), "{error}");
+    assert!(error.contains("wisdm1, wisdm2, uci-har, motionsense, pamap2, uea, csv, npz"), "{error}");
     for format in Format::ALL {
         assert_eq!(format.to_string().parse::<Format>().unwrap(), format);
         assert_eq!(serde_json::to_value(format).unwrap(), format.name());
     }
+}
+
+#[test]
+fn files_of_other_programs_are_named_with_the_way_to_convert_them() {
+    let cases: [(&str, &[u8], &str, &str); 14] = [
+        ("a.mat", b"MATLAB 5.0 MAT-file, Platform", "a MATLAB file", "scipy.io.loadmat"),
+        ("a.bin", b"\x89HDF\r\n\x1a\n", "an HDF5 file", "h5py.File"),
+        ("a.h5", b"\x89HDF\r\n\x1a\n", "an HDF5 file", "h5py.File"),
+        ("a.parquet", b"PAR1\x15", "a Parquet file", "read_parquet"),
+        ("a.feather", b"ARROW1\0\0", "an Arrow file", "read_feather"),
+        ("a.pkl", b"\x80\x04\x95", "a Python pickle", "never loaded"),
+        ("a.xls", b"\xD0\xCF\x11\xE0", "a spreadsheet", "read_excel"),
+        ("a.sqlite", b"SQLite format 3\0", "an SQLite database", "read_sql"),
+        ("a.arff", b"@relation x\n@attribute", "an ARFF file", "loadarff"),
+        ("a.pt", b"\x80\x02", "a Python pickle", "never loaded"),
+        ("a.7z", b"7z\xBC\xAF\x27\x1C", "an archive that is not opened here", "Unpack it"),
+        ("a.tar.gz", b"\x1f\x8b\x08\0", "an archive that is not opened here", "Unpack it"),
+        ("a.rds", b"\x1f\x8b\x08\0", "an R file", "write.csv"),
+        ("a.cwa", b"MD\xFC\x03", "a file of an accelerometer", "Export it as CSV"),
+    ];
+    for (name, content, what, remedy) in cases {
+        let error = error(name, content);
+        assert!(error.contains(&format!("{name}: {what}")) && error.contains(remedy), "{error}");
+        let folder = folder_with(&[("notes/readme.txt", b"Nothing"), (name, content)]);
+        let error = read(folder.path(), &ReadOptions::default()).unwrap_err().to_string();
+        assert!(error.contains(name) || name == "a.bin", "{error}");
+    }
+    let workbook = zip_bytes(&[("[Content_Types].xml", "<x/>"), ("xl/workbook.xml", "<x/>")]);
+    assert!(error("a.xlsx", workbook).contains("a.xlsx: an Excel workbook"));
 }

@@ -1,13 +1,18 @@
 //! Each reader on small files written for the purpose, one test for each quirk.
 
 mod bad_input;
+mod channels;
 mod csv;
 mod inspect;
 mod numpy;
+mod numpy_names;
+mod pamap2;
 mod properties;
 mod real_data;
+mod source;
 mod tables;
 mod uci_har;
+mod uea;
 mod wisdm;
 
 use std::fs::{self, File};

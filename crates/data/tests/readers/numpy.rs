@@ -5,7 +5,7 @@ use std::fs;
 use triax_data::{Corpus, Part, Repair};
 
 /// A version 1 `.npy` file.
-fn npy(descr: &str, shape: &str, data: &[u8]) -> Vec<u8> {
+pub fn npy(descr: &str, shape: &str, data: &[u8]) -> Vec<u8> {
     let header = format!("{{'descr': {descr}, 'fortran_order': False, 'shape': {shape}, }}");
     let mut file = b"\x93NUMPY\x01\x00".to_vec();
     file.extend((header.len() as u16).to_le_bytes());
@@ -14,11 +14,11 @@ fn npy(descr: &str, shape: &str, data: &[u8]) -> Vec<u8> {
     file
 }
 
-fn floats(values: &[f32]) -> Vec<u8> {
+pub fn floats(values: &[f32]) -> Vec<u8> {
     values.iter().flat_map(|value| value.to_le_bytes()).collect()
 }
 
-fn npz(arrays: &[(&str, Vec<u8>)]) -> Result<Corpus, triax_data::DataError> {
+pub fn npz(arrays: &[(&str, Vec<u8>)]) -> Result<Corpus, triax_data::DataError> {
     read_text("a.npz", zip_bytes(arrays))
 }
 
@@ -26,7 +26,7 @@ fn x(n: usize) -> Vec<u8> {
     npy("'<f4'", &format!("({n}, 2, 1)"), &floats(&vec![0.5; 2 * n]))
 }
 
-fn parts(corpus: &Corpus) -> Vec<Option<Part>> {
+pub fn parts(corpus: &Corpus) -> Vec<Option<Part>> {
     corpus.recordings.iter().map(|recording| recording.part).collect()
 }
 
@@ -111,7 +111,7 @@ fn shapes_that_do_not_fit_are_named() {
         (x(2), npy("'|u1'", "(2, 1, 1)", &[0, 1]), "Labels are (windows)"),
         (npy("'<f4'", "(2, 2, 1)", &floats(&[1.0; 3])), y(2), "cut short"),
         (npy("'<f4'", "(9999999999999999999, 9, 9)", &[]), y(2), "larger than any memory"),
-        (npy("'<c8'", "(1, 1, 1)", &[0; 8]), y(1), "neither integers nor float32"),
+        (npy("'<c8'", "(1, 1, 1)", &[0; 8]), y(1), "neither integers nor float16"),
         (npy(&"(".repeat(900), "(1,)", &[]), y(1), "header cannot be read"),
         (npy(&"(".repeat(9000), "(1,)", &[]), y(1), "no plain array"),
         (b"hello".to_vec(), y(1), "not a NumPy array"),

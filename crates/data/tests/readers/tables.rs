@@ -257,8 +257,9 @@ fn a_table_without_a_header_has_its_columns_named() {
 
 #[test]
 fn without_labels_rows_can_be_predicted() {
-    let text =
-        table("timestamp,x", |_, _, _, row| format!("{},{}", 1_700_000_000_123_456_789_u64 + 50_000_000 * row as u64, wave(row)));
+    let text = table("timestamp,x", |_, _, _, row| {
+        format!("{},{}", 1_700_000_000_123_456_789_u64 + 50_000_000 * row as u64, wave(row))
+    });
     assert!(read_as("a.csv", &text, &ReadOptions::default()).is_err());
     let options = ReadOptions { unlabelled: true, keep_stamps: true, ..ReadOptions::default() };
     let text = text.replace("timestamp", "timestamp_ns");
