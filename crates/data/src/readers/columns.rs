@@ -167,6 +167,12 @@ impl Columns {
         };
         is_mapped || names.iter().any(|name| is_known(name) || clock_name(name).is_some()) || options.unlabelled
     }
+
+    /// Whether these are plainly columns of recordings: an activity and who did it, or one of the two under its own name.
+    pub fn are_of_recordings(names: &[String]) -> bool {
+        let has = |aliases: &[&str]| names.iter().any(|name| aliases.contains(&plain(name).as_str()));
+        names.len() > 2 && (has(&SUBJECT) && has(&ACTIVITY) || has(&SUBJECT[..1]) || has(&ACTIVITY[..1]))
+    }
 }
 
 /// The column called `wanted`: in these letters, or, where there is only one such, in any case.

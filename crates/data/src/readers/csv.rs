@@ -264,9 +264,8 @@ fn is_table(name: &str, except: &[&str]) -> bool {
 
 /// Whether the first line of a file of another name is a header with an activity or subject.
 fn looks_like_one(source: &Source, name: &str) -> Result<bool, DataError> {
-    let known = |names: &[String]| names.len() > 1 && Columns::is_header(names, &ReadOptions::default());
-    let rows = RawRows::new(source.reader(name)?, name, &[], known);
-    Ok(rows.is_ok_and(|rows| known(&rows.names)))
+    let rows = RawRows::new(source.reader(name)?, name, &[], Columns::are_of_recordings);
+    Ok(rows.is_ok_and(|rows| Columns::are_of_recordings(&rows.names)))
 }
 
 fn subject_pattern(pattern: &str) -> Result<Regex, DataError> {

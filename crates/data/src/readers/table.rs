@@ -5,7 +5,7 @@ use super::content::{self, NoChannel, Stretch};
 use super::names::{self, Naming};
 use super::options::{Fill, ReadOptions};
 use super::shown;
-use crate::time::{self, KnownBy, Pace, Run, Unit};
+use crate::time::{self, Clock, KnownBy, Run, Unit};
 use crate::{Corpus, DataError, Notice, Recording, Repair, RepairLog, Role, Stamps};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -306,10 +306,10 @@ impl Table {
     }
 
     /// A note where the unit of a clock was not named but found.
-    fn clocks_notice(&self, clocks: &[(usize, usize, Pace)]) -> Option<Notice> {
-        let found = clocks.iter().filter(|(_, _, pace)| pace.known_by != KnownBy::Name);
+    fn clocks_notice(&self, clocks: &[Clock]) -> Option<Notice> {
+        let found = clocks.iter().filter(|clock| clock.pace.known_by != KnownBy::Name);
         let mut counts: BTreeMap<Unit, (usize, String)> = BTreeMap::new();
-        for (file, subject, pace) in found {
+        for Clock { key: (file, subject), pace } in found {
             let subject = shown(&self.subjects.names[*subject]);
             let first = format!("subject {subject} in {}", self.files.get(*file).map_or("", |file| &file.name));
             counts.entry(pace.unit).or_insert((0, first)).0 += 1;

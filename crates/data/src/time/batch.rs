@@ -15,10 +15,20 @@ pub(crate) struct Run {
 }
 
 impl Run {
-    /// The clock that its stamps are of.
-    fn clock(&self) -> (usize, usize) {
+    /// File and subject of the clock that its stamps are of.
+    fn clock(&self) -> Key {
         (self.file, self.subject)
     }
+}
+
+/// File and subject.
+type Key = (usize, usize);
+
+/// A clock and what it is like.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Clock {
+    pub key: Key,
+    pub pace: Pace,
 }
 
 /// When each row was taken.
@@ -33,8 +43,8 @@ pub(crate) struct Timeline {
     pub mended: Vec<(Repair, usize)>,
     /// Median interval over all recordings, in seconds.
     pub interval: Option<f64>,
-    /// File, subject and pace of each clock, in the order of their first rows.
-    pub clocks: Vec<(usize, usize, Pace)>,
+    /// Each clock, in the order of their first rows.
+    pub clocks: Vec<Clock>,
 }
 
 /// Works out the times of rows with `stamps` (NaN where missing). `units` are those that each file names; a recording
@@ -69,8 +79,7 @@ pub(crate) fn resolve(
         return Ok(None);
     };
 
-    let mut walks: HashMap<(usize, usize), Walk> =
-        clocks.iter().map(|(file, subject, pace)| ((*file, *subject), Walk::new(*pace, gap))).collect();
+    let mut walks: HashMap<Key, Walk> = clocks.iter().map(|clock| (clock.key, Walk::new(clock.pace, gap))).collect();
     let mut order = Vec::with_capacity(stamps.len());
     let mut times = Vec::with_capacity(stamps.len());
     let mut starts = Vec::with_capacity(stamps.len());
@@ -119,45 +128,60 @@ fn repair(mend: Mend, pace: &Pace) -> Repair {
     }
 }
 
-/// The pace of each clock. One whose unit is in doubt takes that of another which fits, of its own file first; one that stands
-/// still takes another's whole pace.
-fn learn(stamps: &[f64], runs: &[Run], units: &[Option<Unit>]) -> Result<Option<Vec<(usize, usize, Pace)>>, TimeError> {
-    let mut clocks: Vec<((usize, usize), Vec<&[f64]>, usize)> = Vec::new();
+/// The stamps of a clock.
+struct Stamps<'a> {
+    key: Key,
+    runs: Vec<&'a [f64]>,
+    first_row: usize,
+}
+
+/// The stamps of each clock, in the order of first rows.
+fn by_clock<'a>(stamps: &'a [f64], runs: &[Run]) -> Vec<Stamps<'a>> {
+    let mut clocks: Vec<Stamps> = Vec::new();
     let mut index_of = HashMap::new();
     for run in runs {
         let at = *index_of.entry(run.clock()).or_insert_with(|| {
-            clocks.push((run.clock(), Vec::new(), run.rows.start));
+            clocks.push(Stamps { key: run.clock(), runs: Vec::new(), first_row: run.rows.start });
             clocks.len() - 1
         });
-        clocks[at].1.push(&stamps[run.rows.clone()]);
+        clocks[at].runs.push(&stamps[run.rows.clone()]);
     }
-    let shapes: Vec<Option<Shape>> = clocks.iter().map(|(_, runs, _)| Shape::measure(runs)).collect();
-    let named = |file: usize| units.get(file).copied().flatten();
-    let units: Vec<_> =
-        clocks.iter().zip(&shapes).map(|(clock, shape)| shape.map(|shape| shape.unit(named(clock.0.0)))).collect();
-    let mut paces: Vec<Option<Pace>> = vec![None; clocks.len()];
-    for (at, (shape, unit)) in shapes.iter().zip(&units).enumerate() {
-        if let (Some(shape), Some(Ok((unit, known_by)))) = (shape, unit) {
-            paces[at] = Some(shape.pace(*unit, *known_by));
+    clocks
+}
+
+/// The pace of each clock. One whose unit is in doubt takes that of another which fits, of its own file first; one that stands
+/// still takes another's whole pace. `None` where all stand still.
+fn learn(stamps: &[f64], runs: &[Run], units: &[Option<Unit>]) -> Result<Option<Vec<Clock>>, TimeError> {
+    let all = by_clock(stamps, runs);
+    let named = |clock: &Stamps| units.get(clock.key.0).copied().flatten();
+    let measure = |clock: &Stamps| Shape::measure(&clock.runs).map(|shape| (shape, shape.unit(named(clock))));
+    let measured: Vec<_> = all.iter().map(measure).collect();
+    let mut known: Vec<Clock> = Vec::new();
+    for (clock, measured) in all.iter().zip(&measured) {
+        if let Some((shape, Ok((unit, known_by)))) = measured {
+            known.push(Clock { key: clock.key, pace: shape.pace(*unit, *known_by) });
         }
     }
-    // Those of the same file come first.
-    let known: Vec<((usize, usize), Pace)> =
-        clocks.iter().zip(&paces).filter_map(|(clock, pace)| Some((clock.0, (*pace)?))).collect();
-    let neighbour = |(file, _): (usize, usize), fits: &dyn Fn(Unit) -> bool| {
-        let fitting = || known.iter().filter(|(_, pace)| fits(pace.unit));
-        fitting().find(|(clock, _)| clock.0 == file).or_else(|| fitting().next()).map(|(_, pace)| *pace)
+    let neighbour = |(file, _): Key, fits: &dyn Fn(Unit) -> bool| {
+        let fitting = || known.iter().filter(|clock| fits(clock.pace.unit));
+        fitting().find(|clock| clock.key.0 == file).or_else(|| fitting().next()).map(|clock| clock.pace)
     };
-    for (at, (clock, _, first)) in clocks.iter().enumerate() {
-        match (&shapes[at], &units[at]) {
-            (Some(shape), Some(Err(cause))) => {
+    let mut clocks = Vec::with_capacity(all.len());
+    for (clock, measured) in all.iter().zip(&measured) {
+        let pace = match measured {
+            Some((shape, Ok((unit, known_by)))) => shape.pace(*unit, *known_by),
+            Some((shape, Err(cause))) => {
                 let fits = |unit: Unit| matches!(cause, NoUnit::Open(fitting) if fitting.contains(&unit));
-                let pace = neighbour(*clock, &fits).ok_or_else(|| no_unit(*first, shape, cause))?;
-                paces[at] = Some(shape.pace(pace.unit, KnownBy::Neighbour));
+                let pace = neighbour(clock.key, &fits).ok_or_else(|| no_unit(clock.first_row, shape, cause))?;
+                shape.pace(pace.unit, KnownBy::Neighbour)
             }
-            (None, _) => paces[at] = neighbour(*clock, &|_| true),
-            _ => {}
-        }
+            // Without a neighbour, all others stand still too, or one of them is an error.
+            None => match neighbour(clock.key, &|_| true) {
+                Some(pace) => pace,
+                None => continue,
+            },
+        };
+        clocks.push(Clock { key: clock.key, pace });
     }
-    Ok(clocks.iter().zip(paces).map(|(clock, pace)| Some((clock.0.0, clock.0.1, pace?))).collect())
+    Ok((!clocks.is_empty()).then_some(clocks))
 }

@@ -28,7 +28,7 @@ mod stamp;
 mod tests;
 mod walk;
 
-pub(crate) use batch::{Run, resolve};
+pub(crate) use batch::{Clock, Run, resolve};
 pub use live::LiveClock;
 pub use name::{NamedClock, Rank, clock_columns, clock_name};
 pub use pace::{KnownBy, Pace, Unit};

@@ -41,7 +41,7 @@ fn near(times: &[f64], expected: &[f64]) {
 }
 
 fn pace(timeline: &Timeline) -> Pace {
-    timeline.clocks[0].2
+    timeline.clocks[0].pace
 }
 
 /// Asserts one recording with a rate of `hz` hertz, within a hundredth.
@@ -157,7 +157,7 @@ fn clocks_of_one_source_may_have_units_of_their_own() {
     let runs = [run(0..200, 0), run(200..400, 1)];
     let timeline = resolve([first, second].concat(), &runs, &[], GAP).unwrap().unwrap();
     assert_eq!(starts(&timeline), [0, 200]);
-    assert!(timeline.clocks.iter().all(|(.., pace)| (pace.interval - 0.05).abs() < 1e-6));
+    assert!(timeline.clocks.iter().all(|clock| (clock.pace.interval - 0.05).abs() < 1e-6));
 }
 
 #[test]
@@ -165,7 +165,7 @@ fn a_clock_in_doubt_takes_the_unit_of_another_that_fits() {
     let plain = rounded(&regular(5.0, 10.0), 1e3);
     let fast: Vec<f64> = (0..200).map(f64::from).collect();
     let timeline = resolve([plain, fast].concat(), &[run(0..200, 0), run(200..400, 1)], &[], GAP).unwrap().unwrap();
-    let (.., pace) = timeline.clocks[1];
+    let pace = timeline.clocks[1].pace;
     assert_eq!((pace.unit, pace.known_by), (Unit::Milliseconds, KnownBy::Neighbour));
 }
 
