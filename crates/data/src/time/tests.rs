@@ -487,7 +487,10 @@ fn clocks() -> impl Strategy<Value = (Vec<f64>, Option<Unit>)> {
                     0 => times.push(*time + 0.05 * noise),
                     1 => times.push(time.floor()),
                     // Five rows every quarter of a second.
-                    _ => times.push((*time * 4.0 + 1e-6).floor() / 4.0 + 0.001 * (times.len() % 5) as f64),
+                    _ => {
+                        let tick = (*time * 4.0 + 1e-6).floor() / 4.0;
+                        times.push(tick + 0.001 * ((*time - tick) / 0.05).round());
+                    }
                 }
                 *time += 0.05;
             }

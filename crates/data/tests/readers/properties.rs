@@ -96,6 +96,13 @@ fn assert_idempotent(name: &str, text: &str) {
     let dir = folder_with(&[(name, text.as_bytes())]);
     let Ok(once) = read(&dir.path().join(name), &ReadOptions::default()) else { return };
     assert_sound(&once);
+    // Of a few rows nobody can tell for sure how fast a clock goes, and spread rows tell another story.
+    let n_rows = |subject: &str| {
+        once.recordings.iter().filter(|each| each.subject == subject).map(|each| once.n_rows(each)).sum::<usize>()
+    };
+    if once.subjects().iter().any(|subject| n_rows(subject) < 16) {
+        return;
+    }
     // What leads back may look late by a few rows when the rows before it are spread.
     let leads_back = |pair: &[triax_data::Recording]| {
         pair[0].subject == pair[1].subject && pair[1].times.first() < pair[0].times.last()
@@ -103,7 +110,7 @@ fn assert_idempotent(name: &str, text: &str) {
     if once.recordings.windows(2).any(leads_back) {
         return;
     }
-    // Of a clock of a few rows, sorted ones teach another interval than unsorted ones.
+    // Sorted rows teach another interval than unsorted ones.
     if once.repairs.count(Repair::Late) > 0 {
         return;
     }
