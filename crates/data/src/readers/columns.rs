@@ -38,6 +38,9 @@ const ACTIVITY: [&str; 14] = [
     "behaviour",
 ];
 
+/// Why a column that is a clock, but not the clock, is left out.
+pub(super) const ANOTHER_CLOCK: &str = "its name: another clock";
+
 /// The role of each column of one table.
 #[derive(Clone, Debug)]
 pub(crate) struct Columns {
@@ -229,7 +232,7 @@ fn by_name(names: &[String], mapped: &[Option<MappedRole>], chosen: &[usize]) ->
             } else if !chosen.is_empty() {
                 (Role::LeftOut, "--channels, which lacks it")
             } else if clocks.iter().any(|(clock, _)| *clock == at) {
-                (Role::LeftOut, "its name: another clock")
+                (Role::LeftOut, ANOTHER_CLOCK)
             } else {
                 (Role::Channel, "its numbers")
             };

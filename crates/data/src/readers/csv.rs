@@ -12,7 +12,7 @@ use std::io::BufRead;
 
 use regex_lite::Regex;
 
-use super::columns::{Columns, position};
+use super::columns::{ANOTHER_CLOCK, Columns, position};
 use super::names::Naming;
 use super::options::{Fill, ReadOptions};
 use super::shown;
@@ -20,7 +20,7 @@ use super::source::{Source, extension};
 use super::table::{RowHead, SourceInfo, Table};
 use super::text::{Fields, RawRow, RawRows, value};
 use crate::time::{Stamp, Unit, stamp};
-use crate::{Corpus, DataError, Notice, Repair};
+use crate::{Corpus, DataError, Notice, Repair, Role};
 
 pub(crate) const LOOKS_FOR: &str =
     "a CSV file (or a folder of them) with the header `subject,activity,timestamp,x,y,z`, or JSON lines of these";
@@ -199,6 +199,7 @@ pub(crate) fn try_read(source: &Source, options: &ReadOptions) -> Result<Option<
     let mut notices = Vec::new();
     let files = find_files(source, &names, options, subject_from.as_ref(), &mut notices)?;
     let channels = common_channels(&files, &mut notices);
+    notices.extend(other_clocks(&files[0].columns));
     let first = &files[0];
     let has_times = first.columns.time.is_some();
     let mut table = Table::new(channels.clone(), has_times);
@@ -377,6 +378,19 @@ fn common_channels(files: &[TableFile], notices: &mut Vec<Notice>) -> Vec<String
         }
     }
     common
+}
+
+/// A note on the columns that tell the time beside the clock.
+fn other_clocks(columns: &Columns) -> Option<Notice> {
+    let others: Vec<String> = columns
+        .all
+        .iter()
+        .filter(|column| column.role == Role::LeftOut && column.why == ANOTHER_CLOCK)
+        .map(|column| format!("`{}`", shown(&column.name)))
+        .collect();
+    let are = if others.len() == 1 { "is a clock too, and no channel" } else { "are clocks too, and no channels" };
+    let words = format!("{} {are}. --channels decides otherwise.", others.join(", "));
+    (!others.is_empty()).then_some(Notice::Note(words))
 }
 
 fn read_file(

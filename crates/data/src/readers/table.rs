@@ -223,6 +223,9 @@ impl Table {
                     self.put_in_order(order);
                 }
                 info.notices.extend(self.clocks_notice(&timeline.clocks));
+                if let Some(clock) = info.columns.as_mut().and_then(|columns| Some(&mut columns.all[columns.time?])) {
+                    clock.why = format!("{}; {}", clock.why, units_in_words(&timeline.clocks));
+                }
                 rate_hz = timeline.interval.map(|interval| interval.recip()).or(rate_hz);
                 (times, starts) = (timeline.times, timeline.starts);
             }
@@ -537,6 +540,19 @@ impl Table {
             problem,
             format!("Expected rows like `{}`; give a file of that form, or name its format", info.expected),
         )
+    }
+}
+
+/// The unit in which clocks count, and how that is known.
+fn units_in_words(clocks: &[Clock]) -> String {
+    let known = clocks.iter().map(|clock| (clock.pace.unit, clock.pace.known_by));
+    let mut kinds: Vec<(Unit, KnownBy)> = known.filter(|(_, known_by)| *known_by != KnownBy::Neighbour).collect();
+    kinds.dedup();
+    match kinds.as_slice() {
+        [(unit, KnownBy::Name)] => format!("{}, as it says", unit.name()),
+        [(unit, KnownBy::Magnitude)] => format!("{} since 1970", unit.name()),
+        [(unit, _)] => format!("{}, by their rate", unit.name()),
+        _ => "in several units".to_owned(),
     }
 }
 

@@ -144,6 +144,19 @@ fn what_is_no_sensor_is_no_channel_unless_it_is_named() {
 }
 
 #[test]
+fn of_several_clocks_one_is_read_and_the_others_are_no_channels() {
+    let text = table("time,seconds_elapsed,subject,activity,x", |s, a, at, row| {
+        let (ns, seconds) = (1_700_000_000_000_000_000_u64 + 50_000_000 * row as u64, at as f64 / 20.0);
+        format!("{ns},{seconds},s{s},{},{}", ACTIVITIES[a], wave(row))
+    });
+    let corpus = read_table(&text);
+    assert_eq!(corpus.columns[0].why, "its name; nanoseconds since 1970");
+    assert_eq!((corpus.channels.as_slice(), corpus.rate_hz.unwrap().round()), (&strings(&["x"])[..], 20.0));
+    let said = corpus.notices[0].to_string();
+    assert!(said.contains("`seconds_elapsed` is a clock too, and no channel"), "{said}");
+}
+
+#[test]
 fn a_slow_sensor_is_said_with_its_price_and_carried_forward_when_asked() {
     let text = table("subject,activity,timestamp_s,x,heart_rate", |s, a, at, row| {
         let beats = if at % 10 == 2 { format!("{}", 60 + row % 7) } else { String::new() };
