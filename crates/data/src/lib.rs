@@ -6,7 +6,8 @@
 //! 2. [`read`] turns a file, folder or archive into a [`Corpus`] of uninterrupted [`Recording`]s, with an account of what it
 //!    mended ([`RepairLog`]). [`synthetic()`] makes a corpus without any file, and [`CsvRows`] reads rows that are still
 //!    arriving.
-//! 3. [`Corpus::select_activities`] chooses the classes; [`Inspection`] reports what the corpus holds.
+//! 3. [`Corpus::resampled`] gives all recordings one rate, and [`Corpus::select_activities`] chooses the classes;
+//!    [`Inspection`] reports what the corpus holds.
 //! 4. [`cut`] copies the recordings into [`Windows`] of equal length, once.
 //! 5. [`split()`] says which windows train and which validate, and [`Folds::make`] does so fold after fold. Both name windows
 //!    by index. [`SplitPlan::most_honest`] and [`Folds::most_honest`] choose the way where the user does not.
@@ -22,8 +23,10 @@ mod fetch;
 mod column;
 mod corpus;
 mod fingerprint;
+mod gravity;
 mod readers;
 mod repair;
+mod resample;
 mod synthetic;
 
 // 3. What a corpus holds.
@@ -48,11 +51,13 @@ pub use column::{Column, Role};
 pub use corpus::{Corpus, Part, Recording, Stamps};
 pub use error::DataError;
 pub use fetch::{DATA_SETS, DataSet, FetchError, FetchOptions, FetchProgress, Fetched, Outcome, fetch};
+pub use gravity::unit_of_gravity;
 pub use inspect::{Breaks, ChannelRange, ClassCount, Inspection, Sampling};
 pub use notice::Notice;
 pub use per_window::PerWindow;
 pub use readers::{CsvRow, CsvRows, Fill, Format, MappedRole, ReadOptions, read};
 pub use repair::{Repair, RepairEntry, RepairLog};
+pub use resample::is_same_rate;
 pub use scale::fit_scaler;
 pub use split::{Fold, Folds, HeldOut, Split, SplitError, SplitPlan, split};
 pub use synthetic::synthetic;
