@@ -121,6 +121,29 @@ impl Corpus {
         if origin.start == 0 { source.clone() } else { format!("{source} + {} samples", origin.start) }
     }
 
+    /// Keeps the channels at `columns` only, in this order.
+    ///
+    /// # Panics
+    /// If there is no such channel.
+    pub fn select_channels(mut self, columns: &[usize]) -> Self {
+        let n_channels = self.channels.len().max(1);
+        for recording in &mut self.recordings {
+            let rows = recording.values.chunks_exact(n_channels);
+            recording.values = rows.flat_map(|row| columns.iter().map(|&column| row[column])).collect();
+        }
+        self.channels = columns.iter().map(|&column| self.channels[column].clone()).collect();
+        self.with_fingerprint()
+    }
+
+    /// Calls the channels `names`.
+    ///
+    /// # Panics
+    /// If there are not as many.
+    pub fn with_channel_names(self, names: &[String]) -> Self {
+        assert_eq!(names.len(), self.channels.len(), "a name for each channel");
+        if self.channels == names { self } else { Self { channels: names.to_vec(), ..self }.with_fingerprint() }
+    }
+
     /// Keeps the named activities only, and makes the order of `names` the order of the classes.
     ///
     /// # Errors

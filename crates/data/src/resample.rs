@@ -20,8 +20,11 @@ const SAME_RATE: f64 = 0.01;
 /// Rates in hertz that a sensor may be resampled to.
 const RATES: RangeInclusive<f64> = 0.01..=100_000.0;
 
-/// Values of a corpus, over all recordings and channels, beyond which it is not resampled: 4 GB.
-const MOST_VALUES: f64 = 1e9;
+/// Factor by which a rate may fall: the filter is as long.
+const MOST_REDUCTION: f64 = 1e4;
+
+/// Values of a corpus, over all recordings and channels, beyond which it is not resampled: 2 GB.
+const MOST_VALUES: f64 = 5e8;
 
 /// Rows from which on a recording tells its own rate. A shorter one has that of its subject.
 const ROWS_FOR_A_RATE: usize = 64;
@@ -52,8 +55,8 @@ impl Corpus {
     /// that lies nearest to each. Recordings too short for a row are left out. A notice says what was done.
     ///
     /// # Errors
-    /// A rate that no sensor has; recordings without a rate, or cut into windows of another rate; more than a billion
-    /// values, or none.
+    /// A rate that no sensor has, or less than a ten-thousandth of the recordings'; recordings without a rate, or cut into
+    /// windows of another rate; more than 500 million values, or none.
     pub fn resampled(mut self, rate_hz: f64) -> Result<Self, DataError> {
         if !RATES.contains(&rate_hz) {
             return Err(DataError::request(
@@ -74,6 +77,12 @@ impl Corpus {
                     shown(rate_hz)
                 ),
                 "Name the recordings that the windows were cut from, or leave them at their rate.",
+            ));
+        }
+        if let Some(own) = rates.iter().find(|own| **own > MOST_REDUCTION * rate_hz) {
+            return Err(DataError::request(
+                format!("{} has {} samples a second, and cannot be resampled to {rate_hz}", self.name, shown(*own)),
+                format!("Take a rate of at least {}.", shown(own / MOST_REDUCTION)),
             ));
         }
         let n_values = |(recording, own): (&Recording, &f64)| recording.values.len() as f64 * rate_hz / own;
@@ -267,7 +276,7 @@ impl Grid {
     }
 }
 
-/// A low-pass filter that is evaluated between samples. It computes in f64 and without the processor's vectors, so that
+/// A low-pass filter that is evaluated between samples. It computes in f64 and without vectors, so that
 /// all machines give the same bits.
 struct Filter {
     sinc: ScalarInterpolator<f64>,
@@ -469,6 +478,11 @@ mod tests {
         );
         let refused = corpus.clone().resampled(0.05).unwrap_err().to_string();
         assert!(refused.contains("long enough"), "{refused}");
+        corpus.rate_hz = Some(2000.0);
+        assert!(corpus.clone().resampled(0.1).unwrap_err().to_string().contains("at least 0.2"));
+        assert!(corpus.clone().resampled(0.3).unwrap_err().to_string().contains("long enough"));
+        corpus.rate_hz = Some(1e-6);
+        assert!(corpus.clone().resampled(50.0).unwrap_err().to_string().contains("5000000000 values"));
         corpus.rate_hz = None;
         let refused = corpus.resampled(50.0).unwrap_err().to_string();
         assert!(refused.contains("--map COLUMN=timestamp"), "{refused}");

@@ -79,3 +79,19 @@ impl std::str::FromStr for MappedRole {
         })
     }
 }
+
+impl std::fmt::Display for MappedRole {
+    /// The name that is read as this role.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let unit = match self {
+            Self::As(Role::Time) => return f.pad("timestamp"),
+            Self::As(Role::LeftOut) => return f.pad("nothing"),
+            Self::As(role) => return role.fmt(f),
+            Self::TimePerSecond(1_000) => "ms",
+            Self::TimePerSecond(1_000_000) => "us",
+            Self::TimePerSecond(1_000_000_000) => "ns",
+            Self::TimePerSecond(_) => "s",
+        };
+        write!(f, "timestamp_{unit}")
+    }
+}

@@ -133,7 +133,8 @@ fn write_kernels(out: &mut impl Write, folder: &Path, sources: &[(String, String
 /// The specification that options and config file describe.
 fn spec(args: &Args) -> anyhow::Result<NetworkSpec> {
     let settings = settings(args)?;
-    let window = settings.data.window.unwrap_or(NetworkSpec::default().window);
+    let window = settings.data.window.unwrap_or(NetworkSpec::default().window.into());
+    let (window, _) = window.samples("window", settings.data.rate, 0)?;
     Ok(settings.network.spec(window, args.channels, args.classes))
 }
 

@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, ensure};
-use triax::settings::{DataSource, FormatChoice};
-use triax::{Prediction, Predictor, PredictorOrigin, Sample, StreamPredictor, read_corpus};
+use triax::settings::{DataSource, Entries, FormatChoice, Length};
+use triax::{Prediction, Predictor, PredictorOrigin, ReadOptions, Sample, StreamPredictor};
 use triax_data::{CsvRows, DataError, Format};
 use triax_model::whole_file;
 
-use super::options::{PredictorArgs, formats, positive};
+use super::options::{GivenSettings, PredictorArgs, Tables, formats, length};
 use super::print_notices;
 
 const EXAMPLES: &str = "\
@@ -51,9 +51,11 @@ pub struct Args {
     /// Where to write the predictions [default: standard output]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Samples from one window to the next [default: as in training]
-    #[arg(long, value_name = "SAMPLES", value_parser = positive())]
-    step: Option<usize>,
+    /// From one window to the next: samples, seconds such as `3s`, or a share of the window such as `50%` [default: as in training]
+    #[arg(long, value_name = "N|Ns|N%", value_parser = length)]
+    step: Option<Length>,
+    #[command(flatten)]
+    tables: GivenSettings<Tables>,
 }
 
 /// Runs the subcommand.
@@ -63,7 +65,10 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         eprintln!("note: predicting with the {} networks of `{}`.", predictor.members().len(), study.setting);
     }
     print_notices(&predictor.notices);
-    let step = args.step.or(predictor.step).unwrap_or(predictor.spec().window);
+    let window = predictor.spec().window;
+    let as_trained = Length::Samples(predictor.step.unwrap_or(window));
+    let (step, rounded) = args.step.unwrap_or(as_trained).samples("step", predictor.rate_hz, window)?;
+    print_notices(rounded.as_slice());
     let Some(data) = &args.data else {
         let out: Box<dyn Write> = match &args.out {
             Some(path) => Box::new(create(path)?),
@@ -77,7 +82,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
             let file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
             predict_rows(&predictor, step, BufReader::new(file), &path.display().to_string(), Vec::new())?
         }
-        None => predict_corpus(&predictor, step, data, args.format)?,
+        None => predict_corpus(&predictor, step, data, args.format, &args.tables.entries)?,
     };
     match &args.out {
         Some(path) => write(path, &text)?,
@@ -102,9 +107,12 @@ fn predict_corpus(
     step: usize,
     data: &DataSource,
     format: FormatChoice,
+    tables: &Entries,
 ) -> anyhow::Result<Vec<u8>> {
-    let corpus = read_corpus(data, format, 0)?;
-    print_notices(&predictor.check(&corpus)?);
+    let settings = predictor.settings_for(Some(data), tables)?.data;
+    let options = ReadOptions { format: format.0, ..settings.read_options() };
+    let corpus = predictor.read(data, options, 0)?;
+    print_notices(&corpus.notices);
     let window = predictor.spec().window;
     let windows = triax_data::cut(&corpus, window, step)?;
     let mut table = Predictions::new(predictor.classes(), Vec::new())?;

@@ -13,7 +13,7 @@ use triax_model::{Network, Weights, read_plain_weights};
 use triax_trainer::{FitPlan, Job, Model, Observer, RunFolder, RunOutcome, Summary, fit_run, resume_run};
 
 use crate::engines::{Candidates, ChosenEngine, Trial};
-use crate::recordings::{Recordings, TrainingData, weight_file_extra};
+use crate::recordings::{Recordings, TrainingData, data_extra, weight_file_extra};
 use crate::settings::{Entries, MachineSettings, Settings};
 use crate::text::grouped;
 use crate::{Error, Notice};
@@ -96,7 +96,7 @@ impl Prepared {
             }
         };
         let data = recordings.split(&settings)?;
-        settings.data.window = Some(data.window);
+        settings.data.window.get_or_insert(data.window.into());
         let (n_channels, classes) = (data.corpus.channels.len(), &data.corpus.classes);
         let spec = settings.network.spec(data.window, n_channels, classes.len());
         let network =
@@ -123,7 +123,7 @@ impl Prepared {
 
     fn into_training(self, folder: RunFolder, weights: Weights, resumes: bool, more: Vec<Notice>) -> Training {
         let Self { settings, data, network, plan, engine, timings } = self;
-        let notices = [engine.notices.clone(), more, notices(&data)].concat();
+        let notices = [data.corpus.notices.clone(), engine.notices.clone(), more, notices(&data)].concat();
         let tensorboard = false;
         Training { settings, data, network, plan, engine, folder, notices, tensorboard, timings, weights, resumes }
     }
@@ -239,7 +239,8 @@ impl Training {
     pub fn run(&self, observer: &mut dyn Observer) -> Result<Outcome, Error> {
         let Self { settings, data, network, plan, engine, folder, timings, .. } = self;
         let in_loop = timings.phase(Phase::Training);
-        let extra = weight_file_extra(&data.corpus, data.normalize, plan.training.loss, settings.data.step);
+        let of_data = data_extra(&data.corpus, data.window, (settings.data.step, data.step));
+        let extra = weight_file_extra(&of_data, data.normalize, plan.training.loss);
         let model = Model {
             network,
             weights: &self.weights,

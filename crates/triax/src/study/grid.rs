@@ -10,10 +10,20 @@ use crate::settings::{Entries, Settings, text_of};
 /// The settings that vary, with their values as the text of options.
 pub type Vary = BTreeMap<String, Vec<String>>;
 
+const OTHER_DATA: &str = "recordings that are read in another way are other data: make a study of each";
+
 /// Settings that all trainings of a study share, with the reason.
-const SHARED: [(&str, &str); 11] = [
+const SHARED: [(&str, &str); 19] = [
     ("data", "a study is about one data set"),
     ("format", "a study is about one data set"),
+    ("channels", OTHER_DATA),
+    ("map", OTHER_DATA),
+    ("subject_from", OTHER_DATA),
+    ("fill", OTHER_DATA),
+    ("gap", OTHER_DATA),
+    ("rename", OTHER_DATA),
+    ("merge", OTHER_DATA),
+    ("rate", OTHER_DATA),
     ("activities", "networks of other classes cannot be compared"),
     ("window", "other windows are other data: make a study of each"),
     ("step", "other windows are other data: make a study of each"),
@@ -220,7 +230,9 @@ mod tests {
             }
         };
         assert!(refused(json!({}), &["seed=1,2"]).contains("--seeds"));
-        assert!(refused(json!({}), &["step=20,40"]).contains("a study of each"));
+        for vary in ["step=20,40", "window=2s,3s", "channels=x|y", "rate=20,50", "fill=none,previous"] {
+            assert!(refused(json!({}), &[vary]).contains("a study of each"), "{vary}");
+        }
         assert!(refused(json!({}), &["loss=hinge,hinge"]).contains("hinge again"));
         assert!(refused(json!({"early_stopping": 3}), &[]).contains("--epochs"));
         assert!(refused(json!({}), &["dropout=0.1,0.10"]).contains("0.1 again"));

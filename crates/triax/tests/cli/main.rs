@@ -8,6 +8,7 @@ mod devices;
 mod engines;
 mod evaluate;
 mod predict;
+mod rates;
 mod readers;
 mod real_data;
 mod recordings;
@@ -53,6 +54,11 @@ impl Answer {
             assert!(!self.stderr.contains(word), "{}", self.stderr);
         }
         self.stderr
+    }
+
+    /// The object that `--json` prints.
+    fn json_text(&self) -> serde_json::Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|e| panic!("{e}: {}", self.stdout))
     }
 
     /// The objects that `--json` prints, one per line.

@@ -11,6 +11,7 @@ use triax_data::{Finding, Folds, Verdict};
 use triax_study::Gap;
 
 use crate::cli::options::GivenSettings;
+use crate::cli::print_notices;
 use crate::cli::text::{SYNTHETIC, interval, wrapped};
 
 const EXAMPLES: &str = "\
@@ -63,6 +64,7 @@ fn positional(data: clap::Arg) -> clap::Arg {
 /// Runs the subcommand.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let audit = audit(&args)?;
+    print_notices(&audit.corpus.notices);
     let mut out = io::stdout().lock();
     if !args.json {
         write(&mut out, &audit)?;
