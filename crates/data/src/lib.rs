@@ -50,6 +50,6 @@ pub use per_window::PerWindow;
 pub use readers::{CsvRow, CsvRows, Format, read};
 pub use repair::{Repair, RepairEntry, RepairLog};
 pub use scale::fit_scaler;
-pub use split::{Fold, Folds, HeldOut, Split, SplitError, SplitPlan, split};
+pub use split::{Fold, Folds, HeldOut, Split, SplitError, SplitPlan, UntrainedClass, split};
 pub use synthetic::synthetic;
 pub use windows::{Origin, Windows, cut};
