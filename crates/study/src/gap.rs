@@ -14,7 +14,7 @@ use triax_trainer::{FitOutcome, Job, Model, ModelResult, SubjectFigures, fit};
 use crate::baselines::{Baseline, BaselineFold, Features};
 use crate::evaluation::{subject_figures, valid_windows};
 use crate::grid::Study;
-use crate::statistics::Estimate;
+use crate::statistics::{Estimate, Interval};
 use crate::summarise::BOOTSTRAP_SEED;
 use crate::training_inputs::TrainingInputs;
 
@@ -134,20 +134,22 @@ impl Gap {
 
     /// Whether the 95 % interval of the difference lies above 0.
     pub fn is_shown(&self) -> bool {
-        self.macro_f1.difference.low > 0.0
+        self.macro_f1.difference.interval.is_some_and(|interval| interval.low > 0.0)
     }
 
     /// The gap in a sentence.
     pub fn words(&self) -> String {
         let GapFigures { random, unseen, difference } = self.macro_f1;
         let how = format!(
-            "{}, {} against {}, means over {} subjects, 95 % interval of the difference {:.3} to {:.3}",
+            "{}, {} against {}, means over {} subjects{}{}",
             self.method.replace('_', " "),
             self.random_folds,
             self.unseen_folds,
             self.n_subjects,
-            difference.low,
-            difference.high
+            if difference.rests_on_few() { ", which are few" } else { "" },
+            difference.interval.map_or_else(String::new, |Interval { low, high }| {
+                format!(", 95 % interval of the difference {low:.3} to {high:.3}")
+            })
         );
         let verdict = match self.is_shown() {
             true => format!("a random split flatters by {:.3} here", difference.mean),

@@ -37,19 +37,22 @@ impl SubjectFigures {
         class_names: &[String],
     ) -> Vec<Self> {
         assert_eq!((predictions.len(), subjects.len()), (labels.len(), labels.len()), "one of each a window");
-        let mut confusions: BTreeMap<&str, Confusion> = BTreeMap::new();
-        for ((&prediction, &label), subject) in predictions.iter().zip(labels).zip(subjects) {
-            let confusion = confusions.entry(subject.as_ref()).or_insert_with(|| Confusion::new(class_names.len()));
-            confusion.add(label as usize, prediction as usize);
+        let mut windows: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        for (window, subject) in subjects.iter().enumerate() {
+            windows.entry(subject.as_ref()).or_default().push(window);
         }
-        let figures = |(subject, confusion): (&str, Confusion)| Self {
-            subject: subject.to_owned(),
-            n_windows: confusion.n_windows(),
-            accuracy: confusion.accuracy(),
-            macro_f1: confusion.macro_f1(),
-            lacking: confusion.lacking().map(|class| class_names[class].clone()).collect(),
+        let figures = |(subject, windows): (&str, Vec<usize>)| {
+            let mut confusion = Confusion::new(class_names.len());
+            windows.iter().for_each(|&window| confusion.add(labels[window] as usize, predictions[window] as usize));
+            Self {
+                subject: subject.to_owned(),
+                n_windows: confusion.n_windows(),
+                accuracy: confusion.accuracy(),
+                macro_f1: confusion.macro_f1(),
+                lacking: confusion.lacking().map(|class| class_names[class].clone()).collect(),
+            }
         };
-        let mut all: Vec<Self> = confusions.into_iter().map(figures).collect();
+        let mut all: Vec<Self> = windows.into_iter().map(figures).collect();
         let numbers: Option<Vec<u64>> = all.iter().map(|figures| figures.subject.parse().ok()).collect();
         if numbers.is_some() {
             all.sort_by_cached_key(|figures| figures.subject.parse::<u64>().ok());
