@@ -120,6 +120,17 @@ impl Confusion {
         if n_classes == 0 { 0.0 } else { sum / f64::from(n_classes) }
     }
 
+    /// The confusions that occur, as label, prediction and windows: the most frequent first, then by label and prediction.
+    pub fn mistakes(&self) -> Vec<(usize, usize, u64)> {
+        let of_label = |(label, row): (usize, &[u64])| -> Vec<(usize, usize, u64)> {
+            let counts = row.iter().copied().enumerate();
+            counts.filter(|&(to, n)| to != label && n > 0).map(|(to, n)| (label, to, n)).collect()
+        };
+        let mut all: Vec<_> = self.rows().enumerate().flat_map(of_label).collect();
+        all.sort_by_key(|&(label, prediction, n)| (std::cmp::Reverse(n), label, prediction));
+        all
+    }
+
     /// The classes that have windows, which macro-F1 is over.
     pub fn present(&self) -> impl Iterator<Item = usize> {
         (0..self.n_classes).filter(|&class| self.support(class) > 0)
@@ -196,6 +207,7 @@ mod tests {
         let f1 = [6.0 / 7.0, 0.5, 0.0];
         assert_eq!([0, 1, 2].map(|class| confusion.f1(class)), f1);
         assert_eq!(confusion.macro_f1(), (f1[0] + f1[1]) / 2.0);
+        assert_eq!(confusion.mistakes(), [(0, 1, 1), (1, 2, 1)]);
         assert_eq!(confusion.present().collect::<Vec<_>>(), [0, 1]);
         assert_eq!(confusion.lacking().collect::<Vec<_>>(), [2]);
     }

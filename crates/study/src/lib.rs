@@ -47,7 +47,7 @@ pub use gap::{Gap, GapFigures};
 pub use grid::{Setting, Share, Study, Training};
 pub use networks::{KeptNetwork, kept_networks};
 pub use run::{Device, Options, Outcome, run};
-pub use summarise::{Facts, summarise};
+pub use summarise::{Facts, cut, summarise};
 pub use summary::{Band, Comparison, Competitor, EpochBand, Kind, Summary, Untrained};
 pub use training_file::{Trained, TrainedEpoch, TrainingFile};
 pub use triax_trainer::{Mistake, Reliability, SubjectFigures};

@@ -159,24 +159,24 @@ fn caveats(study: &Study, summary: &Summary) -> Vec<String> {
         }
         _ => Vec::new(),
     };
-    let part = |one: &&Competitor| n_judged > 0 && one.macro_f1.n < n_judged;
-    caveats.extend(cut(summary.competitors.iter().filter(part).map(|one| {
+    let in_part = |one: &&Competitor| n_judged > 0 && one.macro_f1.n < n_judged;
+    let partly = summary.competitors.iter().filter(in_part).map(|one| {
         let n = one.macro_f1.n;
         format!("{} is judged by {n} of {n_judged} subjects: all trainings for the others broke down.", one.name)
-    })));
-    caveats.extend(cut(study.untrained_in_words().into_iter()));
+    });
+    caveats.extend(cut(partly.collect()));
+    caveats.extend(cut(study.untrained_in_words()));
     let best = summary.competitors.iter().find(|one| one.macro_f1.n == n_judged).or(summary.competitors.first());
     caveats.extend(best.and_then(|best| SubjectFigures::lacking_in_words(&best.subjects)));
     caveats
 }
 
 /// The first of `sentences`, and how many more there are.
-fn cut(sentences: impl Iterator<Item = String>) -> Vec<String> {
-    let mut sentences: Vec<String> = sentences.collect();
+pub fn cut(mut sentences: Vec<String>) -> Vec<String> {
     let n_more = sentences.len().saturating_sub(MOST_CAVEATS);
     if n_more > 0 {
         sentences.truncate(MOST_CAVEATS);
-        sentences.push(format!("So it is with {n_more} more: see summary.json."));
+        sentences.push(format!("So it is with {n_more} more."));
     }
     sentences
 }

@@ -81,7 +81,7 @@ impl SubjectFigures {
             words.push(format!("{n_more} more lack some"));
         }
         (!words.is_empty())
-            .then(|| format!("Macro-F1 of a subject is over the classes that it has: {}.", words.join("; ")))
+            .then(|| format!("Macro-F1 of a subject is over the classes of its judged windows: {}.", words.join("; ")))
     }
 }
 
@@ -139,8 +139,8 @@ mod tests {
         let words = |all: &[SubjectFigures]| SubjectFigures::lacking_in_words(all);
         assert_eq!(words(&[]), None);
         assert_eq!(words(&[one("a", &[]), one("b", &[])]), None);
-        let expected = "Macro-F1 of a subject is over the classes that it has: a and b lack swim; d lacks run, sit, lie, hop \
-                        and 1 more.";
+        let expected = "Macro-F1 of a subject is over the classes of its judged windows: a and b lack swim; d lacks run, sit, \
+                        lie, hop and 1 more.";
         let many = one("d", &["run", "sit", "lie", "hop", "jog"]);
         assert_eq!(words(&[one("a", &["swim"]), one("b", &["swim"]), one("c", &[]), many]).unwrap(), expected);
         let different: Vec<_> = (0..300).map(|n| one(&format!("s{n}"), &[&format!("class{n}")])).collect();
