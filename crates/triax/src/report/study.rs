@@ -134,7 +134,8 @@ fn sentence(phrase: &str) -> String {
 
 fn competitor_row(competitor: &Competitor, axis: Axis) -> Markup {
     let estimate = &competitor.macro_f1;
-    let title = format!("macro-F1 {}, 95 % interval {}", figure(estimate.mean), interval(estimate));
+    let sure = if estimate.interval.is_some() { ", 95 % interval " } else { ", " };
+    let title = format!("macro-F1 {}{sure}{}", figure(estimate.mean), interval(estimate));
     html! {
         tr {
             th scope="row" { (name(&competitor.name)) }
