@@ -59,6 +59,6 @@ pub use readers::{CsvRow, CsvRows, Fill, Format, MappedRole, ReadOptions, read};
 pub use repair::{Repair, RepairEntry, RepairLog};
 pub use resample::is_same_rate;
 pub use scale::fit_scaler;
-pub use split::{Fold, Folds, HeldOut, Split, SplitError, SplitPlan, split};
+pub use split::{Fold, Folds, HeldOut, Split, SplitError, SplitPlan, UntrainedClass, split};
 pub use synthetic::synthetic;
 pub use windows::{Origin, Windows, cut};

@@ -234,7 +234,7 @@ fn fold_by_fold(
     } else {
         "which have not trained on it"
     };
-    notices.extend(study::folds_notice(study.protocol));
+    notices.extend(study::claims(&study));
     let judged = format!("the study's own data, each window by the networks of its fold as one, {unseen}");
     Ok(Chosen { parts, judged, corpus: study.corpus, notices })
 }

@@ -1,6 +1,7 @@
 //! Text that reports and the terminal share.
 
 use triax_data::SplitPlan;
+use triax_engine::Confusion;
 use triax_model::{ConvSpec, Network};
 
 use crate::recordings::TrainingData;
@@ -18,6 +19,15 @@ pub fn listed(items: &[String], most: usize) -> String {
         0 => shown,
         more => format!("{shown} and {more} more"),
     }
+}
+
+/// Which of the classes have no judged window, so that macro-F1 is not over them; none where all have one.
+pub fn lacking_in_words(confusion: &Confusion, class_names: &[String]) -> Option<String> {
+    let lacking: Vec<String> = confusion.lacking().map(|class| class_names[class].clone()).collect();
+    let (n_present, n_classes) = (confusion.present().count(), confusion.n_classes());
+    (!lacking.is_empty()).then(|| {
+        format!("Macro-F1 is over {n_present} of {n_classes} classes: no judged window is of {}.", listed(&lacking, 8))
+    })
 }
 
 /// The layers of a network, in one line.

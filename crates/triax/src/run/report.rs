@@ -90,7 +90,7 @@ fn add_scores(
     }
     if known {
         let predictions = predicted_classes(scores, n_classes);
-        report.subjects = SubjectFigures::by_subject(&predictions, &labels, subjects);
+        report.subjects = SubjectFigures::by_subject(&predictions, &labels, subjects, &data.corpus.class_names);
     }
     report.reliability = Some(Reliability::from_scores(scores, &labels, n_classes));
     let origin = |idx: usize| data.origins[data.split.valid[idx] as usize];

@@ -94,7 +94,7 @@ impl StudyRun {
         let files = timings.phase(Phase::Files);
         let folder = StudyFolder::open(path, &description.compared(&study), &description.here())?;
         drop(files);
-        notices.extend(folds_notice(study.protocol));
+        notices.extend(claims(&study));
         let share = description.conduct.shard.unwrap_or(Share::WHOLE);
         let (study, baselines, timings) = (Arc::new(study), Mutex::default(), timings.clone());
         Ok(Self { description, study, devices, folder, share, notices, idle_threads, baselines, timings })
@@ -210,6 +210,12 @@ pub fn study(
         triax_study::Outcome::Finished => study.summarise().map(Some),
         triax_study::Outcome::Interrupted { .. } => Ok(None),
     }
+}
+
+/// What the folds of `study` cannot show: anything about unseen people, or about a class that only the held-out do.
+pub(crate) fn claims(study: &Study) -> Vec<Notice> {
+    let untrained = triax_study::cut(study.untrained_in_words());
+    folds_notice(study.protocol).into_iter().chain(untrained.into_iter().map(Notice::Warning)).collect()
 }
 
 /// The warning about folds that are no test on unseen people.

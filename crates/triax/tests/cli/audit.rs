@@ -47,14 +47,14 @@ fn words(answer: &Answer, check: &str) -> String {
 }
 
 /// A window of 32 samples by the name of its subject, its activity and its first row.
-type Window = (usize, usize, usize);
+pub type Window = (usize, usize, usize);
 
 fn values((subject, activity, start): Window) -> Vec<f32> {
     (start..start + 32).flat_map(|row| recordings::sample(subject, activity, row)).collect()
 }
 
 /// Windows of `subjects`, one every `step` rows of 160.
-fn windows(subjects: &[usize], step: usize) -> Vec<Window> {
+pub fn windows(subjects: &[usize], step: usize) -> Vec<Window> {
     let starts = |subject, activity| (0..=128).step_by(step).map(move |start| (subject, activity, start));
     subjects.iter().flat_map(|&subject| (0..3).flat_map(move |activity| starts(subject, activity))).collect()
 }
@@ -79,7 +79,7 @@ fn save(folder: &Path, part: &str, windows: &[Window], values: &[Vec<f32>]) {
 }
 
 /// A folder with `arrays`: windows for training and for validation, as `X_train` and `X_test`.
-fn arrays(train: &[Window], test: &[Window]) -> TempDir {
+pub fn arrays(train: &[Window], test: &[Window]) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     for (part, windows) in [("train", train), ("test", test)] {
         save(folder.path(), part, windows, &windows.iter().map(|&window| values(window)).collect::<Vec<_>>());

@@ -273,7 +273,12 @@ fn header(out: &mut dyn Write, run: &StudyRun, devices: &[String]) -> io::Result
     let corpus = &study.corpus;
     let synthetic = if corpus.synthetic { SYNTHETIC } else { "" };
     writeln!(out, "data      {}{synthetic}", corpus.name)?;
-    writeln!(out, "          {} subjects, {} windows", corpus.subjects().len(), grouped(study.windows.len()))?;
+    let subjects = match corpus.subjects().len() {
+        0 => "subjects unknown".to_owned(),
+        1 => "1 subject".to_owned(),
+        n => format!("{n} subjects"),
+    };
+    writeln!(out, "          {subjects}, {} windows", grouped(study.windows.len()))?;
     let names: Vec<String> = study.settings.iter().map(|setting| setting.name.clone()).collect();
     writeln!(out, "settings  {}", listed(&names, 8))?;
     writeln!(out, "folds     {}: {}", study.protocol, study.protocol.in_words())?;
