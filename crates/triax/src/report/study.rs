@@ -12,6 +12,7 @@ use crate::report::numbers::{
 };
 use crate::report::verdict::{self, StudyVerdict};
 use crate::report::{audit, confusion, mistakes, page, tables};
+use crate::text::step_in_words;
 
 /// The text of `report.html` for a study.
 pub fn study_html(summary: &Summary) -> String {
@@ -275,10 +276,10 @@ fn settings(summary: &Summary) -> Markup {
         (
             "windows",
             format!(
-                "{}, {} samples each, a new one every {}",
+                "{}, {} samples each, {}",
                 grouped(summary.n_windows as u64),
                 summary.window,
-                summary.step
+                step_in_words(summary.step)
             ),
         ),
         ("rate", rate),
