@@ -28,9 +28,11 @@ impl Repeated {
             Likeness::Bits => "",
             Likeness::Scaled => ", though each channel has another scale or offset there",
         };
+        let median = self.rows[self.rows.len() / 2];
         match self.rows[..] {
             [rows] => format!("{rows} of its {window} rows{how}"),
-            _ => format!("{} or more of the {window} rows in half of them{how}", self.rows[self.rows.len() / 2]),
+            _ if median == window => format!("all {window} rows in half of them{how}"),
+            _ => format!("{median} or more of the {window} rows in half of them{how}"),
         }
     }
 }
@@ -51,8 +53,12 @@ impl Checks<'_> {
             };
         }
         let hay = self.haystack();
-        let repeated = self.repeated_rows(&hay, |_, _| true);
-        if repeated.n_windows() > 0 {
+        // To the bit; where no row is repeated so, the windows may have been scaled.
+        let found = [Likeness::Bits, Likeness::Scaled]
+            .into_iter()
+            .map(|likeness| self.repeated_rows(&hay, likeness, |_, _| true))
+            .find(|repeated| repeated.n_windows() > 0);
+        if let Some(repeated) = found {
             return leak(
                 check,
                 format!(
@@ -87,25 +93,26 @@ impl Checks<'_> {
         Haystack::new(self.indices().map(|idx| self.values(idx)).collect(), self.corpus.channels.len())
     }
 
-    /// The validation windows that repeat rows of a training window, of those that `may(valid, train)` admits. Where none
-    /// does to the bit, up to a scale and an offset of each channel.
-    fn repeated_rows(&self, hay: &Haystack<'_>, may: impl Fn(u32, u32) -> bool) -> Repeated {
+    /// The validation windows that repeat rows of a training window, of those that `may(valid, train)` admits.
+    fn repeated_rows(&self, hay: &Haystack<'_>, likeness: Likeness, may: impl Fn(u32, u32) -> bool) -> Repeated {
         let all: Vec<u32> = self.indices().collect();
         let shortest = hay.shortest();
-        let exact = Runs::new(hay, Likeness::Bits, shortest, &all);
-        // Where no short run of a window says enough, a half of it may.
-        let quiet = exact.as_ref().map_or(&all, |exact| &exact.quiet);
-        let halves = Runs::new(hay, Likeness::Bits, self.window.div_ceil(2), quiet);
-        let to_the_bit: Vec<Runs<'_>> = exact.into_iter().chain(halves).collect();
-        let repeated = self.repeated_in(&to_the_bit, Likeness::Bits, &may);
-        if repeated.n_windows() > 0 {
-            return repeated;
+        match likeness {
+            Likeness::Bits => {
+                let short = Runs::new(hay, likeness, shortest, &all);
+                // Where no short run of a window says enough, a half of it may.
+                let quiet = short.as_ref().map_or(&all, |short| &short.quiet);
+                let halves = Runs::new(hay, likeness, self.window.div_ceil(2), quiet);
+                self.repeated_in(&short.into_iter().chain(halves).collect::<Vec<_>>(), likeness, may)
+            }
+            Likeness::Scaled => {
+                let long = Runs::new(hay, likeness, scaled_length(shortest).min(self.window), &all);
+                self.repeated_in(long.as_slice(), likeness, may)
+            }
         }
-        let scaled = Runs::new(hay, Likeness::Scaled, scaled_length(shortest).min(self.window), &all);
-        self.repeated_in(scaled.as_slice(), Likeness::Scaled, &may)
     }
 
-    fn repeated_in(&self, runs: &[Runs<'_>], likeness: Likeness, may: &impl Fn(u32, u32) -> bool) -> Repeated {
+    fn repeated_in(&self, runs: &[Runs<'_>], likeness: Likeness, may: impl Fn(u32, u32) -> bool) -> Repeated {
         let mut rows = Vec::new();
         for (train, valid) in self.folds {
             let mut is_trained = vec![false; self.origins.len()];
@@ -158,7 +165,7 @@ impl Checks<'_> {
             return None;
         }
         let is_other = |a: u32, b: u32| self.origin(a).recording != self.origin(b).recording;
-        let repeated = self.repeated_rows(&self.haystack(), is_other);
+        let repeated = self.repeated_rows(&self.haystack(), Likeness::Bits, is_other);
         (repeated.n_windows() > 0).then(|| {
             let words = format!(
                 "{} of {} validation windows repeat rows of another recording that is trained on: {}.",

@@ -31,6 +31,8 @@ const SCALED_BY: f32 = 2e-4;
 const SCALED_BY_F16: f32 = 4e-3;
 /// Share of a channel's movement that a swing leaves unexplained, for a run to count up to scale.
 const UNFORESEEN: f64 = 0.02;
+/// What a swing leaves unexplained counts if it is this many times the smallest step. Less may be rounding.
+const ROUNDED: f64 = 4.0;
 /// Most places of one run that are tried.
 const MOST_TRIED: usize = 64;
 /// Steps to which differences are rounded before they are counted.
@@ -255,7 +257,7 @@ fn information(run: &[f32], channels: usize) -> f64 {
     (0..channels).map(of_channel).sum()
 }
 
-/// Whether a channel of a run is more than a line or a swing. These are everywhere, up to scale.
+/// Whether a channel of a run is more than a line or a swing, rounded or not. These are everywhere, up to scale.
 fn is_unforeseen(run: &[f32], channel: usize, channels: usize) -> bool {
     let values: Vec<f64> = run.iter().skip(channel).step_by(channels).map(|&value| f64::from(value)).collect();
     let steps: Vec<f64> = values.windows(2).map(|pair| pair[1] - pair[0]).collect();
@@ -274,7 +276,10 @@ fn is_unforeseen(run: &[f32], channel: usize, channels: usize) -> bool {
     } else {
         0.0
     };
-    zz > 0.0 && (zz - explained).max(0.0).sqrt() > UNFORESEEN * zz.sqrt()
+    let unforeseen = (zz - explained).max(0.0);
+    let moved = steps.iter().map(|step| step.abs()).filter(|step| *step > 0.0);
+    let smallest = moved.fold(f64::INFINITY, f64::min);
+    unforeseen > UNFORESEEN * UNFORESEEN * zz && unforeseen > (ROUNDED * smallest).powi(2) * steps.len() as f64
 }
 
 /// What makes a channel of one run that of another.

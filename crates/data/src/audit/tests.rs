@@ -466,3 +466,22 @@ fn old_audits_are_read() {
     assert!(serde_json::from_str::<Audit>(old).unwrap().leaks());
     assert_eq!(serde_json::to_value(Verdict::NotExcluded).unwrap(), "not_excluded");
 }
+
+#[test]
+fn rounded_swings_are_no_copies_of_each_other() {
+    let mut raw = noisy(&["ann", "bob", "cem"], 600, 3, 1.0, 1e-3);
+    for (idx, recording) in raw.recordings.iter_mut().enumerate() {
+        for (at, value) in recording.values.iter_mut().enumerate() {
+            // The same slow swing, a second later for each person, in four decimals; and a constant of each person.
+            let (row, channel, subject) = (at / 3, at % 3, (idx / 2) as f32);
+            let angle = 0.05 * row as f32 + subject;
+            let swing = [0.1 * angle.sin(), 9.0 + 0.1 * angle.cos(), 0.1 * subject][channel];
+            *value = (swing * 1e4).round() / 1e4;
+        }
+    }
+    let (corpus, windows) = windowed(&raw, 100, 50);
+    let is_cem = |idx: &u32| corpus.subject_of(windows.origins[*idx as usize]) == "cem";
+    let fold = (0..windows.len() as u32).partition(|idx| !is_cem(idx));
+    let found = samples_of(&corpus, fold);
+    assert_eq!(found.verdict, Verdict::Sound, "{found:?}");
+}
