@@ -182,7 +182,7 @@ impl Checks<'_> {
         let kept: BTreeSet<u32> = by_subject.owners().into_values().collect();
         let keeps_one = by_subject.purity() >= NEARLY_ALL && kept.len() > 1;
         if by_level.tells_all() || (keeps_one && 2 * kept.len() >= by_level.of_label.len()) {
-            let are_shared = self.shared_subjects().len() > 0;
+            let are_shared = !self.shared_subjects().is_empty();
             Some(if are_shared { Told::SharedSubjects } else { Told::Subject })
         } else {
             keeps_one.then_some(Told::Trait)

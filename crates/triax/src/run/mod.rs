@@ -125,7 +125,9 @@ impl Prepared {
 
     fn into_training(self, folder: RunFolder, weights: Weights, resumes: bool, more: Vec<Notice>) -> Training {
         let Self { settings, data, network, plan, engine, timings } = self;
+        let preparing = timings.phase(Phase::Preparing);
         let audit = data.audit(data.scaler.as_ref());
+        drop(preparing);
         let notices = [engine.notices.clone(), more, notices(&data, &audit)].concat();
         let tensorboard = false;
         Training {
