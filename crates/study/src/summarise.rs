@@ -101,7 +101,7 @@ pub fn summarise(
         n_windows: study.windows.len(),
         n_judged_windows: judged.len(),
         window: study.window,
-        step: study.step,
+        step: corpus.window.is_none().then_some(study.step),
         rate_hz: corpus.rate_hz,
         folds: study.protocol.to_string(),
         folds_in_words: study.protocol.in_words(),

@@ -34,7 +34,7 @@ pub struct Summary {
     /// Samples in a window, and from one to the next.
     pub window: usize,
     /// See `window`.
-    pub step: usize,
+    pub step: Option<usize>,
     /// Samples per second.
     pub rate_hz: Option<f64>,
     /// The protocol by its name (`loso`, `group-5`, `random-5`, …) and in words.

@@ -174,6 +174,11 @@ impl TrainingData {
         audit.with_scalers(*window, corpus.channels.len(), used.as_slice())
     }
 
+    /// Samples from one window to the next; `None` if the source came as windows, which does not say.
+    pub fn known_step(&self) -> Option<usize> {
+        self.corpus.window.is_none().then_some(self.step)
+    }
+
     /// Subject of each validation window.
     pub fn valid_subjects(&self) -> Vec<&str> {
         self.split.valid.iter().map(|&idx| self.corpus.subject_of(self.origins[idx as usize])).collect()

@@ -46,6 +46,11 @@ pub fn network_in_words(network: &Network) -> String {
     )
 }
 
+/// How windows follow each other, `None` where the source came as windows.
+pub fn step_in_words(step: Option<usize>) -> String {
+    step.map_or_else(|| "cut by the source".to_owned(), |step| format!("a new one every {step}"))
+}
+
 impl TrainingData {
     /// Description of the split, in words.
     pub fn split_in_words(&self) -> String {

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use serde_json::json;
 use triax::Settings;
-use triax::text::{grouped, listed, network_in_words};
+use triax::text::{grouped, listed, network_in_words, step_in_words};
 use triax::{Outcome, Training, TrainingData};
 use triax_data::SplitPlan;
 use triax_trainer::{EpochRecord, Metrics, Summary};
@@ -125,10 +125,10 @@ fn header(out: &mut dyn Write, training: &Training) -> io::Result<()> {
     writeln!(out, "classes   {}", listed(&corpus.class_names, 20))?;
     writeln!(
         out,
-        "windows   {} to train on, {} to validate with; {window} samples, a new one every {}",
+        "windows   {} to train on, {} to validate with; {window} samples, {}",
         grouped(split.train.len()),
         grouped(split.valid.len()),
-        data.step,
+        step_in_words(data.known_step()),
     )?;
     let held_out = &split.valid_subjects;
     match data.plan {
@@ -138,12 +138,13 @@ fn header(out: &mut dyn Write, training: &Training) -> io::Result<()> {
             held_out.len(),
             listed(held_out, 12)
         )?,
-        SplitPlan::Random { .. } => writeln!(
+        SplitPlan::Random { .. } if split.overlap_known => writeln!(
             out,
             "split     random windows: {} of {} validation windows share samples with training",
             grouped(split.shared_windows),
             grouped(split.valid.len()),
         )?,
+        SplitPlan::Random { .. } => writeln!(out, "split     random windows")?,
         SplitPlan::Predefined => writeln!(out, "split     as the data comes")?,
     }
     writeln!(out, "network   {}", network_in_words(network))?;

@@ -9,7 +9,7 @@ use crate::report::charts::curves::{self, Curves, Point};
 use crate::report::charts::reliability;
 use crate::report::numbers::{counted, decimals, figure, grouped, name, percent};
 use crate::report::{audit, confusion, mistakes, page, tables};
-use crate::text::lacking_in_words;
+use crate::text::{lacking_in_words, step_in_words};
 
 /// The file beside the report that has all of its figures.
 const FILE: &str = "metrics.json";
@@ -73,7 +73,7 @@ pub struct DataFacts {
     /// Samples in a window.
     pub window: usize,
     /// Samples from one window to the next.
-    pub step: usize,
+    pub step: Option<usize>,
     /// Samples per second.
     pub rate_hz: Option<f64>,
     /// Name of each channel.
@@ -267,11 +267,11 @@ fn settings(run: &RunReport) -> Markup {
         data.rate_hz.map_or_else(|| "unknown".to_owned(), |rate| format!("{} Hz", (rate * 100.0).round() / 100.0));
     let subjects = if data.n_subjects == 0 { "unknown".to_owned() } else { grouped(data.n_subjects as u64) };
     let windows = format!(
-        "{} to train on, {} to validate with; {} samples each, a new one every {}",
+        "{} to train on, {} to validate with; {} samples each, {}",
         grouped(data.n_train as u64),
         grouped(data.n_valid as u64),
         data.window,
-        data.step
+        step_in_words(data.step)
     );
     let facts = [
         ("data", data.name.clone()),

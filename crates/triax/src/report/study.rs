@@ -14,7 +14,7 @@ use crate::report::numbers::{
 };
 use crate::report::verdict::{self, StudyVerdict};
 use crate::report::{audit, confusion, mistakes, page, tables};
-use crate::text::lacking_in_words;
+use crate::text::{lacking_in_words, step_in_words};
 
 /// The file beside the report that has all of its figures.
 const FILE: &str = "summary.json";
@@ -333,10 +333,10 @@ fn settings(summary: &Summary) -> Markup {
         (
             "windows",
             format!(
-                "{}, {} samples each, a new one every {}",
+                "{}, {} samples each, {}",
                 grouped(summary.n_windows as u64),
                 summary.window,
-                summary.step
+                step_in_words(summary.step)
             ),
         ),
         ("rate", rate),

@@ -21,7 +21,7 @@ use crate::engines::{self, Candidates, OpenEngine, Trial};
 use crate::recordings::{Recordings, data_extra, read_data, weight_file_extra};
 use crate::settings::{ClassWeights, MachineSettings, Normalize, Settings, SplitSettings};
 use crate::text::listed;
-use crate::{Error, Notice};
+use crate::{Error, Notice, audit};
 
 pub use description::{Conduct, Description, StudyOptions};
 pub use grid::{Point, Vary, parse_vary};
@@ -95,6 +95,7 @@ impl StudyRun {
         let folder = StudyFolder::open(path, &description.compared(&study), &description.here())?;
         drop(files);
         notices.extend(claims(&study));
+        notices.extend(audit::notices(&study.audit(&[])));
         let share = description.conduct.shard.unwrap_or(Share::WHOLE);
         let (study, baselines, timings) = (Arc::new(study), Mutex::default(), timings.clone());
         Ok(Self { description, study, devices, folder, share, notices, idle_threads, baselines, timings })
