@@ -98,7 +98,8 @@ impl Write for WholeFile {
     }
 }
 
-fn folder_of(path: &Path) -> &Path {
+/// The folder of the file `path`.
+pub fn folder_of(path: &Path) -> &Path {
     match path.parent() {
         Some(folder) if folder != Path::new("") => folder,
         _ => Path::new("."),
@@ -131,8 +132,9 @@ pub fn write_json(path: &Path, value: &impl Serialize) -> io::Result<()> {
 /// # Errors
 /// The system's error, without `path`; a file that is longer.
 pub fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
-    let too_long =
-        || io::Error::new(io::ErrorKind::FileTooLarge, format!("it is longer than {most} bytes, the most that is read"));
+    let too_long = || {
+        io::Error::new(io::ErrorKind::FileTooLarge, format!("it is longer than {most} bytes, the most that is read"))
+    };
     let file = File::open(path)?;
     // A disk knows the length before a byte is read.
     if file.metadata()?.len() > most {

@@ -10,7 +10,7 @@ mod roofline;
 mod sgemm;
 mod table;
 
-use std::io::{self, Write};
+use std::io::Write;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
@@ -27,6 +27,8 @@ use triax::engines;
 use triax::settings::EngineName;
 
 use crate::cli::options::named;
+use crate::cli::output;
+use crate::cli::terminal::{out, tell};
 use crate::cli::timings;
 use job::ReferenceJob;
 use measure::{Agreement, Answer, Request, Task, Timing};
@@ -164,16 +166,16 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let timings = timings::recorder(args.timings);
     let report = measure_all(&args, &timings)?;
     let drawing = timings.phase(Phase::Report);
+    let printed = match args.json {
+        true => writeln!(out(), "{}", serde_json::to_string_pretty(&report)?),
+        false => write!(out(), "{}", table::text(&report)),
+    };
+    // The measurements took minutes: where one of the two cannot be written, the other is.
     if let Some(path) = &args.svg {
         let svg = plot::svg(&report).map_err(|error| anyhow::anyhow!("cannot draw the figures: {error}"))?;
-        std::fs::write(path, svg).with_context(|| format!("cannot write {}", path.display()))?;
+        output::write(path, svg.as_bytes())?;
     }
-    let mut out = io::stdout().lock();
-    if args.json {
-        writeln!(out, "{}", serde_json::to_string_pretty(&report)?)?;
-    } else {
-        write!(out, "{}", table::text(&report))?;
-    }
+    printed?;
     drop(drawing);
     timings::print(&timings, 1);
     Ok(if report.failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -253,7 +255,8 @@ fn measure_all(args: &Args, timings: &Timings) -> anyhow::Result<Report> {
                 if engine == EngineName::Burn && models > 1 {
                     continue;
                 }
-                eprintln!("measuring {} on {device}, batch {batch_size}, {}", engine.name(), table::models(models));
+                let models_in_words = table::models(models);
+                tell(format_args!("measuring {} on {device}, batch {batch_size}, {models_in_words}", engine.name()));
                 let request = |task| Request {
                     task,
                     engine,

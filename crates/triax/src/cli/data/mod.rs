@@ -14,6 +14,7 @@ use triax::read_corpus;
 use triax::settings::{DataSource, FormatChoice};
 
 use crate::cli::options::formats;
+use crate::cli::terminal::{out, tell};
 
 /// Look into data sets, audit splits of them, and fetch public ones
 #[derive(clap::Args)]
@@ -80,7 +81,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
 
 fn inspect(args: InspectArgs) -> anyhow::Result<ExitCode> {
     let found = Inspection::new(&read_corpus(&args.data, args.format, 0)?);
-    let mut out = io::stdout().lock();
+    let mut out = out();
     if args.json {
         writeln!(out, "{}", serde_json::to_string_pretty(&found)?)?;
     } else {
@@ -91,7 +92,7 @@ fn inspect(args: InspectArgs) -> anyhow::Result<ExitCode> {
 
 fn fetch(args: FetchArgs) -> anyhow::Result<ExitCode> {
     if let Some(set) = DATA_SETS.iter().find(|set| set.name == args.name) {
-        eprintln!("{} ({})\nlicence: {}\ncite:    {}", set.title, set.page, set.licence, set.citation);
+        tell(format_args!("{} ({})\nlicence: {}\ncite:    {}", set.title, set.page, set.licence, set.citation));
     }
     let bar = if io::stderr().is_terminal() { ProgressBar::no_length() } else { ProgressBar::hidden() };
     bar.set_style(ProgressStyle::with_template("{bar:30} {bytes} of {total_bytes}  {bytes_per_sec}  {eta} left")?);
@@ -104,7 +105,7 @@ fn fetch(args: FetchArgs) -> anyhow::Result<ExitCode> {
     });
     bar.finish_and_clear();
     let fetched = fetched?;
-    let mut out = io::stdout().lock();
+    let mut out = out();
     writeln!(out, "{fetched}")?;
     writeln!(out, "  triax train --data {}", fetched.path.display())?;
     Ok(ExitCode::SUCCESS)
