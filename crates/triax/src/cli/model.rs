@@ -11,7 +11,7 @@ use triax::settings::{Entries, NetworkSettings};
 use triax::{Predictor, PredictorOptions, Settings, WhichWeights, is_study};
 use triax_model::{Network, NetworkSpec, whole_file};
 
-use super::options::{GivenSettings, positive};
+use super::options::{GivenSettings, n_models, positive};
 use super::terminal::{out, visible};
 
 const EXAMPLES: &str = "\
@@ -54,7 +54,7 @@ pub struct Args {
     #[arg(long, value_name = "DIR", conflicts_with = "json")]
     wgsl: Option<PathBuf>,
     /// With --wgsl: the models that are trained together. Small fleets have other kernels than large ones
-    #[arg(long, value_name = "N", default_value_t = 1, requires = "wgsl", value_parser = positive())]
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "wgsl", value_parser = n_models())]
     models: usize,
 }
 

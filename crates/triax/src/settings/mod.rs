@@ -23,12 +23,20 @@ use triax_model::{ConvSpec, Network, NetworkSpec};
 use triax_trainer::{FitPlan, Sampling, Schedule};
 
 use crate::Error;
+use crate::text::grouped;
 use declare::{named, settings};
 
 pub use declare::{Choice, Group, Setting};
 pub use entries::{Entries, RECORDED, read_entries, text_of, to_json};
 pub use preset::Preset;
 pub use values::{ClassWeights, ConvBlock, DataSource, FormatChoice, HiddenUnits};
+
+/// The most samples of a window, or from one window to the next: more than a network can read.
+const MOST_SAMPLES: usize = 1 << 28;
+/// The most epochs. So the steps of a run can be counted, whatever the data.
+const MOST_EPOCHS: usize = 1_000_000;
+/// The most windows of a step.
+const MOST_WINDOWS: usize = 1_000_000;
 
 /// The settings of a training. The name of a field is the key in a config file and the option on the command line.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -261,16 +269,21 @@ impl Settings {
     /// Rejects values that are out of range, each by itself.
     fn check_each(&self) -> Result<(), Error> {
         let Self { data, split, network, training, augmentation, .. } = self;
-        for (name, count) in [
-            ("window", data.window),
-            ("step", Some(data.step)),
-            ("epochs", Some(training.epochs)),
-            ("batch_size", Some(training.batch_size)),
-            ("early_stopping", training.early_stopping),
-            ("average_last", training.average_last),
+        for (name, count, most) in [
+            ("window", data.window, MOST_SAMPLES),
+            ("step", Some(data.step), MOST_SAMPLES),
+            ("epochs", Some(training.epochs), MOST_EPOCHS),
+            ("batch_size", Some(training.batch_size), MOST_WINDOWS),
+            ("early_stopping", training.early_stopping, MOST_EPOCHS),
+            ("average_last", training.average_last, MOST_EPOCHS),
         ] {
-            if count == Some(0) {
-                return Err(Error::Usage(format!("`{name}` is 0; it must be at least 1")));
+            match count {
+                Some(0) => return Err(Error::Usage(format!("`{name}` is 0; it must be at least 1"))),
+                Some(count) if count > most => {
+                    let (count, most) = (grouped(count), grouped(most));
+                    return Err(Error::Usage(format!("`{name}` is {count}; it must be at most {most}")));
+                }
+                _ => {}
             }
         }
         let AugmentationSettings { rotate, scale_windows, time_warp, mix, jitter, .. } = *augmentation;

@@ -113,12 +113,16 @@ impl FromStr for ClassWeights {
             _ => {
                 let weight = |text: &str| text.parse().ok().filter(|w: &f32| w.is_finite() && *w >= 0.0);
                 let weights: Option<Vec<f32>> = text.split(',').map(weight).collect();
-                weights.map(Self::Given).ok_or_else(|| {
-                    format!(
+                match weights {
+                    Some(weights) if weights.iter().all(|&weight| weight == 0.0) => Err(format!(
+                        "the weights `{text}` are all 0: nothing would be learned; give one class a weight"
+                    )),
+                    Some(weights) => Ok(Self::Given(weights)),
+                    None => Err(format!(
                         "`{text}` weighs no classes; write none, balanced, or a number of at least 0 for each class, such \
                          as 1,2,0.5"
-                    )
-                })
+                    )),
+                }
             }
         }
     }
@@ -230,7 +234,7 @@ mod tests {
         for text in ["", "32", "32:3", "32:3:2:2:2", "a:b:c", "-1:3:2"] {
             assert!(text.parse::<ConvBlock>().is_err(), "{text}");
         }
-        for text in ["", "1,", "-1,2", "inf,1", "balance"] {
+        for text in ["", "1,", "-1,2", "inf,1", "balance", "0", "0,0,-0", "1e-50,0"] {
             assert!(text.parse::<ClassWeights>().is_err(), "{text}");
         }
         assert!("xml".parse::<FormatChoice>().unwrap_err().contains("csv"));
