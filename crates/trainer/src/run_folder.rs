@@ -1,13 +1,13 @@
 //! The folder of a run: the paths of its files, and its lock.
 //!
-//! The lock is taken before anything is looked at or written, and lasts as long as the folder is in use. So of two processes
-//! that begin in one new folder, one begins, and the other is refused.
+//! The lock is taken before anything is looked at or written, and lasts until the training ends. So of two processes that begin
+//! in one new folder, one begins, and the other is refused.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -30,8 +30,8 @@ const LOCK: &str = ".lock";
 #[derive(Clone, Debug)]
 pub struct RunFolder {
     path: PathBuf,
-    /// Held from the beginning by the process that creates the folder.
-    lock: Option<Arc<File>>,
+    /// The lock of the process that has created the folder, until its training takes it over.
+    lock: Arc<Mutex<Option<File>>>,
     pub(crate) save_every: Duration,
 }
 
@@ -87,8 +87,8 @@ impl RunFolder {
         if !before.is_empty() && !before.iter().any(|name| name == LOCK) {
             return Err(FolderError::NotEmpty { path: path.to_owned() });
         }
-        let mut folder = Self { path: path.to_owned(), lock: None, save_every: SAVE_EVERY };
-        folder.lock = Some(folder.lock()?);
+        let mut folder = Self { path: path.to_owned(), lock: Arc::default(), save_every: SAVE_EVERY };
+        folder.lock = Arc::new(Mutex::new(Some(folder.lock()?)));
         // Only now does nobody else write there.
         if !names().map_err(failed)?.iter().all(|name| folder.is_of_a_beginning(name)) {
             return Err(FolderError::NotEmpty { path: path.to_owned() });
@@ -112,7 +112,7 @@ impl RunFolder {
     /// # Errors
     /// A folder without `config.json`.
     pub fn open(path: &Path) -> Result<Self, FolderError> {
-        let folder = Self { path: path.to_owned(), lock: None, save_every: SAVE_EVERY };
+        let folder = Self { path: path.to_owned(), lock: Arc::default(), save_every: SAVE_EVERY };
         match fs::metadata(folder.config_path()) {
             Ok(_) => Ok(folder),
             Err(source) => Err(FolderError::Io { action: "find a run at", path: folder.config_path(), source }),
@@ -201,13 +201,13 @@ impl RunFolder {
 
     /// Locks this folder against other processes, as long as the returned file is open, and removes what a process that was
     /// killed has not finished. A file system without locks is no error.
-    pub(crate) fn lock(&self) -> Result<Arc<File>, FolderError> {
-        if let Some(lock) = &self.lock {
-            return Ok(lock.clone());
+    pub(crate) fn lock(&self) -> Result<File, FolderError> {
+        if let Some(lock) = self.lock.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            return Ok(lock);
         }
         let path = self.path.join(LOCK);
         let failed = |source: io::Error| FolderError::Io { action: "lock", path: path.clone(), source };
-        let file = Arc::new(File::create(&path).map_err(failed)?);
+        let file = File::create(&path).map_err(failed)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(FolderError::InUse { path: self.path.clone() }),

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
-use triax_trainer::{EpochRecord, FolderError, Metrics, Observer, RunFolder};
+use triax_trainer::{EpochRecord, FolderError, Metrics, Observer, RunFolder, fit_run, resume_run};
 
 use crate::setup::{Setup, StopAfter, assert_same_run, empty_folder, finished};
 use crate::toy::Toy;
@@ -71,6 +71,17 @@ fn of_two_that_begin_in_one_folder_one_does() {
     assert!(matches!(RunFolder::create(folder.path(), &json!({})).unwrap_err(), FolderError::InUse { .. }));
     drop(copy);
     RunFolder::create(folder.path(), &json!({})).unwrap();
+}
+
+#[test]
+fn a_training_that_has_ended_lets_go_of_its_folder() {
+    let folder = empty_folder();
+    let run = RunFolder::create(&folder.path().join("run"), &json!({})).unwrap();
+    let (setup, engine) = (Setup::new(), Toy::default());
+    let models = [setup.model()];
+    let job = setup.job(&engine, &models);
+    fit_run(&job, &run, &setup.metadata, &mut StopAfter(7)).unwrap();
+    resume_run(&job, &RunFolder::open(run.path()).unwrap(), &setup.metadata, &mut ()).unwrap();
 }
 
 #[test]
