@@ -81,6 +81,9 @@ pub struct Share {
 }
 
 impl Study {
+    /// The most trainings of a study. The names of their files have as many digits.
+    pub const MOST_TRAININGS: usize = 100_000;
+
     /// The number of trainings.
     pub fn n_trainings(&self) -> usize {
         self.settings.len() * self.folds.len() * self.seeds.len()

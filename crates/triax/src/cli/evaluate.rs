@@ -1,6 +1,6 @@
 //! `triax evaluate`: the metrics of a trained network on recordings.
 
-use std::io::{self, Write};
+use std::io::Write;
 use std::process::ExitCode;
 
 use serde_json::json;
@@ -9,6 +9,7 @@ use triax::{EvaluateOptions, Part, PredictorOrigin, evaluate};
 
 use super::options::{GivenSettings, PredictorArgs, Tables, formats, fraction, length, named, names};
 use super::print_notices;
+use super::terminal::{out, visible};
 use super::text::{self, Labels, SYNTHETIC};
 
 const EXAMPLES: &str = "\
@@ -82,7 +83,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     print_notices(&predictor.notices);
     let evaluation = evaluate(&predictor, &options)?;
     print_notices(&evaluation.notices);
-    let mut out = io::stdout().lock();
+    let mut out = out();
     if args.json {
         let mut line = json!({
             "run": args.predictor.run, "data": evaluation.data, "synthetic": evaluation.synthetic, "fingerprint": evaluation.fingerprint,
@@ -100,7 +101,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     if let PredictorOrigin::Study(study) = &predictor.origin {
         writeln!(out, "          {} networks of {}", predictor.members().len(), study.setting)?;
     }
-    writeln!(out, "data      {}{synthetic}", evaluation.data)?;
+    writeln!(out, "data      {}{synthetic}", visible(&evaluation.data))?;
     writeln!(out, "judged    {}", evaluation.judged)?;
     writeln!(out, "device    {} (engine {})", predictor.device(), predictor.engine().name())?;
     writeln!(out)?;

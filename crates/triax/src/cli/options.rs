@@ -177,6 +177,14 @@ pub fn positive() -> impl TypedValueParser<Value = usize> {
     RangedU64ValueParser::<usize>::new().range(1..)
 }
 
+/// The most models of a fleet that can be asked for.
+pub const MOST_MODELS: usize = 65_536;
+
+/// Parser of the number of models of a fleet.
+pub fn n_models() -> impl TypedValueParser<Value = usize> {
+    RangedU64ValueParser::<usize>::new().range(1..=MOST_MODELS as u64)
+}
+
 /// Reads a number between 0 and 1, both excluded.
 pub fn fraction(text: &str) -> Result<f64, String> {
     let number: Option<f64> = text.parse().ok();

@@ -9,10 +9,11 @@ use anyhow::{Context as _, ensure};
 use triax::settings::{DataSource, Entries, FormatChoice, Length};
 use triax::{Prediction, Predictor, PredictorOrigin, ReadOptions, Sample, StreamPredictor};
 use triax_data::{CsvRows, DataError, Format};
-use triax_model::whole_file;
 
 use super::options::{GivenSettings, PredictorArgs, Tables, formats, length};
+use super::output::{Output, Rows, Source};
 use super::print_notices;
+use super::terminal::tell;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -48,7 +49,8 @@ pub struct Args {
     /// Format of the data; `auto` looks for itself
     #[arg(long, value_name = "FORMAT", default_value = "auto", value_parser = formats(), conflicts_with = "stdin")]
     format: FormatChoice,
-    /// Where to write the predictions [default: standard output]
+    /// Where to write the predictions [default: standard output]. An old file stays until the predictions are complete; those
+    /// of `-` replace it with the first one, and can be read as they come
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// From one window to the next: samples, seconds such as `3s`, or a share of the window such as `50%` [default: as in training]
@@ -62,32 +64,32 @@ pub struct Args {
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let predictor = args.predictor.open()?;
     if let (PredictorOrigin::Study(study), None) = (&predictor.origin, &args.predictor.setting) {
-        eprintln!("note: predicting with the {} networks of `{}`.", predictor.members().len(), study.setting);
+        let n_networks = predictor.members().len();
+        tell(format_args!("note: predicting with the {n_networks} networks of `{}`.", study.setting));
     }
     print_notices(&predictor.notices);
     let window = predictor.spec().window;
     let as_trained = Length::Samples(predictor.step.unwrap_or(window));
     let (step, rounded) = args.step.unwrap_or(as_trained).samples("step", predictor.rate_hz, window)?;
     print_notices(rounded.as_slice());
-    let Some(data) = &args.data else {
-        let out: Box<dyn Write> = match &args.out {
-            Some(path) => Box::new(create(path)?),
-            None => Box::new(io::stdout()),
-        };
-        predict_rows(&predictor, step, io::stdin().lock(), "standard input", out)?;
-        return Ok(ExitCode::SUCCESS);
+    let (rows, data_source) = match &args.data {
+        None => (Rows::AsTheyCome, Some(Source::StandardInput)),
+        Some(DataSource::Path(path)) => (Rows::AtOnce, Some(Source::Path(path))),
+        Some(DataSource::Synthetic) => (Rows::AtOnce, None),
     };
-    let text = match csv_file(data, args.format) {
-        Some(path) => {
-            let file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
-            predict_rows(&predictor, step, BufReader::new(file), &path.display().to_string(), Vec::new())?
-        }
-        None => predict_corpus(&predictor, step, data, args.format, &args.tables.entries)?,
-    };
-    match &args.out {
-        Some(path) => write(path, &text)?,
-        None => io::stdout().write_all(&text)?,
+    let sources: Vec<Source<'_>> = [Source::Path(&args.predictor.run)].into_iter().chain(data_source).collect();
+    let mut out = Output::open(args.out.as_deref(), &sources, rows)?;
+    match &args.data {
+        None => predict_rows(&predictor, step, io::stdin().lock(), "standard input", &mut out)?,
+        Some(data) => match csv_file(data, args.format) {
+            Some(path) => {
+                let file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
+                predict_rows(&predictor, step, BufReader::new(file), &path.display().to_string(), &mut out)?;
+            }
+            None => predict_corpus(&predictor, step, data, args.format, &args.tables.entries, &mut out)?,
+        },
     }
+    out.finish()?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -101,21 +103,22 @@ fn csv_file(data: &DataSource, format: FormatChoice) -> Option<&Path> {
     (is_csv && path.is_file()).then_some(path)
 }
 
-/// The table of predictions for whole recordings.
+/// Writes the table of predictions for whole recordings.
 fn predict_corpus(
     predictor: &Predictor,
     step: usize,
     data: &DataSource,
     format: FormatChoice,
     tables: &Entries,
-) -> anyhow::Result<Vec<u8>> {
+    output: &mut Output,
+) -> anyhow::Result<()> {
     let settings = predictor.settings_for(Some(data), tables)?.data;
     let options = ReadOptions { format: format.0, ..settings.read_options() };
     let corpus = predictor.read(data, options, 0)?;
     print_notices(&corpus.notices);
     let window = predictor.spec().window;
     let windows = triax_data::cut(&corpus, window, step)?;
-    let mut table = Predictions::new(predictor.classes(), Vec::new())?;
+    let mut table = Predictions::new(predictor.classes(), output)?;
     for (origin, prediction) in windows.origins.iter().zip(predictor.predict(&windows.values)?) {
         let recording = &corpus.recordings[origin.recording as usize];
         let first = origin.start as usize;
@@ -127,13 +130,13 @@ fn predict_corpus(
 
 /// Reads CSV rows from `input`, which messages call `name`, and writes predictions to `output`, a line per window. Invalid
 /// rows are dropped and counted.
-fn predict_rows<W: Write>(
+fn predict_rows(
     predictor: &Predictor,
     step: usize,
     input: impl BufRead,
     name: &str,
-    output: W,
-) -> anyhow::Result<W> {
+    output: &mut Output,
+) -> anyhow::Result<()> {
     let rows = CsvRows::new(input, name)?;
     let (mut stream, notice) = StreamPredictor::new(predictor, step).with_channels(name, rows.channels())?;
     print_notices(notice.as_slice());
@@ -146,7 +149,7 @@ fn predict_rows<W: Write>(
             Err(error @ DataError::Io { .. }) => return Err(error.into()),
             Err(error) => {
                 if n_dropped == 0 {
-                    eprintln!("warning: a row was dropped: {error}");
+                    tell(format_args!("warning: a row was dropped: {error}"));
                 }
                 n_dropped += 1;
                 continue;
@@ -165,7 +168,7 @@ fn predict_rows<W: Write>(
         }
     }
     if n_dropped > 1 {
-        eprintln!("warning: {n_dropped} rows were dropped in all.");
+        tell(format_args!("warning: {n_dropped} rows were dropped in all."));
     }
     ensure!(
         n_windows > 0,
@@ -174,19 +177,6 @@ fn predict_rows<W: Write>(
         stream.longest_recording(),
     );
     table.finish()
-}
-
-/// Replaces a file as a whole; writes to a device or pipe.
-fn write(path: &Path, text: &[u8]) -> anyhow::Result<()> {
-    let failed = || format!("cannot write {}", path.display());
-    if path.metadata().is_ok_and(|there| !there.is_file()) {
-        return create(path)?.write_all(text).with_context(failed);
-    }
-    whole_file::write(path, text).with_context(failed)
-}
-
-fn create(path: &Path) -> anyhow::Result<File> {
-    File::create(path).with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// The table of predictions, written row by row.
@@ -217,7 +207,7 @@ impl<'a, W: Write> Predictions<'a, W> {
     }
 
     /// Ends the table.
-    fn finish(self) -> anyhow::Result<W> {
-        self.csv.into_inner().map_err(|error| anyhow::Error::from(error.into_error()))
+    fn finish(mut self) -> anyhow::Result<()> {
+        Ok(self.csv.flush()?)
     }
 }

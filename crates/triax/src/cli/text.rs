@@ -6,6 +6,8 @@ use triax::text::{grouped, lacking_in_words};
 use triax_study::statistics::Estimate;
 use triax_trainer::Metrics;
 
+use super::terminal::visible;
+
 /// The most columns of a line.
 const WIDTH: usize = 80;
 /// The text after the name of a synthetic data set.
@@ -31,13 +33,14 @@ pub fn metrics(out: &mut dyn Write, metrics: &Metrics, labels: &Labels<'_>) -> i
         grouped(n_windows as usize),
         if labels.synthetic { "  (synthetic)" } else { "" },
     )?;
-    if let Some(words) = lacking_in_words(&metrics.confusion, labels.class_names) {
+    let names: Vec<String> = labels.class_names.iter().map(|name| visible(name)).collect();
+    if let Some(words) = lacking_in_words(&metrics.confusion, &names) {
         writeln!(out, "{}", wrapped(&words, ""))?;
     }
     writeln!(out)?;
-    classes(out, metrics, labels.class_names)?;
+    classes(out, metrics, &names)?;
     writeln!(out)?;
-    confusion(out, metrics, labels.class_names)
+    confusion(out, metrics, &names)
 }
 
 fn classes(out: &mut dyn Write, metrics: &Metrics, names: &[String]) -> io::Result<()> {
@@ -100,10 +103,11 @@ fn name_width(names: &[String], most: usize) -> usize {
     names.iter().map(|name| name.chars().count()).max().unwrap_or(0).clamp("class".len(), most)
 }
 
-/// `name`, cut to `width` characters. The last one is then `…`.
+/// `name` as it is [`visible`], cut to `width` characters. The last one is then `…`.
 pub fn shortened(name: &str, width: usize) -> String {
+    let name = visible(name);
     if name.chars().count() <= width {
-        return name.to_owned();
+        return name;
     }
     name.chars().take(width - 1).chain(['…']).collect()
 }

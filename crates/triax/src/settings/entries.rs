@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use triax_model::whole_file;
 
 use super::text::{Text, list_text};
 use super::values::HiddenUnits;
@@ -28,8 +29,8 @@ const PRESET: &str = "preset";
 /// # Errors
 /// A file that cannot be read; [`Error::Usage`] for a file that is not a JSON object.
 pub fn read_entries(path: &Path) -> Result<Entries, Error> {
-    let text = std::fs::read_to_string(path).map_err(|source| Error::io("read", path, source))?;
-    match serde_json::from_str(&text) {
+    let text = whole_file::read(path, whole_file::MOST_SETTINGS).map_err(|source| Error::io("read", path, source))?;
+    match serde_json::from_slice(&text) {
         Ok(Value::Object(entries)) => Ok(entries),
         Ok(_) => Err(Error::Usage(format!("{}: a config file is one JSON object, {{\"epochs\": 20}}", path.display()))),
         Err(error) => Err(Error::Usage(format!("{} is not JSON: {error}", path.display()))),
@@ -225,6 +226,13 @@ mod tests {
             (json!({"epoch": 3}), "no setting called `epoch`"),
             (json!({"epochs": "many"}), "`epochs`: `many`"),
             (json!({"epochs": 0}), "`epochs` is 0"),
+            (json!({"epochs": 1_000_001}), "`epochs` is 1,000,001; it must be at most 1,000,000"),
+            (json!({"epochs": u64::MAX}), "`epochs` is"),
+            (json!({"batch_size": u64::MAX}), "at most 1,000,000"),
+            (json!({"step": 1_u64 << 63}), "`step` is"),
+            (json!({"window": u64::MAX}), "`window` is"),
+            (json!({"class_weights": "0,0,0"}), "`class_weights`"),
+            (json!({"class_weights": [0, 1e-60]}), "all 0"),
             (json!({"epochs": -1}), "`epochs`"),
             (json!({"epochs": 1.5}), "`epochs`"),
             (json!({"epochs": [1, 2]}), "`epochs`"),

@@ -23,6 +23,7 @@ use triax_model::{ConvSpec, Network, NetworkSpec};
 use triax_trainer::{FitPlan, Sampling, Schedule};
 
 use crate::Error;
+use crate::text::grouped;
 use declare::{named, settings};
 
 pub use declare::{Choice, Group, Setting};
@@ -30,6 +31,11 @@ pub use entries::{Entries, RECORDED, read_entries, text_of, to_json};
 pub use preset::Preset;
 pub use text::{list_items, list_text};
 pub use values::{ClassWeights, ConvBlock, DataSource, FormatChoice, HiddenUnits, Length, MappedColumns, Renames};
+
+/// The most epochs. So the steps of a run can be counted, whatever the data.
+const MOST_EPOCHS: usize = 1_000_000;
+/// The most windows of a step.
+const MOST_WINDOWS: usize = 1_000_000;
 
 /// The settings of a training. The name of a field is the key in a config file and the option on the command line.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -287,9 +293,7 @@ impl Settings {
     fn check_each(&self) -> Result<(), Error> {
         let Self { data, split, network, training, augmentation, .. } = self;
         for (name, length) in [("window", data.window), ("step", Some(data.step))] {
-            if length.is_some_and(|length| !length.is_positive()) {
-                return Err(Error::Usage(format!("`{name}` is 0; it must be at least 1")));
-            }
+            length.map_or(Ok(()), |length| length.check(name))?;
         }
         if let Some(share @ Length::Percent(_)) = data.window {
             return Err(Error::Usage(format!("`window` is {share}; write samples, or seconds such as 6s")));
@@ -303,15 +307,13 @@ impl Settings {
         if let Some((_, name)) = data.channels.iter().enumerate().find(|(n, name)| data.channels[..*n].contains(name)) {
             return Err(Error::Usage(format!("`channels` names `{name}` twice")));
         }
-        for (name, count) in [
-            ("epochs", Some(training.epochs)),
-            ("batch_size", Some(training.batch_size)),
-            ("early_stopping", training.early_stopping),
-            ("average_last", training.average_last),
+        for (name, count, most) in [
+            ("epochs", Some(training.epochs), MOST_EPOCHS),
+            ("batch_size", Some(training.batch_size), MOST_WINDOWS),
+            ("early_stopping", training.early_stopping, MOST_EPOCHS),
+            ("average_last", training.average_last, MOST_EPOCHS),
         ] {
-            if count == Some(0) {
-                return Err(Error::Usage(format!("`{name}` is 0; it must be at least 1")));
-            }
+            count.map_or(Ok(()), |count| check_count(name, count, most))?;
         }
         let AugmentationSettings { rotate, scale_windows, time_warp, mix, jitter, .. } = *augmentation;
         for (name, number) in [
@@ -464,5 +466,17 @@ impl AugmentationSettings {
         let Self { rotate, permute_channels, flip_axes, scale_windows, shift, time_warp, mix, jitter } = *self;
         let (rotation, scaling) = (rotate, scale_windows);
         Augmentation { rotation, permute_channels, flip_axes, scaling, shift, time_warp, mix, jitter }
+    }
+}
+
+/// Rejects a count that is 0 or above `most`.
+fn check_count(name: &str, count: usize, most: usize) -> Result<(), Error> {
+    match count {
+        0 => Err(Error::Usage(format!("`{name}` is 0; it must be at least 1"))),
+        _ if count > most => {
+            let (count, most) = (grouped(count), grouped(most));
+            Err(Error::Usage(format!("`{name}` is {count}; it must be at most {most}")))
+        }
+        _ => Ok(()),
     }
 }

@@ -11,7 +11,12 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use triax_data::{Format, MappedRole};
 use triax_model::ConvSpec;
 
+use super::check_count;
+use crate::text::grouped;
 use crate::{Error, Notice};
+
+/// The most samples of a window, or from one window to the next: more than a network can read.
+const MOST_SAMPLES: usize = 1 << 28;
 
 /// Source of recordings.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,8 +88,9 @@ impl Length {
     /// says if it was rounded.
     ///
     /// # Errors
-    /// Seconds without a rate.
+    /// Seconds without a rate; no samples, or more than 2²⁸.
     pub fn samples(self, name: &str, rate_hz: Option<f64>, window: usize) -> Result<(usize, Option<Notice>), Error> {
+        self.check(name)?;
         let (exact, of) = match (self, rate_hz) {
             (Self::Samples(samples), _) => return Ok((samples, None)),
             (Self::Percent(percent), _) => (window as f64 * percent / 100.0, format!("of a window of {window}")),
@@ -99,6 +105,10 @@ impl Length {
             }
         };
         let samples = exact.round().max(1.0);
+        if samples > MOST_SAMPLES as f64 {
+            let most = grouped(MOST_SAMPLES);
+            return Err(Error::Usage(format!("`{name}` is {self}, {of} {samples} samples; it must be at most {most}")));
+        }
         let is_rounded = (samples - exact).abs() > 1e-6 * exact;
         let notice = is_rounded.then(|| {
             let exact = (exact * 1000.0).round() / 1000.0;
@@ -107,8 +117,19 @@ impl Length {
         Ok((samples as usize, notice))
     }
 
+    /// Rejects a length that is none whatever the data.
+    pub(super) fn check(self, name: &str) -> Result<(), Error> {
+        match self {
+            Self::Samples(samples) => check_count(name, samples, MOST_SAMPLES),
+            Self::Seconds(_) | Self::Percent(_) if self.is_positive() => Ok(()),
+            Self::Seconds(_) | Self::Percent(_) => {
+                Err(Error::Usage(format!("`{name}` is {self}; it must be a number above 0")))
+            }
+        }
+    }
+
     /// Whether it is a number above 0.
-    pub(super) fn is_positive(self) -> bool {
+    fn is_positive(self) -> bool {
         match self {
             Self::Samples(samples) => samples > 0,
             Self::Seconds(number) | Self::Percent(number) => number > 0.0 && number.is_finite(),
@@ -306,12 +327,16 @@ impl FromStr for ClassWeights {
             _ => {
                 let weight = |text: &str| text.parse().ok().filter(|w: &f32| w.is_finite() && *w >= 0.0);
                 let weights: Option<Vec<f32>> = text.split(',').map(weight).collect();
-                weights.map(Self::Given).ok_or_else(|| {
-                    format!(
+                match weights {
+                    Some(weights) if weights.iter().all(|&weight| weight == 0.0) => Err(format!(
+                        "the weights `{text}` are all 0: nothing would be learned; give one class a weight"
+                    )),
+                    Some(weights) => Ok(Self::Given(weights)),
+                    None => Err(format!(
                         "`{text}` weighs no classes; write none, balanced, or a number of at least 0 for each class, such \
                          as 1,2,0.5"
-                    )
-                })
+                    )),
+                }
             }
         }
     }
@@ -450,6 +475,11 @@ mod tests {
         assert_eq!(Length::Seconds(0.001).samples("step", Some(20.0), 1).unwrap().0, 1);
         let refused = Length::Seconds(6.0).samples("window", None, 0).unwrap_err().to_string();
         assert!(refused.contains("`window` is 6s") && refused.contains("--map"), "{refused}");
+        for length in [Length::Samples((1 << 28) + 1), Length::Seconds(1e300), Length::Percent(1e300)] {
+            let refused = length.samples("step", Some(1e9), 100).unwrap_err().to_string();
+            assert!(refused.contains("`step` is") && refused.contains("at most 268,435,456"), "{refused}");
+        }
+        assert!(Length::Samples(0).samples("step", None, 100).is_err());
     }
 
     #[test]
@@ -474,7 +504,7 @@ mod tests {
         for text in ["", "32", "32:3", "32:3:2:2:2", "a:b:c", "-1:3:2"] {
             assert!(text.parse::<ConvBlock>().is_err(), "{text}");
         }
-        for text in ["", "1,", "-1,2", "inf,1", "balance"] {
+        for text in ["", "1,", "-1,2", "inf,1", "balance", "0", "0,0,-0", "1e-50,0"] {
             assert!(text.parse::<ClassWeights>().is_err(), "{text}");
         }
         assert!("xml".parse::<FormatChoice>().unwrap_err().contains("csv"));

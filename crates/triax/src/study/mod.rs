@@ -270,6 +270,7 @@ fn build(folds: Option<Folds>, n_seeds: usize, points: &[Point], corpus: Corpus)
     let SplitSettings { valid_fraction, valid_subjects, .. } = first.split.clone();
     let held_out = HeldOut { valid_fraction, valid_subjects };
     let folds = protocol.make(&corpus, &windows, window, &held_out, first.training.seed)?;
+    grid::check_size(Some(points.len()), folds.len(), n_seeds)?;
     let settings = build_settings(points, &corpus, &windows, (window, step))?;
     let seeds = (0..n_seeds as u64).map(|n| first.training.seed.wrapping_add(n)).collect();
     Ok(Study { corpus, windows, window, step, protocol, folds, settings, seeds })

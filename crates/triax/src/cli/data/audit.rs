@@ -12,6 +12,7 @@ use triax_study::Gap;
 
 use crate::cli::options::GivenSettings;
 use crate::cli::print_notices;
+use crate::cli::terminal::{out, tell, visible};
 use crate::cli::text::{SYNTHETIC, interval, wrapped};
 
 const EXAMPLES: &str = "\
@@ -66,7 +67,7 @@ fn positional(data: clap::Arg) -> clap::Arg {
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let audit = audit(&args)?;
     print_notices(&audit.corpus.notices);
-    let mut out = io::stdout().lock();
+    let mut out = out();
     if !args.json {
         write(&mut out, &audit)?;
     }
@@ -75,7 +76,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         true => Err("--no-gap was given".to_owned()),
         false => {
             if io::stderr().is_terminal() {
-                eprintln!("\ntraining networks on random windows and for unseen subjects; --no-gap leaves that out …");
+                tell("\ntraining networks on random windows and for unseen subjects; --no-gap leaves that out …");
             }
             audit.measure_gap()
         }
@@ -135,7 +136,7 @@ fn write(out: &mut dyn Write, audit: &SplitAudit) -> io::Result<()> {
         1 => "1 subject".to_owned(),
         n => format!("{n} subjects"),
     };
-    writeln!(out, "data      {}{synthetic}", corpus.name)?;
+    writeln!(out, "data      {}{synthetic}", visible(&corpus.name))?;
     writeln!(out, "          {subjects}, {} windows of {window} samples", grouped(audit.n_windows))?;
     writeln!(out, "{}", hanging_indent("audited   ", &audit.audited))?;
     writeln!(out)?;

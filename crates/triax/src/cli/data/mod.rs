@@ -15,6 +15,7 @@ use triax::settings::{DataSettings, DataSource, Settings};
 
 use crate::cli::options::{GivenSettings, Reading};
 use crate::cli::print_notices;
+use crate::cli::terminal::{out, tell};
 
 /// Look into data sets, audit splits of them, and fetch public ones
 #[derive(clap::Args)]
@@ -84,7 +85,7 @@ fn inspect(args: InspectArgs) -> anyhow::Result<ExitCode> {
     let corpus = read_data(&settings, 0)?;
     print_notices(&corpus.notices);
     let found = Inspection::new(&corpus);
-    let mut out = io::stdout().lock();
+    let mut out = out();
     if args.json {
         writeln!(out, "{}", serde_json::to_string_pretty(&found)?)?;
     } else {
@@ -95,7 +96,7 @@ fn inspect(args: InspectArgs) -> anyhow::Result<ExitCode> {
 
 fn fetch(args: FetchArgs) -> anyhow::Result<ExitCode> {
     if let Some(set) = DATA_SETS.iter().find(|set| set.name == args.name) {
-        eprintln!("{} ({})\nlicence: {}\ncite:    {}", set.title, set.page, set.licence, set.citation);
+        tell(format_args!("{} ({})\nlicence: {}\ncite:    {}", set.title, set.page, set.licence, set.citation));
     }
     let bar = if io::stderr().is_terminal() { ProgressBar::no_length() } else { ProgressBar::hidden() };
     bar.set_style(ProgressStyle::with_template("{bar:30} {bytes} of {total_bytes}  {bytes_per_sec}  {eta} left")?);
@@ -108,7 +109,7 @@ fn fetch(args: FetchArgs) -> anyhow::Result<ExitCode> {
     });
     bar.finish_and_clear();
     let fetched = fetched?;
-    let mut out = io::stdout().lock();
+    let mut out = out();
     writeln!(out, "{fetched}")?;
     writeln!(out, "  triax train --data {}", fetched.path.display())?;
     Ok(ExitCode::SUCCESS)
