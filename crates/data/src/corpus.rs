@@ -129,6 +129,29 @@ impl Corpus {
         if origin.start == 0 { source.clone() } else { format!("{source} + {} samples", origin.start) }
     }
 
+    /// Keeps the channels at `columns` only, in this order.
+    ///
+    /// # Panics
+    /// If there is no such channel.
+    pub fn take_channels(mut self, columns: &[usize]) -> Self {
+        let n_channels = self.channels.len().max(1);
+        for recording in &mut self.recordings {
+            let rows = recording.values.chunks_exact(n_channels);
+            recording.values = rows.flat_map(|row| columns.iter().map(|&column| row[column])).collect();
+        }
+        self.channels = columns.iter().map(|&column| self.channels[column].clone()).collect();
+        self.with_fingerprint()
+    }
+
+    /// Calls the channels `names`.
+    ///
+    /// # Panics
+    /// If there are not as many.
+    pub fn with_channel_names(self, names: &[String]) -> Self {
+        assert_eq!(names.len(), self.channels.len(), "a name for each channel");
+        if self.channels == names { self } else { Self { channels: names.to_vec(), ..self }.with_fingerprint() }
+    }
+
     /// Keeps the named activities only, and makes the order of `names` the order of the classes.
     ///
     /// # Errors
@@ -169,38 +192,38 @@ impl Corpus {
     ///
     /// # Errors
     /// A name that the corpus does not have, that could be two of its channels, or that is given twice.
-    pub fn select_channels(mut self, names: &[String]) -> Result<Self, DataError> {
+    pub fn select_channels(self, names: &[String]) -> Result<Self, DataError> {
         let chosen = chosen(&self.channels, names).map_err(|(problem, remedy)| {
             DataError::request(
                 format!("{}: {problem}", self.name),
                 format!("{remedy} It has: {}.", self.channels.join(", ")),
             )
         })?;
-        let n_channels = self.channels.len();
-        if names.is_empty() || chosen.iter().copied().eq(0..n_channels) {
+        if names.is_empty() || chosen.iter().copied().eq(0..self.channels.len()) {
             return Ok(self);
         }
-        for recording in &mut self.recordings {
-            let rows = recording.values.chunks_exact(n_channels);
-            recording.values = rows.flat_map(|row| chosen.iter().map(|channel| row[*channel])).collect();
-        }
-        self.channels = chosen.iter().map(|channel| self.channels[*channel].clone()).collect();
-        Ok(self.with_fingerprint())
+        Ok(self.take_channels(&chosen))
     }
+}
+
+/// The index in `all` of the one called `wanted`: in these letters, or, where there is only one such, in any case.
+pub(crate) fn position(all: &[String], wanted: &str) -> Option<usize> {
+    if let Some(at) = all.iter().position(|name| name == wanted) {
+        return Some(at);
+    }
+    let mut alike = (0..all.len()).filter(|&at| all[at].to_lowercase() == wanted.to_lowercase());
+    alike.next().filter(|_| alike.next().is_none())
 }
 
 /// The index in `all` of each of `names`, or problem and remedy.
 pub(crate) fn chosen(all: &[String], names: &[String]) -> Result<Vec<usize>, (String, &'static str)> {
     let mut chosen = Vec::with_capacity(names.len());
     for name in names {
-        let same_letters: Vec<usize> =
-            (0..all.len()).filter(|channel| all[*channel].to_lowercase() == name.to_lowercase()).collect();
-        let at = match (all.iter().position(|channel| channel == name), &same_letters[..]) {
-            (Some(at), _) | (None, &[at]) => at,
-            (None, []) => return Err((format!("there is no channel `{name}`"), "Name channels that it has.")),
-            (None, _) => {
-                return Err((format!("several channels could be `{name}`"), "Write it as it is written there."));
-            }
+        let Some(at) = position(all, name) else {
+            return Err(match all.iter().any(|other| other.to_lowercase() == name.to_lowercase()) {
+                true => (format!("several channels could be `{name}`"), "Write it as it is written there."),
+                false => (format!("there is no channel `{name}`"), "Name channels that it has."),
+            });
         };
         if chosen.contains(&at) {
             return Err((format!("the channel `{name}` was asked for twice"), "Name each channel once."));

@@ -6,7 +6,8 @@
 //! 2. [`read`] turns a file, folder or archive into a [`Corpus`] of uninterrupted [`Recording`]s, with an account of what it
 //!    mended ([`RepairLog`]). [`synthetic()`] makes a corpus without any file, and [`Rows`] reads rows that are still
 //!    arriving.
-//! 3. [`Corpus::select_activities`] chooses the classes; [`Inspection`] reports what the corpus holds.
+//! 3. [`Corpus::resampled`] gives all recordings one rate, and [`Corpus::select_activities`] chooses the classes;
+//!    [`Inspection`] reports what the corpus holds.
 //! 4. [`cut`] copies the recordings into [`Windows`] of equal length, once.
 //! 5. [`split()`] says which windows train and which validate, and [`Folds::make`] does so fold after fold. Both name windows
 //!    by index. [`SplitPlan::most_honest`] and [`Folds::most_honest`] choose the way where the user does not.
@@ -23,8 +24,10 @@ mod absurd;
 mod column;
 mod corpus;
 mod fingerprint;
+mod gravity;
 mod readers;
 mod repair;
+mod resample;
 mod synthetic;
 pub mod time;
 
@@ -50,12 +53,14 @@ pub use column::{Column, Role};
 pub use corpus::{Corpus, Part, Recording, Stamps};
 pub use error::DataError;
 pub use fetch::{DATA_SETS, DataSet, FetchError, FetchOptions, FetchProgress, Fetched, Outcome, fetch};
+pub use gravity::unit_of_gravity;
 pub use inspect::{Breaks, ChannelRange, ClassCount, Inspection, Sampling};
 pub use notice::Notice;
 pub use per_window::PerWindow;
 pub use readers::{Fill, Format, MappedRole, ReadOptions, Row, Rows, read};
 pub use repair::{Repair, RepairEntry, RepairLog};
+pub use resample::is_same_rate;
 pub use scale::fit_scaler;
-pub use split::{Fold, Folds, HeldOut, Split, SplitError, SplitPlan, split};
+pub use split::{Fold, Folds, HeldOut, Split, SplitError, SplitPlan, UntrainedClass, split};
 pub use synthetic::synthetic;
 pub use windows::{Origin, Windows, cut};

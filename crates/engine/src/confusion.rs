@@ -108,20 +108,37 @@ impl Confusion {
         ratio(2 * self.hits(class), self.support(class) + self.predicted(class))
     }
 
-    /// Mean F1 of all classes, those without windows included: scikit-learn's
-    /// `f1_score(.., labels=range(n_classes), average="macro", zero_division=0)`.
+    /// Mean F1 of the classes that have windows; 0 without any.
+    ///
+    /// A class without windows has no F1 to reach: it would only count that others are taken for it, which the recall of
+    /// those others counts already. scikit-learn gives the same for
+    /// `f1_score(.., labels=np.unique(y_true), average="macro", zero_division=0)`. Its default also averages over classes
+    /// that are predicted and have no windows, each with an F1 of 0; Keras's `F1Score(average="macro")` averages over all
+    /// classes of the network.
     pub fn macro_f1(&self) -> f64 {
-        self.mean_f1(0..self.n_classes)
-    }
-
-    /// Mean F1 of the classes that have windows: the macro-F1 of a subject who lacks some of them.
-    pub fn macro_f1_of_present(&self) -> f64 {
-        self.mean_f1((0..self.n_classes).filter(|&class| self.support(class) > 0))
-    }
-
-    fn mean_f1(&self, classes: impl Iterator<Item = usize>) -> f64 {
-        let (sum, n_classes) = classes.fold((0.0, 0_u32), |(sum, n), class| (sum + self.f1(class), n + 1));
+        let (sum, n_classes) = self.present().fold((0.0, 0_u32), |(sum, n), class| (sum + self.f1(class), n + 1));
         if n_classes == 0 { 0.0 } else { sum / f64::from(n_classes) }
+    }
+
+    /// The confusions that occur, as label, prediction and windows: the most frequent first, then by label and prediction.
+    pub fn mistakes(&self) -> Vec<(usize, usize, u64)> {
+        let of_label = |(label, row): (usize, &[u64])| -> Vec<(usize, usize, u64)> {
+            let counts = row.iter().copied().enumerate();
+            counts.filter(|&(to, n)| to != label && n > 0).map(|(to, n)| (label, to, n)).collect()
+        };
+        let mut all: Vec<_> = self.rows().enumerate().flat_map(of_label).collect();
+        all.sort_by_key(|&(label, prediction, n)| (std::cmp::Reverse(n), label, prediction));
+        all
+    }
+
+    /// The classes that have windows, which macro-F1 is over.
+    pub fn present(&self) -> impl Iterator<Item = usize> {
+        (0..self.n_classes).filter(|&class| self.support(class) > 0)
+    }
+
+    /// The classes without windows, which macro-F1 leaves out.
+    pub fn lacking(&self) -> impl Iterator<Item = usize> {
+        (0..self.n_classes).filter(|&class| self.support(class) == 0)
     }
 }
 
@@ -189,15 +206,17 @@ mod tests {
         assert_eq!([0, 1, 2].map(|class| confusion.recall(class)), [0.75, 0.5, 0.0]);
         let f1 = [6.0 / 7.0, 0.5, 0.0];
         assert_eq!([0, 1, 2].map(|class| confusion.f1(class)), f1);
-        assert_eq!(confusion.macro_f1(), (f1[0] + f1[1]) / 3.0);
-        assert_eq!(confusion.macro_f1_of_present(), (f1[0] + f1[1]) / 2.0);
+        assert_eq!(confusion.macro_f1(), (f1[0] + f1[1]) / 2.0);
+        assert_eq!(confusion.mistakes(), [(0, 1, 1), (1, 2, 1)]);
+        assert_eq!(confusion.present().collect::<Vec<_>>(), [0, 1]);
+        assert_eq!(confusion.lacking().collect::<Vec<_>>(), [2]);
     }
 
     #[test]
     fn every_figure_of_no_windows_is_0() {
         let none = Confusion::new(2);
         assert_eq!((none.accuracy(), none.precision(1), none.recall(1)), (0.0, 0.0, 0.0));
-        assert_eq!((none.macro_f1(), none.macro_f1_of_present()), (0.0, 0.0));
+        assert_eq!(none.macro_f1(), 0.0);
     }
 
     #[test]

@@ -158,13 +158,16 @@ pub struct Network {
 /// network can then be indexed with 32 bits, as a GPU does.
 pub(crate) const MOST_VALUES: usize = 1 << 28;
 
+/// The most hidden layers.
+const MOST_HIDDEN: usize = 100;
+
 impl Network {
     /// Derives the layers and parameters of `spec`.
     ///
     /// # Errors
     /// The first invalid layer or setting: a zero size, no or more than four convolution blocks, a window that
-    /// is shorter than its kernels and pools need, a dropout outside [0, 1), fewer than two classes, or more than 2²⁸
-    /// values in a layer or in all parameters together.
+    /// is shorter than its kernels and pools need, more than 100 hidden layers, a dropout outside [0, 1), fewer than two
+    /// classes, or more than 2²⁸ values in a layer or in all parameters together.
     pub fn new(spec: NetworkSpec) -> Result<Self, SpecError> {
         let refuse = |layer: &str, problem: String| Err(SpecError { layer: layer.to_owned(), problem });
         for (setting, size) in [("window", spec.window), ("channels", spec.channels)] {
@@ -174,6 +177,12 @@ impl Network {
         }
         if !(1..=4).contains(&spec.convs.len()) {
             return refuse("convs", format!("{} convolution blocks; there must be one to four", spec.convs.len()));
+        }
+        if spec.hidden.len() > MOST_HIDDEN {
+            return refuse(
+                "hidden",
+                format!("{} hidden layers; there must be at most {MOST_HIDDEN}", spec.hidden.len()),
+            );
         }
         if !(0.0..1.0).contains(&spec.dropout) {
             return refuse("dropout", format!("{} is not a probability in [0, 1)", spec.dropout));

@@ -4,8 +4,8 @@
 //! checked, and a file that does not exactly match the network is refused with the name of the tensor.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, Read};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use safetensors::tensor::Metadata;
@@ -244,18 +244,10 @@ fn take<T: DeserializeOwned>(metadata: &mut BTreeMap<String, String>, key: &str)
 /// The bytes of a regular file of a size that a network can have.
 fn read_bytes(path: &Path) -> Result<Vec<u8>, WeightFileError> {
     let io_error = |reason| WeightFileError::Io { action: "read", path: path.to_owned(), reason };
-    let file = File::open(path).map_err(io_error)?;
-    let metadata = file.metadata().map_err(io_error)?;
-    if !metadata.is_file() {
+    if !fs::metadata(path).map_err(io_error)?.is_file() {
         return Err(io_error(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file")));
     }
-    let mut bytes = Vec::new();
-    file.take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(io_error)?;
-    if bytes.len() as u64 > MOST_BYTES {
-        let reason = format!("it is longer than the {MOST_BYTES} bytes that a network can need");
-        return Err(WeightFileError::Damaged { path: path.to_owned(), reason });
-    }
-    Ok(bytes)
+    whole_file::read(path, MOST_BYTES).map_err(io_error)
 }
 
 /// The metadata and the tensors of the file.
@@ -325,8 +317,6 @@ fn read_tensors(path: &Path, tensors: &SafeTensors<'_>, network: &Network) -> Re
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use proptest::prelude::*;
 
     use super::*;

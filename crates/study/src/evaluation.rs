@@ -11,7 +11,8 @@ use crate::training_file::TrainingFile;
 /// The figures of a training over the validation windows of its fold.
 pub(crate) struct TrainingFigures {
     pub metrics: Metrics,
-    pub subjects: Vec<SubjectFigures>,
+    /// The class of each window.
+    pub predictions: Vec<u32>,
 }
 
 impl TrainingFigures {
@@ -28,7 +29,7 @@ impl TrainingFigures {
         let metrics = Metrics::from_scores(&file.scores, &labels, setting.plan.training.loss, study.classes())
             .map_err(|error| StudyError::Scores { number: training.number, problem: error.to_string() })?;
         let predictions = predicted_classes(&file.scores, study.classes().len());
-        Ok(Some(Self { metrics, subjects: subject_figures(study, &fold.valid, &predictions) }))
+        Ok(Some(Self { metrics, predictions }))
     }
 }
 
@@ -40,7 +41,7 @@ pub(crate) fn valid_windows(folds: &[Fold]) -> Vec<u32> {
 /// The figures of each subject, from `predictions` for the windows at `indices`.
 pub(crate) fn subject_figures(study: &Study, indices: &[u32], predictions: &[u32]) -> Vec<SubjectFigures> {
     let subjects: Vec<&str> = indices.iter().map(|&idx| study.subject(idx)).collect();
-    SubjectFigures::by_subject(predictions, &study.labels(indices), &subjects)
+    SubjectFigures::by_subject(predictions, &study.labels(indices), &subjects, &study.corpus.class_names)
 }
 
 /// The scores of several networks for the same windows, combined into those of one predictor. Logits are combined as the

@@ -23,6 +23,11 @@ use crate::StudyError;
 use crate::grid::{Study, Training};
 use crate::training_file::TrainingFile;
 
+/// The file that is locked.
+const LOCK: &str = ".lock";
+/// The most bytes of a file of a training or of its weights, whose header alone can have 100 MB.
+pub(crate) const MOST_BYTES: u64 = 2 << 30;
+
 /// The folder of a study, locked for this process.
 #[derive(Debug)]
 pub struct StudyFolder {
@@ -41,19 +46,13 @@ impl StudyFolder {
     pub fn open(path: &Path, study: &serde_json::Value, here: &serde_json::Value) -> Result<Self, StudyError> {
         fs::create_dir_all(path).map_err(StudyError::io("make", path))?;
         let file = path.join("study.json");
-        if !file.exists() {
-            let mut there = fs::read_dir(path).map_err(StudyError::io("read", path))?;
-            // The lock, and partial files of a process that was killed, have names that begin with a dot.
-            let is_hidden = |entry: &fs::DirEntry| entry.file_name().as_encoded_bytes().starts_with(b".");
-            if there.any(|entry| entry.is_ok_and(|entry| !is_hidden(&entry))) {
-                let reason = io::Error::new(
-                    io::ErrorKind::AlreadyExists,
-                    "it holds files, and no study.json: name a folder that is new or empty, or that of this study",
-                );
-                return Err(StudyError::Io { action: "begin a study in", path: path.to_owned(), reason });
-            }
+        // Nothing is put into a folder of something else, not even a lock. Where there is one, only its holder knows what else
+        // is there.
+        if !path.join(LOCK).exists() {
+            check_is_free(path)?;
         }
         let lock = lock(path)?;
+        check_is_free(path)?;
         if file.exists() {
             let there: serde_json::Value = read_json(&file)?;
             if let Some(difference) = difference("", &there["study"], study) {
@@ -72,6 +71,8 @@ impl StudyFolder {
         for name in ["trainings", "weights"] {
             fs::create_dir_all(path.join(name)).map_err(StudyError::io("make", &path.join(name)))?;
         }
+        // What a process that was killed has not finished.
+        [path, &path.join("trainings"), &path.join("weights")].into_iter().for_each(whole_file::clear_partial);
         Ok(folder)
     }
 
@@ -189,7 +190,7 @@ impl StudyFolder {
             // Weights come first, so that a training that is there has its weights.
             for (source, target) in [(weights_in(part, number), self.weights_path(number)), (source, target)] {
                 if source.exists() && !target.exists() {
-                    let bytes = fs::read(&source).map_err(StudyError::io("read", &source))?;
+                    let bytes = whole_file::read(&source, MOST_BYTES).map_err(StudyError::io("read", &source))?;
                     whole_file::write(&target, &bytes).map_err(StudyError::io("write", &target))?;
                 }
             }
@@ -213,8 +214,23 @@ pub(crate) fn files(folder: &Path) -> Result<Vec<PathBuf>, StudyError> {
     Ok(paths)
 }
 
+/// Refuses a folder that holds something other than a study.
+fn check_is_free(path: &Path) -> Result<(), StudyError> {
+    let mut there = fs::read_dir(path).map_err(StudyError::io("read", path))?;
+    // The lock, and partial files of a process that was killed, have names that begin with a dot.
+    let is_hidden = |entry: &fs::DirEntry| entry.file_name().as_encoded_bytes().starts_with(b".");
+    if path.join("study.json").exists() || !there.any(|entry| entry.is_ok_and(|entry| !is_hidden(&entry))) {
+        return Ok(());
+    }
+    let reason = io::Error::new(
+        io::ErrorKind::AlreadyExists,
+        "it holds files, and no study.json: name a folder that is new or empty, or that of this study",
+    );
+    Err(StudyError::Io { action: "begin a study in", path: path.to_owned(), reason })
+}
+
 fn lock(path: &Path) -> Result<File, StudyError> {
-    let file = path.join(".lock");
+    let file = path.join(LOCK);
     let lock = File::create(&file).map_err(StudyError::io("write", &file))?;
     check_lock(lock.try_lock(), path)?;
     Ok(lock)
@@ -223,7 +239,7 @@ fn lock(path: &Path) -> Result<File, StudyError> {
 /// Locks the study in `path` against changes, as long as the returned file is open. A folder that cannot be written is not
 /// locked.
 fn lock_for_reading(path: &Path) -> Result<Option<File>, StudyError> {
-    let Ok(lock) = File::open(path.join(".lock")) else { return Ok(None) };
+    let Ok(lock) = File::open(path.join(LOCK)) else { return Ok(None) };
     check_lock(lock.try_lock_shared(), path)?;
     Ok(Some(lock))
 }
@@ -242,8 +258,8 @@ fn check_lock(locked: Result<(), fs::TryLockError>, path: &Path) -> Result<(), S
 }
 
 pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, StudyError> {
-    let text = fs::read_to_string(path).map_err(StudyError::io("read", path))?;
-    serde_json::from_str(&text).map_err(|error| StudyError::damaged(path, error.to_string()))
+    let text = whole_file::read(path, whole_file::MOST_FIGURES).map_err(StudyError::io("read", path))?;
+    serde_json::from_slice(&text).map_err(|error| StudyError::damaged(path, error.to_string()))
 }
 
 /// The first entry in which two descriptions of a study differ, if any.

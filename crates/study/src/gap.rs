@@ -1,7 +1,7 @@
 //! The gap between random folds and folds by subject: the same method on the same windows, validated once on subjects that
 //! it was trained on and once on others.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use rayon::prelude::*;
@@ -14,7 +14,7 @@ use triax_trainer::{FitOutcome, Job, Model, ModelResult, SubjectFigures, fit};
 use crate::baselines::{Baseline, BaselineFold, Features};
 use crate::evaluation::{subject_figures, valid_windows};
 use crate::grid::Study;
-use crate::statistics::Estimate;
+use crate::statistics::{Estimate, Interval};
 use crate::summarise::BOOTSTRAP_SEED;
 use crate::training_inputs::TrainingInputs;
 
@@ -67,11 +67,8 @@ impl Gap {
         study.settings.truncate(1);
         study.seeds.truncate(1);
         let predictions = train_networks(&study, engine)?;
-        let figures = |folds: Range<usize>| {
-            subject_figures(&study, &valid_windows(&study.folds[folds.clone()]), &predictions[folds].concat())
-        };
-        let (random_figures, unseen_figures) = (figures(0..n_folds), figures(n_folds..2 * n_folds));
-        Ok(Self::new("network", (random, &random_figures), (unseen, &unseen_figures)))
+        let judged = |folds: Range<usize>| Judged::new(&study.folds[folds.clone()], &predictions[folds].concat());
+        Ok(Self::new("network", &study, (random, judged(0..n_folds)), (unseen, judged(n_folds..2 * n_folds))))
     }
 
     /// The gap by the baseline of `baselines`. It is trained on folds of the kind that `study` does not have, at most as
@@ -93,24 +90,27 @@ impl Gap {
         };
         let own = baselines.iter().filter(|fold| fold.baseline == BASELINE.name());
         let own: Vec<u32> = own.flat_map(|fold| fold.predictions.iter().copied()).collect();
-        let own = subject_figures(study, &valid_windows(&study.folds), &own);
+        let own = Judged::new(&study.folds, &own);
         let other_folds = folds(other, study)?;
         let predict =
             |fold: &Fold| BASELINE.predict(features, &windows.labels, &fold.train, &fold.valid, study.classes().len());
         let predictions = other_folds.par_iter().map(predict).collect::<Result<Vec<_>, _>>()?.concat();
-        let made = subject_figures(study, &valid_windows(&other_folds), &predictions);
+        let made = Judged::new(&other_folds, &predictions);
         Ok(match other {
-            Folds::Random(_) => Self::new(BASELINE.name(), (other, &made), (study.protocol, &own)),
-            _ => Self::new(BASELINE.name(), (study.protocol, &own), (other, &made)),
+            Folds::Random(_) => Self::new(BASELINE.name(), study, (other, made), (study.protocol, own)),
+            _ => Self::new(BASELINE.name(), study, (study.protocol, own), (other, made)),
         })
     }
 
-    /// The gap between the figures of subjects over `random` folds and over folds of `unseen` subjects.
-    fn new(method: &str, random: (Folds, &[SubjectFigures]), unseen: (Folds, &[SubjectFigures])) -> Self {
-        let pairs: Vec<(&SubjectFigures, &SubjectFigures)> = unseen
-            .1
+    /// The gap between the figures of subjects over `random` folds and over folds of `unseen` subjects, by the windows that
+    /// both judge: folds by subject leave out a class that only people do whom they hold out.
+    fn new(method: &str, study: &Study, mut random: (Folds, Judged), mut unseen: (Folds, Judged)) -> Self {
+        random.1.0.retain(|window, _| unseen.1.0.contains_key(window));
+        unseen.1.0.retain(|window, _| random.1.0.contains_key(window));
+        let [by_random, by_unseen] = [&random, &unseen].map(|(_, judged)| judged.figures(study));
+        let pairs: Vec<(&SubjectFigures, &SubjectFigures)> = by_unseen
             .iter()
-            .filter_map(|one| Some((random.1.iter().find(|other| other.subject == one.subject)?, one)))
+            .filter_map(|one| Some((by_random.iter().find(|other| other.subject == one.subject)?, one)))
             .collect();
         let over = |figure: fn(&SubjectFigures) -> f64| {
             let estimate = |value: &dyn Fn(&(&SubjectFigures, &SubjectFigures)) -> f64| {
@@ -134,20 +134,22 @@ impl Gap {
 
     /// Whether the 95 % interval of the difference lies above 0.
     pub fn is_shown(&self) -> bool {
-        self.macro_f1.difference.low > 0.0
+        self.macro_f1.difference.interval.is_some_and(|interval| interval.low > 0.0)
     }
 
     /// The gap in a sentence.
     pub fn words(&self) -> String {
         let GapFigures { random, unseen, difference } = self.macro_f1;
         let how = format!(
-            "{}, {} against {}, means over {} subjects, 95 % interval of the difference {:.3} to {:.3}",
+            "{}, {} against {}, means over {} subjects{}{}",
             self.method.replace('_', " "),
             self.random_folds,
             self.unseen_folds,
             self.n_subjects,
-            difference.low,
-            difference.high
+            if difference.rests_on_few() { ", which are few" } else { "" },
+            difference.interval.map_or_else(String::new, |Interval { low, high }| {
+                format!(", 95 % interval of the difference {low:.3} to {high:.3}")
+            })
         );
         let verdict = match self.is_shown() {
             true => format!("a random split flatters by {:.3} here", difference.mean),
@@ -170,6 +172,21 @@ impl Gap {
         let why = why.trim_end_matches('.');
         let words = format!("How much a random split flatters was not measured: {why}.");
         Finding { check: CHECK.to_owned(), verdict: Verdict::Note, words }
+    }
+}
+
+/// The class that is predicted for each window that some fold judges.
+struct Judged(BTreeMap<u32, u32>);
+
+impl Judged {
+    /// The `predictions` for the validation windows of `folds`, fold after fold.
+    fn new(folds: &[Fold], predictions: &[u32]) -> Self {
+        Self(valid_windows(folds).into_iter().zip(predictions.iter().copied()).collect())
+    }
+
+    fn figures(&self, study: &Study) -> Vec<SubjectFigures> {
+        let (indices, predictions): (Vec<u32>, Vec<u32>) = self.0.iter().unzip();
+        subject_figures(study, &indices, &predictions)
     }
 }
 

@@ -6,11 +6,14 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use triax_data::{Audit, Corpus, Fold, Folds, ScalerInUse, Windows, fit_scaler};
+use triax_data::{Audit, Corpus, Fold, Folds, ScalerInUse, UntrainedClass, Windows, fit_scaler};
 use triax_engine::WindowSet;
 use triax_losses::balanced_class_weights;
 use triax_model::{Network, Scaler};
 use triax_trainer::FitPlan;
+
+/// The most classes that a command line is spelled out with.
+const MOST_ACTIVITIES: usize = 12;
 
 /// One point of the grid.
 #[derive(Clone, Debug)]
@@ -78,6 +81,9 @@ pub struct Share {
 }
 
 impl Study {
+    /// The most trainings of a study. The names of their files have as many digits.
+    pub const MOST_TRAININGS: usize = 100_000;
+
     /// The number of trainings.
     pub fn n_trainings(&self) -> usize {
         self.settings.len() * self.folds.len() * self.seeds.len()
@@ -112,6 +118,24 @@ impl Study {
     /// Labels of the windows at `indices`.
     pub fn labels(&self, indices: &[u32]) -> Vec<u32> {
         self.windows.labels_at(indices)
+    }
+
+    /// The classes that a fold cannot judge because only subjects do them whom it holds out, as a sentence each.
+    pub fn untrained_in_words(&self) -> Vec<String> {
+        let words = |one: &UntrainedClass| {
+            let (who, class) = (and(&one.subjects), &self.corpus.class_names[one.class]);
+            let (does, them) = if one.subjects.len() == 1 { ("does", who.as_str()) } else { ("do", "them") };
+            let windows = if one.n_windows == 1 { "window is" } else { "windows are" };
+            let others = self.classes().iter().enumerate().filter(|&(class, _)| class != one.class);
+            let others: Vec<&str> = others.map(|(_, name)| name.as_str()).collect();
+            let others = if others.len() > MOST_ACTIVITIES { String::new() } else { format!(" {}", others.join(",")) };
+            format!(
+                "Nobody but {who} {does} {class}: the networks judged on {them} have never seen it, and its {} {windows} not \
+                 judged. Leave it out with --activities{others}.",
+                one.n_windows
+            )
+        };
+        self.folds.iter().flat_map(|fold| &fold.untrained).map(words).collect()
     }
 
     /// The scaler of a setting in a fold, from the fold's training windows alone.
@@ -163,6 +187,14 @@ impl Study {
             plan.training.class_weights = Some(balanced_class_weights(&labels, self.classes().len()));
         }
         plan
+    }
+}
+
+/// `a`, `a and b`, `a, b and c`.
+fn and(names: &[String]) -> String {
+    match names {
+        [all @ .., last] if !all.is_empty() => format!("{} and {last}", all.join(", ")),
+        names => names.concat(),
     }
 }
 

@@ -1,8 +1,8 @@
 //! The summary of a study whose trainings are all finished.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use triax_data::Folds;
+use triax_data::{Fold, Folds, UntrainedClass};
 use triax_engine::{Confusion, Phase, Timings};
 use triax_losses::predicted_classes;
 use triax_trainer::{Mistake, Reliability, SubjectFigures, worst_mistakes};
@@ -13,13 +13,15 @@ use crate::evaluation::{EnsembleScores, TrainingFigures, subject_figures, valid_
 use crate::folder::StudyFolder;
 use crate::grid::{Setting, Study};
 use crate::statistics::{Estimate, holm, mean, quantile, signed_rank, words};
-use crate::summary::{Band, Comparison, Competitor, EpochBand, Kind, Summary};
+use crate::summary::{Band, Comparison, Competitor, EpochBand, Kind, Summary, Untrained};
 use crate::tables;
 use crate::training_file::TrainingFile;
 use crate::{Gap, StudyError};
 
 /// The number of mistakes shown for a setting.
 const MISTAKES: usize = 6;
+/// The most sentences of one kind among the caveats.
+const MOST_CAVEATS: usize = 6;
 /// The most settings of which every pair is compared; with more, only the best is compared with every other.
 const MOST_FOR_PAIRS: usize = 8;
 /// The seed of the bootstrap. It is fixed, so that an interval depends on the data only.
@@ -85,20 +87,21 @@ pub fn summarise(
     devices.sort();
     devices.dedup();
     let corpus = &study.corpus;
-    let mut subjects: Vec<&str> = (0..study.windows.len() as u32).map(|idx| study.subject(idx)).collect();
-    subjects.sort_unstable();
-    subjects.dedup();
+    let all_windows: BTreeSet<u32> = (0..study.windows.len() as u32).collect();
+    let judged: BTreeSet<u32> = valid_windows(&study.folds).into_iter().collect();
     let audit = StudyFolder::audit(folder.path(), study)?;
     let gap_finding = gap.as_ref().map_or_else(|why| Gap::not_measured(why), |gap| gap.finding(&audit));
-    let summary = Summary {
+    let mut summary = Summary {
         data: corpus.name.clone(),
         synthetic: corpus.synthetic,
         fingerprint: corpus.fingerprint.clone(),
         class_names: corpus.class_names.clone(),
-        n_subjects: subjects.len(),
+        n_subjects: n_subjects(study, &all_windows),
+        n_judged_subjects: n_subjects(study, &judged),
         n_windows: study.windows.len(),
+        n_judged_windows: judged.len(),
         window: study.window,
-        step: study.step,
+        step: corpus.window.is_none().then_some(study.step),
         rate_hz: corpus.rate_hz,
         folds: study.protocol.to_string(),
         folds_in_words: study.protocol.in_words(),
@@ -106,6 +109,8 @@ pub fn summarise(
         n_seeds: study.seeds.len(),
         shared_settings: facts.shared_settings,
         comparisons: comparisons(&competitors),
+        untrained: untrained(study),
+        caveats: Vec::new(),
         competitors,
         audit: audit.with(gap_finding),
         gap: gap.ok(),
@@ -115,8 +120,65 @@ pub fn summarise(
         version: facts.version,
         command: facts.command,
     };
+    summary.caveats = caveats(study, &summary);
     folder.write_json("summary.json", &summary)?;
     Ok(summary)
+}
+
+/// The number of subjects with one of the `windows`, as far as they are known.
+fn n_subjects(study: &Study, windows: &BTreeSet<u32>) -> usize {
+    let subjects: BTreeSet<&str> = windows.iter().map(|&idx| study.subject(idx)).collect();
+    subjects.iter().filter(|subject| !subject.is_empty()).count()
+}
+
+/// The classes that folds cannot judge.
+fn untrained(study: &Study) -> Vec<Untrained> {
+    let of_fold = |fold: &Fold| {
+        let describe = |one: &UntrainedClass| Untrained {
+            fold: fold.name.clone(),
+            class: study.corpus.class_names[one.class].clone(),
+            subjects: one.subjects.clone(),
+            n_windows: one.n_windows,
+        };
+        fold.untrained.iter().map(describe).collect::<Vec<_>>()
+    };
+    study.folds.iter().flat_map(of_fold).collect()
+}
+
+/// See [`Summary::caveats`].
+fn caveats(study: &Study, summary: &Summary) -> Vec<String> {
+    let n_judged = summary.n_judged_subjects;
+    let mut caveats: Vec<String> = match n_judged {
+        0 => vec!["Who was recorded is unknown: all windows count as one, and there is no interval.".to_owned()],
+        1 => vec!["One subject was judged: there is no interval, and nothing can be compared.".to_owned()],
+        _ if summary.competitors.iter().any(|one| one.macro_f1.rests_on_few()) => {
+            vec![format!(
+                "Judged by {n_judged} subjects: an interval over fewer than five is far too narrow, and no difference can be \
+                 shown."
+            )]
+        }
+        _ => Vec::new(),
+    };
+    let in_part = |one: &&Competitor| n_judged > 0 && one.macro_f1.n < n_judged;
+    let partly = summary.competitors.iter().filter(in_part).map(|one| {
+        let n = one.macro_f1.n;
+        format!("{} is judged by {n} of {n_judged} subjects: all trainings for the others broke down.", one.name)
+    });
+    caveats.extend(cut(partly.collect()));
+    caveats.extend(cut(study.untrained_in_words()));
+    let best = summary.competitors.iter().find(|one| one.macro_f1.n == n_judged).or(summary.competitors.first());
+    caveats.extend(best.and_then(|best| SubjectFigures::lacking_in_words(&best.subjects)));
+    caveats
+}
+
+/// The first of `sentences`, and how many more there are.
+pub fn cut(mut sentences: Vec<String>) -> Vec<String> {
+    let n_more = sentences.len().saturating_sub(MOST_CAVEATS);
+    if n_more > 0 {
+        sentences.truncate(MOST_CAVEATS);
+        sentences.push(format!("So it is with {n_more} more."));
+    }
+    sentences
 }
 
 impl Summary {
@@ -135,22 +197,26 @@ fn network(
     files: &[&TrainingFile],
     ensemble: &OutOfFoldScores,
 ) -> Result<Option<Competitor>, StudyError> {
-    let (mut all, mut parts) = (Vec::new(), Vec::new());
     let n_classes = study.classes().len();
+    let (mut confusion, mut parts) = (Confusion::new(n_classes), Vec::new());
+    // The judged windows and their predictions of each seed, over all folds.
+    let mut by_seed: BTreeMap<u64, (Vec<u32>, Vec<u32>)> = BTreeMap::new();
     for file in files {
         let training = study.training(file.trained.number);
         if let Some(figures) = TrainingFigures::from_file(study, training, file)? {
-            let labels = study.labels(&study.folds[training.fold].valid);
-            parts.push(Reliability::from_scores(&file.scores, &labels, n_classes));
-            all.push(figures);
+            let valid = &study.folds[training.fold].valid;
+            parts.push(Reliability::from_scores(&file.scores, &study.labels(valid), n_classes));
+            confusion += &figures.metrics.confusion;
+            let (indices, predictions) = by_seed.entry(training.seed).or_default();
+            indices.extend(valid);
+            predictions.extend(figures.predictions);
         }
     }
-    if all.is_empty() {
+    if parts.is_empty() {
         return Ok(None);
     }
-    let mut confusion = Confusion::new(n_classes);
-    all.iter().for_each(|figures| confusion += &figures.metrics.confusion);
-    let subjects = mean_over_seeds(all.into_iter().flat_map(|figures| figures.subjects));
+    let figures = by_seed.values().flat_map(|(indices, predictions)| subject_figures(study, indices, predictions));
+    let subjects = mean_over_seeds(figures);
     Ok(Some(Competitor {
         curves: curves(files),
         reliability: Some(Reliability::pooled(&parts)),
@@ -228,7 +294,7 @@ fn classical(study: &Study, folds: &[BaselineFold]) -> Vec<Competitor> {
         let indices = valid_windows(&study.folds);
         let predicted: Vec<u32> = folds.iter().flat_map(|fold| fold.predictions.iter().copied()).collect();
         let confusion = Confusion::from_predictions(study.classes().len(), &study.labels(&indices), &predicted);
-        let subjects = mean_over_seeds(folds.iter().flat_map(|fold| fold.subjects.iter().cloned()));
+        let subjects = subject_figures(study, &indices, &predicted);
         competitor(folds[0].baseline.to_owned(), Kind::Baseline, subjects, confusion)
     };
     folds.chunk_by(|a, b| a.baseline == b.baseline).map(method).collect()
@@ -237,7 +303,7 @@ fn classical(study: &Study, folds: &[BaselineFold]) -> Vec<Competitor> {
 /// A competitor with the figures that every kind has.
 fn competitor(name: String, kind: Kind, subjects: Vec<SubjectFigures>, confusion: Confusion) -> Competitor {
     let over = |figure: fn(&SubjectFigures) -> f64| {
-        Estimate::new(&subjects.iter().map(figure).collect::<Vec<_>>(), BOOTSTRAP_SEED)
+        Estimate::new(&sample(&subjects).map(figure).collect::<Vec<_>>(), BOOTSTRAP_SEED)
     };
     Competitor {
         name,
@@ -246,7 +312,9 @@ fn competitor(name: String, kind: Kind, subjects: Vec<SubjectFigures>, confusion
         accuracy: over(|one| one.accuracy),
         macro_f1: over(|one| one.macro_f1),
         pooled_macro_f1: confusion.macro_f1(),
-        recall: (0..confusion.n_classes()).map(|class| confusion.recall(class)).collect(),
+        recall: (0..confusion.n_classes())
+            .map(|class| (confusion.support(class) > 0).then(|| confusion.recall(class)))
+            .collect(),
         subjects,
         confusion,
         curves: Vec::new(),
@@ -255,7 +323,13 @@ fn competitor(name: String, kind: Kind, subjects: Vec<SubjectFigures>, confusion
     }
 }
 
-/// The mean figures of each subject, in the order of first appearance, which is that of the folds.
+/// The subjects that a mean is over: those with a name. Where none has one, all windows are one.
+pub(crate) fn sample(subjects: &[SubjectFigures]) -> impl Iterator<Item = &SubjectFigures> {
+    let unknown = subjects.iter().all(|one| one.subject.is_empty());
+    subjects.iter().filter(move |one| unknown || !one.subject.is_empty())
+}
+
+/// The mean figures of each subject over all that there are of it, in the order of first appearance.
 fn mean_over_seeds(all: impl IntoIterator<Item = SubjectFigures>) -> Vec<SubjectFigures> {
     let mut subjects: Vec<(SubjectFigures, f64)> = Vec::new();
     for one in all {
@@ -263,8 +337,11 @@ fn mean_over_seeds(all: impl IntoIterator<Item = SubjectFigures>) -> Vec<Subject
             Some((sum, n)) => {
                 sum.accuracy += one.accuracy;
                 sum.macro_f1 += one.macro_f1;
-                // A subject that several folds judge, as random ones do, has windows in each.
+                // Where a training broke down, a seed has fewer windows of a subject.
                 sum.n_windows = sum.n_windows.max(one.n_windows);
+                if sum.lacking != one.lacking {
+                    sum.lacking.retain(|class| one.lacking.contains(class));
+                }
                 *n += 1.0;
             }
             None => subjects.push((one, 1.0)),
@@ -322,7 +399,7 @@ fn comparisons(competitors: &[Competitor]) -> Vec<Comparison> {
                 let (a, b) = (&competitors[a], &competitors[b]);
                 let other = |one: &SubjectFigures| b.subjects.iter().find(|other| other.subject == one.subject);
                 let differences: Vec<f64> =
-                    a.subjects.iter().filter_map(|one| Some(value(one) - value(other(one)?))).collect();
+                    sample(&a.subjects).filter_map(|one| Some(value(one) - value(other(one)?))).collect();
                 if differences.len() < 2 {
                     return None;
                 }
@@ -344,7 +421,7 @@ fn comparisons(competitors: &[Competitor]) -> Vec<Comparison> {
         for (one, p_holm) in compared.iter_mut().zip(corrected) {
             one.p_holm = p_holm;
             let named = if figure == "macro_f1" { "macro-F1" } else { figure };
-            one.words = words(&one.a, &one.b, named, &one.difference, p_holm, one.n_subjects);
+            one.words = words(&one.a, &one.b, named, &one.difference, p_holm);
         }
         comparisons.extend(compared);
     }
@@ -371,6 +448,7 @@ mod tests {
             n_windows: 4,
             accuracy,
             macro_f1: accuracy / 2.0,
+            lacking: Vec::new(),
         };
         let found = mean_over_seeds([one("a", 0.5), one("b", 1.0), one("a", 1.0)]);
         assert_eq!(found, [one("a", 0.75), one("b", 1.0)]);

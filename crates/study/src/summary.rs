@@ -23,14 +23,18 @@ pub struct Summary {
     pub fingerprint: String,
     /// The name of each class, as shown.
     pub class_names: Vec<String>,
-    /// Subjects with a window.
+    /// Subjects with a window; 0 where they are unknown.
     pub n_subjects: usize,
+    /// Those of them that some fold judges; see also the number of each [`Estimate`].
+    pub n_judged_subjects: usize,
     /// Number of windows.
     pub n_windows: usize,
+    /// Those of them that some fold judges.
+    pub n_judged_windows: usize,
     /// Samples in a window, and from one to the next.
     pub window: usize,
     /// See `window`.
-    pub step: usize,
+    pub step: Option<usize>,
     /// Samples per second.
     pub rate_hz: Option<f64>,
     /// The protocol by its name (`loso`, `group-5`, `random-5`, …) and in words.
@@ -45,6 +49,11 @@ pub struct Summary {
     pub shared_settings: BTreeMap<String, String>,
     /// The competitors: networks, then ensembles, then baselines, each in descending order of macro-F1.
     pub competitors: Vec<Competitor>,
+    /// Classes that only people do who are held out together, with the fold that holds them out.
+    pub untrained: Vec<Untrained>,
+    /// What the figures cannot claim, as sentences to be shown beside them: too few subjects, classes that were not judged,
+    /// subjects that lack classes.
+    pub caveats: Vec<String>,
     /// Comparisons of pairs of competitors over subjects.
     pub comparisons: Vec<Comparison>,
     /// The audit of the folds.
@@ -77,6 +86,19 @@ impl Summary {
     }
 }
 
+/// A class that a fold cannot judge, because only people do it whom the fold holds out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Untrained {
+    /// Name of the fold.
+    pub fold: String,
+    /// Name of the class, as shown.
+    pub class: String,
+    /// Those who do it.
+    pub subjects: Vec<String>,
+    /// Its windows, which are neither trained on nor judged in this fold.
+    pub n_windows: usize,
+}
+
 /// A kind of classifier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -100,12 +122,12 @@ pub struct Competitor {
     pub settings: BTreeMap<String, String>,
     /// Share of the windows classified correctly, over subjects.
     pub accuracy: Estimate,
-    /// Macro-F1, over subjects.
+    /// Macro-F1 of a subject over the classes that it has ([`Confusion::macro_f1`]), over subjects.
     pub macro_f1: Estimate,
     /// Macro-F1 of all windows pooled, from `confusion`.
     pub pooled_macro_f1: f64,
-    /// Recall of each class from `confusion`.
-    pub recall: Vec<f64>,
+    /// Recall of each class from `confusion`; none of a class without windows.
+    pub recall: Vec<Option<f64>>,
     /// (classes, classes) windows by label and prediction, summed over folds and seeds.
     pub confusion: Confusion,
     /// The figures of each subject, sorted by name; as numbers if all names are numbers.

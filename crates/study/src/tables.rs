@@ -6,9 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::OpenOptions;
 use std::io::Write as _;
 
+use triax_trainer::{ClassMetrics, SubjectFigures};
+
 use crate::StudyError;
 use crate::baselines::BaselineFold;
-use crate::evaluation::TrainingFigures;
+use crate::evaluation::{TrainingFigures, subject_figures};
 use crate::folder::StudyFolder;
 use crate::grid::Study;
 use crate::training_file::TrainingFile;
@@ -69,7 +71,7 @@ fn headers(study: &Study) -> [Table; 4] {
             .chain(recalls.iter().map(String::as_str))
             .chain(["device", "broken"]),
     );
-    subjects.row(["training", "subject", "n_windows", "accuracy", "macro_f1"]);
+    subjects.row(["training", "subject", "n_windows", "accuracy", "macro_f1", "lacking"]);
     history.row(["training", "epoch", "loss", "accuracy", "val_loss", "val_accuracy"]);
     timings.row(["training", "started", "seconds"]);
     tables
@@ -86,7 +88,11 @@ fn add(study: &Study, file: &TrainingFile, tables: &mut [Table; 4]) -> Result<()
     let last = trained.history.last();
     let metrics = figures.as_ref().map(|figures| &figures.metrics);
     let optional = |value: Option<f64>| value.map(|value| value.to_string()).unwrap_or_default();
-    let recall = |class: usize| optional(metrics.map(|metrics| metrics.per_class[class].recall));
+    // A class without windows has no recall.
+    let judged = |class: &&ClassMetrics| class.support > 0;
+    let recall = |class: usize| {
+        optional(metrics.and_then(|it| it.per_class.get(class).filter(judged)).map(|class| class.recall))
+    };
     results.row(
         [number.clone(), setting.name.clone()]
             .into_iter()
@@ -107,9 +113,8 @@ fn add(study: &Study, file: &TrainingFile, tables: &mut [Table; 4]) -> Result<()
             .chain((0..study.classes().len()).map(recall))
             .chain([trained.device.clone(), trained.broken.clone().unwrap_or_default()]),
     );
-    for one in figures.iter().flat_map(|figures| &figures.subjects) {
-        let cells = [one.accuracy.to_string(), one.macro_f1.to_string()];
-        subjects.row([number.clone(), one.subject.clone(), one.n_windows.to_string()].into_iter().chain(cells));
+    for one in figures.iter().flat_map(|figures| subject_figures(study, &fold.valid, &figures.predictions)) {
+        subjects.row([number.clone()].into_iter().chain(subject_cells(one)));
     }
     for (epoch, figures) in (1..).zip(&trained.history) {
         history.row([
@@ -125,14 +130,20 @@ fn add(study: &Study, file: &TrainingFile, tables: &mut [Table; 4]) -> Result<()
     Ok(())
 }
 
+/// A subject with its figures. The classes that it lacks stand between semicolons.
+fn subject_cells(one: SubjectFigures) -> [String; 5] {
+    let SubjectFigures { subject, n_windows, accuracy, macro_f1, lacking } = one;
+    [subject, n_windows.to_string(), accuracy.to_string(), macro_f1.to_string(), lacking.join("; ")]
+}
+
 /// Writes `baselines.csv`.
 pub(crate) fn write_baselines(folds: &[BaselineFold], folder: &StudyFolder) -> Result<(), StudyError> {
     let mut table = Table::new();
-    table.row(["baseline", "fold", "subject", "n_windows", "accuracy", "macro_f1"]);
+    table.row(["baseline", "fold", "subject", "n_windows", "accuracy", "macro_f1", "lacking"]);
     for fold in folds {
         for one in &fold.subjects {
-            let names = [fold.baseline.to_owned(), fold.fold.clone(), one.subject.clone(), one.n_windows.to_string()];
-            table.row(names.into_iter().chain([one.accuracy.to_string(), one.macro_f1.to_string()]));
+            let names = [fold.baseline.to_owned(), fold.fold.clone()];
+            table.row(names.into_iter().chain(subject_cells(one.clone())));
         }
     }
     folder.write("baselines.csv", &table.bytes())

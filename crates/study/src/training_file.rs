@@ -13,6 +13,7 @@ use triax_model::whole_file;
 use triax_trainer::EpochRecord;
 
 use crate::StudyError;
+use crate::folder::MOST_BYTES;
 use crate::grid::Study;
 
 /// Key of the metadata.
@@ -95,7 +96,7 @@ impl TrainingFile {
     /// # Errors
     /// The first difference, as a sentence.
     pub(crate) fn check(&self, study: &Study) -> Result<(), String> {
-        let Trained { number, setting, fold, seed, fingerprint, broken, .. } = &self.trained;
+        let Trained { number, setting, fold, seed, fingerprint, broken, seconds, history, .. } = &self.trained;
         if *number >= study.n_trainings() {
             return Err(format!("it is training {number} of a study of {}", study.n_trainings()));
         }
@@ -114,6 +115,13 @@ impl TrainingFile {
         if broken.is_none() && self.scores.len() != n_scores {
             return Err(format!("it has {} scores, and its fold {n_scores}", self.scores.len()));
         }
+        let n_epochs = study.settings[wanted.setting].plan.epochs;
+        if history.len() > n_epochs || (broken.is_none() && history.len() != n_epochs) {
+            return Err(format!("it has {} epochs, and the study trains {n_epochs}", history.len()));
+        }
+        if !(seconds.is_finite() && *seconds >= 0.0) {
+            return Err(format!("it has taken {seconds} seconds"));
+        }
         Ok(())
     }
 
@@ -126,7 +134,7 @@ impl TrainingFile {
     /// Reads a file that [`TrainingFile::write`] has written.
     pub(crate) fn read(path: &Path, classes: usize) -> Result<Self, StudyError> {
         let damaged = |problem: String| StudyError::damaged(path, problem);
-        let bytes = std::fs::read(path).map_err(StudyError::io("read", path))?;
+        let bytes = whole_file::read(path, MOST_BYTES).map_err(StudyError::io("read", path))?;
         let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|error| damaged(error.to_string()))?;
         let json = header.metadata().as_ref().and_then(|metadata| metadata.get(KEY));
         let json = json.ok_or_else(|| damaged(format!("it has no `{KEY}` in its metadata")))?;

@@ -131,7 +131,10 @@ def judged():
                 "labels": labels.tolist(),
                 "predictions": predictions.tolist(),
                 "accuracy": metrics.accuracy_score(labels, predictions),
-                "macro_f1": metrics.f1_score(labels, predictions, labels=every, average="macro", zero_division=0),
+                # Over the classes that have windows, as Triax defines it. The default takes those that are predicted too.
+                "macro_f1": metrics.f1_score(
+                    labels, predictions, labels=np.unique(labels), average="macro", zero_division=0
+                ),
                 "precision": precision.tolist(),
                 "recall": recall.tolist(),
                 "f1": f1.tolist(),

@@ -18,10 +18,13 @@ use triax_model::{Network, Tensor, Weights, whole_file};
 use crate::error::FolderError;
 use crate::fit_plan::FitPlan;
 use crate::identity::Identity;
+use crate::job::Model;
 use crate::progress::Progress;
 
 const FORMAT: &str = "triax-checkpoint";
 const VERSION: &str = "2";
+/// Longest header that safetensors allows, with its length.
+const MOST_HEADER: u64 = 100_000_008;
 
 /// The state of a run.
 #[derive(Clone, Debug, PartialEq)]
@@ -67,7 +70,7 @@ impl Checkpoint {
     /// The shapes must be those of `network`, and the moments and the average those of `plan`. The caller compares the job
     /// before, with [`Checkpoint::read_identity`].
     pub(crate) fn read(path: &Path, network: &Network, plan: &FitPlan) -> Result<Self, FolderError> {
-        let bytes = read_bytes(path)?;
+        let bytes = read_bytes(path, network, plan)?;
         let file = File::parse(path, &bytes)?;
         let weights = |group: &str| -> Result<Weights, FolderError> {
             let tensors = network.parameters().iter().map(|parameter| {
@@ -103,14 +106,33 @@ impl Checkpoint {
         })
     }
 
-    /// Reads the identity of the job alone.
-    pub(crate) fn read_identity(path: &Path) -> Result<Identity, FolderError> {
-        File::parse(path, &read_bytes(path)?)?.metadata("identity")
+    /// Reads the identity of the job alone. A file that is too long for `network` and `plan` is refused.
+    pub(crate) fn read_identity(path: &Path, network: &Network, plan: &FitPlan) -> Result<Identity, FolderError> {
+        File::parse(path, &read_bytes(path, network, plan)?)?.metadata("identity")
+    }
+
+    /// Checks that the training of `model` can be in this state.
+    ///
+    /// # Errors
+    /// The first number that cannot be, as a sentence.
+    pub(crate) fn check(&self, model: &Model<'_>) -> Result<(), String> {
+        self.progress.check(model.plan, model.train.len())?;
+        let n_steps = (self.progress.epochs * model.steps_per_epoch() + self.progress.steps) as u64;
+        match self.state.updates {
+            updates if updates == n_steps => Ok(()),
+            updates => Err(format!("{updates} updates cannot be after {n_steps} steps")),
+        }
     }
 }
 
-fn read_bytes(path: &Path) -> Result<Vec<u8>, FolderError> {
-    std::fs::read(path).map_err(|source| FolderError::Io { action: "read", path: path.to_owned(), source })
+/// The bytes of a file that is no longer than a checkpoint can be: weights, moments, best weights and average.
+fn read_bytes(path: &Path, network: &Network, plan: &FitPlan) -> Result<Vec<u8>, FolderError> {
+    let n_values = network.n_parameters() * (plan.training.optimizer.moment_names().len() + 3);
+    whole_file::read(path, 4 * n_values as u64 + MOST_HEADER).map_err(|source| FolderError::Io {
+        action: "read",
+        path: path.to_owned(),
+        source,
+    })
 }
 
 /// A parsed checkpoint file.
@@ -243,7 +265,7 @@ mod tests {
             let read = Checkpoint::read(&path, &network(), &plan()).unwrap();
             assert_eq!(read, written);
             assert_eq!(bits(&read.state.weights), bits(&written.state.weights));
-            assert_eq!(Checkpoint::read_identity(&path).unwrap(), written.identity);
+            assert_eq!(Checkpoint::read_identity(&path, &network(), &plan()).unwrap(), written.identity);
         }
     }
 

@@ -62,7 +62,13 @@ pub enum FolderError {
         path: PathBuf,
     },
     /// The folder has no checkpoint to resume from.
-    #[error("{} has no checkpoint: nothing was trained there yet; start a new run in another folder", path.display())]
+    #[error(
+        "{} has no checkpoint: nothing was trained there yet; begin the run again, with the same command or with \
+         triax train --config {} --out {}",
+        path.display(),
+        path.join("config.json").display(),
+        path.display()
+    )]
     NoCheckpoint {
         /// The folder.
         path: PathBuf,

@@ -1,7 +1,7 @@
 //! The lines of `history.jsonl` and `steps.jsonl`.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Seek, SeekFrom, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -56,7 +56,8 @@ impl JsonLines {
     /// Opens or creates the file and cuts it to its first `bytes` bytes.
     pub(crate) fn open(path: &Path, bytes: u64) -> Result<Self, FolderError> {
         let failed = |source| FolderError::Io { action: "open", path: path.to_owned(), source };
-        let mut file = OpenOptions::new().create(true).truncate(false).write(true).open(path).map_err(failed)?;
+        let mut file =
+            OpenOptions::new().create(true).truncate(false).read(true).write(true).open(path).map_err(failed)?;
         let found = file.metadata().map_err(failed)?.len();
         if found < bytes {
             return Err(FolderError::Damaged {
@@ -68,6 +69,13 @@ impl JsonLines {
             });
         }
         if found > bytes {
+            // A length that a checkpoint has not written would tear a line.
+            if bytes > 0 && !ends_a_line(&mut file, bytes).map_err(failed)? {
+                return Err(FolderError::Damaged {
+                    path: path.to_owned(),
+                    reason: format!("no line ends at byte {bytes}, where the checkpoint says so; start a new run"),
+                });
+            }
             file.set_len(bytes).map_err(failed)?;
         }
         file.seek(SeekFrom::Start(bytes)).map_err(failed)?;
@@ -101,6 +109,14 @@ impl JsonLines {
     }
 }
 
+/// Whether a line ends after the first `bytes` bytes of `file`, which are not 0.
+fn ends_a_line(file: &mut File, bytes: u64) -> io::Result<bool> {
+    let mut last = [0];
+    file.seek(SeekFrom::Start(bytes - 1))?;
+    file.read_exact(&mut last)?;
+    Ok(last == *b"\n")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -125,6 +141,16 @@ mod tests {
         let steps: Vec<StepRecord> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(steps, [step(1), step(2), step(30)]);
         assert_eq!(lines.bytes(), text.len() as u64);
+    }
+
+    #[test]
+    fn a_length_that_would_tear_a_line_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("history.jsonl");
+        std::fs::write(&path, "{}\n{}\n").unwrap();
+        let error = JsonLines::open(&path, 2).unwrap_err().to_string();
+        assert!(error.contains("history.jsonl") && error.contains("byte 2"), "{error}");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "{}\n{}\n");
     }
 
     #[test]

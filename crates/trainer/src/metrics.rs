@@ -12,8 +12,11 @@ pub struct Metrics {
     pub loss: f64,
     /// Fraction of the windows whose largest score (the first of equals) is their label's.
     pub accuracy: f64,
-    /// Mean F1 of all classes, those without windows included.
+    /// Mean F1 of the classes that have windows: [`Confusion::macro_f1`].
     pub macro_f1: f64,
+    /// Names of the classes without windows, which `macro_f1` leaves out.
+    #[serde(default)]
+    pub lacking: Vec<String>,
     /// One entry per class, in the order of the classes.
     pub per_class: Vec<ClassMetrics>,
     /// `confusion[label][prediction]` windows.
@@ -73,6 +76,7 @@ impl Metrics {
             loss: evaluation.loss,
             accuracy: confusion.accuracy(),
             macro_f1: confusion.macro_f1(),
+            lacking: confusion.lacking().map(|class| classes[class].clone()).collect(),
             per_class: ClassMetrics::from_confusion(confusion, classes),
             confusion: confusion.clone(),
         }
@@ -160,6 +164,8 @@ mod tests {
             let metrics = Metrics::from_scores(&scores, &case.labels, Loss::Hinge, &classes(5)).unwrap();
             near(metrics.accuracy, case.accuracy);
             near(metrics.macro_f1, case.macro_f1);
+            let lacking = (0..5).filter(|&class| case.support[class] == 0).map(|class| format!("class {class}"));
+            assert_eq!(metrics.lacking, lacking.collect::<Vec<_>>());
             assert_eq!(Vec::from(metrics.confusion), case.confusion);
             for (class, ours) in metrics.per_class.iter().enumerate() {
                 near(ours.precision, case.precision[class]);

@@ -73,6 +73,15 @@ impl EpochSums {
         None
     }
 
+    /// Checks that these are sums over `n_windows` windows.
+    fn check(&self, n_windows: u64) -> Result<(), String> {
+        let Self { loss, correct, windows } = *self;
+        if windows != n_windows || correct > windows {
+            return Err(format!("{correct} of {windows} windows right cannot be the count over {n_windows} windows"));
+        }
+        if loss.is_finite() { Ok(()) } else { Err(format!("the sum of its losses is {loss}")) }
+    }
+
     fn add_batch(&mut self, step: &StepResult, n_windows: usize) {
         self.loss += f64::from(step.loss) * n_windows as f64;
         self.correct += u64::from(step.correct);
@@ -114,6 +123,34 @@ impl Progress {
         }
     }
 
+    /// Checks that a training by `plan` on `n_train` windows can have come this far.
+    ///
+    /// # Errors
+    /// The first number that cannot be, as a sentence.
+    pub(crate) fn check(&self, plan: &FitPlan, n_train: usize) -> Result<(), String> {
+        let Self { epochs, steps, seconds, .. } = *self;
+        let steps_per_epoch = plan.training.n_steps(n_train);
+        if epochs > plan.epochs || steps > steps_per_epoch || (epochs == plan.epochs && steps > 0) {
+            let n_epochs = plan.epochs;
+            return Err(format!(
+                "{epochs} epochs and {steps} steps cannot be the progress of {n_epochs} epochs of {steps_per_epoch} steps"
+            ));
+        }
+        if !(seconds.is_finite() && seconds >= 0.0) {
+            return Err(format!("{seconds} seconds cannot have passed"));
+        }
+        let n_train = n_train as u64;
+        self.sums.check((steps as u64).saturating_mul(plan.training.batch_size as u64).min(n_train))?;
+        self.last.check(if epochs > 0 { n_train } else { 0 })?;
+        if let Some(best) = &self.best {
+            best.sums.check(n_train)?;
+            if !best.loss.is_finite() {
+                return Err(format!("the loss of the best epoch is {}", best.loss));
+            }
+        }
+        self.schedule.check(plan, epochs)
+    }
+
     /// Whether no epoch is left to train: the last one is done, or early stopping has ended the run.
     pub(crate) fn finished(&self, plan: &FitPlan) -> bool {
         self.epochs >= plan.epochs || self.out_of_patience(plan)
@@ -145,7 +182,7 @@ impl Progress {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use serde::Deserialize;
     use triax_engine::{Augmentation, Optimizer, TrainingPlan};
     use triax_losses::Loss;
@@ -187,7 +224,7 @@ mod tests {
         golden(concat!(env!("CARGO_MANIFEST_DIR"), "/golden/callbacks.json"))
     }
 
-    fn plan(epochs: usize, early_stopping: Option<usize>) -> FitPlan {
+    pub(crate) fn plan(epochs: usize, early_stopping: Option<usize>) -> FitPlan {
         FitPlan {
             training: TrainingPlan {
                 loss: Loss::Hinge,
@@ -245,6 +282,40 @@ mod tests {
         assert!((sums.accuracy() - epoch.accuracy).abs() < 1e-7, "{}", sums.accuracy());
         let unweighted = epoch.batches.iter().map(|batch| f64::from(batch.loss)).sum::<f64>() / 3.0;
         assert!((unweighted - epoch.loss).abs() > 0.1, "the golden epoch would not tell the two means apart");
+    }
+
+    #[test]
+    fn progress_that_cannot_be_is_refused() {
+        let (plan, n_train) = (plan(5, None), 10);
+        let step = StepResult { loss: 0.5, correct: 2, gradient_norm: 0.0 };
+        let mut sound = Progress::new(&plan);
+        assert_eq!(sound.check(&plan, n_train), Ok(()));
+        sound.sums.add(&[step; 3], 0, 4, n_train);
+        sound.end_epoch(&plan, 0.5);
+        sound.sums.add(&[step], 0, 4, n_train);
+        sound.steps = 1;
+        assert_eq!(sound.check(&plan, n_train), Ok(()));
+        type Change = fn(&mut Progress);
+        let changes: [(&str, Change); 12] = [
+            ("epochs", |it| it.epochs = usize::MAX),
+            ("epochs", |it| it.epochs = 6),
+            ("steps", |it| it.steps = 4),
+            ("steps", |it| it.epochs = 5),
+            ("windows", |it| it.steps = 2),
+            ("seconds", |it| it.seconds = -1.0),
+            ("seconds", |it| it.seconds = f64::INFINITY),
+            ("windows", |it| it.sums.windows = u64::MAX),
+            ("right", |it| it.last.correct = 11),
+            ("losses", |it| it.last.loss = f64::NAN),
+            ("windows", |it| it.best.as_mut().unwrap().sums.windows = 0),
+            ("best epoch", |it| it.best.as_mut().unwrap().loss = f64::NAN),
+        ];
+        for (named, change) in changes {
+            let mut progress = sound.clone();
+            change(&mut progress);
+            let refusal = progress.check(&plan, n_train).unwrap_err();
+            assert!(refusal.contains(named), "{named}: {refusal}");
+        }
     }
 
     #[test]

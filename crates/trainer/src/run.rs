@@ -79,10 +79,13 @@ pub fn resume_run(
         return Err(FolderError::NoCheckpoint { path: folder.path().to_owned() }.into());
     }
     let identity = Identity::new(job, model);
-    if let Some(difference) = Checkpoint::read_identity(&path)?.difference(&identity) {
+    let (network, plan) = (model.network, model.plan);
+    if let Some(difference) = Checkpoint::read_identity(&path, network, plan)?.difference(&identity) {
         return Err(FitError::OtherJob { path, difference });
     }
-    let Checkpoint { progress, state, best, average, .. } = Checkpoint::read(&path, model.network, model.plan)?;
+    let checkpoint = Checkpoint::read(&path, network, plan)?;
+    checkpoint.check(model).map_err(|reason| FolderError::Damaged { path, reason })?;
+    let Checkpoint { progress, state, best, average, .. } = checkpoint;
     let mut training = Training::open(job, 0..1, 0)?;
     training.session.restore(&[state])?;
     training.files = Some(RunFiles::open(job, folder, metadata, identity, &progress, best)?);

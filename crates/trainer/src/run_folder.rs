@@ -1,8 +1,13 @@
 //! The folder of a run: the paths of its files, and its lock.
+//!
+//! The lock is taken before anything is looked at or written, and lasts until the training ends. So of two processes that begin
+//! in one new folder, one begins, and the other is refused.
 
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -18,10 +23,15 @@ use crate::progress::EpochSums;
 /// 100 ms, and little every few seconds.
 const SAVE_EVERY: Duration = Duration::from_secs(5);
 
+/// The file that is locked.
+const LOCK: &str = ".lock";
+
 /// A run folder.
 #[derive(Clone, Debug)]
 pub struct RunFolder {
     path: PathBuf,
+    /// The lock of the process that has created the folder, until its training takes it over.
+    lock: Arc<Mutex<Option<File>>>,
     pub(crate) save_every: Duration,
 }
 
@@ -61,19 +71,40 @@ impl Figures {
 }
 
 impl RunFolder {
-    /// Creates a folder for a new run, parents included, and writes `config` to its `config.json`.
+    /// Creates a folder for a new run, parents included, locks it, and writes `config` to its `config.json`. A folder that a
+    /// run has left before its first checkpoint holds nothing that could be lost, and is as good as an empty one.
     ///
     /// # Errors
-    /// A folder that holds anything already; a place that cannot be written.
+    /// A folder that holds anything else; another process that trains there; a place that cannot be written.
     pub fn create(path: &Path, config: &Value) -> Result<Self, FolderError> {
         let failed = |source| FolderError::Io { action: "create", path: path.to_owned(), source };
+        // Nothing is put into a folder of something else, not even a lock.
+        let names = || -> io::Result<Vec<OsString>> {
+            fs::read_dir(path)?.map(|entry| entry.map(|entry| entry.file_name())).collect()
+        };
         fs::create_dir_all(path).map_err(failed)?;
-        if fs::read_dir(path).map_err(failed)?.next().is_some() {
+        let before = names().map_err(failed)?;
+        if !before.is_empty() && !before.iter().any(|name| name == LOCK) {
             return Err(FolderError::NotEmpty { path: path.to_owned() });
         }
-        let folder = Self { path: path.to_owned(), save_every: SAVE_EVERY };
+        let mut folder = Self { path: path.to_owned(), lock: Arc::default(), save_every: SAVE_EVERY };
+        folder.lock = Arc::new(Mutex::new(Some(folder.lock()?)));
+        // Only now does nobody else write there.
+        if !names().map_err(failed)?.iter().all(|name| folder.is_of_a_beginning(name)) {
+            return Err(FolderError::NotEmpty { path: path.to_owned() });
+        }
         write_json(&folder.config_path(), config)?;
         Ok(folder)
+    }
+
+    /// Whether the file `name` may be there before a run has its first checkpoint.
+    fn is_of_a_beginning(&self, name: &OsStr) -> bool {
+        let path = self.path.join(name);
+        let is_empty = || fs::metadata(&path).is_ok_and(|file| file.len() == 0);
+        name == LOCK
+            || whole_file::is_partial(name)
+            || path == self.config_path()
+            || ((path == self.history_path() || path == self.steps_path()) && is_empty())
     }
 
     /// Opens the folder of a run that was started before.
@@ -81,7 +112,7 @@ impl RunFolder {
     /// # Errors
     /// A folder without `config.json`.
     pub fn open(path: &Path) -> Result<Self, FolderError> {
-        let folder = Self { path: path.to_owned(), save_every: SAVE_EVERY };
+        let folder = Self { path: path.to_owned(), lock: Arc::default(), save_every: SAVE_EVERY };
         match fs::metadata(folder.config_path()) {
             Ok(_) => Ok(folder),
             Err(source) => Err(FolderError::Io { action: "find a run at", path: folder.config_path(), source }),
@@ -123,18 +154,14 @@ impl RunFolder {
     /// writing it, or was killed while it did.
     pub fn history(&self) -> Result<Vec<EpochRecord>, FolderError> {
         let path = self.history_path();
-        let text = fs::read_to_string(&path).map_err(|source| FolderError::Io {
-            action: "read",
-            path: path.clone(),
-            source,
-        })?;
-        let whole = &text[..text.rfind('\n').map_or(0, |end| end + 1)];
-        let parse = |(i, line): (usize, &str)| {
+        let text = read(&path)?;
+        let Some(end) = text.iter().rposition(|&byte| byte == b'\n') else { return Ok(Vec::new()) };
+        let parse = |(i, line): (usize, &[u8])| {
             let reason = |problem| format!("line {}: {problem}", i + 1);
-            serde_json::from_str(line)
+            serde_json::from_slice(line)
                 .map_err(|problem| FolderError::Damaged { path: path.clone(), reason: reason(problem) })
         };
-        whole.lines().enumerate().map(parse).collect()
+        text[..end].split(|&byte| byte == b'\n').enumerate().map(parse).collect()
     }
 
     /// `config.json`: every setting of the run.
@@ -172,18 +199,23 @@ impl RunFolder {
         self.path.join("checkpoint.safetensors")
     }
 
-    /// Locks this folder against other processes, as long as the returned file is open. A file system without locks is no
-    /// error.
+    /// Locks this folder against other processes, as long as the returned file is open, and removes what a process that was
+    /// killed has not finished. A file system without locks is no error.
     pub(crate) fn lock(&self) -> Result<File, FolderError> {
-        let path = self.path.join(".lock");
+        if let Some(lock) = self.lock.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            return Ok(lock);
+        }
+        let path = self.path.join(LOCK);
         let failed = |source: io::Error| FolderError::Io { action: "lock", path: path.clone(), source };
         let file = File::create(&path).map_err(failed)?;
         match file.try_lock() {
-            Ok(()) => Ok(file),
-            Err(TryLockError::WouldBlock) => Err(FolderError::InUse { path: self.path.clone() }),
-            Err(TryLockError::Error(source)) if source.kind() == io::ErrorKind::Unsupported => Ok(file),
-            Err(TryLockError::Error(source)) => Err(failed(source)),
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(FolderError::InUse { path: self.path.clone() }),
+            Err(TryLockError::Error(source)) if source.kind() == io::ErrorKind::Unsupported => {}
+            Err(TryLockError::Error(source)) => return Err(failed(source)),
         }
+        whole_file::clear_partial(&self.path);
+        Ok(file)
     }
 
     pub(crate) fn write_best(&self, file: &WeightFile) -> Result<(), FolderError> {
@@ -207,8 +239,13 @@ fn write_json(path: &Path, value: &impl Serialize) -> Result<(), FolderError> {
     })
 }
 
+/// Reads a file of figures or settings.
+fn read(path: &Path) -> Result<Vec<u8>, FolderError> {
+    let failed = |source| FolderError::Io { action: "read", path: path.to_owned(), source };
+    whole_file::read(path, whole_file::MOST_FIGURES).map_err(failed)
+}
+
 fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, FolderError> {
-    let text = fs::read(path).map_err(|source| FolderError::Io { action: "read", path: path.to_owned(), source })?;
-    serde_json::from_slice(&text)
+    serde_json::from_slice(&read(path)?)
         .map_err(|problem| FolderError::Damaged { path: path.to_owned(), reason: problem.to_string() })
 }

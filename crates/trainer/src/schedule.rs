@@ -6,6 +6,7 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 use crate::exact;
+use crate::fit_plan::FitPlan;
 
 /// How the learning rate changes over a run.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -69,6 +70,21 @@ pub(crate) struct ScheduleState {
 impl ScheduleState {
     pub(crate) fn new(learning_rate: f32) -> Self {
         Self { learning_rate, lowest: f64::INFINITY, waited: 0, cooling: 0 }
+    }
+
+    /// Checks that this can be the state after `epochs` epochs of a training by `plan`.
+    pub(crate) fn check(&self, plan: &FitPlan, epochs: usize) -> Result<(), String> {
+        let Self { learning_rate, lowest, waited, .. } = *self;
+        if !(0.0..=plan.learning_rate).contains(&learning_rate) {
+            return Err(format!("the learning rate is {learning_rate} after a start with {}", plan.learning_rate));
+        }
+        if lowest.is_nan() {
+            return Err("the lowest loss is NaN".to_owned());
+        }
+        match waited <= epochs {
+            true => Ok(()),
+            false => Err(format!("{waited} epochs without a better loss cannot be among {epochs}")),
+        }
     }
 
     /// Learning rate of `step`, counted from 0 at the start of a run of `n_steps`.
@@ -141,6 +157,23 @@ mod tests {
             );
         }
         assert_eq!(state.rate(&Schedule::Cosine, 0, 1), 1e-3);
+    }
+
+    #[test]
+    fn a_state_that_cannot_be_is_refused() {
+        let sound = ScheduleState { learning_rate: 0.1, lowest: 0.5, waited: 2, cooling: 0 };
+        let plan = FitPlan { learning_rate: 0.1, ..crate::progress::tests::plan(5, None) };
+        assert_eq!(sound.check(&plan, 2), Ok(()));
+        assert_eq!(ScheduleState::new(0.1).check(&plan, 0), Ok(()));
+        for state in [
+            ScheduleState { learning_rate: 0.2, ..sound },
+            ScheduleState { learning_rate: f32::NAN, ..sound },
+            ScheduleState { learning_rate: -0.1, ..sound },
+            ScheduleState { lowest: f64::NAN, ..sound },
+            ScheduleState { waited: usize::MAX, ..sound },
+        ] {
+            assert!(state.check(&plan, 2).is_err(), "{state:?}");
+        }
     }
 
     #[test]

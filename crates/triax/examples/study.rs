@@ -27,7 +27,8 @@ fn main() -> Result<(), Error> {
     println!("{} trainings", summary.n_trainings);
     for one in &summary.competitors {
         let f1 = one.macro_f1;
-        println!("{:24} macro-F1 {:.3} [{:.3}, {:.3}]", one.name, f1.mean, f1.low, f1.high);
+        let [low, high] = f1.ends();
+        println!("{:24} macro-F1 {:.3} [{low:.3}, {high:.3}] over {} subjects", one.name, f1.mean, f1.n);
     }
     for one in summary.comparisons.iter().take(1) {
         println!("{}", one.words);

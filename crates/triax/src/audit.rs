@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use serde_json::json;
-use triax_data::{Audit, Corpus, Folds};
+use triax_data::{Audit, Corpus, Folds, Verdict};
 use triax_engine::CpuEngine;
 use triax_model::WeightFile;
 use triax_study::{Gap, Study, StudyFolder};
@@ -11,7 +11,7 @@ use triax_study::{Gap, Study, StudyFolder};
 use crate::recordings::{Recordings, TrainingData};
 use crate::run::Run;
 use crate::settings::Settings;
-use crate::{Error, study};
+use crate::{Error, Notice, study};
 
 /// An audit and its subject.
 pub struct SplitAudit {
@@ -113,6 +113,8 @@ impl SplitAudit {
 
     /// The audit as JSON.
     pub fn to_json(&self) -> serde_json::Value {
+        // Unknown subjects have no number.
+        let n_subjects = Some(self.corpus.subjects().len()).filter(|&n| n > 0);
         json!({
             "data": self.corpus.name,
             "synthetic": self.corpus.synthetic,
@@ -120,10 +122,24 @@ impl SplitAudit {
             "audited": self.audited,
             "window": self.window,
             "n_windows": self.n_windows,
-            "n_subjects": self.corpus.subjects().len(),
+            "n_subjects": n_subjects,
             "n_folds": self.n_folds,
             "leaks": self.audit.leaks(),
+            "not_excluded": self.audit.is_open(),
             "findings": self.audit.findings,
         })
     }
+}
+
+/// What a training says of an audit before its first epoch: each leak, and what could not be excluded.
+pub(crate) fn notices(audit: &Audit) -> Vec<Notice> {
+    let told = audit.findings.iter().filter_map(|finding| match finding.verdict {
+        Verdict::Leak => Some(Notice::Warning(finding.words.clone())),
+        Verdict::NotExcluded => Some(Notice::Note(finding.words.clone())),
+        Verdict::Note | Verdict::Sound => None,
+    });
+    let so = audit.leaks().then(|| {
+        Notice::Warning("the validation figures will be too good: docs/audit.md says why, and what to do.".to_owned())
+    });
+    told.chain(so).collect()
 }

@@ -6,8 +6,8 @@ use triax_data::{Corpus, Fold, SplitPlan, Windows};
 use triax_trainer::Metrics;
 
 use crate::predictor::{PredictorOrigin, StudyOrigin};
-use crate::recordings::{read_corpus, split_plan};
-use crate::settings::{DataSource, FormatChoice, Settings, SplitSettings, declare::named};
+use crate::recordings::split_plan;
+use crate::settings::{DataSettings, DataSource, Entries, FormatChoice, Length, SplitSettings, declare::named};
 use crate::text::{grouped, listed};
 use crate::{Error, Notice, Predictor, study};
 
@@ -36,8 +36,10 @@ pub struct EvaluateOptions {
     pub part: Option<Part>,
     /// How to split the data. By default, as in the run if the data is the same.
     pub split: Option<SplitSettings>,
-    /// Samples from one window to the next. By default, as in training.
-    pub step: Option<usize>,
+    /// From one window to the next. By default, as in training.
+    pub step: Option<Length>,
+    /// Settings that say what tables mean, instead of those of the run: of [`DataSettings::OF_TABLES`].
+    pub tables: Entries,
     /// Seed of the split and of the synthetic set. By default, that of the run, or 0.
     pub seed: Option<u64>,
 }
@@ -120,35 +122,21 @@ pub fn evaluate(predictor: &Predictor, options: &EvaluateOptions) -> Result<Eval
 
 /// The windows that `options` select.
 fn choose(options: &EvaluateOptions, predictor: &Predictor) -> Result<Chosen, Error> {
-    let mut settings = match &predictor.origin {
-        PredictorOrigin::Run(run) => run.settings.clone(),
-        PredictorOrigin::Study(study) => study.description.first_settings()?,
-        PredictorOrigin::File if options.data.is_some() => Settings::default(),
-        PredictorOrigin::File => {
-            return Err(Error::Usage("a weight file does not know its data: name it with --data".to_owned()));
-        }
-    };
-    if let Some(data) = &options.data {
-        settings.data.data = data.clone();
-        settings.data.format = FormatChoice(None);
+    if let Some(name) = options.tables.keys().find(|name| !DataSettings::OF_TABLES.contains(&name.as_str())) {
+        return Err(Error::Usage(format!("`{name}` does not say what a table means")));
     }
+    let mut settings = predictor.settings_for(options.data.as_ref(), &options.tables)?;
     settings.data.format = options.format.unwrap_or(settings.data.format);
-    settings.data.step = options.step.or(predictor.step).unwrap_or(settings.data.step);
     settings.training.seed = options.seed.unwrap_or(settings.training.seed);
 
-    let corpus = read_corpus(&settings.data.data, settings.data.format, settings.training.seed)?;
-    let mut notices = predictor.check(&corpus)?;
-    let is_data_of = |fingerprint: &str| match settings.data.activities.as_slice() {
-        [] => corpus.fingerprint == fingerprint,
-        activities => {
-            corpus.clone().select_activities(activities).is_ok_and(|chosen| chosen.fingerprint == fingerprint)
-        }
-    };
+    let mut corpus = predictor.read(&settings.data.data, settings.data.read_options(), settings.training.seed)?;
+    let mut notices = std::mem::take(&mut corpus.notices);
+    let is_own = predictor.is_own(&corpus)?;
     let own = match &predictor.origin {
-        PredictorOrigin::Study(study) if is_data_of(&study.summary.fingerprint) => {
+        PredictorOrigin::Study(study) if is_own => {
             return fold_by_fold(options, study, corpus, notices);
         }
-        PredictorOrigin::Run(run) => Some(run).filter(|run| is_data_of(&run.record.data.fingerprint)),
+        PredictorOrigin::Run(run) => Some(run).filter(|_| is_own),
         PredictorOrigin::Study(_) | PredictorOrigin::File => None,
     };
     let (corpus, left_out) = with_classes(corpus, predictor.classes())?;
@@ -162,7 +150,13 @@ fn choose(options: &EvaluateOptions, predictor: &Predictor) -> Result<Chosen, Er
         )));
     }
 
-    let (window, step, seed) = (predictor.spec().window, settings.data.step, settings.training.seed);
+    let (window, seed) = (predictor.spec().window, settings.training.seed);
+    let as_trained = predictor.step.map_or(settings.data.step, Length::Samples);
+    let (step, rounded) = match corpus.window {
+        Some(window) => (window, None),
+        None => options.step.unwrap_or(as_trained).samples("step", corpus.rate_hz.or(predictor.rate_hz), window)?,
+    };
+    notices.extend(rounded);
     let part = options.part.unwrap_or(if own.is_some() || options.split.is_some() { Part::Valid } else { Part::All });
     if part == Part::All {
         let windows = triax_data::cut(&corpus, window, step)?;
@@ -195,7 +189,8 @@ fn choose(options: &EvaluateOptions, predictor: &Predictor) -> Result<Chosen, Er
         SplitPlan::Predefined => "as the data comes".to_owned(),
     };
     let is_own_split = own.is_some_and(|run| {
-        run.record.split.plan == plan && run.settings.training.seed == seed && run.settings.data.step == step
+        let trained_step = corpus.window.or(predictor.step).map_or(run.settings.data.step, Length::Samples);
+        run.record.split.plan == plan && run.settings.training.seed == seed && trained_step == Length::Samples(step)
     });
     let judged = match (part, is_own_split) {
         (Part::Train, true) => format!("the run's training part ({how})"),
@@ -239,7 +234,7 @@ fn fold_by_fold(
     } else {
         "which have not trained on it"
     };
-    notices.extend(study::folds_notice(study.protocol));
+    notices.extend(study::claims(&study));
     let judged = format!("the study's own data, each window by the networks of its fold as one, {unseen}");
     Ok(Chosen { parts, judged, corpus: study.corpus, notices })
 }

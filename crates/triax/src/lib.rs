@@ -12,7 +12,7 @@
 //! let windows = recordings.corpus.recordings[0].values.clone();
 //! let mut settings = Settings::default(); // those of the reference network
 //! settings.training.epochs = 1;
-//! settings.data.step = 120;
+//! settings.data.step = 120.into();
 //!
 //! if let Outcome::Finished { summary, .. } = train(recordings, settings, &run, &mut ())? {
 //!     let unseen = summary.last.validation.expect("subjects are held out");
@@ -58,7 +58,7 @@ pub use audit::SplitAudit;
 pub use error::Error;
 pub use evaluate::{EvaluateOptions, Evaluation, Part, evaluate};
 pub use predictor::{Member, Prediction, Predictor, PredictorOptions, PredictorOrigin, StudyOrigin, WhichWeights};
-pub use recordings::{Recordings, TrainingData, read_corpus};
+pub use recordings::{Recordings, TrainingData, read_corpus, read_data};
 pub use run::{DataRecord, Outcome, Record, Run, SplitRecord, Training, is_run, train};
 pub use settings::Settings;
 pub use stream::{Sample, StreamPrediction, StreamPredictor};

@@ -1,10 +1,12 @@
 //! Predictors: the network of a run folder or of a weight file, or the networks of a study as an ensemble.
 
+mod reading;
+
 use std::borrow::Cow;
 use std::cell::{OnceCell, RefCell};
 use std::path::{Path, PathBuf};
 
-use triax_data::{Corpus, PerWindow};
+use triax_data::PerWindow;
 use triax_engine::device::{DeviceChoice, DeviceInfo};
 use triax_engine::{Engine, Scorer};
 use triax_losses::{Loss, predicted_class};
@@ -12,7 +14,7 @@ use triax_model::{Layer, Network, NetworkSpec, WeightFile};
 use triax_study::{EnsembleScores, Kind, Summary, kept_networks};
 
 use crate::engines::{OpenEngine, open_choice};
-use crate::recordings::PER_WINDOW;
+use crate::recordings::{PER_WINDOW, RATE};
 use crate::run::Run;
 use crate::settings::{EngineName, declare::named};
 use crate::study::{Description, is_study};
@@ -65,6 +67,8 @@ pub struct Predictor {
     pub class_names: Vec<String>,
     /// Samples from one window to the next in training, if the weight files have it.
     pub step: Option<usize>,
+    /// Samples a second in training, if the weight files have it.
+    pub rate_hz: Option<f64>,
     /// Where the networks were read from.
     pub origin: PredictorOrigin,
     /// Notices for the user about the device.
@@ -202,6 +206,7 @@ impl Predictor {
             channels: list("channels", first.spec.channels),
             class_names: list("class_names", first.spec.classes).unwrap_or_else(|| first.classes.clone()),
             step: first.extra.get("step").and_then(|step| step.parse().ok()).filter(|step| *step > 0),
+            rate_hz: first.extra.get(RATE).and_then(|rate| rate.parse().ok()).filter(|rate| *rate > 0.0),
             scoring: Scoring::new(open, members.len()),
             for_many,
             members,
@@ -343,67 +348,6 @@ impl Predictor {
         let unknown = || Error::Input("the weight file does not say with which loss it was trained".to_owned());
         self.extra("loss").ok_or_else(unknown)?.parse::<Loss>().map_err(|problem| Error::Input(problem.to_string()))
     }
-
-    /// Index in `channels` of each of the network's channels. They are matched by name if all names are there;
-    /// otherwise they are taken in order, with a notice. Messages call the source of `channels` `name`.
-    ///
-    /// # Errors
-    /// A different number of channels.
-    pub(crate) fn columns(&self, name: &str, channels: &[String]) -> Result<(Vec<usize>, Option<Notice>), Error> {
-        let by_name = self.channels.as_ref().and_then(|names| {
-            names.iter().map(|name| channels.iter().position(|channel| channel == name)).collect::<Option<Vec<_>>>()
-        });
-        match by_name {
-            Some(columns) => Ok((columns, None)),
-            None => Ok(((0..channels.len()).collect(), self.check_channels(name, channels)?)),
-        }
-    }
-
-    /// Rejects channels that the network cannot read. Returns a notice if their names differ from those in training.
-    fn check_channels(&self, name: &str, channels: &[String]) -> Result<Option<Notice>, Error> {
-        let n_channels = self.spec().channels;
-        if channels.len() != n_channels {
-            let expected = self.channels.as_ref().map_or_else(String::new, |names| format!(" ({})", names.join(", ")));
-            return Err(Error::Input(format!(
-                "{name} has {} channels ({}), and the network was trained on {n_channels}{expected}",
-                channels.len(),
-                channels.join(", "),
-            )));
-        }
-        let names = self.channels.as_ref().filter(|names| names.as_slice() != channels);
-        Ok(names.map(|names| {
-            Notice::Warning(format!(
-                "the channels of {name} are called {}, those the network was trained on {}; they are taken in this order.",
-                channels.join(", "),
-                names.join(", "),
-            ))
-        }))
-    }
-
-    /// Checks that the network can read the recordings. Returns notices where they differ from those it was trained on.
-    ///
-    /// # Errors
-    /// A different number of channels; windows of another length.
-    pub fn check(&self, corpus: &Corpus) -> Result<Vec<Notice>, Error> {
-        let (name, spec) = (&corpus.name, self.spec());
-        let mut notices: Vec<Notice> = self.check_channels(name, &corpus.channels)?.into_iter().collect();
-        if let Some(window) = corpus.window.filter(|&window| window != spec.window) {
-            return Err(Error::Input(format!(
-                "{name} comes in windows of {window} samples, and the network reads windows of {}",
-                spec.window
-            )));
-        }
-        let trained_at: Option<f64> = self.extra("rate_hz").and_then(|rate| rate.parse().ok());
-        if let (Some(rate), Some(trained_at)) = (corpus.rate_hz, trained_at)
-            && (rate / trained_at - 1.0).abs() > 0.1
-        {
-            notices.push(Notice::Warning(format!(
-                "{name} has {rate:.1} samples a second, and the network was trained on {trained_at:.1}: resample the data, \
-                 or do not trust the figures."
-            )));
-        }
-        Ok(notices)
-    }
 }
 
 impl Member {
@@ -459,13 +403,18 @@ mod tests {
     use crate::{Sample, StreamPredictor};
 
     fn predictor(device: DeviceChoice) -> Predictor {
+        predictor_with(device, BTreeMap::new())
+    }
+
+    /// A predictor of a network of two channels with this metadata.
+    pub(super) fn predictor_with(device: DeviceChoice, extra: BTreeMap<String, String>) -> Predictor {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("network.safetensors");
         let spec = NetworkSpec { window: 16, channels: 2, classes: 2, ..NetworkSpec::default() };
         let spec = NetworkSpec { convs: spec.convs[..1].to_vec(), ..spec };
         let weights = Weights::glorot_uniform(&Network::new(spec.clone()).unwrap(), 0);
         let classes = ["a", "b"].map(str::to_owned).to_vec();
-        WeightFile { weights, spec, classes, scaler: None, extra: BTreeMap::new() }.write(&path).unwrap();
+        WeightFile { weights, spec, classes, scaler: None, extra }.write(&path).unwrap();
         Predictor::open_with(&path, &PredictorOptions { device, ..PredictorOptions::default() }).unwrap()
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use triax_data::{Audit, Corpus, HeldOut, Origin, ReadOptions, ScalerInUse, Split, SplitPlan};
+use triax_data::{Audit, Corpus, HeldOut, Notice, Origin, ReadOptions, ScalerInUse, Split, SplitPlan};
 use triax_engine::WindowSet;
 use triax_losses::{Loss, balanced_class_weights};
 use triax_model::{NetworkSpec, Scaler};
@@ -12,12 +12,15 @@ use triax_study::window_set;
 use triax_trainer::FitPlan;
 
 use crate::Error;
-use crate::settings::{
-    ClassWeights, DataSettings, DataSource, FormatChoice, Normalize, Settings, SplitKind, SplitSettings,
-};
+use crate::settings::{ClassWeights, DataSettings, DataSource, Length, Normalize, Settings, SplitKind, SplitSettings};
 
 /// Key in the metadata of a weight file: how each window is normalised before the scaler. Absent if it is not.
 pub(crate) const PER_WINDOW: &str = "per_window";
+/// Key in the metadata of a weight file: samples a second, where they are known.
+pub(crate) const RATE: &str = "rate_hz";
+/// Key in the metadata of a weight file: gravity in each group of three channels, as a JSON list. `null` where there is
+/// none.
+pub(crate) const GRAVITY: &str = "gravity";
 
 /// Recordings and their source.
 #[derive(Clone, Debug)]
@@ -56,25 +59,39 @@ impl Recordings {
     /// # Errors
     /// Data that cannot be read, with file, line and remedy; activities that do not exist.
     pub fn read(data: &DataSettings, seed: u64) -> Result<Self, Error> {
-        Self::select(read_corpus(&data.data, data.format, seed)?, data, seed)
+        Self::select(read_data(data, seed)?, data, seed)
     }
 
     /// Selects the activities that the settings name from all recordings of a source.
     ///
     /// # Errors
-    /// Activities that do not exist.
+    /// Activities that do not exist; a window in seconds where the rate is unknown.
     pub(crate) fn select(corpus: Corpus, data: &DataSettings, seed: u64) -> Result<Self, Error> {
-        let corpus = match data.activities.as_slice() {
+        let mut corpus = match data.activities.as_slice() {
             [] => corpus,
             activities => corpus.select_activities(activities)?,
         };
-        let window = data.window.or(corpus.window).unwrap_or(NetworkSpec::default().window);
+        let window = match data.window {
+            Some(length) => {
+                let (window, rounded) = length.samples("window", corpus.rate_hz, 0)?;
+                corpus.notices.extend(rounded);
+                window
+            }
+            None => corpus.window.unwrap_or(NetworkSpec::default().window),
+        };
         Ok(Self { corpus, window, source: data.clone(), seed })
     }
 
-    /// Samples from one window to the next. If the source consists of windows, this is their length.
-    pub(crate) fn step(&self, data: &DataSettings) -> usize {
-        if self.corpus.window.is_some() { self.window } else { data.step }
+    /// Samples from one window to the next, as the settings say it. If the source consists of windows, this is their length.
+    /// A notice says if it was rounded.
+    ///
+    /// # Errors
+    /// A step in seconds where the rate is unknown.
+    pub(crate) fn step(&self, data: &DataSettings) -> Result<(usize, Option<Notice>), Error> {
+        match self.corpus.window {
+            Some(_) => Ok((self.window, None)),
+            None => data.step.samples("step", self.corpus.rate_hz, self.window),
+        }
     }
 
     /// Writes the source of these recordings into `settings`, so that a run can read them again.
@@ -82,14 +99,14 @@ impl Recordings {
     /// # Errors
     /// [`Error::Usage`] if the synthetic set was made with another seed than that in `settings`.
     pub(crate) fn describe_in(&self, settings: &mut Settings) -> Result<(), Error> {
-        let DataSettings { data, format, activities, .. } = self.source.clone();
-        if data == DataSource::Synthetic && self.seed != settings.training.seed {
+        if self.source.data == DataSource::Synthetic && self.seed != settings.training.seed {
             return Err(Error::Usage(format!(
                 "the synthetic set was made with the seed {}, and `seed` is {}: make it with the same",
                 self.seed, settings.training.seed
             )));
         }
-        settings.data = DataSettings { data, format, activities, window: Some(self.window), ..settings.data.clone() };
+        let DataSettings { step, normalize, .. } = settings.data;
+        settings.data = DataSettings { window: Some(self.window.into()), step, normalize, ..self.source.clone() };
         Ok(())
     }
 
@@ -105,13 +122,15 @@ impl Recordings {
     /// ```
     ///
     /// # Errors
-    /// A split without training or validation windows; windows that cannot be normalised.
+    /// A split without training or validation windows; windows that cannot be normalised; a step in seconds where the rate
+    /// is unknown.
     pub fn split(self, settings: &Settings) -> Result<TrainingData, Error> {
-        let step = self.step(&settings.data);
-        let Self { corpus, window, .. } = self;
+        let (step, rounded) = self.step(&settings.data)?;
+        let Self { mut corpus, window, .. } = self;
+        corpus.notices.extend(rounded);
         let (normalize, n_channels) = (settings.data.normalize, corpus.channels.len());
         let plan = split_plan(&settings.split, &corpus);
-        let windows = triax_data::cut(&corpus, window, settings.data.step)?;
+        let windows = triax_data::cut(&corpus, window, step)?;
         let split = triax_data::split(&corpus, &windows, window, &plan, settings.training.seed)?;
         let origins = windows.origins.clone();
         let windows = window_set(windows, normalize.per_window(), window, n_channels)
@@ -155,6 +174,11 @@ impl TrainingData {
         audit.with_scalers(*window, corpus.channels.len(), used.as_slice())
     }
 
+    /// Samples from one window to the next; `None` if the source came as windows, which does not say.
+    pub fn known_step(&self) -> Option<usize> {
+        self.corpus.window.is_none().then_some(self.step)
+    }
+
     /// Subject of each validation window.
     pub fn valid_subjects(&self) -> Vec<&str> {
         self.split.valid.iter().map(|&idx| self.corpus.subject_of(self.origins[idx as usize])).collect()
@@ -188,38 +212,64 @@ impl TrainingData {
     }
 }
 
-/// Metadata that a weight file needs for use on other recordings.
-pub(crate) fn weight_file_extra(
-    corpus: &Corpus,
-    normalize: Normalize,
-    loss: Loss,
-    step: usize,
-) -> BTreeMap<String, String> {
+/// Metadata of weight files that follows from the recordings and their windows: what is needed to use a network on others.
+/// Windows have `window` samples; `asked` is the setting of the step, and `used` the step in samples.
+pub(crate) fn data_extra(corpus: &Corpus, window: usize, (asked, used): (Length, usize)) -> BTreeMap<String, String> {
+    // Where the data comes in windows, the step that was asked for is still that of other recordings.
+    let step = if let Length::Samples(samples) = asked { samples } else { used };
     let list = |names: &[String]| serde_json::json!(names).to_string();
     let mut extra = BTreeMap::from([
-        ("loss".to_owned(), loss.to_string()),
         ("channels".to_owned(), list(&corpus.channels)),
         ("class_names".to_owned(), list(&corpus.class_names)),
         ("step".to_owned(), step.to_string()),
     ]);
-    extra.extend(corpus.rate_hz.map(|rate| ("rate_hz".to_owned(), rate.to_string())));
-    extra.extend(normalize.per_window().map(|step| (PER_WINDOW.to_owned(), step.to_string())));
+    if let Some(rate) = corpus.rate_hz {
+        extra.insert(RATE.to_owned(), rate.to_string());
+        extra.insert("window_s".to_owned(), (window as f64 / rate).to_string());
+    }
+    let gravity = corpus.gravity(window);
+    if gravity.iter().any(Option::is_some) {
+        extra.insert(GRAVITY.to_owned(), serde_json::json!(gravity).to_string());
+    }
     if corpus.synthetic {
         extra.insert("synthetic".to_owned(), "true".to_owned());
     }
     extra
 }
 
-/// Reads all recordings of a source. `seed` is the seed of the synthetic set.
+/// The metadata of a weight file: that of its data, `of_data`, and that of its training.
+pub(crate) fn weight_file_extra(
+    of_data: &BTreeMap<String, String>,
+    normalize: Normalize,
+    loss: Loss,
+) -> BTreeMap<String, String> {
+    let mut extra = of_data.clone();
+    extra.insert("loss".to_owned(), loss.to_string());
+    extra.extend(normalize.per_window().map(|step| (PER_WINDOW.to_owned(), step.to_string())));
+    extra
+}
+
+/// Reads all recordings that the settings name, with all activities, and resamples them where the settings ask for it.
+/// `seed` is the seed of the synthetic set.
+///
+/// # Errors
+/// Data that cannot be read or resampled. The message names the file, the line and a remedy.
+pub fn read_data(data: &DataSettings, seed: u64) -> Result<Corpus, Error> {
+    let corpus = read_corpus(&data.data, &data.read_options(), seed)?;
+    match data.rate {
+        Some(rate) => Ok(corpus.resampled(rate)?),
+        None => Ok(corpus),
+    }
+}
+
+/// Reads all recordings of a source as they are. `seed` is the seed of the synthetic set.
 ///
 /// # Errors
 /// Data that cannot be read. The message names the file, the line and a remedy.
-pub fn read_corpus(source: &DataSource, format: FormatChoice, seed: u64) -> Result<Corpus, Error> {
+pub fn read_corpus(source: &DataSource, options: &ReadOptions, seed: u64) -> Result<Corpus, Error> {
     match source {
         DataSource::Synthetic => Ok(triax_data::synthetic(seed)),
-        DataSource::Path(path) => {
-            Ok(triax_data::read(path, &ReadOptions { format: format.0, ..ReadOptions::default() })?)
-        }
+        DataSource::Path(path) => Ok(triax_data::read(path, options)?),
     }
 }
 

@@ -8,6 +8,9 @@ use triax_data::time::{GAP, LiveClock, TimeError, Unit};
 
 use crate::{Error, Notice, Prediction, Predictor};
 
+/// Relative difference from the rate in training that is warned of. The first rows tell a rate less exactly than a file.
+const OTHER_RATE: f64 = 0.05;
+
 /// One sample of a sensor.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Sample<'a> {
@@ -16,6 +19,8 @@ pub struct Sample<'a> {
     /// Time of the sample, in the clock's own unit; NaN where it was lost. Whether there is a clock is decided by the first
     /// sample. A step back or a gap starts a new recording.
     pub time: Option<f64>,
+    /// The time as it was written, to be given back. By default it is `time`.
+    pub stamp: Option<&'a str>,
     /// The subject. A change of subject starts a new recording.
     pub subject: &'a str,
     /// The activity, if known. A change of activity starts a new recording.
@@ -27,7 +32,7 @@ pub struct Sample<'a> {
 pub struct StreamPrediction {
     /// Subject of the window.
     pub subject: String,
-    /// Time of the first sample, in the unit of the samples; without times, the index of the sample, from 0.
+    /// Time of the first sample, as it was given; without times, the index of the sample, from 0.
     pub start: String,
     /// Time or index of the last sample.
     pub end: String,
@@ -46,6 +51,7 @@ pub struct StreamPredictor<'a> {
     window: WindowBuffer,
     /// Predictions that an error kept from being handed out.
     ready: Vec<StreamPrediction>,
+    has_seen_rate: bool,
 }
 
 impl<'a> StreamPredictor<'a> {
@@ -61,6 +67,7 @@ impl<'a> StreamPredictor<'a> {
             rows: Rows::new((0..spec.channels).collect(), LiveClock::new(spec.window, None, GAP)),
             window: WindowBuffer::new(spec.window, step),
             ready: Vec::new(),
+            has_seen_rate: false,
         }
     }
 
@@ -138,6 +145,31 @@ impl<'a> StreamPredictor<'a> {
         failed
     }
 
+    /// Says that samples were lost before the next one. Without times, nobody knows how many, and a recording ends.
+    ///
+    /// # Errors
+    /// As for [`StreamPredictor::push`].
+    pub fn lost(&mut self) -> Result<Vec<StreamPrediction>, Error> {
+        if self.rows.timed == Some(false) {
+            self.finish_run()?;
+            self.rows.is_torn = true;
+        }
+        Ok(std::mem::take(&mut self.ready))
+    }
+
+    /// A warning, once, where the samples come at another rate than those that the network was trained on.
+    pub fn rate_warning(&mut self) -> Option<Notice> {
+        let (interval, trained_at) = (self.rows.clock.interval()?, self.predictor.rate_hz?);
+        if std::mem::replace(&mut self.has_seen_rate, true) || (interval * trained_at - 1.0).abs() <= OTHER_RATE {
+            return None;
+        }
+        Some(Notice::Warning(format!(
+            "{:.1} samples a second come, and the network was trained on {trained_at:.1}: do not trust the predictions. A \
+             stream is not resampled; predict --data does that with a file.",
+            interval.recip()
+        )))
+    }
+
     /// Number of samples in the longest recording so far.
     pub fn longest_recording(&self) -> usize {
         self.window.longest
@@ -147,15 +179,8 @@ impl<'a> StreamPredictor<'a> {
 struct Row {
     /// One for each channel of the network.
     values: Vec<f32>,
-    number: usize,
-    time: Option<f64>,
-}
-
-impl Row {
     /// Time, or the number from 0 where there is none.
-    fn place(&self) -> String {
-        self.time.map_or_else(|| self.number.to_string(), |time| time.to_string())
-    }
+    place: String,
 }
 
 /// Puts the samples in the order of time and finds where recordings start.
@@ -167,6 +192,8 @@ struct Rows {
     timed: Option<bool>,
     subject: String,
     activity: Option<String>,
+    /// Whether samples without times were lost before the next.
+    is_torn: bool,
     n_rows: usize,
     /// Samples from number `n_rows - waiting.len()` on; `None` for those that are gone.
     waiting: VecDeque<Option<Row>>,
@@ -182,6 +209,7 @@ impl Rows {
             timed: None,
             subject: String::new(),
             activity: None,
+            is_torn: false,
             n_rows: 0,
             waiting: VecDeque::new(),
             placed: VecDeque::new(),
@@ -194,14 +222,19 @@ impl Rows {
     }
 
     fn push(&mut self, sample: &Sample<'_>) -> Result<(), Error> {
-        let starts = self.starts_run(sample);
+        let starts = std::mem::take(&mut self.is_torn) | self.starts_run(sample);
         if starts {
             sample.subject.clone_into(&mut self.subject);
             self.activity = sample.activity.map(str::to_owned);
         }
         let values = self.columns.iter().map(|&column| sample.values[column]).collect();
         let number = self.n_rows;
-        self.waiting.push_back(Some(Row { values, number, time: sample.time }));
+        let place = match (sample.stamp, sample.time) {
+            (Some(stamp), _) => stamp.to_owned(),
+            (None, Some(time)) => time.to_string(),
+            (None, None) => number.to_string(),
+        };
+        self.waiting.push_back(Some(Row { values, place }));
         self.n_rows += 1;
         if *self.timed.get_or_insert(sample.time.is_some()) {
             let stamp = sample.time.unwrap_or(f64::NAN);
@@ -281,7 +314,7 @@ impl WindowBuffer {
             return false;
         }
         self.values.extend_from_slice(&row.values);
-        self.places.push_back(row.place());
+        self.places.push_back(row.place.clone());
         self.places.len() == self.window
     }
 
@@ -306,7 +339,7 @@ mod tests {
     use super::*;
 
     fn sample(subject: &str, time: Option<f64>) -> Sample<'_> {
-        Sample { values: &[0.5, 1.5], time, subject, activity: None }
+        Sample { values: &[0.5, 1.5], time, subject, ..Sample::default() }
     }
 
     /// (start, end) of each window of the samples.

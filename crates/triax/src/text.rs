@@ -1,6 +1,7 @@
 //! Text that reports and the terminal share.
 
 use triax_data::SplitPlan;
+use triax_engine::Confusion;
 use triax_model::{ConvSpec, Network};
 
 use crate::recordings::TrainingData;
@@ -20,6 +21,15 @@ pub fn listed(items: &[String], most: usize) -> String {
     }
 }
 
+/// Which of the classes have no judged window, so that macro-F1 is not over them; none where all have one.
+pub fn lacking_in_words(confusion: &Confusion, class_names: &[String]) -> Option<String> {
+    let lacking: Vec<String> = confusion.lacking().map(|class| class_names[class].clone()).collect();
+    let (n_present, n_classes) = (confusion.present().count(), confusion.n_classes());
+    (!lacking.is_empty()).then(|| {
+        format!("Macro-F1 is over {n_present} of {n_classes} classes: no judged window is of {}.", listed(&lacking, 8))
+    })
+}
+
 /// The layers of a network, in one line.
 pub fn network_in_words(network: &Network) -> String {
     let spec = network.spec();
@@ -34,6 +44,11 @@ pub fn network_in_words(network: &Network) -> String {
         spec.classes,
         grouped(network.n_parameters()),
     )
+}
+
+/// How windows follow each other, `None` where the source came as windows.
+pub fn step_in_words(step: Option<usize>) -> String {
+    step.map_or_else(|| "cut by the source".to_owned(), |step| format!("a new one every {step}"))
 }
 
 impl TrainingData {

@@ -12,7 +12,7 @@ fn small() -> Settings {
     let mut settings = Settings::default();
     settings.network.hidden = HiddenUnits(Vec::new());
     settings.training.epochs = 2;
-    settings.data.step = 240;
+    settings.data.step = 240.into();
     settings.machine.device = "cpu".parse().unwrap();
     settings
 }
@@ -106,7 +106,7 @@ fn a_run_on_recordings_that_were_read_before_knows_where_they_are() {
     }
     std::fs::write(&data, rows).unwrap();
     let mut settings = small();
-    settings.data.step = 60;
+    settings.data.step = 60.into();
     settings.data.activities = vec!["of other recordings".to_owned()];
     let Outcome::Finished { summary, .. } = train(Recordings::open(&data).unwrap(), settings, &run, &mut ()).unwrap()
     else {

@@ -2,6 +2,7 @@
 
 use super::options::{MappedRole, ReadOptions};
 use super::shown;
+use crate::corpus::position;
 use crate::time::{Unit, clock_columns, clock_name};
 use crate::{Column, DataError, Role};
 
@@ -100,7 +101,7 @@ impl Columns {
         }
         let mut chosen = Vec::with_capacity(options.channels.len());
         let (mut missing, mut twice) = (Vec::new(), None);
-        for wanted in &options.channels {
+        for wanted in options.wanted(names) {
             match find(wanted) {
                 Some(at) if chosen.contains(&at) => twice = Some(wanted),
                 Some(at) => chosen.push(at),
@@ -176,16 +177,6 @@ impl Columns {
         let has = |aliases: &[&str]| names.iter().any(|name| aliases.contains(&plain(name).as_str()));
         names.len() > 2 && (has(&SUBJECT) && has(&ACTIVITY) || has(&SUBJECT[..1]) || has(&ACTIVITY[..1]))
     }
-}
-
-/// The column called `wanted`: in these letters, or, where there is only one such, in any case.
-pub(super) fn position(names: &[String], wanted: &str) -> Option<usize> {
-    if let Some(at) = names.iter().position(|name| name == wanted) {
-        return Some(at);
-    }
-    let wanted = wanted.to_lowercase();
-    let mut alike = (0..names.len()).filter(|&at| names[at].to_lowercase() == wanted);
-    alike.next().filter(|_| alike.next().is_none())
 }
 
 /// A name in lower case, without anything but letters and digits.

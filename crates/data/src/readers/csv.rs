@@ -12,13 +12,14 @@ use std::io::BufRead;
 
 use regex_lite::Regex;
 
-use super::columns::{ANOTHER_CLOCK, Columns, position};
+use super::columns::{ANOTHER_CLOCK, Columns};
 use super::names::Naming;
 use super::options::{Fill, ReadOptions};
 use super::shown;
 use super::source::{Source, extension};
 use super::table::{RowHead, SourceInfo, Table};
 use super::text::{Fields, RawRow, RawRows, value};
+use crate::corpus::position;
 use crate::time::{Stamp, Unit, stamp};
 use crate::{Corpus, DataError, Notice, Repair, Role};
 
@@ -83,6 +84,11 @@ impl<'a> Rows<'a> {
     /// Unit of the timestamps, where their column or the user names it.
     pub fn unit(&self) -> Option<Unit> {
         self.columns.unit
+    }
+
+    /// Whether the rows are JSON lines.
+    pub fn is_json(&self) -> bool {
+        self.rows.is_json()
     }
 
     /// What the user should know of how the text was read.

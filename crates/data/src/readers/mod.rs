@@ -148,7 +148,8 @@ pub fn read(path: &Path, options: &ReadOptions) -> Result<Corpus, DataError> {
     let source = Source::open(path)?;
     let Some(corpus) = read_source(&source, options, 0)? else { return Err(unknown(&source, options.format)?) };
     // Readers of tables choose while they read, and nothing is left to do.
-    let mut corpus = corpus.select_channels(&options.channels)?;
+    let wanted = options.wanted(&corpus.channels).to_vec();
+    let mut corpus = corpus.select_channels(&wanted)?;
     corpus.notices.extend(corpus.absurd_values());
     Ok(corpus)
 }

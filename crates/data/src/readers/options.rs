@@ -1,6 +1,7 @@
 //! What a user may say about a source that the source does not say itself.
 
 use super::Format;
+use crate::corpus::position;
 use crate::time::Unit;
 use crate::{DataError, Role};
 use serde::{Deserialize, Serialize};
@@ -12,6 +13,8 @@ pub struct ReadOptions {
     pub format: Option<Format>,
     /// Names of the channels, in the order in which they are wanted. By default every column that can be a channel.
     pub channels: Vec<String>,
+    /// Whether `channels` are wishes only: where none of them is there, all channels are read.
+    pub any_channels: bool,
     /// Names of the columns of a text that has no header.
     pub columns: Vec<String>,
     /// Columns with a role of their own, whatever they are called.
@@ -53,6 +56,12 @@ pub enum Fill {
 }
 
 impl ReadOptions {
+    /// The channels to choose among those called `names`; none where all are read.
+    pub(crate) fn wanted(&self, names: &[String]) -> &[String] {
+        let is_there = |wanted: &String| position(names, wanted).is_some();
+        if self.any_channels && !self.channels.iter().any(is_there) { &[] } else { &self.channels }
+    }
+
     /// The defaults, for a named format.
     pub fn of_format(format: Format) -> Self {
         Self { format: Some(format), ..Self::default() }
@@ -80,5 +89,18 @@ impl std::str::FromStr for MappedRole {
                 ));
             }
         })
+    }
+}
+
+impl std::fmt::Display for MappedRole {
+    /// The name that is read as this role.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let unit = match self {
+            Self::As(Role::Time) => return f.pad("timestamp"),
+            Self::As(Role::LeftOut) => return f.pad("nothing"),
+            Self::As(role) => return role.fmt(f),
+            Self::TimeIn(unit) => unit.sign(),
+        };
+        write!(f, "timestamp_{unit}")
     }
 }

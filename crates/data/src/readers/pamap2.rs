@@ -69,7 +69,7 @@ pub(crate) fn try_read(source: &Source, options: &ReadOptions) -> Result<Option<
     if names.is_empty() {
         return Ok(None);
     }
-    let columns = columns(&options.channels)?;
+    let columns = columns(options)?;
     let mut rows = Rows::new(&columns);
     for name in &names {
         let stem = file_name(name).rsplit_once('.').map_or(file_name(name), |(stem, _)| stem);
@@ -96,7 +96,7 @@ fn subject_of(name: &str) -> Option<&str> {
 }
 
 /// Name and column of each channel: of those that are wanted, or those by default.
-fn columns(wanted: &[String]) -> Result<Vec<(String, usize)>, DataError> {
+fn columns(options: &ReadOptions) -> Result<Vec<(String, usize)>, DataError> {
     // Name, column, and whether it is a channel by default.
     let mut all = vec![(HEART_RATE.0.to_owned(), HEART_RATE.1, false)];
     for (sensor, first) in SENSORS {
@@ -108,10 +108,11 @@ fn columns(wanted: &[String]) -> Result<Vec<(String, usize)>, DataError> {
             );
         }
     }
+    let names: Vec<String> = all.iter().map(|(name, ..)| name.clone()).collect();
+    let wanted = options.wanted(&names);
     if wanted.is_empty() {
         return Ok(all.into_iter().filter(|each| each.2).map(|(name, column, _)| (name, column)).collect());
     }
-    let names: Vec<String> = all.iter().map(|(name, ..)| name.clone()).collect();
     let chosen = chosen(&names, wanted).map_err(|(problem, remedy)| {
         DataError::request(format!("PAMAP2: {problem}"), format!("{remedy} It has: {}.", names.join(", ")))
     })?;

@@ -61,14 +61,31 @@ pub enum SplitError {
     },
     /// All windows of a class are in validation.
     #[error(
-        "Class `{class}` has no training window: all {n_valid} are held out for validation. Pass another --seed, \
-         other --valid-subjects or a smaller --valid-fraction, or leave the class out with --activities."
+        "Class `{class}` has no training window: all {n_valid} are held out for validation{}. Pass another --seed, \
+         other --valid-subjects or a smaller --valid-fraction, or leave the class out with --activities.",
+        with_whom(.subjects)
     )]
     ClassNotInTraining {
         /// The class.
         class: String,
         /// Its windows, all in validation.
         n_valid: usize,
+        /// Those who do it; none where subjects are unknown.
+        subjects: Vec<String>,
+    },
+    /// A fold by subject that holds out so much of what only its subjects do that it can train or judge nothing.
+    #[error(
+        "Class `{class}` has no training window in the fold that holds out {subjects}: nobody else does it, and without \
+         it {lacks}. Leave the class out with --activities, or pass other --folds.",
+        subjects = quoted(.subjects)
+    )]
+    FoldWithoutClasses {
+        /// The subjects that the fold holds out and that do the class.
+        subjects: Vec<String>,
+        /// The class.
+        class: String,
+        /// What the fold lacks, as a clause.
+        lacks: &'static str,
     },
     /// Validation is empty.
     #[error("The split leaves no window for validation. {remedy}")]
@@ -135,6 +152,11 @@ pub enum SplitError {
     /// A fraction outside (0, 1).
     #[error("The validation fraction {0} is not between 0 and 1. Pass for example --valid-fraction 0.2.")]
     Fraction(f64),
+}
+
+/// ` with …, and nobody else does it`; nothing where nobody is named.
+fn with_whom(subjects: &[String]) -> String {
+    if subjects.is_empty() { String::new() } else { format!(" with {}, and nobody else does it", quoted(subjects)) }
 }
 
 fn quoted(names: &[String]) -> String {

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use triax_model::random::{Purpose, Stream};
 
 use super::{
-    Folds, HeldOut, SplitError, check_classes, follow_parts, hold_out_subjects, known_subjects, partition, several,
-    subjects_at,
+    Folds, HeldOut, SplitError, check_classes, follow_parts, hold_out_subjects, known_subjects, partition,
+    refuse_untrained, several, subjects_at,
 };
 use crate::{Corpus, DataError, Windows};
 
@@ -17,19 +17,51 @@ pub struct Fold {
     pub name: String,
     /// Windows to train on, in the order of the recordings.
     pub train: Vec<u32>,
-    /// Windows to validate on, in the order of the recordings.
+    /// Windows to validate on, in the order of the recordings; those of `untrained` classes are left out.
     pub valid: Vec<u32>,
     /// Subjects with a window in validation, sorted.
     pub valid_subjects: Vec<String>,
+    /// The classes that the fold cannot judge, because it trains on no window of them.
+    pub untrained: Vec<UntrainedClass>,
+}
+
+/// A class that only people do who are held out together: a network that has never seen it cannot be judged by it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UntrainedClass {
+    /// Its index.
+    pub class: usize,
+    /// Those who do it, sorted.
+    pub subjects: Vec<String>,
+    /// Its windows, which are neither trained on nor judged.
+    pub n_windows: usize,
+}
+
+impl UntrainedClass {
+    /// The classes of the windows at `valid` that none of the windows at `train` is of.
+    pub(super) fn find(corpus: &Corpus, windows: &Windows, train: &[u32], valid: &[u32]) -> Vec<Self> {
+        let n_classes = corpus.classes.len();
+        let [in_train, in_valid] = [train, valid].map(|indices| windows.class_counts(indices, n_classes));
+        let untrained = (0..n_classes).filter(|&class| in_train[class] == 0 && in_valid[class] > 0);
+        let describe = |class: usize| {
+            let own: Vec<u32> =
+                valid.iter().copied().filter(|&idx| windows.labels[idx as usize] as usize == class).collect();
+            Self { class, subjects: subjects_at(corpus, windows, &own), n_windows: own.len() }
+        };
+        untrained.map(describe).collect()
+    }
 }
 
 impl Folds {
     /// Makes the folds of `windows`, all that were cut from `corpus`, of `window` rows each. `held_out` says which subjects
     /// [`Folds::HeldOut`] takes. The choice depends on the corpus, the windows and `seed` alone.
     ///
+    /// Where each subject or group is held out in turn, those who alone do a class are so too, and no other folds would
+    /// help. Such a fold judges the other classes, and names this one as [untrained](Fold::untrained).
+    ///
     /// # Errors
-    /// [`DataError::Split`]: unknown subjects or too few of them, a class that a fold could not learn, no window to train on
-    /// or to validate on.
+    /// [`DataError::Split`]: unknown subjects or too few of them, a class that a single fold or one at random could not
+    /// learn, a fold by subject with fewer than two classes to learn or with none to judge, no window to train on or to
+    /// validate on.
     pub fn make(
         self,
         corpus: &Corpus,
@@ -40,8 +72,15 @@ impl Folds {
     ) -> Result<Vec<Fold>, DataError> {
         check_classes(corpus)?;
         let fold = |(name, is_valid): (String, Vec<bool>)| {
-            let [train, valid] = partition(corpus, windows, window, &is_valid, self.remedy())?;
-            Ok(Fold { name, valid_subjects: subjects_at(corpus, windows, &valid), train, valid })
+            let [train, mut valid] = partition(corpus, windows, window, &is_valid, self.remedy())?;
+            let untrained = UntrainedClass::find(corpus, windows, &train, &valid);
+            match self {
+                Self::LeaveOneSubjectOut | Self::Groups(_) => {
+                    leave_out(&untrained, corpus, windows, &mut valid)?;
+                }
+                Self::HeldOut | Self::Random(_) | Self::Predefined => refuse_untrained(corpus, &untrained)?,
+            }
+            Ok(Fold { name, valid_subjects: subjects_at(corpus, windows, &valid), train, valid, untrained })
         };
         self.validation(corpus, windows, held_out, seed)?.into_iter().map(fold).collect()
     }
@@ -94,6 +133,28 @@ impl Folds {
             _ => "Pass a smaller --window, other --folds, or more data.",
         }
     }
+}
+
+/// Leaves the windows of `untrained` classes out of `valid`. A fold needs two other classes, and a window to judge.
+fn leave_out(
+    untrained: &[UntrainedClass],
+    corpus: &Corpus,
+    windows: &Windows,
+    valid: &mut Vec<u32>,
+) -> Result<(), SplitError> {
+    let Some(first) = untrained.first() else { return Ok(()) };
+    valid.retain(|&idx| untrained.iter().all(|one| one.class != windows.labels[idx as usize] as usize));
+    let refused = |lacks: &'static str| {
+        let (subjects, class) = (first.subjects.clone(), corpus.class_names[first.class].clone());
+        Err(SplitError::FoldWithoutClasses { subjects, class, lacks })
+    };
+    if valid.is_empty() {
+        return refused("no window is left to judge");
+    }
+    if corpus.classes.len() - untrained.len() < 2 {
+        return refused("fewer than two classes are left to learn");
+    }
+    Ok(())
 }
 
 /// `n_folds` folds by their numbers from 1; `is_valid` takes their index.
@@ -193,7 +254,60 @@ mod tests {
         let unknown = corpus_of(&[("", 0, 9), ("ann", 1, 9)], 1);
         assert!(message(&unknown, Folds::Groups(2)).contains("does not name the subject"));
         let apart = corpus_of(&[("ann", 0, 9), ("bob", 1, 9)], 1);
-        assert!(message(&apart, Folds::LeaveOneSubjectOut).contains("has no training window"));
+        let found = message(&apart, Folds::LeaveOneSubjectOut);
+        assert!(found.contains("`class0` has no training window in the fold that holds out `ann`"), "{found}");
+        assert!(found.contains("no window is left"), "{found}");
+        let two = corpus_of(&[("ann", 0, 9), ("ann", 1, 9), ("bob", 1, 9)], 1);
+        let found = message(&two, Folds::LeaveOneSubjectOut);
+        assert!(found.contains("`ann`") && found.contains("`class0`") && found.contains("fewer than two"), "{found}");
+    }
+
+    /// Three subjects who do classes 0 and 1, and `bob`, who does class 2 too. With `both`, `cem` does it as well.
+    fn swimmers(both: bool) -> Corpus {
+        let mut recordings = Vec::new();
+        for subject in ["ann", "bob", "cem", "dot"] {
+            recordings.extend([(subject, 0, 12), (subject, 1, 12)]);
+            if subject == "bob" || (subject == "cem" && both) {
+                recordings.push((subject, 2, 12));
+            }
+        }
+        corpus_of(&recordings, 1)
+    }
+
+    #[test]
+    fn what_only_the_held_out_do_is_named_and_not_judged() {
+        let corpus = swimmers(false);
+        let windows = cut(&corpus, 4, 2).unwrap();
+        for fold in folds(&corpus, Folds::LeaveOneSubjectOut, 0).unwrap() {
+            let expected = match fold.name.as_str() {
+                "bob" => vec![UntrainedClass { class: 2, subjects: vec!["bob".into()], n_windows: 5 }],
+                _ => Vec::new(),
+            };
+            assert_eq!(fold.untrained, expected, "{}", fold.name);
+            assert_eq!(windows.class_counts(&fold.valid, 3), [5, 5, 0], "{}", fold.name);
+        }
+        // Of those who do it, one is always trained on where each is held out alone; in some groups both are held out.
+        let both = swimmers(true);
+        let untrained = |which, seed| {
+            let folds = folds(&both, which, seed).unwrap();
+            folds.into_iter().flat_map(|fold| fold.untrained).collect::<Vec<_>>()
+        };
+        assert_eq!(untrained(Folds::LeaveOneSubjectOut, 0), []);
+        let together = UntrainedClass { class: 2, subjects: vec!["bob".into(), "cem".into()], n_windows: 10 };
+        let found: Vec<_> = (0..20).flat_map(|seed| untrained(Folds::Groups(2), seed)).collect();
+        assert!(found.iter().all(|one| *one == together), "{found:?}");
+    }
+
+    #[test]
+    fn a_single_fold_that_holds_out_a_class_names_who_does_it() {
+        let corpus = swimmers(false);
+        let held_out = HeldOut { valid_subjects: vec!["bob".into()], ..HeldOut::default() };
+        let windows = cut(&corpus, 4, 2).unwrap();
+        let found = Folds::HeldOut.make(&corpus, &windows, 4, &held_out, 0).unwrap_err().to_string();
+        assert!(
+            found.contains("`class2`") && found.contains("all 5 are held out for validation with `bob`, and nobody"),
+            "{found}"
+        );
     }
 
     /// `which` of the windows of `corpus`. A case without them is rejected; proptest fails when most are.
@@ -215,14 +329,20 @@ mod tests {
         ) {
             let (windows, made) = folds_of_case(&corpus, which, seed)?;
             let all: Vec<u32> = (0..windows.len() as u32).collect();
-            let mut judged: Vec<u32> = made.iter().flat_map(|fold| fold.valid.clone()).collect();
-            judged.sort_unstable();
-            prop_assert_eq!(&judged, &all);
+            let mut n_judged = 0;
             for fold in &made {
                 let mut both = [fold.train.as_slice(), &fold.valid].concat();
                 both.sort_unstable();
-                prop_assert_eq!(&both, &all);
+                both.dedup();
+                let n_untrained: usize = fold.untrained.iter().map(|class| class.n_windows).sum();
+                prop_assert_eq!(both.len() + n_untrained, all.len());
+                prop_assert_eq!(fold.train.len() + fold.valid.len(), both.len());
+                n_judged += fold.valid.len() + n_untrained;
+                let counts = windows.class_counts(&fold.train, corpus.classes.len());
+                let unlearned = counts.iter().filter(|&&n| n == 0).count();
+                prop_assert_eq!(unlearned, fold.untrained.len());
             }
+            prop_assert_eq!(n_judged, all.len());
             prop_assert_eq!(&made, &folds(&corpus, which, seed).unwrap());
         }
 

@@ -19,7 +19,7 @@ use crate::windows::n_short_recordings;
 use crate::{Corpus, DataError, Origin, Part, Windows};
 
 pub use error::SplitError;
-pub use folds::Fold;
+pub use folds::{Fold, UntrainedClass};
 pub use plan::{Folds, HeldOut, SplitPlan};
 
 /// Two disjoint sets of windows, by their index.
@@ -69,6 +69,7 @@ pub fn split(
         }
     };
     let [train, valid] = partition(corpus, windows, window, &is_valid, remedy)?;
+    refuse_untrained(corpus, &UntrainedClass::find(corpus, windows, &train, &valid))?;
     Ok(Split {
         train_subjects: subjects_at(corpus, windows, &train),
         valid_subjects: subjects_at(corpus, windows, &valid),
@@ -148,7 +149,7 @@ fn share(n: usize, fraction: f64) -> Result<usize, SplitError> {
     Ok(((n as f64 * fraction).round() as usize).clamp(1, n - 1))
 }
 
-/// The indices of the windows that train and of those that validate. Neither is empty, and every class can be learned;
+/// The indices of the windows that train and of those that validate. Neither is empty, and every class has a window;
 /// `remedy` is what to do where a part has no windows.
 fn partition(
     corpus: &Corpus,
@@ -164,16 +165,19 @@ fn partition(
     if train.is_empty() {
         return Err(SplitError::NoTraining { remedy });
     }
-    let counts = [&train, &valid].map(|indices| windows.class_counts(indices, corpus.classes.len()));
-    for ((class, n_train), n_valid) in corpus.class_names.iter().zip(&counts[0]).zip(&counts[1]) {
-        let class = class.clone();
-        match (*n_train, *n_valid) {
-            (0, 0) => return Err(SplitError::ClassWithoutWindows { class, window }),
-            (0, n_valid) => return Err(SplitError::ClassNotInTraining { class, n_valid }),
-            _ => {}
-        }
+    let n_classes = corpus.classes.len();
+    let [in_train, in_valid] = [&train, &valid].map(|indices| windows.class_counts(indices, n_classes));
+    match (0..n_classes).find(|&class| in_train[class] + in_valid[class] == 0) {
+        Some(class) => Err(SplitError::ClassWithoutWindows { class: corpus.class_names[class].clone(), window }),
+        None => Ok([train, valid]),
     }
-    Ok([train, valid])
+}
+
+/// The first of the classes that cannot be learned as an error; a split may have none.
+fn refuse_untrained(corpus: &Corpus, untrained: &[UntrainedClass]) -> Result<(), SplitError> {
+    let Some(UntrainedClass { class, subjects, n_windows }) = untrained.first() else { return Ok(()) };
+    let subjects = subjects.iter().filter(|subject| !subject.is_empty()).cloned().collect();
+    Err(SplitError::ClassNotInTraining { class: corpus.class_names[*class].clone(), n_valid: *n_windows, subjects })
 }
 
 /// How many of the windows at `valid` share rows with one at `train`, all of `window` rows that start at `origins`.

@@ -95,6 +95,11 @@ impl LiveClock {
         Ok(())
     }
 
+    /// Nominal seconds from one row to the next of the subject whose rows come, once its clock is learnt.
+    pub fn interval(&self) -> Option<f64> {
+        Some(self.clocks.get(&self.subject)?.walk.as_ref()?.pace().interval)
+    }
+
     /// Ends the stream: hands `out` the rows that were held back.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
-use triax_trainer::{EpochRecord, FolderError, Metrics, Observer, RunFolder};
+use triax_trainer::{EpochRecord, FolderError, Metrics, Observer, RunFolder, fit_run, resume_run};
 
 use crate::setup::{Setup, StopAfter, assert_same_run, empty_folder, finished};
 use crate::toy::Toy;
@@ -29,6 +29,99 @@ fn an_empty_folder_is_as_good_as_a_new_one() {
     let nested = folder.path().join("a/b/c");
     RunFolder::create(&nested, &json!({})).unwrap();
     assert!(nested.join("config.json").exists());
+}
+
+/// A run that is killed before its first checkpoint has left its lock, its config, an empty history, and perhaps a file that
+/// it has not finished.
+#[test]
+fn a_folder_that_was_left_before_the_first_checkpoint_is_as_good_as_an_empty_one() {
+    let folder = empty_folder();
+    let (path, files) = (folder.path(), [".lock", "config.json", "history.jsonl", "steps.jsonl", ".triax-x1.partial"]);
+    for n_files in 1..=files.len() {
+        files[..n_files].iter().for_each(|name| fs::write(path.join(name), "").unwrap());
+        let run = RunFolder::create(path, &json!({ "seed": n_files })).unwrap();
+        assert_eq!(run.config().unwrap()["seed"], n_files);
+        assert!(!path.join(".triax-x1.partial").exists());
+    }
+    for (name, text) in [("history.jsonl", "{}\n"), ("checkpoint.safetensors", ""), ("thesis.txt", "")] {
+        fs::write(path.join(name), text).unwrap();
+        let error = RunFolder::create(path, &json!({})).unwrap_err();
+        assert!(matches!(error, FolderError::NotEmpty { .. }), "{name}: {error}");
+        fs::write(path.join("history.jsonl"), "").unwrap();
+        fs::remove_file(path.join(name)).unwrap();
+    }
+    // Without its lock, a config is one that a user has put there.
+    fs::remove_file(path.join(".lock")).unwrap();
+    fs::write(path.join("config.json"), "{\"epochs\": 3}").unwrap();
+    assert!(matches!(RunFolder::create(path, &json!({})).unwrap_err(), FolderError::NotEmpty { .. }));
+    assert!(!path.join(".lock").exists());
+}
+
+#[test]
+fn of_two_that_begin_in_one_folder_one_does() {
+    let folder = empty_folder();
+    let first = RunFolder::create(folder.path(), &json!({ "seed": 1 })).unwrap();
+    for _ in 0..2 {
+        let error = RunFolder::create(folder.path(), &json!({ "seed": 2 })).unwrap_err();
+        assert!(matches!(error, FolderError::InUse { .. }), "{error}");
+    }
+    assert_eq!(first.config().unwrap()["seed"], 1);
+    let copy = first.clone();
+    drop(first);
+    assert!(matches!(RunFolder::create(folder.path(), &json!({})).unwrap_err(), FolderError::InUse { .. }));
+    drop(copy);
+    RunFolder::create(folder.path(), &json!({})).unwrap();
+}
+
+#[test]
+fn a_training_that_has_ended_lets_go_of_its_folder() {
+    let folder = empty_folder();
+    let run = RunFolder::create(&folder.path().join("run"), &json!({})).unwrap();
+    let (setup, engine) = (Setup::new(), Toy::default());
+    let models = [setup.model()];
+    let job = setup.job(&engine, &models);
+    fit_run(&job, &run, &setup.metadata, &mut StopAfter(7)).unwrap();
+    resume_run(&job, &RunFolder::open(run.path()).unwrap(), &setup.metadata, &mut ()).unwrap();
+}
+
+#[test]
+fn of_many_that_begin_in_one_new_folder_one_does() {
+    let folder = empty_folder();
+    for round in 0..20 {
+        let path = folder.path().join(format!("run {round}"));
+        let start = std::sync::Barrier::new(4);
+        let begin = |seed: usize| {
+            start.wait();
+            let begun = RunFolder::create(&path, &json!({ "seed": seed }));
+            // Nobody lets go before all have tried.
+            start.wait();
+            begun.map(|_| seed).map_err(|error| assert!(matches!(error, FolderError::InUse { .. }), "{error}")).ok()
+        };
+        let begun: Vec<usize> = std::thread::scope(|scope| {
+            let all: Vec<_> = (0..4)
+                .map(|seed| {
+                    let begin = &begin;
+                    scope.spawn(move || begin(seed))
+                })
+                .collect();
+            all.into_iter().filter_map(|one| one.join().unwrap()).collect()
+        });
+        assert_eq!(begun.len(), 1, "{begun:?}");
+        assert_eq!(RunFolder::open(&path).unwrap().config().unwrap()["seed"], begun[0]);
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn files_without_end_are_refused_by_a_limit() {
+    let folder = empty_folder();
+    let run = RunFolder::create(folder.path(), &json!({})).unwrap();
+    for path in [run.metrics_path(), run.history_path()] {
+        std::os::unix::fs::symlink("/dev/zero", &path).unwrap();
+    }
+    for error in [run.summary().unwrap_err().to_string(), run.history().unwrap_err().to_string()] {
+        assert!(error.contains("longer than 1073741824 bytes"), "{error}");
+    }
 }
 
 #[test]

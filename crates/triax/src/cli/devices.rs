@@ -1,10 +1,12 @@
 //! `triax devices`: the devices of this machine, as `--device` names them.
 
-use std::io::{self, Write};
+use std::io::Write;
 use std::process::ExitCode;
 
 use comfy_table::{Table, presets};
 use triax_engine::device::DeviceInfo;
+
+use super::terminal::out;
 
 /// List the devices of this machine, with driver and limits
 #[derive(clap::Args)]
@@ -22,7 +24,7 @@ pub struct Args {
 /// Runs the subcommand.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let devices = triax_engine::device::list();
-    let mut out = io::stdout().lock();
+    let mut out = out();
     if args.json {
         writeln!(out, "{}", serde_json::to_string_pretty(&devices)?)?;
     } else {

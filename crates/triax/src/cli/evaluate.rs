@@ -1,14 +1,15 @@
 //! `triax evaluate`: the metrics of a trained network on recordings.
 
-use std::io::{self, Write};
+use std::io::Write;
 use std::process::ExitCode;
 
 use serde_json::json;
-use triax::settings::{DataSource, FormatChoice, SplitKind, SplitSettings};
+use triax::settings::{DataSource, FormatChoice, Length, SplitKind, SplitSettings};
 use triax::{EvaluateOptions, Part, PredictorOrigin, evaluate};
 
-use super::options::{PredictorArgs, formats, fraction, named, positive};
+use super::options::{GivenSettings, PredictorArgs, Tables, formats, fraction, length, named, names};
 use super::print_notices;
+use super::terminal::{out, visible};
 use super::text::{self, Labels, SYNTHETIC};
 
 const EXAMPLES: &str = "\
@@ -19,6 +20,9 @@ Examples:
   triax evaluate best.safetensors --data OTHER/ --split subject --valid-subjects 7,8
   triax evaluate runs/STUDY                       the study's data, each window by networks that were not trained on it
   triax evaluate runs/STUDY --setting loss=hinge --data OTHER/    other data, by all networks of a setting as one
+
+Channels are matched by name, and other recordings are resampled to the rate that the network was trained on. What the
+options of the group Data say is by default what the run said.
 
 What was judged is said first: a figure over windows that the network was trained on is no test of it.
 
@@ -48,22 +52,24 @@ pub struct Args {
     #[arg(long, value_name = "FRACTION", default_value_t = SplitSettings::default().valid_fraction, value_parser = fraction, requires = "split")]
     valid_fraction: f64,
     /// With --split subject: the subjects of the validation part
-    #[arg(long, value_name = "ID,…", value_delimiter = ',', requires = "split")]
+    #[arg(long, value_name = "ID,…", requires = "split")]
     valid_subjects: Vec<String>,
-    /// Samples from one window to the next [default: as in training]
-    #[arg(long, value_name = "SAMPLES", value_parser = positive())]
-    step: Option<usize>,
+    /// From one window to the next: samples, seconds such as `3s`, or a share of the window such as `50%` [default: as in training]
+    #[arg(long, value_name = "N|Ns|N%", value_parser = length)]
+    step: Option<Length>,
     /// Seed of the split and of the synthetic set [default: that of the run, or 0]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
     /// Print a JSON object
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    tables: GivenSettings<Tables>,
 }
 
 /// Runs the subcommand.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let (valid_fraction, valid_subjects) = (args.valid_fraction, args.valid_subjects);
+    let (valid_fraction, valid_subjects) = (args.valid_fraction, names(&args.valid_subjects));
     let options = EvaluateOptions {
         data: args.data,
         format: args.format,
@@ -71,12 +77,13 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         split: args.split.map(|kind| SplitSettings { split: Some(kind), valid_fraction, valid_subjects }),
         step: args.step,
         seed: args.seed,
+        tables: args.tables.entries,
     };
     let predictor = args.predictor.open()?;
     print_notices(&predictor.notices);
     let evaluation = evaluate(&predictor, &options)?;
     print_notices(&evaluation.notices);
-    let mut out = io::stdout().lock();
+    let mut out = out();
     if args.json {
         let mut line = json!({
             "run": args.predictor.run, "data": evaluation.data, "synthetic": evaluation.synthetic, "fingerprint": evaluation.fingerprint,
@@ -94,7 +101,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     if let PredictorOrigin::Study(study) = &predictor.origin {
         writeln!(out, "          {} networks of {}", predictor.members().len(), study.setting)?;
     }
-    writeln!(out, "data      {}{synthetic}", evaluation.data)?;
+    writeln!(out, "data      {}{synthetic}", visible(&evaluation.data))?;
     writeln!(out, "judged    {}", evaluation.judged)?;
     writeln!(out, "device    {} (engine {})", predictor.device(), predictor.engine().name())?;
     writeln!(out)?;

@@ -1,25 +1,24 @@
 //! Failures of the command: errors with their causes, wrong usage, panics, broken pipes.
 
 use std::fmt::Write as _;
-use std::io;
 use std::process::ExitCode;
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
+
+use super::terminal::{reader_left, tell};
 
 /// Prints the error on standard error, and returns the exit code.
 pub fn report(error: &anyhow::Error) -> ExitCode {
-    if is_broken_pipe(error) {
-        // The reader has closed the pipe (`triax … | head`).
+    if error.chain().any(reader_left) {
         return ExitCode::SUCCESS;
     }
-    let panics = std::mem::take(&mut *PANICS.lock().unwrap_or_else(|poisoned| poisoned.into_inner()));
     let mut text = describe(error);
-    for cause in panics {
+    for cause in panics_so_far() {
         // An engine that turned a panic into an error of its own may have left out where it happened.
         let _ = write!(text, "\n  because: {cause}");
     }
-    eprintln!("error: {text}");
+    tell(format_args!("error: {text}"));
     if error.downcast_ref::<triax::Error>().is_some_and(triax::Error::is_usage) {
-        eprintln!("\nFor more information, try '--help'.");
+        tell("\nFor more information, try '--help'.");
         return ExitCode::from(2);
     }
     ExitCode::FAILURE
@@ -38,10 +37,15 @@ fn describe(error: &anyhow::Error) -> String {
     text
 }
 
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error
-        .chain()
-        .any(|cause| cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe))
+/// Prints what is wrong with the command line, or the help that it asks for, and returns the exit code.
+pub fn usage(error: &clap::Error) -> ExitCode {
+    if error.use_stderr() {
+        tell(error.render().to_string().trim_end());
+    } else {
+        // As for any other output that nobody can read.
+        let _ = error.print();
+    }
+    u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from)
 }
 
 /// The panics so far, on any thread. They are not printed at once, since an engine may turn a panic into an error.
@@ -52,43 +56,37 @@ pub fn collect_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let message = panic.payload_as_str().unwrap_or("no message");
         let place = panic.location().map(|at| format!(" ({}:{})", at.file(), at.line())).unwrap_or_default();
-        if let Ok(mut panics) = PANICS.lock() {
-            panics.push(format!("{message}{place}"));
-        }
+        PANICS.lock().unwrap_or_else(PoisonError::into_inner).push(format!("{message}{place}"));
         if std::env::var_os("RUST_BACKTRACE").is_some_and(|value| value != "0") {
-            eprintln!("{}", std::backtrace::Backtrace::force_capture());
+            tell(std::backtrace::Backtrace::force_capture());
         }
     }));
 }
 
+/// Takes the panics so far. Nobody may print while they are locked: another panic would wait for them.
+fn panics_so_far() -> Vec<String> {
+    std::mem::take(&mut *PANICS.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
 /// Reports a panic that ended the command.
 pub fn report_panic() -> ExitCode {
-    let panics = PANICS.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-    eprintln!("error: internal error: {}", panics.join("; "));
-    eprintln!(
+    tell(format_args!("error: internal error: {}", panics_so_far().join("; ")));
+    tell(format_args!(
         "  This is a defect of Triax {}, not of your data. Please report it with this message, the command line and \
          the output of `triax devices`; RUST_BACKTRACE=1 adds where it happened. A run folder keeps its last \
          checkpoint.",
         env!("CARGO_PKG_VERSION")
-    );
+    ));
     ExitCode::FAILURE
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use anyhow::Context as _;
 
     #[test]
     fn each_cause_is_printed_once() {
         let quoted = anyhow::anyhow!("disk full").context("cannot write x: disk full").context("saving");
         assert_eq!(describe(&quoted), "saving\n  because: cannot write x: disk full");
-    }
-
-    #[test]
-    fn a_broken_pipe_is_found_below_a_context() {
-        let error = Err::<(), _>(io::Error::from(io::ErrorKind::BrokenPipe)).context("printing").unwrap_err();
-        assert!(is_broken_pipe(&error));
-        assert!(!is_broken_pipe(&anyhow::anyhow!("other")));
     }
 }

@@ -5,17 +5,23 @@
 //!
 //! This module must never know the mathematics of training.
 
+// They panic where a terminal has gone; `terminal` does not.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 mod bench;
 mod data;
 mod devices;
 mod evaluate;
 mod failure;
 mod model;
+mod new_folder;
 mod options;
+mod output;
 mod predict;
 mod progress;
 mod sparkline;
 mod study;
+mod terminal;
 mod text;
 mod timings;
 mod train;
@@ -60,7 +66,11 @@ enum Command {
 pub fn main() -> ExitCode {
     silence_drivers();
     failure::collect_panics();
-    let run = std::panic::catch_unwind(|| match Cli::parse().command {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return failure::usage(&error),
+    };
+    let run = std::panic::catch_unwind(|| match cli.command {
         Command::Train(args) => train::run(*args),
         Command::Study(args) => study::run(*args),
         Command::Evaluate(args) => evaluate::run(args),
@@ -79,12 +89,7 @@ pub fn main() -> ExitCode {
 
 /// Prints notices on standard error.
 fn print_notices(notices: &[Notice]) {
-    notices.iter().for_each(|notice| eprintln!("{notice}"));
-}
-
-/// Date and time, for the name of a folder.
-fn now() -> String {
-    jiff::Zoned::now().strftime("%Y-%m-%d_%H-%M-%S").to_string()
+    notices.iter().for_each(terminal::tell);
 }
 
 /// Disables a layer of Mesa's Vulkan drivers that looks for a desktop, in order to list its GPU first. Without a desktop (on a

@@ -1,7 +1,7 @@
 //! `triax model`: the layers of a network, without training it, and the kernels that train it on a GPU.
 
 use std::fs;
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -11,7 +11,8 @@ use triax::settings::{Entries, NetworkSettings};
 use triax::{Predictor, PredictorOptions, Settings, WhichWeights, is_study};
 use triax_model::{Network, NetworkSpec, whole_file};
 
-use super::options::{GivenSettings, positive};
+use super::options::{GivenSettings, n_models, positive};
+use super::terminal::{out, visible};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -53,7 +54,7 @@ pub struct Args {
     #[arg(long, value_name = "DIR", conflicts_with = "json")]
     wgsl: Option<PathBuf>,
     /// With --wgsl: the models that are trained together. Small fleets have other kernels than large ones
-    #[arg(long, value_name = "N", default_value_t = 1, requires = "wgsl", value_parser = positive())]
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "wgsl", value_parser = n_models())]
     models: usize,
 }
 
@@ -69,7 +70,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         Some(predictor) => predictor.members()[0].network.clone(),
         None => Network::new(spec(&args)?)?,
     };
-    let mut out = io::stdout().lock();
+    let mut out = out();
     if let Some(folder) = &args.wgsl {
         let sources = kernels(&network, &settings(&args)?, args.models)?;
         write_kernels(&mut out, folder, &sources)?;
@@ -87,7 +88,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     writeln!(out, "{}", network.summary().trim_end())?;
     if let Some(predictor) = trained {
         writeln!(out)?;
-        writeln!(out, "classes   {}", predictor.class_names.join(", "))?;
+        writeln!(out, "classes   {}", visible(&predictor.class_names.join(", ")))?;
         for (channel, name) in predictor.channels.iter().flatten().enumerate() {
             let scale = match (predictor.members(), &predictor.members()[0].file.scaler) {
                 (_, None) => "as it is".to_owned(),
@@ -96,7 +97,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
                 }
                 (several, Some(_)) => format!("standardised by each of the {} networks for itself", several.len()),
             };
-            writeln!(out, "channel   {name}: {scale}")?;
+            writeln!(out, "channel   {}: {scale}", visible(name))?;
         }
         for key in ["loss", "rate_hz", "synthetic"] {
             if let Some(value) = predictor.extra(key) {
@@ -133,7 +134,8 @@ fn write_kernels(out: &mut impl Write, folder: &Path, sources: &[(String, String
 /// The specification that options and config file describe.
 fn spec(args: &Args) -> anyhow::Result<NetworkSpec> {
     let settings = settings(args)?;
-    let window = settings.data.window.unwrap_or(NetworkSpec::default().window);
+    let window = settings.data.window.unwrap_or(NetworkSpec::default().window.into());
+    let (window, _) = window.samples("window", settings.data.rate, 0)?;
     Ok(settings.network.spec(window, args.channels, args.classes))
 }
 

@@ -11,7 +11,8 @@ use clap::builder::{PossibleValue, PossibleValuesParser, RangedU64ValueParser, T
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 use serde_json::Value;
 use triax::settings::{
-    Choice, DataSettings, Entries, FormatChoice, Group, NetworkSettings, Setting, SplitSettings, text_of,
+    Choice, DataSettings, Entries, FormatChoice, Group, Length, NetworkSettings, Setting, SplitSettings, list_items,
+    text_of,
 };
 use triax::{Error, Predictor, PredictorOptions, Settings, WhichWeights};
 use triax_engine::device::DeviceChoice;
@@ -20,6 +21,14 @@ use triax_engine::device::DeviceChoice;
 pub trait Groups {
     /// The groups, in the order in which `--help` shows them.
     const GROUPS: &'static [Group];
+
+    /// What `--help` says of the default of each setting, if it is not that of [`Settings`].
+    const DEFAULT: Option<&'static str> = None;
+
+    /// Whether the setting of a group is offered.
+    fn offers(_: &Setting) -> bool {
+        true
+    }
 }
 
 impl Groups for Settings {
@@ -28,6 +37,29 @@ impl Groups for Settings {
 
 impl Groups for NetworkSettings {
     const GROUPS: &'static [Group] = &[NetworkSettings::GROUP];
+}
+
+/// The settings that say how recordings are read.
+pub struct Reading;
+
+impl Groups for Reading {
+    const GROUPS: &'static [Group] = &[DataSettings::GROUP];
+
+    fn offers(setting: &Setting) -> bool {
+        ["format", "channels", "rate"].contains(&setting.name) || Tables::offers(setting)
+    }
+}
+
+/// The settings that say what tables mean. Those of a run are the defaults.
+pub struct Tables;
+
+impl Groups for Tables {
+    const GROUPS: &'static [Group] = &[DataSettings::GROUP];
+    const DEFAULT: Option<&'static str> = Some("as in the run");
+
+    fn offers(setting: &Setting) -> bool {
+        DataSettings::OF_TABLES.contains(&setting.name)
+    }
 }
 
 impl Groups for (DataSettings, SplitSettings) {
@@ -46,7 +78,8 @@ impl<G: Groups> Args for GivenSettings<G> {
         let defaults = Settings::default().entries();
         for group in G::GROUPS {
             command = command.next_help_heading(group.heading);
-            command = command.args(group.settings.iter().map(|setting| option(setting, &defaults[setting.name])));
+            let offered = group.settings.iter().filter(|setting| G::offers(setting));
+            command = command.args(offered.map(|setting| option(setting, &defaults[setting.name], G::DEFAULT)));
         }
         command
     }
@@ -56,22 +89,27 @@ impl<G: Groups> Args for GivenSettings<G> {
     }
 }
 
-/// The option of a setting that has the default `default`.
-fn option(setting: &Setting, default: &Value) -> Arg {
+/// The option of a setting that has the default `default`; its help says `said` instead, if that is given.
+fn option(setting: &Setting, default: &Value, said: Option<&str>) -> Arg {
     let mut arg = Arg::new(setting.name).long(setting.name.replace('_', "-"));
-    let shown = match default {
-        Value::Bool(_) => {
-            // A flag that a file sets can be taken back: `--no-shuffle=false`.
-            let arg = arg.num_args(0..=1).require_equals(true).default_missing_value("true").hide_possible_values(true);
-            return arg.value_name("true|false").value_parser(["true", "false"]).help(setting.help);
-        }
-        Value::Number(number) => number.as_f64().map(|number| number.to_string()),
-        value => text_of(setting.name, value).filter(|text| !text.is_empty()),
+    let shown = match (said, default) {
+        (Some(said), _) => Some(said.to_owned()),
+        (None, Value::Bool(_)) => None,
+        (None, Value::Number(number)) => number.as_f64().map(|number| number.to_string()),
+        (None, value) => text_of(setting.name, value).filter(|text| !text.is_empty()),
     };
     arg = match shown {
-        Some(shown) => arg.help(format!("{} [default: {shown}]", setting.help)),
+        Some(shown) => {
+            let (help, _) = setting.help.split_once(" [default").unwrap_or((setting.help, ""));
+            arg.help(format!("{help} [default: {shown}]"))
+        }
         None => arg.help(setting.help),
     };
+    if default.is_boolean() {
+        // A flag that a file sets can be taken back: `--no-shuffle=false`.
+        let arg = arg.num_args(0..=1).require_equals(true).default_missing_value("true").hide_possible_values(true);
+        return arg.value_name("true|false").value_parser(["true", "false"]);
+    }
     if default.is_array() {
         arg = arg.action(ArgAction::Append);
     }
@@ -93,7 +131,7 @@ fn possible(choice: Choice) -> PossibleValue {
 impl<G: Groups> FromArgMatches for GivenSettings<G> {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
         let mut entries = Entries::new();
-        for setting in G::GROUPS.iter().flat_map(|group| group.settings) {
+        for setting in G::GROUPS.iter().flat_map(|group| group.settings).filter(|setting| G::offers(setting)) {
             if let Some(values) = matches.get_many::<String>(setting.name) {
                 let values: Vec<&str> = values.map(String::as_str).collect();
                 entries.insert(setting.name.to_owned(), values.join(",").into());
@@ -123,9 +161,28 @@ pub fn formats() -> impl TypedValueParser<Value = FormatChoice> {
     named(format.and_then(|setting| setting.choices).expect("formats have names"))
 }
 
+/// Parser of a length of a step.
+pub fn length(text: &str) -> Result<Length, String> {
+    let length = text.parse()?;
+    if length == Length::Samples(0) { Err("it must be at least 1".to_owned()) } else { Ok(length) }
+}
+
+/// The names in the texts of an option.
+pub fn names(texts: &[String]) -> Vec<String> {
+    texts.iter().flat_map(|text| list_items(text)).collect()
+}
+
 /// Parser of a count of at least 1.
 pub fn positive() -> impl TypedValueParser<Value = usize> {
     RangedU64ValueParser::<usize>::new().range(1..)
+}
+
+/// The most models of a fleet that can be asked for.
+pub const MOST_MODELS: usize = 65_536;
+
+/// Parser of the number of models of a fleet.
+pub fn n_models() -> impl TypedValueParser<Value = usize> {
+    RangedU64ValueParser::<usize>::new().range(1..=MOST_MODELS as u64)
 }
 
 /// Reads a number between 0 and 1, both excluded.

@@ -1,18 +1,21 @@
 //! `triax predict`: the predictions of a trained network for recordings.
 
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
+use std::io::{self, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, ensure};
-use triax::settings::{DataSource, FormatChoice};
-use triax::{Prediction, Predictor, PredictorOrigin, Sample, StreamPredictor, read_corpus};
-use triax_data::{Rows, DataError, Format};
-use triax_model::whole_file;
+use anyhow::ensure;
+use triax::settings::{DataSource, FormatChoice, Length};
+use triax::{
+    Corpus, Prediction, Predictor, PredictorOrigin, ReadOptions, Recording, Sample, StreamPrediction, StreamPredictor,
+};
+use triax_data::time::GAP;
+use triax_data::{DataError, Origin};
 
-use super::options::{PredictorArgs, formats, positive};
+use super::options::{GivenSettings, PredictorArgs, Tables, formats, length, names};
+use super::output::{Output, Rows, Source};
 use super::print_notices;
+use super::terminal::tell;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -21,14 +24,18 @@ Examples:
   sensor | triax predict runs/NAME -                    a line a window, as soon as it is full
   triax predict runs/STUDY --data recordings.csv        all networks of the study's best setting, as one
 
-Output: CSV with the columns subject, start, end, predicted, and a score for each class (the network's output; the
-largest one is predicted). Start and end are the times of a window's first and last sample, or their row numbers from
-0 where there are no times.
+Output: CSV with the columns index, subject, start, end, predicted, and a score for each class (the network's output; the
+largest one is predicted). The index counts windows from 0; of an array it is the window's own. Start and end are the times
+of a window's first and last sample as they were written, or the numbers of its rows from 0 where there are no times. Where
+windows are of several files or arrays, the first column names the source.
 
-Standard input (`-`) and CSV files are read row by row, below a header that names the network's channels. `subject`,
-`activity` and `timestamp` may be among the columns: a window begins anew where subject or activity changes or time
-jumps. Times are shown as they came; in other formats, in seconds. A window at a time is scored on the CPU unless
---device names another device.
+Channels are taken by the names that the network was trained on. `subject`, `activity` and a clock may be among the columns,
+and are not needed: a window begins anew where subject or activity changes or time jumps. A file, folder or archive is
+read whole, and resampled to the rate that the network was trained on.
+
+Standard input (`-`) is read row by row: CSV below its header, or JSON lines. Lines above the header are passed over. With
+--columns there is no header. Where there is no clock, a row that cannot be read begins a new recording. A stream is not
+resampled: another rate is warned of.
 
 Of a study all networks of one setting predict together, those of every fold and seed: a score is the mean of theirs, or
 the logarithm of the mean probability where the loss is categorical_crossentropy.";
@@ -39,7 +46,7 @@ the logarithm of the mean probability where the loss is categorical_crossentropy
 pub struct Args {
     #[command(flatten)]
     predictor: PredictorArgs,
-    /// `-` reads CSV rows from standard input as they come
+    /// `-` reads rows from standard input as they come
     #[arg(value_name = "-", value_parser = ["-"], required_unless_present = "data", conflicts_with = "data")]
     stdin: Option<String>,
     /// Recordings, or `synthetic`
@@ -48,121 +55,206 @@ pub struct Args {
     /// Format of the data; `auto` looks for itself
     #[arg(long, value_name = "FORMAT", default_value = "auto", value_parser = formats(), conflicts_with = "stdin")]
     format: FormatChoice,
-    /// Where to write the predictions [default: standard output]
+    /// Where to write the predictions [default: standard output]. An old file stays until the predictions are complete; those
+    /// of `-` replace it with the first one, and can be read as they come
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Samples from one window to the next [default: as in training]
-    #[arg(long, value_name = "SAMPLES", value_parser = positive())]
-    step: Option<usize>,
+    /// From one window to the next: samples, seconds such as `3s`, or a share of the window such as `50%` [default: as in training]
+    #[arg(long, value_name = "N|Ns|N%", value_parser = length)]
+    step: Option<Length>,
+    /// Names of the columns of rows without a header, such as `t,x,y,z`
+    #[arg(long, value_name = "NAME,…")]
+    columns: Vec<String>,
+    /// Refuse standard input that is not JSON lines; they are also recognised without this
+    #[arg(long, requires = "stdin")]
+    json_lines: bool,
+    #[command(flatten)]
+    tables: GivenSettings<Tables>,
 }
 
 /// Runs the subcommand.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let predictor = args.predictor.open()?;
     if let (PredictorOrigin::Study(study), None) = (&predictor.origin, &args.predictor.setting) {
-        eprintln!("note: predicting with the {} networks of `{}`.", predictor.members().len(), study.setting);
+        let n_networks = predictor.members().len();
+        tell(format_args!("note: predicting with the {n_networks} networks of `{}`.", study.setting));
     }
     print_notices(&predictor.notices);
-    let step = args.step.or(predictor.step).unwrap_or(predictor.spec().window);
-    let Some(data) = &args.data else {
-        let out: Box<dyn Write> = match &args.out {
-            Some(path) => Box::new(create(path)?),
-            None => Box::new(io::stdout()),
-        };
-        predict_rows(&predictor, step, io::stdin().lock(), "standard input", out)?;
-        return Ok(ExitCode::SUCCESS);
+    let window = predictor.spec().window;
+    let as_trained = Length::Samples(predictor.step.unwrap_or(window));
+    let (step, rounded) = args.step.unwrap_or(as_trained).samples("step", predictor.rate_hz, window)?;
+    print_notices(rounded.as_slice());
+    let data = args.data.clone().unwrap_or(DataSource::Path("-".into()));
+    let options = ReadOptions {
+        format: args.format.0,
+        columns: names(&args.columns),
+        unlabelled: true,
+        keep_stamps: true,
+        ..predictor.settings_for(Some(&data), &args.tables.entries)?.data.read_options()
     };
-    let text = match csv_file(data, args.format) {
-        Some(path) => {
-            let file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
-            predict_rows(&predictor, step, BufReader::new(file), &path.display().to_string(), Vec::new())?
-        }
-        None => predict_corpus(&predictor, step, data, args.format)?,
+    let (rows, data_source) = match &args.data {
+        None => (Rows::AsTheyCome, Some(Source::StandardInput)),
+        Some(DataSource::Path(path)) => (Rows::AtOnce, Some(Source::Path(path))),
+        Some(DataSource::Synthetic) => (Rows::AtOnce, None),
     };
-    match &args.out {
-        Some(path) => write(path, &text)?,
-        None => io::stdout().write_all(&text)?,
+    let sources: Vec<Source<'_>> = [Source::Path(&args.predictor.run)].into_iter().chain(data_source).collect();
+    let mut out = Output::open(args.out.as_deref(), &sources, rows)?;
+    match args.data {
+        None => predict_rows(&predictor, step, &options, args.json_lines, &mut out)?,
+        Some(_) => predict_corpus(&predictor, step, &data, options, &mut out)?,
     }
+    out.finish()?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// The path of a CSV file. It is read row by row, so that it needs neither subjects nor activities.
-fn csv_file(data: &DataSource, format: FormatChoice) -> Option<&Path> {
-    let DataSource::Path(path) = data else { return None };
-    let is_csv = match format.0 {
-        Some(format) => format == Format::Csv,
-        None => path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv")),
-    };
-    (is_csv && path.is_file()).then_some(path)
-}
-
-/// The table of predictions for whole recordings.
+/// Writes the table of predictions for whole recordings.
 fn predict_corpus(
     predictor: &Predictor,
     step: usize,
     data: &DataSource,
-    format: FormatChoice,
-) -> anyhow::Result<Vec<u8>> {
-    let corpus = read_corpus(data, format, 0)?;
-    print_notices(&predictor.check(&corpus)?);
+    options: ReadOptions,
+    output: &mut Output,
+) -> anyhow::Result<()> {
+    let corpus = predictor.read(data, options, 0)?;
+    print_notices(&corpus.notices);
+    for repair in &corpus.repairs.entries {
+        tell(format_args!("note: {}: {}, first at {}.", repair.kind, repair.count, repair.first));
+    }
     let window = predictor.spec().window;
+    let n_short = corpus.recordings.iter().filter(|recording| corpus.n_rows(recording) < window).count();
     let windows = triax_data::cut(&corpus, window, step)?;
-    let mut table = Predictions::new(predictor.classes(), Vec::new())?;
-    for (origin, prediction) in windows.origins.iter().zip(predictor.predict(&windows.values)?) {
-        let recording = &corpus.recordings[origin.recording as usize];
-        let first = origin.start as usize;
-        let at = |row: usize| recording.times.get(row).map_or_else(|| row.to_string(), f64::to_string);
-        table.row(&recording.subject, &at(first), &at(first + window - 1), &prediction)?;
+    if n_short > 0 {
+        let n = corpus.recordings.len();
+        tell(format_args!(
+            "note: {n_short} of {n} recordings are shorter than a window of {window} rows: not predicted."
+        ));
+    }
+    let predictions = predictor.predict(&windows.values)?;
+    let places = Places::new(&corpus);
+    let mut table = Predictions::new(predictor.classes(), places.names_sources, output)?;
+    for (n, (origin, prediction)) in windows.origins.iter().zip(predictions).enumerate() {
+        let row = Window {
+            source: places.source(*origin),
+            index: places.index(*origin).map_or_else(|| n.to_string(), str::to_owned),
+            subject: corpus.subject_of(*origin),
+            start: &places.at(*origin, 0),
+            end: &places.at(*origin, window - 1),
+        };
+        table.row(&row, &prediction)?;
     }
     table.finish()
 }
 
-/// Reads CSV rows from `input`, which messages call `name`, and writes predictions to `output`, a line per window. Invalid
-/// rows are dropped and counted.
-fn predict_rows<W: Write>(
+/// Where windows stand in their source.
+struct Places<'a> {
+    corpus: &'a Corpus,
+    /// Rows of all recordings before each.
+    rows_before: Vec<usize>,
+    /// Whether windows are of several files or arrays, and the table has to say of which.
+    names_sources: bool,
+}
+
+impl<'a> Places<'a> {
+    fn new(corpus: &'a Corpus) -> Self {
+        let rows_before = corpus.recordings.iter().scan(0, |sum, recording| {
+            let before = *sum;
+            *sum += corpus.n_rows(recording);
+            Some(before)
+        });
+        let first = corpus.recordings.first().map(|recording| file_of(&recording.source));
+        let names_sources = corpus.recordings.iter().any(|recording| Some(file_of(&recording.source)) != first);
+        Self { corpus, rows_before: rows_before.collect(), names_sources }
+    }
+
+    fn recording(&self, origin: Origin) -> &'a Recording {
+        &self.corpus.recordings[origin.recording as usize]
+    }
+
+    /// The file or array of a window.
+    fn source(&self, origin: Origin) -> &'a str {
+        file_of(&self.recording(origin).source)
+    }
+
+    /// The index in its array of a window that came as one.
+    fn index(&self, origin: Origin) -> Option<&'a str> {
+        self.recording(origin).source.strip_suffix(']')?.rsplit_once('[').map(|(_, index)| index)
+    }
+
+    /// The time of a window's row as it was written; without times, its number from 0.
+    fn at(&self, origin: Origin, row: usize) -> String {
+        let (recording, row) = (self.recording(origin), origin.start as usize + row);
+        let stamp = recording.stamps.as_ref().and_then(|stamps| stamps.get(row)).map(str::to_owned);
+        let time = || recording.times.get(row).map(f64::to_string);
+        let number = || match self.corpus.window {
+            Some(_) => row.to_string(),
+            None => (self.rows_before[origin.recording as usize] + row).to_string(),
+        };
+        stamp.or_else(time).unwrap_or_else(number)
+    }
+}
+
+/// The file or array in the place of a recording: `file:line`, or `array[index]`.
+fn file_of(source: &str) -> &str {
+    let without_index = source.strip_suffix(']').and_then(|rest| rest.rsplit_once('['));
+    without_index.or_else(|| source.rsplit_once(':')).map_or(source, |(file, _)| file)
+}
+
+/// Reads rows from standard input, and writes predictions to `output`, a line per window. Invalid rows are dropped and
+/// counted.
+fn predict_rows(
     predictor: &Predictor,
     step: usize,
-    input: impl BufRead,
-    name: &str,
-    output: W,
-) -> anyhow::Result<W> {
-    let rows = Rows::new(input, name, &triax::ReadOptions::default())?;
-    let (mut stream, notice) = StreamPredictor::new(predictor, step).with_channels(name, rows.channels())?;
+    options: &ReadOptions,
+    json_lines: bool,
+    output: &mut Output,
+) -> anyhow::Result<()> {
+    let name = "standard input";
+    let options = predictor.with_wanted_channels(options.clone());
+    let mut rows = triax_data::Rows::new(io::stdin().lock(), name, &options)?;
+    ensure!(!json_lines || rows.is_json(), "{name}: no JSON lines: its first line does not begin with `{{`");
+    let gap = options.gap.unwrap_or(GAP);
+    let stream = StreamPredictor::new(predictor, step).with_clock(rows.unit(), gap);
+    let (mut stream, notice) = stream.with_channels(name, rows.channels())?;
     print_notices(notice.as_slice());
-    let mut table = Predictions::new(predictor.classes(), output)?;
+    let mut table = Predictions::new(predictor.classes(), false, output)?;
     table.flush()?;
     let (mut n_windows, mut n_dropped) = (0usize, 0usize);
-    for row in rows {
+    let mut write = |windows: Vec<StreamPrediction>| -> anyhow::Result<()> {
+        for StreamPrediction { subject, start, end, prediction } in &windows {
+            let index = n_windows.to_string();
+            table.row(&Window { source: name, index, subject, start, end }, prediction)?;
+            table.flush()?;
+            n_windows += 1;
+        }
+        Ok(())
+    };
+    while let Some(row) = rows.next() {
         let row = match row {
             Ok(row) => row,
             Err(error @ DataError::Io { .. }) => return Err(error.into()),
             Err(error) => {
                 if n_dropped == 0 {
-                    eprintln!("warning: a row was dropped: {error}");
+                    tell(format_args!("warning: a row was dropped: {error}"));
                 }
                 n_dropped += 1;
+                write(stream.lost()?)?;
                 continue;
             }
         };
         let sample = Sample {
             values: &row.values,
             time: row.time,
+            stamp: row.stamp.as_deref(),
             subject: row.subject.as_deref().unwrap_or_default(),
             activity: row.activity.as_deref(),
         };
-        for window in stream.push(&sample)? {
-            table.row(&window.subject, &window.start, &window.end, &window.prediction)?;
-            table.flush()?;
-            n_windows += 1;
-        }
+        write(stream.push(&sample)?)?;
+        print_notices(stream.rate_warning().as_slice());
     }
-    for window in stream.finish()? {
-        table.row(&window.subject, &window.start, &window.end, &window.prediction)?;
-        n_windows += 1;
-    }
-    table.flush()?;
+    write(stream.finish()?)?;
+    print_notices(rows.notice().as_slice());
     if n_dropped > 1 {
-        eprintln!("warning: {n_dropped} rows were dropped in all.");
+        tell(format_args!("warning: {n_dropped} rows were dropped in all."));
     }
     ensure!(
         n_windows > 0,
@@ -173,38 +265,43 @@ fn predict_rows<W: Write>(
     table.finish()
 }
 
-/// Replaces a file as a whole; writes to a device or pipe.
-fn write(path: &Path, text: &[u8]) -> anyhow::Result<()> {
-    let failed = || format!("cannot write {}", path.display());
-    if path.metadata().is_ok_and(|there| !there.is_file()) {
-        return create(path)?.write_all(text).with_context(failed);
-    }
-    whole_file::write(path, text).with_context(failed)
-}
-
-fn create(path: &Path) -> anyhow::Result<File> {
-    File::create(path).with_context(|| format!("cannot write {}", path.display()))
+/// A window in the table.
+struct Window<'a> {
+    source: &'a str,
+    index: String,
+    subject: &'a str,
+    start: &'a str,
+    end: &'a str,
 }
 
 /// The table of predictions, written row by row.
 struct Predictions<'a, W: Write> {
     classes: &'a [String],
+    names_sources: bool,
     csv: csv::Writer<W>,
 }
 
 impl<'a, W: Write> Predictions<'a, W> {
-    /// A table with its header.
-    fn new(classes: &'a [String], out: W) -> anyhow::Result<Self> {
+    /// A table with its header, and a column for the source of each window if `names_sources`.
+    fn new(classes: &'a [String], names_sources: bool, out: W) -> anyhow::Result<Self> {
         let mut csv = csv::Writer::from_writer(out);
+        let source = names_sources.then(|| "source".to_owned());
+        let columns = ["index", "subject", "start", "end", "predicted"].map(str::to_owned);
         let scores = classes.iter().map(|class| format!("score {class}"));
-        csv.write_record(["subject", "start", "end", "predicted"].map(str::to_owned).into_iter().chain(scores))?;
-        Ok(Self { classes, csv })
+        csv.write_record(source.into_iter().chain(columns).chain(scores))?;
+        Ok(Self { classes, names_sources, csv })
     }
 
     /// Adds a window.
-    fn row(&mut self, subject: &str, start: &str, end: &str, prediction: &Prediction) -> anyhow::Result<()> {
-        let window = [subject, start, end, &self.classes[prediction.class]].map(str::to_owned);
-        self.csv.write_record(window.into_iter().chain(prediction.scores.iter().map(f32::to_string)))?;
+    fn row(&mut self, window: &Window<'_>, prediction: &Prediction) -> anyhow::Result<()> {
+        let Window { source, index, subject, start, end } = window;
+        if self.names_sources {
+            self.csv.write_field(source)?;
+        }
+        for field in [index.as_str(), subject, start, end, &self.classes[prediction.class]] {
+            self.csv.write_field(field)?;
+        }
+        self.csv.write_record(prediction.scores.iter().map(f32::to_string))?;
         Ok(())
     }
 
@@ -214,7 +311,7 @@ impl<'a, W: Write> Predictions<'a, W> {
     }
 
     /// Ends the table.
-    fn finish(self) -> anyhow::Result<W> {
-        self.csv.into_inner().map_err(|error| anyhow::Error::from(error.into_error()))
+    fn finish(mut self) -> anyhow::Result<()> {
+        Ok(self.csv.flush()?)
     }
 }

@@ -1,6 +1,6 @@
 //! The progress of a run: a bar on a terminal, a line per epoch elsewhere, JSON lines for programs, or nothing.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -12,6 +12,8 @@ use triax::settings::to_json;
 use triax::{Observer, Training};
 use triax_engine::StepResult;
 use triax_trainer::{EpochRecord, FitSize, Metrics};
+
+use super::terminal::{say, tell};
 
 /// The style of what a run prints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,10 +74,9 @@ impl TrainingProgress {
         }
     }
 
-    /// Prints a line above the bar. A standard output that is closed or full does not end a run, since the run folder has the
-    /// same contents.
+    /// Prints a line above the bar.
     fn print(&self, line: &str) {
-        let print = || drop(writeln!(io::stdout(), "{line}"));
+        let print = || say(line);
         match &self.bar {
             Some(bar) => bar.suspend(print),
             None => print(),
@@ -181,10 +182,10 @@ pub fn interruption(first: &'static str, kept: &'static str) -> anyhow::Result<A
     let flag = Arc::clone(&interrupted);
     ctrlc::set_handler(move || {
         if flag.swap(true, Ordering::Relaxed) {
-            eprintln!("error: interrupted again; {kept}");
+            tell(format_args!("error: interrupted again; {kept}"));
             std::process::exit(1);
         }
-        eprintln!("\n{first}; press Ctrl-C again to stop at once");
+        tell(format_args!("\n{first}; press Ctrl-C again to stop at once"));
     })
     .context("cannot listen for Ctrl-C")?;
     Ok(interrupted)

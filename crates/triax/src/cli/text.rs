@@ -2,9 +2,11 @@
 
 use std::io::{self, Write};
 
-use triax::text::grouped;
+use triax::text::{grouped, lacking_in_words};
 use triax_study::statistics::Estimate;
 use triax_trainer::Metrics;
+
+use super::terminal::visible;
 
 /// The most columns of a line.
 const WIDTH: usize = 80;
@@ -31,10 +33,14 @@ pub fn metrics(out: &mut dyn Write, metrics: &Metrics, labels: &Labels<'_>) -> i
         grouped(n_windows as usize),
         if labels.synthetic { "  (synthetic)" } else { "" },
     )?;
+    let names: Vec<String> = labels.class_names.iter().map(|name| visible(name)).collect();
+    if let Some(words) = lacking_in_words(&metrics.confusion, &names) {
+        writeln!(out, "{}", wrapped(&words, ""))?;
+    }
     writeln!(out)?;
-    classes(out, metrics, labels.class_names)?;
+    classes(out, metrics, &names)?;
     writeln!(out)?;
-    confusion(out, metrics, labels.class_names)
+    confusion(out, metrics, &names)
 }
 
 fn classes(out: &mut dyn Write, metrics: &Metrics, names: &[String]) -> io::Result<()> {
@@ -42,11 +48,10 @@ fn classes(out: &mut dyn Write, metrics: &Metrics, names: &[String]) -> io::Resu
     writeln!(out, "{:width$}  precision  recall      F1  windows", "class")?;
     for (class, name) in metrics.per_class.iter().zip(names) {
         let name = shortened(name, width);
-        writeln!(
-            out,
-            "{name:width$}  {:9.4}  {:6.4}  {:6.4}  {:7}",
-            class.precision, class.recall, class.f1, class.support
-        )?;
+        // A class without windows has neither recall nor F1.
+        let of_windows = |value: f64| if class.support > 0 { format!("{value:.4}") } else { "–".to_owned() };
+        let (recall, f1) = (of_windows(class.recall), of_windows(class.f1));
+        writeln!(out, "{name:width$}  {:9.4}  {recall:>6}  {f1:>6}  {:7}", class.precision, class.support)?;
     }
     Ok(())
 }
@@ -80,14 +85,9 @@ fn confusion(out: &mut dyn Write, metrics: &Metrics, names: &[String]) -> io::Re
 
 /// The ten most frequent confusions, for more classes than a matrix of 80 columns can hold.
 fn confusions(out: &mut dyn Write, metrics: &Metrics, names: &[String]) -> io::Result<()> {
-    let mut pairs: Vec<(u64, usize, usize)> = Vec::new();
-    for (done, row) in metrics.confusion.rows().enumerate() {
-        let wrong = row.iter().enumerate().filter(|&(predicted, &count)| predicted != done && count > 0);
-        pairs.extend(wrong.map(|(predicted, &count)| (count, done, predicted)));
-    }
-    pairs.sort_by_key(|&(count, done, predicted)| (std::cmp::Reverse(count), done, predicted));
+    let pairs = metrics.confusion.mistakes();
     writeln!(out, "most frequent confusions of {} (metrics.json and --json have the whole matrix)", pairs.len())?;
-    for (count, done, predicted) in pairs.into_iter().take(10) {
+    for (done, predicted, count) in pairs.into_iter().take(10) {
         writeln!(out, "{count:7}  {} taken for {}", shortened(&names[done], 30), shortened(&names[predicted], 30))?;
     }
     Ok(())
@@ -103,18 +103,21 @@ fn name_width(names: &[String], most: usize) -> usize {
     names.iter().map(|name| name.chars().count()).max().unwrap_or(0).clamp("class".len(), most)
 }
 
-/// `name`, cut to `width` characters. The last one is then `…`.
+/// `name` as it is [`visible`], cut to `width` characters. The last one is then `…`.
 pub fn shortened(name: &str, width: usize) -> String {
+    let name = visible(name);
     if name.chars().count() <= width {
-        return name.to_owned();
+        return name;
     }
     name.chars().take(width - 1).chain(['…']).collect()
 }
 
-/// `0.712 [0.640, 0.781]`
+/// `0.712 [0.640, 0.781]`; one subject has no interval.
 pub fn interval(estimate: &Estimate) -> String {
-    let Estimate { mean, low, high, .. } = estimate;
-    format!("{mean:.3} [{low:.3}, {high:.3}]")
+    let mean = estimate.mean;
+    estimate
+        .interval
+        .map_or_else(|| format!("{mean:.3}"), |ends| format!("{mean:.3} [{:.3}, {:.3}]", ends.low, ends.high))
 }
 
 /// Text in lines of at most 80 columns, each after `indent`.
@@ -153,6 +156,7 @@ mod tests {
             loss: 0.3,
             accuracy: 0.25,
             macro_f1: 1.0 / 3.0,
+            lacking: Vec::new(),
             per_class: names.iter().map(class).collect(),
             confusion: Confusion::from_counts(n_classes, vec![count; n_classes * n_classes]),
         };

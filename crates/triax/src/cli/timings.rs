@@ -6,6 +6,8 @@ use std::time::Duration;
 use triax::text::grouped;
 use triax_engine::{PhaseTime, Timings, TimingsFound};
 
+use super::terminal::tell;
+
 /// A recorder if `asked`.
 pub fn recorder(asked: bool) -> Timings {
     if asked { Timings::on() } else { Timings::off() }
@@ -14,7 +16,7 @@ pub fn recorder(asked: bool) -> Timings {
 /// Prints what `timings` has recorded, on standard error, if it is on. The command has used `n_devices` devices at a time.
 pub fn print(timings: &Timings, n_devices: usize) {
     if let Some(found) = timings.found() {
-        eprint!("{}", table(&found, n_devices));
+        tell(table(&found, n_devices).trim_end());
     }
 }
 

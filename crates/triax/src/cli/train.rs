@@ -1,20 +1,22 @@
 //! `triax train`: from settings to a run folder with trained weights.
 
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use serde_json::json;
 use triax::Settings;
-use triax::text::{grouped, listed, network_in_words};
+use triax::text::{grouped, listed, network_in_words, step_in_words};
 use triax::{Outcome, Training, TrainingData};
 use triax_data::SplitPlan;
 use triax_trainer::{EpochRecord, Metrics, Summary};
 
+use super::new_folder::NewFolder;
 use super::options::GivenSettings;
 use super::progress::{Style, TrainingProgress, interruption};
+use super::terminal::{log, say, tell, visible};
 use super::text::{self, Labels};
-use super::{now, print_notices, sparkline, timings};
+use super::{print_notices, sparkline, timings};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -78,9 +80,12 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
                 Some(file) => Settings::from_file_and(file, &given)?,
                 None => Settings::from_entries(&given)?,
             };
-            let named = |loss| Path::new("runs").join(format!("{}-{loss}", now()));
-            let out = run.out.unwrap_or_else(|| named(settings.training.loss));
-            Training::new_with(settings, &out, &timings)?
+            let unnamed = match &run.out {
+                Some(_) => None,
+                None => Some(NewFolder::make(settings.training.loss.name())?),
+            };
+            let out = run.out.as_deref().or(unnamed.as_ref().map(NewFolder::path)).expect("given or made");
+            Training::new_with(settings, out, &timings)?
         }
     };
     training.tensorboard = run.tensorboard;
@@ -97,20 +102,14 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
 
 /// Prints the data, the network and the settings.
 fn announce(training: &Training, style: Style) -> anyhow::Result<()> {
-    let written = match style {
-        Style::Human => header(&mut io::stdout().lock(), training),
+    match style {
+        Style::Human => header(&mut log(), training)?,
         Style::Json => {
-            let line = json!({"event": "start", "run": training.folder.path(), "config": training.folder.config()?});
-            writeln!(io::stdout(), "{line}")
+            say(json!({"event": "start", "run": training.folder.path(), "config": training.folder.config()?}));
         }
-        Style::Quiet => Ok(()),
-    };
-    Ok(written.or_else(ignore_broken_pipe)?)
-}
-
-/// Ignores a broken pipe, which does not end a run.
-fn ignore_broken_pipe(error: io::Error) -> io::Result<()> {
-    if error.kind() == io::ErrorKind::BrokenPipe { Ok(()) } else { Err(error) }
+        Style::Quiet => {}
+    }
+    Ok(())
 }
 
 fn header(out: &mut dyn Write, training: &Training) -> io::Result<()> {
@@ -120,15 +119,15 @@ fn header(out: &mut dyn Write, training: &Training) -> io::Result<()> {
     let n_subjects = corpus.subjects().len();
     let subjects = if n_subjects == 0 { "unknown".to_owned() } else { n_subjects.to_string() };
     let rate = corpus.rate_hz.map(|rate| format!(", {} Hz", (rate * 100.0).round() / 100.0)).unwrap_or_default();
-    writeln!(out, "data      {}{synthetic}", corpus.name)?;
+    writeln!(out, "data      {}{synthetic}", visible(&corpus.name))?;
     writeln!(out, "          {subjects} subjects, {} channels{rate}", corpus.channels.len())?;
-    writeln!(out, "classes   {}", listed(&corpus.class_names, 20))?;
+    writeln!(out, "classes   {}", visible(&listed(&corpus.class_names, 20)))?;
     writeln!(
         out,
-        "windows   {} to train on, {} to validate with; {window} samples, a new one every {}",
+        "windows   {} to train on, {} to validate with; {window} samples, {}",
         grouped(split.train.len()),
         grouped(split.valid.len()),
-        data.step,
+        step_in_words(data.known_step()),
     )?;
     let held_out = &split.valid_subjects;
     match data.plan {
@@ -136,14 +135,15 @@ fn header(out: &mut dyn Write, training: &Training) -> io::Result<()> {
             out,
             "split     by subject: {} of {n_subjects} held out ({})",
             held_out.len(),
-            listed(held_out, 12)
+            visible(&listed(held_out, 12))
         )?,
-        SplitPlan::Random { .. } => writeln!(
+        SplitPlan::Random { .. } if split.overlap_known => writeln!(
             out,
             "split     random windows: {} of {} validation windows share samples with training",
             grouped(split.shared_windows),
             grouped(split.valid.len()),
         )?,
+        SplitPlan::Random { .. } => writeln!(out, "split     random windows")?,
         SplitPlan::Predefined => writeln!(out, "split     as the data comes")?,
     }
     writeln!(out, "network   {}", network_in_words(network))?;
@@ -180,7 +180,7 @@ fn conclude(training: &Training, outcome: Outcome, style: Style) -> anyhow::Resu
     let path = training.folder.path();
     match outcome {
         Outcome::Finished { summary, report, events } => {
-            let mut out = io::stdout().lock();
+            let mut out = log();
             match style {
                 Style::Quiet => {}
                 Style::Json => {
@@ -204,11 +204,10 @@ fn conclude(training: &Training, outcome: Outcome, style: Style) -> anyhow::Resu
         }
         Outcome::Interrupted { epoch, step, events } => {
             if style == Style::Json {
-                let line = json!({"event": "interrupted", "epoch": epoch, "step": step, "run": path});
-                writeln!(io::stdout(), "{line}")?;
+                say(json!({"event": "interrupted", "epoch": epoch, "step": step, "run": path}));
             }
-            eprintln!("stopped in epoch {epoch} after step {step}, and saved; go on with:");
-            eprintln!("  triax train --resume {}", path.display());
+            tell(format_args!("stopped in epoch {epoch} after step {step}, and saved; go on with:"));
+            tell(format_args!("  triax train --resume {}", path.display()));
             events?;
             Ok(ExitCode::FAILURE)
         }

@@ -73,7 +73,11 @@ impl Cache {
     }
 
     fn entries(&self) -> Vec<Entry> {
-        let text = self.path.as_ref().and_then(|path| std::fs::read(path).ok()).unwrap_or_default();
+        let text = self
+            .path
+            .as_ref()
+            .and_then(|path| whole_file::read(path, whole_file::MOST_SETTINGS).ok())
+            .unwrap_or_default();
         serde_json::from_slice(&text).unwrap_or_default()
     }
 }

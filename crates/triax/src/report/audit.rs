@@ -30,6 +30,8 @@ pub fn warning(audit: &Audit, random: bool) -> Markup {
 pub fn section(audit: &Audit) -> Markup {
     let lead = if audit.leaks() {
         "Validation knows something from training that it would not know of a stranger."
+    } else if audit.is_open() {
+        "Nothing was found that would make the figures too good; but the data does not let every check exclude it."
     } else {
         "What was looked for that would make the figures too good."
     };
@@ -39,12 +41,13 @@ pub fn section(audit: &Audit) -> Markup {
         } @else {
             ul.findings {
                 @for finding in &audit.findings {
-                    @let (class, word) = match finding.verdict {
-                        Verdict::Sound => ("sound", "sound"),
-                        Verdict::Note => ("noted", "note"),
-                        Verdict::Leak => ("leak", "leak"),
+                    @let class = match finding.verdict {
+                        Verdict::Sound => "sound",
+                        Verdict::Note => "noted",
+                        Verdict::NotExcluded => "not-excluded",
+                        Verdict::Leak => "leak",
                     };
-                    li { span class={ "badge " (class) } { (word) } div { strong { (finding.check) } p { (finding.words) } } }
+                    li { span class={ "badge " (class) } { (finding.verdict.in_words()) } div { strong { (finding.check) } p { (finding.words) } } }
                 }
             }
         }

@@ -4,24 +4,25 @@ use maud::{Markup, html};
 use triax_study::Mistake;
 
 use crate::report::charts::{CHANNELS, signals};
-use crate::report::numbers::decimals;
+use crate::report::numbers::{decimals, name};
 use crate::report::page;
 
 /// The section with the mistakes, each with its class and its prediction; nothing without mistakes.
 pub fn section(mistakes: &[Mistake], class_names: &[String], rate_hz: Option<f64>, whose: &str) -> Markup {
-    let name = |class: usize| class_names.get(class).map_or("an unknown class", String::as_str);
+    let class_name =
+        |class: usize| class_names.get(class).map_or_else(|| "an unknown class".to_owned(), |one| name(one));
     let body = html! {
         (key(mistakes))
         div.grid.thirds {
             @for mistake in mistakes {
-                @let (done, taken) = (name(mistake.label), name(mistake.prediction));
-                @let subject = if mistake.subject.is_empty() { "unknown" } else { &mistake.subject };
+                @let (done, taken) = (class_name(mistake.label), class_name(mistake.prediction));
+                @let subject = if mistake.subject.is_empty() { "unknown".to_owned() } else { name(&mistake.subject) };
                 figure {
                     (signals::chart(mistake, rate_hz, &format!("A window of {done} that was taken for {taken}")))
                     figcaption {
                         strong { (done) } " taken for " strong { (taken) }
                         span.where { "subject " (subject) " · by " (decimals(mistake.margin, 2)) }
-                        span.where { (mistake.source) }
+                        span.where { (name(&mistake.source)) }
                     }
                 }
             }
@@ -39,8 +40,11 @@ fn key(mistakes: &[Mistake]) -> Markup {
     let channels = mistakes.first().map(|mistake| mistake.channels.as_slice()).unwrap_or_default();
     html! {
         p.key {
-            @for (channel, name) in channels.iter().enumerate() {
-                span { i style={ "--key:" (CHANNELS[channel % CHANNELS.len()].css()) } {} (name) }
+            @for (channel, channel_name) in channels.iter().enumerate().take(signals::MOST_CHANNELS) {
+                span { i style={ "--key:" (CHANNELS[channel % CHANNELS.len()].css()) } {} (name(channel_name)) }
+            }
+            @if channels.len() > signals::MOST_CHANNELS {
+                span { "and " (channels.len() - signals::MOST_CHANNELS) " channels that are not drawn" }
             }
         }
     }

@@ -3,6 +3,8 @@
 pub use triax_model::text::grouped;
 use triax_study::statistics::Estimate;
 
+/// The most letters of a name.
+const MOST_LETTERS: usize = 100;
 /// The text for a number that is not finite.
 const NONE: &str = "–";
 
@@ -23,12 +25,41 @@ pub fn percent(fraction: f64) -> String {
 
 /// The ends of an interval of fractions.
 pub fn interval(estimate: &Estimate) -> String {
-    format!("{} to {}", figure(estimate.low), figure(estimate.high))
+    interval_of(estimate, figure, figure)
 }
 
 /// The ends of an interval of fractions, in percent.
 pub fn interval_in_percent(estimate: &Estimate) -> String {
-    format!("{} to {}", decimals(100.0 * estimate.low, 1), percent(estimate.high))
+    interval_of(estimate, |low| decimals(100.0 * low, 1), percent)
+}
+
+/// The ends of an interval of differences.
+pub fn interval_of_difference(estimate: &Estimate) -> String {
+    interval_of(estimate, signed, signed)
+}
+
+/// An interval that rests on few subjects says so; one subject has none.
+fn interval_of(estimate: &Estimate, low: fn(f64) -> String, high: fn(f64) -> String) -> String {
+    match estimate.interval {
+        None => "no interval".to_owned(),
+        Some(ends) if estimate.rests_on_few() => {
+            format!("{} to {} (n\u{a0}=\u{a0}{})", low(ends.low), high(ends.high), estimate.n)
+        }
+        Some(ends) => format!("{} to {}", low(ends.low), high(ends.high)),
+    }
+}
+
+/// A name that the page may show: its beginning, where it is very long. `summary.json` and `metrics.json` have the whole.
+pub fn name(name: &str) -> String {
+    shortened(name, MOST_LETTERS)
+}
+
+/// `text`, cut to `most` characters. The last one is then `…`.
+pub fn shortened(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        None => text.to_owned(),
+        Some(_) => text.chars().take(most - 1).chain(['…']).collect(),
+    }
 }
 
 /// A p-value.
@@ -65,5 +96,23 @@ mod tests {
         assert_eq!([0.05, -0.05].map(signed), ["+0.050", "−0.050"]);
         assert_eq!([1, 1234].map(|count| counted(count, "window")), ["1 window", "1,234 windows"]);
         assert_eq!(percent(0.7123), "71.2\u{a0}%");
+    }
+
+    #[test]
+    fn intervals_claim_no_more_than_their_subjects() {
+        let estimate = |n: usize| Estimate::new(&vec![0.25; n], 0);
+        assert_eq!(
+            [1, 4, 5].map(|n| interval(&estimate(n))),
+            ["no interval", "0.250 to 0.250 (n\u{a0}=\u{a0}4)", "0.250 to 0.250"]
+        );
+        assert_eq!(interval_in_percent(&estimate(5)), "25.0 to 25.0\u{a0}%");
+        assert_eq!(interval_of_difference(&estimate(5)), "+0.250 to +0.250");
+    }
+
+    #[test]
+    fn long_names_are_cut() {
+        assert_eq!((name("ä").as_str(), name(&"ä".repeat(100)).chars().count()), ("ä", 100));
+        let long = name(&"ä".repeat(10_000));
+        assert!(long.chars().count() == 100 && long.ends_with('…'), "{long}");
     }
 }

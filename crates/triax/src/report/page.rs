@@ -2,6 +2,13 @@
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
+use crate::report::numbers::{grouped, name, shortened};
+
+/// The most competitors beside the best of which a section shows its figures.
+const MOST_OTHERS: usize = 12;
+/// The most characters of a sentence or a setting.
+const MOST_OF_A_TEXT: usize = 4000;
+
 const STYLE: &str = include_str!("style.css");
 
 /// The browser loads nothing and runs no script.
@@ -45,19 +52,26 @@ pub fn folded(summary: &str, body: &Markup) -> Markup {
     html! { details { summary { (summary) } (body) } }
 }
 
-/// The same contents for each of the other competitors, by name, folded; nothing without competitors.
-pub fn others<'a>(all: impl Iterator<Item = (&'a str, Markup)>) -> Markup {
-    let all: Vec<_> = all.collect();
-    let body = html! { @for (name, body) in &all { div.other { h3 { (name) } (body) } } };
-    html! { @if !all.is_empty() { (folded("The others", &body)) } }
+/// The same contents for each of the `others`, by name, folded; nothing without others. Of many only the first are shown.
+pub fn others<T>(others: &[T], name_of: impl Fn(&T) -> &str, show: impl Fn(&T) -> Markup) -> Markup {
+    let body = html! {
+        @for one in others.iter().take(MOST_OTHERS) { div.other { h3 { (name(name_of(one))) } (show(one)) } }
+        (more(others.len().saturating_sub(MOST_OTHERS), "summary.json"))
+    };
+    html! { @if !others.is_empty() { (folded("The others", &body)) } }
 }
 
-/// A verdict: its first sentence, and the others as a list.
-pub fn verdict(sentences: &[String]) -> Markup {
+/// The line below a table that was cut: how many more there are, and the file that has them.
+pub fn more(n: usize, file: &str) -> Markup {
+    html! { @if n > 0 { p.caption { "and " (grouped(n as u64)) " more, in " (file) } } }
+}
+
+/// A verdict: its first sentence, and the others as a list, with what the figures cannot claim.
+pub fn verdict(sentences: &[String], caveats: &[String]) -> Markup {
     html! {
         @if let [first, rest @ ..] = sentences {
             p.verdict { (first) }
-            ul.points { @for sentence in rest { li { (sentence) } } }
+            ul.points { @for sentence in rest.iter().chain(caveats) { li { (shortened(sentence, MOST_OF_A_TEXT)) } } }
         }
     }
 }
@@ -82,7 +96,7 @@ pub fn headline_figures(figures: &[(&str, String, String)]) -> Markup {
 pub fn facts<'a>(facts: impl IntoIterator<Item = (&'a str, String)>) -> Markup {
     html! {
         dl.facts {
-            @for (name, value) in facts { div { dt { (name) } dd { (value) } } }
+            @for (name, value) in facts { div { dt { (name) } dd { (shortened(&value, MOST_OF_A_TEXT)) } } }
         }
     }
 }

@@ -7,8 +7,12 @@ use triax_trainer::{EpochRecord, Metrics, Summary};
 
 use crate::report::charts::curves::{self, Curves, Point};
 use crate::report::charts::reliability;
-use crate::report::numbers::{counted, decimals, figure, grouped, percent};
+use crate::report::numbers::{counted, decimals, figure, grouped, name, percent};
 use crate::report::{audit, confusion, mistakes, page, tables};
+use crate::text::{lacking_in_words, step_in_words};
+
+/// The file beside the report that has all of its figures.
+const FILE: &str = "metrics.json";
 
 /// The contents of the report of a run.
 #[derive(Clone, Debug)]
@@ -69,7 +73,7 @@ pub struct DataFacts {
     /// Samples in a window.
     pub window: usize,
     /// Samples from one window to the next.
-    pub step: usize,
+    pub step: Option<usize>,
     /// Samples per second.
     pub rate_hz: Option<f64>,
     /// Name of each channel.
@@ -128,7 +132,7 @@ fn opening(run: &RunReport, validation: Option<&Metrics>) -> Markup {
     };
     let figures = match validation {
         Some(metrics) => vec![
-            ("macro-F1", figure(metrics.macro_f1), "mean F1 of the classes".to_owned()),
+            ("macro-F1", figure(metrics.macro_f1), mean_of(metrics)),
             ("accuracy", percent(metrics.accuracy), format!("{} in training", percent(last.accuracy))),
             ("loss", decimals(metrics.loss, 4), format!("{} in training", decimals(last.loss, 4))),
             ("trained", n_epochs, stopped),
@@ -143,10 +147,25 @@ fn opening(run: &RunReport, validation: Option<&Metrics>) -> Markup {
         header {
             p.kicker { "Run " (run.name) " · " (run.data.name) @if run.data.synthetic { " (synthetic)" } }
             h1 { (headline) }
-            (page::verdict(&sentences(run, validation)))
+            (page::verdict(&sentences(run, validation), &caveats(run, validation)))
             (page::headline_figures(&figures))
         }
     }
+}
+
+/// What macro-F1 is the mean of.
+fn mean_of(metrics: &Metrics) -> String {
+    let n_present = metrics.confusion.present().count() as u64;
+    match metrics.confusion.n_classes() as u64 {
+        n_classes if n_classes == n_present => "mean F1 of the classes".to_owned(),
+        n_classes => format!("mean F1 of {} of {} classes", grouped(n_present), grouped(n_classes)),
+    }
+}
+
+/// What the figures cannot claim.
+fn caveats(run: &RunReport, validation: Option<&Metrics>) -> Vec<String> {
+    let lacking = validation.and_then(|metrics| lacking_in_words(&metrics.confusion, &run.class_names));
+    lacking.into_iter().chain(SubjectFigures::lacking_in_words(&run.subjects)).collect()
 }
 
 /// The sentences of the verdict.
@@ -156,8 +175,9 @@ fn sentences(run: &RunReport, validation: Option<&Metrics>) -> Vec<String> {
         let n_windows: u64 = metrics.per_class.iter().map(|class| class.support).sum();
         sentences.push(format!("{} of {} are recognised.", percent(metrics.accuracy), counted(n_windows, "window")));
         let weakest = metrics.per_class.iter().zip(&run.class_names).filter(|(class, _)| class.support > 0);
-        if let Some((class, name)) = weakest.min_by(|a, b| a.0.f1.total_cmp(&b.0.f1)) {
-            sentences.push(format!("The weakest class is {name}, with an F1 of {}.", figure(class.f1)));
+        if let Some((class, weak)) = weakest.min_by(|a, b| a.0.f1.total_cmp(&b.0.f1)) {
+            let weak = name(weak);
+            sentences.push(format!("The weakest class is {weak}, with an F1 of {}.", figure(class.f1)));
         }
     }
     let by_f1 = |a: &&SubjectFigures, b: &&SubjectFigures| a.macro_f1.total_cmp(&b.macro_f1);
@@ -168,9 +188,9 @@ fn sentences(run: &RunReport, validation: Option<&Metrics>) -> Vec<String> {
         sentences.push(format!(
             "From subject to subject macro-F1 goes from {} ({}) to {} ({}).",
             figure(worst.macro_f1),
-            worst.subject,
+            name(&worst.subject),
             figure(best.macro_f1),
-            best.subject
+            name(&best.subject)
         ));
     }
     let best = &run.summary.best;
@@ -227,16 +247,17 @@ fn duration(seconds: f64) -> String {
 
 fn classes(run: &RunReport, metrics: &Metrics) -> Markup {
     let body = html! {
-        (confusion::matrix(&metrics.confusion, &run.class_names, "Percent of the validation windows of each class"))
-        (tables::classes(&metrics.per_class, &run.class_names, "Each class"))
+        @let caption = "Percent of the validation windows of each class";
+        (confusion::matrix(&metrics.confusion, &run.class_names, confusion::MOST_OF_BEST, caption, FILE))
+        (tables::classes(&metrics.per_class, &run.class_names, "Each class", FILE))
     };
     page::section("What is taken for what", "Rows are what was done, columns what it was taken for.", &body)
 }
 
 fn subjects(run: &RunReport) -> Markup {
     let lead = if run.unseen { "None of them was trained on." } else { "Some of them were trained on." };
-    let body =
-        tables::subjects(&run.subjects, "Each subject, the hardest first; macro-F1 over the classes that it has");
+    let caption = "Each subject, the hardest first; macro-F1 over the classes that it has";
+    let body = tables::subjects(&run.subjects, caption, "the predictions of `triax predict`");
     html! { @if !run.subjects.is_empty() { (page::section("Subjects", lead, &body)) } }
 }
 
@@ -246,17 +267,17 @@ fn settings(run: &RunReport) -> Markup {
         data.rate_hz.map_or_else(|| "unknown".to_owned(), |rate| format!("{} Hz", (rate * 100.0).round() / 100.0));
     let subjects = if data.n_subjects == 0 { "unknown".to_owned() } else { grouped(data.n_subjects as u64) };
     let windows = format!(
-        "{} to train on, {} to validate with; {} samples each, a new one every {}",
+        "{} to train on, {} to validate with; {} samples each, {}",
         grouped(data.n_train as u64),
         grouped(data.n_valid as u64),
         data.window,
-        data.step
+        step_in_words(data.step)
     );
     let facts = [
         ("data", data.name.clone()),
         ("fingerprint (SHA-256)", data.fingerprint.clone()),
         ("subjects", subjects),
-        ("channels", data.channels.join(", ")),
+        ("channels", tables::listed(&data.channels, 60)),
         ("rate", rate),
         ("windows", windows),
         ("rows mended or dropped", grouped(data.n_repairs as u64)),

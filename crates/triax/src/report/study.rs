@@ -1,6 +1,7 @@
 //! The report of a study.
 
 use maud::{Markup, html};
+use triax_study::baselines::Baseline;
 use triax_study::{Band, Comparison, Competitor, Kind, Summary};
 use triax_trainer::ClassMetrics;
 
@@ -8,10 +9,17 @@ use crate::report::charts::curves::{self, Curves, Point};
 use crate::report::charts::inline::{Axis, whisker};
 use crate::report::charts::reliability;
 use crate::report::numbers::{
-    counted, decimals, figure, grouped, interval, interval_in_percent, p_value, percent, signed,
+    counted, decimals, figure, grouped, interval, interval_in_percent, interval_of_difference, name, p_value, percent,
+    shortened, signed,
 };
 use crate::report::verdict::{self, StudyVerdict};
 use crate::report::{audit, confusion, mistakes, page, tables};
+use crate::text::{lacking_in_words, step_in_words};
+
+/// The file beside the report that has all of its figures.
+const FILE: &str = "summary.json";
+/// The most settings or pairs in a table.
+const MOST_ROWS: usize = 60;
 
 /// The text of `report.html` for a study.
 pub fn study_html(summary: &Summary) -> String {
@@ -27,7 +35,7 @@ pub fn study_html(summary: &Summary) -> String {
             (classes(summary, best))
             (subjects(summary, best))
             @if let Some(found) = &best.reliability { (reliability::section(found)) }
-            (mistakes::section(&best.mistakes, &summary.class_names, summary.rate_hz, &best.name))
+            (mistakes::section(&best.mistakes, &summary.class_names, summary.rate_hz, &name(&best.name)))
         }
         (audit::section(&summary.audit))
         (settings(summary))
@@ -47,16 +55,25 @@ fn opening(summary: &Summary, best: Option<&Competitor>) -> Markup {
             ("macro-F1", figure(best.macro_f1.mean), interval(&best.macro_f1)),
             ("accuracy", percent(best.accuracy.mean), interval_in_percent(&best.accuracy)),
             ("trainings", grouped(summary.n_trainings as u64), shape(summary, n_settings)),
-            ("judged by", counted(best.subjects.len() as u64, "subject"), counted(summary.n_windows as u64, "window")),
+            ("judged by", judges(summary, best), counted(summary.n_judged_windows as u64, "window")),
         ]
     });
     html! {
         header {
             p.kicker { "Study · " (summary.data) @if summary.synthetic { " (synthetic)" } " · " (summary.folds) }
             h1 { (verdict.headline) }
-            (page::verdict(&verdict.sentences))
+            (page::verdict(&verdict.sentences, &summary.caveats))
             @if let Some(figures) = figures { (page::headline_figures(&figures)) }
         }
+    }
+}
+
+/// The subjects that judged `best`, and how many of all they are.
+fn judges(summary: &Summary, best: &Competitor) -> String {
+    match (summary.n_judged_subjects, best.macro_f1.n) {
+        (0, _) => "nobody known".to_owned(),
+        (_, n) if n < summary.n_subjects => format!("{n} of {}", counted(summary.n_subjects as u64, "subject")),
+        (_, n) => counted(n as u64, "subject"),
     }
 }
 
@@ -68,14 +85,19 @@ fn shape(summary: &Summary, n_settings: u64) -> String {
 fn competitors(summary: &Summary) -> Markup {
     // A baseline far below the networks would compress the axis. It is marked at the edge instead.
     let networks = || summary.competitors.iter().filter(|competitor| competitor.kind != Kind::Baseline);
-    let worst = networks().map(|network| network.macro_f1.low).fold(1.0, f64::min);
-    let near = |competitor: &&Competitor| competitor.macro_f1.low > worst - 0.2;
+    let worst = networks().map(|network| network.macro_f1.ends()[0]).fold(1.0, f64::min);
+    let near = |competitor: &&Competitor| competitor.macro_f1.ends()[0] > worst - 0.2;
     let axis = Axis::for_fractions(summary.competitors.iter().filter(near).map(|competitor| &competitor.macro_f1));
     let kinds =
         [(Kind::Network, "networks"), (Kind::Ensemble, "ensembles of all seeds"), (Kind::Baseline, "baselines")];
+    let caption = match summary.n_judged_subjects {
+        0 => "Macro-F1 of all windows as one".to_owned(),
+        1 => "Macro-F1 of one subject".to_owned(),
+        n => format!("Macro-F1 over {n} subjects: mean (dot) and 95 % bootstrap interval (line)"),
+    };
     let body = html! {
         table.figures.competitors {
-            caption { "Macro-F1 over subjects: mean (dot) and 95 % bootstrap interval (line)" }
+            caption { (caption) }
             thead {
                 tr {
                     th scope="col" { "setting" }
@@ -91,7 +113,10 @@ fn competitors(summary: &Summary) -> Markup {
                 @if !ranked.is_empty() {
                     tbody {
                         tr.kind { th colspan="4" scope="rowgroup" { (heading) } }
-                        @for competitor in ranked { (competitor_row(competitor, axis)) }
+                        @for competitor in ranked.iter().take(MOST_ROWS) { (competitor_row(competitor, axis)) }
+                        @if ranked.len() > MOST_ROWS {
+                            tr { td colspan="4" { "and " (grouped((ranked.len() - MOST_ROWS) as u64)) " more, in " (FILE) } }
+                        }
                     }
                 }
             }
@@ -109,10 +134,11 @@ fn sentence(phrase: &str) -> String {
 
 fn competitor_row(competitor: &Competitor, axis: Axis) -> Markup {
     let estimate = &competitor.macro_f1;
-    let title = format!("macro-F1 {}, 95 % interval {}", figure(estimate.mean), interval(estimate));
+    let sure = if estimate.interval.is_some() { ", 95 % interval " } else { ", " };
+    let title = format!("macro-F1 {}{sure}{}", figure(estimate.mean), interval(estimate));
     html! {
         tr {
-            th scope="row" { (competitor.name) }
+            th scope="row" { (name(&competitor.name)) }
             td.number { (figure(estimate.mean)) small { (interval(estimate)) } }
             td.graph { (whisker(estimate, axis, &[], &title)) }
             td.number { (percent(competitor.accuracy.mean)) small { (interval_in_percent(&competitor.accuracy)) } }
@@ -135,19 +161,34 @@ fn comparisons(summary: &Summary) -> Markup {
         ("Accuracy of all other pairs", "Accuracy", pairs("accuracy", false)),
     ];
     let body = html! {
-        (comparison_table(&pairs("macro_f1", true), "Macro-F1"))
-        @for (heading, name, pairs) in folded {
-            @if !pairs.is_empty() { (page::folded(heading, &comparison_table(&pairs, name))) }
+        (comparison_table(summary, &pairs("macro_f1", true), "Macro-F1"))
+        @for (heading, figure_name, pairs) in folded {
+            @if !pairs.is_empty() { (page::folded(heading, &comparison_table(summary, &pairs, figure_name))) }
         }
     };
     html! { @if !summary.comparisons.is_empty() { (page::section("Are the differences real?", lead, &body)) } }
 }
 
-fn comparison_table(comparisons: &[&Comparison], name: &str) -> Markup {
-    let axis = Axis::for_differences(comparisons.iter().map(|comparison| &comparison.difference));
+/// The axis of the differences of `comparisons`. What is compared sets its scale: networks and ensembles with each other;
+/// where there is one network only, it and the classical methods. A baseline that is much further away, as the majority
+/// class mostly is, is marked at the edge.
+fn axis_of_differences(summary: &Summary, comparisons: &[&Comparison]) -> Axis {
+    let is_baseline = |name: &str| summary.competitors.iter().any(|one| one.kind == Kind::Baseline && one.name == name);
+    let with_baseline = |it: &&&Comparison| is_baseline(&it.a) || is_baseline(&it.b);
+    let with_majority = |it: &&&Comparison| [&it.a, &it.b].iter().any(|name| *name == Baseline::Majority.name());
+    let (baselines, own): (Vec<&Comparison>, Vec<&Comparison>) = comparisons.iter().partition(with_baseline);
+    let classical: Vec<&Comparison> = baselines.iter().copied().filter(|it| !with_majority(&it)).collect();
+    let scale = [own, classical, baselines.clone()].into_iter().find(|some| !some.is_empty()).unwrap_or_default();
+    let axis = Axis::for_differences(scale.iter().map(|it| &it.difference));
+    let near = baselines.into_iter().filter(|it| it.difference.ends().iter().all(|end| end.abs() <= 2.0 * axis.high));
+    Axis::for_differences(scale.iter().copied().chain(near).map(|it| &it.difference))
+}
+
+fn comparison_table(summary: &Summary, comparisons: &[&Comparison], figure_name: &str) -> Markup {
+    let axis = axis_of_differences(summary, comparisons);
     html! {
         table.figures.comparisons {
-            caption { (name) ": difference of each pair, with its 95 % interval" }
+            caption { (figure_name) ": difference of each pair, with its 95 % interval" }
             thead {
                 tr {
                     th scope="col" { "pair" }
@@ -158,11 +199,11 @@ fn comparison_table(comparisons: &[&Comparison], name: &str) -> Markup {
                 }
             }
             tbody {
-                @for comparison in comparisons {
+                @for comparison in comparisons.iter().take(MOST_ROWS) {
                     @let difference = &comparison.difference;
-                    @let ends = format!("{} to {}", signed(difference.low), signed(difference.high));
+                    @let ends = interval_of_difference(difference);
                     tr {
-                        th scope="row" { (comparison.a) " − " (comparison.b) small.words { (comparison.words) } }
+                        th scope="row" { (name(&comparison.a)) " − " (name(&comparison.b)) small.words { (shortened(&comparison.words, 600)) } }
                         td.number { (signed(difference.mean)) small { (ends) } }
                         td.graph { (whisker(difference, axis, &[0.0], &format!("difference {}, {ends}", signed(difference.mean)))) }
                         td.number.minor { (signed(comparison.effect)) }
@@ -171,19 +212,19 @@ fn comparison_table(comparisons: &[&Comparison], name: &str) -> Markup {
                 }
             }
         }
+        (page::more(comparisons.len().saturating_sub(MOST_ROWS), FILE))
     }
 }
 
 fn learning(summary: &Summary, best: &Competitor) -> Markup {
     let caption = format!("Lines are means, bands the middle 90 % of {}.", shape(summary, 1));
-    let with_curves = |one: &&&Competitor| !one.curves.is_empty() && one.name != best.name;
-    let networks = verdict::ranked(summary, Kind::Network);
-    let others: Vec<_> = networks.iter().filter(with_curves).collect();
+    let with_curves = |one: &&Competitor| !one.curves.is_empty() && one.name != best.name;
+    let others: Vec<_> = verdict::ranked(summary, Kind::Network).into_iter().filter(with_curves).collect();
     let body = html! {
         (curves::figures(loss_and_accuracy(best), &caption))
-        (page::others(others.iter().map(|one| (one.name.as_str(), curves::figures(loss_and_accuracy(one), &caption)))))
+        (page::others(&others, |one| &one.name, |one| curves::figures(loss_and_accuracy(one), &caption)))
     };
-    let lead = format!("How {} learned.", best.name);
+    let lead = format!("How {} learned.", name(&best.name));
     html! { @if !best.curves.is_empty() { (page::section("Learning curves", lead, &body)) } }
 }
 
@@ -211,51 +252,68 @@ fn loss_and_accuracy(competitor: &Competitor) -> [Curves; 2] {
 }
 
 fn confusions(summary: &Summary, best: &Competitor) -> Markup {
-    let matrix = |one: &Competitor| {
-        let caption = format!("{}: percent of the windows of each class, summed over folds and seeds", one.name);
-        confusion::matrix(&one.confusion, &summary.class_names, &caption)
+    let matrix = |one: &Competitor, most_classes: usize| {
+        let caption = format!("{}: percent of the windows of each class, summed over folds and seeds", name(&one.name));
+        confusion::matrix(&one.confusion, &summary.class_names, most_classes, &caption, FILE)
     };
-    let others = || summary.competitors.iter().filter(|other| other.name != best.name);
+    let others: Vec<_> = summary.competitors.iter().filter(|other| other.name != best.name).collect();
     let body = html! {
-        (matrix(best))
-        (page::others(others().map(|one| (one.name.as_str(), matrix(one)))))
+        (matrix(best, confusion::MOST_OF_BEST))
+        (page::others(&others, |one| &one.name, |one| matrix(one, confusion::MOST_OF_OTHERS)))
     };
     page::section("What is taken for what", "Rows are what was done, columns what it was taken for.", &body)
 }
 
 fn classes(summary: &Summary, best: &Competitor) -> Markup {
     let figures = ClassMetrics::from_confusion(&best.confusion, &summary.class_names);
+    // Of many classes those that the best recognises least.
+    let mut columns: Vec<usize> = (0..summary.class_names.len()).collect();
+    if columns.len() > confusion::MOST_OF_BEST {
+        columns.sort_by(|&a, &b| best.recall[a].unwrap_or(2.0).total_cmp(&best.recall[b].unwrap_or(2.0)));
+        columns.truncate(confusion::MOST_OF_BEST);
+    }
     let recalls = html! {
         @let caption = "Recall of each class, by every setting";
         (page::scrolling(caption, &html! {
             table.figures {
                 caption { (caption) }
                 thead {
-                    tr { th scope="col" { "setting" } @for name in &summary.class_names { th.number scope="col" { (name) } } }
+                    tr {
+                        th scope="col" { "setting" }
+                        @for &class in &columns { th.number scope="col" { (name(&summary.class_names[class])) } }
+                    }
                 }
                 tbody {
-                    @for one in &summary.competitors {
-                        tr { th scope="row" { (one.name) } @for &recall in &one.recall { td.number { (figure(recall)) } } }
+                    @for one in summary.competitors.iter().take(MOST_ROWS) {
+                        tr {
+                            th scope="row" { (name(&one.name)) }
+                            @for &class in &columns { td.number { (figure(one.recall[class].unwrap_or(f64::NAN))) } }
+                        }
                     }
                 }
             }
         }))
+        (page::more(summary.class_names.len() - columns.len(), "results.csv"))
     };
     let body = html! {
-        (tables::classes(&figures, &summary.class_names, &format!("{}: all folds and seeds pooled", best.name)))
+        @let caption = format!("{}: all folds and seeds pooled", name(&best.name));
+        (tables::classes(&figures, &summary.class_names, &caption, FILE))
         (page::folded("Recall of every setting", &recalls))
     };
-    let lead = format!("Pooled over all windows the macro-F1 is {}.", figure(best.pooled_macro_f1));
+    let lacking = lacking_in_words(&best.confusion, &summary.class_names).unwrap_or_default();
+    let lead = format!("Pooled over all windows the macro-F1 is {}. {lacking}", figure(best.pooled_macro_f1));
     page::section("Classes", lead, &body)
 }
 
 fn subjects(summary: &Summary, best: &Competitor) -> Markup {
-    let each =
-        |one: &Competitor| tables::subjects(&one.subjects, &format!("{}: each subject, the hardest first", one.name));
-    let others = || summary.competitors.iter().filter(|one| one.name != best.name && !one.subjects.is_empty());
+    let each = |one: &Competitor| {
+        tables::subjects(&one.subjects, &format!("{}: each subject, the hardest first", name(&one.name)), FILE)
+    };
+    let is_other = |one: &&Competitor| one.name != best.name && !one.subjects.is_empty();
+    let others: Vec<_> = summary.competitors.iter().filter(is_other).collect();
     let body = html! {
         (each(best))
-        (page::others(others().map(|one| (one.name.as_str(), each(one)))))
+        (page::others(&others, |one| &one.name, |one| each(one)))
     };
     let lead = if verdict::is_random(summary) {
         "Each subject, by networks that know it."
@@ -271,14 +329,14 @@ fn settings(summary: &Summary) -> Markup {
     let facts = [
         ("data", summary.data.clone()),
         ("fingerprint (SHA-256)", summary.fingerprint.clone()),
-        ("subjects", grouped(summary.n_subjects as u64)),
+        ("subjects", if summary.n_subjects == 0 { "unknown".to_owned() } else { grouped(summary.n_subjects as u64) }),
         (
             "windows",
             format!(
-                "{}, {} samples each, a new one every {}",
+                "{}, {} samples each, {}",
                 grouped(summary.n_windows as u64),
                 summary.window,
-                summary.step
+                step_in_words(summary.step)
             ),
         ),
         ("rate", rate),
@@ -324,6 +382,67 @@ mod tests {
         ];
         assert!(order.map(at).is_sorted(), "{:?}", order.map(at));
         assert!(!html.contains("class=\"warning\""));
+    }
+
+    /// Of the table of comparisons with the best, the ends of its axis.
+    fn axis(html: &str) -> (&str, &str) {
+        let table = &html[html.find("Are the differences real?").expect("comparisons")..];
+        let axis = &table[table.find("class=\"axis\"").expect("an axis")..];
+        let mut ends = axis.split("<span>").skip(1).map(|span| span.split('<').next().unwrap_or_default());
+        (ends.next().expect("a lower end"), ends.nth(1).expect("an upper end"))
+    }
+
+    #[test]
+    fn the_axis_of_differences_is_scaled_by_what_is_compared() {
+        let mut summary = samples::study();
+        let html = study_html(&summary);
+        // Ensemble, settings and regression differ by 0.099 at most; the majority class is behind by 0.636.
+        assert_eq!(axis(&html), ("−0.100", "+0.100"));
+        assert!(html.contains("0.636 ›"), "the majority class is not marked");
+        // With one setting, the classical methods set the scale.
+        summary.competitors.retain(|one| one.kind == Kind::Baseline || one.name == "loss=squared_hinge");
+        let names: Vec<String> = summary.competitors.iter().map(|one| one.name.clone()).collect();
+        summary.comparisons.retain(|it| names.contains(&it.a) && names.contains(&it.b));
+        assert_eq!(axis(&study_html(&summary)), ("−0.100", "+0.100"));
+        // Alone, the majority class is what is compared.
+        summary.comparisons.retain(|it| it.b == "majority");
+        let html = study_html(&summary);
+        assert_eq!(axis(&html), ("−0.680", "+0.680"));
+        assert!(!html.contains('›'));
+    }
+
+    #[test]
+    fn a_grid_of_hundreds_of_settings_stays_small() {
+        let mut summary = samples::study();
+        let (first, pair) = (summary.competitors[0].clone(), summary.comparisons[0].clone());
+        for n in 0..400 {
+            summary.competitors.push(Competitor { name: format!("setting {n}"), ..first.clone() });
+            summary.comparisons.push(Comparison { b: format!("setting {n}"), ..pair.clone() });
+        }
+        let html = study_html(&summary);
+        assert!(html.len() < 2_000_000, "{} bytes", html.len());
+        assert!(html.contains("more, in summary.json"));
+    }
+
+    #[test]
+    fn caveats_are_beside_the_verdict_and_one_subject_has_no_interval() {
+        let mut summary = Summary { caveats: vec!["Nobody but s03 does swim.".into()], ..samples::study() };
+        summary.comparisons.clear();
+        (summary.n_judged_subjects, summary.n_subjects) = (1, 20);
+        for one in &mut summary.competitors {
+            one.subjects.truncate(1);
+            for estimate in [&mut one.macro_f1, &mut one.accuracy] {
+                (estimate.n, estimate.interval) = (1, None);
+            }
+        }
+        let html = study_html(&summary);
+        let header = &html[..html.find("</header>").expect("a header")];
+        for text in ["Nobody but s03 does swim.", "on one person it never saw", "of one subject.", "1 of 20 subjects"] {
+            assert!(header.contains(text), "`{text}` is not in {header}");
+        }
+        for claim in ["95 % interval", "class=\"interval\"", "16 people"] {
+            assert!(!html.contains(claim), "`{claim}` is claimed");
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use triax_study::{Comparison, Competitor, Kind, Summary};
 
-use crate::report::numbers::{figure, interval, interval_in_percent, percent};
+use crate::report::numbers::{figure, interval, interval_in_percent, name, percent};
 
 /// The level of significance, for corrected p-values.
 const LEVEL: f64 = 0.05;
@@ -42,22 +42,17 @@ impl StudyVerdict {
         };
         let others = ranked(summary, Kind::Network).len().saturating_sub(1);
         let (beaten, open) = against(summary, best);
+        let (whose, on_whom) = (name(&best.name), on_whom(summary, best));
         let headline = match (others, beaten.len()) {
-            (0, _) => format!("{}: macro-F1 {} {}", best.name, figure(best.macro_f1.mean), on_whom(summary)),
-            (_, n) if n == others => format!("{} does best {}", best.name, on_whom(summary)),
-            _ => format!("{} is ahead {}, but not shown to be best", best.name, on_whom(summary)),
+            (0, _) => format!("{whose}: macro-F1 {} {on_whom}", figure(best.macro_f1.mean)),
+            (_, n) if n == others => format!("{whose} does best {on_whom}"),
+            _ => format!("{whose} is ahead {on_whom}, but not shown to be best"),
         };
-        let mut sentences = vec![format!(
-            "Macro-F1 {} (95 % interval {} over {} subjects), accuracy {} ({}).",
-            figure(best.macro_f1.mean),
-            interval(&best.macro_f1),
-            best.subjects.len(),
-            percent(best.accuracy.mean),
-            interval_in_percent(&best.accuracy),
-        )];
+        let mut sentences = vec![figures(summary, best)];
         sentences.extend(lead(&beaten, &open));
         sentences.extend(other_kinds(summary, best));
         if let Some((worst, hardest)) = hardest(best) {
+            let hardest = name(hardest);
             sentences.push(format!("The hardest subject is {hardest}, with a macro-F1 of {}.", figure(worst)));
         }
         if summary.n_broken > 0 {
@@ -73,11 +68,27 @@ impl StudyVerdict {
     }
 }
 
-fn on_whom(summary: &Summary) -> &'static str {
-    match summary.folds.as_str() {
-        folds if folds.starts_with("random") => "on windows drawn at random",
-        "predefined" => "on the part that the data holds out",
-        _ => "on people it never saw",
+/// The figures of `best`, with the subjects and the intervals that they have.
+fn figures(summary: &Summary, best: &Competitor) -> String {
+    let (f1, accuracy) = (figure(best.macro_f1.mean), percent(best.accuracy.mean));
+    if best.macro_f1.interval.is_some() {
+        let (n, f1_ends, accuracy_ends) =
+            (best.macro_f1.n, interval(&best.macro_f1), interval_in_percent(&best.accuracy));
+        return format!(
+            "Macro-F1 {f1} (95 % interval {f1_ends} over {n} subjects), accuracy {accuracy} ({accuracy_ends})."
+        );
+    }
+    let whose = if summary.n_judged_subjects == 0 { "all windows as one" } else { "one subject" };
+    format!("Macro-F1 {f1}, accuracy {accuracy}, of {whose}.")
+}
+
+/// What judged `best`, as the end of a sentence.
+fn on_whom(summary: &Summary, best: &Competitor) -> String {
+    match (summary.folds.as_str(), best.macro_f1.n as u64) {
+        (folds, _) if folds.starts_with("random") => "on windows drawn at random".to_owned(),
+        ("predefined", _) => "on the part that the data holds out".to_owned(),
+        (_, 1) => "on one person it never saw".to_owned(),
+        (_, n) => format!("on {n} people it never saw"),
     }
 }
 
@@ -91,19 +102,19 @@ fn compared<'a>(summary: &'a Summary, best: &Competitor, other: &Competitor) -> 
 }
 
 /// The other settings that `best` is shown to be better than, and those for which this is not shown.
-fn against<'a>(summary: &'a Summary, best: &Competitor) -> (Vec<&'a str>, Vec<&'a str>) {
+fn against(summary: &Summary, best: &Competitor) -> (Vec<String>, Vec<String>) {
     let (mut beaten, mut open) = (Vec::new(), Vec::new());
     for other in ranked(summary, Kind::Network) {
         if let Some((comparison, ahead)) = compared(summary, best, other) {
             let list = if comparison.p_holm < LEVEL && ahead > 0.0 { &mut beaten } else { &mut open };
-            list.push(other.name.as_str());
+            list.push(name(&other.name));
         }
     }
     (beaten, open)
 }
 
 /// The sentence on whether the lead is shown.
-fn lead(beaten: &[&str], open: &[&str]) -> Option<String> {
+fn lead(beaten: &[String], open: &[String]) -> Option<String> {
     match (beaten, open) {
         ([], []) => None,
         (_, []) => Some(format!(
@@ -135,7 +146,8 @@ fn other_kinds(summary: &Summary, best: &Competitor) -> Vec<String> {
         |other: &Competitor| compared(summary, best, other).map_or("", |(comparison, _)| comparison.words.as_str());
     if let Some(ensemble) = ranked(summary, Kind::Ensemble).first() {
         let (reached, sure) = (figure(ensemble.macro_f1.mean), interval(&ensemble.macro_f1));
-        sentences.push(format!("The best ensemble is {}: {reached} ({sure}). {}", ensemble.name, comparison(ensemble)));
+        let whose = name(&ensemble.name);
+        sentences.push(format!("The best ensemble is {whose}: {reached} ({sure}). {}", comparison(ensemble)));
     }
     if let Some(baseline) = ranked(summary, Kind::Baseline).first() {
         let beside = match baseline.macro_f1.mean > best.macro_f1.mean {
@@ -155,10 +167,10 @@ fn hardest(best: &Competitor) -> Option<(f64, &str)> {
 }
 
 /// `a`, `a and b`, `a, b and c`; for many names the first three and the number of the others.
-fn listed(names: &[&str]) -> String {
+fn listed(names: &[String]) -> String {
     match names {
         [] => String::new(),
-        [one] => (*one).to_owned(),
+        [one] => one.clone(),
         [all @ .., last] if names.len() <= 4 => format!("{} and {last}", all.join(", ")),
         many => format!("{} and {} more", many[..3].join(", "), many.len() - 3),
     }
@@ -177,7 +189,7 @@ mod tests {
         assert!(verdict.sentences[1].contains("it is not"), "{verdict:?}");
         summary.comparisons.iter_mut().for_each(|comparison| comparison.p_holm = 0.001);
         let verdict = StudyVerdict::new(&summary);
-        assert_eq!(verdict.headline, "loss=squared_hinge does best on people it never saw");
+        assert_eq!(verdict.headline, "loss=squared_hinge does best on 16 people it never saw");
         summary.comparisons.iter_mut().for_each(|comparison| comparison.p_holm = 0.5);
         assert!(StudyVerdict::new(&summary).sentences[1].starts_with("No difference to "));
     }

@@ -34,6 +34,8 @@ impl Events {
         if !asked && !beside.is_dir() {
             return Ok(None);
         }
+        // What a process that was killed has not finished.
+        whole_file::clear_partial(&beside);
         let config = folder.config()?;
         let started = config[RECORDED]["started"].as_str().and_then(|text| text.parse().ok());
         let started: jiff::Timestamp = started.ok_or_else(|| {

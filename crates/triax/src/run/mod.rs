@@ -6,17 +6,17 @@ mod report;
 
 use std::path::{Path, PathBuf};
 
-use triax_data::SplitPlan;
+use triax_data::Audit;
 use triax_engine::device::DeviceInfo;
 use triax_engine::{Phase, Timings};
 use triax_model::{Network, Weights, read_plain_weights};
 use triax_trainer::{FitPlan, Job, Model, Observer, RunFolder, RunOutcome, Summary, fit_run, resume_run};
 
 use crate::engines::{Candidates, ChosenEngine, Trial};
-use crate::recordings::{Recordings, TrainingData, weight_file_extra};
+use crate::recordings::{Recordings, TrainingData, data_extra, weight_file_extra};
 use crate::settings::{Entries, MachineSettings, Settings};
 use crate::text::grouped;
-use crate::{Error, Notice};
+use crate::{Error, Notice, audit};
 use events::{Events, WithEvents};
 
 pub use record::{DataRecord, Record, Run, SplitRecord, is_run};
@@ -27,6 +27,8 @@ pub struct Training {
     pub settings: Settings,
     /// The data that it trains on.
     pub data: TrainingData,
+    /// The audit of its split and its scaler.
+    pub audit: Audit,
     /// The network.
     pub network: Network,
     /// The plan of each step and each epoch.
@@ -96,7 +98,7 @@ impl Prepared {
             }
         };
         let data = recordings.split(&settings)?;
-        settings.data.window = Some(data.window);
+        settings.data.window.get_or_insert(data.window.into());
         let (n_channels, classes) = (data.corpus.channels.len(), &data.corpus.classes);
         let spec = settings.network.spec(data.window, n_channels, classes.len());
         let network =
@@ -123,9 +125,25 @@ impl Prepared {
 
     fn into_training(self, folder: RunFolder, weights: Weights, resumes: bool, more: Vec<Notice>) -> Training {
         let Self { settings, data, network, plan, engine, timings } = self;
-        let notices = [engine.notices.clone(), more, notices(&data)].concat();
+        let preparing = timings.phase(Phase::Preparing);
+        let audit = data.audit(data.scaler.as_ref());
+        drop(preparing);
+        let notices = [data.corpus.notices.clone(), engine.notices.clone(), more, notices(&data, &audit)].concat();
         let tensorboard = false;
-        Training { settings, data, network, plan, engine, folder, notices, tensorboard, timings, weights, resumes }
+        Training {
+            settings,
+            data,
+            audit,
+            network,
+            plan,
+            engine,
+            folder,
+            notices,
+            tensorboard,
+            timings,
+            weights,
+            resumes,
+        }
     }
 }
 
@@ -239,7 +257,8 @@ impl Training {
     pub fn run(&self, observer: &mut dyn Observer) -> Result<Outcome, Error> {
         let Self { settings, data, network, plan, engine, folder, timings, .. } = self;
         let in_loop = timings.phase(Phase::Training);
-        let extra = weight_file_extra(&data.corpus, data.normalize, plan.training.loss, settings.data.step);
+        let of_data = data_extra(&data.corpus, data.window, (settings.data.step, data.step));
+        let extra = weight_file_extra(&of_data, data.normalize, plan.training.loss);
         let model = Model {
             network,
             weights: &self.weights,
@@ -294,32 +313,9 @@ pub fn train(
 }
 
 /// Notices about the data that the user should read before trusting the metrics.
-fn notices(data: &TrainingData) -> Vec<Notice> {
+fn notices(data: &TrainingData, audit: &Audit) -> Vec<Notice> {
     let TrainingData { corpus, split, window, .. } = data;
-    let mut notices = Vec::new();
-    if split.shared_windows > 0 {
-        notices.push(Notice::Warning(format!(
-            "{} of {} validation windows share samples with training windows: the validation figures will be too good. \
-             Use --split subject, or --step {window} or more.",
-            grouped(split.shared_windows),
-            grouped(split.valid.len()),
-        )));
-    }
-    if matches!(data.plan, SplitPlan::Random { .. }) {
-        if !split.overlap_known {
-            notices.push(Notice::Warning(
-                "the data came as windows, so nobody knows how many samples they share: a random split may make the \
-                 validation figures too good."
-                    .to_owned(),
-            ));
-        }
-        let both = split.valid_subjects.iter().filter(|subject| split.train_subjects.contains(subject)).count();
-        if both > 0 {
-            notices.push(Notice::Note(format!(
-                "{both} subjects are in training and in validation: this is no test on unseen people."
-            )));
-        }
-    }
+    let mut notices = audit::notices(audit);
     if !corpus.repairs.is_empty() {
         let n_repairs: usize = corpus.repairs.entries.iter().map(|entry| entry.count).sum();
         let n_dropped = corpus.repairs.rows_dropped();

@@ -67,6 +67,9 @@ pub struct SplitRecord {
     pub plan: SplitPlan,
     /// Samples per window.
     pub window: usize,
+    /// Samples from one window to the next; unknown in records of early versions.
+    #[serde(default)]
+    pub step: Option<usize>,
     /// Number of training windows.
     pub n_train: usize,
     /// Number of validation windows.
@@ -103,6 +106,7 @@ impl Record {
             split: SplitRecord {
                 plan: data.plan.clone(),
                 window: data.window,
+                step: Some(data.step),
                 n_train: split.train.len(),
                 n_valid: split.valid.len(),
                 shared_windows: split.shared_windows,

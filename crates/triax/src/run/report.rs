@@ -47,7 +47,7 @@ fn report(training: &Training, summary: &Summary, scores: &[f32]) -> Result<RunR
         subjects: Vec::new(),
         reliability: None,
         mistakes: Vec::new(),
-        audit: audit(data, &run.to_string()),
+        audit: with_gap(&training.audit, plan, &run.to_string()),
         data: DataFacts {
             name: corpus.name.clone(),
             synthetic: corpus.synthetic,
@@ -56,7 +56,7 @@ fn report(training: &Training, summary: &Summary, scores: &[f32]) -> Result<RunR
             n_train: split.train.len(),
             n_valid: split.valid.len(),
             window: data.window,
-            step: data.step,
+            step: data.known_step(),
             rate_hz: corpus.rate_hz,
             channels: corpus.channels.clone(),
             n_repairs: corpus.repairs.entries.iter().map(|entry| entry.count).sum(),
@@ -90,7 +90,7 @@ fn add_scores(
     }
     if known {
         let predictions = predicted_classes(scores, n_classes);
-        report.subjects = SubjectFigures::by_subject(&predictions, &labels, subjects);
+        report.subjects = SubjectFigures::by_subject(&predictions, &labels, subjects, &data.corpus.class_names);
     }
     report.reliability = Some(Reliability::from_scores(scores, &labels, n_classes));
     let origin = |idx: usize| data.origins[data.split.valid[idx] as usize];
@@ -110,14 +110,14 @@ fn add_scores(
     Ok(())
 }
 
-/// The audit of the run's split. It does not measure how much a random split flatters, which takes more trainings.
-fn audit(data: &TrainingData, run: &str) -> Audit {
-    let audit = data.audit(data.scaler.as_ref());
-    match data.plan {
+/// The audit of a run, with a word on how much a random split flatters: it takes more trainings to measure that.
+fn with_gap(audit: &Audit, plan: &SplitPlan, run: &str) -> Audit {
+    let audit = audit.clone();
+    match plan {
         SplitPlan::Random { .. } => {
             audit.with(Gap::not_measured(&format!("a run does not train for that; `triax data audit {run}` does")))
         }
-        _ => audit,
+        SplitPlan::Subject(_) | SplitPlan::Predefined => audit,
     }
 }
 

@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use triax_model::whole_file;
 
-use super::text::Text;
+use super::text::{Text, list_text};
 use super::values::HiddenUnits;
 use super::{
     AugmentationSettings, DataSettings, MachineSettings, NetworkSettings, Preset, Settings, SplitSettings,
@@ -28,8 +29,8 @@ const PRESET: &str = "preset";
 /// # Errors
 /// A file that cannot be read; [`Error::Usage`] for a file that is not a JSON object.
 pub fn read_entries(path: &Path) -> Result<Entries, Error> {
-    let text = std::fs::read_to_string(path).map_err(|source| Error::io("read", path, source))?;
-    match serde_json::from_str(&text) {
+    let text = whole_file::read(path, whole_file::MOST_SETTINGS).map_err(|source| Error::io("read", path, source))?;
+    match serde_json::from_slice(&text) {
         Ok(Value::Object(entries)) => Ok(entries),
         Ok(_) => Err(Error::Usage(format!("{}: a config file is one JSON object, {{\"epochs\": 20}}", path.display()))),
         Err(error) => Err(Error::Usage(format!("{} is not JSON: {error}", path.display()))),
@@ -142,7 +143,11 @@ pub fn text_of(name: &str, value: &Value) -> Option<String> {
         Value::Null => return None,
         Value::String(text) => text.clone(),
         Value::Array(items) if items.is_empty() && name == "hidden" => HiddenUnits::NONE.to_owned(),
-        Value::Array(items) => items.iter().filter_map(|item| text_of(name, item)).collect::<Vec<_>>().join(","),
+        Value::Array(items) if items.is_empty() => String::new(),
+        Value::Array(items) => {
+            let items: Vec<String> = items.iter().filter_map(|item| text_of(name, item)).collect();
+            list_text(items.iter().map(String::as_str))
+        }
         other => other.to_string(),
     })
 }
@@ -182,6 +187,17 @@ mod tests {
             (json!({"class_weights": [1, 2, 0.5]}), json!({"class_weights": "1,2,0.5"})),
             (json!({"valid_subjects": [7, "x"]}), json!({"valid_subjects": "7,x"})),
             (json!({"loss": "hinge"}), json!({"loss": "hinge", "window": null})),
+            (json!({"step": 60}), json!({"step": "60"})),
+            (json!({"activities": ["Walk, fast", "Run"]}), json!({"activities": "\"Walk, fast\",Run"})),
+            (json!({"channels": ["z", "a,b"]}), json!({"channels": "z,\"a,b\""})),
+            (json!({"map": ["Proband=subject", "a,b=channel"]}), json!({"map": "Proband=subject,\"a,b=channel\""})),
+            (json!({"map": []}), json!({"map": ""})),
+            (json!({"rename": ["Walk, fast=run", "a=b=c"]}), json!({"rename": "\"Walk, fast=run\",a=b=c"})),
+            (
+                json!({"fill": "previous", "merge": true, "gap": 5}),
+                json!({"gap": "5", "merge": "true", "fill": "previous"}),
+            ),
+            (json!({"rate": 20, "window": "2s"}), json!({"rate": "20.0", "window": "2.0 s"})),
         ] {
             assert_eq!(settings(json.clone()).unwrap(), settings(text.clone()).unwrap(), "{json} {text}");
         }
@@ -190,11 +206,33 @@ mod tests {
     }
 
     #[test]
+    fn the_text_of_a_value_is_read_as_the_value() {
+        let given = json!({
+            "activities": ["Walk, fast", "say \"hi\""], "valid_subjects": ["01", "Müller, A."], "channels": ["x", "a,b"],
+            "map": ["Proband=subject", "a,b=channel", "t=timestamp_ms", "n=nothing", "u=timestamp"],
+            "rename": ["Walk, fast=run"], "window": "2.5s", "step": "50%", "hidden": [64, 32], "subject_from": "p(\\d+)",
+        });
+        let settings = settings(given).unwrap();
+        let texts = settings.entries().into_iter().filter_map(|(name, value)| {
+            let text = text_of(&name, &value).filter(|text| !text.is_empty() || value.is_array())?;
+            (!value.as_array().is_some_and(Vec::is_empty)).then_some((name, Value::String(text)))
+        });
+        assert_eq!(Settings::from_entries(&texts.collect()).unwrap(), settings);
+    }
+
+    #[test]
     fn what_makes_no_sense_is_refused_by_name() {
         for (entries, said) in [
             (json!({"epoch": 3}), "no setting called `epoch`"),
             (json!({"epochs": "many"}), "`epochs`: `many`"),
             (json!({"epochs": 0}), "`epochs` is 0"),
+            (json!({"epochs": 1_000_001}), "`epochs` is 1,000,001; it must be at most 1,000,000"),
+            (json!({"epochs": u64::MAX}), "`epochs` is"),
+            (json!({"batch_size": u64::MAX}), "at most 1,000,000"),
+            (json!({"step": 1_u64 << 63}), "`step` is"),
+            (json!({"window": u64::MAX}), "`window` is"),
+            (json!({"class_weights": "0,0,0"}), "`class_weights`"),
+            (json!({"class_weights": [0, 1e-60]}), "all 0"),
             (json!({"epochs": -1}), "`epochs`"),
             (json!({"epochs": 1.5}), "`epochs`"),
             (json!({"epochs": [1, 2]}), "`epochs`"),
@@ -220,6 +258,19 @@ mod tests {
             (json!({"seed": false}), "`seed`"),
             (json!({"device": "cuda"}), "`device`"),
             (json!({"loss": {"a": 1}}), "`loss`"),
+            (json!({"window": "50%"}), "`window` is 50%"),
+            (json!({"window": "six"}), "`window`: `six` is no length"),
+            (json!({"step": 0}), "`step` is 0"),
+            (json!({"step": "0s"}), "`step`: `0s`"),
+            (json!({"step": 1.5}), "`step`: `1.5`"),
+            (json!({"rate": 0}), "`rate` is 0"),
+            (json!({"rate": "fast"}), "`rate`: `fast`"),
+            (json!({"gap": 0.5}), "`gap` is 0.5"),
+            (json!({"map": "Proband"}), "`map`: `Proband`"),
+            (json!({"map": ["x=sensor"]}), "`map`: A column cannot be read as `sensor`"),
+            (json!({"rename": "a=b,a=c"}), "`rename`: `a` is given twice"),
+            (json!({"channels": "x,y,x"}), "`channels` names `x` twice"),
+            (json!({"fill": "next"}), "`fill`"),
         ] {
             let problem = settings(entries.clone()).unwrap_err();
             assert!(problem.contains(said), "{entries}: {problem}");

@@ -15,7 +15,7 @@ mod values;
 use std::path::PathBuf;
 
 use serde::Serialize;
-use triax_data::{Format, PerWindow};
+use triax_data::{Fill, Format, PerWindow, ReadOptions};
 use triax_engine::device::DeviceChoice;
 use triax_engine::{Augmentation, Optimizer, TrainingPlan};
 use triax_losses::Loss;
@@ -23,12 +23,19 @@ use triax_model::{ConvSpec, Network, NetworkSpec};
 use triax_trainer::{FitPlan, Sampling, Schedule};
 
 use crate::Error;
+use crate::text::grouped;
 use declare::{named, settings};
 
 pub use declare::{Choice, Group, Setting};
 pub use entries::{Entries, RECORDED, read_entries, text_of, to_json};
 pub use preset::Preset;
-pub use values::{ClassWeights, ConvBlock, DataSource, FormatChoice, HiddenUnits};
+pub use text::{list_items, list_text};
+pub use values::{ClassWeights, ConvBlock, DataSource, FormatChoice, HiddenUnits, Length, MappedColumns, Renames};
+
+/// The most epochs. So the steps of a run can be counted, whatever the data.
+const MOST_EPOCHS: usize = 1_000_000;
+/// The most windows of a step.
+const MOST_WINDOWS: usize = 1_000_000;
 
 /// The settings of a training. The name of a field is the key in a config file and the option on the command line.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -60,12 +67,28 @@ settings! {
         pub data: DataSource = DataSource::Synthetic, "PATH|synthetic";
         /// Format of the data; `auto` looks for itself
         pub format: FormatChoice = FormatChoice(None), "FORMAT", one of formats;
+        /// The channels, in this order [default: every column that can be one]; a name with a comma stands in double quotes
+        pub channels: Vec<String> = Vec::new(), "X,Y,…";
+        /// Columns by their role: subject, activity, timestamp (or timestamp_s, _ms, _us, _ns), channel, or nothing
+        pub map: MappedColumns = MappedColumns::default(), "COLUMN=ROLE,…";
+        /// Regular expression whose first group finds the subject in the name of a file, or of the folder that it lies in
+        pub subject_from: Option<String> = None, "REGEX";
+        /// What stands for a missing value: `none` leaves the row out, `previous` repeats the last value
+        pub fill: FillName = FillName::None, "", one of FillName::choices;
+        /// Time without a sample, in intervals between samples, after which a recording ends [default: 10]
+        pub gap: Option<f64> = None, "INTERVALS";
+        /// Other names for subjects and activities; of several `=` the last one counts
+        pub rename: Renames = Renames::default(), "OLD=NEW,…";
+        /// Take names of subjects and activities for one that differ only in case, spaces, leading zeros or `.0`
+        pub merge: bool = false, "";
+        /// Resample recordings to this many samples a second
+        pub rate: Option<f64> = None, "HZ";
         /// A subset of the activities, in the order that their classes shall have
         pub activities: Vec<String> = Vec::new(), "A,B,…";
-        /// Samples in a window [default: 120, or as the data is windowed already]
-        pub window: Option<usize> = None, "SAMPLES";
-        /// Samples from one window to the next
-        pub step: usize = 60, "SAMPLES";
+        /// Length of a window: samples, or seconds such as `6s` [default: 120, or as the data is windowed already]
+        pub window: Option<Length> = None, "N|Ns";
+        /// From one window to the next: samples, seconds such as `3s`, or a share of the window such as `50%`
+        pub step: Length = Length::Samples(60), "N|Ns|N%";
         /// `standard` takes mean and deviation of each channel from the training part; `window` from each window itself;
         /// `gravity` turns each window upright before `standard`; `none` leaves the data as it is
         pub normalize: Normalize = Normalize::Standard, "", one of Normalize::choices;
@@ -171,6 +194,14 @@ settings! {
 }
 
 named! {
+    /// What stands for a value that is missing.
+    pub enum FillName {
+        None = "none",
+        Previous = "previous",
+    }
+}
+
+named! {
     /// Normalisation of the channels.
     pub enum Normalize {
         Standard = "standard",
@@ -261,17 +292,28 @@ impl Settings {
     /// Rejects values that are out of range, each by itself.
     fn check_each(&self) -> Result<(), Error> {
         let Self { data, split, network, training, augmentation, .. } = self;
-        for (name, count) in [
-            ("window", data.window),
-            ("step", Some(data.step)),
-            ("epochs", Some(training.epochs)),
-            ("batch_size", Some(training.batch_size)),
-            ("early_stopping", training.early_stopping),
-            ("average_last", training.average_last),
+        for (name, length) in [("window", data.window), ("step", Some(data.step))] {
+            length.map_or(Ok(()), |length| length.check(name))?;
+        }
+        if let Some(share @ Length::Percent(_)) = data.window {
+            return Err(Error::Usage(format!("`window` is {share}; write samples, or seconds such as 6s")));
+        }
+        if let Some(gap) = data.gap.filter(|gap| !(gap.is_finite() && *gap >= 1.0)) {
+            return Err(Error::Usage(format!("`gap` is {gap}; it must be a number of at least 1")));
+        }
+        if let Some(rate) = data.rate.filter(|rate| !(rate.is_finite() && *rate > 0.0)) {
+            return Err(Error::Usage(format!("`rate` is {rate}; it must be a number above 0")));
+        }
+        if let Some((_, name)) = data.channels.iter().enumerate().find(|(n, name)| data.channels[..*n].contains(name)) {
+            return Err(Error::Usage(format!("`channels` names `{name}` twice")));
+        }
+        for (name, count, most) in [
+            ("epochs", Some(training.epochs), MOST_EPOCHS),
+            ("batch_size", Some(training.batch_size), MOST_WINDOWS),
+            ("early_stopping", training.early_stopping, MOST_EPOCHS),
+            ("average_last", training.average_last, MOST_EPOCHS),
         ] {
-            if count == Some(0) {
-                return Err(Error::Usage(format!("`{name}` is 0; it must be at least 1")));
-            }
+            count.map_or(Ok(()), |count| check_count(name, count, most))?;
         }
         let AugmentationSettings { rotate, scale_windows, time_warp, mix, jitter, .. } = *augmentation;
         for (name, number) in [
@@ -346,6 +388,30 @@ impl Settings {
     }
 }
 
+impl DataSettings {
+    /// The settings that say what the tables of one logger mean. Those of a run also hold for other recordings that its
+    /// network reads, unless others are given.
+    pub const OF_TABLES: [&str; 6] = ["map", "subject_from", "fill", "gap", "rename", "merge"];
+
+    /// How to read the recordings.
+    pub fn read_options(&self) -> ReadOptions {
+        ReadOptions {
+            format: self.format.0,
+            channels: self.channels.clone(),
+            map: self.map.0.clone(),
+            subject_from: self.subject_from.clone().filter(|pattern| !pattern.is_empty()),
+            fill: match self.fill {
+                FillName::None => Fill::None,
+                FillName::Previous => Fill::Previous,
+            },
+            gap: self.gap,
+            rename: self.rename.0.clone(),
+            merge: self.merge,
+            ..ReadOptions::default()
+        }
+    }
+}
+
 impl Normalize {
     /// Normalisation of each window by itself, if there is one.
     pub fn per_window(self) -> Option<PerWindow> {
@@ -400,5 +466,17 @@ impl AugmentationSettings {
         let Self { rotate, permute_channels, flip_axes, scale_windows, shift, time_warp, mix, jitter } = *self;
         let (rotation, scaling) = (rotate, scale_windows);
         Augmentation { rotation, permute_channels, flip_axes, scaling, shift, time_warp, mix, jitter }
+    }
+}
+
+/// Rejects a count that is 0 or above `most`.
+fn check_count(name: &str, count: usize, most: usize) -> Result<(), Error> {
+    match count {
+        0 => Err(Error::Usage(format!("`{name}` is 0; it must be at least 1"))),
+        _ if count > most => {
+            let (count, most) = (grouped(count), grouped(most));
+            Err(Error::Usage(format!("`{name}` is {count}; it must be at most {most}")))
+        }
+        _ => Ok(()),
     }
 }

@@ -6,6 +6,24 @@ use serde::de::{DeserializeSeed, Error as _, IntoDeserializer, MapAccess, Visito
 use serde::forward_to_deserialize_any;
 use serde_json::{Map, Value};
 
+/// Splits the text of a list at its commas. An item in double quotes may hold commas, and doubled quotes.
+pub fn list_items(text: &str) -> Vec<String> {
+    let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.as_bytes());
+    let items: Vec<String> =
+        reader.records().flatten().flat_map(|items| items.iter().map(str::to_owned).collect::<Vec<_>>()).collect();
+    // An empty text is one empty item, which its setting may refuse.
+    if items.is_empty() { vec![text.to_owned()] } else { items }
+}
+
+/// Joins `items` to a text that [`list_items`] splits again.
+pub fn list_text<'a>(items: impl IntoIterator<Item = &'a str>) -> String {
+    let mut writer = csv::WriterBuilder::new().flexible(true).from_writer(Vec::new());
+    let written = writer.write_record(items).and_then(|()| Ok(writer.flush()?));
+    written.expect("memory can be written");
+    let text = writer.into_inner().expect("what is written is flushed");
+    String::from_utf8(text).expect("texts joined by commas are a text").trim_end_matches('\n').to_owned()
+}
+
 /// A value that may be the text of an option: a number or boolean in quotes, a list separated by commas, or text that
 /// looks like a number.
 #[derive(Clone, Copy)]
@@ -71,8 +89,7 @@ impl<'de> Deserializer<'de> for Text<'de> {
             return visitor.visit_seq(SeqDeserializer::new(items.iter().map(Text)));
         }
         let text = plain(self.0)?;
-        let items: Vec<String> = text.split(',').map(str::to_owned).collect();
-        visitor.visit_seq(SeqDeserializer::new(items.into_iter()))
+        visitor.visit_seq(SeqDeserializer::new(list_items(&text).into_iter()))
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
@@ -143,5 +160,27 @@ impl<'de> MapAccess<'de> for Entries<'de> {
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Error> {
         let (name, value) = self.next.expect("a value is asked for after its name");
         seed.deserialize(Text(value)).map_err(|problem| Error::custom(format!("`{name}`: {problem}")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_come_back_whatever_their_items_hold() {
+        for items in [
+            &["Walk, fast", "Run"][..],
+            &["a", "", "b"],
+            &[""],
+            &["say \"hi\"", "\"", ",", "a\nb", " led by a space", "5\" disk"],
+            &["Gehen", "Ö, ä"],
+        ] {
+            assert_eq!(list_items(&list_text(items.iter().copied())), items);
+        }
+        assert_eq!(list_text(["64", "32"]), "64,32");
+        assert_eq!(list_items(r#""Walk, fast",Run"#), ["Walk, fast", "Run"]);
+        assert_eq!(list_items(""), [""]);
+        assert_eq!(list_items("1,"), ["1", ""]);
     }
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use triax_data::Folds;
 use triax_engine::device::DeviceChoice;
+use triax_model::whole_file;
 use triax_study::{Share, Study, StudyFolder};
 
 use super::grid::{self, Point, Vary};
@@ -83,8 +84,10 @@ impl StudyOptions {
     /// # Errors
     /// A file that cannot be read, or whose content is invalid.
     pub fn read(path: &Path) -> Result<Self, Error> {
-        let text = std::fs::read_to_string(path).map_err(|source| Error::io("read", path, source))?;
-        Self::from_toml(&text).map_err(|error| error.in_file(path))
+        let text =
+            whole_file::read(path, whole_file::MOST_SETTINGS).map_err(|source| Error::io("read", path, source))?;
+        let text = String::from_utf8(text).map_err(|problem| Error::Usage(format!("it is not UTF-8: {problem}")));
+        text.and_then(|text| Self::from_toml(&text)).map_err(|error| error.in_file(path))
     }
 
     fn from_toml(text: &str) -> Result<Self, Error> {
@@ -135,6 +138,7 @@ impl Description {
         if seeds == 0 {
             return Err(Error::Usage("`seeds` is 0: there is nothing to train".to_owned()));
         }
+        grid::check_size(grid::n_points(&vary), 1, seeds)?;
         let vary = grid::normalised(&given, &vary)?;
         // Entries are stored as parsed: numbers have one notation, and paths are absolute.
         let understood = Settings::from_entries(&given)?.entries();
@@ -153,7 +157,9 @@ impl Description {
         let file = path.join("study.json");
         let description = Self::from_json(&json)
             .ok_or_else(|| Error::Input(format!("{} is not what a study writes there", file.display())))?;
-        let sound = grid::check(&description.given, &description.vary).and_then(|()| description.points());
+        let sound = grid::check(&description.given, &description.vary)
+            .and_then(|()| grid::check_size(grid::n_points(&description.vary), 1, description.seeds))
+            .and_then(|()| description.points());
         sound.map_err(|error| error.in_file(&file))?;
         Ok(description)
     }
@@ -166,7 +172,7 @@ impl Description {
         given.extend(local);
         Some(Self {
             folds: study["folds"].as_str().map(str::parse).transpose().ok()?,
-            seeds: study["seeds"].as_u64()? as usize,
+            seeds: study["seeds"].as_u64().and_then(|seeds| usize::try_from(seeds).ok()).filter(|&seeds| seeds > 0)?,
             baselines: study["baselines"].as_bool()?,
             given,
             vary: serde_json::from_value(study["vary"].clone()).ok()?,

@@ -3,17 +3,29 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
+use triax_study::Study;
 
 use crate::Error;
 use crate::settings::{Entries, Settings, text_of};
+use crate::text::grouped;
 
 /// The settings that vary, with their values as the text of options.
 pub type Vary = BTreeMap<String, Vec<String>>;
 
+const OTHER_DATA: &str = "recordings that are read in another way are other data: make a study of each";
+
 /// Settings that all trainings of a study share, with the reason.
-const SHARED: [(&str, &str); 11] = [
+const SHARED: [(&str, &str); 19] = [
     ("data", "a study is about one data set"),
     ("format", "a study is about one data set"),
+    ("channels", OTHER_DATA),
+    ("map", OTHER_DATA),
+    ("subject_from", OTHER_DATA),
+    ("fill", OTHER_DATA),
+    ("gap", OTHER_DATA),
+    ("rename", OTHER_DATA),
+    ("merge", OTHER_DATA),
+    ("rate", OTHER_DATA),
     ("activities", "networks of other classes cannot be compared"),
     ("window", "other windows are other data: make a study of each"),
     ("step", "other windows are other data: make a study of each"),
@@ -114,7 +126,29 @@ pub(super) fn check(given: &Entries, vary: &Vary) -> Result<(), Error> {
     }
 }
 
-/// All points of the grid. The alphabetically first setting varies slowest.
+/// Rejects a study of more trainings than a study can have. `n_folds` are those of one setting and seed.
+pub(super) fn check_size(n_settings: Option<usize>, n_folds: usize, n_seeds: usize) -> Result<(), Error> {
+    let n_trainings = n_settings.and_then(|n| n.checked_mul(n_folds)).and_then(|n| n.checked_mul(n_seeds));
+    if n_trainings.is_some_and(|n| n <= Study::MOST_TRAININGS) {
+        return Ok(());
+    }
+    let in_words = |number: Option<usize>| number.map_or_else(|| "too many to count".to_owned(), grouped);
+    Err(Error::Usage(format!(
+        "{} settings with {n_folds} folds and {} seeds are {} trainings, and a study has at most {}: vary less, or take \
+         fewer seeds",
+        in_words(n_settings),
+        grouped(n_seeds),
+        in_words(n_trainings),
+        grouped(Study::MOST_TRAININGS),
+    )))
+}
+
+/// The number of points of the grid; none if there are too many to count.
+pub(super) fn n_points(vary: &Vary) -> Option<usize> {
+    vary.values().try_fold(1_usize, |product, values| product.checked_mul(values.len()))
+}
+
+/// All points of the grid, whose size is checked. The alphabetically first setting varies slowest.
 pub(super) fn points(given: &Entries, vary: &Vary) -> Result<Vec<Point>, Error> {
     let mut points = vec![BTreeMap::new()];
     for (name, values) in vary {
@@ -209,6 +243,24 @@ mod tests {
     }
 
     #[test]
+    fn a_grid_has_a_largest_size() {
+        let size = |n_values: &[usize]| {
+            n_points(
+                &n_values.iter().enumerate().map(|(n, &values)| (n.to_string(), vec![String::new(); values])).collect(),
+            )
+        };
+        assert_eq!(size(&[3, 4]), Some(12));
+        assert_eq!(size(&[1 << 16; 4]), None);
+        check_size(Some(1000), 20, 5).unwrap();
+        for (n_settings, n_folds, n_seeds) in
+            [(Some(1000), 20, 6), (Some(1), 1, usize::MAX), (Some(2), 1 << 62, 2), (None, 1, 1)]
+        {
+            let refusal = check_size(n_settings, n_folds, n_seeds).unwrap_err().to_string();
+            assert!(refusal.contains("at most 100,000"), "{refusal}");
+        }
+    }
+
+    #[test]
     fn what_makes_no_sense_is_refused_by_name() {
         assert!(parse_vary("loss").unwrap_err().to_string().contains("loss=hinge"));
         assert!(parse_vary("loss=hinge,").unwrap_err().to_string().contains("empty"));
@@ -220,7 +272,9 @@ mod tests {
             }
         };
         assert!(refused(json!({}), &["seed=1,2"]).contains("--seeds"));
-        assert!(refused(json!({}), &["step=20,40"]).contains("a study of each"));
+        for vary in ["step=20,40", "window=2s,3s", "channels=x|y", "rate=20,50", "fill=none,previous"] {
+            assert!(refused(json!({}), &[vary]).contains("a study of each"), "{vary}");
+        }
         assert!(refused(json!({}), &["loss=hinge,hinge"]).contains("hinge again"));
         assert!(refused(json!({"early_stopping": 3}), &[]).contains("--epochs"));
         assert!(refused(json!({}), &["dropout=0.1,0.10"]).contains("0.1 again"));

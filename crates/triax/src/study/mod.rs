@@ -18,10 +18,10 @@ use triax_study::{
 use triax_trainer::Observer;
 
 use crate::engines::{self, Candidates, OpenEngine, Trial};
-use crate::recordings::{Recordings, read_corpus, weight_file_extra};
+use crate::recordings::{Recordings, data_extra, read_data, weight_file_extra};
 use crate::settings::{ClassWeights, MachineSettings, Normalize, Settings, SplitSettings};
 use crate::text::listed;
-use crate::{Error, Notice};
+use crate::{Error, Notice, audit};
 
 pub use description::{Conduct, Description, StudyOptions};
 pub use grid::{Point, Vary, parse_vary};
@@ -86,14 +86,16 @@ impl StudyRun {
         let candidates = candidates(&machine, &description.conduct.devices)?;
         drop(finding);
         let reading = timings.phase(Phase::Reading);
-        let corpus = read_data(&points[0].settings)?;
+        let corpus = read_data(&points[0].settings.data, points[0].settings.training.seed)?;
         drop(reading);
         let study = build(description.folds, description.seeds, &points, corpus)?;
-        let Devices { devices, mut notices, idle_threads } = choose_devices(candidates, &study, timings)?;
+        let Devices { devices, notices: of_devices, idle_threads } = choose_devices(candidates, &study, timings)?;
+        let mut notices = [study.corpus.notices.clone(), of_devices].concat();
         let files = timings.phase(Phase::Files);
         let folder = StudyFolder::open(path, &description.compared(&study), &description.here())?;
         drop(files);
-        notices.extend(folds_notice(study.protocol));
+        notices.extend(claims(&study));
+        notices.extend(audit::notices(&study.audit(&[])));
         let share = description.conduct.shard.unwrap_or(Share::WHOLE);
         let (study, baselines, timings) = (Arc::new(study), Mutex::default(), timings.clone());
         Ok(Self { description, study, devices, folder, share, notices, idle_threads, baselines, timings })
@@ -128,7 +130,8 @@ impl StudyRun {
         if let Some(data) = data {
             description = description.with_data(data)?;
         }
-        let corpus = read_data(&description.first_settings()?)?;
+        let settings = description.first_settings()?;
+        let corpus = read_data(&settings.data, settings.training.seed)?;
         let study = rebuild(&description, first, corpus)?;
         let folder = StudyFolder::open(out, &description.compared(&study), &description.here())?;
         for part in parts {
@@ -210,15 +213,16 @@ pub fn study(
     }
 }
 
+/// What the folds of `study` cannot show: anything about unseen people, or about a class that only the held-out do.
+pub(crate) fn claims(study: &Study) -> Vec<Notice> {
+    let untrained = triax_study::cut(study.untrained_in_words());
+    folds_notice(study.protocol).into_iter().chain(untrained.into_iter().map(Notice::Warning)).collect()
+}
+
 /// The warning about folds that are no test on unseen people.
 pub(crate) fn folds_notice(protocol: Folds) -> Option<Notice> {
     matches!(protocol, Folds::Random(_))
         .then(|| Notice::Warning(format!("these folds are no test on unseen people: {}.", protocol.in_words())))
-}
-
-/// Reads the data that all settings share.
-fn read_data(settings: &Settings) -> Result<Corpus, Error> {
-    read_corpus(&settings.data.data, settings.data.format, settings.training.seed)
 }
 
 /// The study in the folder `path`, with its data read again, and the settings of its first point.
@@ -228,7 +232,8 @@ fn read_data(settings: &Settings) -> Result<Corpus, Error> {
 pub(crate) fn read_again(path: &Path) -> Result<(Study, Settings), Error> {
     let description = Description::read(path)?;
     let first = description.first_settings()?;
-    Ok((rebuild(&description, path, read_data(&first)?)?, first))
+    let corpus = read_data(&first.data, first.training.seed)?;
+    Ok((rebuild(&description, path, corpus)?, first))
 }
 
 /// Rebuilds the study in the folder `path` from `corpus`, which holds all its data. The data of `description` may be at
@@ -249,7 +254,7 @@ pub(crate) fn rebuild(description: &Description, path: &Path, corpus: Corpus) ->
 
 /// A study of one setting with one seed.
 pub(crate) fn with_one_setting(folds: Folds, settings: Settings) -> Result<Study, Error> {
-    let corpus = read_data(&settings)?;
+    let corpus = read_data(&settings.data, settings.training.seed)?;
     build(Some(folds), 1, &[Point { values: BTreeMap::new(), settings }], corpus)
 }
 
@@ -257,20 +262,28 @@ pub(crate) fn with_one_setting(folds: Folds, settings: Settings) -> Result<Study
 fn build(folds: Option<Folds>, n_seeds: usize, points: &[Point], corpus: Corpus) -> Result<Study, Error> {
     let first = &points[0].settings;
     let recordings = Recordings::select(corpus, &first.data, first.training.seed)?;
-    let step = recordings.step(&first.data);
-    let Recordings { corpus, window, .. } = recordings;
-    let windows = triax_data::cut(&corpus, window, first.data.step)?;
+    let (step, rounded) = recordings.step(&first.data)?;
+    let Recordings { mut corpus, window, .. } = recordings;
+    corpus.notices.extend(rounded);
+    let windows = triax_data::cut(&corpus, window, step)?;
     let protocol = folds.unwrap_or_else(|| Folds::most_honest(&corpus));
     let SplitSettings { valid_fraction, valid_subjects, .. } = first.split.clone();
     let held_out = HeldOut { valid_fraction, valid_subjects };
     let folds = protocol.make(&corpus, &windows, window, &held_out, first.training.seed)?;
-    let settings = build_settings(points, &corpus, &windows, window)?;
+    grid::check_size(Some(points.len()), folds.len(), n_seeds)?;
+    let settings = build_settings(points, &corpus, &windows, (window, step))?;
     let seeds = (0..n_seeds as u64).map(|n| first.training.seed.wrapping_add(n)).collect();
     Ok(Study { corpus, windows, window, step, protocol, folds, settings, seeds })
 }
 
 /// The settings of each point. Points with the same normalisation share their windows.
-fn build_settings(points: &[Point], corpus: &Corpus, windows: &Windows, window: usize) -> Result<Vec<Setting>, Error> {
+fn build_settings(
+    points: &[Point],
+    corpus: &Corpus,
+    windows: &Windows,
+    (window, step): (usize, usize),
+) -> Result<Vec<Setting>, Error> {
+    let of_data = data_extra(corpus, window, (points[0].settings.data.step, step));
     let n_channels = corpus.channels.len();
     let mut sets: Vec<(Normalize, WindowSet)> = Vec::new();
     let mut settings = Vec::new();
@@ -297,7 +310,7 @@ fn build_settings(points: &[Point], corpus: &Corpus, windows: &Windows, window: 
             balances_classes: point_settings.training.class_weights == ClassWeights::Balanced,
             standardises: normalize.has_scaler(),
             windows: set,
-            extra: weight_file_extra(corpus, normalize, plan.training.loss, points[0].settings.data.step),
+            extra: weight_file_extra(&of_data, normalize, plan.training.loss),
             plan,
         });
     }

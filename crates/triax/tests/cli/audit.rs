@@ -47,14 +47,14 @@ fn words(answer: &Answer, check: &str) -> String {
 }
 
 /// A window of 32 samples by the name of its subject, its activity and its first row.
-type Window = (usize, usize, usize);
+pub type Window = (usize, usize, usize);
 
 fn values((subject, activity, start): Window) -> Vec<f32> {
     (start..start + 32).flat_map(|row| recordings::sample(subject, activity, row)).collect()
 }
 
 /// Windows of `subjects`, one every `step` rows of 160.
-fn windows(subjects: &[usize], step: usize) -> Vec<Window> {
+pub fn windows(subjects: &[usize], step: usize) -> Vec<Window> {
     let starts = |subject, activity| (0..=128).step_by(step).map(move |start| (subject, activity, start));
     subjects.iter().flat_map(|&subject| (0..3).flat_map(move |activity| starts(subject, activity))).collect()
 }
@@ -79,7 +79,7 @@ fn save(folder: &Path, part: &str, windows: &[Window], values: &[Vec<f32>]) {
 }
 
 /// A folder with `arrays`: windows for training and for validation, as `X_train` and `X_test`.
-fn arrays(train: &[Window], test: &[Window]) -> TempDir {
+pub fn arrays(train: &[Window], test: &[Window]) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     for (part, windows) in [("train", train), ("test", test)] {
         save(folder.path(), part, windows, &windows.iter().map(|&window| values(window)).collect::<Vec<_>>());
@@ -108,11 +108,13 @@ fn unseen_subjects_are_sound() {
 fn random_windows_leak() {
     let folder = data();
     let split = ["--split", "random"];
-    assert_eq!(leaks(folder.path(), "data.csv", &split), ["samples", "subjects", "recordings"]);
-    assert_eq!(leaks(folder.path(), "data.csv", &["--folds", "random-3"]), ["samples", "subjects", "recordings"]);
+    // Of these recordings, the third channel is a constant of subject and activity.
+    let expected = ["samples", "subjects", "recordings", "channels"];
+    assert_eq!(leaks(folder.path(), "data.csv", &split), expected);
+    assert_eq!(leaks(folder.path(), "data.csv", &["--folds", "random-3"]), expected);
     // Windows that only touch share no samples, and the people all the same.
     let apart = [&split[..], &["--step", "32"]].concat();
-    assert_eq!(leaks(folder.path(), "data.csv", &apart), ["subjects", "recordings"]);
+    assert_eq!(leaks(folder.path(), "data.csv", &apart), ["subjects", "recordings", "channels"]);
     // Without --strict a leak is reported, but is no failure.
     let answer = audit(folder.path(), "data.csv", &split).done();
     assert!(answer.stdout.contains("LEAK   samples") && answer.stdout.contains("too good"), "{}", answer.stdout);
@@ -126,7 +128,7 @@ fn a_subject_in_both_parts_of_a_split_that_came_with_the_data() {
     // The second half of subject 1 validates.
     let (late, early): (Vec<_>, Vec<_>) = train.iter().partition(|(subject, _, start)| *subject == 1 && *start >= 64);
     let folder = arrays(&early, &[late, test].concat());
-    assert_eq!(leaks(folder.path(), "arrays", &[]), ["subjects"]);
+    assert_eq!(leaks(folder.path(), "arrays", &[]), ["subjects", "channels"]);
     let answer = audit(folder.path(), "arrays", &["--json", "--no-gap"]);
     assert_eq!(words(&answer, "subjects"), "1 subject is in training and in validation: 1.");
 }
@@ -134,7 +136,113 @@ fn a_subject_in_both_parts_of_a_split_that_came_with_the_data() {
 #[test]
 fn windows_that_came_overlapping() {
     let (even, odd): (Vec<_>, Vec<_>) = windows(&[0, 1], 16).into_iter().partition(|window| window.2 % 32 == 0);
-    assert_eq!(leaks(arrays(&even, &odd).path(), "arrays", &[]), ["samples", "subjects"]);
+    assert_eq!(leaks(arrays(&even, &odd).path(), "arrays", &[]), ["samples", "subjects", "channels"]);
+}
+
+/// Rows of noise of one recording, three channels, with a fourth where `extra` says so.
+fn noise(subject: usize, activity: usize, n_rows: usize) -> Vec<[f32; 3]> {
+    let mut state = (subject * 8 + activity + 1) as u64;
+    let mut next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 40) as f32 / 16_777_216.0 * (1.0 + activity as f32)
+    };
+    (0..n_rows).map(|_| [next(), next(), next()]).collect()
+}
+
+/// Windows of 32 rows of noise, one every `step`, of which every fifth validates; each with its values.
+fn shuffled_windows(step: usize) -> [Vec<(Window, Vec<f32>)>; 2] {
+    let mut parts = [Vec::new(), Vec::new()];
+    for (subject, activity) in (0..3).flat_map(|subject| (0..3).map(move |activity| (subject, activity))) {
+        let rows = noise(subject, activity, 500);
+        for (idx, start) in (0..rows.len() - 32).step_by(step).enumerate() {
+            let values = rows[start..start + 32].concat();
+            parts[usize::from(idx % 5 == 4)].push(((subject, activity, start), values));
+        }
+    }
+    parts
+}
+
+/// A folder with `arrays` of two parts, without the subjects.
+fn arrays_of_unknown(parts: &[Vec<(Window, Vec<f32>)>; 2]) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (part, windows) in ["train", "test"].into_iter().zip(parts) {
+        let (windows, values): (Vec<Window>, Vec<Vec<f32>>) = windows.iter().cloned().unzip();
+        save(folder.path(), part, &windows, &values);
+        fs::remove_file(folder.path().join(format!("arrays/subjects_{part}.npy"))).unwrap();
+    }
+    folder
+}
+
+#[test]
+fn windows_that_came_with_less_than_half_in_common() {
+    let parts = shuffled_windows(24);
+    let n_valid = parts[1].len();
+    let folder = arrays_of_unknown(&parts);
+    assert_eq!(leaks(folder.path(), "arrays", &[]), ["samples"]);
+    let answer = audit(folder.path(), "arrays", &["--json", "--no-gap"]);
+    let found = words(&answer, "samples");
+    assert!(found.contains(&format!("{n_valid} of {n_valid} validation windows share samples")), "{found}");
+
+    // A training says so before its first epoch, and counts neither subjects nor steps that nobody knows.
+    let answer = train_small(folder.path(), "arrays", "run", &["--quiet"]).done();
+    assert!(answer.stderr.contains(&format!("{n_valid} of {n_valid} validation windows share")), "{}", answer.stderr);
+    assert!(answer.stderr.contains("figures will be too good"), "{}", answer.stderr);
+    let answer = train_small(folder.path(), "arrays", "random", &["--split", "random"]).done();
+    let html = fs::read_to_string(folder.path().join("random/report.html")).unwrap();
+    for text in [&answer.stdout, &answer.stderr, &html] {
+        for wrong in ["1 subject", "a new one every"] {
+            assert!(!text.contains(wrong), "`{wrong}` is in {text}");
+        }
+    }
+    assert!(answer.stdout.contains("32 samples, cut by the source"), "{}", answer.stdout);
+    assert!(answer.stdout.contains("random windows\n"), "a count of what nobody knows: {}", answer.stdout);
+
+    // Side by side they share nothing that could be found, which is no proof.
+    let folder = arrays_of_unknown(&shuffled_windows(32));
+    let answer = audit(folder.path(), "arrays", &["--no-gap", "--strict"]);
+    assert_eq!(answer.code, Some(0), "{}", answer.stdout);
+    assert!(answer.stdout.contains("not excluded  samples"), "{}", answer.stdout);
+}
+
+#[test]
+fn a_training_warns_of_subjects_on_both_sides_of_a_split_that_came_with_the_data() {
+    let folder = tempfile::tempdir().unwrap();
+    for (part, windows) in ["train", "test"].into_iter().zip(shuffled_windows(32)) {
+        let (windows, values): (Vec<Window>, Vec<Vec<f32>>) = windows.into_iter().unzip();
+        save(folder.path(), part, &windows, &values);
+    }
+    let answer = train_small(folder.path(), "arrays", "run", &["--json"]).done();
+    let expected = "warning: 3 subjects are in training and in validation: 0, 1, 2.";
+    assert!(answer.stderr.contains(expected), "{}", answer.stderr);
+    let args = ["study", "--data", "arrays", "--folds", "predefined", "--seeds", "1", "--out", "study", "--quiet"];
+    let answer = triax(folder.path(), args.iter().chain(&SMALL)).done();
+    assert!(answer.stderr.contains(expected), "{}", answer.stderr);
+    let html = fs::read_to_string(folder.path().join("study/report.html")).unwrap();
+    assert!(html.contains("cut by the source") && !html.contains("a new one every"), "a step that nobody knows");
+}
+
+#[test]
+fn a_label_among_the_channels() {
+    // The third channel is the number of the activity, in a split that holds subject 2 out.
+    let folder = tempfile::tempdir().unwrap();
+    let windows = shuffled_windows(32).concat().into_iter().map(|(window, mut values)| {
+        values.chunks_exact_mut(3).for_each(|row| row[2] = window.1 as f32);
+        (window, values)
+    });
+    let (valid, train): (Vec<_>, Vec<_>) = windows.partition(|((subject, ..), _)| *subject == 2);
+    for (part, windows) in [("train", train), ("test", valid)] {
+        let (windows, values): (Vec<Window>, Vec<Vec<f32>>) = windows.into_iter().unzip();
+        save(folder.path(), part, &windows, &values);
+    }
+    let answer = audit(folder.path(), "arrays", &["--json", "--strict", "--no-gap"]);
+    assert_eq!(leaking_checks(&answer), ["channels"]);
+    let expected = "`2` by itself tells the class";
+    assert!(words(&answer, "channels").contains(expected), "{}", answer.stdout);
+    let answer = train_small(folder.path(), "arrays", "run", &["--quiet"]).done();
+    assert!(answer.stderr.contains(&format!("warning: {expected}")), "{}", answer.stderr);
+    let html = fs::read_to_string(folder.path().join("run/report.html")).unwrap();
+    let above = &html[html.find("class=\"warning\"").expect("a warning")..html.find("<h1").unwrap()];
+    assert!(above.contains(expected), "{above}");
 }
 
 #[test]
@@ -145,7 +253,8 @@ fn a_copied_recording() {
     let others = text.lines().filter(|line| !line.starts_with("p1,jog")).map(str::to_owned);
     let copied: Vec<String> = others.chain(of_p0.iter().map(|line| format!("p1,jog{line}"))).collect();
     fs::write(folder.path().join("data.csv"), copied.join("\n")).unwrap();
-    assert_eq!(leaks(folder.path(), "data.csv", &["--valid-subjects", "p1"]), ["duplicates"]);
+    // With the rows it has the constant of p0 in its third channel.
+    assert_eq!(leaks(folder.path(), "data.csv", &["--valid-subjects", "p1"]), ["duplicates", "channels"]);
     // On one side of the split it is worth knowing, and no leak.
     let answer = audit(folder.path(), "data.csv", &["--valid-subjects", "p2", "--json", "--no-gap", "--strict"]);
     assert_eq!(leaking_checks(&answer), [""; 0]);
@@ -230,7 +339,7 @@ fn a_study_is_audited_and_its_report_carries_the_gap() {
     let warning = html.find("class=\"warning\"").expect("a warning");
     assert!(html.find("share samples").is_some_and(|at| warning < at && at < html.find("<h1").unwrap()));
     let found = leaking_checks(&triax(folder.path(), [&["data", "audit", "leaking"], &strict[..]].concat()));
-    assert_eq!(found, ["samples", "subjects", "recordings"]);
+    assert_eq!(found, ["samples", "subjects", "recordings", "channels"]);
     let message = triax(folder.path(), ["data", "audit", "apart", "--folds", "loso"]).refused(2);
     assert!(message.contains("is a study"), "{message}");
 }
@@ -270,7 +379,8 @@ fn without_subjects_there_is_no_gap_to_measure() {
         fs::remove_file(folder.path().join(format!("arrays/subjects_{part}.npy"))).unwrap();
     }
     let answer = audit(folder.path(), "arrays", &["--strict"]).done();
-    assert!(answer.stdout.contains("note   subjects"), "{}", answer.stdout);
+    assert!(answer.stdout.contains("not excluded  subjects"), "{}", answer.stdout);
+    assert!(answer.stdout.contains("but it is\nnot excluded"), "{}", answer.stdout);
     assert!(answer.stdout.contains("was not measured: the data does not say who"), "{}", answer.stdout);
 }
 

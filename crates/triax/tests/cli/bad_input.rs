@@ -2,9 +2,8 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
-use crate::{SMALL, data, recordings, train_small, trained, triax};
+use crate::{data, recordings, train_small, trained, triax};
 
 /// The message for data that cannot be trained on; no run folder is left.
 #[track_caller]
@@ -157,41 +156,6 @@ fn a_place_that_cannot_be_written() {
 fn a_folder_that_is_read_only() {
     let folder = data();
     says(&train_small(folder.path(), "data.csv", "/proc/run", &[]).refused(1), &["/proc/run"]);
-}
-
-#[test]
-#[cfg(target_os = "linux")]
-fn a_full_disk() {
-    let folder = trained();
-    let args = ["predict", "run", "--data", "data.csv", "--device", "cpu", "--out", "/dev/full"];
-    says(&triax(folder.path(), args).refused(1), &["/dev/full", "No space left"]);
-    let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
-    let output = crate::command(folder.path(), ["devices"]).stdout(full).output().unwrap();
-    says(&crate::Answer::from_output(output).refused(1), &["No space left"]);
-}
-
-/// A run whose disk is full (a quota of a few kilobytes a file stands in) stops with an error, and what it had saved
-/// stays whole.
-#[test]
-#[cfg(target_os = "linux")]
-fn a_disk_that_fills_up() {
-    let folder = data();
-    // Without the trap the system would kill the process instead of refusing the write.
-    let script = "trap '' XFSZ; ulimit -f 4; exec \"$0\" \"$@\"";
-    let mut args = vec!["train", "--data", "data.csv", "--out", "run"];
-    args.extend(SMALL);
-    let output = Command::new("bash")
-        .args(["-c", script, env!("CARGO_BIN_EXE_triax")])
-        .args(args)
-        .current_dir(folder.path())
-        .output()
-        .unwrap();
-    let message = crate::Answer::from_output(output).refused(1);
-    says(&message, &["cannot write", "File too large"]);
-    for entry in fs::read_dir(folder.path().join("run")).unwrap() {
-        let name = entry.unwrap().file_name().into_string().unwrap();
-        assert!(!name.ends_with(".partial"), "{name} was left");
-    }
 }
 
 #[test]

@@ -76,8 +76,11 @@ fn data_of_other_channels_is_refused() {
     let folder = trained();
     fs::write(folder.path().join("two.csv"), "subject,activity,x,y\na,jog,1,2\na,sit,1,2\n").unwrap();
     let message = triax(folder.path(), ["evaluate", "run", "--data", "two.csv"]).refused(1);
-    assert!(message.contains("2 channels (x, y)") && message.contains("3 (x, y, z)"), "{message}");
-    fs::write(folder.path().join("renamed.csv"), recordings::csv(2, 80).replace("x,y,z", "x,y,w")).unwrap();
+    assert!(message.contains("lacks the channel z") && message.contains("it has x, y."), "{message}");
+    fs::write(folder.path().join("two.csv"), "subject,activity,a,b\na,jog,1,2\na,sit,1,2\n").unwrap();
+    let message = triax(folder.path(), ["evaluate", "run", "--data", "two.csv"]).refused(1);
+    assert!(message.contains("2 channels (a, b)") && message.contains("3 (x, y, z)"), "{message}");
+    fs::write(folder.path().join("renamed.csv"), recordings::csv(2, 80).replace("x,y,z", "a,b,c")).unwrap();
     let answer = triax(folder.path(), ["evaluate", "run", "--data", "renamed.csv", "--device", "cpu"]).done();
-    assert!(answer.stderr.contains("are called x, y, w"), "{}", answer.stderr);
+    assert!(answer.stderr.contains("are called a, b, c"), "{}", answer.stderr);
 }

@@ -3,26 +3,38 @@
 mod audit;
 mod bad_input;
 mod bench;
+mod claims;
 mod config;
 mod devices;
+#[cfg(target_os = "linux")]
+mod disk;
 mod engines;
 mod evaluate;
+mod killed;
+mod limits;
 mod predict;
+mod rates;
 mod readers;
 mod real_data;
 mod recordings;
 mod report;
 mod resume;
 mod study;
+mod terminal;
 mod timings;
 mod train;
 
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc::channel;
+use std::time::Duration;
 
 use tempfile::TempDir;
+
+/// The longest that a process may take that must end by itself: much more than it needs on a busy machine.
+const LONGEST: Duration = Duration::from_secs(120);
 
 /// The output and the exit code of a process.
 struct Answer {
@@ -53,6 +65,11 @@ impl Answer {
             assert!(!self.stderr.contains(word), "{}", self.stderr);
         }
         self.stderr
+    }
+
+    /// The object that `--json` prints.
+    fn json_text(&self) -> serde_json::Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|e| panic!("{e}: {}", self.stdout))
     }
 
     /// The objects that `--json` prints, one per line.
@@ -105,9 +122,23 @@ fn train_small(folder: &Path, data: &str, out: &str, more: &[&str]) -> Answer {
     triax(folder, args)
 }
 
+/// The answer of a process that must end by itself.
+#[track_caller]
+fn within(child: Child) -> Answer {
+    let (id, (sender, ended)) = (child.id(), channel());
+    std::thread::spawn(move || sender.send(child.wait_with_output()));
+    match ended.recv_timeout(LONGEST) {
+        Ok(output) => Answer::from_output(output.unwrap()),
+        Err(_) => {
+            let _ = Command::new("kill").args(["-KILL", &id.to_string()]).status();
+            panic!("triax hangs");
+        }
+    }
+}
+
 /// The answer of a process that Ctrl-C interrupts.
 #[cfg(unix)]
-fn interrupted(child: std::process::Child) -> Answer {
+fn interrupted(child: Child) -> Answer {
     let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     assert!(sent.success());
     Answer::from_output(child.wait_with_output().unwrap())

@@ -139,6 +139,11 @@ impl<'a> RawRows<'a> {
         self.lines.name()
     }
 
+    /// Whether they are JSON lines.
+    pub fn is_json(&self) -> bool {
+        matches!(self.form, Form::Json)
+    }
+
     /// What the user should know of how the text was read.
     pub fn notice(&self) -> Option<Notice> {
         self.lines.notice()

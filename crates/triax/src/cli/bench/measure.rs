@@ -3,6 +3,7 @@
 //! The parent passes a [`Request`] on the command line, and reads the answer from standard output. A process either checks or
 //! times, since the f64 reference of the check would count as memory.
 
+use std::io::Write;
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -19,6 +20,7 @@ use triax::Error;
 use triax::engines::{self, OpenEngine};
 use triax::settings::EngineName;
 
+use crate::cli::terminal::out;
 use crate::cli::timings;
 
 /// Steps that are compared with the reference, without and with dropout.
@@ -103,7 +105,7 @@ pub fn run_request(request: &str) -> anyhow::Result<()> {
         Task::Check => line(check(&request, &timings)?, &timings)?,
         Task::Time => line(time(&request, &timings)?, &timings)?,
     };
-    println!("{line}");
+    writeln!(out(), "{line}")?;
     Ok(())
 }
 

@@ -10,7 +10,7 @@ mod roofline;
 mod sgemm;
 mod table;
 
-use std::io::{self, Write};
+use std::io::Write;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
@@ -26,11 +26,18 @@ use triax::Error;
 use triax::engines;
 use triax::settings::EngineName;
 
-use crate::cli::options::named;
+use crate::cli::options::{MOST_MODELS, named};
+use crate::cli::output;
+use crate::cli::terminal::{out, tell};
 use crate::cli::timings;
 use job::ReferenceJob;
 use measure::{Agreement, Answer, Request, Task, Timing};
 use roofline::Roofline;
+
+/// The most measurements of a row.
+const MOST_REPEATS: usize = 10_000;
+/// The most epochs of a measurement.
+const MOST_EPOCHS: usize = 10_000;
 
 /// Time engines and devices on the reference job, for one model and for fleets
 #[derive(clap::Args)]
@@ -164,16 +171,16 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let timings = timings::recorder(args.timings);
     let report = measure_all(&args, &timings)?;
     let drawing = timings.phase(Phase::Report);
+    let printed = match args.json {
+        true => writeln!(out(), "{}", serde_json::to_string_pretty(&report)?),
+        false => write!(out(), "{}", table::text(&report)),
+    };
+    // The measurements took minutes: where one of the two cannot be written, the other is.
     if let Some(path) = &args.svg {
         let svg = plot::svg(&report).map_err(|error| anyhow::anyhow!("cannot draw the figures: {error}"))?;
-        std::fs::write(path, svg).with_context(|| format!("cannot write {}", path.display()))?;
+        output::write(path, svg.as_bytes())?;
     }
-    let mut out = io::stdout().lock();
-    if args.json {
-        writeln!(out, "{}", serde_json::to_string_pretty(&report)?)?;
-    } else {
-        write!(out, "{}", table::text(&report))?;
-    }
+    printed?;
     drop(drawing);
     timings::print(&timings, 1);
     Ok(if report.failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -185,6 +192,15 @@ fn points(args: &Args) -> Result<Vec<Point>, Error> {
     let (batch_sizes, fleets) = (given(&args.batch_sizes), given(&args.fleets));
     if let Some(size) = batch_sizes.iter().find(|&&size| size > job::N_WINDOWS) {
         return Err(Error::Usage(format!("a batch of {size} is more than the {} windows of the job", job::N_WINDOWS)));
+    }
+    let (repeats, epochs) = (args.repeats.map_or(1, NonZeroUsize::get), args.epochs.get());
+    let models = fleets.iter().copied().max().unwrap_or(1);
+    for (option, count, most) in
+        [("fleets", models, MOST_MODELS), ("repeats", repeats, MOST_REPEATS), ("epochs", epochs, MOST_EPOCHS)]
+    {
+        if count > most {
+            return Err(Error::Usage(format!("--{option} {count} is more than the {most} that can be measured")));
+        }
     }
     if batch_sizes.is_empty() && fleets.is_empty() {
         let (batch_sizes, fleets): (&[usize], &[usize]) = match args.quick {
@@ -253,7 +269,8 @@ fn measure_all(args: &Args, timings: &Timings) -> anyhow::Result<Report> {
                 if engine == EngineName::Burn && models > 1 {
                     continue;
                 }
-                eprintln!("measuring {} on {device}, batch {batch_size}, {}", engine.name(), table::models(models));
+                let models_in_words = table::models(models);
+                tell(format_args!("measuring {} on {device}, batch {batch_size}, {models_in_words}", engine.name()));
                 let request = |task| Request {
                     task,
                     engine,
@@ -378,5 +395,9 @@ mod tests {
         let both = parsed_points(&["--fleets", "2,3", "--batch-sizes", "16,64"]).unwrap();
         assert_eq!(both, [(16, 2), (64, 2), (16, 3), (64, 3)]);
         assert!(parsed_points(&["--batch-sizes", "8000"]).unwrap_err().to_string().contains("7552"));
+        for option in ["--fleets", "--repeats", "--epochs"] {
+            let refusal = parsed_points(&[option, "18446744073709551615"]).unwrap_err().to_string();
+            assert!(refusal.contains(option) && refusal.contains("more than"), "{refusal}");
+        }
     }
 }

@@ -11,6 +11,8 @@ use triax_data::{Finding, Folds, Verdict};
 use triax_study::Gap;
 
 use crate::cli::options::GivenSettings;
+use crate::cli::print_notices;
+use crate::cli::terminal::{out, tell, visible};
 use crate::cli::text::{SYNTHETIC, interval, wrapped};
 
 const EXAMPLES: &str = "\
@@ -21,8 +23,9 @@ Examples:
   triax data audit X.npz --no-gap --strict       for a script: exit code 1 where something leaks
   triax data audit runs/NAME                     the split and the scaler that a run or a study has used
 
-Looked for: samples, subjects and recordings on both sides, duplicate windows, a scaler or a standardisation of the data
-that knows what validates, classes that nobody trains on. Then the gap: the network of a run, or that of `triax train`,
+Looked for: samples, subjects and recordings on both sides, duplicate windows, channels that tell the class or the
+subject, a scaler or a standardisation of the data that knows what validates, classes that nobody trains on. What the data
+does not let a check exclude is said to be so. Then the gap: the network of a run, or that of `triax train`,
 judged on random windows and on unseen subjects. That takes up to ten trainings on the CPU; --no-gap leaves it out.
 
 What each check means, and what to do about it: docs/audit.md.";
@@ -63,16 +66,17 @@ fn positional(data: clap::Arg) -> clap::Arg {
 /// Runs the subcommand.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let audit = audit(&args)?;
-    let mut out = io::stdout().lock();
+    print_notices(&audit.corpus.notices);
+    let mut out = out();
     if !args.json {
         write(&mut out, &audit)?;
     }
-    let (leaks, json) = (audit.audit.leaks(), audit.to_json());
+    let (leaks, is_open, json) = (audit.audit.leaks(), audit.audit.is_open(), audit.to_json());
     let gap = match args.no_gap {
         true => Err("--no-gap was given".to_owned()),
         false => {
             if io::stderr().is_terminal() {
-                eprintln!("\ntraining networks on random windows and for unseen subjects; --no-gap leaves that out …");
+                tell("\ntraining networks on random windows and for unseen subjects; --no-gap leaves that out …");
             }
             audit.measure_gap()
         }
@@ -85,9 +89,12 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
             Err(_) if args.no_gap => {}
             Err(why) => writeln!(out, "\n{}", wrapped(&Gap::not_measured(why).words, ""))?,
         }
-        let verdict = match leaks {
-            true => "Something leaks: figures over this split are too good. docs/audit.md says what to do.",
-            false => "Nothing was found that would make figures over this split too good.",
+        let verdict = match (leaks, is_open) {
+            (true, _) => "Something leaks: figures over this split are too good. docs/audit.md says what to do.",
+            (false, true) => {
+                "Nothing was found that would make figures over this split too good, but it is not excluded: see above."
+            }
+            (false, false) => "Nothing was found that would make figures over this split too good.",
         };
         writeln!(out, "\n{}", wrapped(verdict, ""))?;
     }
@@ -129,17 +136,19 @@ fn write(out: &mut dyn Write, audit: &SplitAudit) -> io::Result<()> {
         1 => "1 subject".to_owned(),
         n => format!("{n} subjects"),
     };
-    writeln!(out, "data      {}{synthetic}", corpus.name)?;
+    writeln!(out, "data      {}{synthetic}", visible(&corpus.name))?;
     writeln!(out, "          {subjects}, {} windows of {window} samples", grouped(audit.n_windows))?;
     writeln!(out, "{}", hanging_indent("audited   ", &audit.audited))?;
     writeln!(out)?;
-    for Finding { check, verdict, words } in &audit.audit.findings {
-        let verdict = match verdict {
-            Verdict::Sound => "sound",
-            Verdict::Note => "note",
-            Verdict::Leak => "LEAK",
-        };
-        writeln!(out, "{}", hanging_indent(&format!("{verdict:5}  {check:13}  "), words))?;
+    let findings = &audit.audit.findings;
+    let in_words = |verdict: Verdict| match verdict {
+        Verdict::Leak => "LEAK",
+        Verdict::Sound | Verdict::Note | Verdict::NotExcluded => verdict.in_words(),
+    };
+    let width = findings.iter().map(|finding| in_words(finding.verdict).len()).max().unwrap_or(0);
+    for Finding { check, verdict, words } in findings {
+        let head = format!("{:width$}  {check:13}  ", in_words(*verdict));
+        writeln!(out, "{}", hanging_indent(&head, words))?;
     }
     out.flush()
 }

@@ -10,10 +10,12 @@ use clap::builder::PossibleValuesParser;
 use indicatif::{ProgressBar, ProgressStyle};
 use triax_data::{DATA_SETS, FetchOptions, Inspection};
 
-use triax::read_corpus;
-use triax::settings::{DataSource, FormatChoice};
+use triax::read_data;
+use triax::settings::{DataSettings, DataSource, Settings};
 
-use crate::cli::options::formats;
+use crate::cli::options::{GivenSettings, Reading};
+use crate::cli::print_notices;
+use crate::cli::terminal::{out, tell};
 
 /// Look into data sets, audit splits of them, and fetch public ones
 #[derive(clap::Args)]
@@ -35,18 +37,18 @@ enum Command {
 Examples:
   triax data inspect WISDM/
   triax data inspect recordings.csv --json
+  triax data inspect recordings.csv --map Proband=subject,t=timestamp_ms --rate 20
 
 Nothing is changed on disk: repairs are made while reading, the same each time.")]
 struct InspectArgs {
     /// A folder, file or zip of recordings, or `synthetic`
     #[arg(value_name = "PATH|synthetic")]
     data: DataSource,
-    /// Format of the data; `auto` looks for itself
-    #[arg(long, value_name = "FORMAT", default_value = "auto", value_parser = formats())]
-    format: FormatChoice,
     /// Print a JSON object
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    reading: GivenSettings<Reading>,
 }
 
 /// Download, verify and unpack a public data set
@@ -79,8 +81,11 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
 }
 
 fn inspect(args: InspectArgs) -> anyhow::Result<ExitCode> {
-    let found = Inspection::new(&read_corpus(&args.data, args.format, 0)?);
-    let mut out = io::stdout().lock();
+    let settings = DataSettings { data: args.data, ..Settings::from_entries(&args.reading.entries)?.data };
+    let corpus = read_data(&settings, 0)?;
+    print_notices(&corpus.notices);
+    let found = Inspection::new(&corpus);
+    let mut out = out();
     if args.json {
         writeln!(out, "{}", serde_json::to_string_pretty(&found)?)?;
     } else {
@@ -91,7 +96,7 @@ fn inspect(args: InspectArgs) -> anyhow::Result<ExitCode> {
 
 fn fetch(args: FetchArgs) -> anyhow::Result<ExitCode> {
     if let Some(set) = DATA_SETS.iter().find(|set| set.name == args.name) {
-        eprintln!("{} ({})\nlicence: {}\ncite:    {}", set.title, set.page, set.licence, set.citation);
+        tell(format_args!("{} ({})\nlicence: {}\ncite:    {}", set.title, set.page, set.licence, set.citation));
     }
     let bar = if io::stderr().is_terminal() { ProgressBar::no_length() } else { ProgressBar::hidden() };
     bar.set_style(ProgressStyle::with_template("{bar:30} {bytes} of {total_bytes}  {bytes_per_sec}  {eta} left")?);
@@ -104,7 +109,7 @@ fn fetch(args: FetchArgs) -> anyhow::Result<ExitCode> {
     });
     bar.finish_and_clear();
     let fetched = fetched?;
-    let mut out = io::stdout().lock();
+    let mut out = out();
     writeln!(out, "{fetched}")?;
     writeln!(out, "  triax train --data {}", fetched.path.display())?;
     Ok(ExitCode::SUCCESS)

@@ -4,8 +4,7 @@ mod merge;
 mod progress;
 mod table;
 
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Subcommand;
@@ -17,10 +16,12 @@ use triax_data::Folds;
 use triax_engine::device::DeviceChoice;
 use triax_study::{Outcome, Share};
 
+use super::new_folder::NewFolder;
 use super::options::{GivenSettings, positive};
 use super::progress::{Style, interruption};
+use super::terminal::{log, say, tell, visible};
 use super::text::SYNTHETIC;
-use super::{now, print_notices, timings};
+use super::{print_notices, timings};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -148,11 +149,13 @@ fn start(args: StudyArgs, ready_made: Vary) -> anyhow::Result<ExitCode> {
         Some(path) => Description::read(path)?.relocated(&args.settings.entries)?,
         None => description(args.grid, args.settings, ready_made)?,
     };
-    let path = resume.or(out).unwrap_or_else(|| Path::new("runs").join(format!("{}-study", now())));
     let description = description.with_conduct(Conduct { devices, shard, keep_weights });
-    let study = StudyRun::new_with(description, &path, &timings)?;
+    let named = resume.or(out);
+    let unnamed = if named.is_some() { None } else { Some(NewFolder::make("study")?) };
+    let path = named.as_deref().or(unnamed.as_ref().map(NewFolder::path)).expect("given or made");
+    let study = StudyRun::new_with(description, path, &timings)?;
     print_notices(&study.notices);
-    announce(&study, style)?;
+    announce(&study, style);
     let interrupted = interruption(
         "stopping; trainings that have ended are kept",
         "the study goes on with the trainings that have not ended",
@@ -171,12 +174,11 @@ fn end(study: &StudyRun, outcome: Outcome, style: Style) -> anyhow::Result<ExitC
         Outcome::Interrupted { n_done, n_trainings } => {
             let folder = study.folder.path();
             if style == Style::Json {
-                let line = json!({"event": "interrupted", "study": folder, "trainings": n_done, "of": n_trainings});
-                writeln!(io::stdout(), "{line}")?;
+                say(json!({"event": "interrupted", "study": folder, "trainings": n_done, "of": n_trainings}));
             }
-            eprintln!("stopped after {n_done} of {n_trainings} trainings; go on with:");
+            tell(format_args!("stopped after {n_done} of {n_trainings} trainings; go on with:"));
             let shard = study.description.conduct.shard.map(|shard| format!(" --shard {shard}")).unwrap_or_default();
-            eprintln!("  triax study --resume {}{shard}", folder.display());
+            tell(format_args!("  triax study --resume {}{shard}", folder.display()));
             Ok(ExitCode::FAILURE)
         }
         Outcome::Finished if study.share == Share::WHOLE => {
@@ -184,15 +186,13 @@ fn end(study: &StudyRun, outcome: Outcome, style: Style) -> anyhow::Result<ExitC
             Ok(ExitCode::SUCCESS)
         }
         Outcome::Finished => {
-            let (share, mut out) = (study.share, io::stdout().lock());
+            let share = study.share;
             match style {
                 Style::Human => {
-                    writeln!(out, "share {share} is done; when all are, join them:")?;
-                    writeln!(out, "  triax study merge PART… --out WHOLE")?;
+                    say(format_args!("share {share} is done; when all are, join them:"));
+                    say("  triax study merge PART… --out WHOLE");
                 }
-                Style::Json => {
-                    writeln!(out, "{}", json!({"event": "end", "study": study.folder.path(), "share": share}))?;
-                }
+                Style::Json => say(json!({"event": "end", "study": study.folder.path(), "share": share})),
                 Style::Quiet => {}
             }
             Ok(ExitCode::SUCCESS)
@@ -231,62 +231,58 @@ fn description(grid: GridArgs, settings: GivenSettings<Settings>, ready_made: Va
 /// Summarises a complete study, and prints the result.
 fn conclude(study: &StudyRun, style: Style) -> anyhow::Result<()> {
     if style == Style::Human && study.description.baselines {
-        println!("summing up, with classical baselines on the same folds …");
+        say("summing up, with classical baselines on the same folds …");
     }
     let (summary, folder) = (study.summarise()?, study.folder.path());
-    let mut out = io::stdout().lock();
     match style {
         Style::Human => {
-            table::write(&mut out, &summary)?;
-            writeln!(out)?;
-            writeln!(out, "report    {}", folder.join("report.html").display())?;
-            writeln!(out, "results   {}", folder.join("results.csv").display())?;
+            table::write(&mut log(), &summary)?;
+            say(format_args!("\nreport    {}", folder.join("report.html").display()));
+            say(format_args!("results   {}", folder.join("results.csv").display()));
         }
-        Style::Json => {
-            writeln!(out, "{}", json!({"event": "end", "study": folder, "summary": to_json(&summary)}))?;
-        }
+        Style::Json => say(json!({"event": "end", "study": folder, "summary": to_json(&summary)})),
         Style::Quiet => {}
     }
     Ok(())
 }
 
 /// Prints the data, the settings and the devices.
-fn announce(run: &StudyRun, style: Style) -> io::Result<()> {
-    let mut out = io::stdout().lock();
+fn announce(run: &StudyRun, style: Style) {
     let names: Vec<String> = run.devices.iter().map(|device| device.name.clone()).collect();
     let n_trainings = run.study.n_trainings();
     match style {
-        Style::Human => header(&mut out, run, &names),
-        Style::Json => {
-            let line = json!({
-                "event": "start", "study": run.folder.path(), "share": run.share, "devices": names,
-                "n_trainings": n_trainings,
-            });
-            writeln!(out, "{line}")
-        }
-        Style::Quiet => Ok(()),
+        Style::Human => header(run, &names),
+        Style::Json => say(json!({
+            "event": "start", "study": run.folder.path(), "share": run.share, "devices": names,
+            "n_trainings": n_trainings,
+        })),
+        Style::Quiet => {}
     }
 }
 
-fn header(out: &mut dyn Write, run: &StudyRun, devices: &[String]) -> io::Result<()> {
+fn header(run: &StudyRun, devices: &[String]) {
     let StudyRun { study, share, folder, .. } = run;
     let corpus = &study.corpus;
     let synthetic = if corpus.synthetic { SYNTHETIC } else { "" };
-    writeln!(out, "data      {}{synthetic}", corpus.name)?;
-    writeln!(out, "          {} subjects, {} windows", corpus.subjects().len(), grouped(study.windows.len()))?;
+    say(format_args!("data      {}{synthetic}", visible(&corpus.name)));
+    let subjects = match corpus.subjects().len() {
+        0 => "subjects unknown".to_owned(),
+        1 => "1 subject".to_owned(),
+        n => format!("{n} subjects"),
+    };
+    say(format_args!("          {subjects}, {} windows", grouped(study.windows.len())));
     let names: Vec<String> = study.settings.iter().map(|setting| setting.name.clone()).collect();
-    writeln!(out, "settings  {}", listed(&names, 8))?;
-    writeln!(out, "folds     {}: {}", study.protocol, study.protocol.in_words())?;
+    say(format_args!("settings  {}", visible(&listed(&names, 8))));
+    say(format_args!("folds     {}: {}", study.protocol, study.protocol.in_words()));
     let here = if *share == Share::WHOLE { String::new() } else { format!(", share {share} here") };
-    writeln!(
-        out,
+    say(format_args!(
         "trainings {} settings × {} folds × {} seeds = {}{here}",
         study.settings.len(),
         study.folds.len(),
         study.seeds.len(),
         grouped(study.n_trainings()),
-    )?;
-    writeln!(out, "device    {}", devices.join(", "))?;
-    writeln!(out, "study     {}", folder.path().display())?;
-    writeln!(out)
+    ));
+    say(format_args!("device    {}", devices.join(", ")));
+    say(format_args!("study     {}", folder.path().display()));
+    say("");
 }

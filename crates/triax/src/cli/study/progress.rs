@@ -1,6 +1,6 @@
 //! The progress of a study: one bar for all its steps.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -12,6 +12,7 @@ use triax_engine::StepResult;
 use triax_trainer::FitSize;
 
 use crate::cli::progress::Style;
+use crate::cli::terminal::say;
 
 /// Time between two lines if standard output is no terminal.
 const BETWEEN_LINES: Duration = Duration::from_secs(30);
@@ -65,7 +66,7 @@ impl Observer for StudyProgress {
         (self.first_steps, self.steps_done) = (steps_done, steps_done);
         self.begun = Instant::now();
         if self.style == Style::Human && models_done > 0 {
-            println!("{models_done} of {n_models} trainings are there already");
+            say(format_args!("{models_done} of {n_models} trainings are there already"));
         }
         if self.style == Style::Human && io::stdout().is_terminal() {
             let bar = ProgressBar::with_draw_target(Some(n_steps), ProgressDrawTarget::stdout());
@@ -90,19 +91,16 @@ impl Observer for StudyProgress {
         let n_trainings = self.n_trainings;
         match (&self.bar, self.style) {
             (Some(bar), _) => bar.set_message(format!("{done}/{n_trainings} trainings")),
-            // A standard output that is closed or full does not end a study.
             (None, Style::Json) => {
                 let left = self.time_left().as_secs_f64().round();
                 let line = json!({"event": "progress", "trainings": done, "of": n_trainings, "seconds_left": left});
-                drop(writeln!(io::stdout(), "{line}"));
+                say(line);
             }
-            (None, Style::Human) if done == n_trainings => {
-                drop(writeln!(io::stdout(), "{done}/{n_trainings} trainings"))
-            }
+            (None, Style::Human) if done == n_trainings => say(format_args!("{done}/{n_trainings} trainings")),
             (None, Style::Human) if self.last_line.elapsed() >= BETWEEN_LINES => {
                 self.last_line = Instant::now();
                 let left = HumanDuration(self.time_left());
-                drop(writeln!(io::stdout(), "{done}/{n_trainings} trainings, {left} left"));
+                say(format_args!("{done}/{n_trainings} trainings, {left} left"));
             }
             _ => {}
         }

@@ -2,12 +2,15 @@
 
 use std::io::{self, Write};
 
+use triax::text::grouped;
 use triax_study::{Comparison, Kind, Summary};
 
 use crate::cli::text::{interval, shortened, wrapped};
 
 /// Columns of a name.
 const NAME: usize = 34;
+/// Columns of a mean with its interval.
+const INTERVAL: usize = 20;
 
 /// Writes leaks, competitors and comparisons.
 pub fn write(out: &mut dyn Write, summary: &Summary) -> io::Result<()> {
@@ -20,8 +23,14 @@ pub fn write(out: &mut dyn Write, summary: &Summary) -> io::Result<()> {
         }
         writeln!(out)?;
     }
-    let subjects = if summary.n_subjects == 1 { "subject" } else { "subjects" };
-    let head = format!("mean over {} {subjects} [95 % interval]", summary.n_subjects);
+    if summary.n_judged_windows < summary.n_windows {
+        writeln!(out, "judged by {}", judged(summary))?;
+    }
+    let head = match summary.n_judged_subjects {
+        0 => "all windows as one".to_owned(),
+        1 => "one subject".to_owned(),
+        n => format!("mean over {n} subjects [95 % interval]"),
+    };
     writeln!(out, "{head:<39} macro-F1{:14}accuracy", "")?;
     for one in &summary.competitors {
         let mark = match one.kind {
@@ -30,7 +39,14 @@ pub fn write(out: &mut dyn Write, summary: &Summary) -> io::Result<()> {
             Kind::Baseline => " (baseline)",
         };
         let name = shortened(&one.name, NAME - mark.len());
-        writeln!(out, "{:NAME$} {}  {}", format!("{name}{mark}"), interval(&one.macro_f1), interval(&one.accuracy),)?;
+        let row = format!("{name}{mark}");
+        writeln!(out, "{row:NAME$} {:INTERVAL$}  {}", interval(&one.macro_f1), interval(&one.accuracy))?;
+    }
+    if !summary.caveats.is_empty() {
+        writeln!(out)?;
+    }
+    for caveat in &summary.caveats {
+        writeln!(out, "{}", wrapped(caveat, ""))?;
     }
     let shown = shown(summary);
     if !shown.is_empty() {
@@ -49,6 +65,17 @@ pub fn write(out: &mut dyn Write, summary: &Summary) -> io::Result<()> {
     Ok(())
 }
 
+/// The judged windows and subjects, where they are not all.
+fn judged(summary: &Summary) -> String {
+    let Summary { n_subjects, n_judged_subjects, n_windows, n_judged_windows, .. } = *summary;
+    let windows = format!("{} of {} windows", grouped(n_judged_windows), grouped(n_windows));
+    match n_subjects {
+        0 => windows,
+        n if n == n_judged_subjects => windows,
+        _ => format!("{windows}, of {n_judged_subjects} of {n_subjects} subjects"),
+    }
+}
+
 /// The comparisons of the best setting with the other settings and with the best baseline, by macro-F1.
 fn shown(summary: &Summary) -> Vec<&Comparison> {
     let names = |kind: Kind| {
@@ -64,14 +91,17 @@ fn shown(summary: &Summary) -> Vec<&Comparison> {
 
 #[cfg(test)]
 mod tests {
-    use triax_study::statistics::Estimate;
+    use triax_study::statistics::{Estimate, Interval};
 
     use super::*;
 
     #[test]
     fn names_are_shortened_and_rows_fit() {
-        let estimate = Estimate { mean: 0.7125, deviation: 0.1, low: 0.64, high: 1.0 };
-        assert_eq!(NAME + 1 + 2 * interval(&estimate).len() + 2, 77);
+        let ends = Interval { low: 0.64, high: 1.0 };
+        let estimate = Estimate { mean: 0.7125, n: 16, deviation: 0.1, interval: Some(ends) };
+        assert_eq!(interval(&estimate).len(), INTERVAL);
+        assert_eq!(interval(&Estimate { interval: None, ..estimate }), "0.713");
+        assert_eq!(NAME + 1 + 2 * INTERVAL + 2, 77);
         assert_eq!(shortened("abcdef", 4), "abc…");
         assert_eq!(shortened("abcd", 4), "abcd");
     }

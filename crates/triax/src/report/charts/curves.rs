@@ -7,6 +7,8 @@ use super::{Area, DrawResult, Ink, Scale, axes};
 
 /// Width and height in CSS pixels.
 const SIZE: (u32, u32) = (440, 270);
+/// The most points of a curve; of more epochs, every n-th is drawn, and the last.
+const MOST_POINTS: usize = 300;
 /// The most epochs for which points are marked.
 const DOTTED: usize = 12;
 
@@ -63,9 +65,17 @@ pub fn figures(both: [Curves; 2], caption: &str) -> Markup {
 }
 
 fn chart(curves: Curves, title: &str) -> Markup {
-    let keep = |points: Vec<Point>| points.into_iter().filter(Point::is_finite).collect::<Vec<_>>();
+    let keep = |points: Vec<Point>| thinned(points.into_iter().filter(Point::is_finite).collect());
     let curves = Curves { train: keep(curves.train), valid: keep(curves.valid), ..curves };
     super::chart(SIZE, title, |area| draw(area, &curves))
+}
+
+/// At most about [`MOST_POINTS`] of `points`, the first and the last among them.
+fn thinned(mut points: Vec<Point>) -> Vec<Point> {
+    let (every, last) = (points.len().div_ceil(MOST_POINTS).max(1), points.len().saturating_sub(1));
+    let mut at = 0..;
+    points.retain(|_| at.next().is_some_and(|at| at % every == 0 || at == last));
+    points
 }
 
 fn draw(area: &Area<'_>, curves: &Curves) -> DrawResult {
@@ -117,6 +127,15 @@ mod tests {
             assert!(drawn(vec![point(1, 1.0), point(2, 1.0)], is_fraction).contains("<polyline"));
             assert!(!drawn((1..=500).map(|epoch| point(epoch, 0.5)).collect(), is_fraction).contains("<circle"));
         }
+    }
+
+    #[test]
+    fn of_many_epochs_some_are_drawn_and_the_last() {
+        let points = |n: usize| (1..=n).map(|epoch| point(epoch, 0.5)).collect::<Vec<_>>();
+        assert_eq!(thinned(points(300)), points(300));
+        let some = thinned(points(10_000));
+        assert!((250..=MOST_POINTS + 1).contains(&some.len()), "{}", some.len());
+        assert_eq!((some[0].epoch, some[some.len() - 1].epoch), (1, 10_000));
     }
 
     #[test]

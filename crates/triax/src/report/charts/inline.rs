@@ -17,7 +17,7 @@ pub struct Axis {
 impl Axis {
     /// The smallest range of tenths that contains all `estimates`, which are fractions.
     pub fn for_fractions<'a>(estimates: impl IntoIterator<Item = &'a Estimate>) -> Self {
-        let ends = estimates.into_iter().flat_map(|estimate| [estimate.low, estimate.high, estimate.mean]);
+        let ends = estimates.into_iter().flat_map(extent);
         let finite = ends.filter(|end| end.is_finite());
         let (low, high) = finite.fold((1.0_f64, 0.0_f64), |(low, high), end| (low.min(end), high.max(end)));
         let (low, high) = ((low * 10.0).floor() / 10.0, (high * 10.0).ceil() / 10.0);
@@ -26,10 +26,15 @@ impl Axis {
 
     /// The symmetric range around 0 that contains all `estimates`, which are differences.
     pub fn for_differences<'a>(estimates: impl IntoIterator<Item = &'a Estimate>) -> Self {
-        let ends = estimates.into_iter().flat_map(|estimate| [estimate.low.abs(), estimate.high.abs()]);
+        let ends = estimates.into_iter().flat_map(extent).map(f64::abs);
         let most = ends.filter(|end| end.is_finite()).fold(0.02_f64, f64::max);
         let most = (most * 50.0).ceil() / 50.0;
         Self { low: -most, high: most }
+    }
+
+    /// Whether `value` lies between its ends.
+    fn holds(&self, value: f64) -> bool {
+        (self.low..=self.high).contains(&value)
     }
 
     /// The position of `value` in percent of the width, between margins of 4 %.
@@ -39,24 +44,41 @@ impl Axis {
     }
 }
 
-/// The mean as a dot, its interval as a line, and a lighter line at each of `marks`.
+/// The values that an axis has to hold for `estimate`.
+fn extent(estimate: &Estimate) -> [f64; 3] {
+    let [low, high] = estimate.ends();
+    [low, estimate.mean, high]
+}
+
+/// The mean as a dot, its interval as a line, and a lighter line at each of `marks`. A mean beyond the axis is a number at its edge.
 pub fn whisker(estimate: &Estimate, axis: Axis, marks: &[f64], title: &str) -> Markup {
     let at = |value: f64| axis.place(value);
-    if estimate.high < axis.low {
+    let mean = estimate.mean;
+    if mean.is_finite() && !axis.holds(mean) {
         return html! {
             svg.whisker role="img" aria-label=(title) {
                 title { (title) }
-                text.beyond x="0" y="50%" dy="0.35em" { "‹ " (figure(estimate.mean)) }
+                @if mean < axis.low {
+                    text.beyond x="0" y="50%" dy="0.35em" { "‹ " (figure(mean)) }
+                } @else {
+                    text.beyond x="100%" y="50%" dy="0.35em" text-anchor="end" { (figure(mean)) " ›" }
+                }
             }
         };
     }
+    let ends = estimate.ends();
     html! {
         svg.whisker role="img" aria-label=(title) {
             title { (title) }
             @for &mark in marks { line.mark x1=(at(mark)) x2=(at(mark)) y1="0" y2="100%" {} }
-            line.interval x1=(at(estimate.low)) x2=(at(estimate.high)) y1="50%" y2="50%" {}
-            @for end in [estimate.low, estimate.high] { line.end x1=(at(end)) x2=(at(end)) y1="32%" y2="68%" {} }
-            circle cx=(at(estimate.mean)) cy="50%" r="5" {}
+            @if estimate.interval.is_some() {
+                line.interval x1=(at(ends[0])) x2=(at(ends[1])) y1="50%" y2="50%" {}
+                // The line of an interval that goes on beyond the axis has no end there.
+                @for end in ends.into_iter().filter(|end| axis.holds(*end)) {
+                    line.end x1=(at(end)) x2=(at(end)) y1="32%" y2="68%" {}
+                }
+            }
+            circle cx=(at(mean)) cy="50%" r="5" {}
         }
     }
 }
@@ -74,10 +96,12 @@ pub fn bar(fraction: f64) -> Markup {
 
 #[cfg(test)]
 mod tests {
+    use triax_study::statistics::Interval;
+
     use super::*;
 
     fn estimate(low: f64, mean: f64, high: f64) -> Estimate {
-        Estimate { mean, deviation: 0.1, low, high }
+        Estimate { mean, n: 16, deviation: 0.1, interval: Some(Interval { low, high }) }
     }
 
     #[test]
@@ -89,9 +113,21 @@ mod tests {
     }
 
     #[test]
-    fn what_lies_below_the_axis_has_a_sign_at_its_edge() {
-        let html = whisker(&estimate(0.03, 0.05, 0.07), Axis { low: 0.6, high: 0.8 }, &[], "t").into_string();
+    fn what_lies_beyond_the_axis_has_a_sign_at_its_edge() {
+        let axis = Axis { low: 0.6, high: 0.8 };
+        let html = whisker(&estimate(0.03, 0.05, 0.07), axis, &[], "t").into_string();
         assert!(html.contains("‹ 0.050") && !html.contains("<circle"), "{html}");
+        let html = whisker(&estimate(0.7, 0.95, 0.97), axis, &[], "t").into_string();
+        assert!(html.contains("0.950 ›") && !html.contains("<circle"), "{html}");
+        let html = whisker(&estimate(0.5, 0.7, 0.75), axis, &[], "t").into_string();
+        assert_eq!((html.matches("<circle").count(), html.matches("class=\"end\"").count()), (1, 1), "{html}");
+    }
+
+    #[test]
+    fn one_subject_has_a_dot_and_no_interval() {
+        let one = Estimate { interval: None, ..estimate(0.7, 0.7, 0.7) };
+        let html = whisker(&one, Axis { low: 0.6, high: 0.8 }, &[], "t").into_string();
+        assert!(html.contains("<circle") && !html.contains("<line"), "{html}");
     }
 
     #[test]
