@@ -107,7 +107,7 @@ impl Length {
         let samples = exact.round().max(1.0);
         if samples > MOST_SAMPLES as f64 {
             let most = grouped(MOST_SAMPLES);
-            return Err(Error::Usage(format!("`{name}` is {self}, {of} {samples} samples; it must be at most {most}")));
+            return Err(Error::Usage(format!("`{name}` is {self}, {of} too many samples; it must be at most {most}")));
         }
         let is_rounded = (samples - exact).abs() > 1e-6 * exact;
         let notice = is_rounded.then(|| {
