@@ -13,7 +13,7 @@ pub struct ReadOptions {
     pub format: Option<Format>,
     /// Names of the channels, in the order in which they are wanted. By default every column that can be a channel.
     pub channels: Vec<String>,
-    /// Whether `channels` are wishes only: where none of them is there, all channels are read.
+    /// Whether `channels` are wishes only: where one of them is missing, all channels of the source are read.
     pub any_channels: bool,
     /// Names of the columns of a text that has no header.
     pub columns: Vec<String>,
@@ -59,7 +59,7 @@ impl ReadOptions {
     /// The channels to choose among those called `names`; none where all are read.
     pub(crate) fn wanted(&self, names: &[String]) -> &[String] {
         let is_there = |wanted: &String| position(names, wanted).is_some();
-        if self.any_channels && !self.channels.iter().any(is_there) { &[] } else { &self.channels }
+        if self.any_channels && !self.channels.iter().all(is_there) { &[] } else { &self.channels }
     }
 
     /// The defaults, for a named format.

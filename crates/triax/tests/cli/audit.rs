@@ -108,13 +108,12 @@ fn unseen_subjects_are_sound() {
 fn random_windows_leak() {
     let folder = data();
     let split = ["--split", "random"];
-    // Of these recordings, the third channel is a constant of subject and activity.
-    let expected = ["samples", "subjects", "recordings", "channels"];
+    let expected = ["samples", "subjects", "recordings"];
     assert_eq!(leaks(folder.path(), "data.csv", &split), expected);
     assert_eq!(leaks(folder.path(), "data.csv", &["--folds", "random-3"]), expected);
     // Windows that only touch share no samples, and the people all the same.
     let apart = [&split[..], &["--step", "32"]].concat();
-    assert_eq!(leaks(folder.path(), "data.csv", &apart), ["subjects", "recordings", "channels"]);
+    assert_eq!(leaks(folder.path(), "data.csv", &apart), ["subjects", "recordings"]);
     // Without --strict a leak is reported, but is no failure.
     let answer = audit(folder.path(), "data.csv", &split).done();
     assert!(answer.stdout.contains("LEAK   samples") && answer.stdout.contains("too good"), "{}", answer.stdout);
@@ -128,7 +127,7 @@ fn a_subject_in_both_parts_of_a_split_that_came_with_the_data() {
     // The second half of subject 1 validates.
     let (late, early): (Vec<_>, Vec<_>) = train.iter().partition(|(subject, _, start)| *subject == 1 && *start >= 64);
     let folder = arrays(&early, &[late, test].concat());
-    assert_eq!(leaks(folder.path(), "arrays", &[]), ["subjects", "channels"]);
+    assert_eq!(leaks(folder.path(), "arrays", &[]), ["subjects"]);
     let answer = audit(folder.path(), "arrays", &["--json", "--no-gap"]);
     assert_eq!(words(&answer, "subjects"), "1 subject is in training and in validation: 1.");
 }
@@ -136,7 +135,7 @@ fn a_subject_in_both_parts_of_a_split_that_came_with_the_data() {
 #[test]
 fn windows_that_came_overlapping() {
     let (even, odd): (Vec<_>, Vec<_>) = windows(&[0, 1], 16).into_iter().partition(|window| window.2 % 32 == 0);
-    assert_eq!(leaks(arrays(&even, &odd).path(), "arrays", &[]), ["samples", "subjects", "channels"]);
+    assert_eq!(leaks(arrays(&even, &odd).path(), "arrays", &[]), ["samples", "subjects"]);
 }
 
 /// Rows of noise of one recording, three channels, with a fourth where `extra` says so.
@@ -253,8 +252,7 @@ fn a_copied_recording() {
     let others = text.lines().filter(|line| !line.starts_with("p1,jog")).map(str::to_owned);
     let copied: Vec<String> = others.chain(of_p0.iter().map(|line| format!("p1,jog{line}"))).collect();
     fs::write(folder.path().join("data.csv"), copied.join("\n")).unwrap();
-    // With the rows it has the constant of p0 in its third channel.
-    assert_eq!(leaks(folder.path(), "data.csv", &["--valid-subjects", "p1"]), ["duplicates", "channels"]);
+    assert_eq!(leaks(folder.path(), "data.csv", &["--valid-subjects", "p1"]), ["duplicates"]);
     // On one side of the split it is worth knowing, and no leak.
     let answer = audit(folder.path(), "data.csv", &["--valid-subjects", "p2", "--json", "--no-gap", "--strict"]);
     assert_eq!(leaking_checks(&answer), [""; 0]);
@@ -339,7 +337,7 @@ fn a_study_is_audited_and_its_report_carries_the_gap() {
     let warning = html.find("class=\"warning\"").expect("a warning");
     assert!(html.find("share samples").is_some_and(|at| warning < at && at < html.find("<h1").unwrap()));
     let found = leaking_checks(&triax(folder.path(), [&["data", "audit", "leaking"], &strict[..]].concat()));
-    assert_eq!(found, ["samples", "subjects", "recordings", "channels"]);
+    assert_eq!(found, ["samples", "subjects", "recordings"]);
     let message = triax(folder.path(), ["data", "audit", "apart", "--folds", "loso"]).refused(2);
     assert!(message.contains("is a study"), "{message}");
 }

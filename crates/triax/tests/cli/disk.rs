@@ -223,5 +223,5 @@ fn a_prediction_is_never_written_over_its_input() {
     fs::write(at("p.csv"), "old").unwrap();
     let args = ["predict", "run", "--data", "data.csv", "--device", "cpu", "--out", "result.csv"];
     triax(folder.path(), args.map(OsStr::new)).done();
-    assert!(at("result.csv").is_symlink() && fs::read_to_string(at("p.csv")).unwrap().starts_with("subject,"));
+    assert!(at("result.csv").is_symlink() && fs::read_to_string(at("p.csv")).unwrap().starts_with("index,"));
 }

@@ -33,13 +33,13 @@ fn a_file_gets_a_row_a_window() {
     triax(folder.path(), ["predict", "run", "--data", "data.csv", "--out", "p.csv", "--device", "cpu"]).done();
     let text = fs::read_to_string(folder.path().join("p.csv")).unwrap();
     let rows = table(&text);
-    assert_eq!(rows[0], ["subject", "start", "end", "predicted", "score jog", "score sit", "score walk"]);
+    assert_eq!(rows[0], ["index", "subject", "start", "end", "predicted", "score jog", "score sit", "score walk"]);
     assert_eq!(rows.len(), 1 + 4 * 3 * 9);
-    assert_eq!(rows[1][..3], ["p0", "0", "1.55"]);
+    assert_eq!(rows[1][..4], ["0", "p0", "0.00", "1.55"]);
     for row in &rows[1..] {
-        let scores: Vec<f32> = row[4..].iter().map(|score| score.parse().unwrap()).collect();
+        let scores: Vec<f32> = row[5..].iter().map(|score| score.parse().unwrap()).collect();
         let largest = (0..3).max_by(|&a, &b| scores[a].total_cmp(&scores[b])).unwrap();
-        assert_eq!(row[3], recordings::ACTIVITIES[largest]);
+        assert_eq!(row[4], recordings::ACTIVITIES[largest]);
     }
 }
 
@@ -55,7 +55,7 @@ fn a_folder_is_predicted_as_the_same_rows_in_csv_are() {
     let same = triax(folder.path(), ["predict", "run", "--data", "same.csv", "--device", "cpu"]).done();
     let near = |a: &str, b: &str| (a.parse::<f32>().unwrap() - b.parse::<f32>().unwrap()).abs() < 1e-4;
     for (folder_rows, file_rows) in rows[1..].iter().zip(&table(&same.stdout)[1..]) {
-        assert!(folder_rows[4..].iter().zip(&file_rows[4..]).all(|(a, b)| near(a, b)), "{folder_rows:?} {file_rows:?}");
+        assert!(folder_rows[6..].iter().zip(&file_rows[5..]).all(|(a, b)| near(a, b)), "{folder_rows:?} {file_rows:?}");
     }
 }
 
@@ -98,7 +98,7 @@ fn a_line_goes_out_as_soon_as_its_window_is_full() {
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
     // Neither subjects nor activities, another order of the channels, and no times.
     stdin.write_all(b"z,x,y\n").unwrap();
-    assert_eq!(lines.next().unwrap(), "subject,start,end,predicted,score jog,score sit,score walk");
+    assert_eq!(lines.next().unwrap(), "index,subject,start,end,predicted,score jog,score sit,score walk");
     for window in 0..3 {
         for row in window * 32..(window + 1) * 32 {
             let [x, y, z] = recordings::sample(0, 1, row);
@@ -106,7 +106,7 @@ fn a_line_goes_out_as_soon_as_its_window_is_full() {
         }
         // The pipe is still open. A buffered line would block this read.
         let line = lines.next().unwrap();
-        assert!(line.starts_with(&format!(",{},{},", window * 32, window * 32 + 31)), "{line}");
+        assert!(line.starts_with(&format!("{window},,{},{},", window * 32, window * 32 + 31)), "{line}");
     }
     drop(stdin);
     assert!(lines.next().is_none());

@@ -581,7 +581,7 @@ fn the_networks_of_a_study_predict_as_one() {
     };
     let together = predict("study", &["--setting", "loss=hinge"]).stdout;
     let scores = |text: &str| -> Vec<Vec<f64>> {
-        text.lines().skip(1).map(|line| line.split(',').skip(4).map(|score| score.parse().unwrap()).collect()).collect()
+        text.lines().skip(1).map(|line| line.split(',').skip(5).map(|score| score.parse().unwrap()).collect()).collect()
     };
     // loss=hinge comes first: trainings 0 to 7. Margins are averaged.
     let alone: Vec<_> =
