@@ -49,11 +49,6 @@ impl<'a> Lines<'a> {
         Ok(Self { reader, name, line: Vec::new(), number: 0, end: None, ended: false, foreign })
     }
 
-    /// The line that was read last.
-    pub fn current(&self) -> Option<&[u8]> {
-        (!self.ended).then_some(&self.line)
-    }
-
     /// What messages call the text.
     pub fn name(&self) -> &str {
         &self.name
@@ -62,11 +57,6 @@ impl<'a> Lines<'a> {
     /// `name:line` of the last line.
     pub fn place(&self) -> String {
         format!("{}:{}", self.name, self.number)
-    }
-
-    /// Number of the last line, from 1.
-    pub fn number(&self) -> usize {
-        self.number
     }
 
     /// The next line that is not blank, and its number from 1; `None` after the last.

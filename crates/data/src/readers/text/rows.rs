@@ -1,5 +1,6 @@
 //! The rows of a text below its header: delimited fields, or JSON lines.
 
+use std::collections::VecDeque;
 use std::io::BufRead;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
@@ -27,8 +28,8 @@ pub(crate) struct RawRows<'a> {
     /// Line of the header; 0 where there is none.
     pub header_line: usize,
     fields: Fields,
-    /// Whether `fields` holds a row that was read together with the names.
-    has_row: bool,
+    /// Lines below the header that were read in search of a better one, with their numbers.
+    ahead: VecDeque<(usize, Vec<u8>)>,
 }
 
 #[derive(Clone, Copy)]
@@ -61,77 +62,74 @@ impl<'a> RawRows<'a> {
         let remedy = "Give text with a header like `subject,activity,timestamp,x,y,z` and a row a line";
         let mut lines = Lines::new(reader, name)?;
         let (mut dialect, mut fields, mut first) = (None, Fields::default(), None);
+        let mut ahead = VecDeque::new();
         loop {
             let Some((number, line)) = lines.next()? else {
                 let Some((names, form, header_line)) = first else {
                     return Err(DataError::malformed(name, "nothing to read", remedy));
                 };
-                return Ok(Self { lines, form, names, header_line, fields, has_row: false });
+                return Ok(Self { lines, form, names, header_line, fields, ahead });
             };
-            if line.contains(&0) || (first.is_none() && std::str::from_utf8(line).is_err()) {
+            if line.contains(&0) {
                 return Err(DataError::malformed(format!("{name}:{number}"), "binary data, not text", remedy));
             }
-            if line.trim_ascii_start().starts_with(b"{") {
-                return Self::json(lines, columns, remedy);
+            let line = line.clone();
+            let text = line.trim_ascii_start();
+            if text.starts_with(b"{") {
+                let Some(object) = object(&line) else {
+                    let problem = "a line that starts with `{` and is no JSON object";
+                    return Err(DataError::malformed(format!("{name}:{number}"), problem, remedy));
+                };
+                let names = match columns {
+                    [] => object.into_iter().map(|(name, _)| name).collect(),
+                    columns => columns.to_vec(),
+                };
+                let ahead = VecDeque::from([(number, line)]);
+                return Ok(Self { lines, form: Form::Json, names, header_line: 0, fields, ahead });
             }
-            if let Some(named) = Dialect::named_by(line) {
+            if let Some(named) = Dialect::named_by(&line) {
                 dialect = Some(named);
                 continue;
             }
             let dialect = dialect.unwrap_or_else(|| match columns {
-                [] => Dialect::of_header(line),
-                columns => Dialect::of_rows(line, columns.len()),
+                [] => Dialect::of_header(&line),
+                columns => Dialect::of_rows(&line, columns.len()),
             });
-            if let Some(rest) = line.trim_ascii_start().strip_prefix(b"#") {
-                *line = rest.to_vec();
-            }
-            fields.split(line, dialect);
-            let form = Form::Delimited(dialect);
+            fields.split(&mut text.strip_prefix(b"#").unwrap_or(text).to_vec(), dialect);
+            let (names, form) = (fields.texts(), Form::Delimited(dialect));
             if !columns.is_empty() {
                 // A header all the same is not read as a row.
-                let has_row = !is_same(&fields.texts(), columns);
-                return Ok(Self { lines, form, names: columns.to_vec(), header_line: 0, fields, has_row });
+                if !is_same(&names, columns) {
+                    ahead.push_back((number, line));
+                }
+                return Ok(Self { lines, form, names: columns.to_vec(), header_line: 0, fields, ahead });
             }
-            let names = fields.texts();
             let n_numbers = (0..fields.len()).filter(|&idx| is_number(&fields, idx)).count();
             if first.is_none() && n_numbers == fields.len() {
-                return Err(DataError::malformed(
-                    lines.place(),
-                    format!(
-                        "the first line holds numbers (`{}`), not the names of the columns",
-                        shown(&names.join(","))
-                    ),
-                    "Put a header like `subject,activity,timestamp,x,y,z` above the rows, or name the columns with \
-                     --columns",
-                ));
+                let problem = format!(
+                    "the first line holds numbers (`{}`), not the names of the columns",
+                    shown(&names.join(","))
+                );
+                let remedy = "Put a header like `subject,activity,timestamp,x,y,z` above the rows, or name the columns \
+                              with --columns";
+                return Err(DataError::malformed(format!("{name}:{number}"), problem, remedy));
             }
             if n_numbers == 0 && is_header(&names) {
-                return Ok(Self { lines, form, names, header_line: number, fields, has_row: false });
+                ahead.clear();
+                return Ok(Self { lines, form, names, header_line: number, fields, ahead });
             }
-            let (names, form, header_line) = first.take().unwrap_or((names, form, number));
-            if 2 * n_numbers > fields.len() || number >= MAX_PREAMBLE {
-                // Rows have begun, so there is no other header. The first row is kept.
-                return Ok(Self { lines, form, names, header_line, fields, has_row: number > header_line });
+            match first.take() {
+                None => first = Some((names, form, number)),
+                Some((names, form, header_line)) => {
+                    ahead.push_back((number, line));
+                    if 2 * n_numbers > fields.len() || ahead.len() >= MAX_PREAMBLE {
+                        // Rows have begun, so there is no other header.
+                        return Ok(Self { lines, form, names, header_line, fields, ahead });
+                    }
+                    first = Some((names, form, header_line));
+                }
             }
-            first = Some((names, form, header_line));
         }
-    }
-
-    /// The first line of `lines` has been read, and is a JSON object.
-    fn json(lines: Lines<'a>, columns: &[String], remedy: &str) -> Result<Self, DataError> {
-        let place = lines.place();
-        let object = lines.current().and_then(|line| object(line));
-        let Some(object) = object else {
-            return Err(DataError::malformed(place, "a line that starts with `{` and is no JSON object", remedy));
-        };
-        let names = match columns {
-            [] => object.iter().map(|(name, _)| name.clone()).collect(),
-            columns => columns.to_vec(),
-        };
-        let mut rows =
-            Self { lines, form: Form::Json, names, header_line: 0, fields: Fields::default(), has_row: true };
-        rows.take_object(&object);
-        Ok(rows)
     }
 
     /// What messages call the text.
@@ -151,10 +149,17 @@ impl<'a> RawRows<'a> {
 
     /// The next row with its line; `None` after the last.
     pub fn next(&mut self) -> Result<Option<(usize, RawRow<'_>)>, DataError> {
-        if std::mem::take(&mut self.has_row) {
-            return Ok(Some((self.lines.number(), RawRow::Fields(&self.fields))));
-        }
-        let Some((number, line)) = self.lines.next()? else { return Ok(None) };
+        let mut ahead;
+        let (number, line) = match self.ahead.pop_front() {
+            Some((number, line)) => {
+                ahead = line;
+                (number, &mut ahead)
+            }
+            None => match self.lines.next()? {
+                Some(next) => next,
+                None => return Ok(None),
+            },
+        };
         match self.form {
             Form::Delimited(dialect) => self.fields.split(line, dialect),
             Form::Json => match object(line) {
@@ -250,6 +255,14 @@ mod tests {
             assert_eq!(names, ["t", "x"], "{above}");
             assert_eq!(found.iter().map(|(_, fields)| fields.join(" ")).collect::<Vec<_>>(), ["1 2,5"], "{above}");
         }
+    }
+
+    #[test]
+    fn no_row_is_lost_in_search_of_a_better_header() {
+        let (names, found) = rows("who,a,y\ns,b,1\ns,c,2\n", &[]);
+        assert_eq!((names.join(" "), found.len()), ("who a y".to_owned(), 2));
+        let (names, found) = rows("t,y\n1,2\n3,4\n", &[]);
+        assert_eq!((names.join(" "), found.len(), found[0].0), ("t y".to_owned(), 2, 2));
     }
 
     #[test]
