@@ -32,7 +32,7 @@ pub struct Inspection {
     pub channels: Vec<ChannelRange>,
     /// The columns of a table, and what each was read as.
     pub columns: Vec<Column>,
-    /// What was decided on reading.
+    /// What was decided on reading, beside the repairs.
     pub notices: Vec<Notice>,
     /// Samples a second, when known.
     pub rate_hz: Option<f64>,
@@ -116,6 +116,7 @@ impl Inspection {
         let in_part = |part| corpus.recordings.iter().filter(|recording| recording.part == Some(part)).count();
         let parts = (in_part(Part::Train), in_part(Part::Valid));
         let (gaps, restarts) = breaks(corpus);
+        let repairs: Vec<Notice> = corpus.repairs.notices().collect();
         Self {
             name: corpus.name.clone(),
             synthetic: corpus.synthetic,
@@ -128,7 +129,7 @@ impl Inspection {
             classes: class_counts(corpus),
             channels: channel_ranges(corpus),
             columns: corpus.columns.clone(),
-            notices: corpus.notices.clone(),
+            notices: corpus.notices.iter().filter(|notice| !repairs.contains(notice)).cloned().collect(),
             rate_hz: corpus.rate_hz,
             sampling: sampling(corpus),
             gaps,

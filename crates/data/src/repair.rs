@@ -1,5 +1,6 @@
 //! A count of the rows that a reader mended or dropped.
 
+use crate::Notice;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -107,6 +108,14 @@ impl RepairLog {
     /// Whether nothing was mended or dropped.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
+    }
+
+    /// A note on each kind: what was done, how often, and where first.
+    pub fn notices(&self) -> impl Iterator<Item = Notice> + '_ {
+        self.entries.iter().map(|RepairEntry { kind, count, first }| {
+            let rows = if *count == 1 { "1 row".to_owned() } else { format!("{count} rows") };
+            Notice::Note(format!("{kind} ({rows}, first {first})."))
+        })
     }
 
     /// Repairs of one kind.

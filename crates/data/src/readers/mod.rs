@@ -151,6 +151,7 @@ pub fn read(path: &Path, options: &ReadOptions) -> Result<Corpus, DataError> {
     let wanted = options.wanted(&corpus.channels).to_vec();
     let mut corpus = corpus.select_channels(&wanted)?;
     corpus.notices.extend(corpus.absurd_values());
+    corpus.notices.extend(corpus.repairs.notices());
     Ok(corpus)
 }
 

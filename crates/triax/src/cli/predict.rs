@@ -117,9 +117,6 @@ fn predict_corpus(
 ) -> anyhow::Result<()> {
     let corpus = predictor.read(data, options, 0)?;
     print_notices(&corpus.notices);
-    for repair in &corpus.repairs.entries {
-        tell(format_args!("note: {}: {}, first at {}.", repair.kind, repair.count, repair.first));
-    }
     let window = predictor.spec().window;
     let n_short = corpus.recordings.iter().filter(|recording| corpus.n_rows(recording) < window).count();
     let windows = triax_data::cut(&corpus, window, step)?;

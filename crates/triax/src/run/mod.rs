@@ -316,15 +316,6 @@ pub fn train(
 fn notices(data: &TrainingData, audit: &Audit) -> Vec<Notice> {
     let TrainingData { corpus, split, window, .. } = data;
     let mut notices = audit::notices(audit);
-    if !corpus.repairs.is_empty() {
-        let n_repairs: usize = corpus.repairs.entries.iter().map(|entry| entry.count).sum();
-        let n_dropped = corpus.repairs.rows_dropped();
-        notices.push(Notice::Note(format!(
-            "{} rows were mended and {} dropped on reading; `triax data inspect` says which.",
-            grouped(n_repairs - n_dropped),
-            grouped(n_dropped)
-        )));
-    }
     if split.n_short_recordings > 0 {
         notices.push(Notice::Note(format!(
             "{} of {} recordings are shorter than a window of {window} samples and were left out.",

@@ -44,7 +44,7 @@ fn ragged_rows_and_nan_are_dropped_and_counted() {
     rows.insert(9, "p0,jog,0.3,1,2,3,4".to_owned());
     fs::write(folder.path().join("data.csv"), rows.join("\n")).unwrap();
     let answer = train_small(folder.path(), "data.csv", "run", &[]).done();
-    says(&answer.stderr, &["0 rows were mended and 3 dropped"]);
+    says(&answer.stderr, &["note: missing field: row dropped (1 row, first data.csv:4)."]);
     let answer = triax(folder.path(), ["data", "inspect", "data.csv"]).done();
     says(
         &answer.stdout,

@@ -83,8 +83,8 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
 fn inspect(args: InspectArgs) -> anyhow::Result<ExitCode> {
     let settings = DataSettings { data: args.data, ..Settings::from_entries(&args.reading.entries)?.data };
     let corpus = read_data(&settings, 0)?;
-    print_notices(&corpus.notices);
     let found = Inspection::new(&corpus);
+    print_notices(&found.notices);
     let mut out = out();
     if args.json {
         writeln!(out, "{}", serde_json::to_string_pretty(&found)?)?;
