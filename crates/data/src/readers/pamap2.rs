@@ -10,7 +10,7 @@
 //!   sensor's `temperature`, `acc6` and `mag`. The orientation is none: the set itself calls it invalid.
 //! - Activity 0 is what lies between the activities, and is left out.
 //! - Rows that a sensor lost on the radio hold NaN, and are dropped. The heart rate is missing in ten of eleven rows;
-//!   with [`Fill::Previous`] its last value stands for them.
+//!   with [`Fill::Previous`](super::Fill::Previous) its last value stands for them.
 
 use super::ReadOptions;
 use super::source::{Source, file_name, folder};

@@ -225,7 +225,7 @@ fn predict_rows(
         }
         Ok(())
     };
-    while let Some(row) = rows.next() {
+    for row in rows.by_ref() {
         let row = match row {
             Ok(row) => row,
             Err(error @ DataError::Io { .. }) => return Err(error.into()),

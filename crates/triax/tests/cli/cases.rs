@@ -383,7 +383,7 @@ fn units_follow_from_the_size_of_stamps_and_are_asked_for_where_they_do_not() {
         _ => format!("{:.3}", 1.7e9 + row.time + if row.since > 20.0 { 60.0 } else { 0.0 }),
     };
     let two_units = |_: usize, row: &Row| {
-        let per_second = if row.subject < "s04".to_owned() { 1e9 } else { 1e3 };
+        let per_second = if row.subject.as_str() < "s04" { 1e9 } else { 1e3 };
         since_1970(&Row { time: row.time + if row.since > 20.0 { 15.0 } else { 0.0 }, ..row.clone() }, per_second)
     };
     let kilohertz = rows(2, &steady(3.0, 1000.0));
