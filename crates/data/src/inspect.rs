@@ -116,7 +116,7 @@ impl Inspection {
         let in_part = |part| corpus.recordings.iter().filter(|recording| recording.part == Some(part)).count();
         let parts = (in_part(Part::Train), in_part(Part::Valid));
         let (gaps, restarts) = breaks(corpus);
-        let repairs: Vec<Notice> = corpus.repairs.notices().collect();
+        let repairs: Vec<Notice> = corpus.repairs.notices(corpus.window.is_some()).collect();
         Self {
             name: corpus.name.clone(),
             synthetic: corpus.synthetic,

@@ -57,7 +57,7 @@ pub use gravity::unit_of_gravity;
 pub use inspect::{Breaks, ChannelRange, ClassCount, Inspection, Sampling};
 pub use notice::Notice;
 pub use per_window::PerWindow;
-pub use readers::{Fill, Format, MappedRole, ReadOptions, Row, Rows, read};
+pub use readers::{Fill, Format, MappedRole, ReadOptions, Row, Rows, Wishes, read};
 pub use repair::{Repair, RepairEntry, RepairLog};
 pub use resample::is_same_rate;
 pub use scale::fit_scaler;

@@ -110,11 +110,14 @@ impl RepairLog {
         self.entries.is_empty()
     }
 
-    /// A note on each kind: what was done, how often, and where first.
-    pub fn notices(&self) -> impl Iterator<Item = Notice> + '_ {
-        self.entries.iter().map(|RepairEntry { kind, count, first }| {
-            let rows = if *count == 1 { "1 row".to_owned() } else { format!("{count} rows") };
-            Notice::Note(format!("{kind} ({rows}, first {first})."))
+    /// A note on each kind: what was done, how often, and where first. Of a source that is cut into windows, `windowed`,
+    /// it is windows that are dropped.
+    pub fn notices(&self, windowed: bool) -> impl Iterator<Item = Notice> + '_ {
+        self.entries.iter().map(move |RepairEntry { kind, count, first }| {
+            let what = if windowed { kind.to_string().replace("row", "window") } else { kind.to_string() };
+            let unit = if windowed { "window" } else { "row" };
+            let plural = if *count == 1 { "" } else { "s" };
+            Notice::Note(format!("{what} ({count} {unit}{plural}, first {first})."))
         })
     }
 

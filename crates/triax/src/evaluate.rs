@@ -129,7 +129,8 @@ fn choose(options: &EvaluateOptions, predictor: &Predictor) -> Result<Chosen, Er
     settings.data.format = options.format.unwrap_or(settings.data.format);
     settings.training.seed = options.seed.unwrap_or(settings.training.seed);
 
-    let mut corpus = predictor.read(&settings.data.data, settings.data.read_options(), settings.training.seed)?;
+    let read_options = predictor.read_options(&settings, &options.tables);
+    let mut corpus = predictor.read(&settings.data.data, read_options, settings.training.seed)?;
     let mut notices = std::mem::take(&mut corpus.notices);
     let is_own = predictor.is_own(&corpus)?;
     let own = match &predictor.origin {

@@ -91,6 +91,7 @@ impl Columns {
         for (wanted, role) in &options.map {
             match find(wanted) {
                 Some(at) => mapped[at] = Some(*role),
+                None if options.wishes.map => {}
                 None => {
                     return bad(
                         format!("there is no column `{}` to map", shown(wanted)),

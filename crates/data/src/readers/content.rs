@@ -34,8 +34,8 @@ impl NoChannel {
     /// The reason in a few words.
     pub fn why(self) -> &'static str {
         match self {
-            Self::Text => "texts in it",
-            Self::Empty => "nothing in it",
+            Self::Text => "holding text",
+            Self::Empty => "holding nothing",
             Self::Monotone => "rising or falling all the time, as a clock",
             Self::TellsClass => "determining the class",
             Self::Describes => "being constant within each recording",

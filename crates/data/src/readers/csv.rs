@@ -293,6 +293,12 @@ struct TableFile {
 }
 
 impl TableFile {
+    /// Whether all these channels are among the columns.
+    fn has_all(&self, channels: &[String]) -> bool {
+        let names: Vec<String> = self.columns.all.iter().map(|column| column.name.clone()).collect();
+        channels.iter().all(|channel| position(&names, channel).is_some())
+    }
+
     /// The column of a channel, in any case.
     fn column_of(&self, channel: &str) -> Option<usize> {
         let at = position(&self.columns.channels, channel)?;
@@ -321,6 +327,16 @@ fn find_files(
             Err(error) => return Err(error),
         }
     }
+    if options.wishes.channels && files.iter().any(|file| file.has_all(&options.channels)) {
+        files.retain(|file| {
+            let has_all = file.has_all(&options.channels);
+            if !has_all {
+                let (place, wanted) = (source.place(&file.name), options.channels.join(", "));
+                notices.push(Notice::Warning(format!("left out: {place}: it lacks one of the channels {wanted}")));
+            }
+            has_all
+        });
+    }
     match first_error {
         Some(error) if files.is_empty() => Err(error),
         _ => Ok(files),
@@ -340,11 +356,12 @@ fn find_file(
         None => None,
         Some(pattern) => {
             let found = pattern.captures(name).and_then(|found| found.get(1).or(found.get(0)));
-            let Some(found) = found.filter(|found| !found.as_str().is_empty()) else {
+            let found = found.map(|found| found.as_str().to_owned()).filter(|found| !found.is_empty());
+            if found.is_none() && !options.wishes.subject_from {
                 let problem = format!("its name does not have what --subject-from `{pattern}` looks for");
                 return Err(DataError::malformed(place, problem, "Give a pattern that all names have"));
-            };
-            Some(found.as_str().to_owned())
+            }
+            found
         }
     };
     let missing = |role: &str, more: &str| {

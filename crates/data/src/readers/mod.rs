@@ -22,7 +22,7 @@ mod wisdm2;
 mod wisdm_rows;
 
 pub use csv::{Row, Rows};
-pub use options::{Fill, MappedRole, ReadOptions};
+pub use options::{Fill, MappedRole, ReadOptions, Wishes};
 
 use crate::{Corpus, DataError, Notice};
 use source::Source;
@@ -151,7 +151,7 @@ pub fn read(path: &Path, options: &ReadOptions) -> Result<Corpus, DataError> {
     let wanted = options.wanted(&corpus.channels).to_vec();
     let mut corpus = corpus.select_channels(&wanted)?;
     corpus.notices.extend(corpus.absurd_values());
-    corpus.notices.extend(corpus.repairs.notices());
+    corpus.notices.extend(corpus.repairs.notices(corpus.window.is_some()));
     Ok(corpus)
 }
 

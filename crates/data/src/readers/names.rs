@@ -75,6 +75,7 @@ pub(crate) fn look_alikes<'a>(kind: &str, names: impl IntoIterator<Item = &'a St
 pub(crate) fn check_rename(options: &ReadOptions, there: &HashSet<&str>) -> Result<(), DataError> {
     match options.rename.iter().find(|(old, _)| !there.contains(old.as_str())) {
         None => Ok(()),
+        Some(_) if options.wishes.rename => Ok(()),
         Some((old, _)) => {
             let mut names: Vec<&str> = there.iter().copied().collect();
             names.sort_unstable();

@@ -13,8 +13,6 @@ pub struct ReadOptions {
     pub format: Option<Format>,
     /// Names of the channels, in the order in which they are wanted. By default every column that can be a channel.
     pub channels: Vec<String>,
-    /// Whether `channels` are wishes only: where one of them is missing, all channels of the source are read.
-    pub any_channels: bool,
     /// Names of the columns of a text that has no header.
     pub columns: Vec<String>,
     /// Columns with a role of their own, whatever they are called.
@@ -29,10 +27,26 @@ pub struct ReadOptions {
     pub rename: Vec<(String, String)>,
     /// Whether names of subjects or activities that differ only in case, spaces or leading zeros are one.
     pub merge: bool,
+    /// Which of these options hold only where the source has what they name.
+    pub wishes: Wishes,
     /// Whether rows may lack a subject or an activity, as in recordings that are only predicted.
     pub unlabelled: bool,
     /// Whether each recording keeps the timestamps of its rows as they were written.
     pub keep_stamps: bool,
+}
+
+/// Options that hold only where the source has what they name, as those that a run hands on to other data; elsewhere they
+/// are passed over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wishes {
+    /// Where one of the channels is missing, all channels of the source are read.
+    pub channels: bool,
+    /// Mapped columns may be missing.
+    pub map: bool,
+    /// The name of a file may not have what tells the subject.
+    pub subject_from: bool,
+    /// There may be no subject or activity of an old name.
+    pub rename: bool,
 }
 
 /// What a column that the user names is.
@@ -59,7 +73,7 @@ impl ReadOptions {
     /// The channels to choose among those called `names`; none where all are read.
     pub(crate) fn wanted(&self, names: &[String]) -> &[String] {
         let is_there = |wanted: &String| position(names, wanted).is_some();
-        if self.any_channels && !self.channels.iter().all(is_there) { &[] } else { &self.channels }
+        if self.wishes.channels && !self.channels.iter().all(is_there) { &[] } else { &self.channels }
     }
 
     /// The defaults, for a named format.

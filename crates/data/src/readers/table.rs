@@ -183,8 +183,8 @@ impl Table {
             let notices = self.leave_out_columns(columns, info.options)?;
             info.notices.extend(notices);
         }
-        let costs = self.costs();
         self.fill(info.options.fill);
+        let costs = self.costs();
         self.drop_rows();
         if self.lines.is_empty() {
             return Err(self.no_rows(&info));
@@ -208,8 +208,9 @@ impl Table {
             Some(stamps) => {
                 let units: Vec<Option<Unit>> = self.files.iter().map(|file| file.unit).collect();
                 let gap = info.options.gap.unwrap_or(time::GAP);
-                let timeline = time::resolve(stamps, &runs, &units, gap)
-                    .map_err(|error| DataError::malformed(self.place(error.row), error.problem, error.remedy))?;
+                let timeline = time::resolve(stamps, &runs, &units, gap).map_err(|error| {
+                    DataError::malformed(self.full_place(info.label, error.row), error.problem, error.remedy)
+                })?;
                 if timeline.is_none() {
                     self.record_rows((0..self.lines.len()).map(|row| (Repair::NoClock, row)));
                 }
@@ -283,6 +284,15 @@ impl Table {
     /// `file:line` of a row.
     fn place(&self, row: usize) -> String {
         place(&self.files, &self.runs, &self.lines, row)
+    }
+
+    /// The same below the path `label` that the user named.
+    fn full_place(&self, label: &str, row: usize) -> String {
+        let place = self.place(row);
+        match place.rsplit_once(':') {
+            Some((file, line)) if label.ends_with(file) => format!("{label}:{line}"),
+            _ => format!("{label}/{place}"),
+        }
     }
 
     fn record_rows(&mut self, repairs: impl IntoIterator<Item = (Repair, usize)>) {

@@ -78,7 +78,7 @@ fn headers_that_cannot_be_used_say_what_to_do() {
         ("subject,activity,x\n", "no rows"),
         (
             "subject,activity,x\ns,a,\ns,a,b\n",
-            "no column is left that could be a channel. There are: subject (its name), activity (its name), x (texts in it)",
+            "no column is left that could be a channel. There are: subject (its name), activity (its name), x (holding text)",
         ),
     ];
     for (text, expected) in cases {

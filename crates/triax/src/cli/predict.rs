@@ -12,7 +12,7 @@ use triax::{
 use triax_data::time::GAP;
 use triax_data::{DataError, Origin};
 
-use super::options::{GivenSettings, PredictorArgs, Tables, formats, length, names};
+use super::options::{GivenSettings, PredictorArgs, Tables, formats, length};
 use super::output::{Output, Rows, Source};
 use super::print_notices;
 use super::terminal::tell;
@@ -62,9 +62,6 @@ pub struct Args {
     /// From one window to the next: samples, seconds such as `3s`, or a share of the window such as `50%` [default: as in training]
     #[arg(long, value_name = "N|Ns|N%", value_parser = length)]
     step: Option<Length>,
-    /// Names of the columns of rows without a header, such as `t,x,y,z`
-    #[arg(long, value_name = "NAME,…")]
-    columns: Vec<String>,
     /// Refuse standard input that is not JSON lines; they are also recognised without this
     #[arg(long, requires = "stdin")]
     json_lines: bool,
@@ -85,12 +82,12 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let (step, rounded) = args.step.unwrap_or(as_trained).samples("step", predictor.rate_hz, window)?;
     print_notices(rounded.as_slice());
     let data = args.data.clone().unwrap_or(DataSource::Path("-".into()));
+    let settings = predictor.settings_for(Some(&data), &args.tables.entries)?;
     let options = ReadOptions {
         format: args.format.0,
-        columns: names(&args.columns),
         unlabelled: true,
         keep_stamps: true,
-        ..predictor.settings_for(Some(&data), &args.tables.entries)?.data.read_options()
+        ..predictor.read_options(&settings, &args.tables.entries)
     };
     let (rows, data_source) = match &args.data {
         None => (Rows::AsTheyCome, Some(Source::StandardInput)),
@@ -206,8 +203,7 @@ fn predict_rows(
     output: &mut Output,
 ) -> anyhow::Result<()> {
     let name = "standard input";
-    let options = predictor.with_wanted_channels(options.clone());
-    let mut rows = triax_data::Rows::new(io::stdin().lock(), name, &options)?;
+    let mut rows = triax_data::Rows::new(io::stdin().lock(), name, options)?;
     ensure!(!json_lines || rows.is_json(), "{name}: no JSON lines: its first line does not begin with `{{`");
     let gap = options.gap.unwrap_or(GAP);
     let stream = StreamPredictor::new(predictor, step).with_clock(rows.unit(), gap);

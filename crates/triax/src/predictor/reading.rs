@@ -1,7 +1,7 @@
 //! What a predictor makes of recordings: its channels by name, in its order, at the rate it was trained on; and warnings
 //! where they are in another unit.
 
-use triax_data::{Corpus, Notice, PerWindow, ReadOptions, unit_of_gravity};
+use triax_data::{Corpus, Notice, PerWindow, ReadOptions, Wishes, is_same_rate, unit_of_gravity};
 
 use super::{Predictor, PredictorOrigin};
 use crate::Error;
@@ -31,7 +31,10 @@ impl Predictor {
     pub fn settings_for(&self, data: Option<&DataSource>, given: &Entries) -> Result<Settings, Error> {
         let mut settings = self.own_settings()?;
         match (data, &self.origin) {
-            (Some(data), _) => (settings.data.data, settings.data.format) = (data.clone(), FormatChoice(None)),
+            (Some(data), _) => {
+                (settings.data.data, settings.data.format) = (data.clone(), FormatChoice(None));
+                settings.data.columns = Vec::new();
+            }
             (None, PredictorOrigin::File) => {
                 return Err(Error::Usage("a weight file does not know its data: name it with --data".to_owned()));
             }
@@ -42,18 +45,27 @@ impl Predictor {
         Settings::from_entries(&entries)
     }
 
-    /// Reads recordings as the networks need them: their channels, in their order, at their rate. What was done for that,
-    /// and what is suspicious, is among the notices of the corpus. `seed` is the seed of the synthetic set.
+    /// Reads recordings with the options of [`Predictor::read_options`], as the networks need them: their channels, in their
+    /// order, at their rate. What was done for that, and what is suspicious, is among the notices of the corpus. `seed` is the seed of the synthetic set.
     ///
     /// # Errors
     /// Data that cannot be read; as [`Predictor::adapt`].
     pub fn read(&self, source: &DataSource, options: ReadOptions, seed: u64) -> Result<Corpus, Error> {
-        self.adapt(read_corpus(source, &self.with_wanted_channels(options), seed)?)
+        self.adapt(read_corpus(source, &options, seed)?)
     }
 
-    /// `options` that prefer the channels of the network.
-    pub fn with_wanted_channels(&self, options: ReadOptions) -> ReadOptions {
-        ReadOptions { channels: self.channel_names().unwrap_or_default().to_vec(), any_channels: true, ..options }
+    /// How to read recordings with these settings. What is not among those `given` is handed on from the run, and holds where
+    /// the recordings have what it names.
+    pub fn read_options(&self, settings: &Settings, given: &Entries) -> ReadOptions {
+        let is_handed_on = |name: &str| !given.contains_key(name);
+        let wishes = Wishes {
+            channels: true,
+            map: is_handed_on("map"),
+            subject_from: is_handed_on("subject_from"),
+            rename: is_handed_on("rename"),
+        };
+        let channels = self.channel_names().unwrap_or_default().to_vec();
+        ReadOptions { channels, wishes, ..settings.data.read_options() }
     }
 
     /// Makes of recordings what the networks need: their channels, in their order, at their rate. The recordings that they
@@ -81,11 +93,15 @@ impl Predictor {
 
     /// Whether these are the recordings of the run or of the study, with or without activities that it left out.
     pub(crate) fn is_own(&self, corpus: &Corpus) -> Result<bool, Error> {
-        let fingerprint = match &self.origin {
-            PredictorOrigin::Run(run) => &run.record.data.fingerprint,
-            PredictorOrigin::Study(study) => &study.summary.fingerprint,
+        let (fingerprint, rate_hz) = match &self.origin {
+            PredictorOrigin::Run(run) => (&run.record.data.fingerprint, run.record.data.rate_hz),
+            PredictorOrigin::Study(study) => (&study.summary.fingerprint, self.rate_hz),
             PredictorOrigin::File => return Ok(false),
         };
+        // A fingerprint knows nothing of time.
+        if rate_hz.zip(corpus.rate_hz).is_some_and(|(own, found)| !is_same_rate(own, found)) {
+            return Ok(false);
+        }
         let chosen = match self.own_settings()?.data.activities.as_slice() {
             [] => return Ok(corpus.fingerprint == *fingerprint),
             activities => corpus.clone().select_activities(activities),

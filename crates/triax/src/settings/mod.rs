@@ -69,6 +69,8 @@ settings! {
         pub format: FormatChoice = FormatChoice(None), "FORMAT", one of formats;
         /// The channels, in this order [default: every column that can be one]; a name with a comma stands in double quotes
         pub channels: Vec<String> = Vec::new(), "X,Y,…";
+        /// Names of the columns of text without a header
+        pub columns: Vec<String> = Vec::new(), "SUBJECT,X,…";
         /// Columns by their role: subject, activity, timestamp (or timestamp_s, _ms, _us, _ns), channel, or nothing
         pub map: MappedColumns = MappedColumns::default(), "COLUMN=ROLE,…";
         /// Regular expression whose first group finds the subject in the name of a file, or of the folder that it lies in
@@ -391,13 +393,14 @@ impl Settings {
 impl DataSettings {
     /// The settings that say what the tables of one logger mean. Those of a run also hold for other recordings that its
     /// network reads, unless others are given.
-    pub const OF_TABLES: [&str; 6] = ["map", "subject_from", "fill", "gap", "rename", "merge"];
+    pub const OF_TABLES: [&str; 7] = ["columns", "map", "subject_from", "fill", "gap", "rename", "merge"];
 
     /// How to read the recordings.
     pub fn read_options(&self) -> ReadOptions {
         ReadOptions {
             format: self.format.0,
             channels: self.channels.clone(),
+            columns: self.columns.clone(),
             map: self.map.0.clone(),
             subject_from: self.subject_from.clone().filter(|pattern| !pattern.is_empty()),
             fill: match self.fill {

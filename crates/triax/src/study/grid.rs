@@ -15,10 +15,11 @@ pub type Vary = BTreeMap<String, Vec<String>>;
 const OTHER_DATA: &str = "recordings that are read in another way are other data: make a study of each";
 
 /// Settings that all trainings of a study share, with the reason.
-const SHARED: [(&str, &str); 19] = [
+const SHARED: [(&str, &str); 20] = [
     ("data", "a study is about one data set"),
     ("format", "a study is about one data set"),
     ("channels", OTHER_DATA),
+    ("columns", OTHER_DATA),
     ("map", OTHER_DATA),
     ("subject_from", OTHER_DATA),
     ("fill", OTHER_DATA),
@@ -134,8 +135,8 @@ pub(super) fn check_size(n_settings: Option<usize>, n_folds: usize, n_seeds: usi
     }
     let in_words = |number: Option<usize>| number.map_or_else(|| "too many to count".to_owned(), grouped);
     Err(Error::Usage(format!(
-        "{} settings with {n_folds} folds and {} seeds are {} trainings, and a study has at most {}: vary less, or take \
-         fewer seeds",
+        "settings × folds × seeds = {} × {n_folds} × {} is {}: a study has at most {} trainings. Vary less, or take fewer \
+         seeds",
         in_words(n_settings),
         grouped(n_seeds),
         in_words(n_trainings),
