@@ -72,7 +72,7 @@ impl<'a> Lines<'a> {
                 self.line.drain(..3);
             }
             if !self.line.trim_ascii().is_empty() {
-                self.to_utf_8();
+                self.make_utf_8();
                 return Ok(Some((self.number, &mut self.line)));
             }
         }
@@ -128,7 +128,7 @@ impl<'a> Lines<'a> {
         Ok(b'\n')
     }
 
-    fn to_utf_8(&mut self) {
+    fn make_utf_8(&mut self) {
         if std::str::from_utf8(&self.line).is_err() {
             self.foreign.get_or_insert((WINDOWS_1252, self.number));
             self.line = WINDOWS_1252.decode_without_bom_handling(&self.line).0.into_owned().into_bytes();
