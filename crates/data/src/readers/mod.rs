@@ -156,8 +156,9 @@ pub fn read(path: &Path, options: &ReadOptions) -> Result<Corpus, DataError> {
 }
 
 fn read_source(source: &Source, options: &ReadOptions, nesting: usize) -> Result<Option<Corpus>, DataError> {
-    for candidate in DETECTION.into_iter().filter(|candidate| options.format.is_none_or(|format| format == *candidate))
-    {
+    // Only a table lacks a header that the user could give it.
+    let format = options.format.or((!options.columns.is_empty()).then_some(Format::Csv));
+    for candidate in DETECTION.into_iter().filter(|candidate| format.is_none_or(|format| format == *candidate)) {
         if let Some(corpus) = candidate.try_read(source, options)? {
             return Ok(Some(corpus));
         }

@@ -191,9 +191,11 @@ impl Source {
         self.read_at_most(name, HEAD)
     }
 
-    /// The first line with anything in it, when the file is text.
+    /// The first line with anything in it, when the file is text, or text that gzip has compressed.
     pub fn first_line(&self, name: &str) -> Result<Option<String>, DataError> {
-        let head = self.head(name)?;
+        let mut head = Vec::new();
+        // A file that breaks off here breaks off for its reader, who says so.
+        _ = self.reader(name)?.take(HEAD).read_to_end(&mut head);
         if head.contains(&0) {
             return Ok(None);
         }

@@ -42,6 +42,12 @@ pub enum SplitError {
         /// Number of recordings.
         n_recordings: usize,
     },
+    /// Nothing is labelled.
+    #[error(
+        "The data names no activity, and there is nothing to learn. Name the column that does, in the file or with \
+         --map NAME=activity."
+    )]
+    NoClass,
     /// There is only one class.
     #[error("The data holds one class only, `{class}`, and a classifier needs two. Add another to --activities.")]
     OneClass {

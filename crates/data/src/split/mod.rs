@@ -87,6 +87,7 @@ const RANDOM_REMEDY: &str = "Pass a smaller --window or --step, or more data.";
 /// There is more than one class.
 fn check_classes(corpus: &Corpus) -> Result<(), SplitError> {
     match corpus.class_names.as_slice() {
+        [] => Err(SplitError::NoClass),
         [class] => Err(SplitError::OneClass { class: class.clone() }),
         _ => Ok(()),
     }
@@ -254,6 +255,15 @@ mod tests {
         let recordings: Vec<_> =
             ["ann", "bob", "cem", "dot", "eve"].iter().flat_map(|&s| [(s, 0, 10), (s, 1, 8)]).collect();
         corpus_of(&recordings, 3)
+    }
+
+    #[test]
+    fn what_nothing_labels_is_not_split() {
+        let unlabelled = Corpus { classes: Vec::new(), class_names: Vec::new(), ..five() };
+        assert_eq!(refusal(&unlabelled, &by_fraction(0.2)), SplitError::NoClass);
+        let windows = cut(&unlabelled, 4, 2).unwrap();
+        let folds = Folds::LeaveOneSubjectOut.make(&unlabelled, &windows, 4, &HeldOut::default(), 0);
+        assert!(folds.unwrap_err().to_string().contains("names no activity"));
     }
 
     #[test]

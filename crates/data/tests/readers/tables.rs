@@ -305,3 +305,13 @@ fn a_stream_reads_what_it_is_told_to() {
     assert!(found[0].as_ref().unwrap_err().contains("stream:2: a missing field: `` in column 2"));
     assert_eq!(found[1..], [Ok(vec![1.0, 2.0]), Ok(vec![3.0, 2.0]), Ok(vec![3.0, 2.0])]);
 }
+
+#[test]
+fn a_table_whose_columns_are_given_is_no_wisdm() {
+    let rows = "1,walk,1000000000,0.5,9.8\n1,walk,1050000000,0.6,9.7\n1,walk,1100000000,0.7,9.6\n";
+    let folder = folder_with(&[("a.csv", rows.as_bytes())]);
+    let columns = ["subject", "activity", "timestamp_ns", "x", "y"].map(String::from).to_vec();
+    let corpus = read(&folder.path().join("a.csv"), &ReadOptions { columns, ..ReadOptions::default() }).unwrap();
+    assert_eq!(corpus.channels, ["x", "y"]);
+    assert_eq!(outline(&corpus), [("1", "walk", 3)]);
+}

@@ -2,6 +2,7 @@
 
 use super::{fixture, folder_with, near, outline, read_fixture, read_text, repairs, tree, zip_bytes};
 use std::fs;
+use std::io::Write;
 use triax_data::{Format, ReadOptions, Repair, read};
 
 #[test]
@@ -47,6 +48,15 @@ fn wisdm1_whose_timestamps_are_all_zero_keeps_its_rows_without_times() {
     assert_eq!(outline(&corpus), [("1", "Walking", 2)]);
     assert!(corpus.recordings[0].times.is_empty() && corpus.rate_hz.is_none());
     assert_eq!(repairs(&corpus), [(Repair::NoClock, 2, "a.txt:1")]);
+}
+
+#[test]
+fn wisdm1_is_known_where_it_is_compressed() {
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(&fs::read(fixture("wisdm1.txt")).unwrap()).unwrap();
+    let corpus = read_text("wisdm1.txt.gz", gzip.finish().unwrap()).unwrap();
+    assert_eq!(corpus.name, "WISDM v1.1");
+    assert_eq!(corpus.fingerprint, read_fixture("wisdm1.txt").fingerprint);
 }
 
 #[test]
