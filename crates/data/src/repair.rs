@@ -12,6 +12,8 @@ pub enum Repair {
     SplitLine,
     /// A row had surplus commas with nothing between them; they were ignored.
     StrayComma,
+    /// The header stood between the rows again; it was passed over.
+    Header,
     /// A timestamp was missing, zero, equal to the one before, or away from its neighbours; the row was placed between its neighbours.
     Timestamp,
     /// Rows shared a tick of their clock, because it is cut to seconds or hands rows over in bursts; they were spread evenly
@@ -46,6 +48,7 @@ impl Repair {
             self,
             Self::SplitLine
                 | Self::StrayComma
+                | Self::Header
                 | Self::Timestamp
                 | Self::SharedTick
                 | Self::Late
@@ -70,6 +73,7 @@ impl fmt::Display for Repair {
             Self::ExtraField => "too many fields: row dropped",
             Self::NotANumber => "not a number: row dropped",
             Self::NonFinite => "NaN or infinite value: row dropped",
+            Self::Header => "the header again: passed over",
             Self::Filled => "missing value: the one before it",
             Self::NotJson => "not a JSON object: row dropped",
             Self::NotText => "name is not UTF-8: row dropped",

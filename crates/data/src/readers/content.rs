@@ -15,6 +15,12 @@ const MAX_VALUES: usize = 64;
 /// late by a few rows do.
 const MISTAKES: f64 = 0.05;
 
+/// Share of the rows in which a column may differ from the row before it and still be steady: what describes a recording changes
+/// at its ends only, or a few rows late.
+const CHANGES: f64 = 0.05;
+/// Most different values of a column that is steady but not constant within recordings, and no sensor.
+const FEW_VALUES: usize = 8;
+
 /// Why a column is no channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NoChannel {
@@ -74,13 +80,15 @@ pub(crate) fn judge(
         changes.add(own.copied().filter(|value| !value.is_nan()));
     }
     let is_long = stretches.len() * MIN_RUN <= n_values;
-    if tells_class(values, n_columns, column, stretches) {
+    let n_changes = changes.n_rises + changes.n_falls;
+    let is_steady = n_changes as f64 <= CHANGES * n_values as f64;
+    if is_steady && tells_class(values, n_columns, column, stretches) {
         return Some(NoChannel::TellsClass);
     }
     if is_long && changes.n_rises.max(changes.n_falls) >= MIN_RISES && changes.n_rises.min(changes.n_falls) == 0 {
         return Some(NoChannel::Monotone);
     }
-    if is_long && changes.n_rises + changes.n_falls == 0 && changes.differs {
+    if is_long && changes.differs && (n_changes == 0 || is_steady && has_few_values(values, n_columns, column)) {
         return Some(NoChannel::Describes);
     }
     None
@@ -107,6 +115,20 @@ impl Changes {
             last = value;
         }
     }
+}
+
+/// Whether a column has a handful of values, as flags and numbers of sessions do. A slow sensor has more.
+fn has_few_values(values: &[f32], n_columns: usize, column: usize) -> bool {
+    let mut seen: Vec<f32> = Vec::new();
+    for value in values.iter().skip(column).step_by(n_columns).filter(|value| !value.is_nan()) {
+        if !seen.contains(value) {
+            seen.push(*value);
+            if seen.len() > FEW_VALUES {
+                return false;
+            }
+        }
+    }
+    true
 }
 
 /// Whether the values of a column, of which there are few, tell the class of nearly every row.
@@ -157,6 +179,9 @@ mod tests {
         assert_eq!(judged(|row| (((row + 1) / 40) % 3) as f32), Some(NoChannel::TellsClass), "a late label");
         assert_eq!(judged(|row| (row / 120) as f32), Some(NoChannel::Describes), "a session");
         assert_eq!(judged(|row| f32::from(u8::from((row / 40) % 3 == 1))), Some(NoChannel::Describes), "one-hot");
+        let late = |row: usize| f32::from(u8::from(((row + 1) / 40) % 3 == 1));
+        assert_eq!(judged(late), Some(NoChannel::Describes), "one-hot, a row late");
+        assert_eq!(judged(|row| ((row / 40) % 3 * 8 + row % 2) as f32), None, "postures of a coarse sensor");
         assert_eq!(judged(|_| f32::NAN), Some(NoChannel::Empty));
         assert_eq!(judged(|_| 1.0), None, "a constant channel is only useless");
         assert_eq!(judged(|row| if row % 5 == 0 { wave(row) } else { f32::NAN }), None, "a slow sensor");

@@ -156,7 +156,8 @@ impl Iterator for Rows<'_> {
 }
 
 fn open<'a>(reader: impl BufRead + 'a, name: &str, options: &ReadOptions) -> Result<(RawRows<'a>, Columns), DataError> {
-    let rows = RawRows::new(reader, name, &options.columns, |names| Columns::is_header(names, options))?;
+    let rows =
+        RawRows::new(reader, name, &options.columns, &options.channels, |names| Columns::is_header(names, options))?;
     let columns = Columns::new(&rows.names, options, &format!("{name}:{}", rows.header_line.max(1)))?;
     Ok((rows, columns))
 }
@@ -170,6 +171,17 @@ pub(super) fn check_width(fields: &Fields, width: usize) -> Result<(), Repair> {
         true => Ok(()),
         false => Err(Repair::ExtraField),
     }
+}
+
+/// Whether a row is a header: most of its fields are names of columns.
+fn is_header_again(fields: &Fields, names: &[String]) -> bool {
+    let is_name = |idx: usize| names.iter().any(|name| !name.is_empty() && name.as_bytes() == fields.get(idx));
+    // Hardly a row comes further than this.
+    let last = fields.len().saturating_sub(1);
+    if fields.len() < 2 || !(is_name(last) || is_name(last / 2)) {
+        return false;
+    }
+    2 * (0..fields.len()).filter(|&idx| is_name(idx)).count() > names.len().min(fields.len())
 }
 
 /// A timestamp in the unit of its clock; NaN where it is missing. A date is in seconds, unless the clock is said to count in
@@ -196,7 +208,15 @@ pub(crate) fn try_read(source: &Source, options: &ReadOptions) -> Result<Option<
             vec![name]
         }
         Some(_) => return Ok(None),
-        None => source.names().filter(|name| is_table(name, &["txt"])).collect(),
+        None => {
+            let mut names = Vec::new();
+            for name in source.names() {
+                if is_table(name, &["txt"]) || is_table(name, &[]) && looks_like_one(source, name)? {
+                    names.push(name);
+                }
+            }
+            names
+        }
     };
     if names.is_empty() {
         return Ok(None);
@@ -271,7 +291,7 @@ fn is_table(name: &str, except: &[&str]) -> bool {
 
 /// Whether the first line of a file of another name is a header with an activity or subject.
 fn looks_like_one(source: &Source, name: &str) -> Result<bool, DataError> {
-    let rows = RawRows::new(source.reader(name)?, name, &[], Columns::are_of_recordings);
+    let rows = RawRows::new(source.reader(name)?, name, &[], &[], Columns::are_of_recordings);
     Ok(rows.is_ok_and(|rows| Columns::are_of_recordings(&rows.names)))
 }
 
@@ -392,8 +412,9 @@ fn common_channels(files: &[TableFile], notices: &mut Vec<Notice>) -> Vec<String
     for file in files {
         let surplus: Vec<&String> = file.columns.channels.iter().filter(|name| !is_common(name)).collect();
         if let Some(one) = surplus.first() {
+            let lacking = files.iter().find(|file| file.column_of(one).is_none()).map_or("", |file| &file.name);
             notices.push(Notice::Warning(format!(
-                "column `{}` is left out: not all files have it ({} has). --channels says which are wanted.",
+                "column `{}` is left out: {} has it, and {lacking} has not. --channels says which are wanted.",
                 shown(one),
                 file.name
             )));
@@ -426,7 +447,7 @@ fn read_file(
 ) -> Result<(), DataError> {
     let Columns { subject, activity, time, unit, .. } = file.columns;
     let (mut rows, _) = open(source.reader(&file.name)?, &source.place(&file.name), options)?;
-    let width = rows.names.len();
+    let (width, names) = (rows.names.len(), rows.names.clone());
     table.start_timed_file(&file.name, file.columns.unit);
     while let Some((line, row)) = rows.next()? {
         let fields = match row {
@@ -436,6 +457,15 @@ fn read_file(
                 continue;
             }
         };
+        if is_header_again(fields, &names) {
+            if fields.texts() != names {
+                let problem = "the names of the columns stand here again, and are others than those in the first line";
+                let remedy = "Give each table a file of its own";
+                return Err(DataError::malformed(format!("{}:{line}", source.place(&file.name)), problem, remedy));
+            }
+            table.record(Repair::Header, line);
+            continue;
+        }
         let field = |column: Option<usize>| column.map_or(&[][..], |column| fields.get(column));
         let pushed = check_width(fields, width).and_then(|()| {
             let subject = file.subject.as_ref().map_or(field(subject), |subject| subject.as_bytes());

@@ -65,7 +65,7 @@ fn trial(name: &str) -> Option<(&str, &str)> {
 }
 
 fn read_trial(source: &Source, name: &str, activity: &str, subject: &str, table: &mut Table) -> Result<(), DataError> {
-    let mut rows = RawRows::new(source.reader(name)?, &source.place(name), &[], |_| true)?;
+    let mut rows = RawRows::new(source.reader(name)?, &source.place(name), &[], &[], |_| true)?;
     let width = rows.names.len();
     let column = |part: &str, axis: &str| {
         let wanted = format!("{part}.{axis}");

@@ -238,10 +238,33 @@ fn files_of_a_folder_are_matched_by_name() {
         said[0].contains("left out: ") && said[0].contains("key.csv:1: the header has no column `subject`"),
         "{said:?}"
     );
-    assert!(said[1].contains("column `extra` is left out: not all files have it (b.csv has)"), "{said:?}");
+    assert!(said[1].contains("column `extra` is left out: b.csv has it, and a.csv has not"), "{said:?}");
     let chosen = ReadOptions { channels: strings(&["extra"]), ..ReadOptions::default() };
     let corpus = read(dir.path(), &chosen).unwrap();
     assert!(corpus.notices.iter().any(|notice| notice.to_string().contains("a.csv:1: there is no column `extra`")));
+}
+
+#[test]
+fn a_header_between_the_rows_is_passed_over_and_another_one_refused() {
+    let twice = format!("{0}{0}", plain());
+    assert_eq!(repairs(&read_table(&twice))[0], (Repair::Header, 1, "a.csv:162"));
+    let other = plain() + &plain().replacen("x,y", "y,x", 1);
+    let error = read_as("a.csv", &other, &ReadOptions::default()).unwrap_err().to_string();
+    assert!(error.contains("a.csv:162: the names of the columns stand here again"), "{error}");
+}
+
+#[test]
+fn values_are_no_header() {
+    let text: String = plain().lines().skip(1).map(|line| format!("{line}\n")).collect();
+    for unlabelled in [false, true] {
+        let options = ReadOptions { unlabelled, ..ReadOptions::default() };
+        let error = read_as("a.csv", &text, &options).unwrap_err().to_string();
+        assert!(error.contains("a.csv:1: the first line holds numbers"), "{error}");
+    }
+    // Columns that are called by numbers are.
+    let text =
+        table("subject,activity,0,1", |s, a, _, row| format!("s{s},{},{},{}", ACTIVITIES[a], wave(row), wave(row + 7)));
+    assert_eq!(read_table(&text).channels, ["0", "1"]);
 }
 
 #[test]

@@ -84,7 +84,7 @@ fn counts_out_of_all_proportion_are_refused_by_a_limit() {
         (study("--seeds", &half), 2, "at most 100,000"),
         (study("--seeds", &most), 2, "at most 100,000"),
         (study("--file", "seeds.toml"), 2, "at most 100,000"),
-        (study("--file", "grid.toml"), 2, "800,000 trainings"),
+        (study("--file", "grid.toml"), 2, "is 800,000: a study has at most 100,000 trainings"),
         // Five seeds on three subjects; it is refused when the folds are known.
         (study("--seeds", "60000"), 2, "at most 100,000"),
         (study("--folds", &format!("group-{most}")), 1, "K from 2 to 4"),

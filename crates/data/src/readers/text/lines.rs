@@ -95,8 +95,8 @@ impl<'a> Lines<'a> {
         };
         let end = read.map_err(|error| match error.kind() {
             io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => {
-                let problem = format!("what is compressed is damaged ({error})");
-                DataError::malformed(self.place(), problem, "Compress or download the file again")
+                let problem = format!("what is compressed is damaged ({error}). Compress or download the file again");
+                DataError::io(self.place(), io::Error::new(error.kind(), problem))
             }
             _ => DataError::io(&self.name, error),
         })?;

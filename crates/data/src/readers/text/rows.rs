@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::fields::number;
 use super::{Dialect, Fields, Lines};
+use crate::corpus::position;
 use crate::readers::shown;
 use crate::{DataError, Notice};
 
@@ -47,8 +48,9 @@ pub(crate) enum RawRow<'a> {
 }
 
 impl<'a> RawRows<'a> {
-    /// Reads `reader` up to the header, which is the first line that `is_header` accepts. With `columns` there is none.
-    /// Messages call the text `name`.
+    /// Reads `reader` up to the header, which is the first line that `is_header` accepts. With `columns` there is none. JSON
+    /// lines have the columns of the first object, and those that are `wanted`: an object may lack some. Messages call the
+    /// text `name`.
     ///
     /// # Errors
     /// Nothing to read, no text, numbers where the header should be, or a failing reader. Where no line is accepted, the
@@ -57,6 +59,7 @@ impl<'a> RawRows<'a> {
         reader: impl BufRead + 'a,
         name: &str,
         columns: &[String],
+        wanted: &[String],
         is_header: impl Fn(&[String]) -> bool,
     ) -> Result<Self, DataError> {
         let remedy = "Give text with a header like `subject,activity,timestamp,x,y,z` and a row a line";
@@ -80,10 +83,15 @@ impl<'a> RawRows<'a> {
                     let problem = "a line that starts with `{` and is no JSON object";
                     return Err(DataError::malformed(format!("{name}:{number}"), problem, remedy));
                 };
-                let names = match columns {
+                let mut names: Vec<String> = match columns {
                     [] => object.into_iter().map(|(name, _)| name).collect(),
                     columns => columns.to_vec(),
                 };
+                for wanted in wanted {
+                    if position(&names, wanted).is_none() {
+                        names.push(wanted.clone());
+                    }
+                }
                 let ahead = VecDeque::from([(number, line)]);
                 return Ok(Self { lines, form: Form::Json, names, header_line: 0, fields, ahead });
             }
@@ -105,7 +113,7 @@ impl<'a> RawRows<'a> {
                 return Ok(Self { lines, form, names: columns.to_vec(), header_line: 0, fields, ahead });
             }
             let n_numbers = (0..fields.len()).filter(|&idx| is_number(&fields, idx)).count();
-            if first.is_none() && n_numbers == fields.len() {
+            if first.is_none() && are_values(&fields, n_numbers) {
                 let problem = format!(
                     "the first line holds numbers (`{}`), not the names of the columns",
                     shown(&names.join(","))
@@ -182,6 +190,14 @@ impl<'a> RawRows<'a> {
     }
 }
 
+/// Whether the fields of a first line are values, not names: at least half are numbers. Columns may be called by numbers that
+/// count up.
+fn are_values(fields: &Fields, n_numbers: usize) -> bool {
+    let numbers = (0..fields.len()).filter_map(|idx| number::<f64>(fields.get(idx)).ok());
+    let count_up = numbers.clone().zip(numbers.clone().skip(1)).all(|(a, b)| b == a + 1.0);
+    n_numbers == fields.len() || 2 * n_numbers >= fields.len() && n_numbers > 1 && !count_up
+}
+
 fn is_number(fields: &Fields, idx: usize) -> bool {
     number::<f64>(fields.get(idx)).is_ok()
 }
@@ -237,7 +253,7 @@ mod tests {
     fn rows(text: &str, columns: &[&str]) -> (Vec<String>, Vec<(usize, Vec<String>)>) {
         let columns: Vec<String> = columns.iter().map(|name| (*name).to_owned()).collect();
         let is_header = |names: &[String]| names.iter().any(|name| name == "x");
-        let mut rows = RawRows::new(text.as_bytes(), "text", &columns, is_header).unwrap();
+        let mut rows = RawRows::new(text.as_bytes(), "text", &columns, &[], is_header).unwrap();
         let mut found = Vec::new();
         while let Some((line, row)) = rows.next().unwrap() {
             match row {
@@ -291,7 +307,7 @@ mod tests {
         for (text, expected) in
             [("1,2\n", "--columns"), ("", "nothing to read"), ("a\0b\n", "binary"), ("{oops\n", "JSON")]
         {
-            let error = RawRows::new(text.as_bytes(), "text", &[], |_| true).err().unwrap().to_string();
+            let error = RawRows::new(text.as_bytes(), "text", &[], &[], |_| true).err().unwrap().to_string();
             assert!(error.contains(expected), "{error}");
         }
     }
