@@ -52,8 +52,9 @@ impl Told {
     fn verdict(self) -> Verdict {
         match self {
             Self::Class | Self::SharedSubjects => Verdict::Leak,
-            Self::ClassByMiddle => Verdict::NotExcluded,
-            Self::ClassWithinPart | Self::Subject | Self::Trait | Self::ClassInNoise => Verdict::Note,
+            Self::ClassByMiddle | Self::ClassWithinPart | Self::Subject | Self::Trait | Self::ClassInNoise => {
+                Verdict::Note
+            }
         }
     }
 
@@ -70,7 +71,7 @@ impl Told {
             }
             Self::ClassByMiddle => format!(
                 "{names} {tells} the class of nearly every validation window, by the middle of a window's values: a label in \
-                 disguise is not excluded. A posture does that as well."
+                 disguise, or postures."
             ),
             Self::ClassWithinPart => {
                 format!("{names} {tells} the class within a part of the split, by values that the other part lacks.")

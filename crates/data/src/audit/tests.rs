@@ -448,19 +448,19 @@ fn signals_are_sound_as_channels() {
 }
 
 #[test]
-fn a_label_with_noise_is_not_excluded() {
+fn a_label_with_noise_is_worth_a_note() {
     for width in [1e-3, 0.02] {
         let found = channels_of(|At { class, recording: idx, row, .. }| {
             class as f32 + width * (noise((idx * 1000 + row) as u64, 1, 1, 1.0, 1e-3)[0] - 9.81)
         });
-        assert!(found.iter().any(|finding| finding.verdict == Verdict::NotExcluded), "{found:?}");
+        assert!(found.iter().any(|finding| finding.words.contains("a label")), "{found:?}");
     }
     // As a posture does it: gravity along an axis, which people hold differently, with the noise of a sensor.
     let found = channels_of(|At { subject, class, recording: idx, row }| {
         let level = [9.6, 0.4, -6.0][class] + 0.3 * (subject as f32 - 5.0);
         level + noise((idx * 1000 + row) as u64, 1, 1, 0.02, 1e-3)[0]
     });
-    assert!(found.iter().any(|finding| finding.words.contains("A posture does that as well")), "{found:?}");
+    assert!(found.iter().any(|finding| finding.words.contains("or postures")), "{found:?}");
 }
 
 #[test]

@@ -11,8 +11,8 @@ pub const ACTIVITIES: [&str; 3] = ["jog", "sit", "walk"];
 pub fn sample(subject: usize, activity: usize, row: usize) -> [f32; 3] {
     let angle = row as f32 * [0.9, 0.05, 0.45][activity] + subject as f32;
     let swing = [4.0, 0.1, 1.5][activity];
-    let z = (subject as f32).mul_add(0.1, swing) + 0.2 * (1.7 * angle).sin();
-    [swing * angle.sin() + activity as f32, 9.0 + swing * angle.cos(), z]
+    let z = 0.1 * subject as f32 + 0.3 * swing * (1.7 * angle).sin();
+    [swing * angle.sin() + 0.2 * activity as f32, 9.0 + swing * angle.cos(), z]
 }
 
 /// Plain CSV of `n_subjects` subjects, `n_rows` rows of each activity, at 20 Hz.
