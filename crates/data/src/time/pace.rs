@@ -237,13 +237,10 @@ pub(super) fn runs_backwards<'a>(runs: impl IntoIterator<Item = &'a [f64]>) -> b
     back >= 8 && back > 9 * forth
 }
 
-/// (row, stamp) of the stamps that are known: a zero after other stamps is not, nor is one away from both its neighbours.
+/// (row, stamp) of the stamps that a clock is learnt from. A zero is none, however many there are: it mostly says that nothing
+/// is known, and a clock that counts from zero shows it once. Nor is a stamp away from both its neighbours.
 fn readings(run: &[f64]) -> Vec<(usize, f64)> {
-    let mut counts = false;
-    let known = run.iter().copied().enumerate().filter(|(_, stamp)| {
-        counts |= *stamp != 0.0 && stamp.is_finite();
-        stamp.is_finite() && !(counts && *stamp == 0.0)
-    });
+    let known = run.iter().copied().enumerate().filter(|(_, stamp)| stamp.is_finite() && *stamp != 0.0);
     let mut readings: Vec<(usize, f64)> = Vec::with_capacity(run.len());
     for next in known {
         if let [.., (_, before), (_, stamp)] = readings[..]

@@ -212,6 +212,24 @@ fn a_zero_before_an_epoch_clock_is_missing_and_gaps_still_count() {
 }
 
 #[test]
+fn any_number_of_zeros_before_a_clock_is_missing() {
+    for unit in [Unit::Seconds, Unit::Milliseconds, Unit::Nanoseconds] {
+        for start in [49_105.9, 1.7e9] {
+            for n_zeros in [1, 8, 9, 20, 31, 33, 40, 63, 100] {
+                let sound = rounded(&regular(start, 20.0), unit.per_second().max(100.0));
+                let scale = unit.per_second() / unit.per_second().max(100.0);
+                let stamps = sound.iter().map(|stamp| stamp * scale);
+                let stamps: Vec<f64> = std::iter::repeat_n(0.0, n_zeros).chain(stamps).collect();
+                let timeline = resolved(&stamps, None);
+                assert_whole(&timeline, 20.0);
+                assert_eq!(mended(&timeline, Repair::Timestamp).len(), n_zeros);
+                assert_alike(&stamps, None);
+            }
+        }
+    }
+}
+
+#[test]
 fn zeros_now_and_then_break_nothing() {
     let mut stamps = regular(1000.0, 40.0);
     stamps.iter_mut().skip(50).step_by(100).for_each(|stamp| *stamp = 0.0);
