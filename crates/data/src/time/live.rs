@@ -10,6 +10,10 @@ const FIRST_LOOK: usize = 32;
 /// Rows of a subject up to which its clock is learnt anew, each time they have doubled.
 const LAST_LOOK: usize = 1 << 16;
 
+/// Subjects whose clocks are remembered. The clock of one that has not been seen for longest is forgotten, and learnt anew should
+/// it come back.
+const REMEMBERED: usize = 32;
+
 /// Takes the rows of a stream, and gives each its place as soon as it is beyond doubt.
 ///
 /// The rows of a subject are held back until its clock can be learnt: as many as a window has, and at least 32, or all where
@@ -32,6 +36,8 @@ struct Clock {
     /// All stamps so far, run by run.
     runs: Vec<Vec<f64>>,
     n_rows: usize,
+    /// Number of its last row.
+    last_row: usize,
     looked: bool,
     /// Rows of this run that wait for the first look.
     waiting: Vec<(usize, f64)>,
@@ -68,9 +74,11 @@ impl LiveClock {
         let row = self.n_rows;
         self.n_rows += 1;
         if !self.clocks.contains_key(subject) {
+            self.forget();
             self.clocks.insert(subject.to_owned(), Clock::default());
         }
         let clock = self.clocks.get_mut(subject).expect("it was inserted");
+        clock.last_row = row;
         let first_look = self.window.max(FIRST_LOOK);
         clock.n_rows += 1;
         if clock.n_rows <= LAST_LOOK {
@@ -100,6 +108,12 @@ impl LiveClock {
         Some(self.clocks.get(&self.subject)?.walk.as_ref()?.pace().interval)
     }
 
+    /// Clocks that are remembered.
+    #[cfg(test)]
+    pub(super) fn n_clocks(&self) -> usize {
+        self.clocks.len()
+    }
+
     /// Ends the stream: hands `out` the rows that were held back.
     ///
     /// # Errors
@@ -122,6 +136,15 @@ impl LiveClock {
             walk.end_run(&mut |placed| out(placed.row, placed.starts))?;
         }
         Ok(())
+    }
+
+    /// Makes room for the clock of one more subject.
+    fn forget(&mut self) {
+        if self.clocks.len() >= REMEMBERED {
+            let longest_unseen =
+                self.clocks.iter().min_by_key(|(_, clock)| clock.last_row).map(|(name, _)| name.clone());
+            longest_unseen.and_then(|name| self.clocks.remove(&name));
+        }
     }
 
     /// Learns the clock of the current subject from all it has shown.
