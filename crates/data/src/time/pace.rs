@@ -188,14 +188,19 @@ impl Shape {
 
     /// The unit, and how it is known.
     pub fn unit(&self, named: Option<Unit>) -> Result<(Unit, KnownBy), NoUnit> {
-        if let Some(unit) = named {
-            let fits = self.magnitude / unit.per_second() <= NEVER && self.interval / unit.per_second() >= SAME;
-            return if fits { Ok((unit, KnownBy::Name)) } else { Err(NoUnit::Contradiction(unit)) };
-        }
         let interval = |unit: Unit| self.interval / unit.per_second();
         let size = |unit: Unit| self.magnitude / unit.per_second();
-        let since_1970 = |unit: &Unit| (EPOCH..=NEVER).contains(&size(*unit)) && POSSIBLE.contains(&interval(*unit));
-        if let Some(unit) = Unit::ALL.into_iter().find(since_1970) {
+        let since_1970 = Unit::ALL
+            .into_iter()
+            .find(|unit| (EPOCH..=NEVER).contains(&size(*unit)) && POSSIBLE.contains(&interval(*unit)));
+        if let Some(unit) = named {
+            let possible = size(unit) <= NEVER && interval(unit) >= SAME;
+            // Faster than any sensor, and a date in another unit.
+            let belied = interval(unit) < *LIKELY.start() && since_1970.is_some_and(|other| other != unit);
+            let fits = possible && !belied;
+            return if fits { Ok((unit, KnownBy::Name)) } else { Err(NoUnit::Contradiction(unit)) };
+        }
+        if let Some(unit) = since_1970 {
             return Ok((unit, KnownBy::Magnitude));
         }
         let fits = |unit: &Unit| size(*unit) <= UPTIME && LIKELY.contains(&interval(*unit));

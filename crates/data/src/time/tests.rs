@@ -144,8 +144,11 @@ fn stamps_since_1970_tell_their_unit() {
 #[test]
 fn a_name_that_the_stamps_contradict_is_refused() {
     let since_1970 = regular(1.7e9, 10.0);
-    for (named, per_second) in [(Unit::Milliseconds, 1e9), (Unit::Seconds, 1e3), (Unit::Nanoseconds, 1.0)] {
-        let error = refused(&rounded(&since_1970, per_second), Some(named));
+    for (named, per_second) in
+        [(Unit::Milliseconds, 1e9), (Unit::Seconds, 1e3), (Unit::Nanoseconds, 1.0), (Unit::Milliseconds, 1.0)]
+    {
+        let stamps: Vec<f64> = since_1970.iter().map(|time| time * per_second).collect();
+        let error = refused(&stamps, Some(named));
         assert!(error.problem.contains(named.name()) && error.problem.contains("contradict"), "{}", error.problem);
     }
 }
@@ -470,6 +473,23 @@ fn a_stream_holds_back_few_rows_at_worst() {
         }
     }
     assert!((1..=9).contains(&held), "{held}");
+}
+
+#[test]
+fn a_stream_remembers_few_clocks_however_many_subjects_come() {
+    let mut clock = LiveClock::new(40, None, GAP);
+    let mut n_out = 0;
+    let mut push = |clock: &mut LiveClock, subject: &str, stamp: f64| {
+        clock.push(subject, false, stamp, &mut |_, _| n_out += 1).unwrap();
+    };
+    for (row, stamp) in regular(1.7e9, 50.0).into_iter().enumerate() {
+        push(&mut clock, &format!("passing {row}"), stamp);
+        push(&mut clock, "stays", stamp);
+    }
+    let n_clocks = clock.n_clocks();
+    assert!(n_clocks <= 32, "{n_clocks}");
+    clock.end(&mut |_, _| n_out += 1).unwrap();
+    assert_eq!(n_out, 2000);
 }
 
 #[test]
