@@ -154,7 +154,8 @@ fn by_clock<'a>(stamps: &'a [f64], runs: &[Run]) -> Vec<Stamps<'a>> {
 fn learn(stamps: &[f64], runs: &[Run], units: &[Option<Unit>]) -> Result<Option<Vec<Clock>>, TimeError> {
     let all = by_clock(stamps, runs);
     let named = |clock: &Stamps| units.get(clock.key.0).copied().flatten();
-    let measure = |clock: &Stamps| Shape::measure(&clock.runs).map(|shape| (shape, shape.unit(named(clock))));
+    let measure =
+        |clock: &Stamps| Shape::measure(&clock.runs, named(clock)).map(|shape| (shape, shape.unit(named(clock))));
     let measured: Vec<_> = all.iter().map(measure).collect();
     let mut known: Vec<Clock> = Vec::new();
     for (clock, measured) in all.iter().zip(&measured) {

@@ -7,6 +7,9 @@ use std::collections::HashMap;
 /// Rows from which a clock is learnt at first, if a window has fewer: some bursts must be among them.
 const FIRST_LOOK: usize = 32;
 
+/// Rows from which a clock is learnt in any case. Before, those that may be of a burst or two are not enough.
+const LONGEST_WAIT: usize = 1024;
+
 /// Rows of a subject up to which its clock is learnt anew, each time they have doubled.
 const LAST_LOOK: usize = 1 << 16;
 
@@ -16,8 +19,8 @@ const REMEMBERED: usize = 32;
 
 /// Takes the rows of a stream, and gives each its place as soon as it is beyond doubt.
 ///
-/// The rows of a subject are held back until its clock can be learnt: as many as a window has, and at least 32, or all where
-/// the run ends before. From then on rows come out at once, or a few rows later where a stamp is odd (see [`Walk`]).
+/// The rows of a subject are held back until its clock can be learnt: as many as a window has, and at least 32; more where
+/// they may be of a burst or two, or span hardly half a second, but fewer than 2048; or all where the run ends before. From then on rows come out at once, or a few rows later where a stamp is odd (see [`Walk`]).
 pub struct LiveClock {
     window: usize,
     unit: Option<Unit>,
@@ -98,7 +101,7 @@ impl LiveClock {
         }
         let doublings = clock.n_rows.is_multiple_of(first_look) && (clock.n_rows / first_look).is_power_of_two();
         if doublings && clock.n_rows <= LAST_LOOK {
-            self.look(out)?;
+            self.look(false, out)?;
         }
         Ok(())
     }
@@ -125,7 +128,7 @@ impl LiveClock {
     fn end_run(&mut self, out: &mut impl FnMut(usize, bool)) -> Result<(), TimeError> {
         let Some(clock) = self.clocks.get(&self.subject) else { return Ok(()) };
         if clock.waiting.len() >= self.window {
-            self.look(out)?;
+            self.look(true, out)?;
         }
         let Some(clock) = self.clocks.get_mut(&self.subject) else { return Ok(()) };
         // Too few for a window.
@@ -147,18 +150,23 @@ impl LiveClock {
         }
     }
 
-    /// Learns the clock of the current subject from all it has shown.
-    fn look(&mut self, out: &mut impl FnMut(usize, bool)) -> Result<(), TimeError> {
+    /// Learns the clock of the current subject from all it has shown; unless the run is `ending`, that may wait for more.
+    fn look(&mut self, ending: bool, out: &mut impl FnMut(usize, bool)) -> Result<(), TimeError> {
         let clock = self.clocks.get_mut(&self.subject).expect("its rows have come");
         let row = clock.waiting.first().map_or(self.n_rows - 1, |(row, _)| *row);
         let runs: Vec<&[f64]> = clock.runs.iter().map(Vec::as_slice).collect();
-        let in_midst = clock.looked;
-        clock.looked = true;
-        let waiting = std::mem::take(&mut clock.waiting);
         if runs_backwards(runs.iter().copied()) {
             return Err(newest_first(row));
         }
-        let Some(shape) = Shape::measure(&runs) else {
+        let shape = Shape::measure(&runs, self.unit);
+        let may_wait = !clock.looked && !ending && clock.n_rows < LONGEST_WAIT;
+        if may_wait && shape.is_some_and(|shape| shape.is_open(self.unit)) {
+            return Ok(());
+        }
+        let in_midst = clock.looked;
+        clock.looked = true;
+        let waiting = std::mem::take(&mut clock.waiting);
+        let Some(shape) = shape else {
             // A clock that stands still says nothing of the order but that rows follow each other.
             waiting.iter().enumerate().for_each(|(at, (row, _))| out(*row, at == 0));
             return Ok(());

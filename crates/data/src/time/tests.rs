@@ -353,7 +353,33 @@ fn bursts_are_spread_at_their_mean_rate() {
         let uneven = |row: usize| row as f64 * 0.0007 + [0.0, 0.0006, 0.0001][row % 3];
         let stamps = bursts(stride, &(0..n_rows).map(uneven).collect::<Vec<_>>(), 400.0);
         assert_whole(&resolved(&stamps, None), n_rows as f64 / stride);
+        assert_alike(&stamps, None);
     }
+}
+
+#[test]
+fn bursts_of_many_rows_at_even_steps_are_spread_where_the_unit_is_known() {
+    for (n_rows, stride, step) in [(40, 1.0, 0.0005), (50, 1.0, 0.0005), (50, 0.5, 0.001), (100, 2.0, 0.0002)] {
+        let offsets: Vec<f64> = (0..n_rows).map(|row| f64::from(row) * step).collect();
+        let stamps: Vec<f64> = bursts(stride, &offsets, 120.0).iter().map(|time| 1.7e9 + time).collect();
+        assert_whole(&resolved(&stamps, None), f64::from(n_rows) / stride);
+        assert_alike(&stamps, None);
+        let stamps: Vec<f64> = bursts(stride, &offsets, 120.0).iter().map(|time| time * 1e9).collect();
+        assert_whole(&resolved(&stamps, Some(Unit::Nanoseconds)), f64::from(n_rows) / stride);
+        assert_alike(&stamps, Some(Unit::Nanoseconds));
+    }
+}
+
+#[test]
+fn a_gap_in_the_first_rows_holds_a_stream_back_for_few_more() {
+    let stamps = [regular(1.7e9, 1.0), regular(1.7e9 + 60.0, 10.0)].concat();
+    let mut clock = LiveClock::new(40, None, GAP);
+    let mut n_out = 0;
+    for stamp in &stamps[..80] {
+        clock.push("s", false, *stamp, &mut |_, _| n_out += 1).unwrap();
+    }
+    assert_eq!(n_out, 80);
+    assert_alike(&stamps, None);
 }
 
 #[test]
