@@ -1,10 +1,14 @@
 //! The times of rows that are all there.
 
 use super::pace::{KnownBy, NoUnit, Pace, Shape, Unit, lower_median, runs_backwards};
+use super::walk::LATE;
 use super::{Mend, Spread, TimeError, Walk, no_unit};
 use crate::Repair;
 use std::collections::HashMap;
 use std::ops::Range;
+
+/// Places by which a row may be late in a file.
+const LATEST: usize = 64;
 
 /// A stretch of rows of one file, subject and activity. Those of one file follow each other.
 #[derive(Clone, Debug)]
@@ -74,6 +78,14 @@ pub(crate) fn resolve(
             turned = true;
         }
     }
+    for run in &runs {
+        for (from, to) in very_late(&stamps[run.rows.clone()]) {
+            let moved = run.rows.start + to..=run.rows.start + from;
+            mended.push((Repair::Late, rows[*moved.end()]));
+            stamps[moved.clone()].rotate_right(1);
+            rows[moved].rotate_right(1);
+        }
+    }
     let Some(clocks) = learn(&stamps, &runs, units).map_err(|error| TimeError { row: rows[error.row], ..error })?
     else {
         return Ok(None);
@@ -118,6 +130,35 @@ pub(crate) fn resolve(
         mended,
         clocks,
     }))
+}
+
+/// Rows of a run that are late by more places than a [`Walk`] waits for, and the places where they belong, to be moved one after
+/// the other. Such a row leaves a hole where its stamp belongs, and none where it is.
+fn very_late(stamps: &[f64]) -> Vec<(usize, usize)> {
+    let mut steps: Vec<f64> = stamps.windows(2).map(|pair| pair[1] - pair[0]).filter(|step| *step > 0.0).collect();
+    let Some(step) = lower_median(&mut steps) else { return Vec::new() };
+    let mut late = Vec::new();
+    // The row before, those that are late left out.
+    let mut before = 0;
+    for row in 1..stamps.len() {
+        let stamp = stamps[row];
+        if stamp >= stamps[before] || !stamp.is_finite() {
+            before = row;
+            continue;
+        }
+        let goes_on = stamps.get(row + 1).is_none_or(|next| (0.0..1.5 * step).contains(&(next - stamps[before])));
+        let fits = |place: &usize| {
+            let (earlier, later) = (stamps[place - 1], stamps[*place]);
+            let near = stamp - earlier < 1.5 * step || later - stamp < 1.5 * step;
+            earlier < stamp && stamp < later && later - earlier > 1.5 * step && near
+        };
+        let places = row.saturating_sub(LATEST).max(1)..row;
+        match places.rev().find(fits) {
+            Some(place) if goes_on && row - place > LATE => late.push((row, place)),
+            _ => before = row,
+        }
+    }
+    late
 }
 
 fn repair(mend: Mend, pace: &Pace) -> Repair {

@@ -20,7 +20,9 @@ const REMEMBERED: usize = 32;
 /// Takes the rows of a stream, and gives each its place as soon as it is beyond doubt.
 ///
 /// The rows of a subject are held back until its clock can be learnt: as many as a window has, and at least 32; more where
-/// they may be of a burst or two, or span hardly half a second, but fewer than 2048; or all where the run ends before. From then on rows come out at once, or a few rows later where a stamp is odd (see [`Walk`]).
+/// they may be of a burst or two, or span hardly half a second, but fewer than 2048; or
+/// all where the run ends before. From then on rows come out at once, or a few rows later where a stamp is odd (see
+/// [`Walk`]).
 pub struct LiveClock {
     window: usize,
     unit: Option<Unit>,

@@ -425,6 +425,23 @@ fn neighbours_that_are_swapped_are_put_in_order() {
 }
 
 #[test]
+fn rows_of_a_file_that_are_late_by_many_places_are_put_in_order() {
+    let sound = regular(1000.0, 60.0);
+    for n_late in [3, 4, 5, 8, 40, 64] {
+        let mut stamps = sound.clone();
+        for at in (0..stamps.len() - n_late).skip(100).step_by(100) {
+            stamps[at..=at + n_late].rotate_left(1);
+        }
+        let timeline = resolved(&stamps, None);
+        assert_whole(&timeline, 20.0);
+        near(&timeline.times, &sound);
+        let order = timeline.order.clone().expect("it changed");
+        assert!(order.iter().enumerate().all(|(place, row)| stamps[*row] == sound[place]));
+        assert_eq!(mended(&timeline, Repair::Late).len(), timeline.mended.len());
+    }
+}
+
+#[test]
 fn neighbours_swapped_across_ticks_and_gaps_are_put_in_order() {
     let mut ticks: Vec<f64> = regular(1000.001, 40.0).iter().map(|time| time.floor()).collect();
     let sound = ticks.clone();

@@ -13,7 +13,7 @@ use std::collections::VecDeque;
 pub const GAP: f64 = 10.0;
 
 /// Rows that are waited for where a stamp leaves a hole: a row may be late by as many places.
-const LATE: usize = 3;
+pub(super) const LATE: usize = 3;
 
 /// Zeros that are waited out, in case the clock was started anew; more of them are missing stamps.
 const ZEROS: usize = 8;
