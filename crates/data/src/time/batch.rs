@@ -79,12 +79,8 @@ pub(crate) fn resolve(
         }
     }
     for run in &runs {
-        for (from, to) in very_late(&stamps[run.rows.clone()]) {
-            let moved = run.rows.start + to..=run.rows.start + from;
-            mended.push((Repair::Late, rows[*moved.end()]));
-            stamps[moved.clone()].rotate_right(1);
-            rows[moved].rotate_right(1);
-        }
+        let late = put_back(&mut stamps[run.rows.clone()], &mut rows[run.rows.clone()]);
+        mended.extend(late.into_iter().map(|row| (Repair::Late, row)));
     }
     let Some(clocks) = learn(&stamps, &runs, units).map_err(|error| TimeError { row: rows[error.row], ..error })?
     else {
@@ -132,30 +128,28 @@ pub(crate) fn resolve(
     }))
 }
 
-/// Rows of a run that are late by more places than a [`Walk`] waits for, and the places where they belong, to be moved one after
-/// the other. Such a row leaves a hole where its stamp belongs, and none where it is.
-fn very_late(stamps: &[f64]) -> Vec<(usize, usize)> {
+/// Puts the rows of a run where they belong that are late by more places than a [`Walk`] waits for, and returns them. Such a row
+/// leaves a hole where its stamp belongs, and none where it is.
+fn put_back(stamps: &mut [f64], rows: &mut [usize]) -> Vec<usize> {
     let mut steps: Vec<f64> = stamps.windows(2).map(|pair| pair[1] - pair[0]).filter(|step| *step > 0.0).collect();
     let Some(step) = lower_median(&mut steps) else { return Vec::new() };
     let mut late = Vec::new();
-    // The row before, those that are late left out.
-    let mut before = 0;
-    for row in 1..stamps.len() {
-        let stamp = stamps[row];
-        if stamp >= stamps[before] || !stamp.is_finite() {
-            before = row;
+    for at in 1..stamps.len() {
+        let (before, stamp) = (stamps[at - 1], stamps[at]);
+        let goes_on = |next: &f64| (0.0..1.5 * step).contains(&(next - before));
+        if stamp >= before || !stamp.is_finite() || !stamps.get(at + 1).is_none_or(goes_on) {
             continue;
         }
-        let goes_on = stamps.get(row + 1).is_none_or(|next| (0.0..1.5 * step).contains(&(next - stamps[before])));
         let fits = |place: &usize| {
             let (earlier, later) = (stamps[place - 1], stamps[*place]);
             let near = stamp - earlier < 1.5 * step || later - stamp < 1.5 * step;
             earlier < stamp && stamp < later && later - earlier > 1.5 * step && near
         };
-        let places = row.saturating_sub(LATEST).max(1)..row;
-        match places.rev().find(fits) {
-            Some(place) if goes_on && row - place > LATE => late.push((row, place)),
-            _ => before = row,
+        let places = at.saturating_sub(LATEST).max(1)..at;
+        if let Some(place) = places.rev().find(fits).filter(|place| at - place > LATE) {
+            late.push(rows[at]);
+            stamps[place..=at].rotate_right(1);
+            rows[place..=at].rotate_right(1);
         }
     }
     late
