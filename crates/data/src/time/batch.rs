@@ -1,10 +1,14 @@
 //! The times of rows that are all there.
 
 use super::pace::{KnownBy, NoUnit, Pace, Shape, Unit, lower_median, runs_backwards};
+use super::walk::LATE;
 use super::{Mend, Spread, TimeError, Walk, no_unit};
 use crate::Repair;
 use std::collections::HashMap;
 use std::ops::Range;
+
+/// Places by which a row may be late in a file.
+const LATEST: usize = 64;
 
 /// A stretch of rows of one file, subject and activity. Those of one file follow each other.
 #[derive(Clone, Debug)]
@@ -74,6 +78,10 @@ pub(crate) fn resolve(
             turned = true;
         }
     }
+    for run in &runs {
+        let late = put_back(&mut stamps[run.rows.clone()], &mut rows[run.rows.clone()]);
+        mended.extend(late.into_iter().map(|row| (Repair::Late, row)));
+    }
     let Some(clocks) = learn(&stamps, &runs, units).map_err(|error| TimeError { row: rows[error.row], ..error })?
     else {
         return Ok(None);
@@ -120,6 +128,33 @@ pub(crate) fn resolve(
     }))
 }
 
+/// Puts the rows of a run where they belong that are late by more places than a [`Walk`] waits for, and returns them. Such a row
+/// leaves a hole where its stamp belongs, and none where it is.
+fn put_back(stamps: &mut [f64], rows: &mut [usize]) -> Vec<usize> {
+    let mut steps: Vec<f64> = stamps.windows(2).map(|pair| pair[1] - pair[0]).filter(|step| *step > 0.0).collect();
+    let Some(step) = lower_median(&mut steps) else { return Vec::new() };
+    let mut late = Vec::new();
+    for at in 1..stamps.len() {
+        let (before, stamp) = (stamps[at - 1], stamps[at]);
+        let goes_on = |next: &f64| (0.0..1.5 * step).contains(&(next - before));
+        if stamp >= before || !stamp.is_finite() || !stamps.get(at + 1).is_none_or(goes_on) {
+            continue;
+        }
+        let fits = |place: &usize| {
+            let (earlier, later) = (stamps[place - 1], stamps[*place]);
+            let near = stamp - earlier < 1.5 * step || later - stamp < 1.5 * step;
+            earlier < stamp && stamp < later && later - earlier > 1.5 * step && near
+        };
+        let places = at.saturating_sub(LATEST).max(1)..at;
+        if let Some(place) = places.rev().find(fits).filter(|place| at - place > LATE) {
+            late.push(rows[at]);
+            stamps[place..=at].rotate_right(1);
+            rows[place..=at].rotate_right(1);
+        }
+    }
+    late
+}
+
 fn repair(mend: Mend, pace: &Pace) -> Repair {
     match mend {
         Mend::Shared if pace.shared => Repair::SharedTick,
@@ -154,7 +189,8 @@ fn by_clock<'a>(stamps: &'a [f64], runs: &[Run]) -> Vec<Stamps<'a>> {
 fn learn(stamps: &[f64], runs: &[Run], units: &[Option<Unit>]) -> Result<Option<Vec<Clock>>, TimeError> {
     let all = by_clock(stamps, runs);
     let named = |clock: &Stamps| units.get(clock.key.0).copied().flatten();
-    let measure = |clock: &Stamps| Shape::measure(&clock.runs).map(|shape| (shape, shape.unit(named(clock))));
+    let measure =
+        |clock: &Stamps| Shape::measure(&clock.runs, named(clock)).map(|shape| (shape, shape.unit(named(clock))));
     let measured: Vec<_> = all.iter().map(measure).collect();
     let mut known: Vec<Clock> = Vec::new();
     for (clock, measured) in all.iter().zip(&measured) {

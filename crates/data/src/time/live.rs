@@ -7,13 +7,22 @@ use std::collections::HashMap;
 /// Rows from which a clock is learnt at first, if a window has fewer: some bursts must be among them.
 const FIRST_LOOK: usize = 32;
 
+/// Rows from which a clock is learnt in any case. Before, those that may be of a burst or two are not enough.
+const LONGEST_WAIT: usize = 1024;
+
 /// Rows of a subject up to which its clock is learnt anew, each time they have doubled.
 const LAST_LOOK: usize = 1 << 16;
 
+/// Subjects whose clocks are remembered. The clock of one that has not been seen for longest is forgotten, and learnt anew should
+/// it come back.
+const REMEMBERED: usize = 32;
+
 /// Takes the rows of a stream, and gives each its place as soon as it is beyond doubt.
 ///
-/// The rows of a subject are held back until its clock can be learnt: as many as a window has, and at least 32, or all where
-/// the run ends before. From then on rows come out at once, or a few rows later where a stamp is odd (see [`Walk`]).
+/// The rows of a subject are held back until its clock can be learnt: as many as a window has, and at least 32; more where
+/// they may be of a burst or two, or span hardly half a second, but fewer than 2048; or
+/// all where the run ends before. From then on rows come out at once, or a few rows later where a stamp is odd (see
+/// [`Walk`]).
 pub struct LiveClock {
     window: usize,
     unit: Option<Unit>,
@@ -32,6 +41,8 @@ struct Clock {
     /// All stamps so far, run by run.
     runs: Vec<Vec<f64>>,
     n_rows: usize,
+    /// Number of its last row.
+    last_row: usize,
     looked: bool,
     /// Rows of this run that wait for the first look.
     waiting: Vec<(usize, f64)>,
@@ -68,9 +79,11 @@ impl LiveClock {
         let row = self.n_rows;
         self.n_rows += 1;
         if !self.clocks.contains_key(subject) {
+            self.forget();
             self.clocks.insert(subject.to_owned(), Clock::default());
         }
         let clock = self.clocks.get_mut(subject).expect("it was inserted");
+        clock.last_row = row;
         let first_look = self.window.max(FIRST_LOOK);
         clock.n_rows += 1;
         if clock.n_rows <= LAST_LOOK {
@@ -90,7 +103,7 @@ impl LiveClock {
         }
         let doublings = clock.n_rows.is_multiple_of(first_look) && (clock.n_rows / first_look).is_power_of_two();
         if doublings && clock.n_rows <= LAST_LOOK {
-            self.look(out)?;
+            self.look(false, out)?;
         }
         Ok(())
     }
@@ -98,6 +111,12 @@ impl LiveClock {
     /// Nominal seconds from one row to the next of the subject whose rows come, once its clock is learnt.
     pub fn interval(&self) -> Option<f64> {
         Some(self.clocks.get(&self.subject)?.walk.as_ref()?.pace().interval)
+    }
+
+    /// Clocks that are remembered.
+    #[cfg(test)]
+    pub(super) fn n_clocks(&self) -> usize {
+        self.clocks.len()
     }
 
     /// Ends the stream: hands `out` the rows that were held back.
@@ -111,7 +130,7 @@ impl LiveClock {
     fn end_run(&mut self, out: &mut impl FnMut(usize, bool)) -> Result<(), TimeError> {
         let Some(clock) = self.clocks.get(&self.subject) else { return Ok(()) };
         if clock.waiting.len() >= self.window {
-            self.look(out)?;
+            self.look(true, out)?;
         }
         let Some(clock) = self.clocks.get_mut(&self.subject) else { return Ok(()) };
         // Too few for a window.
@@ -124,18 +143,32 @@ impl LiveClock {
         Ok(())
     }
 
-    /// Learns the clock of the current subject from all it has shown.
-    fn look(&mut self, out: &mut impl FnMut(usize, bool)) -> Result<(), TimeError> {
+    /// Makes room for the clock of one more subject.
+    fn forget(&mut self) {
+        if self.clocks.len() >= REMEMBERED {
+            let longest_unseen =
+                self.clocks.iter().min_by_key(|(_, clock)| clock.last_row).map(|(name, _)| name.clone());
+            longest_unseen.and_then(|name| self.clocks.remove(&name));
+        }
+    }
+
+    /// Learns the clock of the current subject from all it has shown; unless the run is `ending`, that may wait for more.
+    fn look(&mut self, ending: bool, out: &mut impl FnMut(usize, bool)) -> Result<(), TimeError> {
         let clock = self.clocks.get_mut(&self.subject).expect("its rows have come");
         let row = clock.waiting.first().map_or(self.n_rows - 1, |(row, _)| *row);
         let runs: Vec<&[f64]> = clock.runs.iter().map(Vec::as_slice).collect();
-        let in_midst = clock.looked;
-        clock.looked = true;
-        let waiting = std::mem::take(&mut clock.waiting);
         if runs_backwards(runs.iter().copied()) {
             return Err(newest_first(row));
         }
-        let Some(shape) = Shape::measure(&runs) else {
+        let shape = Shape::measure(&runs, self.unit);
+        let may_wait = !clock.looked && !ending && clock.n_rows < LONGEST_WAIT;
+        if may_wait && shape.is_some_and(|shape| shape.is_open(self.unit)) {
+            return Ok(());
+        }
+        let in_midst = clock.looked;
+        clock.looked = true;
+        let waiting = std::mem::take(&mut clock.waiting);
+        let Some(shape) = shape else {
             // A clock that stands still says nothing of the order but that rows follow each other.
             waiting.iter().enumerate().for_each(|(at, (row, _))| out(*row, at == 0));
             return Ok(());

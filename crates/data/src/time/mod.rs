@@ -15,7 +15,7 @@
 //!   neighbours is *missing*: the row keeps its place, and is spaced evenly up to the next stamp, or follows at the
 //!   nominal interval where rows are missing too;
 //! - rows that share a tick (stamps cut to seconds, bursts) are spread evenly over it;
-//! - a row that is late by a few places is put where it belongs, and a file whose newest row comes first is turned round;
+//! - a row that is late by a few places (in a file by up to 64) is put where it belongs, and a file whose newest row comes first is turned round;
 //! - a recording ends where time leads back, or where more than [`GAP`] nominal intervals pass from one row to the next.
 
 mod batch;

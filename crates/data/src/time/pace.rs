@@ -4,6 +4,8 @@
 //! (rows that a phone held back and delivered in a burst). [`Shape::measure`] finds the ticks without knowing the unit,
 //! [`Shape::unit`] finds the unit, and [`Pace`] is both in seconds.
 
+use super::GAP;
+
 /// Unit of a clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Unit {
@@ -104,12 +106,22 @@ const POSSIBLE: std::ops::RangeInclusive<f64> = 1e-4..=20.0;
 /// Rows over which the time per row is averaged, so that bursts do not show; more where so many share one stamp.
 const SPAN: usize = 16;
 
-/// Rows over which bursts of more than [`SPAN`] rows are looked for.
-const LONG_SPAN: usize = 1024;
+/// Rows over which bursts of more than [`SPAN`] rows are looked for: the most of these that there are.
+const LONG_SPANS: [usize; 3] = [1024, 256, 64];
+
+/// Seconds between rows of a burst, and between bursts, at most, of bursts whose rows are even steps apart. A sensor that is on now
+/// and then is slower, or rests for longer.
+const EVEN_BURST: (f64, f64) = (0.002, 5.0);
+
+/// Bursts from which on it can be told that they are even.
+const FEWEST_BURSTS: usize = 8;
 
 /// The share of steps that are far below the time per row, in a clock whose rows share ticks. Half of them are where
 /// two rows share each; a quarter at most where rows come independently of each other.
 const SHARED: f64 = 0.4;
+
+/// Seconds that a clock is watched, at least, in case the rows of a burst are all it has shown.
+const SHOWN: f64 = 0.4;
 
 /// Ticks from which on it can be told that rows share them; a few gaps are no ticks.
 const FEWEST_TICKS: usize = 4;
@@ -136,6 +148,10 @@ pub(super) struct Shape {
     /// Median absolute stamp.
     magnitude: f64,
     shared: bool,
+    /// Whether the rows may come in bursts, of which too few have been seen to tell.
+    may_burst: bool,
+    /// Time that the stamps span.
+    shown: f64,
 }
 
 /// What is wrong with the unit of a clock.
@@ -148,10 +164,14 @@ pub(super) enum NoUnit {
 }
 
 impl Shape {
-    /// Measures a clock of its stamps, run by run (NaN where one is missing). `None` where it stands still.
-    pub fn measure(runs: &[&[f64]]) -> Option<Self> {
+    /// Measures a clock of its stamps, run by run (NaN where one is missing), whose name tells a unit or not. `None` where it stands still.
+    pub fn measure(runs: &[&[f64]], named: Option<Unit>) -> Option<Self> {
         let runs: Vec<Vec<(usize, f64)>> = runs.iter().map(|run| readings(run)).collect();
-        let shares = shared_ticks(&runs);
+        let mut sizes: Vec<f64> = runs.iter().flatten().map(|(_, stamp)| stamp.abs()).collect();
+        let magnitude = lower_median(&mut sizes)?;
+        let since_1970 = |unit: &Unit| (EPOCH..=NEVER).contains(&(magnitude / unit.per_second()));
+        let unit = named.or_else(|| Unit::ALL.into_iter().find(since_1970));
+        let shares = shared_ticks(&runs, unit.map(Unit::per_second));
         let resolution = shares.unwrap_or(0.0);
         let ticks: Vec<Vec<Tick>> = runs.iter().map(|run| ticks(run, resolution)).collect();
         let steps = || {
@@ -175,27 +195,34 @@ impl Shape {
             }
             interval = if n > 0 { seconds / n as f64 } else { interval };
         }
-        let mut sizes: Vec<f64> = runs.iter().flatten().map(|(_, stamp)| stamp.abs()).collect();
-        let magnitude = lower_median(&mut sizes)?;
         // A stamp that is repeated now and then makes no tick of several rows; one that always is does, even before it can be
         // told that rows share ticks as a rule.
         let n_steps = steps_of(&runs).count();
         let n_repeats = steps_of(&runs).filter(|step| *step == 0.0).count();
         let by_ticks = shares.is_some() || n_repeats as f64 > SHARED * n_steps as f64;
         let stride = if by_ticks { stride.max(interval) } else { interval };
-        Some(Self { interval, stride, resolution, magnitude, shared: shares.is_some() })
+        let shared = shares.is_some();
+        let long = steps_of(&runs).filter(|step| *step > GAP * interval).count();
+        let may_burst = !shared && (1..FEWEST_BURSTS + 1).contains(&long) && ends_alike(&runs, GAP * interval);
+        let shown = runs.iter().map(|run| run.last().map_or(0.0, |last| (last.1 - run[0].1).abs())).sum();
+        Some(Self { interval, stride, resolution, magnitude, shared, may_burst, shown })
     }
 
     /// The unit, and how it is known.
     pub fn unit(&self, named: Option<Unit>) -> Result<(Unit, KnownBy), NoUnit> {
-        if let Some(unit) = named {
-            let fits = self.magnitude / unit.per_second() <= NEVER && self.interval / unit.per_second() >= SAME;
-            return if fits { Ok((unit, KnownBy::Name)) } else { Err(NoUnit::Contradiction(unit)) };
-        }
         let interval = |unit: Unit| self.interval / unit.per_second();
         let size = |unit: Unit| self.magnitude / unit.per_second();
-        let since_1970 = |unit: &Unit| (EPOCH..=NEVER).contains(&size(*unit)) && POSSIBLE.contains(&interval(*unit));
-        if let Some(unit) = Unit::ALL.into_iter().find(since_1970) {
+        let since_1970 = Unit::ALL
+            .into_iter()
+            .find(|unit| (EPOCH..=NEVER).contains(&size(*unit)) && POSSIBLE.contains(&interval(*unit)));
+        if let Some(unit) = named {
+            let possible = size(unit) <= NEVER && interval(unit) >= SAME;
+            // Faster than any sensor, and a date in another unit.
+            let belied = interval(unit) < *LIKELY.start() && since_1970.is_some_and(|other| other != unit);
+            let fits = possible && !belied;
+            return if fits { Ok((unit, KnownBy::Name)) } else { Err(NoUnit::Contradiction(unit)) };
+        }
+        if let Some(unit) = since_1970 {
             return Ok((unit, KnownBy::Magnitude));
         }
         let fits = |unit: &Unit| size(*unit) <= UPTIME && LIKELY.contains(&interval(*unit));
@@ -204,6 +231,12 @@ impl Shape {
             [unit] => Ok((unit, KnownBy::Rate)),
             _ => Err(NoUnit::Open(fitting)),
         }
+    }
+
+    /// Whether more rows may show another clock: all so far may be of a burst or two.
+    pub fn is_open(&self, named: Option<Unit>) -> bool {
+        let seconds = self.unit(named).map(|(unit, _)| self.shown / unit.per_second());
+        self.may_burst || (!self.shared && seconds.is_ok_and(|seconds| seconds < SHOWN))
     }
 
     /// The pace in a unit.
@@ -237,13 +270,10 @@ pub(super) fn runs_backwards<'a>(runs: impl IntoIterator<Item = &'a [f64]>) -> b
     back >= 8 && back > 9 * forth
 }
 
-/// (row, stamp) of the stamps that are known: a zero after other stamps is not, nor is one away from both its neighbours.
+/// (row, stamp) of the stamps that a clock is learnt from. A zero is none, however many there are: it mostly says that nothing
+/// is known, and a clock that counts from zero shows it once. Nor is a stamp away from both its neighbours.
 fn readings(run: &[f64]) -> Vec<(usize, f64)> {
-    let mut counts = false;
-    let known = run.iter().copied().enumerate().filter(|(_, stamp)| {
-        counts |= *stamp != 0.0 && stamp.is_finite();
-        stamp.is_finite() && !(counts && *stamp == 0.0)
-    });
+    let known = run.iter().copied().enumerate().filter(|(_, stamp)| stamp.is_finite() && *stamp != 0.0);
     let mut readings: Vec<(usize, f64)> = Vec::with_capacity(run.len());
     for next in known {
         if let [.., (_, before), (_, stamp)] = readings[..]
@@ -277,17 +307,31 @@ fn ticks(readings: &[(usize, f64)], resolution: f64) -> Vec<Tick> {
     ticks
 }
 
-/// The step up to which rows share a tick, if they do so as a rule.
-fn shared_ticks(runs: &[Vec<(usize, f64)>]) -> Option<f64> {
+/// The step up to which rows share a tick, if they do so as a rule. `per_second` is the unit, where it is known.
+fn shared_ticks(runs: &[Vec<(usize, f64)>], per_second: Option<f64>) -> Option<f64> {
     let (mut span, mut per_row) = (SPAN, 0.0);
     while per_row <= 0.0 {
         per_row = time_per_row(runs, span)?;
         span *= 4;
     }
     // Bursts of more rows than a span look like a fast clock with gaps.
-    let long = time_per_row(runs, LONG_SPAN).filter(|long| *long > 3.0 * per_row);
-    let long = long.filter(|long| are_bursts(runs, long / 4.0, false));
+    let long = LONG_SPANS.into_iter().find_map(|span| time_per_row(runs, span)).filter(|long| *long > 3.0 * per_row);
+    let long = long.filter(|long| are_bursts(runs, long / 4.0, false) || are_even_bursts(runs, long / 4.0, per_second));
     long.or_else(|| Some(per_row).filter(|per_row| are_bursts(runs, per_row / 4.0, true))).map(|per_row| per_row / 4.0)
+}
+
+/// Whether the rows since the last step of more than `limit` are at most twice as many as came between two such steps, or before
+/// the first.
+fn ends_alike(runs: &[Vec<(usize, f64)>], limit: f64) -> bool {
+    let (mut longest, mut rows) = (0, 0);
+    for step in steps_of(runs) {
+        rows += 1;
+        if step > limit {
+            longest = longest.max(rows);
+            rows = 0;
+        }
+    }
+    rows <= 2 * longest
 }
 
 /// Whether steps of less than `limit` lie within ticks, and the others between them. A sensor that is on now and then has
@@ -305,6 +349,32 @@ fn are_bursts(runs: &[Vec<(usize, f64)>], limit: f64, even: bool) -> bool {
     let ((lower, upper), (shorter, longer)) = (quartiles(&mut within), quartiles(&mut between));
     let unevenness = if even { 3.0 } else { 2.0 };
     shorter >= 4.0 * upper && (upper >= unevenness * lower || (even && longer <= 1.5 * shorter))
+}
+
+/// Whether steps of less than `limit` lie within bursts that are all alike: the same number of rows, at the same interval, and too
+/// fast for a sensor's own. Without the unit that cannot be told.
+fn are_even_bursts(runs: &[Vec<(usize, f64)>], limit: f64, per_second: Option<f64>) -> bool {
+    let (Some(per_second), (fastest, longest)) = (per_second, EVEN_BURST) else { return false };
+    let (mut sizes, mut periods) = (Vec::new(), Vec::new());
+    for run in runs {
+        let first_rows: Vec<usize> = (1..run.len()).filter(|row| run[*row].1 - run[row - 1].1 >= limit).collect();
+        for pair in first_rows.windows(2) {
+            sizes.push((pair[1] - pair[0]) as f64);
+            periods.push(run[pair[1]].1 - run[pair[0]].1);
+        }
+    }
+    if sizes.len() < FEWEST_BURSTS {
+        return false;
+    }
+    let alike = |values: &mut [f64]| {
+        let mut at = |tenths: usize| *values.select_nth_unstable_by(values.len() * tenths / 10, f64::total_cmp).1;
+        let (low, high) = (at(1), at(8));
+        (high <= 1.1 * low).then_some(high)
+    };
+    let (Some(size), Some(period)) = (alike(&mut sizes), alike(&mut periods)) else { return false };
+    let mut within: Vec<f64> = steps_of(runs).filter(|step| *step < limit).collect();
+    let within = lower_median(&mut within).unwrap_or(f64::INFINITY);
+    within <= fastest * per_second && period <= longest * per_second && within * size <= period / 4.0
 }
 
 /// Median, over the places of all runs, of the time per row in the next `span` readings. `None` where hardly a run

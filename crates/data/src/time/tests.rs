@@ -144,8 +144,11 @@ fn stamps_since_1970_tell_their_unit() {
 #[test]
 fn a_name_that_the_stamps_contradict_is_refused() {
     let since_1970 = regular(1.7e9, 10.0);
-    for (named, per_second) in [(Unit::Milliseconds, 1e9), (Unit::Seconds, 1e3), (Unit::Nanoseconds, 1.0)] {
-        let error = refused(&rounded(&since_1970, per_second), Some(named));
+    for (named, per_second) in
+        [(Unit::Milliseconds, 1e9), (Unit::Seconds, 1e3), (Unit::Nanoseconds, 1.0), (Unit::Milliseconds, 1.0)]
+    {
+        let stamps: Vec<f64> = since_1970.iter().map(|time| time * per_second).collect();
+        let error = refused(&stamps, Some(named));
         assert!(error.problem.contains(named.name()) && error.problem.contains("contradict"), "{}", error.problem);
     }
 }
@@ -209,6 +212,24 @@ fn a_zero_before_an_epoch_clock_is_missing_and_gaps_still_count() {
     assert_eq!((starts(&timeline), mended(&timeline, Repair::Timestamp)), (vec![0, 400], vec![0]));
     assert!((timeline.times[0] - 1.7e9).abs() < 1e-3);
     assert_alike(&stamps, None);
+}
+
+#[test]
+fn any_number_of_zeros_before_a_clock_is_missing() {
+    for unit in [Unit::Seconds, Unit::Milliseconds, Unit::Nanoseconds] {
+        for start in [49_105.9, 1.7e9] {
+            for n_zeros in [1, 8, 9, 20, 31, 33, 40, 63, 100] {
+                let sound = rounded(&regular(start, 20.0), unit.per_second().max(100.0));
+                let scale = unit.per_second() / unit.per_second().max(100.0);
+                let stamps = sound.iter().map(|stamp| stamp * scale);
+                let stamps: Vec<f64> = std::iter::repeat_n(0.0, n_zeros).chain(stamps).collect();
+                let timeline = resolved(&stamps, None);
+                assert_whole(&timeline, 20.0);
+                assert_eq!(mended(&timeline, Repair::Timestamp).len(), n_zeros);
+                assert_alike(&stamps, None);
+            }
+        }
+    }
 }
 
 #[test]
@@ -332,7 +353,33 @@ fn bursts_are_spread_at_their_mean_rate() {
         let uneven = |row: usize| row as f64 * 0.0007 + [0.0, 0.0006, 0.0001][row % 3];
         let stamps = bursts(stride, &(0..n_rows).map(uneven).collect::<Vec<_>>(), 400.0);
         assert_whole(&resolved(&stamps, None), n_rows as f64 / stride);
+        assert_alike(&stamps, None);
     }
+}
+
+#[test]
+fn bursts_of_many_rows_at_even_steps_are_spread_where_the_unit_is_known() {
+    for (n_rows, stride, step) in [(40, 1.0, 0.0005), (50, 1.0, 0.0005), (50, 0.5, 0.001), (100, 2.0, 0.0002)] {
+        let offsets: Vec<f64> = (0..n_rows).map(|row| f64::from(row) * step).collect();
+        let stamps: Vec<f64> = bursts(stride, &offsets, 120.0).iter().map(|time| 1.7e9 + time).collect();
+        assert_whole(&resolved(&stamps, None), f64::from(n_rows) / stride);
+        assert_alike(&stamps, None);
+        let stamps: Vec<f64> = bursts(stride, &offsets, 120.0).iter().map(|time| time * 1e9).collect();
+        assert_whole(&resolved(&stamps, Some(Unit::Nanoseconds)), f64::from(n_rows) / stride);
+        assert_alike(&stamps, Some(Unit::Nanoseconds));
+    }
+}
+
+#[test]
+fn a_gap_in_the_first_rows_holds_a_stream_back_for_few_more() {
+    let stamps = [regular(1.7e9, 1.0), regular(1.7e9 + 60.0, 10.0)].concat();
+    let mut clock = LiveClock::new(40, None, GAP);
+    let mut n_out = 0;
+    for stamp in &stamps[..80] {
+        clock.push("s", false, *stamp, &mut |_, _| n_out += 1).unwrap();
+    }
+    assert_eq!(n_out, 80);
+    assert_alike(&stamps, None);
 }
 
 #[test]
@@ -374,6 +421,23 @@ fn neighbours_that_are_swapped_are_put_in_order() {
         assert!(order.iter().enumerate().all(|(place, row)| stamps[*row] == sound[place]));
         assert!(mended(&timeline, Repair::Late).len() >= 16);
         assert_alike(&stamps, None);
+    }
+}
+
+#[test]
+fn rows_of_a_file_that_are_late_by_many_places_are_put_in_order() {
+    let sound = regular(1000.0, 60.0);
+    for n_late in [3, 4, 5, 8, 40, 64] {
+        let mut stamps = sound.clone();
+        for at in (0..stamps.len() - n_late).skip(100).step_by(100) {
+            stamps[at..=at + n_late].rotate_left(1);
+        }
+        let timeline = resolved(&stamps, None);
+        assert_whole(&timeline, 20.0);
+        near(&timeline.times, &sound);
+        let order = timeline.order.clone().expect("it changed");
+        assert!(order.iter().enumerate().all(|(place, row)| stamps[*row] == sound[place]));
+        assert_eq!(mended(&timeline, Repair::Late).len(), timeline.mended.len());
     }
 }
 
@@ -452,6 +516,23 @@ fn a_stream_holds_back_few_rows_at_worst() {
         }
     }
     assert!((1..=9).contains(&held), "{held}");
+}
+
+#[test]
+fn a_stream_remembers_few_clocks_however_many_subjects_come() {
+    let mut clock = LiveClock::new(40, None, GAP);
+    let mut n_out = 0;
+    let mut push = |clock: &mut LiveClock, subject: &str, stamp: f64| {
+        clock.push(subject, false, stamp, &mut |_, _| n_out += 1).unwrap();
+    };
+    for (row, stamp) in regular(1.7e9, 50.0).into_iter().enumerate() {
+        push(&mut clock, &format!("passing {row}"), stamp);
+        push(&mut clock, "stays", stamp);
+    }
+    let n_clocks = clock.n_clocks();
+    assert!(n_clocks <= 32, "{n_clocks}");
+    clock.end(&mut |_, _| n_out += 1).unwrap();
+    assert_eq!(n_out, 2000);
 }
 
 #[test]

@@ -13,9 +13,9 @@ use std::collections::VecDeque;
 pub const GAP: f64 = 10.0;
 
 /// Rows that are waited for where a stamp leaves a hole: a row may be late by as many places.
-const LATE: usize = 3;
+pub(super) const LATE: usize = 3;
 
-/// Zeros that are waited out, before it is known whether the clock was started anew.
+/// Zeros that are waited out, in case the clock was started anew; more of them are missing stamps.
 const ZEROS: usize = 8;
 
 /// Steps back and stray stamps from which a clock is in disorder, if they are more than one in [`ORDERLY`] rows.
@@ -266,14 +266,10 @@ impl Walk {
 
     /// A zero where the clock is not near zero: missing, unless the clock counts on from it.
     fn judge_zero(&self, ending: bool) -> Verdict {
-        let opening = self.last.is_none();
         let Some((n_zeros, next)) = self.later().next() else {
             let patience = ZEROS.max(2 * self.pace.rows_per_tick());
-            return match (ending || self.held.len() > patience, opening) {
-                (false, _) => Verdict::Wait,
-                (true, true) => Verdict::Ticks,
-                (true, false) => Verdict::Untimed(Mend::Missing),
-            };
+            let decided = ending || self.held.len() > patience;
+            return if decided { Verdict::Untimed(Mend::Missing) } else { Verdict::Wait };
         };
         let counts_on = next > 0.0 && next <= (n_zeros as f64 + self.gap) * self.pace.interval + self.pace.stride;
         match &self.last {
