@@ -64,7 +64,7 @@ impl fmt::Display for Repair {
         f.pad(match self {
             Self::SplitLine => "several rows on one line: split",
             Self::StrayComma => "stray comma: ignored",
-            Self::Timestamp => "zero or repeated timestamp: spaced evenly",
+            Self::Timestamp => "missing, repeated or stray timestamp: spaced evenly",
             Self::SharedTick => "several rows on one tick: spread evenly",
             Self::Late => "late row: sorted by its timestamp",
             Self::NewestFirst => "newest row first: turned round",
