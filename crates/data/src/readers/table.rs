@@ -12,6 +12,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 /// Share of the rows that a column may cost before that is said first and loud.
 const COSTLY: f64 = 0.01;
 
+/// Factor from which on rates of one source differ.
+const OTHER_RATE: f64 = 1.1;
+
 /// Rows in the order of the files they come from.
 pub(crate) struct Table {
     channels: Vec<String>,
@@ -223,7 +226,7 @@ impl Table {
                 if let Some(order) = &timeline.order {
                     self.put_in_order(order);
                 }
-                info.notices.extend(self.clocks_notice(&timeline.clocks));
+                info.notices.extend(self.clocks_notices(&timeline.clocks));
                 if let Some(clock) = info.columns.as_mut().and_then(|columns| Some(&mut columns.all[columns.time?])) {
                     clock.why = format!("{}; {}", clock.why, units_in_words(&timeline.clocks));
                 }
@@ -318,24 +321,40 @@ impl Table {
         self.stamps = self.stamps.as_ref().map(|stamps| stamps.select(order.iter().copied()));
     }
 
-    /// A note where the unit of a clock was not named but found.
-    fn clocks_notice(&self, clocks: &[Clock]) -> Option<Notice> {
-        let found = clocks.iter().filter(|clock| clock.pace.known_by != KnownBy::Name);
-        let mut counts: BTreeMap<Unit, (usize, String)> = BTreeMap::new();
-        for Clock { key: (file, subject), pace } in found {
-            let subject = shown(&self.subjects.names[*subject]);
-            let first = format!("subject {subject} in {}", self.files.get(*file).map_or("", |file| &file.name));
-            counts.entry(pace.unit).or_insert((0, first)).0 += 1;
+    /// Notes where the clocks of a source differ: in their units, where those were found and not named, or in their rates.
+    fn clocks_notices(&self, clocks: &[Clock]) -> Vec<Notice> {
+        let name_of = |clock: &Clock| {
+            let (file, subject) = clock.key;
+            let file = self.files.get(file).map_or("", |file| &file.name);
+            format!("subject {} in {file}", shown(&self.subjects.names[subject]))
+        };
+        let mut units: BTreeMap<Unit, (usize, String)> = BTreeMap::new();
+        for clock in clocks.iter().filter(|clock| clock.pace.known_by != KnownBy::Name) {
+            units.entry(clock.pace.unit).or_insert_with(|| (0, name_of(clock))).0 += 1;
         }
+        let mut notices = Vec::new();
         // One unit for all goes without saying: the rate says it.
-        if counts.len() < 2 {
-            return None;
+        if units.len() > 1 {
+            let words = units.iter().map(|(unit, (n, first))| format!("{} in {n} (first {first})", unit.name()));
+            notices.push(Notice::Note(format!(
+                "the clocks of the subjects count in different units, by the size of their stamps: {}.",
+                words.collect::<Vec<_>>().join(", ")
+            )));
         }
-        let words = counts.iter().map(|(unit, (n, first))| format!("{} in {n} (first {first})", unit.name()));
-        Some(Notice::Note(format!(
-            "the clocks of the subjects count in different units, by the size of their stamps: {}.",
-            words.collect::<Vec<_>>().join(", ")
-        )))
+        let by_interval = |a: &&Clock, b: &&Clock| a.pace.interval.total_cmp(&b.pace.interval);
+        if let (Some(fast), Some(slow)) = (clocks.iter().min_by(by_interval), clocks.iter().max_by(by_interval))
+            && slow.pace.interval > OTHER_RATE * fast.pace.interval
+        {
+            notices.push(Notice::Note(format!(
+                "rows come at different rates, from {:.2} a second ({}) to {:.2} ({}), so that windows of equal length last \
+                 differently long. --rate makes them one.",
+                slow.pace.interval.recip(),
+                name_of(slow),
+                fast.pace.interval.recip(),
+                name_of(fast)
+            )));
+        }
+        notices
     }
 
     /// Each run with its rows.

@@ -157,6 +157,16 @@ fn of_several_clocks_one_is_read_and_the_others_are_no_channels() {
 }
 
 #[test]
+fn subjects_at_different_rates_are_said() {
+    let text = table("subject,activity,timestamp_s,x", |s, a, _, row| {
+        format!("s{s},{},{:.2},{}", ACTIVITIES[a], row as f64 / [20.0, 10.0][s], wave(row))
+    });
+    let said = read_table(&text).notices[0].to_string();
+    let expected = "from 10.00 a second (subject s1 in a.csv) to 20.00 (subject s0 in a.csv)";
+    assert!(said.contains(expected) && said.contains("--rate"), "{said}");
+}
+
+#[test]
 fn a_slow_sensor_is_said_with_its_price_and_carried_forward_when_asked() {
     let text = table("subject,activity,timestamp_s,x,heart_rate", |s, a, at, row| {
         let beats = if at % 10 == 2 { format!("{}", 60 + row % 7) } else { String::new() };
