@@ -193,8 +193,10 @@ impl Checks<'_> {
             known.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
             let mut judged: BTreeMap<u32, (usize, usize)> = BTreeMap::new();
             for idx in *valid {
-                let after = known.partition_point(|(value, _)| *value < middle(idx));
-                let around = &known[after.saturating_sub(NEIGHBOURS / 2)..(after + NEIGHBOURS / 2).min(known.len())];
+                let same = known.partition_point(|(value, _)| *value < middle(idx));
+                let after = known.partition_point(|(value, _)| *value <= middle(idx));
+                let beside = NEIGHBOURS.saturating_sub(after - same).div_ceil(2);
+                let around = &known[same.saturating_sub(beside)..(after + beside).min(known.len())];
                 let mut votes: BTreeMap<u32, usize> = BTreeMap::new();
                 around.iter().for_each(|(_, class)| *votes.entry(*class).or_default() += 1);
                 let guess = votes.into_iter().max_by_key(|(_, n)| *n).map(|(class, _)| class);

@@ -455,6 +455,9 @@ fn a_label_with_noise_is_worth_a_note() {
         });
         assert!(found.iter().any(|finding| finding.words.contains("a label")), "{found:?}");
     }
+    // Labels that are counted on within.
+    let found = channels_of(|At { class, row, .. }| (100 * class + row % 30) as f32);
+    assert!(found.iter().any(|finding| finding.words.contains("a label")), "{found:?}");
     // As a posture does it: gravity along an axis, which people hold differently, with the noise of a sensor.
     let found = channels_of(|At { subject, class, recording: idx, row }| {
         let level = [9.6, 0.4, -6.0][class] + 0.3 * (subject as f32 - 5.0);
