@@ -12,6 +12,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 /// Share of the rows that a column may cost before that is said first and loud.
 const COSTLY: f64 = 0.01;
 
+/// Rows with one stamp that may be of as many sensors. Clocks cut to seconds and bursts have more.
+const FEW_ROWS: std::ops::RangeInclusive<usize> = 2..=4;
 /// Factor from which on rates of one source differ.
 const OTHER_RATE: f64 = 1.1;
 
@@ -339,6 +341,18 @@ impl Table {
             notices.push(Notice::Note(format!(
                 "the clocks of the subjects count in different units, by the size of their stamps: {}.",
                 words.collect::<Vec<_>>().join(", ")
+            )));
+        }
+        let in_groups = |clock: &&Clock| {
+            let rows_per_tick = (clock.pace.stride / clock.pace.interval).round();
+            clock.pace.shared && FEW_ROWS.contains(&(rows_per_tick as usize))
+        };
+        if let Some(clock) = clocks.iter().find(in_groups) {
+            let rows_per_tick = (clock.pace.stride / clock.pace.interval).round();
+            notices.push(Notice::Warning(format!(
+                "rows of {} come in groups of {rows_per_tick} at a time, and are spread evenly as those of one sensor. If they \
+                 are of several sensors or places, give each a table or a subject of its own.",
+                name_of(clock)
             )));
         }
         let by_interval = |a: &&Clock, b: &&Clock| a.pace.interval.total_cmp(&b.pace.interval);

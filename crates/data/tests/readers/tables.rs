@@ -157,6 +157,20 @@ fn of_several_clocks_one_is_read_and_the_others_are_no_channels() {
 }
 
 #[test]
+fn rows_of_two_sensors_at_one_time_are_warned_of() {
+    let text = table("subject,activity,sensor,timestamp_s,x", |s, a, _, row| {
+        let sensor = ["acc", "gyro"][row % 2];
+        format!("s{s},{},{sensor},{:.2},{}", ACTIVITIES[a], (row / 2) as f64 / 20.0, wave(row))
+    });
+    let corpus = read_table(&text);
+    let said: Vec<String> = corpus.notices.iter().map(Notice::to_string).collect();
+    assert!(
+        said.iter().any(|said| said.starts_with("warning: rows of subject s0 in a.csv come in groups of 2")),
+        "{said:?}"
+    );
+}
+
+#[test]
 fn subjects_at_different_rates_are_said() {
     let text = table("subject,activity,timestamp_s,x", |s, a, _, row| {
         format!("s{s},{},{:.2},{}", ACTIVITIES[a], row as f64 / [20.0, 10.0][s], wave(row))
