@@ -208,7 +208,8 @@ fn learn(stamps: &[f64], runs: &[Run], units: &[Option<Unit>]) -> Result<Option<
             Some((shape, Ok((unit, known_by)))) => shape.pace(*unit, *known_by),
             Some((shape, Err(cause))) => {
                 let fits = |unit: Unit| matches!(cause, NoUnit::Open(fitting) if fitting.contains(&unit));
-                let pace = neighbour(clock.key, &fits).ok_or_else(|| no_unit(clock.first_row, shape, cause))?;
+                let pace =
+                    neighbour(clock.key, &fits).ok_or_else(|| no_unit(clock.first_row, &clock.runs, shape, cause))?;
                 shape.pace(pace.unit, KnownBy::Neighbour)
             }
             // Without a neighbour, all others stand still too, or one of them is an error.

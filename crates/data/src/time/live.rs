@@ -177,7 +177,7 @@ impl LiveClock {
             (Some(walk), ..) => (walk.pace().unit, walk.pace().known_by),
             (None, Ok(known), _) => known,
             (None, Err(NoUnit::Open(fitting)), Some(unit)) if fitting.contains(&unit) => (unit, KnownBy::Neighbour),
-            (None, Err(cause), _) => return Err(no_unit(row, &shape, &cause)),
+            (None, Err(cause), _) => return Err(no_unit(row, &runs, &shape, &cause)),
         };
         self.found = Some(known.0);
         let pace = shape.pace(known.0, known.1);

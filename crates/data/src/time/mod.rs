@@ -70,8 +70,12 @@ fn newest_first(row: usize) -> TimeError {
     }
 }
 
-/// The error about a clock whose first row is `row`.
-fn no_unit(row: usize, shape: &Shape, cause: &NoUnit) -> TimeError {
+/// The error about a clock of these runs, whose first row is `row` and whose unit cannot be known: because of the order of its
+/// rows, if they are in none.
+fn no_unit(row: usize, runs: &[&[f64]], shape: &Shape, cause: &NoUnit) -> TimeError {
+    if let Some(disorder) = Disorder::of_stamps(runs, row) {
+        return disorder.into();
+    }
     let (interval, magnitude) = shape.figures();
     match cause {
         NoUnit::Contradiction(unit) => TimeError {

@@ -57,6 +57,17 @@ pub struct Disorder {
     pub n_rows: usize,
 }
 
+impl Disorder {
+    /// The disorder of a clock of which all that is known are its stamps, run by run; `row` is its first. Rows in no order
+    /// show by steps back, before a unit can be known.
+    pub(super) fn of_stamps(runs: &[&[f64]], row: usize) -> Option<Self> {
+        let n_rows = runs.iter().map(|run| run.len()).sum();
+        let steps = runs.iter().flat_map(|run| run.windows(2));
+        let faults = steps.filter(|pair| pair[1] < pair[0] && pair[1] != 0.0).count();
+        (faults >= FAULTS && faults * ORDERLY > n_rows).then_some(Self { row, faults, n_rows })
+    }
+}
+
 /// Walks over the rows of one clock. See the module for what it says of them.
 pub struct Walk {
     pace: Pace,
