@@ -343,12 +343,9 @@ impl Table {
                 words.collect::<Vec<_>>().join(", ")
             )));
         }
-        let in_groups = |clock: &&Clock| {
-            let rows_per_tick = (clock.pace.stride / clock.pace.interval).round();
-            clock.pace.shared && FEW_ROWS.contains(&(rows_per_tick as usize))
-        };
+        let in_groups = |clock: &&Clock| clock.pace.shared && FEW_ROWS.contains(&clock.pace.rows_per_tick());
         if let Some(clock) = clocks.iter().find(in_groups) {
-            let rows_per_tick = (clock.pace.stride / clock.pace.interval).round();
+            let rows_per_tick = clock.pace.rows_per_tick();
             notices.push(Notice::Warning(format!(
                 "rows of {} come in groups of {rows_per_tick} at a time, and are spread evenly as those of one sensor. If they \
                  are of several sensors or places, give each a table or a subject of its own.",

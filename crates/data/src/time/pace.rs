@@ -134,7 +134,7 @@ impl Pace {
     }
 
     /// Rows that share a tick, as a rule; at least 1.
-    pub(super) fn rows_per_tick(&self) -> usize {
+    pub(crate) fn rows_per_tick(&self) -> usize {
         (self.stride / self.interval).clamp(1.0, 1e6).round() as usize
     }
 }
