@@ -85,6 +85,18 @@ impl Comparison {
     }
 }
 
+impl MainEffect {
+    /// The finding of `comparison`, one of these, as sentences with these names for the two values.
+    pub fn in_words(&self, comparison: &Comparison, a: &str, b: &str) -> String {
+        comparison.in_words(a, b, of_same_figure(&self.comparisons, comparison))
+    }
+}
+
+/// The number of `comparisons` by the figure of `one`, which its p-value is corrected for.
+pub(crate) fn of_same_figure(comparisons: &[Comparison], one: &Comparison) -> usize {
+    comparisons.iter().filter(|other| other.figure == one.figure).count()
+}
+
 /// The main effect of each setting that varies, where several do: of each of its values the mean over the values of all
 /// other settings. Each subject is averaged first, and counts once. Only combinations of the other settings are taken that
 /// were trained with every value, and only subjects that all of these networks judge, so that the values are compared over

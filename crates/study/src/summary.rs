@@ -8,7 +8,7 @@ use triax_data::Audit;
 use triax_engine::Confusion;
 use triax_trainer::{Mistake, Reliability, SubjectFigures};
 
-use crate::comparisons::main_effects;
+use crate::comparisons::{main_effects, of_same_figure};
 use crate::folder::read_json;
 use crate::statistics::Estimate;
 use crate::{Gap, StudyError};
@@ -100,8 +100,7 @@ impl Summary {
 
     /// The finding of `comparison`, one of these, as sentences with these names for the two.
     pub fn in_words(&self, comparison: &Comparison, a: &str, b: &str) -> String {
-        let n_comparisons = self.comparisons.iter().filter(|one| one.figure == comparison.figure).count();
-        comparison.in_words(a, b, n_comparisons)
+        comparison.in_words(a, b, of_same_figure(&self.comparisons, comparison))
     }
 
     /// A value of a setting that varies, by the name that the user has given to it, if any.

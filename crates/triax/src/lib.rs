@@ -62,7 +62,9 @@ pub use recordings::{Recordings, TrainingData, read_corpus, read_data};
 pub use run::{DataRecord, Outcome, Record, Run, SplitRecord, Training, is_run, train};
 pub use settings::Settings;
 pub use stream::{Sample, StreamPrediction, StreamPredictor};
-pub use study::{Conduct, Description, Point, StudyOptions, StudyRun, Vary, is_study, parse_vary, study};
+pub use study::{
+    Conduct, Description, Labels, Point, StudyOptions, StudyRun, Variant, Vary, is_study, parse_vary, study,
+};
 pub use triax_data::{Audit, Corpus, Folds, Notice, ReadOptions, Recording};
 pub use triax_engine::device::{DeviceChoice, DeviceInfo};
 pub use triax_engine::{StepResult, Timings, TimingsFound};

@@ -134,7 +134,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     match args.action {
         None => start(args.study, Vary::new()),
         Some(Action::Losses(study)) => {
-            let losses = triax_losses::Loss::ALL.iter().map(|loss| loss.name().to_owned()).collect();
+            let losses = triax_losses::Loss::ALL.iter().map(|loss| loss.name().into()).collect();
             start(*study, Vary::from([("loss".to_owned(), losses)]))
         }
         Some(Action::Merge(args)) => merge::run(args),
