@@ -47,7 +47,7 @@ pub fn section(summary: &Summary, labels: &Labels) -> Markup {
 /// The axis of the differences of `comparisons`. What is compared sets its scale: networks and ensembles with each other;
 /// where there is one network only, it and the classical methods. A baseline that is much further away, as the majority
 /// class mostly is, is marked at the edge.
-fn axis_of_differences(summary: &Summary, comparisons: &[&Comparison]) -> Axis {
+pub fn axis_of_differences(summary: &Summary, comparisons: &[&Comparison]) -> Axis {
     let is_baseline = |name: &str| summary.competitors.iter().any(|one| one.kind == Kind::Baseline && one.name == name);
     let with_baseline = |it: &&&Comparison| is_baseline(&it.a) || is_baseline(&it.b);
     let with_majority = |it: &&&Comparison| [&it.a, &it.b].iter().any(|name| *name == Baseline::Majority.name());

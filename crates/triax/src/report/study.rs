@@ -82,12 +82,17 @@ fn shape(summary: &Summary, n_settings: u64) -> String {
     format!("{} × {} × {}", counted(n_settings, "setting"), counted(folds, "fold"), counted(seeds, "seed"))
 }
 
-fn competitors(summary: &Summary, labels: &Labels) -> Markup {
-    // A baseline far below the networks would compress the axis. It is marked at the edge instead.
+/// The axis of the macro-F1 of all competitors. A baseline far below the networks would compress it, and is marked at its edge
+/// instead.
+pub fn axis_of_settings(summary: &Summary) -> Axis {
     let networks = || summary.competitors.iter().filter(|competitor| competitor.kind != Kind::Baseline);
     let worst = networks().map(|network| network.macro_f1.ends()[0]).fold(1.0, f64::min);
     let near = |competitor: &&Competitor| competitor.macro_f1.ends()[0] > worst - 0.2;
-    let axis = Axis::for_fractions(summary.competitors.iter().filter(near).map(|competitor| &competitor.macro_f1));
+    Axis::for_fractions(summary.competitors.iter().filter(near).map(|competitor| &competitor.macro_f1))
+}
+
+fn competitors(summary: &Summary, labels: &Labels) -> Markup {
+    let axis = axis_of_settings(summary);
     let kinds =
         [(Kind::Network, "networks"), (Kind::Ensemble, "ensembles of all seeds"), (Kind::Baseline, "baselines")];
     let caption = match summary.n_judged_subjects {
@@ -174,7 +179,8 @@ fn learning(summary: &Summary, labels: &Labels, best: &Competitor) -> Markup {
     html! { @if !best.curves.is_empty() { (page::section("Learning curves", lead, &body)) } }
 }
 
-fn loss_and_accuracy(competitor: &Competitor) -> [Curves; 2] {
+/// The curves of both figures over the epochs.
+pub fn loss_and_accuracy(competitor: &Competitor) -> [Curves; 2] {
     let points = |figure: fn(&triax_study::EpochBand) -> Option<Band>| {
         let point = |it: &triax_study::EpochBand| {
             figure(it).map(|Band { mean, low, high }| Point { epoch: it.epoch, mean, low, high })

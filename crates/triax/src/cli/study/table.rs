@@ -2,18 +2,21 @@
 
 use std::io::{self, Write};
 
+use triax::Labels;
 use triax::text::grouped;
 use triax_study::{Comparison, Kind, Summary};
 
+use crate::cli::terminal::visible;
 use crate::cli::text::{interval, shortened, wrapped};
 
-/// Columns of a name.
+/// Columns of a name with its indentation: all of the label of a setting.
 const NAME: usize = 34;
 /// Columns of a mean with its interval.
 const INTERVAL: usize = 20;
 
 /// Writes leaks, competitors and comparisons.
 pub fn write(out: &mut dyn Write, summary: &Summary) -> io::Result<()> {
+    let labels = Labels::new(summary);
     writeln!(out)?;
     if summary.audit.leaks() || !summary.is_about_strangers() {
         writeln!(out, "These figures are no test on unseen people:")?;
@@ -32,15 +35,23 @@ pub fn write(out: &mut dyn Write, summary: &Summary) -> io::Result<()> {
         n => format!("mean over {n} subjects [95 % interval]"),
     };
     writeln!(out, "{head:<39} macro-F1{:14}accuracy", "")?;
-    for one in &summary.competitors {
-        let mark = match one.kind {
-            Kind::Network => "",
-            Kind::Ensemble => " (as one)",
-            Kind::Baseline => " (baseline)",
-        };
-        let name = shortened(&one.name, NAME - mark.len());
-        let row = format!("{name}{mark}");
-        writeln!(out, "{row:NAME$} {:INTERVAL$}  {}", interval(&one.macro_f1), interval(&one.accuracy))?;
+    for (kind, heading) in [(Kind::Network, "networks"), (Kind::Ensemble, "ensembles"), (Kind::Baseline, "baselines")] {
+        let mut of_kind = summary.competitors.iter().filter(|one| one.kind == kind).peekable();
+        if of_kind.peek().is_some() {
+            writeln!(out, "{heading}")?;
+        }
+        for one in of_kind {
+            let label = if kind == Kind::Ensemble { labels.of_setting(&one.name) } else { labels.of(&one.name) };
+            let row = format!("  {}", shortened(&label, NAME - 2));
+            writeln!(out, "{row:NAME$} {:INTERVAL$}  {}", interval(&one.macro_f1), interval(&one.accuracy))?;
+        }
+    }
+    let legend = labels.legend();
+    if !legend.is_empty() {
+        writeln!(out)?;
+    }
+    for (label, meaning) in &legend {
+        writeln!(out, "{}", wrapped(&format!("{} is {}", visible(label), visible(meaning)), ""))?;
     }
     if !summary.caveats.is_empty() {
         writeln!(out)?;
@@ -53,7 +64,8 @@ pub fn write(out: &mut dyn Write, summary: &Summary) -> io::Result<()> {
         writeln!(out)?;
     }
     for one in &shown {
-        writeln!(out, "{}", wrapped(&one.words, ""))?;
+        let words = summary.in_words(one, &labels.of(&one.a), &labels.of(&one.b));
+        writeln!(out, "{}", wrapped(&visible(&words), ""))?;
     }
     let n_more = summary.comparisons.len() - shown.len();
     if n_more > 0 {

@@ -4,6 +4,7 @@ use maud::{Markup, html};
 use plotters::prelude::*;
 use triax_study::Reliability;
 
+use super::canvas::Canvas;
 use super::{Area, DrawResult, Ink, Scale, axes};
 use crate::report::numbers::{grouped, percent};
 use crate::report::page;
@@ -44,6 +45,11 @@ fn words(reliability: &Reliability) -> String {
         _ => "on the whole it keeps what it claims",
     };
     format!("Mean confidence {}, accuracy {}: {verdict}.", percent(confidence), percent(accuracy))
+}
+
+/// The diagram as a drawing.
+pub fn canvas(reliability: &Reliability) -> Canvas {
+    super::drawn(SIZE, |area| draw(area, reliability))
 }
 
 fn draw(area: &Area<'_>, reliability: &Reliability) -> DrawResult {
