@@ -130,7 +130,7 @@ fn a_finished_study_gives_tables_figures_and_methods() {
 
     let methods = triax(folder.path(), ["study", "methods", "study"]).done().stdout;
     assert!(methods.contains("4 subjects") && methods.contains("@software{triax,"), "{methods}");
-    let message = tables("latex", &["--out", "study/summary.json"]).refused(1);
+    let message = tables("latex", &["--out", "study/summary.json"]).refused(2);
     assert!(message.contains("the same file is read"), "{message}");
     let message = triax(folder.path(), ["study", "tables", "nowhere", "--to", "csv"]).refused(1);
     assert!(message.contains("nowhere"), "{message}");

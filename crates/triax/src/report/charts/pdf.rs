@@ -11,10 +11,10 @@ use ttf_parser::{Face, GlyphId};
 
 use super::canvas::{Anchor, Canvas, Paint, Place, Shape};
 
-/// Noto Sans with Latin, Greek and Cyrillic letters; see `fonts/README.md`.
-const FONT: &[u8] = include_bytes!("fonts/NotoSans-Latin.ttf");
+/// Open Sans with Latin, Greek and Cyrillic letters; see `fonts/README.md`.
+const FONT: &[u8] = include_bytes!("fonts/OpenSans-Latin.ttf");
 /// Its name in a file. Six letters and a plus stand for a part of a font.
-const FONT_NAME: Name<'_> = Name(b"TRIAXL+NotoSans");
+const FONT_NAME: Name<'_> = Name(b"TRIAXL+OpenSans");
 const SYSTEM: SystemInfo<'_> = SystemInfo { registry: Str(b"Adobe"), ordering: Str(b"Identity"), supplement: 0 };
 /// What stands for a letter that the font lacks.
 const MISSING: char = '?';
@@ -103,7 +103,7 @@ fn embed(pdf: &mut Pdf, face: &Face<'_>, glyphs: &BTreeMap<u16, char>) {
         .italic_angle(0.0)
         .ascent(thousandths(face.ascender()))
         .descent(thousandths(face.descender()))
-        .cap_height(thousandths(face.capital_height().unwrap_or(714)))
+        .cap_height(thousandths(face.capital_height().unwrap_or(1462)))
         .stem_v(80.0)
         .font_file2(FONT_FILE);
     let file = deflated(FONT);
@@ -242,7 +242,7 @@ mod tests {
     fn a_file_holds_its_page_and_its_font() {
         let pdf = drawn("F1 α ё −0.5");
         for part in
-            ["%PDF-1.7", "/MediaBox [0 0 75 30]", "/FontFile2", "/TRIAXL+NotoSans", "/ca 0.5", "a title", "%%EOF"]
+            ["%PDF-1.7", "/MediaBox [0 0 75 30]", "/FontFile2", "/TRIAXL+OpenSans", "/ca 0.5", "a title", "%%EOF"]
         {
             assert!(pdf.contains(part), "`{part}` is missing");
         }

@@ -8,7 +8,7 @@ use super::Ink;
 use super::canvas::{Anchor, Canvas, Paint, Place, Shape};
 
 /// The fonts of a file, the first of which a viewer has.
-const FONTS: &str = "Noto Sans, Helvetica, Arial, sans-serif";
+const FONTS: &str = "Open Sans, Helvetica, Arial, sans-serif";
 
 /// `canvas` within a page. `title` is its name for screen readers.
 pub fn in_page(canvas: &Canvas, title: &str) -> Markup {
