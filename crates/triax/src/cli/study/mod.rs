@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use clap::Subcommand;
 use serde_json::json;
 use triax::settings::to_json;
-use triax::text::{grouped, listed};
+use triax::text::grouped;
 use triax::{Conduct, Description, Error, Settings, StudyOptions, StudyRun, Vary, parse_vary};
 use triax_data::Folds;
 use triax_engine::device::DeviceChoice;
@@ -23,6 +23,9 @@ use super::progress::{Style, interruption};
 use super::terminal::{log, say, tell, visible};
 use super::text::SYNTHETIC;
 use super::{print_notices, timings};
+
+/// The most settings that are named before a study begins.
+const MOST_NAMED: usize = 8;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -284,8 +287,13 @@ fn header(run: &StudyRun, devices: &[String]) {
         n => format!("{n} subjects"),
     };
     say(format_args!("          {subjects}, {} windows", grouped(study.windows.len())));
-    let names: Vec<String> = study.settings.iter().map(|setting| setting.name.clone()).collect();
-    say(format_args!("settings  {}", visible(&listed(&names, 8))));
+    // Names have commas of their own.
+    let named = study.settings.iter().take(MOST_NAMED).map(|setting| setting.name.as_str());
+    let more = match study.settings.len().saturating_sub(MOST_NAMED) {
+        0 => String::new(),
+        n => format!("; and {n} more"),
+    };
+    say(format_args!("settings  {}{more}", visible(&named.collect::<Vec<_>>().join("; "))));
     say(format_args!("folds     {}: {}", study.protocol, study.protocol.in_words()));
     let here = if *share == Share::WHOLE { String::new() } else { format!(", share {share} here") };
     say(format_args!(

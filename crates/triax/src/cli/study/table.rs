@@ -34,7 +34,8 @@ pub fn write(out: &mut dyn Write, summary: &Summary) -> io::Result<()> {
         1 => "one subject".to_owned(),
         n => format!("mean over {n} subjects [95 % interval]"),
     };
-    writeln!(out, "{head:<39} macro-F1{:14}accuracy", "")?;
+    writeln!(out, "{head}")?;
+    writeln!(out, "{:NAME$} {:INTERVAL$}  accuracy", "", "macro-F1")?;
     for (kind, heading) in [(Kind::Network, "networks"), (Kind::Ensemble, "ensembles"), (Kind::Baseline, "baselines")] {
         let mut of_kind = summary.competitors.iter().filter(|one| one.kind == kind).peekable();
         if of_kind.peek().is_some() {
@@ -107,12 +108,13 @@ mod tests {
 
     use super::*;
 
+    const ESTIMATE: Estimate =
+        Estimate { mean: 0.7125, n: 16, deviation: 0.1, interval: Some(Interval { low: 0.64, high: 1.0 }) };
+
     #[test]
-    fn names_are_shortened_and_rows_fit() {
-        let ends = Interval { low: 0.64, high: 1.0 };
-        let estimate = Estimate { mean: 0.7125, n: 16, deviation: 0.1, interval: Some(ends) };
-        assert_eq!(interval(&estimate).len(), INTERVAL);
-        assert_eq!(interval(&Estimate { interval: None, ..estimate }), "0.713");
+    fn rows_fit() {
+        assert_eq!(interval(&ESTIMATE).len(), INTERVAL);
+        assert_eq!(interval(&Estimate { interval: None, ..ESTIMATE }), "0.713");
         assert_eq!(NAME + 1 + 2 * INTERVAL + 2, 77);
         assert_eq!(shortened("abcdef", 4), "abc…");
         assert_eq!(shortened("abcd", 4), "abcd");

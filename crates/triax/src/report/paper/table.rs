@@ -58,7 +58,7 @@ impl Table {
         let mut text = String::new();
         let mut line = |line: &str| writeln!(text, "{line}").expect("memory can be written");
         line(r"\begin{table}");
-        line(r"  \centering\footnotesize");
+        line(r"  \centering\footnotesize\setlength{\tabcolsep}{4pt}");
         line(&format!(r"  \caption{{{}}}", latex(&self.caption)));
         line(&format!(r"  \label{{tab:triax-{}}}", self.label));
         line(&format!(r"  \begin{{tabular}}{{@{{}}{kinds}@{{}}}}"));

@@ -150,12 +150,13 @@ fn main_effects(summary: &Summary) -> Option<Table> {
             "Main effects: each value of a setting, averaged over all combinations of the other settings that vary."
                 .to_owned(),
         label: "main-effects",
-        columns: std::iter::once(wrapped("Value", 22))
-            .chain(numbers(&["Macro-F1", "95 % interval", "Accuracy", "Behind the first", "95 % interval", "p (Holm)"]))
+        columns: std::iter::once(wrapped("Value", 17))
+            .chain(numbers(&["Macro-F1", "95 % interval", "Accuracy", "Difference", "95 % interval", "p (Holm)"]))
             .collect(),
         groups: summary.main_effects.iter().map(group).collect(),
         notes: vec![
-            "p (Holm): Wilcoxon's signed-rank test over subjects, corrected for all pairs of values of the setting."
+            "Differences are from the first value of a setting. p (Holm): Wilcoxon's signed-rank test over subjects, corrected \
+             for all pairs of values of the setting."
                 .to_owned(),
             UNCORRECTED.to_owned(),
         ],
