@@ -5,13 +5,15 @@
 mod network;
 pub mod random;
 mod scaler;
+mod spec;
 mod summary;
 pub mod text;
 mod weight_file;
 mod weights;
 pub mod whole_file;
 
-pub use network::{ConvSpec, Layer, Network, NetworkSpec, Parameter, SpecError};
+pub use network::{Layer, Network, Parameter, SpecError};
 pub use scaler::Scaler;
+pub use spec::{Activation, ConvSpec, DenseSpec, NetworkSpec, Padding, PoolKind, PoolSpec};
 pub use weight_file::{WeightFile, WeightFileError, read_plain_weights};
 pub use weights::{Tensor, Weights};
