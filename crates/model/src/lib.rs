@@ -3,6 +3,7 @@
 //! This crate knows neither how a network is trained, nor where its data comes from.
 
 mod network;
+mod per_window;
 pub mod random;
 mod scaler;
 mod spec;
@@ -13,6 +14,7 @@ mod weights;
 pub mod whole_file;
 
 pub use network::{Layer, Network, Parameter, SpecError};
+pub use per_window::PerWindow;
 pub use scaler::Scaler;
 pub use spec::{Activation, ConvSpec, DenseSpec, NetworkSpec, Padding, PoolKind, PoolSpec};
 pub use weight_file::{WeightFile, WeightFileError, read_plain_weights};

@@ -15,11 +15,11 @@ mod values;
 use std::path::PathBuf;
 
 use serde::Serialize;
-use triax_data::{Fill, Format, PerWindow, ReadOptions};
+use triax_data::{Fill, Format, ReadOptions};
 use triax_engine::device::DeviceChoice;
 use triax_engine::{Augmentation, Optimizer, TrainingPlan};
 use triax_losses::Loss;
-use triax_model::{ConvSpec, Network, NetworkSpec, PoolKind};
+use triax_model::{ConvSpec, Network, NetworkSpec, PerWindow, PoolKind};
 use triax_trainer::{FitPlan, Sampling, Schedule};
 
 use crate::Error;
