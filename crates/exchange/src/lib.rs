@@ -12,5 +12,6 @@ mod imported;
 mod trained;
 
 pub use about::About;
+pub use arithmetic::softmax;
 pub use imported::{Imported, ReadError};
 pub use trained::{Trained, Unsupported};
