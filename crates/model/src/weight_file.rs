@@ -13,8 +13,9 @@ use safetensors::{Dtype, SafeTensorError, SafeTensors};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::network::{MOST_VALUES, Network, NetworkSpec};
+use crate::network::{MOST_VALUES, Network};
 use crate::scaler::Scaler;
+use crate::spec::NetworkSpec;
 use crate::weights::{Tensor, Weights};
 use crate::whole_file;
 
@@ -116,8 +117,16 @@ impl WeightFile {
     /// specification, all values finite.
     pub fn read(path: impl AsRef<Path>) -> Result<Self, WeightFileError> {
         let path = path.as_ref();
-        let bytes = read_bytes(path)?;
-        let (mut metadata, tensors) = parse(path, &bytes)?;
+        Self::from_bytes(&read_bytes(path)?, path)
+    }
+
+    /// Reads the bytes of a file that [`WeightFile::write`] has written, or those of [`WeightFile::to_bytes`]. Errors call
+    /// them `path`.
+    ///
+    /// # Errors
+    /// As [`WeightFile::read`].
+    pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Self, WeightFileError> {
+        let (mut metadata, tensors) = parse(path, bytes)?;
         let wrong = |key: &str, problem: String| WeightFileError::Metadata {
             path: path.to_owned(),
             key: key.to_owned(),
@@ -172,9 +181,9 @@ impl WeightFile {
         }
     }
 
-    /// The bytes of the file. The header is not written by the `safetensors` crate, which keeps metadata in a hash map: two
+    /// The bytes of the file, whose contents are not checked. The header is not written by the `safetensors` crate, which keeps metadata in a hash map: two
     /// runs of the same training would differ in the order of its entries.
-    fn to_bytes(&self) -> Vec<u8> {
+    pub fn to_bytes(&self) -> Vec<u8> {
         #[derive(Serialize)]
         struct Entry<'a> {
             dtype: Dtype,
@@ -320,16 +329,17 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::network::ConvSpec;
+    use crate::spec::{ConvSpec, DenseSpec};
 
     /// A file of a small network, with everything in it.
     fn example() -> WeightFile {
         let spec = NetworkSpec {
             window: 8,
             channels: 2,
-            convs: vec![ConvSpec { filters: 3, kernel: 2, stride: 1, pool: Some(2) }],
+            convs: vec![ConvSpec::plain(3, 2, 1, Some(2))],
+            global_pool: None,
             dropout: 0.1,
-            hidden: vec![4],
+            hidden: DenseSpec::relu([4]),
             classes: 2,
         };
         WeightFile {
@@ -495,10 +505,10 @@ mod tests {
         let error = WeightFile::read(&path).unwrap_err().to_string();
         assert!(error.contains("`--init-weights`"), "{error}");
 
-        let wider = Network::new(NetworkSpec { hidden: vec![5], ..file.spec.clone() }).unwrap();
+        let wider = Network::new(NetworkSpec { hidden: DenseSpec::relu([5]), ..file.spec.clone() }).unwrap();
         let error = read_plain_weights(&path, &wider).unwrap_err().to_string();
         assert!(error.contains("tensor `dense1.kernel` has shape [9, 4], the network needs [9, 5]"), "{error}");
-        let deeper = Network::new(NetworkSpec { hidden: vec![4, 2], ..file.spec }).unwrap();
+        let deeper = Network::new(NetworkSpec { hidden: DenseSpec::relu([4, 2]), ..file.spec }).unwrap();
         let error = read_plain_weights(&path, &deeper).unwrap_err().to_string();
         assert!(error.contains("tensor `dense3.kernel` is missing"), "{error}");
     }
@@ -524,8 +534,9 @@ mod tests {
             hidden in prop::collection::vec(1..6_usize, 0..3),
             classes in 2..5_usize,
         ) -> NetworkSpec {
-            let block = |(filters, kernel, stride, pool)| ConvSpec { filters, kernel, stride, pool };
-            NetworkSpec { window, channels, convs: convs.into_iter().map(block).collect(), dropout, hidden, classes }
+            let block = |(filters, kernel, stride, pool)| ConvSpec::plain(filters, kernel, stride, pool);
+            let (convs, hidden) = (convs.into_iter().map(block).collect(), DenseSpec::relu(hidden));
+            NetworkSpec { window, channels, convs, global_pool: None, dropout, hidden, classes }
         }
     }
 
