@@ -66,14 +66,9 @@ fn settings(summary: &Summary, labels: &Labels) -> StudyFigure {
     let kinds =
         [(Kind::Network, "networks"), (Kind::Ensemble, "ensembles of all seeds"), (Kind::Baseline, "baselines")];
     let group = |(kind, heading): (Kind, &str)| {
-        let ranked = verdict::ranked(summary, kind);
-        let row = |one: &&'_ triax_study::Competitor| {
+        let rows = verdict::ranked(summary, kind).into_iter().take(MOST_ROWS).map(|one| {
             let label = if kind == Kind::Ensemble { labels.of_setting(&one.name) } else { labels.of(&one.name) };
-            (label, format!("{} ({})", figure(one.macro_f1.mean), interval(&one.macro_f1)))
-        };
-        let rows = ranked.iter().take(MOST_ROWS).map(|one| {
-            let (label, numbers) = row(one);
-            (label, &one.macro_f1, numbers)
+            (label, &one.macro_f1, format!("{} ({})", figure(one.macro_f1.mean), interval(&one.macro_f1)))
         });
         Rows { heading: heading.to_owned(), rows: rows.collect() }
     };
@@ -87,17 +82,11 @@ fn differences(summary: &Summary, labels: &Labels, by: &str) -> Option<StudyFigu
     let best = verdict::best(summary)?;
     let with_best = |it: &&Comparison| it.figure == by && (it.a == best.name || it.b == best.name);
     let found: Vec<&Comparison> = summary.comparisons.iter().filter(with_best).take(MOST_ROWS).collect();
-    let row = |it: &&'_ Comparison| {
+    let rows = found.iter().map(|it| {
         let numbers = format!("{} ({})", signed(it.difference.mean), interval_of_difference(&it.difference));
-        (format!("{} − {}", labels.of(&it.a), labels.of(&it.b)), numbers)
-    };
-    let rows: Vec<_> = found
-        .iter()
-        .map(|it| {
-            let (label, numbers) = row(it);
-            (label, &it.difference, numbers)
-        })
-        .collect();
+        (format!("{} − {}", labels.of(&it.a), labels.of(&it.b)), &it.difference, numbers)
+    });
+    let rows: Vec<_> = rows.collect();
     let by_name = figure_in_words(by);
     (!rows.is_empty()).then(|| StudyFigure {
         name: if by == "accuracy" { "differences-accuracy" } else { "differences-macro-f1" },

@@ -67,10 +67,10 @@ fn data(summary: &Summary) -> Vec<String> {
     });
     let mut sentences = vec![
         format!(
-            "The data is {} ({who}; SHA-256 {}){made}, with {}: {}.",
+            "The data is {} ({who}; SHA-256 {}){made}, with {} classes: {}.",
             summary.data,
             summary.fingerprint,
-            counted(summary.class_names.len() as u64, "class").replace("classs", "classes"),
+            grouped(summary.class_names.len() as u64),
             joined(&summary.class_names)
         ),
         format!(
