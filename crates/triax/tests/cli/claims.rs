@@ -92,7 +92,7 @@ fn a_fold_that_cannot_be_judged_is_refused_with_class_and_person() {
 fn a_study_counts_the_subjects_that_were_judged() {
     for (held_out, head, caveat) in [
         ("p1,p4", "mean over 2 subjects [95 % interval]", "Judged by 2 subjects: an interval over fewer than five"),
-        ("p1", "one subject ", "One subject was judged: there is no interval"),
+        ("p1", "one subject\n", "One subject was judged: there is no interval"),
     ] {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("data.csv"), recordings::csv(6, 160)).unwrap();
