@@ -473,7 +473,7 @@ fn one_subject_has_random_folds_only() {
     let folder = recordings::csv_folder(1, 160);
     let answer = study(folder.path(), "study", &GRID).done();
     assert!(answer.stderr.contains("no test on unseen people"), "{}", answer.stderr);
-    assert!(answer.stdout.contains("one subject ") && !answer.stdout.contains("1 subjects"), "{}", answer.stdout);
+    assert!(answer.stdout.contains("one subject\n") && !answer.stdout.contains("1 subjects"), "{}", answer.stdout);
     let message = study(folder.path(), "loso", &["--folds", "loso"]).refused(1);
     assert!(message.contains("only `p0`"), "{message}");
 }
