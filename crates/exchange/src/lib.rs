@@ -8,6 +8,7 @@
 mod about;
 mod arithmetic;
 mod imported;
+pub mod int8;
 mod trained;
 
 pub use about::About;
