@@ -7,6 +7,8 @@
 
 mod about;
 mod arithmetic;
+pub mod c;
+pub mod golden;
 mod imported;
 pub mod int8;
 mod trained;
