@@ -32,14 +32,14 @@ pub fn npy(shape: &[usize], values: &[f32]) -> Vec<u8> {
 pub fn c_arrays(prefix: &str, n: usize, windows: &[f32], scores: &[f32]) -> Result<String, Unsupported> {
     c::check_prefix(prefix)?;
     let mut text = CText::new(prefix);
-    text.source("#ifndef PREFIX_GOLDEN_H\n#define PREFIX_GOLDEN_H\n\n");
+    text.source("#ifndef PREFIX_GOLDENH\n#define PREFIX_GOLDENH\n\n");
     text.source("/* Windows, and the scores that PREFIX_window gives for them. */\n");
     text.constant("GOLDEN", &n.to_string());
     text.source("\n");
     text.table("goldenwindows", windows.iter().copied());
     text.source("\n");
     text.table("goldenscores", scores.iter().copied());
-    text.source("\n#endif /* PREFIX_GOLDEN_H */\n");
+    text.source("\n#endif /* PREFIX_GOLDENH */\n");
     Ok(text.text)
 }
 

@@ -171,7 +171,7 @@ fn float_layers(body: &mut CText<'_>, trained: &Trained) -> Result<Calls, Unsupp
         let transposed = (0..kernel.len()).map(|n| kernel[n % inputs * outputs + n / inputs]);
         body.table(&format!("{name}kernel"), transposed);
         body.table(&format!("{name}bias"), bias.iter().copied());
-        body.structure("Layer", name, &[&shape], &[&format!("{name}kernel"), &format!("{name}bias")]);
+        body.structure("Layer", name, &format!("{{{}}}, PREFIX_{name}kernel, PREFIX_{name}bias", listed(&shape)));
         let n = shape[2] as usize * outputs;
         let activation = match arithmetic::activation(layer) {
             Activation::Linear => String::new(),
@@ -246,13 +246,18 @@ fn int8_tables(body: &mut CText<'_>, name: &str, shape: &[i32; 7], input_zero: i
     if let Some(lookup) = &affine.lookup {
         body.table(&format!("{name}lookup"), lookup.iter().copied());
     }
-    let parts = ["kernel", "bias", "fractions", "shifts", "lookup"].map(|part| format!("{name}{part}"));
-    let mut tables = parts.each_ref().map(String::as_str);
-    if affine.lookup.is_none() {
-        tables[4] = "0";
-    }
+    let lookup = if affine.lookup.is_some() { format!("PREFIX_{name}lookup") } else { "0".to_owned() };
     let numbers = [input_zero, affine.sums.zero_point, affine.least.into(), affine.multipliers.len() as i32];
-    body.structure("Layer", name, &[shape, &numbers], &tables);
+    let fields = format!(
+        "{{{}}}, {}, PREFIX_{name}kernel, PREFIX_{name}bias, PREFIX_{name}fractions, PREFIX_{name}shifts, {lookup}",
+        listed(shape),
+        listed(&numbers),
+    );
+    body.structure("Layer", name, &fields);
+}
+
+fn listed(numbers: &[i32]) -> String {
+    numbers.iter().map(i32::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// Adds a pool, and returns its call.
@@ -265,7 +270,7 @@ fn pool(body: &mut CText<'_>, sources: &mut Sources, layer: &Layer, shape: &[i32
     sources.add(body, source);
     let name = name(layer);
     body.source("\n");
-    body.structure("Shape", name, &[shape], &[]);
+    body.structure("Shape", name, &listed(shape));
     format!("PREFIX_{function}(&PREFIX_{name}, $in, $out);")
 }
 

@@ -110,10 +110,10 @@ impl<'a> Header<'a> {
     /// Zero point of the input, zero point of the sums, their least integer, and the number of multipliers of a layer.
     fn layer(&self, name: &str) -> Result<[i32; 4], ReadError> {
         let place = format!("{}_{name}", self.prefix);
-        let fields = self.between(&format!("_Layer {place} = {{"), "}, ", &place)?.len();
-        let all = self.between(&format!("_Layer {place} = {{"), ";", &place)?;
+        let fields = self.between(&format!("_Layer {place} = {{{{"), ";", &place)?;
+        let behind_shape = fields.split_once("}, ").map_or("", |(_, rest)| rest);
         let numbers: Vec<i32> =
-            all[fields + 3..].split(", ").take(4).map(|literal| number(literal, &place)).collect::<Result<_, _>>()?;
+            behind_shape.split(", ").take(4).map(|literal| number(literal, &place)).collect::<Result<_, _>>()?;
         numbers.try_into().map_err(|_| ReadError::new(place, "has less than four numbers"))
     }
 

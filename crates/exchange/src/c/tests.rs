@@ -84,10 +84,13 @@ struct Program {
 fn program() -> Program {
     let mut program = Program { main: "#include \"common.h\"\n".into(), headers: Vec::new(), expected: Vec::new() };
     let mut calls = String::new();
-    let (windows, many) = (windows(WINDOWS), windows(30));
+    let many = windows(30);
+    let mut windows = windows(WINDOWS);
+    // Multiples of 1/32, of which every other lies halfway between two numbers of a grid of 1/16.
+    windows.iter_mut().for_each(|value| *value = (*value * 32.0).round() / 32.0);
     for (name, one) in family() {
         let mut add = |prefix: String, file: CFile, scores: &dyn Fn(&[f32]) -> Vec<f32>, is_exact: bool| {
-            let (_, size, channels) = (0, one.network.spec().window, one.network.spec().channels);
+            let (size, channels) = (one.network.spec().window, one.network.spec().channels);
             // Windows side by side, as samples of a stream.
             let step = one.about.step.unwrap_or(size);
             let starts =
@@ -106,7 +109,10 @@ fn program() -> Program {
         };
         add(format!("{name}_f32"), write(&one, &format!("{name}_f32")).unwrap(), &|x| one.scores(x), false);
         match quantise(&one, &many) {
-            Ok(quantised) => {
+            Ok(mut quantised) => {
+                if name == "raw" {
+                    quantised.input.scale = 1.0 / 16.0;
+                }
                 let file = write_int8(&quantised, &format!("{name}_i8")).unwrap();
                 add(format!("{name}_i8"), file, &|x| quantised.scores(x), !one.softmax);
             }
@@ -177,12 +183,14 @@ fn all_networks_run_on_this_machine_in_one_program() {
     let (program, folder) = (program(), tempfile::tempdir().unwrap());
     let folder = folder.path();
     program.write_to(folder);
-    for (compiler, language) in [("gcc", &["-std=c99"][..]), ("g++", &["-std=c++11", "-x", "c++"])] {
-        for optimisation in ["-O0", "-O2"] {
-            let arguments = [language, STRICT, &[optimisation, "main.c", "-o", "program"]].concat();
-            run(folder, compiler, &arguments);
-            program.check(compiler, &run(folder, "./program", &[]));
-        }
+    let sanitised = ["-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"];
+    for (compiler, flags) in [
+        ("gcc", &["-std=c99", "-O2"][..]),
+        ("gcc", &[&["-std=c99"], &sanitised[..]].concat()),
+        ("g++", &["-std=c++11", "-O2", "-x", "c++"]),
+    ] {
+        run(folder, compiler, &[flags, STRICT, &["main.c", "-o", "program"]].concat());
+        program.check(compiler, &run(folder, "./program", &[]));
     }
 }
 

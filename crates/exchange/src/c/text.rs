@@ -79,18 +79,11 @@ impl<'a> CText<'a> {
         self.text.push_str("\n};\n");
     }
 
-    /// Adds a constant structure with numbers, then names of tables. They are counted as those of a 32-bit device.
-    pub fn structure(&mut self, kind: &str, name: &str, parts: &[&[i32]], tables: &[&str]) {
-        self.flash += 4 * (parts.iter().map(|numbers| numbers.len()).sum::<usize>() + tables.len());
-        let prefix = self.prefix;
-        let mut fields: Vec<String> = Vec::new();
-        for (n, numbers) in parts.iter().enumerate() {
-            let numbers = numbers.iter().map(i32::to_string).collect::<Vec<_>>().join(", ");
-            // A shape within a layer is a structure of its own.
-            fields.push(if n == 0 && !tables.is_empty() { format!("{{{numbers}}}") } else { numbers });
-        }
-        fields.extend(tables.iter().map(|table| if *table == "0" { "0".into() } else { format!("{prefix}_{table}") }));
-        let _ = writeln!(self.text, "static const {prefix}_{kind} {prefix}_{name} = {{{}}};", fields.join(", "));
+    /// Adds a constant structure with `fields`: numbers, and names of tables in which `PREFIX` stands for the prefix. Each is
+    /// counted as on a 32-bit device.
+    pub fn structure(&mut self, kind: &str, name: &str, fields: &str) {
+        self.flash += 4 * fields.split(',').count();
+        self.source(&format!("static const PREFIX_{kind} PREFIX_{name} = {{{fields}}};\n"));
     }
 
     /// Adds a buffer of `n` values of type `kind`, which take `size` bytes each.
@@ -122,10 +115,7 @@ pub fn string(text: &str) -> String {
     let mut literal = String::from("\"");
     for byte in text.bytes() {
         match byte {
-            b'"' | b'\\' | b'?' => {
-                let _ = write!(literal, "\\{byte:03o}");
-            }
-            b' '..=b'~' => literal.push(char::from(byte)),
+            b' '..=b'~' if !b"\"\\?".contains(&byte) => literal.push(char::from(byte)),
             _ => {
                 let _ = write!(literal, "\\{byte:03o}");
             }
