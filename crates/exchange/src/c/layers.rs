@@ -171,7 +171,7 @@ fn float_layers(body: &mut CText<'_>, trained: &Trained) -> Result<Calls, Unsupp
         let transposed = (0..kernel.len()).map(|n| kernel[n % inputs * outputs + n / inputs]);
         body.table(&format!("{name}kernel"), transposed);
         body.table(&format!("{name}bias"), bias.iter().copied());
-        body.structure("Layer", name, &format!("{{{}}}, PREFIX_{name}kernel, PREFIX_{name}bias", listed(&shape)));
+        body.structure("Layer", name, &format!("{{{}}},\n    PREFIX_{name}kernel, PREFIX_{name}bias", listed(&shape)));
         let n = shape[2] as usize * outputs;
         let activation = match arithmetic::activation(layer) {
             Activation::Linear => String::new(),
@@ -249,7 +249,7 @@ fn int8_tables(body: &mut CText<'_>, name: &str, shape: &[i32; 7], input_zero: i
     let lookup = if affine.lookup.is_some() { format!("PREFIX_{name}lookup") } else { "0".to_owned() };
     let numbers = [input_zero, affine.sums.zero_point, affine.least.into(), affine.multipliers.len() as i32];
     let fields = format!(
-        "{{{}}}, {}, PREFIX_{name}kernel, PREFIX_{name}bias, PREFIX_{name}fractions, PREFIX_{name}shifts, {lookup}",
+        "{{{}}}, {},\n    PREFIX_{name}kernel, PREFIX_{name}bias, PREFIX_{name}fractions, PREFIX_{name}shifts, {lookup}",
         listed(shape),
         listed(&numbers),
     );

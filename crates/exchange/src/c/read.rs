@@ -113,7 +113,7 @@ impl<'a> Header<'a> {
         let fields = self.between(&format!("_Layer {place} = {{{{"), ";", &place)?;
         let behind_shape = fields.split_once("}, ").map_or("", |(_, rest)| rest);
         let numbers: Vec<i32> =
-            behind_shape.split(", ").take(4).map(|literal| number(literal, &place)).collect::<Result<_, _>>()?;
+            behind_shape.split(',').take(4).map(|literal| number(literal.trim(), &place)).collect::<Result<_, _>>()?;
         numbers.try_into().map_err(|_| ReadError::new(place, "has less than four numbers"))
     }
 
