@@ -1,4 +1,4 @@
-//! Gates for tests that need a GPU, real data or TensorBoard. Such a test prints that it is skipped, or fails if an
+//! Gates for tests that need a GPU, real data, TensorBoard or compilers of C. Such a test prints that it is skipped, or fails if an
 //! environment variable requires it.
 
 use std::io::Write;

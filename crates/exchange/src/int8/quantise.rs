@@ -7,10 +7,10 @@ use super::{Affine, Grid, Multiplier, Quantised, QuantisedLayer};
 use crate::arithmetic::{self, LayerWeights, activation, prepared};
 use crate::{Trained, Unsupported};
 
-/// The share of values that an interval may leave out at each of its ends: so much less is lost by clipping them than is gained
-/// by the finer grid for all others (the "99.99 % percentile" of Wu et al., "Integer Quantization for Deep Learning Inference",
-/// arXiv:2004.09602, which they find best beside entropy; TensorFlow Lite takes everything, and a single shock of the sensor
-/// decides).
+/// The share of values that an interval may leave out at each of its ends: a percentile of 99.99, one of the calibrations that
+/// Wu et al. compare ("Integer Quantization for Deep Learning Inference", arXiv:2004.09602). TensorFlow Lite leaves nothing out,
+/// so that a single shock of the sensor decides how coarse the grid is. On the accelerometers of WISDM v2 both give the float
+/// network's class in 99.5 % of windows, and the same accuracy; with a percentile of 99 it is 98.6 %.
 const LEFT_OUT: f64 = 1e-4;
 
 /// The most windows that intervals are found with, spread over those that are given.
