@@ -54,6 +54,9 @@ pub fn read_int8(text: &str, like: &Quantised) -> Result<Quantised, ReadError> {
         let n = affine.multipliers.len();
         let fractions: Vec<i32> = header.table(&table("fractions"), n)?;
         let shifts: Vec<i32> = header.table(&table("shifts"), n)?;
+        for shift in &shifts {
+            in_range(name, *shift, -31..=0)?;
+        }
         let pairs = fractions.into_iter().zip(shifts);
         affine.multipliers = pairs.map(|(fraction, shift)| Multiplier { fraction, shift }).collect();
         let numbers = header.layer(name)?;

@@ -1,6 +1,6 @@
 
 /* A convolution, or a dense layer as one with a single position. Weights are (outputs, size, inputs). A sum is multiplied by
- * fraction * 2^(shift - 31), of which there is one for each output, or a single one. */
+ * fraction * 2^(shift - 31), where shift is 0 or below; of these there is one for each output, or a single one. */
 typedef struct {
     PREFIX_Shape shape;
     int32_t input_zero, sum_zero, least, multipliers;
@@ -10,15 +10,14 @@ typedef struct {
     const int8_t *lookup; /* the result for each sum from -128 on, or 0 */
 } PREFIX_Layer;
 
-/* The product with a multiplier, rounded twice as in TensorFlow Lite. */
+/* The product with a multiplier below 1, rounded twice as in TensorFlow Lite. */
 static inline int32_t PREFIX_scaled(int32_t sum, int32_t fraction, int8_t shift)
 {
-    const int64_t product = (int64_t)(shift > 0 ? sum * ((int32_t)1 << shift) : sum) * fraction;
+    const int64_t product = (int64_t)sum * fraction;
     const int64_t nudge = product < 0 ? 1 - ((int64_t)1 << 30) : (int64_t)1 << 30;
     const int32_t high = (int32_t)((product + nudge) / ((int64_t)1 << 31));
-    const int32_t power = shift > 0 ? 0 : -shift;
-    const uint32_t half = ((uint32_t)1 << power) >> 1;
-    return high < 0 ? -(int32_t)(((uint32_t)-high + half) >> power) : (int32_t)(((uint32_t)high + half) >> power);
+    const uint32_t half = ((uint32_t)1 << -shift) >> 1;
+    return high < 0 ? -(int32_t)(((uint32_t)-high + half) >> -shift) : (int32_t)(((uint32_t)high + half) >> -shift);
 }
 
 static void PREFIX_affine(const PREFIX_Layer *layer, const int8_t *input, int8_t *output)
