@@ -92,7 +92,7 @@ fn program() -> Program {
         let mut add = |prefix: String, file: CFile, scores: &dyn Fn(&[f32]) -> Vec<f32>, is_exact: bool| {
             let (size, channels) = (one.network.spec().window, one.network.spec().channels);
             // Windows side by side, as samples of a stream.
-            let step = one.about.step.unwrap_or(size);
+            let step = one.about.step.unwrap_or(size / 2);
             let starts =
                 (0..).map(|n| n * step * channels).take_while(|start| start + size * channels <= windows.len());
             let stream = starts.flat_map(|start| scores(&windows[start..][..size * channels]));
