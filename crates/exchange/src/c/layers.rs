@@ -114,7 +114,7 @@ fn constants(body: &mut CText<'_>, head: &Head<'_>) {
     size("CHANNELS", spec.channels, "Values of a sample.");
     size("CLASSES", spec.classes, "Scores.");
     let step = about.step.unwrap_or(spec.window.div_ceil(2)).clamp(1, i32::MAX as usize);
-    size("STEP", step, "Samples from one window to the next, as in training.");
+    size("STEP", step, "Samples from one window to the next: as in training, where that is known.");
     if let Some(rate) = about.rate_hz {
         body.source("/* Samples a second. */\n");
         body.constant("RATE", &format!("{rate:e}"));
