@@ -60,7 +60,7 @@ pub fn write(trained: &Trained) -> Result<String, Unsupported> {
         classes: or_numbers(&about.classes, spec.classes),
         units: about.units.clone(),
         rate: about.rate_hz,
-        step: about.step.unwrap_or(spec.window.div_ceil(2)),
+        step: about.step_or_half(spec.window),
         per_window: per_window.map(|way| way.to_string()),
         scaler: scaler.clone(),
         softmax: *softmax,
