@@ -12,6 +12,7 @@ mod disk;
 mod engines;
 mod evaluate;
 mod export;
+mod family;
 mod killed;
 mod limits;
 mod predict;
