@@ -21,6 +21,7 @@ mod predict;
 mod progress;
 mod sparkline;
 mod study;
+mod suggest;
 mod terminal;
 mod text;
 mod timings;
@@ -28,7 +29,7 @@ mod train;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use triax::Notice;
 
 /// Trains small convolutional networks on motion-sensor windows, on any GPU or on the CPU.
@@ -68,7 +69,10 @@ pub fn main() -> ExitCode {
     failure::collect_panics();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => return failure::usage(&error),
+        Err(mut error) => {
+            suggest::add(&mut error, &Cli::command(), std::env::args_os());
+            return failure::usage(&error);
+        }
     };
     let run = std::panic::catch_unwind(|| match cli.command {
         Command::Train(args) => train::run(*args),

@@ -72,6 +72,34 @@ fn a_config_file_that_makes_no_sense_is_refused_by_name() {
 }
 
 #[test]
+fn what_was_meant_is_suggested() {
+    let folder = tempfile::tempdir().unwrap();
+    let wrong: [(&[&str], &str); 13] = [
+        (&["train", "--lr", "0.1"], "'--learning-rate'"),
+        (&["train", "--bs=8"], "'--batch-size'"),
+        (&["study", "--wd", "0.1"], "'--weight-decay'"),
+        (&["study", "losses", "--LR", "0.1"], "'--learning-rate'"),
+        (&["model", "--units", "8"], "'--hidden'"),
+        (&["train", "--epoch", "3"], "'--epochs'"),
+        (&["train", "walks"], "'triax train --data walks'"),
+        (&["study", "walks"], "'triax study --data walks'"),
+        (&["study", "losses", "walks"], "'triax study losses --data walks'"),
+        (&["study", "loses"], "'losses'"),
+        (&["evaluate", "run", "walks"], "'triax evaluate … --data walks'"),
+        (&["predict", "run", "walks"], "'triax predict … --data walks'"),
+        (&["data", "walks"], "'triax data inspect walks'"),
+    ];
+    for (args, meant) in wrong {
+        let message = triax(folder.path(), args).refused(2);
+        let tips: Vec<&str> = message.lines().filter(|line| line.contains("tip: ")).collect();
+        assert!(matches!(tips[..], [tip] if tip.contains(meant)), "{args:?}: {message}");
+    }
+    // A command suggests none but its own options.
+    let message = triax(folder.path(), ["evaluate", "run", "--lr", "1"]).refused(2);
+    assert!(!message.contains("--learning-rate"), "{message}");
+}
+
+#[test]
 fn wrong_usage_is_exit_code_2() {
     let folder = tempfile::tempdir().unwrap();
     let wrong: [&[&str]; 21] = [
