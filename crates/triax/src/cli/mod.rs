@@ -9,10 +9,12 @@
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
 mod bench;
+mod completions;
 mod data;
 mod devices;
 mod evaluate;
 mod failure;
+mod man;
 mod model;
 mod new_folder;
 mod options;
@@ -27,9 +29,10 @@ mod text;
 mod timings;
 mod train;
 
+use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use triax::Notice;
 
 /// Trains small convolutional networks on motion-sensor windows, on any GPU or on the CPU.
@@ -61,20 +64,25 @@ enum Command {
     Devices(devices::Args),
     Bench(bench::Args),
     Data(data::Args),
+    Completions(completions::Args),
+    Man(man::Args),
 }
 
 /// Runs the command of this process.
 pub fn main() -> ExitCode {
     silence_drivers();
     failure::collect_panics();
-    let cli = match Cli::try_parse() {
+    let line = Cli::command();
+    let given = line.clone().try_get_matches().and_then(|given| Cli::from_arg_matches(&given));
+    let cli = match given {
         Ok(cli) => cli,
         Err(mut error) => {
-            suggest::add(&mut error, &Cli::command(), std::env::args_os());
+            suggest::add(&mut error, &line, std::env::args_os());
             return failure::usage(&error);
         }
     };
-    let run = std::panic::catch_unwind(|| match cli.command {
+    // After a panic nothing of the command line is used.
+    let run = std::panic::catch_unwind(AssertUnwindSafe(|| match cli.command {
         Command::Train(args) => train::run(*args),
         Command::Study(args) => study::run(*args),
         Command::Evaluate(args) => evaluate::run(args),
@@ -83,7 +91,9 @@ pub fn main() -> ExitCode {
         Command::Devices(args) => devices::run(args),
         Command::Bench(args) => bench::run(args),
         Command::Data(args) => data::run(args),
-    });
+        Command::Completions(args) => completions::run(args, line),
+        Command::Man(args) => man::run(args, line),
+    }));
     match run {
         Ok(Ok(code)) => code,
         Ok(Err(error)) => failure::report(&error),
