@@ -34,6 +34,7 @@
 //! | compare settings on people that no network has trained on | [`study()`], [`StudyRun`], [`Description`] |
 //! | predict windows, or samples as they come | [`Predictor`], [`StreamPredictor`] |
 //! | evaluate a trained network on recordings | [`evaluate()`] |
+//! | see what a network costs, and how a window is prepared for it | [`triax_model::Cost`], [`Latency`], [`Preprocessing`] |
 //! | see what leaks in a split | [`SplitAudit`] |
 //! | make a report | [`report`] |
 //!
@@ -44,7 +45,9 @@ mod audit;
 pub mod engines;
 mod error;
 mod evaluate;
+mod latency;
 mod predictor;
+mod preprocessing;
 mod recordings;
 pub mod report;
 mod run;
@@ -57,7 +60,9 @@ pub mod text;
 pub use audit::SplitAudit;
 pub use error::Error;
 pub use evaluate::{EvaluateOptions, Evaluation, Part, evaluate};
+pub use latency::Latency;
 pub use predictor::{Member, Prediction, Predictor, PredictorOptions, PredictorOrigin, StudyOrigin, WhichWeights};
+pub use preprocessing::{ChannelScale, Preprocessing};
 pub use recordings::{Recordings, TrainingData, read_corpus, read_data};
 pub use run::{DataRecord, Outcome, Record, Run, SplitRecord, Training, is_run, train};
 pub use settings::Settings;

@@ -81,7 +81,7 @@ pub struct Member {
     /// The network that the specification describes.
     pub network: Network,
     /// Normalisation of each window before the scaler.
-    per_window: Option<PerWindow>,
+    pub per_window: Option<PerWindow>,
     /// Fold of a study in which the network was trained.
     fold: Option<String>,
 }
@@ -350,6 +350,11 @@ impl Predictor {
 }
 
 impl Member {
+    #[cfg(test)]
+    pub(crate) fn new(file: WeightFile, network: Network, per_window: Option<PerWindow>) -> Self {
+        Self { file, network, per_window, fold: None }
+    }
+
     fn read(path: &Path, fold: Option<String>) -> Result<Self, Error> {
         let file = WeightFile::read(path)?;
         let network = Network::new(file.spec.clone())?;

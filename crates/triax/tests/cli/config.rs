@@ -174,8 +174,15 @@ fn a_network_is_shown_as_it_would_be_trained() {
     };
     let run = shown(&["run"]);
     assert_eq!(run["spec"]["window"], 32);
-    assert_eq!(shown(&["run/best.safetensors"]), run);
-    assert_eq!(shown(&["--config", "run/config.json", "--classes", "3"]), run);
+    // All but what is measured, or is not known without a run.
+    let network = |mut shown: serde_json::Value| {
+        let shown = shown.as_object_mut().unwrap();
+        assert!(shown.remove("latency").unwrap()["median"].as_f64().unwrap() > 0.0);
+        (shown.remove("preprocessing"), shown.clone())
+    };
+    let (preprocessing, run) = network(run);
+    assert_eq!(network(shown(&["run/best.safetensors"])), (preprocessing, run.clone()));
+    assert_eq!(network(shown(&["--config", "run/config.json", "--classes", "3"])), (None, run));
     assert_eq!(
         shown(&["--config", "run/config.json", "--hidden", "5", "--classes", "3"])["spec"]["hidden"],
         json!([5])
@@ -184,6 +191,44 @@ fn a_network_is_shown_as_it_would_be_trained() {
     // conv2 needs more than the 3 positions that are left.
     let message = triax(folder.path(), ["model", "--window", "10", "--convs", "4:3:2:2,4:3:1"]).refused(1);
     assert!(message.contains("conv2"), "{message}");
+}
+
+#[test]
+fn a_network_tells_its_cost_and_how_a_window_is_prepared() {
+    let folder = trained();
+    let text = triax(folder.path(), ["model"]).done().stdout;
+    for expected in [
+        "211,248 multiply-adds a window",
+        "11.00 KiB of activations in f32, 2.75 KiB in int8: the input and output of pool1, 1,888 and 928 values",
+        "448.80 KiB of parameters in f32, 224.40 KiB in f16, 112.85 KiB in int8",
+        "a window on ",
+        "the median of ",
+    ] {
+        assert!(text.contains(expected), "`{expected}` is not in\n{text}");
+    }
+    assert!(!text.contains("before"), "{text}");
+    let text = triax(folder.path(), ["model", "run"]).done().stdout;
+    let run = triax(folder.path(), ["model", "run", "--json"]).done().stdout;
+    let run: serde_json::Value = serde_json::from_str(&run).unwrap();
+    let scales = run["preprocessing"][0]["channels"].as_array().unwrap();
+    assert!(text.contains("x ← (x − mean) / scale") && !scales.is_empty(), "{text}");
+    for scale in scales {
+        let name = scale["channel"].as_str().unwrap();
+        // The shortest text that reads as the same f32: whoever types it in computes the same.
+        let number = |key: &str| scale[key].as_f64().unwrap() as f32;
+        let line = format!("{name}: mean {}, scale {}", number("mean"), number("scale"));
+        assert!(text.contains(&line), "`{line}` is not in\n{text}");
+    }
+    assert_eq!(run["flash"]["f32"], 4 * run["n_parameters"].as_u64().unwrap());
+
+    for (normalize, said) in
+        [("window", "by itself"), ("gravity", "turned upright"), ("none", "as the sensor gives it")]
+    {
+        let out = format!("by-{normalize}");
+        train_small(folder.path(), "data.csv", &out, &["--normalize", normalize, "--quiet"]).done();
+        let text = triax(folder.path(), ["model", &out]).done().stdout;
+        assert!(text.contains(said), "{text}");
+    }
 }
 
 #[test]
