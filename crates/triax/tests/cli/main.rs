@@ -13,6 +13,7 @@ mod engines;
 mod evaluate;
 mod killed;
 mod limits;
+mod packages;
 mod predict;
 mod rates;
 mod readers;
