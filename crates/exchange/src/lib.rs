@@ -7,10 +7,14 @@
 
 mod about;
 mod arithmetic;
+pub mod c;
+pub mod golden;
 pub mod html;
 mod imported;
+pub mod int8;
 mod trained;
 
 pub use about::About;
+pub use arithmetic::softmax;
 pub use imported::{Imported, ReadError};
 pub use trained::{Trained, Unsupported};

@@ -34,6 +34,7 @@
 //! | compare settings on people that no network has trained on | [`study()`], [`StudyRun`], [`Description`] |
 //! | predict windows, or samples as they come | [`Predictor`], [`StreamPredictor`] |
 //! | evaluate a trained network on recordings | [`evaluate()`] |
+//! | take a trained network to where it runs | [`export()`] |
 //! | see what a network costs, and how a window is prepared for it | [`triax_model::Cost`], [`Latency`], [`Preprocessing`] |
 //! | see what leaks in a split | [`SplitAudit`] |
 //! | make a report | [`report`] |
@@ -45,6 +46,7 @@ mod audit;
 pub mod engines;
 mod error;
 mod evaluate;
+mod export;
 mod latency;
 mod predictor;
 mod preprocessing;
@@ -60,6 +62,7 @@ pub mod text;
 pub use audit::SplitAudit;
 pub use error::Error;
 pub use evaluate::{EvaluateOptions, Evaluation, Part, evaluate};
+pub use export::{Check, Export, ExportFormat, ExportOptions, export};
 pub use latency::Latency;
 pub use predictor::{Member, Prediction, Predictor, PredictorOptions, PredictorOrigin, StudyOrigin, WhichWeights};
 pub use preprocessing::{ChannelScale, Preprocessing};

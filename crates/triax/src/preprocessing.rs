@@ -29,7 +29,7 @@ impl Preprocessing {
     /// That of `member`, whose channels have these names. Channels without a name are numbered from 1.
     pub fn of(member: &Member, names: Option<&[String]>) -> Self {
         let mut steps = Vec::new();
-        match member.per_window {
+        match member.per_window() {
             Some(PerWindow::Standardise) => steps.push(
                 "each channel of the window by itself: x ← (x − m) / d, with m the mean of the channel over the window and d its \
                  standard deviation, √(Σ(x − m)² / n); a constant channel becomes 0"

@@ -116,7 +116,7 @@ fn layer(layer: &Layer) -> Option<serde_json::Value> {
     })
 }
 
-/// The network of a page that [`write`] has made.
+/// The network of a page that [`write()`] has made.
 ///
 /// # Errors
 /// A text that is no such page.
