@@ -24,7 +24,8 @@ fn definition(loss: Loss) -> &'static str {
             "Each class asks the score to be at least 1 for its own windows and at most −1 for the others, and costs what is missing."
         }
         Loss::SquaredHinge => {
-            "Each class asks the score to be 1 for its own windows and −1 for the others, and costs the square of what is missing."
+            "Each class asks the score to be at least 1 for its own windows and at most −1 for the others, and costs the square of \
+             what is missing."
         }
         Loss::CategoricalHinge => {
             "The score of the class has to exceed all others, and 0, by 1; a window costs what is missing."
@@ -74,18 +75,14 @@ fn sentences(reading: &LossReading) -> Vec<String> {
         }
         _ => format!("{bound} {price}; at this loss that allows any accuracy."),
     });
-    match (reading.loss, reading.margin) {
-        (Loss::SquaredHinge, Some(_)) => sentences.push(
-            "Few windows are ever beyond the margin of a squared hinge: it draws scores to 1 and −1, and hardly over them."
-                .to_owned(),
-        ),
-        (_, Some(margin)) => sentences.push(format!(
+    sentences.push(match reading.margin {
+        Some(margin) => format!(
             "{} of the windows cost nothing and no longer change the network; {} are right and still do.",
             percent(margin.beyond),
             percent(margin.inside)
-        )),
-        (_, None) => sentences.push("It has no margin: every window costs something, however right it is.".to_owned()),
-    }
+        ),
+        None => "It has no margin: every window costs something, however right it is.".to_owned(),
+    });
     if !reading.loss.scores_are_logits() {
         sentences.push("Its scores are distances in units of the margin, and no probabilities.".to_owned());
     }

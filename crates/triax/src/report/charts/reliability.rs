@@ -26,9 +26,8 @@ pub fn section(reliability: &Reliability) -> Markup {
             ("Calibration", caption)
         }
         Measure::Lead => {
-            let caption = "Windows sorted by the lead of the answer: its score less the next one, where the loss asks for scores of \
-                           1 and −1. Bars are the share that is right. Scores of a hinge are no probabilities, and are not read \
-                           as such.";
+            let caption = "Windows sorted by the lead of the answer: its score less the next one, in units of the margin. Bars are \
+                           the share that is right. Scores of a hinge are no probabilities, and are not read as such.";
             ("Score and accuracy", caption.to_owned())
         }
     };
@@ -70,8 +69,8 @@ fn words_on_calibration(reliability: &Reliability) -> String {
 
 /// The sentence on how often answers with little and with much lead are right.
 fn words_on_lead(reliability: &Reliability) -> String {
-    // A lead of 1 is half of what the loss asks for.
-    let half = (1.0 / Measure::Lead.bin_width()).round() as usize;
+    // One margin.
+    let one = (1.0 / Measure::Lead.bin_width()).round() as usize;
     let right = |bins: std::ops::Range<usize>| {
         let (windows, accuracy) = (&reliability.n_windows[bins.clone()], &reliability.accuracy[bins]);
         let n: u64 = windows.iter().sum();
@@ -82,11 +81,11 @@ fn words_on_lead(reliability: &Reliability) -> String {
         }
     };
     let n_bins = reliability.n_windows.len();
-    let half = half.min(n_bins);
+    let one = one.min(n_bins);
     format!(
         "Of the answers that lead by less than 1, {}; of those that lead by more, {}.",
-        right(0..half),
-        right(half..n_bins)
+        right(0..one),
+        right(one..n_bins)
     )
 }
 
