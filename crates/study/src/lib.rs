@@ -50,5 +50,5 @@ pub use run::{Device, Options, Outcome, run};
 pub use summarise::{Facts, cut, summarise};
 pub use summary::{Band, Comparison, Competitor, EpochBand, Kind, Summary, Untrained};
 pub use training_file::{Trained, TrainedEpoch, TrainingFile};
-pub use triax_trainer::{Mistake, Reliability, SubjectFigures};
+pub use triax_trainer::{Measure, Mistake, Reliability, SubjectFigures};
 pub use window_set::window_set;

@@ -22,6 +22,7 @@ mod audit;
 mod browser;
 mod charts;
 mod confusion;
+mod loss;
 mod mistakes;
 mod numbers;
 mod page;

@@ -15,6 +15,7 @@ mod export;
 mod family;
 mod killed;
 mod limits;
+mod packages;
 mod predict;
 mod rates;
 mod readers;
