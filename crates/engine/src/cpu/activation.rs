@@ -129,7 +129,7 @@ fn exp_parts<S: Simd>(simd: S, x: S::f32s, low: S::f32s) -> (S::f32s, S::f32s) {
     const LN_2: [f32; 2] = [0.693_359_4, -2.121_944_4e-4];
     /// (e^r − 1 − r) / r², by the largest relative error of e^r − 1.
     const COEFFICIENTS: [f32; 6] =
-        [1.984_590_7e-4, 1.394_089_6e-3, 8.333_39e-3, 4.166_635_8e-2, 1.666_666_6e-1, 5.000_000_0e-1];
+        [1.984_590_7e-4, 1.394_089_6e-3, 8.333_39e-3, 4.166_636e-2, 1.666_666_6e-1, 5e-1];
 
     let splat = |value| simd.splat_f32s(value);
     let x = simd.select_f32s(simd.less_than_or_equal_f32s(x, splat(LEAST)), splat(LEAST), x);
@@ -176,7 +176,7 @@ fn gelu<S: Simd>(simd: S, x: S::f32s) -> (S::f32s, S::f32s) {
         1.910_420_5e-1,
         -7.877_774e-2,
         9.579_327e-2,
-        7.852_186_6e-2,
+        7.852_186e-2,
         1.102_055_4e-1,
         1.195_756_1e-1,
         1.196_864_8e-1,

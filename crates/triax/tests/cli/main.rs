@@ -16,6 +16,7 @@ mod family;
 mod killed;
 mod limits;
 mod packages;
+mod paper;
 mod predict;
 mod rates;
 mod readers;

@@ -5,6 +5,7 @@ use maud::{Markup, html};
 use plotters::prelude::*;
 use triax_study::{Measure, Reliability};
 
+use super::canvas::Canvas;
 use super::{Area, DrawResult, Ink, Scale, axes};
 use crate::report::numbers::{decimals, grouped, percent};
 use crate::report::page;
@@ -87,6 +88,11 @@ fn words_on_lead(reliability: &Reliability) -> String {
         right(0..one),
         right(one..n_bins)
     )
+}
+
+/// The diagram as a drawing.
+pub fn canvas(reliability: &Reliability) -> Canvas {
+    super::drawn(SIZE, |area| draw(area, reliability))
 }
 
 fn draw(area: &Area<'_>, reliability: &Reliability) -> DrawResult {
