@@ -54,5 +54,5 @@ pub use summary::{
     Band, Comparison, Competitor, EpochBand, Kind, Level, MainEffect, Summary, Untrained, figure_in_words,
 };
 pub use training_file::{Trained, TrainedEpoch, TrainingFile};
-pub use triax_trainer::{Mistake, Reliability, SubjectFigures};
+pub use triax_trainer::{Measure, Mistake, Reliability, SubjectFigures};
 pub use window_set::window_set;

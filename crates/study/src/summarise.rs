@@ -200,7 +200,7 @@ fn network(
     files: &[&TrainingFile],
     ensemble: &OutOfFoldScores,
 ) -> Result<Option<Competitor>, StudyError> {
-    let n_classes = study.classes().len();
+    let (n_classes, loss) = (study.classes().len(), setting.plan.training.loss);
     let (mut confusion, mut parts) = (Confusion::new(n_classes), Vec::new());
     // The judged windows and their predictions of each seed, over all folds.
     let mut by_seed: BTreeMap<u64, (Vec<u32>, Vec<u32>)> = BTreeMap::new();
@@ -208,7 +208,7 @@ fn network(
         let training = study.training(file.trained.number);
         if let Some(figures) = TrainingFigures::from_file(study, training, file)? {
             let valid = &study.folds[training.fold].valid;
-            parts.push(Reliability::from_scores(&file.scores, &study.labels(valid), n_classes));
+            parts.push(Reliability::from_scores(&file.scores, &study.labels(valid), n_classes, loss));
             confusion += &figures.metrics.confusion;
             let (indices, predictions) = by_seed.entry(training.seed).or_default();
             indices.extend(valid);
@@ -222,7 +222,7 @@ fn network(
     let subjects = mean_over_seeds(figures);
     Ok(Some(Competitor {
         curves: curves(files),
-        reliability: Some(Reliability::pooled(&parts)),
+        reliability: Reliability::pooled(&parts),
         mistakes: ensemble.mistakes(study),
         settings: setting.values.clone(),
         ..competitor(setting.name.clone(), Kind::Network, subjects, confusion)
@@ -265,7 +265,7 @@ impl OutOfFoldScores {
         let name = format!("{} × {} seeds", setting.name, study.seeds.len());
         let subjects = subject_figures(study, &self.indices, &predicted);
         Some(Competitor {
-            reliability: Some(Reliability::from_scores(&self.scores, &labels, n_classes)),
+            reliability: Some(Reliability::from_scores(&self.scores, &labels, n_classes, setting.plan.training.loss)),
             mistakes: self.mistakes(study),
             settings: setting.values.clone(),
             ..competitor(name, Kind::Ensemble, subjects, Confusion::from_predictions(n_classes, &labels, &predicted))

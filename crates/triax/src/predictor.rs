@@ -360,6 +360,11 @@ impl Predictor {
 }
 
 impl Member {
+    #[cfg(test)]
+    pub(crate) fn new(file: WeightFile, network: Network, per_window: Option<PerWindow>) -> Self {
+        Self { file, network, per_window, place: None }
+    }
+
     /// Its name in a study, `FOLD:SEED`; empty for a network that is alone.
     pub fn name(&self) -> String {
         self.place.as_ref().map_or_else(String::new, |(fold, seed)| format!("{fold}:{seed}"))

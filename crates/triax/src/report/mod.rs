@@ -26,6 +26,7 @@ mod charts;
 mod comparisons;
 mod confusion;
 mod figures;
+mod loss;
 mod methods;
 mod mistakes;
 mod numbers;

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use triax_data::{Audit, Finding, Verdict};
 use triax_engine::Confusion;
+use triax_losses::Loss;
 use triax_study::statistics::{Estimate, Interval};
 use triax_study::{
     Band, Comparison, Competitor, EpochBand, Kind, Level, MainEffect, Mistake, Reliability, SubjectFigures, Summary,
 };
-use triax_trainer::{ClassMetrics, EpochRecord, Figures, Metrics};
+use triax_trainer::{ClassMetrics, EpochRecord, Figures, LossReading, Metrics};
 
 use crate::report::{Command, DataFacts, RunReport};
 
@@ -168,7 +169,8 @@ pub fn run() -> RunReport {
         unseen: true,
         random: false,
         subjects: subjects(0.65, 4),
-        reliability: Some(reliability()),
+        loss: Some(loss_reading(Loss::SquaredHinge)),
+        reliability: Some(reliability(Loss::SquaredHinge)),
         mistakes: mistakes(),
         audit: audit(),
         data: DataFacts {
@@ -253,7 +255,7 @@ fn competitor(name: &str, kind: Kind, f1: f64) -> Competitor {
         confusion,
         subjects: subjects(f1, 16),
         curves: if kind == Kind::Network { (1..=10).map(|epoch| band(epoch, f1)).collect() } else { Vec::new() },
-        reliability: is_network.then(reliability),
+        reliability: is_network.then(|| reliability(Loss::CategoricalCrossentropy)),
         mistakes: if is_network { mistakes() } else { Vec::new() },
     }
 }
@@ -343,11 +345,23 @@ fn epoch(epoch: usize) -> EpochRecord {
 }
 
 /// The reliability of scores that are too confident.
-fn reliability() -> Reliability {
+fn reliability(loss: Loss) -> Reliability {
+    let (scores, labels) = scores_and_labels();
+    Reliability::from_scores(&scores, &labels, 2, loss)
+}
+
+/// What `loss` says of the same scores.
+fn loss_reading(loss: Loss) -> LossReading {
+    let (scores, labels) = scores_and_labels();
+    LossReading::from_scores(&scores, &labels, 2, loss)
+}
+
+/// Scores (400, 2) and their labels.
+fn scores_and_labels() -> (Vec<f32>, Vec<u32>) {
     let score = |window: usize| (window % 40) as f32 / 10.0;
-    let scores: Vec<f32> = (0..400).flat_map(|window| [score(window), 0.0]).collect();
-    let labels: Vec<u32> = (0..400).map(|window| u32::from(window * 7 % 40 > 26)).collect();
-    Reliability::from_scores(&scores, &labels, 2)
+    let scores = (0..400).flat_map(|window| [score(window), 0.0]).collect();
+    let labels = (0..400).map(|window| u32::from(window * 7 % 40 > 26)).collect();
+    (scores, labels)
 }
 
 fn mistakes() -> Vec<Mistake> {
