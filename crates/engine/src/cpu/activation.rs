@@ -128,8 +128,7 @@ fn exp_parts<S: Simd>(simd: S, x: S::f32s, low: S::f32s) -> (S::f32s, S::f32s) {
     /// The first digits of ln 2, so that their product with n is exact, and the others.
     const LN_2: [f32; 2] = [0.693_359_4, -2.121_944_4e-4];
     /// (e^r − 1 − r) / r², by the largest relative error of e^r − 1.
-    const COEFFICIENTS: [f32; 6] =
-        [1.984_590_7e-4, 1.394_089_6e-3, 8.333_39e-3, 4.166_636e-2, 1.666_666_6e-1, 5e-1];
+    const COEFFICIENTS: [f32; 6] = [1.984_590_7e-4, 1.394_089_6e-3, 8.333_39e-3, 4.166_636e-2, 1.666_666_6e-1, 5e-1];
 
     let splat = |value| simd.splat_f32s(value);
     let x = simd.select_f32s(simd.less_than_or_equal_f32s(x, splat(LEAST)), splat(LEAST), x);

@@ -426,5 +426,14 @@ mod tests {
         assert!(refused(json!({}), &["loss=hinge,mse"]).contains("mse"));
         let unknown = parse_vary("dropuot=0.1,0.2").unwrap_err().to_string();
         assert!(unknown.contains("no setting called `dropuot`"), "{unknown}");
+        for (vary, setting) in [
+            ("lr=0.1,0.2", "learning_rate"),
+            ("bs=8,16", "batch_size"),
+            ("wd=0,1", "weight_decay"),
+            ("filters=8|16", "convs"),
+        ] {
+            let unknown = parse_vary(vary).unwrap_err().to_string();
+            assert!(unknown.contains(&format!("`{setting}` may be meant")), "{unknown}");
+        }
     }
 }
