@@ -8,6 +8,9 @@
 mod about;
 mod arithmetic;
 mod imported;
+pub mod onnx;
+mod preprocessing;
+pub mod protobuf;
 mod trained;
 
 pub use about::About;

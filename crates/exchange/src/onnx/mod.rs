@@ -1,0 +1,10 @@
+//! ONNX: what most programs read.
+//!
+//! A file is a protocol buffer with a graph of operators. Written are opset 13 and IR 7, with convolutions in one dimension and
+//! channels first, as ONNX has them. Read are networks of the family, from here, from PyTorch and from Keras.
+
+mod builder;
+mod model;
+mod write;
+
+pub use write::write;
