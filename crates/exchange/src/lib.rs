@@ -11,6 +11,7 @@ mod imported;
 pub mod onnx;
 mod preprocessing;
 pub mod protobuf;
+pub mod int8;
 mod trained;
 
 pub use about::About;
