@@ -7,6 +7,7 @@
 
 mod about;
 mod arithmetic;
+pub mod html;
 mod imported;
 pub mod onnx;
 mod preprocessing;
