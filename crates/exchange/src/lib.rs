@@ -7,12 +7,15 @@
 
 mod about;
 mod arithmetic;
+mod assembly;
+mod flatbuffer;
 pub mod html;
 mod imported;
+pub mod int8;
 pub mod onnx;
 mod preprocessing;
 pub mod protobuf;
-pub mod int8;
+pub mod tflite;
 mod trained;
 
 pub use about::About;

@@ -236,12 +236,8 @@ mod tests {
         let bytes = Message::new().varint(1, 0).double(2, -0.5).float(9, 1.5).message(1 << 20, &inner).into_bytes();
         let fields: Result<Vec<_>, _> = Fields::of(&bytes).collect();
         let inner = inner.into_bytes();
-        let expected = [
-            (1, Value::Varint(0)),
-            (2, Value::Double(-0.5)),
-            (9, Value::Float(1.5)),
-            (1 << 20, Value::Bytes(&inner)),
-        ];
+        let expected =
+            [(1, Value::Varint(0)), (2, Value::Double(-0.5)), (9, Value::Float(1.5)), (1 << 20, Value::Bytes(&inner))];
         assert_eq!(fields.unwrap(), expected);
         assert_eq!(Fields::of(&inner).next(), Some(Ok((3, Value::Varint(u64::MAX)))));
     }
@@ -271,7 +267,10 @@ mod tests {
             last.unwrap()
         };
         assert_eq!(refused(&[0x08, 0x96]), WireError::Short(1));
-        assert_eq!(refused(&[0x12, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01, 0]), WireError::Short(2));
+        assert_eq!(
+            refused(&[0x12, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01, 0]),
+            WireError::Short(2)
+        );
         assert_eq!(refused(&[0x08, 1, 0x0b]), WireError::WireType(1, 3));
         assert_eq!(refused(&[0x00, 1]), WireError::Number);
         assert_eq!(refused(&[[0x08].as_slice(), &[0xff; 9], &[0x02]].concat()), WireError::Number);

@@ -117,6 +117,30 @@ pub(crate) mod tests {
         }
     }
 
+    /// Networks with every part that the family has, by their notation.
+    pub(crate) fn family() -> Vec<(String, Trained)> {
+        let rows = [
+            ("8:3:2:2,8:3:1", "12", None),
+            ("8:3:1:same:avg3/2-same,6:4:1:same:2/1", "9:tanh,7", None),
+            ("8:5:2:elu,6:3:1:leaky_relu=0.3", "12:elu", Some(PoolKind::Average)),
+            ("8:5:2:tanh,6:3:1:same:linear", "", Some(PoolKind::Max)),
+            ("5:4:2:same:3/4-same:gelu", "6:gelu,5:leaky_relu=0", None),
+            ("4:7:2:same:avg2:tanh,3:2:2:same,5:1:1:2/1,4:2:1:same", "", None),
+            ("7:20:1", "5:linear", None),
+        ];
+        let mut all = Vec::new();
+        for (n, (convs, hidden, pool)) in rows.into_iter().enumerate() {
+            let mut one = trained(convs, hidden, pool);
+            one.per_window = [None, Some(PerWindow::Standardise), Some(PerWindow::AlignGravity)][n % 3];
+            one.softmax = n % 2 == 1;
+            if n == 4 {
+                one.scaler = None;
+            }
+            all.push((format!("{convs} {hidden} {pool:?}"), one));
+        }
+        all
+    }
+
     /// Windows as a sensor might give them: gravity and noise.
     pub(crate) fn windows(n: usize) -> Vec<f32> {
         let mut stream = Stream::new(7, Purpose::Initialise, 1);

@@ -13,7 +13,7 @@ mod weight_file;
 mod weights;
 pub mod whole_file;
 
-pub use network::{Layer, Network, Parameter, SpecError};
+pub use network::{Layer, Network, Parameter, SpecError, steps};
 pub use per_window::PerWindow;
 pub use scaler::Scaler;
 pub use spec::{Activation, ConvSpec, DenseSpec, NetworkSpec, Padding, PoolKind, PoolSpec};

@@ -1,8 +1,8 @@
 //! A graph that is being built.
 
 use super::model::{Attribute, Data, Dim, Model, Node, Port, Tensor, data_type};
-use crate::preprocessing::{Binary, Operations, Unary};
 use crate::About;
+use crate::preprocessing::{Binary, Operations, Unary};
 
 /// A model that grows node by node. Values are called after the nodes that make them.
 #[derive(Debug)]

@@ -3,8 +3,15 @@
 //! A file is a protocol buffer with a graph of operators. Written are opset 13 and IR 7, with convolutions in one dimension and
 //! channels first, as ONNX has them. Read are networks of the family, from here, from PyTorch and from Keras.
 
+mod axes;
 mod builder;
+mod constants;
 mod model;
+mod read;
+#[cfg(test)]
+pub(crate) mod tests;
+mod walk;
 mod write;
 
+pub use read::{read, read_ensemble};
 pub use write::write;

@@ -8,7 +8,7 @@ use crate::preprocessing::normalise;
 use crate::{Trained, Unsupported};
 
 /// The loss whose scores are logits.
-const CROSSENTROPY: &str = "categorical_crossentropy";
+pub const CROSSENTROPY: &str = "categorical_crossentropy";
 
 /// The bytes of an ONNX file (opset 13, IR 7) with one network, or with several as an ensemble.
 ///
@@ -24,8 +24,9 @@ pub fn write(members: &[Trained]) -> Result<Vec<u8>, Unsupported> {
     for (n, member) in members.iter().enumerate() {
         member.check()?;
         let other = member.network.spec();
-        let refuse =
-            |what: &str| Err(Unsupported(format!("network {} of the ensemble has another {what} than the first", n + 1)));
+        let refuse = |what: &str| {
+            Err(Unsupported(format!("network {} of the ensemble has another {what} than the first", n + 1)))
+        };
         if (other.window, other.channels) != (spec.window, spec.channels) {
             return refuse("input");
         }
@@ -41,7 +42,9 @@ pub fn write(members: &[Trained]) -> Result<Vec<u8>, Unsupported> {
     }
     let n_values: usize = members.iter().map(|member| member.network.n_parameters()).sum();
     if n_values > (1 << 29) - (1 << 20) {
-        return Err(Unsupported(format!("{n_values} values are more than the 2 GiB of an ONNX file; export members alone")));
+        return Err(Unsupported(format!(
+            "{n_values} values are more than the 2 GiB of an ONNX file; export members alone"
+        )));
     }
 
     let mut graph = Builder::new(spec.window, spec.channels);
@@ -75,10 +78,8 @@ fn combine(graph: &mut Builder, scores: &[String], are_logits: bool) -> String {
         let scores: Vec<&str> = scores.iter().map(String::as_str).collect();
         return graph.node("mean", "Mean", &scores, &[]);
     }
-    let probabilities: Vec<String> = (1..)
-        .zip(scores)
-        .map(|(n, scores)| softmax(graph, &format!("member{n}/probabilities"), scores))
-        .collect();
+    let probabilities: Vec<String> =
+        (1..).zip(scores).map(|(n, scores)| softmax(graph, &format!("member{n}/probabilities"), scores)).collect();
     let probabilities: Vec<&str> = probabilities.iter().map(String::as_str).collect();
     let mean = graph.node("mean", "Mean", &probabilities, &[]);
     // Probabilities that vanish stay finite.
@@ -215,7 +216,8 @@ fn activate(graph: &mut Builder, name: &str, x: &str, activation: Activation) ->
             let constants = [("root", std::f32::consts::FRAC_1_SQRT_2), ("one", 1.0), ("half", 0.5)];
             let [root, one, half] = constants
                 .map(|(part, value)| graph.constant(&format!("{name}/gelu/{part}"), &[], Data::Float(vec![value])));
-            let mut step = |part: &str, op: &str, inputs: &[&str]| graph.node(&format!("{name}/gelu/{part}"), op, inputs, &[]);
+            let mut step =
+                |part: &str, op: &str, inputs: &[&str]| graph.node(&format!("{name}/gelu/{part}"), op, inputs, &[]);
             let scaled = step("scaled", "Mul", &[x, &root]);
             let erf = step("erf", "Erf", &[&scaled]);
             let share = step("share", "Add", &[&erf, &one]);
