@@ -124,11 +124,9 @@ fn bytes_that_were_changed_are_read_or_refused() {
     let file =
         write(&[Trained { per_window: Some(PerWindow::AlignGravity), ..trained("3:3:2:2:gelu", "4", None) }]).unwrap();
     for n in 0..file.len() {
-        for change in [1, 0x80, 0xff] {
-            let mut changed = file.clone();
-            changed[n] ^= change;
-            let _ = read(&changed);
-        }
+        let mut changed = file.clone();
+        changed[n] ^= [1, 0x80, 0xff][n % 3];
+        let _ = read(&changed);
         // What is missing at the end may be metadata.
         assert!(read(&file[..n]).is_err() || 2 * n > file.len());
     }

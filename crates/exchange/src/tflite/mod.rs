@@ -5,8 +5,10 @@
 
 mod builder;
 mod model;
+mod read;
 #[cfg(test)]
 mod tests;
 mod write;
 
+pub use read::read;
 pub use write::{write, write_int8};

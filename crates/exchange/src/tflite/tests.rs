@@ -1,7 +1,7 @@
 use triax_model::{Activation, PerWindow};
 use triax_testing::{Exported, Runtime, runtimes_or_skip};
 
-use super::{write, write_int8};
+use super::{read, write, write_int8};
 use crate::Trained;
 use crate::int8::quantise;
 use crate::onnx::tests::{assert_close, special_windows};
@@ -12,6 +12,29 @@ fn has_gelu(one: &Trained) -> bool {
     let spec = one.network.spec();
     let all = spec.convs.iter().map(|conv| conv.activation).chain(spec.hidden.iter().map(|dense| dense.activation));
     all.into_iter().any(|activation| activation == Activation::Gelu)
+}
+
+#[test]
+fn networks_are_read_back() {
+    for (name, one) in family() {
+        assert!(read(&write(&one).unwrap()) == Ok(one), "{name}");
+    }
+    let quantised = quantise(&family()[0].1, &windows(3)).unwrap();
+    let refusal = read(&write_int8(&quantised).unwrap()).unwrap_err().to_string();
+    assert!(refusal.contains("network in integers"), "{refusal}");
+}
+
+#[test]
+fn bytes_that_were_changed_are_read_or_refused() {
+    let file = write(&Trained { per_window: Some(PerWindow::AlignGravity), ..family()[4].1.clone() }).unwrap();
+    for n in 0..file.len() {
+        let mut changed = file.clone();
+        changed[n] ^= [1, 0x80, 0xff][n % 3];
+        let _ = read(&changed);
+        let _ = read(&file[..n]);
+    }
+    assert!(read(b"").is_err());
+    assert!(read(&file[..file.len() / 2]).is_err());
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use triax_model::{Activation, Layer, Padding, PerWindow, PoolKind, Scaler};
 
 use super::builder::{Builder, Operation, operation};
-use super::model::{Kind, Setting, op, tables};
+use super::model::{Setting, op, tables};
 use crate::arithmetic::{activation, layers};
 use crate::int8::{Affine, Grid, Quantised, QuantisedLayer};
 use crate::preprocessing::normalise;
