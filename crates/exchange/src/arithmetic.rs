@@ -106,7 +106,7 @@ fn add_product(sums: &mut [f32], x: &[f32], weights: &[f32]) {
     }
 }
 
-/// Replaces scores by their softmax.
+/// Replaces the scores of a window by their softmax.
 pub fn softmax(scores: &mut [f32]) {
     let largest = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     scores.iter_mut().for_each(|score| *score = (*score - largest).exp());

@@ -8,7 +8,9 @@
 mod about;
 mod arithmetic;
 mod assembly;
+pub mod c;
 mod flatbuffer;
+pub mod golden;
 pub mod html;
 mod imported;
 pub mod int8;
@@ -19,5 +21,6 @@ pub mod tflite;
 mod trained;
 
 pub use about::About;
+pub use arithmetic::softmax;
 pub use imported::{Imported, ReadError};
 pub use trained::{Trained, Unsupported};

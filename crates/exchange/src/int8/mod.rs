@@ -68,7 +68,7 @@ pub struct Affine {
     pub kernel_scales: Vec<f32>,
     /// Bias of each output, in steps of input scale · kernel scale.
     pub bias: Vec<i32>,
-    /// What brings the sums to the grid of the results: as many as `kernel_scales`.
+    /// What brings the sums to `sums`: as many as `kernel_scales`, all below 1.
     pub multipliers: Vec<Multiplier>,
     /// Where the sums lie. Without an activation of their own, or with a ReLU, this is the grid of the results.
     pub sums: Grid,
