@@ -12,6 +12,8 @@ mod read;
 pub(crate) mod tests;
 mod walk;
 mod write;
+mod write_int8;
 
 pub use read::{read, read_ensemble};
 pub use write::write;
+pub use write_int8::write_int8;

@@ -3,6 +3,7 @@
 use triax_model::{Activation, PerWindow, PoolKind};
 
 use super::axes::{Axes, Spread};
+use super::builder::DROPOUT;
 use super::constants::Values;
 use super::model::{Dim, Model, Node, data_type};
 use super::walk::{Step, ends, steps};
@@ -75,8 +76,7 @@ pub fn read_ensemble(bytes: &[u8]) -> Result<Vec<Imported>, ReadError> {
     };
 
     let about = About::from_entries(model.metadata.iter().map(|(key, value)| (key.as_str(), value.as_str())));
-    let dropout =
-        model.metadata.iter().find(|(key, _)| key == "dropout").and_then(|(_, rate)| rate.parse::<f32>().ok());
+    let dropout = model.metadata.iter().find(|(key, _)| key == DROPOUT).and_then(|(_, rate)| rate.parse::<f32>().ok());
     let ends = ends(&values, &output.name)?;
     if ends.scores.len() > 1 && ends.are_logits != (about.loss.as_deref() == Some(super::write::CROSSENTROPY)) {
         return Err(ReadError::new("graph", "combines networks in another way than is done after their loss"));

@@ -2,7 +2,8 @@ use triax_model::{Network, PerWindow, PoolKind, Scaler};
 use triax_testing::{Exported, Runtime, runtimes_or_skip};
 
 use super::model::{Attribute, Dim, Model, Node};
-use super::{read, read_ensemble, write};
+use super::{read, read_ensemble, write, write_int8};
+use crate::int8::quantise;
 use crate::trained::tests::{family, trained, windows};
 use crate::{Imported, Trained};
 
@@ -105,6 +106,30 @@ fn onnxruntime_computes_the_same() {
     for ((name, found), expected) in names.iter().zip(&found).zip(&expected) {
         assert_close(found, expected, name);
     }
+}
+
+#[test]
+fn onnxruntime_finds_the_same_classes_in_integers() {
+    let Some(runtimes) = runtimes_or_skip("onnxruntime_finds_the_same_classes_in_integers") else { return };
+    let windows = windows(300);
+    let (mut networks, mut expected) = (Vec::new(), Vec::new());
+    for (name, one) in family() {
+        let Ok(quantised) = quantise(&Trained { softmax: false, ..one }, &windows) else { continue };
+        let file = write_int8(&quantised).unwrap();
+        networks.push(Exported { runtime: Runtime::Onnx, file, windows: &windows, shape: (20, 6) });
+        expected.push((name, quantised));
+    }
+    assert_eq!(expected.len(), 6, "all but GELU");
+    let class = |scores: &[f32]| (0..scores.len()).max_by(|a, b| scores[*a].total_cmp(&scores[*b]));
+    let mut same = 0;
+    for (found, (name, quantised)) in runtimes.run(&networks).iter().zip(&expected) {
+        let (scores, step) = (quantised.scores(&windows), quantised.output().scale);
+        let worst = found.iter().zip(&scores).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max) / step;
+        assert!(worst <= 6.0, "{name}: scores differ by {worst} steps");
+        same += found.chunks_exact(3).zip(scores.chunks_exact(3)).filter(|(a, b)| class(a) == class(b)).count();
+    }
+    // Networks that were not trained tell classes apart by little.
+    assert!(same >= 300 * expected.len() * 99 / 100, "{same} classes are the same");
 }
 
 /// The scores of an ensemble, as studies define them.

@@ -2,7 +2,7 @@
 
 use triax_model::{Activation, Layer, PerWindow, PoolKind, Scaler, Tensor};
 
-use super::builder::{Builder, INPUT};
+use super::builder::{Builder, DROPOUT, INPUT};
 use super::model::{Attribute, Data, data_type};
 use crate::preprocessing::normalise;
 use crate::{Trained, Unsupported};
@@ -68,7 +68,7 @@ pub fn write(members: &[Trained]) -> Result<Vec<u8>, Unsupported> {
         [_] => "Scores of a window of motion-sensor samples.".to_owned(),
         all => format!("Combined scores of {} networks for a window of motion-sensor samples.", all.len()),
     };
-    let dropout = ("dropout", spec.dropout.to_string());
+    let dropout = (DROPOUT, spec.dropout.to_string());
     Ok(graph.finish(spec.classes, &doc, &first.about, &[dropout]))
 }
 
@@ -88,7 +88,8 @@ fn combine(graph: &mut Builder, scores: &[String], are_logits: bool) -> String {
     graph.node("log", "Log", &[&clipped], &[])
 }
 
-fn softmax(graph: &mut Builder, name: &str, scores: &str) -> String {
+/// Adds a softmax over classes.
+pub fn softmax(graph: &mut Builder, name: &str, scores: &str) -> String {
     graph.node(name, "Softmax", &[scores], &[("axis", Attribute::Int(-1))])
 }
 
@@ -114,21 +115,8 @@ fn network(graph: &mut Builder, trained: &Trained) -> String {
                 x = graph.node(name, "Conv", &[&x, &kernel, &bias], &steps(layer));
                 x = activate(graph, name, &x, *activation);
             }
-            Layer::Pool { name, kind, .. } if name == "global_pool" => {
-                x = graph.node(name, &format!("Global{}", pool(*kind)), &[&x], &[]);
-            }
-            Layer::Pool { name, kind, .. } => {
-                let mut attributes = steps(layer);
-                if *kind == PoolKind::Average {
-                    attributes.push(("count_include_pad", Attribute::Int(0)));
-                }
-                x = graph.node(name, pool(*kind), &[&x], &attributes);
-            }
-            Layer::Dropout { units, .. } => {
-                let last = transpose(graph, "channels_last", &x);
-                let shape = graph.constant("features_shape", &[2], Data::Int64(vec![0, *units as i64]));
-                x = graph.node("features", "Reshape", &[&last, &shape], &[]);
-            }
+            Layer::Pool { .. } => x = pool(graph, layer, &x),
+            Layer::Dropout { units, .. } => x = features(graph, &x, *units),
             Layer::Dense { name, activation, .. } => {
                 let (kernel, bias) = kernel_and_bias();
                 let kernel = graph.constant(&kernel.name, &kernel.shape, Data::Float(kernel.values.clone()));
@@ -171,11 +159,28 @@ pub fn transpose(graph: &mut Builder, name: &str, x: &str) -> String {
     graph.node(name, "Transpose", &[x], &[("perm", Attribute::Ints(vec![0, 2, 1]))])
 }
 
-fn pool(kind: PoolKind) -> &'static str {
-    match kind {
+/// Adds a pool.
+pub fn pool(graph: &mut Builder, layer: &Layer, x: &str) -> String {
+    let Layer::Pool { name, kind, .. } = layer else { unreachable!("the layer is a pool") };
+    let op = match kind {
         PoolKind::Max => "MaxPool",
         PoolKind::Average => "AveragePool",
+    };
+    if name == "global_pool" {
+        return graph.node(name, &format!("Global{op}"), &[x], &[]);
     }
+    let mut attributes = steps(layer);
+    if *kind == PoolKind::Average {
+        attributes.push(("count_include_pad", Attribute::Int(0)));
+    }
+    graph.node(name, op, &[x], &attributes)
+}
+
+/// Flattens (batch, channels, positions), position by position.
+pub fn features(graph: &mut Builder, x: &str, units: usize) -> String {
+    let last = transpose(graph, "channels_last", x);
+    let shape = graph.constant("features_shape", &[2], Data::Int64(vec![0, units as i64]));
+    graph.node("features", "Reshape", &[&last, &shape], &[])
 }
 
 /// Kernel, stride and pads of a convolution or a pool.
@@ -201,7 +206,7 @@ pub fn outputs_first(kernel: &Tensor) -> Vec<f32> {
 }
 
 /// Adds the activation of layer `name`.
-fn activate(graph: &mut Builder, name: &str, x: &str, activation: Activation) -> String {
+pub fn activate(graph: &mut Builder, name: &str, x: &str, activation: Activation) -> String {
     let plain = |graph: &mut Builder, op: &str, attributes: &[(&str, Attribute)]| {
         graph.node(&format!("{name}/{}", op.to_lowercase()), op, &[x], attributes)
     };

@@ -10,5 +10,5 @@ mod read;
 mod tests;
 mod write;
 
-pub use read::read;
+pub use read::{read, read_int8};
 pub use write::{write, write_int8};
