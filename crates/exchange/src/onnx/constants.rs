@@ -138,11 +138,24 @@ impl<'a> Values<'a> {
         let first = || self.shape_within(node.inputs.first()?, depth);
         match node.op.as_str() {
             "Identity" | "Cast" | "Unsqueeze" | "Squeeze" => first(),
-            "Shape" => Some(vec![ShapeElement::Batch]),
-            "Gather" | "Slice" => match self.integers(node.inputs.get(1)?)?[..] {
-                [0] => first().filter(|shape| shape[..] == [ShapeElement::Batch]),
-                _ => Some(vec![ShapeElement::Unknown]),
-            },
+            // Windows come first; no tensor of the family has more than six axes.
+            "Shape" => {
+                let mut shape = vec![ShapeElement::Unknown; 6];
+                shape[0] = ShapeElement::Batch;
+                Some(shape)
+            }
+            "Gather" => {
+                let (shape, indices) = (first()?, self.integers(node.inputs.get(1)?)?);
+                let at = |index: &i64| usize::try_from(*index).ok().and_then(|index| shape.get(index).copied());
+                let taken = indices.iter().take(8).map(|index| at(index).unwrap_or(ShapeElement::Unknown));
+                Some(taken.collect())
+            }
+            "Slice" => {
+                let [start, end] = [1, 2].map(|at| self.integers(node.inputs.get(at)?));
+                let ([start], [end]) = (&start?[..], &end?[..]) else { return None };
+                let (start, end) = (usize::try_from(*start).ok()?, usize::try_from(*end).ok()?);
+                first()?.get(start..end).map(<[ShapeElement]>::to_vec)
+            }
             "Mul" => Some(vec![ShapeElement::Unknown]),
             "Concat" => {
                 let mut shape = Vec::new();

@@ -5,7 +5,7 @@ use triax_model::{Activation, PerWindow, PoolKind};
 use super::axes::{Axes, Spread};
 use super::builder::DROPOUT;
 use super::constants::Values;
-use super::model::{Dim, Model, Node, data_type};
+use super::model::{Dim, Model, Node, Port, data_type};
 use super::walk::{Step, ends, steps};
 use crate::assembly::{Affine, Assembly, MOST_FACTORS, Pads, Pool};
 use crate::{About, Imported, ReadError};
@@ -39,11 +39,18 @@ pub fn read(bytes: &[u8]) -> Result<Imported, ReadError> {
 pub fn read_ensemble(bytes: &[u8]) -> Result<Vec<Imported>, ReadError> {
     let model = Model::decode(bytes)?;
     let values = Values::of(&model);
-    let input = model.inputs.iter().find(|port| !model.constants.iter().any(|(name, _)| *name == port.name));
-    let (Some(input), [output]) = (input, &model.outputs[..]) else {
+    // Files from before IR 4 list their constants among the inputs.
+    let is_given = |port: &&Port| !model.constants.iter().any(|(name, _)| *name == port.name);
+    let inputs: Vec<&Port> = model.inputs.iter().filter(is_given).collect();
+    let ([input], [output]) = (&inputs[..], &model.outputs[..]) else {
+        let names: Vec<&str> = inputs.iter().map(|port| port.name.as_str()).collect();
         return Err(ReadError::new(
             "graph",
-            format!("has {} outputs; the family has one, the scores", model.outputs.len()),
+            format!(
+                "has the inputs {names:?} and {} outputs; the family has one of each, the window and the scores. An exporter may \
+                 have taken constants of the network for inputs",
+                model.outputs.len()
+            ),
         ));
     };
     let place = format!("input `{}`", input.name);

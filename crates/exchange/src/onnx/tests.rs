@@ -1,7 +1,7 @@
 use triax_model::{Network, PerWindow, PoolKind, Scaler};
 use triax_testing::{Exported, Runtime, runtimes_or_skip};
 
-use super::model::{Attribute, Dim, Model, Node};
+use super::model::{Attribute, Dim, Model, Node, Port};
 use super::{read, read_ensemble, write, write_int8};
 use crate::int8::quantise;
 use crate::trained::tests::{family, trained, windows};
@@ -193,6 +193,8 @@ fn what_is_not_of_the_family_is_refused_by_its_node() {
     expect(unbound, "input `window`: leaves the samples or channels of a window open", "fixed");
     let activated = refusal(&|model| node(model, "dense2", &|node| node.op = "Relu".into()));
     expect(activated, "node `dense2` (Relu): relu does not follow", "one activation");
+    let several = refusal(&|model| model.inputs.push(Port { name: "mean".into(), ..model.inputs[0].clone() }));
+    expect(several, "graph: has the inputs [\"window\", \"mean\"] and 1 outputs", "taken constants");
     let missing = refusal(&|model| model.constants.retain(|(name, _)| name != "conv1.kernel"));
     expect(missing, "node `conv1` (Conv): its kernel is no constant", "floats");
 }
@@ -205,4 +207,44 @@ fn a_scaler_is_read_bit_for_bit() {
         scale: vec![0.3, 1e-7, 3.333_333_3, 7e5, 0.7, 0.11],
     });
     assert_eq!(read(&write(&[one.clone()]).unwrap()).unwrap().scaler, one.scaler);
+}
+
+/// What another program has exported, and what it computed: `golden/*.py` make these.
+#[derive(serde::Deserialize)]
+struct Golden {
+    windows: Vec<f32>,
+    scores: Vec<f32>,
+}
+
+#[test]
+fn networks_of_pytorch_and_keras_compute_what_they_did_there() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("golden");
+    for (network, exporters, is_folded) in [
+        ("pytorch-chain", &["-script", "-dynamo"][..], true),
+        ("pytorch-functions", &["-script", "-dynamo"], false),
+        ("pytorch-mean", &["-script", "-dynamo"], false),
+        ("pytorch-maximum", &["-script", "-dynamo"], false),
+        ("keras-chain", &[""], true),
+        ("keras-mean", &[""], false),
+        ("keras-maximum", &[""], false),
+    ] {
+        let golden: Golden = triax_testing::golden(folder.join(format!("{network}.json")));
+        for exporter in exporters {
+            let name = format!("{network}{exporter}.onnx");
+            let imported =
+                read(&std::fs::read(folder.join(&name)).unwrap()).unwrap_or_else(|error| panic!("{name}: {error}"));
+            assert_eq!(
+                (imported.is_folded, imported.spec.window, imported.spec.channels),
+                (is_folded, 26, 3),
+                "{name}"
+            );
+            let has_channels_first = network.starts_with("pytorch") && network != "pytorch-functions";
+            assert_eq!(
+                imported.notices.iter().any(|notice| notice.contains("3 channels")),
+                has_channels_first,
+                "{name}"
+            );
+            assert_close(&trained_from(imported).scores(&golden.windows), &golden.scores, &name);
+        }
+    }
 }

@@ -48,8 +48,8 @@ pub fn read_int8(bytes: &[u8]) -> Result<Quantised, ReadError> {
                 // Of a hyperbolic tangent only one grid has a table.
                 let is_fixed = *activation == Activation::Tanh;
                 // Factors from one grid to the next are those that the quantiser makes.
-                let are_factors = weights.1.iter().all(|scale| scale * grid.scale < sums.scale)
-                    && output.scale >= sums.scale / 257.0;
+                let are_factors =
+                    weights.1.iter().all(|scale| scale * grid.scale < sums.scale) && output.scale >= sums.scale / 257.0;
                 if is_fixed && output != Lookup::TANH_OUTPUT || *activation == Activation::Gelu || !are_factors {
                     return Err(refuse(name));
                 }
