@@ -59,7 +59,7 @@ pub mod text;
 pub use audit::SplitAudit;
 pub use error::Error;
 pub use evaluate::{EvaluateOptions, Evaluation, Part, evaluate};
-pub use export::{Check, Export, ExportFormat, ExportOptions, export};
+pub use export::{Check, DeviceCost, Export, ExportFormat, ExportOptions, Golden, export};
 pub use predictor::{Member, Prediction, Predictor, PredictorOptions, PredictorOrigin, StudyOrigin, WhichWeights};
 pub use recordings::{Recordings, TrainingData, read_corpus, read_data};
 pub use run::{DataRecord, Outcome, Record, Run, SplitRecord, Training, is_run, train};

@@ -113,8 +113,8 @@ fn constants(body: &mut CText<'_>, head: &Head<'_>) {
     size("WINDOW", spec.window, "Samples of a window.");
     size("CHANNELS", spec.channels, "Values of a sample.");
     size("CLASSES", spec.classes, "Scores.");
-    let step = about.step.unwrap_or(spec.window.div_ceil(2)).clamp(1, i32::MAX as usize);
-    size("STEP", step, "Samples from one window to the next, as in training.");
+    let step = about.step_or_half(spec.window).clamp(1, i32::MAX as usize);
+    size("STEP", step, "Samples from one window to the next: as in training, where that is known.");
     if let Some(rate) = about.rate_hz {
         body.source("/* Samples a second. */\n");
         body.constant("RATE", &format!("{rate:e}"));

@@ -45,7 +45,7 @@ pub fn write(trained: &Trained, prefix: &str) -> Result<CFile, Unsupported> {
 /// The header of a network in integers. All names in it begin with `prefix`.
 ///
 /// # Errors
-/// As [`write`] does.
+/// As [`write()`] does.
 pub fn write_int8(quantised: &Quantised, prefix: &str) -> Result<CFile, Unsupported> {
     layers::header(&Head::of_int8(quantised), Arithmetic::Int8(quantised), prefix)
 }

@@ -7,7 +7,7 @@ use super::layers::name;
 use crate::int8::{Grid, Multiplier, Quantised};
 use crate::{ReadError, Trained, arithmetic};
 
-/// The network of a header that [`super::write`] wrote: `like`, with all its numbers from `text`.
+/// The network of a header that [`super::write()`] wrote: `like`, with all its numbers from `text`.
 ///
 /// # Errors
 /// The table at fault, if one is absent, has another size, or holds something that is no number.
