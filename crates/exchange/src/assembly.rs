@@ -8,7 +8,7 @@ use triax_model::{
 use crate::{About, Imported, ReadError};
 
 /// The most values of an input or a layer that an assembly counts to: that of a network.
-const MOST_VALUES: usize = 1 << 28;
+pub const MOST_VALUES: usize = 1 << 28;
 
 /// The most channels or features that are multiplied or moved, which the file need not name one by one.
 pub const MOST_FACTORS: usize = 1 << 22;
@@ -515,4 +515,75 @@ fn fold(affine: &Affine, kernel: &mut [f32], bias: &mut [f32]) {
         }
     }
     bias.iter_mut().zip(moved).for_each(|(bias, moved)| *bias = moved as f32);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Trained;
+    use crate::trained::tests::windows;
+
+    /// A convolution of six channels into two, then a batch normalisation.
+    fn normalised(padding: Pads, activation: Activation, scale: [f64; 2]) -> Assembly {
+        let mut assembly = Assembly::new(20, 6).unwrap();
+        let kernel = (0..36).map(|n| (n % 7) as f32 * 0.1 - 0.3).collect();
+        assembly.conv([3, 6, 2], kernel, vec![0.5, -0.5], 1, padding).unwrap();
+        assembly.activation(activation).unwrap();
+        assembly.affine(Affine { scale: scale.into(), shift: vec![0.25, -0.125] }).unwrap();
+        assembly
+    }
+
+    fn second(assembly: &mut Assembly, padding: Pads) -> Result<(), String> {
+        let kernel = (0..12).map(|n| (n % 5) as f32 * 0.2 - 0.4).collect();
+        assembly.conv([3, 2, 2], kernel, vec![0.1, 0.2], 1, padding)
+    }
+
+    /// The scores of an assembly that ends in a global pool and a dense layer of ones and twos.
+    fn scores(mut assembly: Assembly) -> Vec<f32> {
+        assembly.global_pool(PoolKind::Average).unwrap();
+        assembly.flatten(Order::ChannelsLast).unwrap();
+        assembly.dense(2, vec![1.0, 2.0, 2.0, 1.0], vec![0.0; 2]).unwrap();
+        let imported = assembly.finish(About::default()).unwrap();
+        assert!(imported.is_folded);
+        let network = Network::new(imported.spec).unwrap();
+        let weights = imported.weights;
+        let (per_window, scaler) = (None, imported.scaler);
+        Trained { network, weights, per_window, scaler, softmax: false, about: About::default() }.scores(&windows(3))
+    }
+
+    #[test]
+    fn a_normalisation_is_the_same_in_the_layer_before_it_and_in_the_one_after_it() {
+        let mut before = normalised(Pads::Explicit(0, 0), Activation::Linear, [2.0, 0.5]);
+        second(&mut before, Pads::Explicit(0, 0)).unwrap();
+        // A pool of one position closes the layer before: the normalisation goes into the next.
+        let mut after = Assembly::new(20, 6).unwrap();
+        let kernel = (0..36).map(|n| (n % 7) as f32 * 0.1 - 0.3).collect();
+        after.conv([3, 6, 2], kernel, vec![0.5, -0.5], 1, Pads::Explicit(0, 0)).unwrap();
+        after.activation(Activation::LeakyRelu { slope: 0.999_999_9 }).unwrap();
+        after.affine(Affine { scale: vec![2.0, 0.5], shift: vec![0.25, -0.125] }).unwrap();
+        second(&mut after, Pads::Explicit(0, 0)).unwrap();
+        for (a, b) in scores(before).iter().zip(scores(after)) {
+            assert!((a - b).abs() < 1e-4 * a.abs().max(1.0), "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn what_no_weights_can_do_is_refused() {
+        let valid = Pads::Explicit(0, 0);
+        let mut padded = normalised(valid, Activation::Relu, [2.0, 0.5]);
+        let refusal = second(&mut padded, Pads::Same).unwrap_err();
+        assert!(refusal.contains("reads zeros beyond the ends"), "{refusal}");
+        let maximum =
+            Pool { kind: PoolKind::Max, size: 2, stride: 2, pads: valid, rounds_up: false, counts_pads: false };
+        let refusal = normalised(valid, Activation::Relu, [2.0, -0.5]).pool(maximum).unwrap_err();
+        assert!(refusal.contains("a maximum is taken"), "{refusal}");
+        // The layer itself takes a factor below 0, as long as no pool has come.
+        normalised(valid, Activation::Linear, [2.0, -0.5]).pool(maximum).unwrap();
+        let mut counted = normalised(valid, Activation::Relu, [2.0, 0.5]);
+        let pool =
+            Pool { kind: PoolKind::Average, size: 3, stride: 2, pads: Pads::Same, rounds_up: false, counts_pads: true };
+        assert!(counted.pool(pool).unwrap_err().contains("count_include_pad=False"));
+        assert!(normalised(valid, Activation::Relu, [2.0, 0.5]).activation(Activation::Elu).is_err());
+        assert!(normalised(valid, Activation::Relu, [1.0, 1.0]).dense(2, vec![0.0; 72], vec![0.0; 2]).is_err());
+    }
 }

@@ -1,6 +1,6 @@
 //! A trained network with everything that its answers depend on.
 
-use triax_model::{Network, PerWindow, Scaler, Weights};
+use triax_model::{Layer, Network, PerWindow, Scaler, Weights};
 
 use crate::About;
 use crate::arithmetic;
@@ -57,6 +57,25 @@ impl Trained {
             }
         }
         Ok(())
+    }
+
+    /// Checks that sizes and strides fit into the integers of formats: those of layers are bounded by their values, but a padded
+    /// pool may be longer than any window.
+    ///
+    /// # Errors
+    /// The first layer that does not.
+    pub(crate) fn check_steps(network: &Network) -> Result<(), Unsupported> {
+        let largest = i32::MAX as usize;
+        let too_long = network.layers().iter().find_map(|layer| match layer {
+            Layer::Conv { name, kernel, stride, .. } => (*kernel.max(stride) > largest).then_some(name),
+            Layer::Pool { name, size, stride, .. } => (*size.max(stride) > largest).then_some(name),
+            Layer::Dropout { .. } | Layer::Dense { .. } => None,
+        });
+        too_long.map_or(Ok(()), |name| {
+            Err(Unsupported(format!(
+                "{name}: its size or stride is more than {largest}, which the format does not hold"
+            )))
+        })
     }
 
     /// Scores (n_windows, classes) of `windows` (n_windows, window, channels), computed in f32 in the plain order of the sums.

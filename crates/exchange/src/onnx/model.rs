@@ -375,7 +375,8 @@ fn decode_tensor(bytes: &[u8]) -> Result<(String, Option<Tensor>), ReadError> {
             _ => None,
         },
     };
-    let Some(data) = data else { return Ok((name, None)) };
+    // A tensor without values says nothing.
+    let Some(data) = data.filter(|data| data.len() > 0) else { return Ok((name, None)) };
     let dims: Option<Vec<usize>> = dims.iter().map(|&dim| usize::try_from(dim).ok()).collect();
     let count = |dims: &Vec<usize>| dims.iter().try_fold(1_usize, |product, &dim| product.checked_mul(dim));
     let Some(dims) = dims.filter(|dims| count(dims) == Some(data.len())) else {

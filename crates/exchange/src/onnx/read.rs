@@ -7,11 +7,11 @@ use super::builder::DROPOUT;
 use super::constants::Values;
 use super::model::{Dim, Model, Node, Port, data_type};
 use super::walk::{Step, ends, steps};
-use crate::assembly::{Affine, Assembly, MOST_FACTORS, Pads, Pool};
+use crate::assembly::{Affine, Assembly, MOST_FACTORS, MOST_VALUES};
 use crate::{About, Imported, ReadError};
 
 /// What the family holds, for refusals.
-const FAMILY: &str = "the family holds one-dimensional convolutions, each with an activation (ReLU, ELU, GELU, leaky ReLU, tanh) \
+pub const FAMILY: &str = "the family holds one-dimensional convolutions, each with an activation (ReLU, ELU, GELU, leaky ReLU, tanh) \
                       and a pool, a global pool, dropout, a flatten, and dense layers";
 
 /// The network of an ONNX file: one that was written here, by PyTorch's `torch.onnx.export`, by tf2onnx, or like those.
@@ -76,6 +76,10 @@ pub fn read_ensemble(bytes: &[u8]) -> Result<Vec<Imported>, ReadError> {
         ));
     };
     let refuse = |problem: String| ReadError::new(place.clone(), problem);
+    let values_of_window = dims.iter().try_fold(1_usize, |product, size| product.checked_mul(*size));
+    if values_of_window.is_none_or(|values| values > MOST_VALUES) {
+        return Err(refuse(format!("has windows of {dims:?}; the most is {MOST_VALUES} values")));
+    }
     let axes = Axes::new(batch, &dims).map_err(refuse)?;
     let shape = match dims[..] {
         [window, channels] => Some((window, channels)),
@@ -112,24 +116,24 @@ pub fn read_ensemble(bytes: &[u8]) -> Result<Vec<Imported>, ReadError> {
 }
 
 /// What happens to the input before it is known which of its axes has the channels.
-enum Early<'a> {
+pub enum Early<'a> {
     Normalise(PerWindow, &'a Node),
     /// An affine along this data axis, or the same for all elements.
     Affine(Option<usize>, Affine, &'a Node),
 }
 
-struct Reader<'a, 'v> {
-    values: &'v Values<'a>,
-    axes: Axes,
+pub struct Reader<'a, 'v> {
+    pub values: &'v Values<'a>,
+    pub axes: Axes,
     /// The network, from its first convolution on.
     assembly: Option<Assembly>,
     early: Vec<Early<'a>>,
     /// Zeros that a node has put before and after the positions.
-    pads: Option<(usize, usize)>,
+    pub pads: Option<(usize, usize)>,
 }
 
 /// What is refused of a node, which the caller names.
-type Refusal = String;
+pub type Refusal = String;
 
 impl<'a> Reader<'a, '_> {
     fn take(&mut self, step: Step<'a>) -> Result<(), ReadError> {
@@ -150,7 +154,7 @@ impl<'a> Reader<'a, '_> {
     }
 
     /// The network, if a convolution has begun it.
-    fn begun(&mut self) -> Result<&mut Assembly, Refusal> {
+    pub fn begun(&mut self) -> Result<&mut Assembly, Refusal> {
         self.assembly.as_mut().ok_or_else(|| format!("comes before the first convolution; {FAMILY}"))
     }
 
@@ -238,7 +242,7 @@ impl<'a> Reader<'a, '_> {
     }
 
     /// Integers that are input `at` of `node`, or its attribute.
-    fn integers(&self, node: &Node, at: usize, attribute: &str) -> Option<Vec<i64>> {
+    pub fn integers(&self, node: &Node, at: usize, attribute: &str) -> Option<Vec<i64>> {
         match node.inputs.get(at) {
             Some(input) => self.values.integers(input),
             None => node.ints(attribute).map(<[i64]>::to_vec),
@@ -246,7 +250,7 @@ impl<'a> Reader<'a, '_> {
     }
 
     /// The float constant that is input `at` of `node`, with its shape.
-    fn floats(&self, node: &Node, at: usize, what: &str) -> Result<(Vec<usize>, Vec<f32>), Refusal> {
+    pub fn floats(&self, node: &Node, at: usize, what: &str) -> Result<(Vec<usize>, Vec<f32>), Refusal> {
         let found = node.inputs.get(at).and_then(|input| self.values.floats(input));
         found.ok_or_else(|| format!("its {what} is no constant of 32-bit floats"))
     }
@@ -265,7 +269,7 @@ impl<'a> Reader<'a, '_> {
         }
     }
 
-    fn flatten(&mut self) -> Result<(), Refusal> {
+    pub fn flatten(&mut self) -> Result<(), Refusal> {
         if self.axes.is_flat() {
             return Ok(());
         }
@@ -337,121 +341,8 @@ impl<'a> Reader<'a, '_> {
         self.affine(node, &spread, Affine { scale, shift })
     }
 
-    /// Zeros around the positions, for the convolution that follows.
-    fn pad(&mut self, node: &Node) -> Result<(), Refusal> {
-        let pads = self.integers(node, 1, "pads").ok_or("its pads are no constant")?;
-        let is_zero = match node.inputs.get(2).filter(|name| !name.is_empty()) {
-            Some(value) => self.values.number(value) == Some(0.0),
-            None => node.float("value").unwrap_or(0.0) == 0.0,
-        };
-        let rank = self.axes.rank();
-        let named: Vec<usize> = match node.inputs.get(3).filter(|name| !name.is_empty()) {
-            Some(axes) => {
-                let axes = self.values.integers(axes).ok_or("its axes are no constant")?;
-                axes.iter().map(|axis| self.axes.index(*axis)).collect::<Option<_>>().ok_or("its axes do not exist")?
-            }
-            None => (0..rank).collect(),
-        };
-        if pads.len() != 2 * named.len() || !is_zero || node.text("mode").unwrap_or("constant") != "constant" {
-            return Err(
-                "pads with something other than zeros; in the family a convolution reads zeros beyond the ends".into(),
-            );
-        }
-        let mut found = None;
-        for (n, axis) in named.iter().enumerate() {
-            let both = (usize::try_from(pads[n]), usize::try_from(pads[n + named.len()]));
-            match both {
-                (Ok(0), Ok(0)) => {}
-                (Ok(before), Ok(after)) if found.is_none() && self.axes.is_data(*axis) => {
-                    found = Some((*axis, before, after))
-                }
-                _ => return Err("pads an axis that is not that of the positions".into()),
-            }
-        }
-        if let Some((axis, before, after)) = found {
-            // Which data axis it is must prove to be that of the positions.
-            self.axes.expect_positions(axis)?;
-            self.pads = Some((before, after));
-        }
-        Ok(())
-    }
-
-    /// Size, stride and pads along the positions, which are spatial axis `at` of `n`.
-    fn steps(
-        &self,
-        node: &Node,
-        (at, n): (usize, usize),
-        kernel: Option<&[i64]>,
-    ) -> Result<(usize, usize, Pads), Refusal> {
-        let kernel = kernel.or(node.ints("kernel_shape")).ok_or("has no kernel shape")?;
-        let ones = vec![1; n];
-        let (strides, dilations) = (node.ints("strides").unwrap_or(&ones), node.ints("dilations").unwrap_or(&ones));
-        let zeros = vec![0; 2 * n];
-        let pads = node.ints("pads").unwrap_or(&zeros);
-        if kernel.len() != n || strides.len() != n || dilations.len() != n || pads.len() != 2 * n {
-            return Err(format!("does not describe its {n} axes after the channels"));
-        }
-        if dilations[at] != 1 && kernel[at] != 1 {
-            return Err("leaves positions out between those that it reads (dilation); the family does not".into());
-        }
-        let others = (0..n).filter(|other| *other != at);
-        if others.clone().any(|other| kernel[other] != 1 || pads[other] != 0 || pads[other + n] != 0) {
-            return Err("reads more than one axis of positions; the family's layers have one".into());
-        }
-        let size = |value: i64| usize::try_from(value).ok().filter(|value| *value < 1 << 31);
-        let (Some(length), Some(stride), Some(before), Some(after)) =
-            (size(kernel[at]), size(strides[at]), size(pads[at]), size(pads[at + n]))
-        else {
-            return Err("has a kernel, stride or pad that is negative".into());
-        };
-        let pads = match node.text("auto_pad").unwrap_or("NOTSET") {
-            "NOTSET" | "" => Pads::Explicit(before, after),
-            "VALID" => Pads::Explicit(0, 0),
-            "SAME_UPPER" => Pads::Same,
-            other => return Err(format!("pads by `{other}`; the family pads none, or the odd position at the end")),
-        };
-        Ok((length, stride, pads))
-    }
-
-    fn conv(&mut self, node: &Node) -> Result<(), Refusal> {
-        let (dims, values) = self.floats(node, 1, "kernel")?;
-        if node.int("group").unwrap_or(1) != 1 {
-            return Err("reads channels in groups; the family's convolutions read all channels".into());
-        }
-        if dims.len() != self.axes.rank() || !(3..=4).contains(&dims.len()) {
-            return Err(format!("has a kernel of {} axes; {FAMILY}", dims.len()));
-        }
-        let at = self.axes.channels_first()?;
-        self.begin()?;
-        let kernel: Vec<i64> = dims[2..].iter().map(|dim| *dim as i64).collect();
-        let (length, stride, mut pads) = self.steps(node, (at, dims.len() - 2), Some(&kernel))?;
-        if let Some((before, after)) = self.pads.take() {
-            pads = match pads {
-                Pads::Explicit(0, 0) => Pads::Explicit(before, after),
-                _ => return Err("pads what is already padded".into()),
-            };
-        }
-        let (outputs, inputs) = (dims[0], dims[1]);
-        let bias = match node.inputs.get(2).filter(|name| !name.is_empty()) {
-            Some(_) => self.floats(node, 2, "bias")?.1,
-            None => vec![0.0; outputs],
-        };
-        // (out, in, kernel) becomes (kernel, in, out).
-        let mut turned = Vec::with_capacity(values.len());
-        for k in 0..length {
-            for i in 0..inputs {
-                turned.extend((0..outputs).map(|o| values[(o * inputs + i) * length + k]));
-            }
-        }
-        let assembly = self.begun()?;
-        assembly.conv([length, inputs, outputs], turned, bias, stride, pads)?;
-        let shape = assembly.shape();
-        self.axes.set_shape(shape);
-        Ok(())
-    }
-
     /// Begins the network, now that it is known which axis holds the channels.
-    fn begin(&mut self) -> Result<(), Refusal> {
+    pub fn begin(&mut self) -> Result<(), Refusal> {
         if self.assembly.is_some() {
             return Ok(());
         }
@@ -479,91 +370,6 @@ impl<'a> Reader<'a, '_> {
             taken.map_err(|problem| format!("{problem} ({} before it)", node.title()))?;
         }
         self.assembly = Some(assembly);
-        Ok(())
-    }
-
-    fn pool(&mut self, node: &Node, kind: PoolKind) -> Result<(), Refusal> {
-        let at = self.axes.channels_first()?;
-        let (size, stride, pads) = self.steps(node, (at, self.axes.rank() - 2), None)?;
-        let pool = Pool {
-            kind,
-            size,
-            stride,
-            pads,
-            rounds_up: node.int("ceil_mode").unwrap_or(0) != 0,
-            counts_pads: node.int("count_include_pad").unwrap_or(0) != 0,
-        };
-        let assembly = self.begun()?;
-        assembly.pool(pool)?;
-        let shape = assembly.shape();
-        self.axes.set_shape(shape);
-        Ok(())
-    }
-
-    fn global_pool(&mut self, kind: PoolKind) -> Result<(), Refusal> {
-        self.begun()?;
-        self.axes.channels_first()?;
-        let assembly = self.begun()?;
-        assembly.global_pool(kind)?;
-        let shape = assembly.shape();
-        self.axes.set_shape(shape);
-        Ok(())
-    }
-
-    /// A mean or a maximum over axes: a global pool, if they are the positions.
-    fn reduce(&mut self, node: &Node, kind: PoolKind) -> Result<(), Refusal> {
-        let axes = self.integers(node, 1, "axes").ok_or("its axes are no constant")?;
-        if !self.axes.are_positions(&axes) {
-            return Err("does not go over the positions; the family has a global pool, which does".into());
-        }
-        let assembly = self.begun()?;
-        assembly.global_pool(kind)?;
-        let shape = assembly.shape();
-        self.axes.set_shape(shape);
-        match node.int("keepdims").unwrap_or(1) {
-            0 => self.axes.squeeze(Some(&axes)),
-            _ => Ok(()),
-        }
-    }
-
-    fn gemm(&mut self, node: &Node) -> Result<(), Refusal> {
-        let (dims, mut kernel) = self.floats(node, 1, "kernel")?;
-        let [rows, columns] = dims[..] else { return Err(format!("has a kernel of {} axes", dims.len())) };
-        if node.int("transA").unwrap_or(0) != 0 || self.values.is_constant(&node.inputs[0]) {
-            return Err("multiplies from the left; the family's dense layers multiply from the right".into());
-        }
-        let is_transposed = node.int("transB").unwrap_or(0) != 0;
-        let outputs = if is_transposed { rows } else { columns };
-        if is_transposed {
-            kernel = (0..columns).flat_map(|i| (0..rows).map(move |o| o * columns + i)).map(|at| kernel[at]).collect();
-        }
-        let mut bias = match node.inputs.get(2).filter(|name| !name.is_empty()) {
-            Some(_) => self.floats(node, 2, "bias")?.1,
-            None => vec![0.0; outputs],
-        };
-        if let [single] = bias[..] {
-            bias = vec![single; outputs];
-        }
-        kernel.iter_mut().for_each(|weight| *weight *= node.float("alpha").unwrap_or(1.0));
-        bias.iter_mut().for_each(|bias| *bias *= node.float("beta").unwrap_or(1.0));
-        self.dense(outputs, kernel, bias)
-    }
-
-    fn matmul(&mut self, node: &Node) -> Result<(), Refusal> {
-        let (dims, kernel) = self.floats(node, 1, "kernel")?;
-        let [_, outputs] = dims[..] else { return Err(format!("has a kernel of {} axes", dims.len())) };
-        self.dense(outputs, kernel, vec![0.0; outputs])
-    }
-
-    fn dense(&mut self, outputs: usize, kernel: Vec<f32>, bias: Vec<f32>) -> Result<(), Refusal> {
-        // Without positions, channels are features.
-        if self.axes.rank() == 2 {
-            self.flatten()?;
-        }
-        let assembly = self.begun()?;
-        assembly.dense(outputs, kernel, bias)?;
-        let shape = assembly.shape();
-        self.axes.set_shape(shape);
         Ok(())
     }
 }

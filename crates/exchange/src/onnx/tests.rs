@@ -71,6 +71,8 @@ fn ensembles_are_read_back_member_by_member() {
     other[1].about.classes.swap(0, 1);
     assert!(write(&other).unwrap_err().to_string().contains("network 2 of the ensemble has another list of classes"));
     assert!(write(&[]).is_err());
+    let long = trained("3:3:1:5000000000/1-same:same", "", None);
+    assert!(write(&[long]).unwrap_err().to_string().starts_with("pool1: its size or stride is more than"));
 }
 
 #[test]

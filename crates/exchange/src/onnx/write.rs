@@ -23,6 +23,7 @@ pub fn write(members: &[Trained]) -> Result<Vec<u8>, Unsupported> {
     let spec = first.network.spec();
     for (n, member) in members.iter().enumerate() {
         member.check()?;
+        Trained::check_steps(&member.network)?;
         let other = member.network.spec();
         let refuse = |what: &str| {
             Err(Unsupported(format!("network {} of the ensemble has another {what} than the first", n + 1)))

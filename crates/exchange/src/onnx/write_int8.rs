@@ -5,8 +5,8 @@ use triax_model::{Activation, Layer};
 use super::builder::{Builder, DROPOUT};
 use super::model::{Attribute, Data};
 use super::write::{activate, features, input, pool, softmax, steps, transpose};
-use crate::Unsupported;
 use crate::int8::{Affine, Grid, Quantised};
+use crate::{Trained, Unsupported};
 
 /// The bytes of an ONNX file (opset 13, IR 7) with a network in integers of eight bits.
 ///
@@ -17,6 +17,7 @@ use crate::int8::{Affine, Grid, Quantised};
 /// # Errors
 /// Layers in integers that are not those of the network.
 pub fn write_int8(quantised: &Quantised) -> Result<Vec<u8>, Unsupported> {
+    Trained::check_steps(&quantised.network)?;
     let spec = quantised.network.spec();
     let mut graph = Builder::new(spec.window, spec.channels);
     let x = input(&mut graph, quantised.per_window, quantised.scaler.as_ref(), spec.channels);

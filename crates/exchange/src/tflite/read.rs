@@ -156,7 +156,7 @@ impl<'a> Reader<'a> {
         let n = shape.iter().try_fold(1_usize, |product, size| product.checked_mul(*size));
         let data = kernel.data.as_deref().unwrap_or_default();
         let scales = kernel.quantisation.as_ref().map(|parts| parts.scales.clone()).unwrap_or_default();
-        let is_fitting = kernel.kind == Kind::Int8 && n == Some(data.len()) && outputs > 0;
+        let is_fitting = kernel.kind == Kind::Int8 && n == Some(data.len()) && !data.is_empty();
         let are_scales = scales.iter().all(|scale| *scale > 0.0 && scale.is_finite());
         if !is_fitting || !are_scales || scales.len() != 1 && scales.len() != outputs || scales.is_empty() {
             return Err("its kernel holds no integers with their scales".into());

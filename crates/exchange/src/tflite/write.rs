@@ -18,6 +18,7 @@ use crate::{Trained, Unsupported};
 /// Parts of the network that do not fit each other.
 pub fn write(trained: &Trained) -> Result<Vec<u8>, Unsupported> {
     trained.check()?;
+    Trained::check_steps(&trained.network)?;
     let spec = trained.network.spec();
     let mut graph = Builder::new(spec.window, spec.channels);
     let x = input(&mut graph, trained.per_window, trained.scaler.as_ref());
@@ -49,6 +50,7 @@ pub fn write(trained: &Trained) -> Result<Vec<u8>, Unsupported> {
 /// # Errors
 /// Parts of the network that do not fit each other.
 pub fn write_int8(quantised: &Quantised) -> Result<Vec<u8>, Unsupported> {
+    Trained::check_steps(&quantised.network)?;
     let spec = quantised.network.spec();
     let mut graph = Builder::new(spec.window, spec.channels);
     let x = input(&mut graph, quantised.per_window, quantised.scaler.as_ref());
