@@ -17,7 +17,7 @@ pub const FAMILY: &str = "the family holds one-dimensional convolutions, each wi
 /// The network of an ONNX file: one that was written here, by PyTorch's `torch.onnx.export`, by tf2onnx, or like those.
 ///
 /// Batch normalisation is folded into weights. Channels may come before or after the samples: the result reads (batch, window,
-/// channels).
+/// channels). Padding where there is nothing to pad is read as none: it computes the same.
 ///
 /// # Errors
 /// Bytes that are no ONNX file; what is not of the family, with its node; an ensemble of several networks.
@@ -32,7 +32,7 @@ pub fn read(bytes: &[u8]) -> Result<Imported, ReadError> {
     }
 }
 
-/// The networks of an ONNX file, as [`super::write`] has combined them: one, or several.
+/// The networks of an ONNX file, as [`super::write()`] has combined them: one, or several.
 ///
 /// # Errors
 /// As [`read`] has them, but for ensembles.

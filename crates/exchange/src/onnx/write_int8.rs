@@ -10,7 +10,7 @@ use crate::{Trained, Unsupported};
 
 /// The bytes of an ONNX file (opset 13, IR 7) with a network in integers of eight bits.
 ///
-/// Input and output are those of [`super::write`]. Between operators of floats stand `QuantizeLinear` and `DequantizeLinear`,
+/// Input and output are those of [`super::write()`]. Between operators of floats stand `QuantizeLinear` and `DequantizeLinear`,
 /// which say where values lie: runtimes that have operators of integers compute with those. They round in ways of their own, so
 /// scores may differ from [`Quantised::scores`] by steps of their grid.
 ///

@@ -9,7 +9,7 @@ use crate::int8::{Affine as Int8Affine, Grid, Lookup, Quantised, QuantisedLayer}
 use crate::preprocessing::normalise;
 use crate::{About, ReadError, Trained};
 
-/// The network of a file that [`super::write`] has written: what it computes, read from its operators and not from its
+/// The network of a file that [`super::write()`] has written: what it computes, read from its operators and not from its
 /// metadata.
 ///
 /// # Errors
@@ -24,7 +24,7 @@ pub fn read(bytes: &[u8]) -> Result<Trained, ReadError> {
     reader.finish()
 }
 
-/// The network of a file that [`super::write_int8`] has written.
+/// The network of a file that [`super::write_int8()`] has written.
 ///
 /// # Errors
 /// As [`read`] has them.

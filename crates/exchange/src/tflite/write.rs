@@ -44,7 +44,7 @@ pub fn write(trained: &Trained) -> Result<Vec<u8>, Unsupported> {
 
 /// The bytes of a TensorFlow Lite file with one network in integers of eight bits.
 ///
-/// Input and output are those of [`write`], in floats: they are brought to integers and back within the graph. TensorFlow Lite
+/// Input and output are those of [`write()`], in floats: they are brought to integers and back within the graph. TensorFlow Lite
 /// Micro computes [`Quantised::scores`] bit for bit, except for the normalisation of windows, which is in f32.
 ///
 /// # Errors
