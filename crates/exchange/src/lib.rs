@@ -7,11 +7,17 @@
 
 mod about;
 mod arithmetic;
+mod assembly;
 pub mod c;
+mod flatbuffer;
 pub mod golden;
 pub mod html;
 mod imported;
 pub mod int8;
+pub mod onnx;
+mod preprocessing;
+pub mod protobuf;
+pub mod tflite;
 mod trained;
 
 pub use about::About;

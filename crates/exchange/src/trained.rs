@@ -1,6 +1,6 @@
 //! A trained network with everything that its answers depend on.
 
-use triax_model::{Network, PerWindow, Scaler, Weights};
+use triax_model::{Layer, Network, PerWindow, Scaler, Weights};
 
 use crate::About;
 use crate::arithmetic;
@@ -59,6 +59,25 @@ impl Trained {
         Ok(())
     }
 
+    /// Checks that sizes and strides fit into the integers of formats: those of layers are bounded by their values, but a padded
+    /// pool may be longer than any window.
+    ///
+    /// # Errors
+    /// The first layer that does not.
+    pub(crate) fn check_steps(network: &Network) -> Result<(), Unsupported> {
+        let largest = i32::MAX as usize;
+        let too_long = network.layers().iter().find_map(|layer| match layer {
+            Layer::Conv { name, kernel, stride, .. } => (*kernel.max(stride) > largest).then_some(name),
+            Layer::Pool { name, size, stride, .. } => (*size.max(stride) > largest).then_some(name),
+            Layer::Dropout { .. } | Layer::Dense { .. } => None,
+        });
+        too_long.map_or(Ok(()), |name| {
+            Err(Unsupported(format!(
+                "{name}: its size or stride is more than {largest}, which the format does not hold"
+            )))
+        })
+    }
+
     /// Scores (n_windows, classes) of `windows` (n_windows, window, channels), computed in f32 in the plain order of the sums.
     /// This is what files are checked with after they have been read back; it is not made to be fast.
     ///
@@ -115,6 +134,30 @@ pub(crate) mod tests {
                 ..About::default()
             },
         }
+    }
+
+    /// Networks with every part that the family has, by their notation.
+    pub(crate) fn family() -> Vec<(String, Trained)> {
+        let rows = [
+            ("8:3:2:2,8:3:1", "12", None),
+            ("8:3:1:same:avg3/2-same,6:4:1:same:2/1", "9:tanh,7", None),
+            ("8:5:2:elu,6:3:1:leaky_relu=0.3", "12:elu", Some(PoolKind::Average)),
+            ("8:5:2:tanh,6:3:1:same:linear", "", Some(PoolKind::Max)),
+            ("5:4:2:same:3/4-same:gelu", "6:gelu,5:leaky_relu=0", None),
+            ("4:7:2:same:avg2:tanh,3:2:2:same,5:1:1:2/1,4:2:1:same", "", None),
+            ("7:20:1", "5:linear", None),
+        ];
+        let mut all = Vec::new();
+        for (n, (convs, hidden, pool)) in rows.into_iter().enumerate() {
+            let mut one = trained(convs, hidden, pool);
+            one.per_window = [None, Some(PerWindow::Standardise), Some(PerWindow::AlignGravity)][n % 3];
+            one.softmax = n % 2 == 1;
+            if n == 4 {
+                one.scaler = None;
+            }
+            all.push((format!("{convs} {hidden} {pool:?}"), one));
+        }
+        all
     }
 
     /// Windows as a sensor might give them: gravity and noise.

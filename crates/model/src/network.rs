@@ -233,7 +233,7 @@ fn count_values(layer: &str, sizes: &[usize]) -> Result<usize, SpecError> {
 
 /// The outputs of something that reads `size` of `positions` at a time, and the positions before the first that it would read;
 /// none if there is no output.
-fn steps(positions: usize, size: usize, stride: usize, padding: Padding) -> Option<(usize, usize)> {
+pub fn steps(positions: usize, size: usize, stride: usize, padding: Padding) -> Option<(usize, usize)> {
     match padding {
         Padding::Valid => Some(((positions.checked_sub(size)?) / stride + 1, 0)),
         Padding::Same => {

@@ -54,6 +54,23 @@ pub fn tensorboard_or_skip(test: &str) -> Option<PathBuf> {
     gate(test, "Python with TensorBoard in $TRIAX_PYTHON", found, is_set("TRIAX_REQUIRE_TENSORBOARD"))
 }
 
+/// A Python that runs exported networks, for `test`: the one in `TRIAX_PYTHON`, or `python3` on the path, with the packages
+/// `onnx`, `onnxruntime`, `ai-edge-litert` and `tflite-micro`. Without it, prints that the test is skipped, and returns `None`.
+///
+/// # Panics
+/// If there is none and the environment variable `TRIAX_REQUIRE_RUNTIMES` is set.
+pub(crate) fn runtimes_python_or_skip(test: &str) -> Option<PathBuf> {
+    let python = std::env::var_os("TRIAX_PYTHON").map_or_else(|| PathBuf::from("python3"), PathBuf::from);
+    let packages = ["onnx", "onnxruntime", "ai_edge_litert", "tflite_micro"];
+    // Found, and not imported, which takes seconds.
+    let finds = packages.map(|package| format!("importlib.util.find_spec('{package}')")).join(" and ");
+    let program = format!("import importlib.util, sys; sys.exit(0 if {finds} else 1)");
+    let found = Command::new(&python).args(["-c", &program]).output();
+    let found = found.is_ok_and(|output| output.status.success()).then_some(python);
+    let needed = "Python with onnx, onnxruntime, ai-edge-litert and tflite-micro in $TRIAX_PYTHON";
+    gate(test, needed, found, is_set("TRIAX_REQUIRE_RUNTIMES"))
+}
+
 /// Whether the compilers `gcc` and `g++` run here, for `test`. Without them, prints that the test is skipped.
 ///
 /// # Panics

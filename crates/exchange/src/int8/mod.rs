@@ -16,6 +16,7 @@ mod quantise;
 use triax_model::{Layer, Network, PerWindow, Scaler};
 
 pub use fixed_point::Multiplier;
+pub(crate) use lookup::Lookup;
 pub use quantise::quantise;
 
 use crate::About;

@@ -165,21 +165,38 @@ fn affine(
         }
         Some(_) => ranged(activation, tensors)?.at_least(sums.scale / 256.0),
     };
-    let multipliers = kernel_scales.iter().map(|scale| {
-        // TensorFlow Lite rounds the product of the scales in a dense layer, and not in a convolution.
-        let product = if is_conv { f64::from(input.scale) * f64::from(*scale) } else { f64::from(input.scale * scale) };
-        Multiplier::of(product / f64::from(sums.scale))
-    });
-    let affine = Affine {
-        multipliers: multipliers.collect(),
-        kernel,
-        kernel_scales,
-        bias,
-        sums,
-        least: if fused == Activation::Relu { sums.zero_point as i8 } else { i8::MIN },
-        lookup: lookup.map(|lookup| lookup.table(sums, output)),
-    };
+    let affine = Affine::new(layer, input, (kernel, kernel_scales, bias), sums, output);
     Ok((Some(affine), output))
+}
+
+impl Affine {
+    /// The layer with these weights, their scales and bias, after one on `input`. Activations that integers do not have are left
+    /// out.
+    pub(crate) fn new(
+        layer: &Layer,
+        input: Grid,
+        (kernel, kernel_scales, bias): (Vec<i8>, Vec<f32>, Vec<i32>),
+        sums: Grid,
+        output: Grid,
+    ) -> Self {
+        let is_conv = matches!(layer, Layer::Conv { .. });
+        let activation = activation(layer);
+        let multipliers = kernel_scales.iter().map(|scale| {
+            // TensorFlow Lite rounds the product of the scales in a dense layer, and not in a convolution.
+            let product =
+                if is_conv { f64::from(input.scale) * f64::from(*scale) } else { f64::from(input.scale * scale) };
+            Multiplier::of(product / f64::from(sums.scale))
+        });
+        Self {
+            multipliers: multipliers.collect(),
+            kernel,
+            kernel_scales,
+            bias,
+            sums,
+            least: if activation == Activation::Relu { sums.zero_point as i8 } else { i8::MIN },
+            lookup: Lookup::of(activation).ok().flatten().map(|lookup| lookup.table(sums, output)),
+        }
+    }
 }
 
 /// Scales of the weights, the weights (outputs, inputs of one output), and the bias (outputs) as integers.

@@ -1,0 +1,207 @@
+//! Layers of an ONNX graph: convolutions, pools and dense layers.
+
+use triax_model::PoolKind;
+
+use super::model::Node;
+use super::read::{FAMILY, Reader, Refusal};
+use crate::assembly::{Pads, Pool};
+
+impl Reader<'_, '_> {
+    /// Zeros around the positions, for the convolution that follows.
+    pub fn pad(&mut self, node: &Node) -> Result<(), Refusal> {
+        let pads = self.integers(node, 1, "pads").ok_or("its pads are no constant")?;
+        let is_zero = match node.inputs.get(2).filter(|name| !name.is_empty()) {
+            Some(value) => self.values.number(value) == Some(0.0),
+            None => node.float("value").unwrap_or(0.0) == 0.0,
+        };
+        let rank = self.axes.rank();
+        let named: Vec<usize> = match node.inputs.get(3).filter(|name| !name.is_empty()) {
+            Some(axes) => {
+                let axes = self.values.integers(axes).ok_or("its axes are no constant")?;
+                axes.iter().map(|axis| self.axes.index(*axis)).collect::<Option<_>>().ok_or("its axes do not exist")?
+            }
+            None => (0..rank).collect(),
+        };
+        if pads.len() != 2 * named.len() || !is_zero || node.text("mode").unwrap_or("constant") != "constant" {
+            return Err(
+                "pads with something other than zeros; in the family a convolution reads zeros beyond the ends".into(),
+            );
+        }
+        let mut found = None;
+        for (n, axis) in named.iter().enumerate() {
+            let both = (usize::try_from(pads[n]), usize::try_from(pads[n + named.len()]));
+            match both {
+                (Ok(0), Ok(0)) => {}
+                (Ok(before), Ok(after)) if found.is_none() && self.axes.is_data(*axis) => {
+                    found = Some((*axis, before, after))
+                }
+                _ => return Err("pads an axis that is not that of the positions".into()),
+            }
+        }
+        if let Some((axis, before, after)) = found {
+            // Which data axis it is must prove to be that of the positions.
+            self.axes.expect_positions(axis)?;
+            self.pads = Some((before, after));
+        }
+        Ok(())
+    }
+
+    /// Size, stride and pads along the positions, which are spatial axis `at` of `n`.
+    fn steps(
+        &self,
+        node: &Node,
+        (at, n): (usize, usize),
+        kernel: Option<&[i64]>,
+    ) -> Result<(usize, usize, Pads), Refusal> {
+        let kernel = kernel.or(node.ints("kernel_shape")).ok_or("has no kernel shape")?;
+        let ones = vec![1; n];
+        let (strides, dilations) = (node.ints("strides").unwrap_or(&ones), node.ints("dilations").unwrap_or(&ones));
+        let zeros = vec![0; 2 * n];
+        let pads = node.ints("pads").unwrap_or(&zeros);
+        if kernel.len() != n || strides.len() != n || dilations.len() != n || pads.len() != 2 * n {
+            return Err(format!("does not describe its {n} axes after the channels"));
+        }
+        if dilations[at] != 1 && kernel[at] != 1 {
+            return Err("leaves positions out between those that it reads (dilation); the family does not".into());
+        }
+        let others = (0..n).filter(|other| *other != at);
+        if others.clone().any(|other| kernel[other] != 1 || pads[other] != 0 || pads[other + n] != 0) {
+            return Err("reads more than one axis of positions; the family's layers have one".into());
+        }
+        let size = |value: i64| usize::try_from(value).ok().filter(|value| *value < 1 << 31);
+        let (Some(length), Some(stride), Some(before), Some(after)) =
+            (size(kernel[at]), size(strides[at]), size(pads[at]), size(pads[at + n]))
+        else {
+            return Err("has a kernel, stride or pad that is negative".into());
+        };
+        let pads = match node.text("auto_pad").unwrap_or("NOTSET") {
+            "NOTSET" | "" => Pads::Explicit(before, after),
+            "VALID" => Pads::Explicit(0, 0),
+            "SAME_UPPER" => Pads::Same,
+            other => return Err(format!("pads by `{other}`; the family pads none, or the odd position at the end")),
+        };
+        Ok((length, stride, pads))
+    }
+
+    pub fn conv(&mut self, node: &Node) -> Result<(), Refusal> {
+        let (dims, values) = self.floats(node, 1, "kernel")?;
+        if node.int("group").unwrap_or(1) != 1 {
+            return Err("reads channels in groups; the family's convolutions read all channels".into());
+        }
+        if dims.len() != self.axes.rank() || !(3..=4).contains(&dims.len()) {
+            return Err(format!("has a kernel of {} axes; {FAMILY}", dims.len()));
+        }
+        let at = self.axes.channels_first()?;
+        self.begin()?;
+        let kernel: Vec<i64> = dims[2..].iter().map(|dim| *dim as i64).collect();
+        let (length, stride, mut pads) = self.steps(node, (at, dims.len() - 2), Some(&kernel))?;
+        if let Some((before, after)) = self.pads.take() {
+            pads = match pads {
+                Pads::Explicit(0, 0) => Pads::Explicit(before, after),
+                _ => return Err("pads what is already padded".into()),
+            };
+        }
+        let (outputs, inputs) = (dims[0], dims[1]);
+        let bias = match node.inputs.get(2).filter(|name| !name.is_empty()) {
+            Some(_) => self.floats(node, 2, "bias")?.1,
+            None => vec![0.0; outputs],
+        };
+        // (out, in, kernel) becomes (kernel, in, out).
+        let mut turned = Vec::with_capacity(values.len());
+        for k in 0..length {
+            for i in 0..inputs {
+                turned.extend((0..outputs).map(|o| values[(o * inputs + i) * length + k]));
+            }
+        }
+        let assembly = self.begun()?;
+        assembly.conv([length, inputs, outputs], turned, bias, stride, pads)?;
+        let shape = assembly.shape();
+        self.axes.set_shape(shape);
+        Ok(())
+    }
+
+    pub fn pool(&mut self, node: &Node, kind: PoolKind) -> Result<(), Refusal> {
+        let at = self.axes.channels_first()?;
+        let (size, stride, pads) = self.steps(node, (at, self.axes.rank() - 2), None)?;
+        let pool = Pool {
+            kind,
+            size,
+            stride,
+            pads,
+            rounds_up: node.int("ceil_mode").unwrap_or(0) != 0,
+            counts_pads: node.int("count_include_pad").unwrap_or(0) != 0,
+        };
+        let assembly = self.begun()?;
+        assembly.pool(pool)?;
+        let shape = assembly.shape();
+        self.axes.set_shape(shape);
+        Ok(())
+    }
+
+    pub fn global_pool(&mut self, kind: PoolKind) -> Result<(), Refusal> {
+        self.begun()?;
+        self.axes.channels_first()?;
+        let assembly = self.begun()?;
+        assembly.global_pool(kind)?;
+        let shape = assembly.shape();
+        self.axes.set_shape(shape);
+        Ok(())
+    }
+
+    /// A mean or a maximum over axes: a global pool, if they are the positions.
+    pub fn reduce(&mut self, node: &Node, kind: PoolKind) -> Result<(), Refusal> {
+        let axes = self.integers(node, 1, "axes").ok_or("its axes are no constant")?;
+        if !self.axes.are_positions(&axes) {
+            return Err("does not go over the positions; the family has a global pool, which does".into());
+        }
+        let assembly = self.begun()?;
+        assembly.global_pool(kind)?;
+        let shape = assembly.shape();
+        self.axes.set_shape(shape);
+        match node.int("keepdims").unwrap_or(1) {
+            0 => self.axes.squeeze(Some(&axes)),
+            _ => Ok(()),
+        }
+    }
+
+    pub fn gemm(&mut self, node: &Node) -> Result<(), Refusal> {
+        let (dims, mut kernel) = self.floats(node, 1, "kernel")?;
+        let [rows, columns] = dims[..] else { return Err(format!("has a kernel of {} axes", dims.len())) };
+        if node.int("transA").unwrap_or(0) != 0 || self.values.is_constant(&node.inputs[0]) {
+            return Err("multiplies from the left; the family's dense layers multiply from the right".into());
+        }
+        let is_transposed = node.int("transB").unwrap_or(0) != 0;
+        let outputs = if is_transposed { rows } else { columns };
+        if is_transposed {
+            kernel = (0..columns).flat_map(|i| (0..rows).map(move |o| o * columns + i)).map(|at| kernel[at]).collect();
+        }
+        let mut bias = match node.inputs.get(2).filter(|name| !name.is_empty()) {
+            Some(_) => self.floats(node, 2, "bias")?.1,
+            None => vec![0.0; outputs],
+        };
+        if let [single] = bias[..] {
+            bias = vec![single; outputs];
+        }
+        kernel.iter_mut().for_each(|weight| *weight *= node.float("alpha").unwrap_or(1.0));
+        bias.iter_mut().for_each(|bias| *bias *= node.float("beta").unwrap_or(1.0));
+        self.dense(outputs, kernel, bias)
+    }
+
+    pub fn matmul(&mut self, node: &Node) -> Result<(), Refusal> {
+        let (dims, kernel) = self.floats(node, 1, "kernel")?;
+        let [_, outputs] = dims[..] else { return Err(format!("has a kernel of {} axes", dims.len())) };
+        self.dense(outputs, kernel, vec![0.0; outputs])
+    }
+
+    fn dense(&mut self, outputs: usize, kernel: Vec<f32>, bias: Vec<f32>) -> Result<(), Refusal> {
+        // Without positions, channels are features.
+        if self.axes.rank() == 2 {
+            self.flatten()?;
+        }
+        let assembly = self.begun()?;
+        assembly.dense(outputs, kernel, bias)?;
+        let shape = assembly.shape();
+        self.axes.set_shape(shape);
+        Ok(())
+    }
+}
