@@ -1,0 +1,3 @@
+//! Trained networks in the formats of others, out and in.
+
+pub mod hdf5;
