@@ -6,11 +6,10 @@ use std::borrow::Cow;
 use std::cell::{OnceCell, RefCell};
 use std::path::{Path, PathBuf};
 
-use triax_data::PerWindow;
 use triax_engine::device::{DeviceChoice, DeviceInfo};
 use triax_engine::{Engine, Scorer};
 use triax_losses::{Loss, predicted_class};
-use triax_model::{Layer, Network, NetworkSpec, WeightFile};
+use triax_model::{Layer, Network, NetworkSpec, PerWindow, WeightFile};
 use triax_study::{EnsembleScores, Kind, Summary, kept_networks};
 
 use crate::engines::{OpenEngine, open_choice};

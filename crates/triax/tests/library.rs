@@ -1,7 +1,7 @@
 //! The library as another program uses it.
 
 use serde_json::json;
-use triax::settings::{DataSource, Entries, HiddenUnits};
+use triax::settings::{DataSource, Entries, HiddenLayers};
 use triax::{
     Error, EvaluateOptions, Observer, Outcome, Predictor, Recordings, Sample, Settings, StepResult, StreamPredictor,
     Training, evaluate, train,
@@ -10,7 +10,7 @@ use triax::{
 /// Settings of a training that takes a moment.
 fn small() -> Settings {
     let mut settings = Settings::default();
-    settings.network.hidden = HiddenUnits(Vec::new());
+    settings.network.hidden = HiddenLayers(Vec::new());
     settings.training.epochs = 2;
     settings.data.step = 240.into();
     settings.machine.device = "cpu".parse().unwrap();
