@@ -7,8 +7,10 @@
 
 mod about;
 mod arithmetic;
+mod chain;
 pub mod hdf5;
 mod imported;
+pub mod keras;
 mod trained;
 
 pub use about::About;
