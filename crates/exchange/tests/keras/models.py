@@ -37,7 +37,7 @@ def hinge():
 
 def functional():
     x = inputs = keras.Input((WINDOW, CHANNELS))
-    x = layers.Conv1D(8, 3, padding="same", name="with a/name")(x)
+    x = layers.Conv1D(8, 3, padding="same", name="a name")(x)
     x = layers.LeakyReLU(0.1)(x)
     x = layers.AveragePooling1D(3, strides=2, padding="same")(x)
     x = layers.Conv1D(5, 2, use_bias=False, activation="gelu")(x)
@@ -90,7 +90,6 @@ def batch_norm_before():
         layers.Conv1D(8, 3),
         layers.AveragePooling1D(2),
         layers.BatchNormalization(),
-        layers.MaxPooling1D(2),
         layers.Flatten(),
         layers.Dense(7),
         layers.BatchNormalization(epsilon=0.01),
@@ -193,9 +192,8 @@ def check(folder):
                 assert ours.tobytes() == expected.tobytes(), f"{name}: answers differ by {abs(ours - expected).max()}"
         model.save(folder / f"{name}.again.keras")
         assert model.compiled, name
-        before = model.evaluate(x, labels, verbose=0)[0]
-        model.fit(x, labels, epochs=20, verbose=0)
-        assert model.evaluate(x, labels, verbose=0)[0] < before, f"{name}: training does not go on"
+        losses = model.fit(x, labels, epochs=20, verbose=0).history["loss"]
+        assert losses[-1] < losses[0], f"{name}: training does not go on"
 
 
 if __name__ == "__main__":
