@@ -1,8 +1,8 @@
 //! A network that was read from another program's file.
 
-use triax_model::{NetworkSpec, PerWindow, PoolKind, Scaler, Weights};
+use triax_model::{Network, NetworkSpec, PerWindow, PoolKind, Scaler, Weights};
 
-use crate::About;
+use crate::{About, keras};
 
 /// A network of the family that another program has written.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,6 +25,50 @@ pub struct Imported {
     pub notices: Vec<String>,
 }
 
+/// Whether `bytes` begin as a file of a format that [`read`] knows.
+pub fn is_known(bytes: &[u8]) -> bool {
+    keras::is_keras(bytes)
+}
+
+/// Reads a file of any format that is read; its first bytes tell which.
+///
+/// # Errors
+/// A file of another format; what its format's reader refuses.
+pub fn read(bytes: &[u8]) -> Result<Imported, ReadError> {
+    if keras::is_keras(bytes) {
+        return keras::read(bytes);
+    }
+    Err(ReadError::new("byte 0", UNKNOWN))
+}
+
+/// Reads the weights of `network` from a file of any format that is read, with what the user should know.
+///
+/// # Errors
+/// As [`read`]; the weights of another network, with the first difference.
+pub fn read_weights(bytes: &[u8], network: &Network) -> Result<(Weights, Vec<String>), ReadError> {
+    if keras::is_keras(bytes) {
+        return keras::read_weights(bytes, network);
+    }
+    read(bytes)?.weights_of(network)
+}
+
+/// Why a file of an unknown format is not read.
+const UNKNOWN: &str = "this is none of the files that are read: .keras and .h5 of Keras";
+
+impl Imported {
+    /// The weights, where they are of `network`, to go on training with; and what the user should know.
+    ///
+    /// # Errors
+    /// The first difference between the networks.
+    pub fn weights_of(self, network: &Network) -> Result<(Weights, Vec<String>), ReadError> {
+        if let Some(difference) = first_difference(&self.spec, network.spec()) {
+            return Err(ReadError::new("the network", format!("{difference}; choose the same layers")));
+        }
+        let folded = "batch normalisation of the file is folded into its weights; the training goes on without it";
+        Ok((self.weights, if self.is_folded { vec![folded.to_owned()] } else { Vec::new() }))
+    }
+}
+
 /// Why a file is not read.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[error("{place}: {problem}")]
@@ -44,7 +88,7 @@ impl ReadError {
 
 /// The first difference between the layers of a file and those of the settings, as a sentence. Dropout may differ: it has no
 /// weights.
-pub(crate) fn first_difference(file: &NetworkSpec, settings: &NetworkSpec) -> Option<String> {
+fn first_difference(file: &NetworkSpec, settings: &NetworkSpec) -> Option<String> {
     let differ = |what: &str, file: String, settings: String| {
         (file != settings).then(|| format!("{what}: {file} in the file, {settings} in the settings"))
     };

@@ -9,10 +9,11 @@ mod about;
 mod arithmetic;
 mod chain;
 pub mod hdf5;
+pub mod html;
 mod imported;
 pub mod keras;
 mod trained;
 
 pub use about::About;
-pub use imported::{Imported, ReadError};
+pub use imported::{Imported, ReadError, is_known, read, read_weights};
 pub use trained::{Trained, Unsupported};

@@ -34,6 +34,12 @@ impl Affine {
         Err("its weights give numbers that are not finite".into())
     }
 
+    /// The factors and the shifts.
+    #[cfg(test)]
+    pub fn parts(&self) -> (&[f64], &[f64]) {
+        (&self.factor, &self.shift)
+    }
+
     pub fn len(&self) -> usize {
         self.factor.len()
     }

@@ -12,7 +12,6 @@ use super::loss;
 use super::weights::{Store, numbered, of_class, of_name};
 use crate::chain::{Link, assemble};
 use crate::hdf5::{self, Group};
-use crate::imported::first_difference;
 use crate::{About, Imported, ReadError};
 
 /// What each zip archive begins with.
@@ -53,17 +52,7 @@ pub fn read_weights(bytes: &[u8], network: &Network) -> Result<(Weights, Vec<Str
     let Some(config) = file.config(&root)? else {
         return Ok((weights_alone(&root, network)?, Vec::new()));
     };
-    let imported = import(&config, &root, &file.metadata)?;
-    if let Some(difference) = first_difference(&imported.spec, network.spec()) {
-        return Err(ReadError::new("the network", format!("{difference}; choose the same layers")));
-    }
-    let mut notices = Vec::new();
-    if imported.is_folded {
-        notices.push(
-            "batch normalisation of the file is folded into its weights; the training goes on without it".to_owned(),
-        );
-    }
-    Ok((imported.weights, notices))
+    import(&config, &root, &file.metadata)?.weights_of(network)
 }
 
 /// A Keras file, unpacked as far as it is packed.

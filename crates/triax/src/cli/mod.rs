@@ -13,6 +13,7 @@ mod data;
 mod devices;
 mod evaluate;
 mod failure;
+mod import;
 mod model;
 mod new_folder;
 mod options;
@@ -45,6 +46,7 @@ Examples:
   triax train --data wisdm/ --split subject    train on your own recordings
   triax study losses --data wisdm/             compare the losses on people a network has never seen
   triax evaluate runs/NAME                     measure a trained network
+  triax import model.keras --out m.safetensors take over a network that was trained in Keras
   triax data inspect wisdm/                    see what is in a data set, and what is wrong with it
   triax data audit wisdm/                      see what validation would know from training
 
@@ -56,6 +58,7 @@ enum Command {
     Study(Box<study::Args>),
     Evaluate(evaluate::Args),
     Predict(predict::Args),
+    Import(import::Args),
     Model(model::Args),
     Devices(devices::Args),
     Bench(bench::Args),
@@ -75,6 +78,7 @@ pub fn main() -> ExitCode {
         Command::Study(args) => study::run(*args),
         Command::Evaluate(args) => evaluate::run(args),
         Command::Predict(args) => predict::run(args),
+        Command::Import(args) => import::run(args),
         Command::Model(args) => model::run(args),
         Command::Devices(args) => devices::run(args),
         Command::Bench(args) => bench::run(args),
