@@ -9,17 +9,25 @@ writes, with little in each,
     latest.h5.gz     the same with `libver="latest"`
     tracked.h5.gz    the same with `track_order=True`
 
+    functional.keras.gz, functional.h5.gz          the model `functional` of ../tests/keras/models.py
+    windows.f32.gz, functional.answers.f32.gz      windows, and what it answers
+
 They are compressed, because HDF5 reserves space: 50 KB of which 4 are not zero.
 """
 
 import gzip
 import io
+import sys
+import tempfile
 from pathlib import Path
 
 import h5py
 import numpy as np
 
 HERE = Path(__file__).resolve().parent
+sys.path.append(str(HERE.parent / "tests/keras"))
+
+import models
 
 
 def numbers(*shape):
@@ -68,7 +76,15 @@ def write_forms(name, **options):
     (HERE / name).write_bytes(gzip.compress(memory.getvalue(), mtime=0))
 
 
+def write_model():
+    with tempfile.TemporaryDirectory() as folder:
+        models.make(Path(folder), [models.functional])
+        for name in ["functional.keras", "functional.h5", "windows.f32", "functional.answers.f32"]:
+            (HERE / f"{name}.gz").write_bytes(gzip.compress((Path(folder) / name).read_bytes(), mtime=0))
+
+
 if __name__ == "__main__":
+    write_model()
     write_forms("default.h5.gz")
     write_forms("latest.h5.gz", libver="latest")
     write_forms("tracked.h5.gz", track_order=True)

@@ -22,13 +22,8 @@ fn dense(inputs: usize, outputs: usize) -> Step {
 /// Batch normalisation of `n` channels with these factors and shifts in turns.
 fn norm(n: usize, factors: &[f32], shifts: &[f32]) -> Step {
     let cycle = |list: &[f32]| list.iter().copied().cycle().take(n).collect::<Vec<_>>();
-    let affine = Affine::batch_normalisation(
-        Some(&cycle(factors)),
-        Some(&cycle(shifts)),
-        &vec![0.0; n],
-        &vec![0.75; n],
-        0.25,
-    );
+    let affine =
+        Affine::batch_normalisation(Some(&cycle(factors)), Some(&cycle(shifts)), &vec![0.0; n], &vec![0.75; n], 0.25);
     Step::Affine(affine.unwrap())
 }
 
@@ -103,20 +98,56 @@ fn folding_changes_no_score() {
         // At the input: as a scaler, and where a factor is negative into the weights.
         vec![norm(2, plus, shift), conv(2, 4, Padding::Same), relu(), Step::Flatten, dense(32, 3)],
         vec![norm(2, both, shift), conv(2, 4, Padding::Valid), relu(), Step::Flatten, dense(24, 3)],
-        vec![norm(2, plus, shift), norm(2, plus, shift), conv(2, 4, Padding::Valid), relu(), Step::Flatten, dense(24, 3)],
+        vec![
+            norm(2, plus, shift),
+            norm(2, plus, shift),
+            conv(2, 4, Padding::Valid),
+            relu(),
+            Step::Flatten,
+            dense(24, 3),
+        ],
         // Before the activation, also behind a pool.
         vec![conv(2, 4, Padding::Same), norm(4, both, shift), relu(), Step::Flatten, dense(32, 3)],
         vec![conv(2, 4, Padding::Same), max_pool(), norm(4, plus, shift), relu(), Step::Flatten, dense(16, 3)],
         vec![conv(2, 4, Padding::Same), average(), norm(4, both, shift), Step::Flatten, dense(16, 3)],
         // After it, into the next layer.
-        vec![conv(2, 4, Padding::Same), relu(), norm(4, both, shift), conv(4, 2, Padding::Valid), Step::Flatten, dense(12, 3)],
-        vec![conv(2, 4, Padding::Same), relu(), norm(4, both, &[0.0]), conv(4, 2, Padding::Same), Step::Flatten, dense(16, 3)],
+        vec![
+            conv(2, 4, Padding::Same),
+            relu(),
+            norm(4, both, shift),
+            conv(4, 2, Padding::Valid),
+            Step::Flatten,
+            dense(12, 3),
+        ],
+        vec![
+            conv(2, 4, Padding::Same),
+            relu(),
+            norm(4, both, &[0.0]),
+            conv(4, 2, Padding::Same),
+            Step::Flatten,
+            dense(16, 3),
+        ],
         vec![conv(2, 4, Padding::Same), relu(), norm(4, plus, shift), max_pool(), Step::Flatten, dense(16, 3)],
-        vec![conv(2, 4, Padding::Same), relu(), norm(4, both, shift), Step::Flatten, norm(32, both, shift), dense(32, 3)],
+        vec![
+            conv(2, 4, Padding::Same),
+            relu(),
+            norm(4, both, shift),
+            Step::Flatten,
+            norm(32, both, shift),
+            dense(32, 3),
+        ],
         // Behind a maximum that it turns around, it waits for the next layer.
         vec![conv(2, 4, Padding::Same), max_pool(), norm(4, both, shift), Step::Flatten, dense(16, 3)],
         // At the end.
-        vec![conv(2, 4, Padding::Same), Step::Flatten, dense(32, 5), norm(5, both, shift), relu(), dense(5, 3), norm(3, both, shift)],
+        vec![
+            conv(2, 4, Padding::Same),
+            Step::Flatten,
+            dense(32, 5),
+            norm(5, both, shift),
+            relu(),
+            dense(5, 3),
+            norm(3, both, shift),
+        ],
         // A maximum before the activation is the same as after.
         vec![conv(2, 4, Padding::Same), max_pool(), Step::Activation(Activation::Elu), Step::Flatten, dense(16, 3)],
     ];
@@ -135,7 +166,10 @@ fn folding_changes_no_score() {
             about: crate::About::default(),
         };
         for (score, expected) in trained.scores(&window).into_iter().zip(expected) {
-            assert!((f64::from(score) - expected).abs() <= 1e-5 * expected.abs().max(1.0), "chain {i}: {score}, {expected}");
+            assert!(
+                (f64::from(score) - expected).abs() <= 1e-5 * expected.abs().max(1.0),
+                "chain {i}: {score}, {expected}"
+            );
         }
     }
 }
@@ -164,7 +198,11 @@ fn what_has_no_place_is_refused_with_its_layer_and_the_family() {
         ("layer 1", "its kernel has the shape [3, 4, 4], and it reads 2", vec![Step::Scale(unit()), wide()]),
         ("layer 1", "standardises what is not the input", vec![same(), Step::Scale(unit())]),
         ("layer 2", "its kernel has the shape [1, 31, 3], and it reads 32", vec![same(), Step::Flatten, dense(31, 3)]),
-        ("the network", "5 convolution blocks", vec![same(), wide(), wide(), wide(), wide(), Step::Flatten, dense(32, 3)]),
+        (
+            "the network",
+            "5 convolution blocks",
+            vec![same(), wide(), wide(), wide(), wide(), Step::Flatten, dense(32, 3)],
+        ),
     ];
     for (place, problem, steps) in cases {
         let error = refusal(steps);

@@ -13,11 +13,13 @@ from pathlib import Path
 os.environ.setdefault("KERAS_BACKEND", "jax")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+import h5py
 import keras
 import numpy as np
 from keras import layers
+from keras.src.legacy.saving import legacy_h5_format
 
-WINDOW, CHANNELS, CLASSES, N_WINDOWS = 24, 6, 3, 16
+WINDOW, CHANNELS, CLASSES, N_WINDOWS = 24, 6, 3, 12
 
 
 def hinge():
@@ -137,11 +139,11 @@ def answers(model, x):
     return model.predict(x, verbose=0, batch_size=len(x))
 
 
-def make(folder):
+def make(folder, builders=MODELS):
     keras.utils.set_random_seed(1)
     x, labels = windows()
     x.tofile(folder / "windows.f32")
-    for build in MODELS:
+    for build in builders:
         model, name = build(), build.__name__
         for layer in model.layers:
             if isinstance(layer, layers.Normalization):
@@ -156,12 +158,14 @@ def make(folder):
         model.save(folder / f"{name}.keras")
         model.save(folder / f"{name}.h5")
         model.save_weights(folder / f"{name}.weights.h5")
-    # Keras 2 wrote weights alone in this form.
+    if hinge in builders:
+        save_legacy_weights(folder)
+
+
+def save_legacy_weights(folder):
+    """Weights alone as Keras 2 wrote them."""
     model = hinge()
     model.load_weights(folder / "hinge.weights.h5")
-    from keras.src.legacy.saving import legacy_h5_format
-    import h5py
-
     with h5py.File(folder / "hinge.legacy.h5", "w") as file:
         legacy_h5_format.save_weights_to_hdf5_group(file, model)
 
