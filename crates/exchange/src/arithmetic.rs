@@ -76,7 +76,7 @@ fn activated(activation: Activation, sum: f32) -> f32 {
     activation.value(f64::from(sum)) as f32
 }
 
-/// Replaces scores by their softmax.
+/// Replaces the scores of a window by their softmax.
 pub fn softmax(scores: &mut [f32]) {
     let largest = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     scores.iter_mut().for_each(|score| *score = (*score - largest).exp());

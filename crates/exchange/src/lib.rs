@@ -15,5 +15,6 @@ pub mod keras;
 mod trained;
 
 pub use about::About;
+pub use arithmetic::softmax;
 pub use imported::{Imported, ReadError, is_known, read, read_weights};
 pub use trained::{Trained, Unsupported};

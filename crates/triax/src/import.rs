@@ -156,6 +156,7 @@ fn scaler(imported: &Imported, options: &ImportOptions, notices: &mut Vec<Notice
             Ok(Some(scaler.clone()))
         }
         (None, Some(scaler)) => Ok(Some(scaler.clone())),
+        (None, None) if imported.per_window.is_some() => Ok(None),
         (None, None) => {
             notices.push(Notice::Warning(
                 "the network does not standardise its input. If the windows were standardised before they came to it, say \

@@ -34,6 +34,7 @@
 //! | compare settings on people that no network has trained on | [`study()`], [`StudyRun`], [`Description`] |
 //! | predict windows, or samples as they come | [`Predictor`], [`StreamPredictor`] |
 //! | evaluate a trained network on recordings | [`evaluate()`] |
+//! | take a trained network to where it runs | [`export()`] |
 //! | take over a network that was trained in Keras | [`import()`] |
 //! | see what leaks in a split | [`SplitAudit`] |
 //! | make a report | [`report`] |
@@ -45,6 +46,7 @@ mod audit;
 pub mod engines;
 mod error;
 mod evaluate;
+mod export;
 mod import;
 mod predictor;
 mod recordings;
@@ -59,6 +61,7 @@ pub mod text;
 pub use audit::SplitAudit;
 pub use error::Error;
 pub use evaluate::{EvaluateOptions, Evaluation, Part, evaluate};
+pub use export::{Check, Export, ExportFormat, ExportOptions, export};
 pub use import::{ImportOptions, import};
 pub use predictor::{Member, Prediction, Predictor, PredictorOptions, PredictorOrigin, StudyOrigin, WhichWeights};
 pub use recordings::{Recordings, TrainingData, read_corpus, read_data};

@@ -12,6 +12,7 @@ mod bench;
 mod data;
 mod devices;
 mod evaluate;
+mod export;
 mod failure;
 mod import;
 mod model;
@@ -58,6 +59,7 @@ enum Command {
     Study(Box<study::Args>),
     Evaluate(evaluate::Args),
     Predict(predict::Args),
+    Export(export::Args),
     Import(import::Args),
     Model(model::Args),
     Devices(devices::Args),
@@ -78,6 +80,7 @@ pub fn main() -> ExitCode {
         Command::Study(args) => study::run(*args),
         Command::Evaluate(args) => evaluate::run(args),
         Command::Predict(args) => predict::run(args),
+        Command::Export(args) => export::run(args),
         Command::Import(args) => import::run(args),
         Command::Model(args) => model::run(args),
         Command::Devices(args) => devices::run(args),

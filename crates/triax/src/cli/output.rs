@@ -204,7 +204,7 @@ fn is_stream(path: &Path) -> bool {
 /// A file that is not there yet holds nothing that could be lost.
 ///
 /// # Errors
-/// The source that the file is.
+/// Such a file.
 pub fn check_is_not_read(path: &Path, sources: &[Source<'_>]) -> Result<(), Error> {
     let Ok(there) = fs::canonicalize(path) else { return Ok(()) };
     let refuse = |what: String| {

@@ -11,6 +11,8 @@ mod devices;
 mod disk;
 mod engines;
 mod evaluate;
+mod export;
+mod import;
 mod killed;
 mod limits;
 mod predict;
