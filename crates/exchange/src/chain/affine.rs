@@ -70,7 +70,7 @@ impl Affine {
         Self { factor: self.factor.repeat(positions), shift: self.shift.repeat(positions) }
     }
 
-    /// The scaler `(x − mean) / scale` that does the same. All factors must be positive.
+    /// The scaler `(x − mean) / scale` that does the same, where all factors are positive.
     pub fn scaler(&self) -> Scaler {
         let mean = self.shift.iter().zip(&self.factor).map(|(shift, factor)| (-shift / factor) as f32).collect();
         Scaler { mean, scale: self.factor.iter().map(|factor| factor.recip() as f32).collect() }

@@ -36,8 +36,9 @@ pub(crate) struct Link {
 pub(crate) enum Step {
     /// Standardises the input.
     Scale(Scaler),
-    /// Multiplies and shifts each channel, or each feature where they are flat.
-    Affine(Affine),
+    /// Multiplies and shifts each channel, or each feature where they are flat. `axis` is that of the channels, counted with the
+    /// batch, or −1 for the last.
+    Affine { affine: Affine, axis: i64 },
     /// A convolution over positions with weights (kernel, in, out) and one bias for each output.
     Conv { kernel: Values, bias: Option<Vec<f32>>, stride: usize, padding: Padding },
     /// A pool.
@@ -145,7 +146,7 @@ impl Builder {
         }
         match step {
             Step::Scale(scaler) => self.scale(scaler),
-            Step::Affine(affine) => self.affine(place, affine),
+            Step::Affine { affine, axis } => self.affine(place, affine, axis),
             Step::Conv { kernel, bias, stride, padding } => self.conv(place, kernel, bias, stride, padding),
             Step::Pool(pool) => self.pool(pool),
             Step::GlobalPool(kind) => self.global_pool(kind),
@@ -173,12 +174,16 @@ impl Builder {
         Ok(())
     }
 
-    fn affine(&mut self, place: &str, affine: Affine) -> Result<(), String> {
-        let n = if self.is_flat { self.shape.0 * self.shape.1 } else { self.shape.1 };
+    fn affine(&mut self, place: &str, affine: Affine, axis: i64) -> Result<(), String> {
+        let (n, last) = if self.is_flat { (self.shape.0 * self.shape.1, 1) } else { (self.shape.1, 2) };
+        if axis != -1 && axis != last {
+            return Err(format!("it normalises along axis {axis}; the family has channels last: take `axis=-1`"));
+        }
         affine.fits(n)?;
         self.is_folded = true;
-        if self.is_start() && self.scaler.is_none() && affine.is_increasing() {
-            self.scaler = Some(affine.scaler());
+        let at_input = Some(affine.scaler()).filter(|scaler| affine.is_increasing() && scaler.fits(n).is_ok());
+        if let Some(scaler) = at_input.filter(|_| self.is_start() && self.scaler.is_none()) {
+            self.scaler = Some(scaler);
             return Ok(());
         }
         // An average is the same of what is shifted and scaled before as after; a maximum where the order stays.

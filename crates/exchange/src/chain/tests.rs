@@ -24,7 +24,15 @@ fn norm(n: usize, factors: &[f32], shifts: &[f32]) -> Step {
     let cycle = |list: &[f32]| list.iter().copied().cycle().take(n).collect::<Vec<_>>();
     let affine =
         Affine::batch_normalisation(Some(&cycle(factors)), Some(&cycle(shifts)), &vec![0.0; n], &vec![0.75; n], 0.25);
-    Step::Affine(affine.unwrap())
+    Step::Affine { affine: affine.unwrap(), axis: -1 }
+}
+
+/// The same along another axis.
+fn along(axis: i64, step: Step) -> Step {
+    match step {
+        Step::Affine { affine, .. } => Step::Affine { affine, axis },
+        other => other,
+    }
 }
 
 fn max_pool() -> Step {
@@ -41,7 +49,7 @@ fn plainly(steps: &[Step], window: &[f32], channels: usize) -> Vec<f64> {
     let mut channels = channels;
     for step in steps {
         match step {
-            Step::Affine(affine) => {
+            Step::Affine { affine, .. } => {
                 let (factor, shift) = affine.parts();
                 x.iter_mut().enumerate().for_each(|(i, x)| *x = factor[i % factor.len()] * *x + shift[i % shift.len()]);
             }
@@ -138,6 +146,14 @@ fn folding_changes_no_score() {
         ],
         // Behind a maximum that it turns around, it waits for the next layer.
         vec![conv(2, 4, Padding::Same), max_pool(), norm(4, both, shift), Step::Flatten, dense(16, 3)],
+        // Keras 2 counts the axis.
+        vec![
+            conv(2, 4, Padding::Same),
+            along(2, norm(4, both, shift)),
+            Step::Flatten,
+            along(1, norm(32, both, shift)),
+            dense(32, 3),
+        ],
         // At the end.
         vec![
             conv(2, 4, Padding::Same),
@@ -154,7 +170,7 @@ fn folding_changes_no_score() {
     let window: Vec<f32> = (0..16).map(|i| ((i * 5) % 7) as f32 / 3.0 - 1.0).collect();
     for (i, steps) in chains.into_iter().enumerate() {
         let expected = plainly(&steps, &window, 2);
-        let has_norm = steps.iter().any(|step| matches!(step, Step::Affine(_)));
+        let has_norm = steps.iter().any(|step| matches!(step, Step::Affine { .. }));
         let assembled = assemble(8, 2, chain(steps)).unwrap_or_else(|error| panic!("chain {i}: {error}"));
         assert_eq!(assembled.is_folded, has_norm, "chain {i}");
         let trained = crate::Trained {
@@ -191,6 +207,7 @@ fn what_has_no_place_is_refused_with_its_layer_and_the_family() {
         ("layer 3", "zeros of its padding", vec![same(), relu(), norm(4, both, shift), wide()]),
         ("layer 3", "has turned around", vec![same(), relu(), norm(4, both, shift), max_pool()]),
         ("layer 3", "layer 2 normalises", vec![same(), relu(), norm(4, both, shift), relu()]),
+        ("layer 1", "along axis 1", vec![same(), along(1, norm(8, both, shift))]),
         ("layer 1", "softmax follows the last dense layer", vec![same(), Step::Softmax]),
         ("layer 4", "it follows a softmax", vec![same(), Step::Flatten, dense(32, 3), Step::Softmax, dense(3, 3)]),
         ("layer 2", "its scores go through `relu`", vec![same(), Step::Flatten, dense(32, 3), relu()]),

@@ -18,7 +18,7 @@ pub(super) struct LayerConfig {
     pub name: String,
     pub class: String,
     pub settings: Map<String, Value>,
-    /// How the layer is called in a functional model's JSON, with what it reads: the nodes, as they stand there.
+    /// What the layer reads in a functional model: `inbound_nodes`, as it stands there.
     pub inbound: Value,
 }
 

@@ -75,7 +75,12 @@ pub(super) fn steps(layer: &LayerConfig, channels: usize, arrays: &Arrays<'_, '_
         }
         "Softmax" => one(Step::Softmax),
         "Normalization" => one(Step::Scale(normalization(layer, channels, arrays)?)),
-        "BatchNormalization" => one(Step::Affine(batch_normalization(layer, arrays)?)),
+        "BatchNormalization" => {
+            // Keras 2 has written a list.
+            let axis = layer.settings.get("axis").unwrap_or(&Value::Null);
+            let axis = axis.as_i64().or(axis[0].as_i64()).unwrap_or(-1);
+            one(Step::Affine { affine: batch_normalization(layer, arrays)?, axis })
+        }
         _ => layer.refuse(format!("there is no such layer in the family. {FAMILY}")),
     }
 }
