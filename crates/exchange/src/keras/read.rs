@@ -164,13 +164,16 @@ fn import(config: &Value, root: &Group<'_>, metadata: &Value) -> Result<Imported
 
 /// The weights of `network` from a file without layers: convolutions, then dense layers, in the order of the file.
 fn weights_alone(root: &Group<'_>, network: &Network) -> Result<Weights, ReadError> {
+    let normalises = |place: &str| {
+        let problem = "it has weights of batch normalisation, which can be folded where the layers are known; save the model by \
+                       `model.save(\"model.keras\")`";
+        Err(ReadError::new(format!("weights `{place}`"), problem))
+    };
     let mut arrays = Vec::new();
     match Store::new(root)? {
         Store::ByClass { layers, .. } => {
             if layers.group("batch_normalization").is_some() {
-                let problem = "it has weights of batch normalisation, which can be folded where the layers are known; save \
-                               the model by `model.save(\"model.keras\")`";
-                return Err(ReadError::new("layers/batch_normalization", problem));
+                return normalises("layers/batch_normalization");
             }
             for class in ["conv1d", "dense"] {
                 let there = (0..).map(|i| numbered(class, i)).take_while(|group| layers.group(group).is_some());
@@ -184,9 +187,13 @@ fn weights_alone(root: &Group<'_>, network: &Network) -> Result<Weights, ReadErr
             }
         }
     }
-    // A scaler has a single number among its arrays; other layers have none.
-    let is_linear = |dataset: &&hdf5::Dataset<'_>| matches!(dataset.shape.len(), 2 | 3);
-    arrays.retain(|arrays| arrays.datasets.first().is_some_and(|first| is_linear(first)));
+    // The first array of a layer with weights is its kernel. Of a scaler, one array is a single number, its count.
+    arrays.retain(|arrays| {
+        !arrays.datasets.iter().any(|dataset| dataset.shape.is_empty()) && !arrays.datasets.is_empty()
+    });
+    if let Some(other) = arrays.iter().find(|arrays| arrays.datasets[0].shape.len() < 2) {
+        return normalises(&other.place);
+    }
     let n_layers = network.parameters().len() / 2;
     if arrays.len() != n_layers {
         let problem =

@@ -84,16 +84,14 @@ fn keras_files_make_the_round_trip_bit_for_bit() {
         assert_eq!(imported.notices.len(), usize::from(name == "dropouts"), "{:?}", imported.notices);
         let trained = trained(&imported, &loss);
         assert_near(name, &trained.scores(&windows), &floats(&folder.join(format!("{name}.answers.f32"))), 3e-5);
-        if !imported.is_folded {
-            let (weights, _) = read_weights(&open(format!("{name}.weights.h5")), &trained.network).unwrap();
-            assert_eq!(weights, imported.weights, "{name}");
+        for file in [format!("{name}.weights.h5"), format!("{name}.legacy.h5")] {
+            match read_weights(&open(file), &trained.network) {
+                Ok((weights, _)) => assert!(weights == imported.weights && !imported.is_folded, "{name}"),
+                Err(error) => assert!(imported.is_folded && error.problem.contains("batch normalisation"), "{error}"),
+            }
         }
         fs::write(folder.join(format!("{name}.out.keras")), write(&trained, &Compiled::default()).unwrap()).unwrap();
     }
-    let hinge = read(&open("hinge.keras".into())).unwrap();
-    let (legacy, _) = read_weights(&open("hinge.legacy.h5".into()), &Network::new(hinge.spec).unwrap()).unwrap();
-    assert_eq!(legacy, hinge.weights);
-
     for (name, trained) in normalising() {
         fs::write(folder.join(format!("{name}.out.keras")), write(&trained, &Compiled::default()).unwrap()).unwrap();
     }

@@ -158,16 +158,9 @@ def make(folder, builders=MODELS):
         model.save(folder / f"{name}.keras")
         model.save(folder / f"{name}.h5")
         model.save_weights(folder / f"{name}.weights.h5")
-    if hinge in builders:
-        save_legacy_weights(folder)
-
-
-def save_legacy_weights(folder):
-    """Weights alone as Keras 2 wrote them."""
-    model = hinge()
-    model.load_weights(folder / "hinge.weights.h5")
-    with h5py.File(folder / "hinge.legacy.h5", "w") as file:
-        legacy_h5_format.save_weights_to_hdf5_group(file, model)
+        with h5py.File(folder / f"{name}.legacy.h5", "w") as file:
+            # Weights alone as Keras 2 wrote them.
+            legacy_h5_format.save_weights_to_hdf5_group(file, model)
 
 
 def weights(model):
