@@ -198,7 +198,10 @@ fn records<'a>(file: &File<'a>, at: u64, kind: u8) -> Result<Vec<Reader<'a>>, Hd
         node.signature(b"BTLF", "node of a B-tree 2")?;
         node.take(2)?;
         file.charge(at, n as usize * usize::from(record_size))?;
-        (0..n).try_for_each(|_| Ok(records.push(node.part(record_size.into())?)))
+        for _ in 0..n {
+            records.push(node.part(record_size.into())?);
+        }
+        Ok(())
     };
     if depth == 0 {
         leaf(root, n_records.into())?;
