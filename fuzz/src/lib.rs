@@ -6,12 +6,14 @@
 //! Readers read files. A target writes its input into a folder of its own in the system's folder for temporary files, which
 //! is best in memory.
 
+mod exchange;
 mod files;
 pub mod packed;
 mod readers;
 mod settings;
 pub mod small;
 
+pub use exchange::keras;
 pub use files::{SAME_JOB, checkpoint, trainings, weights};
 pub use readers::{motionsense, npz, pamap2, tables, uci_har, uea, wisdm, zip};
 pub use settings::{config, study};
@@ -20,7 +22,7 @@ pub use settings::{config, study};
 pub type Target = fn(&[u8]) -> bool;
 
 /// Every target by its name, which is also that of its file in `fuzz_targets/` and of its folder in `corpus/`.
-pub const TARGETS: [(&str, Target); 13] = [
+pub const TARGETS: [(&str, Target); 14] = [
     ("tables", tables),
     ("wisdm", wisdm),
     ("uci_har", uci_har),
@@ -34,6 +36,7 @@ pub const TARGETS: [(&str, Target); 13] = [
     ("config", config),
     ("study", study),
     ("trainings", trainings),
+    ("keras", keras),
 ];
 
 #[cfg(test)]

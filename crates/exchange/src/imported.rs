@@ -1,8 +1,8 @@
 //! A network that was read from another program's file.
 
-use triax_model::{NetworkSpec, PerWindow, Scaler, Weights};
+use triax_model::{Network, NetworkSpec, PerWindow, PoolKind, Scaler, Weights};
 
-use crate::About;
+use crate::{About, keras};
 
 /// A network of the family that another program has written.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,6 +25,50 @@ pub struct Imported {
     pub notices: Vec<String>,
 }
 
+/// Whether `bytes` begin as a file of a format that [`read`] knows.
+pub fn is_known(bytes: &[u8]) -> bool {
+    keras::is_keras(bytes)
+}
+
+/// Reads a file of any format that is read; its first bytes tell which.
+///
+/// # Errors
+/// A file of another format; what its format's reader refuses.
+pub fn read(bytes: &[u8]) -> Result<Imported, ReadError> {
+    if keras::is_keras(bytes) {
+        return keras::read(bytes);
+    }
+    Err(ReadError::new("byte 0", UNKNOWN))
+}
+
+/// Reads the weights of `network` from a file of any format that is read, with what the user should know.
+///
+/// # Errors
+/// As [`read`]; the weights of another network, with the first difference.
+pub fn read_weights(bytes: &[u8], network: &Network) -> Result<(Weights, Vec<String>), ReadError> {
+    if keras::is_keras(bytes) {
+        return keras::read_weights(bytes, network);
+    }
+    read(bytes)?.weights_of(network)
+}
+
+/// Why a file of an unknown format is not read.
+const UNKNOWN: &str = "this is none of the files that are read: .keras and .h5 of Keras";
+
+impl Imported {
+    /// The weights, where they are of `network`, to go on training with; and what the user should know.
+    ///
+    /// # Errors
+    /// The first difference between the networks.
+    pub fn weights_of(self, network: &Network) -> Result<(Weights, Vec<String>), ReadError> {
+        if let Some(difference) = first_difference(&self.spec, network.spec()) {
+            return Err(ReadError::new("the network", format!("{difference}; choose the same layers")));
+        }
+        let folded = "batch normalisation of the file is folded into its weights; the training goes on without it";
+        Ok((self.weights, if self.is_folded { vec![folded.to_owned()] } else { Vec::new() }))
+    }
+}
+
 /// Why a file is not read.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[error("{place}: {problem}")]
@@ -39,5 +83,57 @@ impl ReadError {
     /// The error `problem` at `place`.
     pub fn new(place: impl Into<String>, problem: impl Into<String>) -> Self {
         Self { place: place.into(), problem: problem.into() }
+    }
+}
+
+/// The first difference between the layers of a file and those of the settings, as a sentence. Dropout may differ: it has no
+/// weights.
+fn first_difference(file: &NetworkSpec, settings: &NetworkSpec) -> Option<String> {
+    let differ = |what: &str, file: String, settings: String| {
+        (file != settings).then(|| format!("{what}: {file} in the file, {settings} in the settings"))
+    };
+    let number = |what: &str, file: usize, settings: usize| differ(what, file.to_string(), settings.to_string());
+    let layers = |what: &str, file: Vec<String>, settings: Vec<String>| {
+        let longest = file.len().max(settings.len());
+        let name = |list: &[String], i: usize| list.get(i).cloned().unwrap_or_else(|| "none".to_owned());
+        (0..longest).find_map(|i| differ(&format!("{what}{}", i + 1), name(&file, i), name(&settings, i)))
+    };
+    let global = |spec: &NetworkSpec| match spec.global_pool {
+        None => "none".to_owned(),
+        Some(PoolKind::Max) => "max".to_owned(),
+        Some(PoolKind::Average) => "average".to_owned(),
+    };
+    let texts = |convs: &[triax_model::ConvSpec]| convs.iter().map(ToString::to_string).collect();
+    let hidden = |spec: &NetworkSpec| spec.hidden.iter().map(ToString::to_string).collect();
+    number("window", file.window, settings.window)
+        .or_else(|| number("channels", file.channels, settings.channels))
+        .or_else(|| layers("conv", texts(&file.convs), texts(&settings.convs)))
+        .or_else(|| differ("global pool", global(file), global(settings)))
+        .or_else(|| layers("dense", hidden(file), hidden(settings)))
+        .or_else(|| number("classes", file.classes, settings.classes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_difference_is_named_with_both_sides() {
+        let spec = NetworkSpec::default();
+        assert_eq!(first_difference(&spec, &NetworkSpec { dropout: 0.5, ..spec.clone() }), None);
+        type Change = fn(&mut NetworkSpec);
+        let cases: [(&str, Change); 6] = [
+            ("window: 120 in the file, 60 in the settings", |s| s.window = 60),
+            ("conv1: 32:3:2:2 in the file, 32:3:1:2 in the settings", |s| s.convs[0].stride = 1),
+            ("conv2: 64:3:2 in the file, none in the settings", |s| s.convs.truncate(1)),
+            ("global pool: none in the file, max in the settings", |s| s.global_pool = Some(PoolKind::Max)),
+            ("dense1: 120 in the file, none in the settings", |s| s.hidden.clear()),
+            ("classes: 6 in the file, 7 in the settings", |s| s.classes = 7),
+        ];
+        for (expected, change) in cases {
+            let mut settings = spec.clone();
+            change(&mut settings);
+            assert_eq!(first_difference(&spec, &settings).as_deref(), Some(expected));
+        }
     }
 }

@@ -95,6 +95,19 @@ fn runs(program: &str) -> bool {
     Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success())
 }
 
+/// A Python that has Keras and h5py, for `test`: the one in `TRIAX_PYTHON`, or `python3` on the path. Without it, prints that
+/// the test is skipped, and returns `None`. The environment variable `KERAS_BACKEND` says what Keras computes with, by default JAX.
+///
+/// # Panics
+/// If there is none and the environment variable `TRIAX_REQUIRE_KERAS` is set.
+pub fn keras_or_skip(test: &str) -> Option<PathBuf> {
+    let python = std::env::var_os("TRIAX_PYTHON").map_or_else(|| PathBuf::from("python3"), PathBuf::from);
+    let script = "import os; os.environ.setdefault('KERAS_BACKEND', 'jax'); import h5py, keras";
+    let imports = Command::new(&python).args(["-c", script]).output();
+    let found = imports.is_ok_and(|output| output.status.success()).then_some(python);
+    gate(test, "Python with Keras and h5py in $TRIAX_PYTHON", found, is_set("TRIAX_REQUIRE_KERAS"))
+}
+
 /// Returns `found`. If it is `None`, prints that `test` is skipped, or panics if it is `required`.
 pub(crate) fn gate<D>(test: &str, needed: &str, found: Option<D>, required: bool) -> Option<D> {
     if found.is_none() {

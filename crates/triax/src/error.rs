@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use triax_data::{DataError, SplitError};
 use triax_engine::EngineError;
 use triax_engine::device::{ChoiceError, DeviceError};
-use triax_exchange::Unsupported;
+use triax_exchange::{ReadError, Unsupported};
 use triax_model::{SpecError, WeightFileError};
 use triax_study::StudyError;
 use triax_trainer::{FitError, FolderError, MetricsError};
@@ -53,6 +53,14 @@ pub enum Error {
     /// A weight file that cannot be read or written.
     #[error(transparent)]
     Weights(#[from] WeightFileError),
+    /// Another program's file that is not read, with its path.
+    #[error("{}: {source}", path.display())]
+    Exchange {
+        /// The file.
+        path: PathBuf,
+        /// The place in it, and the problem.
+        source: ReadError,
+    },
     /// A device that does not exist.
     #[error(transparent)]
     NoDevice(#[from] ChoiceError),

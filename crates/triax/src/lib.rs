@@ -36,6 +36,7 @@
 //! | evaluate a trained network on recordings | [`evaluate()`] |
 //! | take a trained network to where it runs | [`export()`] |
 //! | see what a network costs, and how a window is prepared for it | [`triax_model::Cost`], [`Latency`], [`Preprocessing`] |
+//! | take over a network that was trained in Keras | [`import()`] |
 //! | see what leaks in a split | [`SplitAudit`] |
 //! | make a report | [`report`] |
 //!
@@ -47,6 +48,7 @@ pub mod engines;
 mod error;
 mod evaluate;
 mod export;
+mod import;
 mod latency;
 mod predictor;
 mod preprocessing;
@@ -63,6 +65,7 @@ pub use audit::SplitAudit;
 pub use error::Error;
 pub use evaluate::{EvaluateOptions, Evaluation, Part, evaluate};
 pub use export::{Check, DeviceCost, Export, ExportFormat, ExportOptions, Golden, export};
+pub use import::{ImportOptions, import};
 pub use latency::Latency;
 pub use predictor::{Member, Prediction, Predictor, PredictorOptions, PredictorOrigin, StudyOrigin, WhichWeights};
 pub use preprocessing::{ChannelScale, Preprocessing};

@@ -19,6 +19,7 @@ Examples:
   triax export runs/NAME --to html --out page.html                  try the network with a phone, or record with it
   triax export runs/NAME --to c-int8 --prefix gait --out gait.h     for a microcontroller: one header, nothing else
   triax export runs/NAME --to c --out model.h --golden golden/      with windows and scores to test a program with
+  triax export runs/NAME --to keras --out model.keras               load it with keras.models.load_model
   triax export runs/NAME --to safetensors --out weights.safetensors
   triax export runs/STUDY --to html --out page.html --member 7:0    the network of fold 7, seed 0
 

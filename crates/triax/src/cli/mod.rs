@@ -15,6 +15,7 @@ mod devices;
 mod evaluate;
 mod export;
 mod failure;
+mod import;
 mod man;
 mod model;
 mod new_folder;
@@ -50,6 +51,7 @@ Examples:
   triax train --data wisdm/ --split subject    train on your own recordings
   triax study losses --data wisdm/             compare the losses on people a network has never seen
   triax evaluate runs/NAME                     measure a trained network
+  triax import model.keras --out m.safetensors take over a network that was trained in Keras
   triax data inspect wisdm/                    see what is in a data set, and what is wrong with it
   triax data audit wisdm/                      see what validation would know from training
 
@@ -62,6 +64,7 @@ enum Command {
     Evaluate(evaluate::Args),
     Predict(predict::Args),
     Export(export::Args),
+    Import(import::Args),
     Model(model::Args),
     Devices(devices::Args),
     Bench(bench::Args),
@@ -90,6 +93,7 @@ pub fn main() -> ExitCode {
         Command::Evaluate(args) => evaluate::run(args),
         Command::Predict(args) => predict::run(args),
         Command::Export(args) => export::run(args),
+        Command::Import(args) => import::run(args),
         Command::Model(args) => model::run(args),
         Command::Devices(args) => devices::run(args),
         Command::Bench(args) => bench::run(args),

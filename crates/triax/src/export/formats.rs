@@ -5,7 +5,8 @@ use std::path::Path;
 
 use triax_exchange::c::{self, CFile};
 use triax_exchange::int8::{Quantised, quantise};
-use triax_exchange::{Trained, html};
+use triax_exchange::keras::{self, Compiled};
+use triax_exchange::{Imported, Trained, html};
 use triax_model::{Network, WeightFile};
 
 use crate::Error;
@@ -19,6 +20,8 @@ named! {
         C = "c",
         /// One C header in integers of eight bits, for microcontrollers
         CInt8 = "c-int8",
+        /// An archive that Keras 3 loads, with the same weights, and goes on training
+        Keras = "keras",
         /// A web page that recognises with a phone's sensors, replays and records; one file, works offline
         Html = "html",
         /// Triax's own weight file: safetensors in Keras's layouts, with the scaler and all names in its metadata
@@ -30,7 +33,7 @@ impl ExportFormat {
     /// Whether several networks can predict together in one file.
     pub fn holds_several(self) -> bool {
         match self {
-            Self::C | Self::CInt8 | Self::Html | Self::Safetensors => false,
+            Self::C | Self::CInt8 | Self::Keras | Self::Html | Self::Safetensors => false,
         }
     }
 
@@ -38,7 +41,7 @@ impl ExportFormat {
     pub fn is_int8(self) -> bool {
         match self {
             Self::CInt8 => true,
-            Self::C | Self::Html | Self::Safetensors => false,
+            Self::C | Self::Keras | Self::Html | Self::Safetensors => false,
         }
     }
 }
@@ -87,6 +90,8 @@ pub(super) struct Writer<'a> {
     pub trained: &'a [Trained],
     /// The first network, as it lies in its weight file.
     pub member: &'a Member,
+    /// How it was trained, for formats that go on training.
+    pub compiled: &'a Compiled,
     /// Windows that it was trained on; empty unless the format is in integers.
     pub calibration: &'a [f32],
     /// What names begin with, in formats that are programs.
@@ -115,6 +120,11 @@ impl Writer<'_> {
                 let cost = cost(&file);
                 (file.text.into_bytes(), Some(cost), ReadBack::Int8(Box::new(network)))
             }
+            ExportFormat::Keras => {
+                let bytes = keras::write(one, self.compiled)?;
+                let network = imported(keras::read(&bytes).map_err(not_read_back)?)?;
+                float(bytes, network)
+            }
             ExportFormat::Html => {
                 let page = html::write(one)?;
                 let network = html::read(&page).map_err(not_read_back)?;
@@ -132,6 +142,12 @@ impl Writer<'_> {
         };
         Ok(File { bytes, softmax: one.softmax, cost, network })
     }
+}
+
+/// A network as its own file tells it.
+fn imported(file: Imported) -> Result<Trained, Error> {
+    let Imported { spec, weights, per_window, scaler, softmax, about, .. } = file;
+    Ok(Trained { network: Network::new(spec)?, weights, per_window, scaler, softmax, about })
 }
 
 fn cost(file: &CFile) -> DeviceCost {

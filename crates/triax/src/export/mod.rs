@@ -6,13 +6,14 @@ mod golden;
 mod windows;
 
 use triax_data::unit_of_gravity;
+use triax_exchange::keras::Compiled;
 use triax_exchange::{About, Trained};
 use triax_losses::Loss;
 use triax_model::{PerWindow, WeightFile};
 
 use crate::predictor::{Member, PredictorOrigin};
 use crate::recordings::GRAVITY;
-use crate::settings::{DataSource, Entries};
+use crate::settings::{DataSource, Entries, OptimizerName};
 use crate::text::listed;
 use crate::{Error, Notice, Predictor};
 
@@ -86,7 +87,14 @@ pub fn export(predictor: &Predictor, options: &ExportOptions) -> Result<Export, 
         false => (Vec::new(), None),
     };
     let (format, prefix) = (options.format, &options.prefix);
-    let writer = Writer { format, trained: &trained, member: members[0], calibration: &calibration, prefix };
+    let writer = Writer {
+        format,
+        trained: &trained,
+        member: members[0],
+        compiled: &compiled(predictor),
+        calibration: &calibration,
+        prefix,
+    };
     let file = writer.write()?;
     let check = Check::new(predictor, &indices, (&file, format), &windows)?;
     let golden = Golden::of(&file, &windows, prefix, predictor.spec())?;
@@ -153,6 +161,26 @@ fn trained(predictor: &Predictor, member: &Member, softmax: bool) -> Trained {
             producer: format!("triax {}", env!("CARGO_PKG_VERSION")),
         },
     }
+}
+
+/// How Keras goes on training: with the optimizer of the run; with Adam, where there is none.
+fn compiled(predictor: &Predictor) -> Compiled {
+    let PredictorOrigin::Run(run) = &predictor.origin else { return Compiled::default() };
+    let training = &run.settings.training;
+    let optimizer = match training.optimizer {
+        OptimizerName::Adam => "Adam",
+        OptimizerName::AdamW => "AdamW",
+        OptimizerName::Sgd => "SGD",
+        OptimizerName::RmsProp => "RMSprop",
+    };
+    // What is not given has Keras's defaults in both.
+    let given = [
+        ("learning_rate", Some(training.learning_rate)),
+        ("weight_decay", training.weight_decay),
+        ("momentum", training.momentum),
+    ];
+    let settings = given.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?.into()))).collect();
+    Compiled { optimizer: optimizer.to_owned(), settings }
 }
 
 /// The unit of each group of three channels, by gravity in it, as far as that tells one.

@@ -9,10 +9,11 @@ use std::path::{Path, PathBuf};
 use triax_data::Audit;
 use triax_engine::device::DeviceInfo;
 use triax_engine::{Phase, Timings};
-use triax_model::{Network, Weights, read_plain_weights};
+use triax_model::{Network, Weights};
 use triax_trainer::{FitPlan, Job, Model, Observer, RunFolder, RunOutcome, Summary, fit_run, resume_run};
 
 use crate::engines::{Candidates, ChosenEngine, Trial};
+use crate::import::initial_weights;
 use crate::recordings::{Recordings, TrainingData, data_extra, weight_file_extra};
 use crate::settings::{Entries, MachineSettings, Settings};
 use crate::text::grouped;
@@ -179,16 +180,17 @@ impl Training {
     fn start(prepared: Prepared, out: &Path) -> Result<Self, Error> {
         let preparing = prepared.timings.phase(Phase::Preparing);
         let (settings, network) = (&prepared.settings, &prepared.network);
-        let weights = match &settings.training.init_weights {
-            Some(file) => read_plain_weights(file, network)
-                .map_err(|error| Error::from(error).while_doing("cannot start from these weights"))?,
-            None => Weights::glorot_uniform(network, settings.training.seed),
+        let (weights, more) = match &settings.training.init_weights {
+            Some(file) => {
+                initial_weights(file, network).map_err(|error| error.while_doing("cannot start from these weights"))?
+            }
+            None => (Weights::glorot_uniform(network, settings.training.seed), Vec::new()),
         };
         drop(preparing);
         let files = prepared.timings.phase(Phase::Files);
         let folder = RunFolder::create(out, &prepared.record().with_settings(settings))?;
         drop(files);
-        Ok(prepared.into_training(folder, weights, false, Vec::new()))
+        Ok(prepared.into_training(folder, weights, false, more))
     }
 
     /// Prepares the run in the folder `path` to continue where it stopped, with its own settings. Of the settings in

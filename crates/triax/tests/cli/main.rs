@@ -13,6 +13,7 @@ mod engines;
 mod evaluate;
 mod export;
 mod family;
+mod import;
 mod killed;
 mod limits;
 mod packages;
