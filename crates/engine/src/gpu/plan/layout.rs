@@ -1,8 +1,10 @@
 //! The layout of a network on the device: the rows of a tile, and the vectors of the weights.
 
-use triax_model::{Activation, Layer, Network, Tensor, Weights};
+use crate::EngineError;
+use triax_model::{Activation, Layer, Network, Padding, PoolKind, Tensor, Weights};
 
-/// A dense layer, or a convolution with its ReLU, pool and dropout; `kernels/part/layer.wgsl` describes the fields.
+/// A dense layer, or a convolution with its ReLU, pool and dropout; `kernels/part/layer.wgsl` describes the fields. A padded
+/// convolution reads an input with rows of zeros at its ends.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(in crate::gpu) struct Affine {
     pub name: String,
@@ -24,6 +26,54 @@ pub(in crate::gpu) struct Affine {
     pub drops: bool,
     /// Whether its input went through dropout.
     pub dropped: bool,
+    /// Whether its input is the output of a tail.
+    pub after_tail: bool,
+    /// Rows of zeros before and behind its input, which `x`, `d_x` and `positions_in` include.
+    pub padding: (usize, usize),
+}
+
+/// What a kernel depends on of an activation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(in crate::gpu) enum ActivationForm {
+    Relu,
+    Elu,
+    Gelu,
+    LeakyRelu {
+        /// The bits of the slope below 0.
+        slope: u32,
+    },
+    Tanh,
+    Linear,
+}
+
+impl ActivationForm {
+    fn new(activation: Activation) -> Self {
+        match activation {
+            Activation::Relu => Self::Relu,
+            Activation::Elu => Self::Elu,
+            Activation::Gelu => Self::Gelu,
+            Activation::LeakyRelu { slope } => Self::LeakyRelu { slope: slope.to_bits() },
+            Activation::Tanh => Self::Tanh,
+            Activation::Linear => Self::Linear,
+        }
+    }
+}
+
+/// What follows a layer in stages of its own, where it is more than what the reference network has: its activation, a pool, and
+/// dropout. `kernels/part/tail.wgsl` describes it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(in crate::gpu) struct Tail {
+    /// The layer that it follows.
+    pub after: usize,
+    /// Its rows and sizes, as of a layer without weights. The name is that of the pool, or of the layer where it has none.
+    pub rows: Affine,
+    /// After a ReLU that the layer has itself, the same again: it changes no value, and the gradient goes through it here.
+    pub activation: ActivationForm,
+    /// Positions before the input that the first output would read, if they were there.
+    pub before: usize,
+    pub averages: bool,
+    /// Whether it has a pool already, so that another one is the next tail.
+    pools: bool,
 }
 
 /// Rows behind the last one of the arena that a kernel may read: it reads several at a time, and drops what does not exist.
@@ -33,6 +83,31 @@ pub(in crate::gpu) const ROWS_READ_BEYOND: usize = 32;
 const PACKED_POOL: usize = 64;
 
 impl Affine {
+    /// A layer of one position, without rows, inputs and outputs.
+    fn named(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            x: 0,
+            y: 0,
+            winners: 0,
+            d_x: 0,
+            d_y: 0,
+            weights: 0,
+            channels: 0,
+            kernel: 1,
+            stride: 1,
+            positions_in: 1,
+            outputs: 1,
+            pool: 1,
+            units: 0,
+            relu: false,
+            drops: false,
+            dropped: false,
+            after_tail: false,
+            padding: (0, 0),
+        }
+    }
+
     /// The number of rows that an output position reads.
     pub fn inputs(&self) -> usize {
         self.kernel * self.channels
@@ -53,7 +128,7 @@ impl Affine {
         self.outputs * self.pool
     }
 
-    fn output_rows(&self) -> usize {
+    pub fn output_rows(&self) -> usize {
         self.outputs * self.units
     }
 
@@ -74,11 +149,18 @@ impl Affine {
 /// The layout of a network.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(in crate::gpu) struct Layout {
-    /// The layers with weights, in order, each with what follows it.
+    /// The layers with weights, in order, each with what its stages do besides.
     pub layers: Vec<Affine>,
-    /// Values of a window, of which the first `input_rows` are read.
+    /// What follows them in stages of its own, in order.
+    pub tails: Vec<Tail>,
+    /// Values of a window.
     pub window_values: usize,
+    /// Those that are read.
+    pub window_rows: usize,
+    /// Rows of the input: these, and the zeros at its ends.
     pub input_rows: usize,
+    /// The rows of zeros of other inputs, as first row and number.
+    pub zeros: Vec<(usize, usize)>,
     pub channels: usize,
     pub classes: usize,
     /// Rows of a tile that a forward pass writes: the window and every output.
@@ -93,77 +175,73 @@ impl Layout {
     /// The layout of `network`.
     pub fn new(network: &Network) -> Self {
         let spec = network.spec();
-        let mut layers: Vec<Affine> = Vec::new();
-        for layer in network.layers() {
-            let dropped = layers.last().is_some_and(|before| before.drops);
-            let affine = |name: &str, channels, kernel, stride, positions_in, outputs, units, relu| Affine {
-                name: name.to_owned(),
-                channels,
-                kernel,
-                stride,
-                positions_in,
-                outputs,
-                pool: 1,
-                units,
-                relu,
-                dropped,
-                drops: false,
-                x: 0,
-                y: 0,
-                winners: 0,
-                d_x: 0,
-                d_y: 0,
-                weights: 0,
-            };
-            match (layer, layers.last_mut()) {
-                (Layer::Conv { name, input, output, kernel, stride, .. }, _) => {
-                    layers.push(affine(name, input.1, *kernel, *stride, input.0, output.0, output.1, true));
-                }
-                (Layer::Dense { name, inputs, units, activation, .. }, _) => {
-                    let relu = *activation == Activation::Relu;
-                    layers.push(affine(name, *inputs, 1, 1, 1, 1, *units, relu));
-                }
-                (Layer::Pool { output, size, .. }, Some(before)) => {
-                    (before.outputs, before.pool) = (output.0, *size);
-                }
-                (Layer::Dropout { .. }, Some(before)) => before.drops = true,
-                (Layer::Pool { .. } | Layer::Dropout { .. }, None) => {
-                    unreachable!("a network begins with a convolution")
-                }
-            }
-        }
+        let mut builder = Builder::default();
+        network.layers().iter().for_each(|layer| builder.add(layer));
+        let Builder { mut layers, mut tails } = builder;
+        // The scores are the sums of the last layer.
+        tails.retain(|tail| tail.after + 1 < layers.len());
         // Of the window, only the positions that the first layer reads.
         let first = &mut layers[0];
         first.positions_in = (first.positions() - 1) * first.stride + first.kernel;
-        let input_rows = first.positions_in * spec.channels;
-        let (mut next, mut weights) = (input_rows, 0);
-        for n in 0..layers.len() {
-            layers[n].x = if n == 0 { 0 } else { layers[n - 1].y };
-            layers[n].y = next;
-            next += layers[n].output_rows();
-            layers[n].weights = weights;
-            weights += (layers[n].inputs() + 1) * layers[n].quads();
+        let (input_rows, window_values) = (first.positions_in * spec.channels, spec.window * spec.channels);
+        let window_rows = window_values.min(input_rows - first.padding.0);
+        let mut weights = 0;
+        for layer in &mut layers {
+            layer.weights = weights;
+            weights += (layer.inputs() + 1) * layer.quads();
+        }
+        let mut chain: Vec<&mut Affine> = Vec::new();
+        let mut left = tails.iter_mut().peekable();
+        for (n, layer) in layers.iter_mut().enumerate() {
+            chain.push(layer);
+            while let Some(tail) = left.next_if(|tail: &&mut Tail| tail.after == n) {
+                chain.push(&mut tail.rows);
+            }
+        }
+        let mut zeros = Vec::new();
+        let (mut x, mut next) = (0, input_rows);
+        for n in 0..chain.len() {
+            let (before, behind) = chain.get(n + 1).map_or((0, 0), |reader| reader.padding);
+            (chain[n].x, chain[n].y) = (x, next + before);
+            x = next;
+            next = chain[n].y + chain[n].output_rows() + behind;
+            zeros.extend([(x, before), (next - behind, behind)].into_iter().filter(|(_, n)| *n > 0));
         }
         let forward_rows = next;
-        for layer in &mut layers {
+        for layer in &mut chain {
             layer.winners = next;
             next += layer.winner_rows();
         }
-        for n in 0..layers.len() {
-            layers[n].d_x = if n == 0 { 0 } else { layers[n - 1].d_y };
-            layers[n].d_y = next;
-            next += layers[n].output_rows();
+        let mut d_x = 0;
+        for n in 0..chain.len() {
+            let (before, behind) = chain.get(n + 1).map_or((0, 0), |reader| reader.padding);
+            (chain[n].d_x, chain[n].d_y) = (d_x, next + before);
+            d_x = next;
+            next = chain[n].d_y + chain[n].output_rows() + behind;
         }
         Self {
             layers,
-            window_values: spec.window * spec.channels,
+            tails,
+            window_values,
+            window_rows,
             input_rows,
+            zeros,
             channels: spec.channels,
             classes: spec.classes,
             forward_rows,
             rows: next,
             weights,
         }
+    }
+
+    /// The tails of layer `n`, in order.
+    pub fn tails_of(&self, n: usize) -> impl DoubleEndedIterator<Item = &Tail> {
+        self.tails.iter().filter(move |tail| tail.after == n)
+    }
+
+    /// The tail that ends with the layer `name` of the network.
+    pub fn tail(&self, name: &str) -> Option<&Tail> {
+        self.tails.iter().find(|tail| tail.rows.name == name)
     }
 
     /// The last layer, whose outputs are the scores.
@@ -200,5 +278,120 @@ impl Layout {
             values,
         });
         Weights { tensors: tensors.collect() }
+    }
+}
+
+/// Checks that kernels can number all that the pools of `network` read, with 32 bits.
+///
+/// # Errors
+/// [`EngineError::Input`] with the first pool that is too large.
+pub(in crate::gpu) fn check_layout(network: &Network) -> Result<(), EngineError> {
+    let layout = Layout::new(network);
+    match layout.tails.iter().find(|tail| u32::try_from(tail.rows.positions()).is_err()) {
+        None => Ok(()),
+        Some(Tail { rows, .. }) => Err(EngineError::Input(format!(
+            "{}: {} times a pool over {} positions is more than a GPU can number; make it smaller or its stride longer",
+            rows.name, rows.outputs, rows.pool
+        ))),
+    }
+}
+
+/// The layers of a network as they come, before their rows are numbered.
+#[derive(Default)]
+struct Builder {
+    layers: Vec<Affine>,
+    tails: Vec<Tail>,
+}
+
+impl Builder {
+    fn add(&mut self, layer: &Layer) {
+        match layer {
+            Layer::Conv { name, input, output, kernel, stride, before, activation, .. } => {
+                let behind = ((output.0 - 1) * stride + kernel).saturating_sub(before + input.0);
+                let positions_in = before + input.0 + behind;
+                let conv = Affine {
+                    channels: input.1,
+                    kernel: *kernel,
+                    // With one output, it is of no account.
+                    stride: (*stride).min(positions_in),
+                    positions_in,
+                    outputs: output.0,
+                    units: output.1,
+                    padding: (before * input.1, behind * input.1),
+                    ..Affine::named(name)
+                };
+                self.add_affine(conv, *activation);
+            }
+            Layer::Dense { name, inputs, units, activation } => {
+                let dense = Affine { channels: *inputs, units: *units, ..Affine::named(name) };
+                self.add_affine(dense, *activation);
+            }
+            Layer::Pool { name, kind, input, output, size, stride, padding, before } => {
+                let is_plain = *kind == PoolKind::Max && stride == size && *padding == Padding::Valid;
+                // With one output position, the stage of a layer would have little to share out.
+                let is_global = name == "global_pool";
+                if is_plain && !is_global && self.last_tail().is_none() {
+                    let own = self.own();
+                    (own.outputs, own.pool) = (output.0, *size);
+                    return;
+                }
+                let tail = self.tail_without_pool();
+                // What reaches beyond the ends reads nothing there.
+                let (before, reach) = ((*before).min(input.0), (size - before).min(input.0));
+                (tail.pools, tail.before, tail.averages) = (true, before, *kind == PoolKind::Average);
+                let rows = &mut tail.rows;
+                rows.name.clone_from(name);
+                (rows.kernel, rows.stride) = (before + reach, (*stride).min(input.0));
+                (rows.positions_in, rows.outputs) = (input.0, output.0);
+                rows.pool = if tail.averages { 1 } else { rows.kernel };
+            }
+            Layer::Dropout { .. } => match self.last_tail() {
+                Some(n) => self.tails[n].rows.drops = true,
+                None => self.own().drops = true,
+            },
+        }
+    }
+
+    fn add_affine(&mut self, affine: Affine, activation: Activation) {
+        let after_tail = self.last_tail().is_some();
+        let dropped = !after_tail && self.layers.last().is_some_and(|before| before.drops);
+        self.layers.push(Affine { relu: activation == Activation::Relu, dropped, after_tail, ..affine });
+        if activation != Activation::Relu {
+            self.add_tail(ActivationForm::new(activation));
+        }
+    }
+
+    /// The last layer with weights.
+    fn own(&mut self) -> &mut Affine {
+        self.layers.last_mut().expect("a network begins with a convolution")
+    }
+
+    /// The index of the tail that the last layer ends with, if it has one.
+    fn last_tail(&self) -> Option<usize> {
+        self.tails.len().checked_sub(1).filter(|&n| self.tails[n].after + 1 == self.layers.len())
+    }
+
+    /// Adds a tail to the last layer.
+    fn add_tail(&mut self, activation: ActivationForm) {
+        let after = self.layers.len() - 1;
+        let Affine { name, outputs, units, .. } = &self.layers[after];
+        let rows = Affine {
+            channels: *units,
+            positions_in: *outputs,
+            outputs: *outputs,
+            units: *units,
+            ..Affine::named(name)
+        };
+        self.tails.push(Tail { after, rows, activation, before: 0, averages: false, pools: false });
+    }
+
+    /// The last tail of the last layer, or a new one, which can take a pool.
+    fn tail_without_pool(&mut self) -> &mut Tail {
+        match self.last_tail() {
+            Some(n) if !self.tails[n].pools => {}
+            Some(_) => self.add_tail(ActivationForm::Linear),
+            None => self.add_tail(ActivationForm::Relu),
+        }
+        self.tails.last_mut().expect("it is there now")
     }
 }

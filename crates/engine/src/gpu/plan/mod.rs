@@ -19,6 +19,6 @@ mod shape;
 
 pub(super) use compose::{Access, Binding, reflect};
 pub(super) use key::{AugmentationKinds, Batch, FleetKey, FleetSize, OptimizerForm};
-pub(super) use layout::{Layout, ROWS_READ_BEYOND};
+pub(super) use layout::{Layout, ROWS_READ_BEYOND, Tail, check_layout};
 pub(super) use members::{Step, dropout, member_words};
 pub(super) use program::{Ending, Grid, Program, Stage};

@@ -83,8 +83,13 @@ impl Program {
             grid: Grid::PerTile(batch.quads()),
         });
         let mut first = 0;
-        for (n, layer) in layers.iter().enumerate().skip(1).rev() {
-            if plan.head.is_some() && n + 1 == layers.len() {
+        for (n, layer) in layers.iter().enumerate().rev() {
+            for tail in key.layout.tails_of(n).rev() {
+                let (source, blocks) = pass.tail_backward(tail);
+                let name = format!("backward tail {}", tail.rows.name);
+                stages.push(Stage { name, source, grid: Grid::PerTile(blocks) });
+            }
+            if n == 0 || (plan.head.is_some() && n + 1 == layers.len()) {
                 continue;
             }
             if let Some(shape) = plan.dense(n) {
@@ -144,23 +149,29 @@ impl Program {
 
 /// The stages from the windows to the scores, or to the input of the last layer where the head computes it.
 fn forward(pass: &Pass<'_>, has_head: bool) -> Vec<Stage> {
-    let (layers, batch) = (&pass.key.layout.layers, pass.batch());
+    let (layout, batch) = (&pass.key.layout, pass.batch());
+    let layers = &layout.layers;
     // How a score is summed up must not depend on how many windows are scored at once.
     let tiles = pass.key.size.models() * if pass.trains { batch.tiles } else { EVALUATED_TILES };
     let n_layers = layers.len() - usize::from(has_head);
     let mut stages = Vec::new();
+    let mut add = |name: String, (source, blocks)| stages.push(Stage { name, source, grid: Grid::PerTile(blocks) });
+    if !layout.zeros.is_empty() {
+        add("padding".to_owned(), pass.padding(&layout.zeros));
+    }
     for (n, layer) in layers[..n_layers].iter().enumerate() {
         let shape = match n {
-            0 => Forward::from_windows(layer, batch.samples, pass.key.layout.input_rows),
+            0 => Forward::from_windows(layer, batch.samples, layout.input_rows),
             _ => None,
         };
         if n == 0 && shape.is_none() {
-            let (source, blocks) = pass.gather();
-            stages.push(Stage { name: "gather".to_owned(), source, grid: Grid::PerTile(blocks) });
+            add("gather".to_owned(), pass.gather());
         }
         let shape = shape.unwrap_or_else(|| Forward::new(layer, batch.quads(), tiles));
-        let (source, blocks) = pass.forward(layer, shape);
-        stages.push(Stage { name: format!("forward {}", layer.name), source, grid: Grid::PerTile(blocks) });
+        add(format!("forward {}", layer.name), pass.forward(layer, shape));
+        for tail in layout.tails_of(n) {
+            add(format!("forward tail {}", tail.rows.name), pass.tail(tail));
+        }
     }
     stages
 }
