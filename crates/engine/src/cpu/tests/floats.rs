@@ -1,7 +1,7 @@
 //! The engine at f32 against itself at f64, stage by stage.
 
 use triax_losses::Loss;
-use triax_model::{DenseSpec, Network, NetworkSpec};
+use triax_model::{Activation, DenseSpec, Network, NetworkSpec};
 use triax_testing::{Tolerance, assert_close, ulp};
 
 use crate::{BatchTrace, WindowSet};
@@ -91,7 +91,7 @@ fn assert_stages(spec: &NetworkSpec, loss: Loss, n_windows: usize, shares: &mut 
         let [x, y, d_y] = [&batch.found.outputs[0], &batch.found.outputs[1], &batch.found.d_outputs[1]];
         let Stage::Affine(affine) = &batch.stages[0] else { unreachable!("a pool follows a convolution") };
         let d_sums = stage::backward::<f32>(&batch.stages[1], &batch.parameters, [x, y, d_y], n_windows);
-        batch.found.d_outputs[0] = stage::relu_backward::<f32>(affine, x, &d_sums, n_windows);
+        batch.found.d_outputs[0] = stage::activation_backward::<f32>(affine, (x, &[]), &d_sums, n_windows);
     }
     batch.assert_gradients(shares);
     batch.assert_d_inputs(shares);
@@ -150,13 +150,13 @@ impl<'a> Batch<'a> {
             match stage {
                 Stage::Affine(affine) => {
                     let expected = stage::forward::<f64>(stage, &self.parameters, x, self.n_windows);
-                    let sums = Stage::Affine(Affine { relu: false, ..affine.clone() });
+                    let sums = Stage::Affine(Affine { activation: Activation::Linear, ..affine.clone() });
                     let sums = stage::forward::<f64>(&sums, &abs(&self.parameters), &abs(x), self.n_windows);
                     let bounds = reduction(affine.n_inputs() + 1, &sums);
                     let agreement = assert_close(&what, y, &expected, Tolerance::Each(&bounds));
                     shares.outputs = shares.outputs.max(agreement.share_of_bound);
                 }
-                Stage::MaxPool(_) => {
+                Stage::Pool(_) => {
                     let expected = stage::forward::<f64>(stage, &self.parameters, x, self.n_windows);
                     assert_close(&what, y, &expected, Tolerance::Exact);
                 }
@@ -227,7 +227,7 @@ impl<'a> Batch<'a> {
             let (x, y, d_y) = (self.stage_input(s), &self.found.outputs[s], &self.found.d_outputs[s]);
             let (found, what) = (&self.found.d_outputs[s - 1], self.what("d_input", s));
             let masked = |d_x: Vec<f64>| match &self.stages[s - 1] {
-                Stage::Affine(before) => stage::relu_backward::<f64>(before, x, &d_x, self.n_windows),
+                Stage::Affine(before) => stage::activation_backward::<f64>(before, (x, &[]), &d_x, self.n_windows),
                 _ => d_x,
             };
             let backward = |parameters: &[f64], d_y: &[f64]| {
@@ -241,7 +241,7 @@ impl<'a> Batch<'a> {
                     let agreement = assert_close(&what, found, &expected, Tolerance::Each(&bounds));
                     shares.d_inputs = shares.d_inputs.max(agreement.share_of_bound);
                 }
-                Stage::MaxPool(_) => {
+                Stage::Pool(_) => {
                     assert_close(&what, found, &backward(&self.parameters, d_y), Tolerance::Exact);
                 }
                 Stage::Dropout { .. } => {

@@ -17,7 +17,9 @@ use crate::{
 };
 use triax_losses::Loss;
 use triax_model::random::{Purpose, Stream, epoch_order};
-use triax_model::{ConvSpec, DenseSpec, Network, NetworkSpec, Scaler, Weights};
+use triax_model::{Activation, ConvSpec, DenseSpec, Network, NetworkSpec, Scaler, Weights};
+
+use super::affine::Affine;
 
 /// Seed of all random numbers here.
 const SEED: u64 = 11;
@@ -58,6 +60,12 @@ pub(super) fn plan(loss: Loss, batch_size: usize) -> TrainingPlan {
         augmentation: Augmentation::default(),
         seed: 42,
     }
+}
+
+/// A convolution without padding, of which the sums are the output.
+fn affine(input: (usize, usize), filters: usize, kernel: usize, stride: usize) -> Affine {
+    let output = ((input.0 - kernel) / stride + 1, filters);
+    Affine { input, margins: [0; 2], output, kernel, stride, activation: Activation::Linear, parameters: 0 }
 }
 
 fn conv(filters: usize, kernel: usize, stride: usize, pool: Option<usize>) -> ConvSpec {

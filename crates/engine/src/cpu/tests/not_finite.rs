@@ -1,19 +1,19 @@
 //! What is not finite is never lost on the way to the loss.
 
 use triax_losses::Loss;
-use triax_model::Network;
+use triax_model::{Activation, Network};
 
 use super::super::affine::Affine;
 use super::super::layers::Stage;
-use super::super::max_pool::MaxPool;
+use super::super::pool::Pool;
 use super::super::{CpuEngine, Float};
-use super::{Case, epoch, family, plan, stage, window_set};
+use super::{Case, affine, epoch, family, plan, stage, window_set};
 
 use crate::Engine;
 
 fn a_pool_keeps_a_nan<F: Float>() {
     let (batch, channels, size) = (17, 3, 4);
-    let pool = Stage::MaxPool(MaxPool { output: (2, channels), size });
+    let pool = Stage::Pool(Pool::disjoint_max((2, channels), size));
     let len = 2 * size * channels;
     for at in 0..len {
         for n in [0, 15, 16] {
@@ -36,7 +36,7 @@ fn a_pool_keeps_a_nan_at_either_float() {
 
 fn a_relu_keeps_a_nan<F: Float>() {
     for filters in [1, 5, 16, 17] {
-        let affine = Affine { input: (2, 1), output: (2, filters), kernel: 1, stride: 1, relu: true, parameters: 0 };
+        let affine = Affine { activation: Activation::Relu, ..affine((2, 1), filters, 1, 1) };
         // Each filter hands its input on, but for one, whose bias is no number.
         for bad in 0..filters {
             let mut parameters = vec![1.0; filters];
@@ -47,7 +47,7 @@ fn a_relu_keeps_a_nan<F: Float>() {
             }
             // On the way back it spoils nothing beside it, and is not taken for a dead unit.
             let d_y = vec![3.0; 2 * filters];
-            let d_sums = stage::relu_backward::<F>(&affine, &y, &d_y, 1);
+            let d_sums = stage::activation_backward::<F>(&affine, (&y, &[]), &d_y, 1);
             for (y, d) in y.iter().zip(d_sums) {
                 assert_eq!(d, if *y == 0.0 { 0.0 } else { 3.0 });
             }
