@@ -335,14 +335,19 @@ impl Builder {
                     (own.outputs, own.pool) = (output.0, *size);
                     return;
                 }
+                // Nothing behind the last position that is read has to be computed.
+                let read = ((output.0 - 1) * stride + size - before).min(input.0);
+                if self.last_tail().is_none_or(|n| !self.tails[n].pools) && self.own().pool == 1 {
+                    self.own().outputs = read;
+                }
                 let tail = self.tail_without_pool();
                 // What reaches beyond the ends reads nothing there.
-                let (before, reach) = ((*before).min(input.0), (size - before).min(input.0));
+                let (before, reach) = ((*before).min(read), (size - before).min(read));
                 (tail.pools, tail.before, tail.averages) = (true, before, *kind == PoolKind::Average);
                 let rows = &mut tail.rows;
                 rows.name.clone_from(name);
-                (rows.kernel, rows.stride) = (before + reach, (*stride).min(input.0));
-                (rows.positions_in, rows.outputs) = (input.0, output.0);
+                (rows.kernel, rows.stride) = (before + reach, (*stride).min(read));
+                (rows.positions_in, rows.outputs) = (read, output.0);
                 rows.pool = if tail.averages { 1 } else { rows.kernel };
             }
             Layer::Dropout { .. } => match self.last_tail() {

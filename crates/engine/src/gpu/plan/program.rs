@@ -228,7 +228,7 @@ mod tests {
     use std::collections::{HashMap, HashSet};
 
     use triax_losses::Loss;
-    use triax_model::{ConvSpec, DenseSpec, Network, NetworkSpec};
+    use triax_model::{ConvSpec, DenseSpec, Network, NetworkSpec, PoolKind};
     use triax_testing::{assert_tint_accepts, assert_translates, assert_within_limits, parse_shader};
 
     use super::super::compose::{Access, reflect};
@@ -248,12 +248,22 @@ mod tests {
             hidden: DenseSpec::relu(hidden),
             classes,
         };
+        let family = |window, convs: &[&str], global_pool, hidden: &[&str]| NetworkSpec {
+            window,
+            convs: convs.iter().map(|conv| conv.parse().unwrap()).collect(),
+            global_pool,
+            hidden: hidden.iter().map(|layer| layer.parse().unwrap()).collect(),
+            ..NetworkSpec::default()
+        };
         let specs = [
             NetworkSpec::default(),
             spec(1, 1, vec![conv(1, 1, 1, None)], vec![], 2),
             spec(53, 5, vec![conv(7, 3, 1, Some(2)), conv(5, 3, 1, None), conv(3, 1, 2, Some(2))], vec![11, 13, 7], 3),
             spec(400, 3, vec![conv(5, 3, 1, Some(70)), conv(6, 2, 1, None)], vec![40], 100),
             spec(4_096, 64, vec![conv(64, 7, 1, Some(4)); 4], vec![512], 256),
+            family(40, &["6:3:1:2:same", "8:3:2:avg3/2-same:same:elu"], Some(PoolKind::Average), &["9:gelu"]),
+            family(300, &["5:64:1:70/3:gelu", "7:4:1:same:tanh"], Some(PoolKind::Max), &["130:leaky_relu=0.3", "6"]),
+            family(60, &["64:5:1:3/2-same:same:leaky_relu=0", "33:5:3:linear:same"], None, &["130:elu", "130:tanh"]),
         ];
         specs.into_iter().map(|spec| Layout::new(&Network::new(spec).unwrap())).collect()
     }
