@@ -11,7 +11,7 @@ use triax_kernels::{self as kernels, Kernel, Replaced};
 use triax_losses::wgsl::chosen_losses;
 
 use super::key::{Batch, FleetKey, OptimizerForm};
-use super::layout::{ActivationForm, Affine, Tail};
+use super::layers::{ActivationForm, Affine, Tail};
 use super::shape::{Backward, DenseBackward, Forward, Gradient};
 
 /// Rows that `gather.wgsl` takes at a time.

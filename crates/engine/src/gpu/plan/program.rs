@@ -2,7 +2,7 @@
 
 use super::compose::{Pass, Squares, UPDATE_WORKGROUP};
 use super::key::{Batch, FleetKey, FleetSize};
-use super::layout::Affine;
+use super::layers::Affine;
 use super::shape::{Backward, DenseBackward, Forward, Gradient, head_slots};
 
 /// The most workgroups of a model in `update.wgsl`, each of which adds up all squares.
@@ -386,26 +386,29 @@ mod tests {
         }
     }
 
+    /// The stages of a step, in order.
+    fn stage_names(layout: Layout, size: FleetSize) -> Vec<String> {
+        let key = FleetKey {
+            layout,
+            size,
+            losses: vec![Loss::SquaredHinge],
+            optimizer: FORMS[0],
+            scaled: false,
+            drops: true,
+            clips: false,
+            augmentation: AugmentationKinds::default(),
+            training: Batch::new(32),
+            evaluation: Batch::of_tiles(16),
+            subgroup: 32,
+        };
+        Program::training(&key).stages.into_iter().map(|stage| stage.name).collect()
+    }
+
     /// What a dispatch costs decides the step of a small fleet, and traffic that of a large one.
     #[test]
     fn the_reference_takes_seven_dispatches_in_a_small_fleet_and_nine_in_a_large_one() {
         let reference = layouts().swap_remove(0);
-        let stages = |size: FleetSize| {
-            let key = FleetKey {
-                layout: reference.clone(),
-                size,
-                losses: vec![Loss::SquaredHinge],
-                optimizer: FORMS[0],
-                scaled: false,
-                drops: true,
-                clips: false,
-                augmentation: AugmentationKinds::default(),
-                training: Batch::new(32),
-                evaluation: Batch::of_tiles(16),
-                subgroup: 32,
-            };
-            Program::training(&key).stages.into_iter().map(|stage| stage.name).collect::<Vec<_>>()
-        };
+        let stages = |size: FleetSize| stage_names(reference.clone(), size);
         let small = [
             "forward conv1",
             "forward conv2",
@@ -428,6 +431,30 @@ mod tests {
             "update conv1 dense2",
         ];
         assert_eq!(stages(FleetSize::Many), large);
+    }
+
+    #[test]
+    fn what_the_reference_has_not_comes_in_stages_of_its_own() {
+        let convs = ["6:3:1:2:same", "8:3:2:3/2:same:elu"].map(|conv| conv.parse().unwrap()).to_vec();
+        let hidden = vec!["9:gelu".parse().unwrap()];
+        let spec = NetworkSpec { convs, global_pool: Some(PoolKind::Average), hidden, ..NetworkSpec::default() };
+        let expected = [
+            "padding",
+            "forward conv1",
+            "forward conv2",
+            "forward tail pool2",
+            "forward tail global_pool",
+            "forward dense1",
+            "forward tail dense1",
+            "head dense2",
+            "backward tail dense1",
+            "backward and update dense1",
+            "backward tail global_pool",
+            "backward tail pool2",
+            "backward conv2",
+            "update conv1 conv2 dense2",
+        ];
+        assert_eq!(stage_names(Layout::new(&Network::new(spec).unwrap()), FleetSize::Few), expected);
     }
 
     #[test]
