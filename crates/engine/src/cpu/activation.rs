@@ -3,7 +3,7 @@
 //!
 //! The derivative follows from the value, but for GELU, whose derivatives the forward pass keeps.
 
-use pulp::Simd;
+use pulp::{Simd, WithSimd};
 use triax_model::Activation;
 
 use super::Float;
@@ -17,7 +17,7 @@ pub(super) fn keeps_slopes(activation: Activation) -> bool {
 /// Turns sums into values, in place. `slopes` takes the derivatives, if they are kept; else it is empty.
 #[inline(always)]
 pub(super) fn forward<F: Float, S: Simd>(simd: S, activation: Activation, sums: &mut [Row<F>], slopes: &mut [Row<F>]) {
-    F::activate(simd, activation, flat_mut(sums), flat_mut(slopes));
+    simd.vectorize(Forward { activation, sums, slopes });
 }
 
 /// Turns the gradient of the values `y` into that of the sums, in place. `slopes` is what the forward pass has kept.
@@ -29,26 +29,60 @@ pub(super) fn backward<F: Float, S: Simd>(
     slopes: &[Row<F>],
     d_y: &mut [Row<F>],
 ) {
-    let (zero, one) = (F::splat(simd, F::ZERO), F::splat(simd, F::ONE));
-    // Products, since the compiler turns a selection between 0 and the gradient into a masked store, which takes some
-    // processors fifteen times as long.
-    macro_rules! scale {
-        ($rows:expr, $y:ident => $slope:expr) => {
-            for (d_y, &$y) in vectors_mut::<F, S>(d_y).iter_mut().zip(vectors::<F, S>($rows)) {
-                *d_y = F::times(simd, *d_y, $slope);
-            }
-        };
+    simd.vectorize(Backward { activation, y, slopes, d_y });
+}
+
+/// [`forward`] as a function of its own, so that the products around it stay as small as they are without it.
+struct Forward<'a, F> {
+    activation: Activation,
+    sums: &'a mut [Row<F>],
+    slopes: &'a mut [Row<F>],
+}
+
+impl<F: Float> WithSimd for Forward<'_, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        F::activate(simd, self.activation, flat_mut(self.sums), flat_mut(self.slopes));
     }
-    match activation {
-        Activation::Linear => (),
-        Activation::Relu => scale!(y, y => F::if_le(simd, [y, zero], zero, one)),
-        Activation::LeakyRelu { slope } => {
-            let slope = F::splat(simd, F::from_f32(slope));
-            scale!(y, y => F::if_le(simd, [y, zero], slope, one));
+}
+
+/// [`backward`], likewise.
+struct Backward<'a, F> {
+    activation: Activation,
+    y: &'a [Row<F>],
+    slopes: &'a [Row<F>],
+    d_y: &'a mut [Row<F>],
+}
+
+impl<F: Float> WithSimd for Backward<'_, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { activation, y, slopes, d_y } = self;
+        let (zero, one) = (F::splat(simd, F::ZERO), F::splat(simd, F::ONE));
+        // Products, since the compiler turns a selection between 0 and the gradient into a masked store, which takes some
+        // processors fifteen times as long.
+        macro_rules! scale {
+            ($rows:expr, $y:ident => $slope:expr) => {
+                for (d_y, &$y) in vectors_mut::<F, S>(d_y).iter_mut().zip(vectors::<F, S>($rows)) {
+                    *d_y = F::times(simd, *d_y, $slope);
+                }
+            };
         }
-        Activation::Elu => scale!(y, y => F::if_le(simd, [y, zero], F::plus(simd, y, one), one)),
-        Activation::Tanh => scale!(y, y => F::minus(simd, one, F::times(simd, y, y))),
-        Activation::Gelu => scale!(slopes, slope => slope),
+        match activation {
+            Activation::Linear => (),
+            Activation::Relu => scale!(y, y => F::if_le(simd, [y, zero], zero, one)),
+            Activation::LeakyRelu { slope } => {
+                let slope = F::splat(simd, F::from_f32(slope));
+                scale!(y, y => F::if_le(simd, [y, zero], slope, one));
+            }
+            Activation::Elu => scale!(y, y => F::if_le(simd, [y, zero], F::plus(simd, y, one), one)),
+            Activation::Tanh => scale!(y, y => F::minus(simd, one, F::times(simd, y, y))),
+            Activation::Gelu => scale!(slopes, slope => slope),
+        }
     }
 }
 

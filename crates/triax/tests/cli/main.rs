@@ -11,6 +11,7 @@ mod devices;
 mod disk;
 mod engines;
 mod evaluate;
+mod family;
 mod killed;
 mod limits;
 mod predict;

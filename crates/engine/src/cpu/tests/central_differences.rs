@@ -4,7 +4,7 @@ use std::array;
 
 use crate::{Augmentation, TrainingPlan, WindowSet};
 use triax_losses::Loss;
-use triax_model::{Activation, Network};
+use triax_model::{Activation, Network, PoolKind};
 
 use super::super::affine::Affine;
 use super::super::augment::{Augment, Partner};
@@ -148,6 +148,25 @@ fn the_first_of_equal_maxima_takes_the_gradient() {
 }
 
 #[test]
+fn in_pools_that_overlap_too_the_first_of_equal_maxima_takes_the_gradient() {
+    let pool = |size, stride, before, positions: usize| {
+        let (kind, input, output) = (PoolKind::Max, (4, 1), (positions, 1));
+        Stage::Pool(Pool { kind, input, output, size, stride, before })
+    };
+    for (pool, x, d_y, expected) in [
+        (pool(2, 1, 0, 3), [1.0, 1.0, 1.0, 2.0], &[3.0, 5.0, 7.0][..], [3.0, 5.0, 0.0, 7.0]),
+        (pool(3, 1, 0, 2), [2.0, 1.0, 2.0, 2.0], &[3.0, 5.0], [3.0, 0.0, 5.0, 0.0]),
+        // Padded: what is not there is no maximum, though all that is there is below 0.
+        (pool(3, 2, 1, 2), [-1.0, -2.0, -2.0, -3.0], &[3.0, 5.0], [3.0, 5.0, 0.0, 0.0]),
+        // With gaps, and a rest that is not read.
+        (pool(1, 2, 0, 2), [1.0, 9.0, 1.0, 9.0], &[3.0, 5.0], [3.0, 0.0, 5.0, 0.0]),
+    ] {
+        let y = stage::forward::<f64>(&pool, &[], &x, 1);
+        assert_eq!(stage::backward::<f64>(&pool, &[], [&x, &y, d_y], 1), expected, "{pool:?} of {x:?}");
+    }
+}
+
+#[test]
 fn relu_and_dropout() {
     let (batch, features) = (19, 7);
     let affine = Affine { activation: Activation::Relu, ..affine((1, features), features, 1, 1) };
@@ -213,8 +232,9 @@ fn whole_networks_with_mixed_windows() {
 }
 
 fn assert_whole_networks(mix: f32) {
-    // Two tiles where there are few units. Of many windows in many units some would switch within the step.
-    for (spec, batch) in family().into_iter().zip([3, 19, 19, 3]) {
+    // Two tiles where there are few units that switch. Of many windows in many units some would switch within the step.
+    assert_eq!(family().len(), 8);
+    for (spec, batch) in family().into_iter().zip([3, 19, 19, 3, 19, 3, 5, 3]) {
         for loss in Loss::ALL {
             let network = Network::new(spec.clone()).unwrap();
             let shape = Shape::new(&network);

@@ -1,7 +1,7 @@
 //! What is not finite is never lost on the way to the loss.
 
 use triax_losses::Loss;
-use triax_model::{Activation, Network};
+use triax_model::{Activation, Network, PoolKind};
 
 use super::super::affine::Affine;
 use super::super::layers::Stage;
@@ -26,6 +26,30 @@ fn a_pool_keeps_a_nan<F: Float>() {
             }
         }
     }
+}
+
+/// In every output that reads it.
+fn every_pool_keeps_a_nan<F: Float>() {
+    let (positions, channels) = (7, 3);
+    for kind in [PoolKind::Max, PoolKind::Average] {
+        // Overlapping and padded: output t reads positions 2t − 1 to 2t + 1.
+        let pool = Pool { kind, input: (positions, channels), output: (4, channels), size: 3, stride: 2, before: 1 };
+        for at in 0..positions * channels {
+            let mut x: Vec<f64> = (0..positions * channels).map(|i| (i % 5) as f64 - 2.0).collect();
+            x[at] = f64::NAN;
+            for (i, y) in stage::forward::<F>(&Stage::Pool(pool.clone()), &[], &x, 1).iter().enumerate() {
+                let (t, position) = (i / channels, at / channels);
+                let is_read = (2 * t..2 * t + 3).contains(&(position + 1)) && i % channels == at % channels;
+                assert_eq!(y.is_nan(), is_read, "output {i} of {pool:?} with a NaN at {at}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_pool_keeps_a_nan_at_either_float() {
+    every_pool_keeps_a_nan::<f32>();
+    every_pool_keeps_a_nan::<f64>();
 }
 
 #[test]
