@@ -61,8 +61,8 @@ fn family() -> Vec<NetworkSpec> {
         // A window that is shorter than its kernel, a pool that is longer than what it pools, and one that leaves gaps.
         spec(3, 2, &["4:9:1:900/2-same:same:elu", "6:5:3:same"], max, &[], 2),
         spec(41, 3, &["6:3:4:same:elu", "35:2:1:2/5"], None, &["70:elu"], 5),
-        // A pool over more positions than four of them are packed; and one that a ReLU has gone before.
-        spec(97, 1, &["6:1:1:70/13:gelu"], None, &[], 3),
+        // A pool over more positions than are packed, after a kernel that a workgroup has no room for.
+        spec(97, 1, &["6:65:1:same:70/13:gelu"], None, &[], 3),
         spec(90, 2, &["6:2:1:leaky_relu=0.1"], max, &["140:tanh", "33:gelu"], 70),
         spec(64, 4, &["64:3:1:2:same", "64:3:1:2/1:same:elu"], average, &["64:elu"], 6),
     ]

@@ -18,6 +18,8 @@ mod layout;
 mod members;
 mod program;
 mod shape;
+#[cfg(test)]
+mod tests;
 
 pub(super) use compose::{Access, Binding, reflect};
 pub(super) use key::{AugmentationKinds, Batch, FleetKey, FleetSize, OptimizerForm};
