@@ -117,10 +117,10 @@ pub(super) fn activate_f32<S: Simd>(simd: S, activation: Activation, values: &mu
     }
 }
 
-/// 2ⁿ and e^r − 1 of x = n·ln 2 + r, where |r| ≤ ln 2 / 2: e^x is 2ⁿ·(e^r − 1) + 2ⁿ. x is at most 0; below −87, where e^x is
-/// 1.6e-38, it is −87.
+/// 2ⁿ and e^r − 1 of x + low = n·ln 2 + r, where |r| ≤ ln 2 / 2: e^(x + low) is 2ⁿ·(e^r − 1) + 2ⁿ. `low` holds further digits
+/// of x, which is at most 0; below −87, where e^x is 1.6e-38, it is −87.
 #[inline(always)]
-fn exp_parts<S: Simd>(simd: S, x: S::f32s) -> (S::f32s, S::f32s) {
+fn exp_parts<S: Simd>(simd: S, x: S::f32s, low: S::f32s) -> (S::f32s, S::f32s) {
     const LEAST: f32 = -87.0;
     /// A number near it has the nearest whole number, plus the bias of an exponent, in the last bits of its mantissa.
     const SHIFT: f32 = 12_582_912.0 + 127.0;
@@ -133,9 +133,10 @@ fn exp_parts<S: Simd>(simd: S, x: S::f32s) -> (S::f32s, S::f32s) {
 
     let splat = |value| simd.splat_f32s(value);
     let x = simd.select_f32s(simd.less_than_or_equal_f32s(x, splat(LEAST)), splat(LEAST), x);
-    let shifted = simd.mul_add_e_f32s(x, splat(std::f32::consts::LOG2_E), splat(SHIFT));
+    let shifted = simd.mul_add_e_f32s(simd.add_f32s(x, low), splat(std::f32::consts::LOG2_E), splat(SHIFT));
     let n = simd.sub_f32s(shifted, splat(SHIFT));
     let r = LN_2.into_iter().fold(x, |r, digits| simd.mul_add_e_f32s(n, splat(-digits), r));
+    let r = simd.add_f32s(r, low);
     let bits = simd.transmute_u32s_f32s(shifted);
     let scale = simd.transmute_f32s_u32s(simd.wrapping_dyn_shl_u32s(bits, simd.splat_u32s(MANTISSA_BITS)));
     let rest = polynomial(simd, r, &COEFFICIENTS);
@@ -145,7 +146,7 @@ fn exp_parts<S: Simd>(simd: S, x: S::f32s) -> (S::f32s, S::f32s) {
 /// e^x − 1 of x ≤ 0.
 #[inline(always)]
 fn exp_m1<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
-    let (scale, rest) = exp_parts(simd, x);
+    let (scale, rest) = exp_parts(simd, x, simd.splat_f32s(0.0));
     simd.mul_add_e_f32s(scale, rest, simd.sub_f32s(scale, simd.splat_f32s(1.0)))
 }
 
@@ -180,21 +181,24 @@ fn gelu<S: Simd>(simd: S, x: S::f32s) -> (S::f32s, S::f32s) {
         1.195_756_1e-1,
         1.196_864_8e-1,
     ];
+    /// Sign, exponent, and 11 of the 23 bits of the mantissa.
+    const UPPER_HALF: u32 = 0xffff_f000;
     /// φ(0)
     const DENSITY: f32 = 0.398_942_3;
 
     let splat = |value| simd.splat_f32s(value);
-    let (zero, one, half) = (splat(0.0), splat(1.0), splat(0.5));
+    let (zero, one) = (splat(0.0), splat(1.0));
     let a = simd.abs_f32s(x);
     let is_far = simd.less_than_or_equal_f32s(splat(MOST), a);
     let a = simd.select_f32s(is_far, splat(MOST), a);
-    // −a²/2 in two parts: rounded as one, it would cost e^(−a²/2) as many units in the last place as it is large.
-    let half_a = simd.mul_f32s(half, a);
-    let power = simd.neg_f32s(simd.mul_f32s(half_a, a));
-    let rounded_off = simd.mul_add_e_f32s(half_a, a, power);
-    let (scale, rest) = exp_parts(simd, power);
+    // −a²/2 in two parts: rounded as one, it would cost e^(−a²/2) as many units in the last place as it is large. The square of
+    // the upper half of a's digits is exact.
+    let bits = simd.and_u32s(simd.transmute_u32s_f32s(a), simd.splat_u32s(UPPER_HALF));
+    let upper = simd.transmute_f32s_u32s(bits);
+    let high = simd.mul_f32s(splat(-0.5), simd.mul_f32s(upper, upper));
+    let low = simd.mul_f32s(splat(-0.5), simd.mul_f32s(simd.sub_f32s(a, upper), simd.add_f32s(a, upper)));
+    let (scale, rest) = exp_parts(simd, high, low);
     let exp = simd.mul_add_e_f32s(scale, rest, scale);
-    let exp = simd.mul_add_e_f32s(simd.neg_f32s(rounded_off), exp, exp);
     let exp = simd.select_f32s(is_far, zero, exp);
 
     let t = simd.div_f32s(one, simd.mul_add_e_f32s(splat(BEND), a, one));
