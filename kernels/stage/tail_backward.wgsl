@@ -8,6 +8,8 @@
 // workgroup  quads of units of positions · QUADS quads of samples, the last one innermost
 // grid       (tiles · TASK_BLOCKS, models)
 // barriers   none
+//
+// Twins: crates/engine/src/cpu/activation.rs and pool.rs.
 
 @group(0) @binding(0) var<uniform> index: vec4<u32>; // which of `steps`
 @group(0) @binding(1) var<storage, read> steps: array<u32>;
