@@ -62,15 +62,32 @@ kernels! {
     SUM_OVER_NEIGHBOURS = "part/sum_over_neighbours" needs [PLACE];
     SUM_OVER_SUBGROUP = "part/sum_over_subgroup" needs [];
     SUM_OVER_WORKGROUP = "part/sum_over_workgroup" needs [PLACE];
-    LAYER = "part/layer" needs [PLACE];
     WEIGHTS = "part/weights" needs [];
 
-    // Windows.
+    // A layer, in three files, since the second may be another: what made its input decides.
+    LAYER_ROWS = "part/layer" needs [PLACE];
+    THROUGH_RELU = "part/through_relu" needs [];
+    THROUGH_TAIL = "part/through_tail" needs [];
+    LAYER = "part/unit_gradient" needs [LAYER_ROWS, THROUGH_RELU];
+
+    // Activations of tails.
+    EXPONENTIAL = "part/exponential" needs [FINITE];
+    RELU = "activation/relu" needs [OUTPUTS];
+    ELU = "activation/elu" needs [EXPONENTIAL];
+    GELU = "activation/gelu" needs [EXPONENTIAL];
+    LEAKY_RELU = "activation/leaky_relu" needs [];
+    TANH = "activation/tanh" needs [EXPONENTIAL];
+    LINEAR = "activation/linear" needs [];
+
+    // Windows, in three files for the same reason: they may have zeros at their ends.
     STANDARDISE = "part/standardise" needs [MEMBER];
     MIX = "part/mix" needs [MEMBER, PHILOX];
     GATHER = "part/gather" needs [STANDARDISE];
     AUGMENT = "part/augment" needs [MIX, STANDARDISE];
-    WINDOWS = "part/windows" needs [PLACE];
+    SPAN = "part/windows" needs [PLACE];
+    SPAN_VALUE = "part/span_value" needs [];
+    PADDED_SPAN_VALUE = "part/padded_span_value" needs [];
+    WINDOWS = "part/span_rows" needs [SPAN, SPAN_VALUE];
 
     // What the passes compute.
     DROPOUT = "part/dropout" needs [MEMBER, PHILOX];
@@ -82,6 +99,7 @@ kernels! {
     PARAMETERS = "part/parameters" needs [FINITE, RULE];
     SETTLE_BY_UPDATE = "part/settle_by_update" needs [PARAMETERS];
     SETTLE_BY_GRADIENT = "part/settle_by_gradient" needs [FINITE, RULE];
+    TAIL = "part/tail" needs [LAYER];
     FOUR = "part/four" needs [];
     LOSS = "part/loss" needs [FINITE, FOUR, MEMBER];
     PARTS = "part/parts" needs [];
@@ -95,6 +113,9 @@ kernels! {
     // Stages: the entry points, with their bindings.
     LOSS_ROWS = "stage/loss_rows" needs [FINITE];
     GATHER_STAGE = "stage/gather" needs [WINDOWS];
+    PADDING = "stage/padding" needs [PLACE];
+    TAIL_STAGE = "stage/tail" needs [OUTPUTS, TAIL];
+    TAIL_BACKWARD = "stage/tail_backward" needs [DROPOUT, OUTPUTS, TAIL];
     FORWARD_BY_LANES = "stage/forward_by_lanes" needs [LONG_PRODUCT, OUTPUTS, WEIGHTS];
     FORWARD_STAGED = "stage/forward_staged" needs [OUTPUTS, PRODUCT];
     HEAD = "stage/head" needs [HEAD_SCORES, LAYER, LONG_PRODUCT, LOSS, SCORES_IN_MEMORY];
@@ -110,16 +131,26 @@ kernels! {
     SCORES = "stage/scores" needs [FOUR, PLACE];
 }
 
+/// A source, and another that declares the same and takes its place.
+pub type Replaced = (&'static Kernel, &'static Kernel);
+
 /// The text of `kernels` and of all sources that they need. Each occurs once, after its dependencies.
 pub fn with_needs(kernels: &[&'static Kernel]) -> String {
+    with_replaced_needs(kernels, &[])
+}
+
+/// As [`with_needs`], with others in the place of some.
+pub fn with_replaced_needs(kernels: &[&'static Kernel], replaced: &[Replaced]) -> String {
     let mut ordered = Vec::new();
-    kernels.iter().for_each(|kernel| add(kernel, &mut ordered));
+    kernels.iter().for_each(|kernel| add(kernel, replaced, &mut ordered));
     ordered.iter().map(|kernel| kernel.source).collect::<Vec<_>>().join("\n")
 }
 
-fn add(kernel: &'static Kernel, ordered: &mut Vec<&'static Kernel>) {
+fn add(kernel: &'static Kernel, replaced: &[Replaced], ordered: &mut Vec<&'static Kernel>) {
+    let other = replaced.iter().find(|(usual, _)| usual.name == kernel.name);
+    let kernel = other.map_or(kernel, |(_, other)| *other);
     if !ordered.iter().any(|known| known.name == kernel.name) {
-        kernel.needs.iter().for_each(|need| add(need, ordered));
+        kernel.needs.iter().for_each(|need| add(need, replaced, ordered));
         ordered.push(kernel);
     }
 }
@@ -137,7 +168,8 @@ mod tests {
 
     #[test]
     fn every_file_is_in_the_index() {
-        let mut files = [files("loss/"), files("optimizer/"), files("part/"), files("stage/")].concat();
+        let mut files =
+            [files("activation/"), files("loss/"), files("optimizer/"), files("part/"), files("stage/")].concat();
         let mut index: Vec<&str> = ALL.iter().map(|kernel| kernel.name).collect();
         files.sort();
         index.sort_unstable();
@@ -151,5 +183,13 @@ mod tests {
         let place = |line: &str| text.find(line).unwrap();
         assert!(place("struct Layer {") < place("fn staged_quad("));
         assert!(place("fn four_of(") < place("fn loss_of("));
+    }
+
+    #[test]
+    fn another_source_stands_where_the_usual_one_would() {
+        let usual = with_needs(&[&HEAD]);
+        let other = with_replaced_needs(&[&HEAD], &[(&THROUGH_RELU, &THROUGH_TAIL)]);
+        assert_eq!(other, usual.replace(THROUGH_RELU.source, THROUGH_TAIL.source));
+        assert_ne!(other, usual);
     }
 }

@@ -6,7 +6,8 @@
 //
 // Twin: crates/engine/src/cpu/dropout.rs.
 //
-// There is no backward pass: what was dropped is 0, and backward.wgsl sees that.
+// Behind a ReLU there is no backward pass: what was dropped is 0, and through_relu.wgsl sees that. A tail draws
+// the masks again.
 
 // `Purpose::Dropout` of crates/model/src/random.rs.
 const PURPOSE_DROPOUT: u32 = 3u;

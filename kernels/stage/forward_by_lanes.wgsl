@@ -12,7 +12,7 @@
 // grid       (tiles · POSITION_BLOCKS · UNIT_BLOCKS, models)
 // barriers   for each position of the pool, 2·log2(LANES); those of take_span
 //
-// Twin: `Affine` in crates/engine/src/cpu/affine.rs, with `outputs` in product.rs, max_pool.rs and dropout.rs.
+// Twin: `Affine` in crates/engine/src/cpu/affine.rs, with `outputs` in product.rs, pool.rs and dropout.rs.
 
 const COLUMNS: u32 = POSITIONS * QUADS;
 

@@ -69,7 +69,7 @@ pub fn check_plain(network: &Network) -> Result<(), EngineError> {
     match network.beyond_plain() {
         None => Ok(()),
         Some(layer) => Err(EngineError::Input(format!(
-            "{layer}: this engine does not compute this kind of layer yet; take the fused engine on the CPU"
+            "{layer}: this engine does not compute this kind of layer yet; take the fused engine"
         ))),
     }
 }

@@ -12,13 +12,26 @@ use triax_engine::{
 use triax_engine::{CpuEngine, GpuEngine};
 use triax_losses::Loss;
 use triax_model::random::epoch_order;
-use triax_model::{DenseSpec, NetworkSpec, Scaler, Weights};
+use triax_model::{DenseSpec, NetworkSpec, PoolKind, Scaler, Weights};
 use triax_testing::{Tolerance, assert_close};
 
 /// Small, with everything in it: padded units, a pool, two dense layers.
 fn spec(dropout: f32) -> NetworkSpec {
     let convs = vec![conv(6, 3, 1, Some(2)), conv(5, 2, 2, None)];
     NetworkSpec { window: 19, channels: 3, convs, global_pool: None, dropout, hidden: DenseSpec::relu([9]), classes: 3 }
+}
+
+/// As small, with padding, pools that overlap and take means, one over all positions, and an activation of every kind.
+fn family(dropout: f32) -> NetworkSpec {
+    NetworkSpec {
+        convs: ["6:3:1:3/2-same:same:elu", "5:2:1:avg2/1:gelu", "7:3:1:2:same", "5:3:1:same:tanh"]
+            .iter()
+            .map(|conv| conv.parse().unwrap())
+            .collect(),
+        global_pool: Some(PoolKind::Average),
+        hidden: vec!["9:leaky_relu=0.2".parse().unwrap(), "6:linear".parse().unwrap()],
+        ..spec(dropout)
+    }
 }
 
 /// Trains whole epochs of each order, from step `first_step` on, in stretches cut before each of `cuts`.
@@ -118,8 +131,12 @@ fn assert_tensors(what: &str, found: &Weights, truth: &Weights) {
     }
 }
 
-/// Seven members that differ in all that may differ, each with its orders.
 fn fleet() -> (Vec<Case>, Vec<Vec<u32>>) {
+    fleet_of(spec)
+}
+
+/// Seven members that differ in all that may differ, each with its orders.
+fn fleet_of(spec: fn(f32) -> NetworkSpec) -> (Vec<Case>, Vec<Vec<u32>>) {
     let member = |m: usize| {
         let mut case = Case::new(&spec([0.0, 0.2, 0.5][m % 3]), Loss::ALL[m % Loss::ALL.len()], 5);
         case.set = case.random_windows(60);
@@ -165,8 +182,19 @@ fn train_fleet(engine: &dyn Engine, cases: &[Case], orders: &[Vec<u32>], cuts: &
 #[test]
 fn a_fleet_stays_with_the_truth() {
     let Some(engine) = gpu("a_fleet_stays_with_the_truth") else { return };
-    let (cases, orders) = fleet();
-    let (found, evaluations, states) = train_fleet(&engine, &cases, &orders, &[]);
+    fleet_stays_with_the_truth(&engine, fleet());
+}
+
+#[test]
+fn a_fleet_with_every_kind_of_layer_stays_with_the_truth() {
+    let Some(engine) = gpu("a_fleet_with_every_kind_of_layer_stays_with_the_truth") else { return };
+    for models in [1, 1000] {
+        fleet_stays_with_the_truth(&engine.clone().with_kernels_for(models), fleet_of(family));
+    }
+}
+
+fn fleet_stays_with_the_truth(engine: &GpuEngine, (cases, orders): (Vec<Case>, Vec<Vec<u32>>)) {
+    let (found, evaluations, states) = train_fleet(engine, &cases, &orders, &[]);
     let (truth, true_evaluations, true_states) = train_fleet(&CpuEngine::<f64>::new(), &cases, &orders, &[]);
     for m in 0..cases.len() {
         let what = format!("member {m}");
@@ -181,8 +209,14 @@ fn a_fleet_stays_with_the_truth() {
 #[test]
 fn a_member_does_not_depend_on_its_fleet_nor_on_where_stretches_are_cut() {
     let Some(engine) = gpu("a_member_does_not_depend_on_its_fleet_nor_on_where_stretches_are_cut") else { return };
+    for spec in [spec, family] {
+        a_member_is_independent(&engine, spec);
+    }
+}
+
+fn a_member_is_independent(engine: &GpuEngine, spec: fn(f32) -> NetworkSpec) {
     // Members of the same kernels: one loss, all of them drop, clip and scale.
-    let (mut cases, orders) = fleet();
+    let (mut cases, orders) = fleet_of(spec);
     for (m, case) in cases.iter_mut().enumerate() {
         let seeds = (case.plan.seed, case.weights.clone());
         *case = Case::new(&spec(0.1 + 0.05 * m as f32), Loss::SquaredHinge, 5);
@@ -198,10 +232,10 @@ fn a_member_does_not_depend_on_its_fleet_nor_on_where_stretches_are_cut() {
         case.scaler = Some(Scaler { mean: vec![0.1, -0.2, 0.1 * m as f32], scale: vec![0.5, 2.0, 1.5] });
         case.validation = (0..7 * m as u32).collect();
     }
-    let whole = train_fleet(&engine, &cases, &orders, &[]);
-    assert_eq!(train_fleet(&engine, &cases, &orders, &[1, 2, 7]), whole);
+    let whole = train_fleet(engine, &cases, &orders, &[]);
+    assert_eq!(train_fleet(engine, &cases, &orders, &[1, 2, 7]), whole);
     for m in [0, 1, 4, 5] {
-        let alone = train_fleet(&engine, &cases[m..=m], &orders[m..=m], &[]);
+        let alone = train_fleet(engine, &cases[m..=m], &orders[m..=m], &[]);
         assert_eq!((&alone.0[0], &alone.1[0], &alone.2[0]), (&whole.0[m], &whole.1[m], &whole.2[m]), "member {m}");
     }
 }
@@ -353,7 +387,12 @@ fn a_fleet_of_one_ends_after_the_step_at_which_it_was_stopped() {
 #[test]
 fn scores_are_those_of_the_truth() {
     let Some(engine) = gpu("scores_are_those_of_the_truth") else { return };
-    let case = Case::new(&spec(0.5), Loss::Hinge, 5);
+    for spec in [spec(0.5), family(0.5)] {
+        scores_of_the_truth(&engine, &Case::new(&spec, Loss::Hinge, 5));
+    }
+}
+
+fn scores_of_the_truth(engine: &GpuEngine, case: &Case) {
     let scaler = Scaler { mean: vec![0.25, -0.5, 0.0], scale: vec![1.5, 1.0, 3.0] };
     for (n_windows, scaler) in [(0, None), (1, None), (4, Some(&scaler)), (5, None), (130, Some(&scaler))] {
         let set = case.random_windows(n_windows);
@@ -571,8 +610,10 @@ fn kernels_are_compiled_once_and_an_epoch_is_read_back_once() {
 #[test]
 fn weights_that_are_not_finite_are_noticed() {
     let Some(engine) = gpu("weights_that_are_not_finite_are_noticed") else { return };
-    let whole = Case::new(&spec(0.1), Loss::CategoricalHinge, 5);
-    for engine in [engine.clone(), engine.with_kernels_for(1000)] {
+    let (plain, family) = (spec(0.1), family(0.1));
+    let large = engine.clone().with_kernels_for(1000);
+    for (engine, spec) in [(&engine, &plain), (&large, &plain), (&engine, &family)] {
+        let whole = Case::new(spec, Loss::CategoricalHinge, 5);
         for (tensor, bad) in (0..whole.weights.tensors.len()).flat_map(|n| [(n, f32::NAN), (n, f32::INFINITY)]) {
             for clip_norm in [None, Some(0.1)] {
                 let mut case = whole.clone();

@@ -2,18 +2,19 @@
 
 use std::ops::ControlFlow;
 
-use crate::{EngineError, Member, MemberEpoch, Session, Stretch, TrainingPlan, WindowSet, check_fleet, check_plain};
+use crate::{EngineError, Member, MemberEpoch, Session, Stretch, TrainingPlan, WindowSet, check_fleet};
 use triax_model::{Layer, Network, Weights};
 
 use super::GpuEngine;
+use super::plan::{Tail, check_layout};
 use super::session::GpuSession;
 use crate::BatchTrace;
 
 impl GpuEngine {
     /// Runs the forward and backward pass of the windows at `indices`, and reads all intermediate results back: the
-    /// counterpart of [`crate::gradients`]. Some are empty: the output of a layer before its pool or dropout, the gradient of a
-    /// layer before its pool, that of dropout's output, and the losses of single windows. The gradient of a pool is 0 where
-    /// its output is 0, since it includes the ReLU before the pool.
+    /// counterpart of [`crate::gradients`]. Some are empty: what a layer, its pool and dropout compute in one stage is kept
+    /// where that stage ends, the gradient of dropout's output and the losses of single windows are not. The gradient of a pool
+    /// in the stage of its convolution is 0 where its output is 0, since it includes the ReLU before the pool.
     ///
     /// # Errors
     /// As [`crate::Engine::open`]; also an empty batch, or an index of no window.
@@ -35,7 +36,7 @@ impl GpuEngine {
         let plan = TrainingPlan { batch_size: indices.len(), clip_norm, ..plan.clone() };
         let member = Member { network, weights, plan: &plan, scaler: None, validation: &[] };
         check_fleet(&[member], windows)?;
-        check_plain(network)?;
+        check_layout(network)?;
         let mut session = GpuSession::new(device, &[member], windows, &self.options, &self.timings)?;
         let (key, buffers) = (session.key.clone(), &session.buffers);
         let (layout, batch) = (&key.layout, key.training);
@@ -59,23 +60,33 @@ impl GpuEngine {
         };
         let (mut outputs, mut d_outputs) = (Vec::new(), Vec::new());
         let mut affine = layout.layers.iter();
-        let mut last = None;
+        let (mut own, mut last) = (layout.last(), layout.last());
         for (n, layer) in network.layers().iter().enumerate() {
-            let own = match layer {
-                Layer::Conv { .. } | Layer::Dense { .. } => affine.next(),
-                Layer::Pool { .. } | Layer::Dropout { .. } => None,
-            };
-            last = own.or(last);
-            let Some(affine) = last else { continue };
-            let rows = affine.outputs * affine.units;
-            // What is kept is the output after pool and dropout, and its gradient before them, and through the ReLU.
             let next = network.layers().get(n + 1);
-            let pools_next = matches!(next, Some(Layer::Pool { .. }));
-            let drops_next = matches!(next, Some(Layer::Dropout { .. }));
-            let is_overwritten = pools_next || (drops_next && key.drops);
-            outputs.push(if is_overwritten { Vec::new() } else { values(affine.y, rows) });
-            let keeps_gradient = !pools_next && !matches!(layer, Layer::Dropout { .. });
-            d_outputs.push(if keeps_gradient { values(affine.d_y, rows) } else { Vec::new() });
+            let is_dropped = matches!(next, Some(Layer::Dropout { .. })) && key.drops;
+            // Whose output and whose gradient, if no later layer has replaced them.
+            let (output, d_output) = match layer {
+                Layer::Conv { name, .. } | Layer::Dense { name, .. } => {
+                    own = affine.next().unwrap_or(own);
+                    match (layout.tail(name), next) {
+                        (Some(tail), _) => (Some(&tail.rows), Some(own)),
+                        (None, Some(Layer::Pool { name, .. })) => match layout.tail(name) {
+                            Some(_) => (Some(own).filter(|own| own.relu), Some(own)),
+                            None => (None, None),
+                        },
+                        (None, _) => (Some(own), Some(own)),
+                    }
+                }
+                Layer::Pool { name, .. } => match layout.tail(name) {
+                    Some(Tail { rows, .. }) => (Some(rows), Some(rows).filter(|_| !is_dropped)),
+                    None => (Some(own), Some(own)),
+                },
+                Layer::Dropout { .. } => (Some(last), None),
+            };
+            last = output.unwrap_or(own);
+            let output = output.filter(|_| !is_dropped);
+            outputs.push(output.map_or_else(Vec::new, |rows| values(rows.y, rows.output_rows())));
+            d_outputs.push(d_output.map_or_else(Vec::new, |rows| values(rows.d_y, rows.output_rows())));
         }
         let gradients = layout.unpack(network, &gradients).tensors.into_iter();
         Ok(BatchTrace {

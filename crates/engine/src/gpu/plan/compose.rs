@@ -7,11 +7,11 @@
 use std::fmt::Write;
 
 use naga::{AddressSpace, StorageAccess};
-use triax_kernels::{self as kernels, Kernel};
+use triax_kernels::{self as kernels, Kernel, Replaced};
 use triax_losses::wgsl::chosen_losses;
 
 use super::key::{Batch, FleetKey, OptimizerForm};
-use super::layout::Affine;
+use super::layers::{ActivationForm, Affine, Tail};
 use super::shape::{Backward, DenseBackward, Forward, Gradient};
 
 /// Rows that `gather.wgsl` takes at a time.
@@ -78,6 +78,15 @@ impl Pass<'_> {
         constants
     }
 
+    /// Those of a stage that goes back through the input of `layer`.
+    fn backward_constants(&self, workgroup: usize, layer: &Affine) -> Constants {
+        let mut constants = self.constants(workgroup);
+        if layer.after_tail {
+            constants.replaced.push((&kernels::THROUGH_RELU, &kernels::THROUGH_TAIL));
+        }
+        constants
+    }
+
     /// The constant of a layer, as `name`.
     fn layer(&self, name: &str, layer: &Affine) -> String {
         let Affine { x, y, winners, d_x, d_y, weights, channels, kernel, stride, positions_in, outputs, pool, .. } =
@@ -91,16 +100,74 @@ impl Pass<'_> {
         )
     }
 
-    /// How a pass takes its windows.
-    fn windows(&self) -> [&'static Kernel; 2] {
+    /// How a pass takes its windows: `span` rows at a time, with zeros at the ends where the first layer is padded.
+    fn windows(&self, constants: &mut Constants, span: usize) -> [&'static Kernel; 2] {
+        constants.number("SPAN", span);
+        let layout = &self.key.layout;
+        if layout.layers[0].padding != (0, 0) {
+            constants.number("PADDING_BEFORE", layout.layers[0].padding.0).number("WINDOW_ROWS", layout.window_rows);
+            constants.replaced.push((&kernels::SPAN_VALUE, &kernels::PADDED_SPAN_VALUE));
+        }
         let augments = self.trains && self.key.augmentation.is_any();
         [if augments { &kernels::AUGMENT } else { &kernels::GATHER }, &kernels::WINDOWS]
     }
 
+    /// Zeros at the ends of inputs, and the workgroups that write them.
+    pub fn padding(&self, zeros: &[(usize, usize)]) -> (String, usize) {
+        let mut constants = self.constants(TASK_WORKGROUP);
+        let mut rows = String::new();
+        let mut n_rows = 0;
+        for (first, n) in zeros {
+            let end = n_rows + n;
+            rows += &format!("    if i < {end}u {{\n        return {first}u + (i - {n_rows}u);\n    }}\n");
+            n_rows = end;
+        }
+        let blocks = self.task_blocks(n_rows);
+        constants.number("PADDING_ROWS", n_rows).number("ROW_BLOCKS", blocks);
+        let composed = format!("fn padding_row(i: u32) -> u32 {{\n{rows}    return 0u;\n}}\n");
+        (constants.with(composed, &[&kernels::PADDING]), blocks)
+    }
+
+    /// A tail forward, and its workgroups.
+    pub fn tail(&self, tail: &Tail) -> (String, usize) {
+        self.tail_stage(tail, tail.rows.outputs, &kernels::TAIL_STAGE)
+    }
+
+    /// A tail backward, and its workgroups.
+    pub fn tail_backward(&self, tail: &Tail) -> (String, usize) {
+        self.tail_stage(tail, tail.rows.positions_in, &kernels::TAIL_BACKWARD)
+    }
+
+    fn tail_stage(&self, tail: &Tail, positions: usize, stage: &'static Kernel) -> (String, usize) {
+        let blocks = self.task_blocks(positions * tail.rows.quads());
+        let mut constants = self.constants(TASK_WORKGROUP);
+        constants
+            .number("TASK_BLOCKS", blocks)
+            .number("BEFORE", tail.before)
+            .truth("AVERAGES", tail.averages)
+            .truth("KEEPS_WINNERS", self.trains);
+        let activation = match tail.activation {
+            ActivationForm::Relu => &kernels::RELU,
+            ActivationForm::Elu => &kernels::ELU,
+            ActivationForm::Gelu => &kernels::GELU,
+            ActivationForm::LeakyRelu { slope } => {
+                constants.real("SLOPE", f32::from_bits(slope));
+                &kernels::LEAKY_RELU
+            }
+            ActivationForm::Tanh => &kernels::TANH,
+            ActivationForm::Linear => &kernels::LINEAR,
+        };
+        (constants.with(self.layer("LAYER", &tail.rows), &[activation, stage]), blocks)
+    }
+
+    /// The workgroups of a tile for `tasks` tasks of four samples each.
+    fn task_blocks(&self, tasks: usize) -> usize {
+        (tasks * self.batch().quads()).div_ceil(TASK_WORKGROUP)
+    }
+
     pub fn gather(&self) -> (String, usize) {
         let mut constants = self.constants(256);
-        constants.number("SPAN", GATHERED_ROWS);
-        let [values, span] = self.windows();
+        let [values, span] = self.windows(&mut constants, GATHERED_ROWS);
         let source = constants.with(String::new(), &[values, span, &kernels::GATHER_STAGE]);
         (source, self.key.layout.input_rows.div_ceil(GATHERED_ROWS))
     }
@@ -124,8 +191,7 @@ impl Pass<'_> {
         let source = match shape.span {
             None => constants.with(layer, &[lanes, &kernels::INPUTS_FROM_ROWS, &kernels::FORWARD_BY_LANES]),
             Some(span) => {
-                constants.number("SPAN", span);
-                let [values, windows] = self.windows();
+                let [values, windows] = self.windows(&mut constants, span);
                 let kernels = [values, windows, lanes, &kernels::INPUTS_FROM_WINDOWS, &kernels::FORWARD_BY_LANES];
                 constants.with(layer, &kernels)
             }
@@ -135,7 +201,7 @@ impl Pass<'_> {
 
     /// Constants and composed functions of the stages that judge scores.
     fn judging(&self, workgroup: usize, head: Option<usize>) -> (Constants, Vec<&'static Kernel>) {
-        let mut constants = self.constants(workgroup);
+        let mut constants = self.backward_constants(workgroup, self.key.layout.last());
         // A lane for about eight classes.
         constants.number("LOSS_LANES", 1 << (self.key.layout.classes / 8).clamp(1, 32).ilog2());
         constants.text += &self.layer("LAYER", self.key.layout.last());
@@ -173,7 +239,7 @@ impl Pass<'_> {
     }
 
     pub fn backward(&self, layer: &Affine, shape: Backward) -> String {
-        let mut constants = self.constants(shape.workgroup);
+        let mut constants = self.backward_constants(shape.workgroup, layer);
         if shape.staged {
             constants.number("FEATURE_BLOCKS", shape.blocks);
             return constants.with(self.layer("LAYER", layer), &[&kernels::BACKWARD_STAGED]);
@@ -196,7 +262,7 @@ impl Pass<'_> {
     }
 
     pub fn dense_backward(&self, layer: &Affine, shape: DenseBackward, squares: Squares) -> String {
-        let mut constants = self.constants(shape.workgroup);
+        let mut constants = self.backward_constants(shape.workgroup, layer);
         constants
             .number("FEATURES", shape.features)
             .number("PIECE", shape.piece)
@@ -273,6 +339,9 @@ impl Pass<'_> {
 /// Invocations of a workgroup that judges four samples.
 const HEAD_WORKGROUP: usize = 128;
 
+/// Invocations of a workgroup of a tail or of the padding: a whole number of tiles' rows.
+const TASK_WORKGROUP: usize = 256;
+
 /// Invocations of a workgroup of `update.wgsl`.
 pub(super) const UPDATE_WORKGROUP: usize = 256;
 
@@ -280,6 +349,8 @@ pub(super) const UPDATE_WORKGROUP: usize = 256;
 #[derive(Default)]
 struct Constants {
     text: String,
+    /// Sources in whose place others stand.
+    replaced: Vec<Replaced>,
 }
 
 impl Constants {
@@ -293,9 +364,15 @@ impl Constants {
         self
     }
 
+    /// With all digits, so that it is read as the same number.
+    fn real(&mut self, name: &str, value: f32) -> &mut Self {
+        writeln!(self.text, "const {name}: f32 = {:?};", f64::from(value)).expect("a string takes text");
+        self
+    }
+
     /// The constants, what was composed, and `kernels` with all that they need.
     fn with(&self, composed: String, kernels: &[&'static Kernel]) -> String {
-        [self.text.clone(), composed, kernels::with_needs(kernels)].join("\n")
+        [self.text.clone(), composed, kernels::with_replaced_needs(kernels, &self.replaced)].join("\n")
     }
 }
 

@@ -1,84 +1,28 @@
 //! The layout of a network on the device: the rows of a tile, and the vectors of the weights.
 
-use triax_model::{Activation, Layer, Network, Tensor, Weights};
+use crate::EngineError;
+use triax_model::{Network, Tensor, Weights};
 
-/// A dense layer, or a convolution with its ReLU, pool and dropout; `kernels/part/layer.wgsl` describes the fields.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(in crate::gpu) struct Affine {
-    pub name: String,
-    pub x: usize,
-    pub y: usize,
-    pub winners: usize,
-    pub d_x: usize,
-    pub d_y: usize,
-    pub weights: usize,
-    pub channels: usize,
-    pub kernel: usize,
-    pub stride: usize,
-    pub positions_in: usize,
-    pub outputs: usize,
-    pub pool: usize,
-    pub units: usize,
-    pub relu: bool,
-    /// Whether dropout follows.
-    pub drops: bool,
-    /// Whether its input went through dropout.
-    pub dropped: bool,
-}
+use super::layers::{Affine, Tail, layers_of};
 
 /// Rows behind the last one of the arena that a kernel may read: it reads several at a time, and drops what does not exist.
 pub(in crate::gpu) const ROWS_READ_BEYOND: usize = 32;
 
-/// The largest pool whose winners are packed, four units a row: `PACKED_POOL` of `kernels/part/layer.wgsl`.
-const PACKED_POOL: usize = 64;
-
-impl Affine {
-    /// The number of rows that an output position reads.
-    pub fn inputs(&self) -> usize {
-        self.kernel * self.channels
-    }
-
-    /// The number of vectors in a row of the weights.
-    pub fn quads(&self) -> usize {
-        self.units.div_ceil(4)
-    }
-
-    /// Whether it has one position, and so no weight that two outputs share.
-    pub fn is_dense(&self) -> bool {
-        self.positions_in == 1 && self.outputs == 1 && self.pool == 1 && self.kernel == 1
-    }
-
-    /// The number of positions before the pool.
-    pub fn positions(&self) -> usize {
-        self.outputs * self.pool
-    }
-
-    fn output_rows(&self) -> usize {
-        self.outputs * self.units
-    }
-
-    fn winner_rows(&self) -> usize {
-        match self.pool {
-            1 => 0,
-            2..=PACKED_POOL => self.outputs * self.quads(),
-            _ => self.output_rows(),
-        }
-    }
-
-    /// The index of weight (`k`, `unit`) among the values of a model; `k` = inputs for the bias.
-    fn value(&self, k: usize, unit: usize) -> usize {
-        4 * (self.weights + k * self.quads()) + unit
-    }
-}
-
 /// The layout of a network.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(in crate::gpu) struct Layout {
-    /// The layers with weights, in order, each with what follows it.
+    /// The layers with weights, in order, each with what its stages do besides.
     pub layers: Vec<Affine>,
-    /// Values of a window, of which the first `input_rows` are read.
+    /// What follows them in stages of its own, in order.
+    pub tails: Vec<Tail>,
+    /// Values of a window.
     pub window_values: usize,
+    /// Those that are read.
+    pub window_rows: usize,
+    /// Rows of the input: these, and the zeros at its ends.
     pub input_rows: usize,
+    /// The rows of zeros of other inputs, as first row and number.
+    pub zeros: Vec<(usize, usize)>,
     pub channels: usize,
     pub classes: usize,
     /// Rows of a tile that a forward pass writes: the window and every output.
@@ -93,77 +37,69 @@ impl Layout {
     /// The layout of `network`.
     pub fn new(network: &Network) -> Self {
         let spec = network.spec();
-        let mut layers: Vec<Affine> = Vec::new();
-        for layer in network.layers() {
-            let dropped = layers.last().is_some_and(|before| before.drops);
-            let affine = |name: &str, channels, kernel, stride, positions_in, outputs, units, relu| Affine {
-                name: name.to_owned(),
-                channels,
-                kernel,
-                stride,
-                positions_in,
-                outputs,
-                pool: 1,
-                units,
-                relu,
-                dropped,
-                drops: false,
-                x: 0,
-                y: 0,
-                winners: 0,
-                d_x: 0,
-                d_y: 0,
-                weights: 0,
-            };
-            match (layer, layers.last_mut()) {
-                (Layer::Conv { name, input, output, kernel, stride, .. }, _) => {
-                    layers.push(affine(name, input.1, *kernel, *stride, input.0, output.0, output.1, true));
-                }
-                (Layer::Dense { name, inputs, units, activation, .. }, _) => {
-                    let relu = *activation == Activation::Relu;
-                    layers.push(affine(name, *inputs, 1, 1, 1, 1, *units, relu));
-                }
-                (Layer::Pool { output, size, .. }, Some(before)) => {
-                    (before.outputs, before.pool) = (output.0, *size);
-                }
-                (Layer::Dropout { .. }, Some(before)) => before.drops = true,
-                (Layer::Pool { .. } | Layer::Dropout { .. }, None) => {
-                    unreachable!("a network begins with a convolution")
-                }
-            }
-        }
+        let (mut layers, mut tails) = layers_of(network);
         // Of the window, only the positions that the first layer reads.
         let first = &mut layers[0];
         first.positions_in = (first.positions() - 1) * first.stride + first.kernel;
-        let input_rows = first.positions_in * spec.channels;
-        let (mut next, mut weights) = (input_rows, 0);
-        for n in 0..layers.len() {
-            layers[n].x = if n == 0 { 0 } else { layers[n - 1].y };
-            layers[n].y = next;
-            next += layers[n].output_rows();
-            layers[n].weights = weights;
-            weights += (layers[n].inputs() + 1) * layers[n].quads();
+        let (input_rows, window_values) = (first.positions_in * spec.channels, spec.window * spec.channels);
+        let window_rows = window_values.min(input_rows - first.padding.0);
+        let mut weights = 0;
+        for layer in &mut layers {
+            layer.weights = weights;
+            weights += (layer.inputs() + 1) * layer.quads();
+        }
+        let mut chain: Vec<&mut Affine> = Vec::new();
+        let mut left = tails.iter_mut().peekable();
+        for (n, layer) in layers.iter_mut().enumerate() {
+            chain.push(layer);
+            while let Some(tail) = left.next_if(|tail: &&mut Tail| tail.after == n) {
+                chain.push(&mut tail.rows);
+            }
+        }
+        let mut zeros = Vec::new();
+        let (mut x, mut next) = (0, input_rows);
+        for n in 0..chain.len() {
+            let (before, behind) = chain.get(n + 1).map_or((0, 0), |reader| reader.padding);
+            (chain[n].x, chain[n].y) = (x, next + before);
+            x = next;
+            next = chain[n].y + chain[n].output_rows() + behind;
+            zeros.extend([(x, before), (next - behind, behind)].into_iter().filter(|(_, n)| *n > 0));
         }
         let forward_rows = next;
-        for layer in &mut layers {
+        for layer in &mut chain {
             layer.winners = next;
             next += layer.winner_rows();
         }
-        for n in 0..layers.len() {
-            layers[n].d_x = if n == 0 { 0 } else { layers[n - 1].d_y };
-            layers[n].d_y = next;
-            next += layers[n].output_rows();
+        let mut d_x = 0;
+        for n in 0..chain.len() {
+            let (before, behind) = chain.get(n + 1).map_or((0, 0), |reader| reader.padding);
+            (chain[n].d_x, chain[n].d_y) = (d_x, next + before);
+            d_x = next;
+            next = chain[n].d_y + chain[n].output_rows() + behind;
         }
         Self {
             layers,
-            window_values: spec.window * spec.channels,
+            tails,
+            window_values,
+            window_rows,
             input_rows,
+            zeros,
             channels: spec.channels,
             classes: spec.classes,
             forward_rows,
             rows: next,
             weights,
         }
+    }
+
+    /// The tails of layer `n`, in order.
+    pub fn tails_of(&self, n: usize) -> impl DoubleEndedIterator<Item = &Tail> {
+        self.tails.iter().filter(move |tail| tail.after == n)
+    }
+
+    /// The tail that ends with the layer `name` of the network.
+    pub fn tail(&self, name: &str) -> Option<&Tail> {
+        self.tails.iter().find(|tail| tail.rows.name == name)
     }
 
     /// The last layer, whose outputs are the scores.
@@ -200,5 +136,57 @@ impl Layout {
             values,
         });
         Weights { tensors: tensors.collect() }
+    }
+}
+
+/// Checks that kernels can number all that the pools of `network` read, with 32 bits.
+///
+/// # Errors
+/// [`EngineError::Input`] with the first pool that is too large.
+pub(in crate::gpu) fn check_layout(network: &Network) -> Result<(), EngineError> {
+    let layout = Layout::new(network);
+    match layout.tails.iter().find(|tail| u32::try_from(tail.rows.positions()).is_err()) {
+        None => Ok(()),
+        Some(Tail { rows, .. }) => Err(EngineError::Input(format!(
+            "{}: {} times a pool over {} positions is more than a GPU can number; make it smaller or its stride longer",
+            rows.name, rows.outputs, rows.pool
+        ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use triax_model::NetworkSpec;
+
+    use super::*;
+
+    fn network(window: usize, convs: &[&str]) -> Network {
+        let convs = convs.iter().map(|conv| conv.parse().unwrap()).collect();
+        Network::new(NetworkSpec { window, channels: 1, convs, ..NetworkSpec::default() }).unwrap()
+    }
+
+    /// Rows of inputs, outputs and gradients are not shared, and zeros lie at the ends of what a padded convolution reads.
+    #[test]
+    fn zeros_lie_around_what_a_padded_convolution_reads() {
+        let layout = Layout::new(&network(10, &["3:4:1:same:elu", "2:5:1:same"]));
+        let [first, second] = &layout.layers[..2] else { panic!("two convolutions") };
+        assert_eq!((first.padding, layout.window_rows, layout.input_rows), ((1, 2), 10, 13));
+        let tail = &layout.tails[0].rows;
+        assert_eq!((first.y, tail.x), (13, 13));
+        // Two positions of three rows on either side of the ten that the tail writes.
+        let read = tail.x + 30;
+        assert_eq!((second.x, tail.y, second.positions_in), (read, read + 6, 14));
+        assert_eq!(layout.zeros, [(read, 6), (read + 36, 6)]);
+        assert_eq!(second.y, read + 42);
+        assert_eq!(tail.d_y, second.d_x + 6);
+        assert_eq!(second.d_y, second.d_x + 42);
+    }
+
+    #[test]
+    fn pools_that_read_more_positions_than_can_be_numbered_are_refused() {
+        assert!(check_layout(&network(200_000, &["1:1:1:100/1"])).is_ok());
+        let error = check_layout(&network(200_000, &["1:1:1:100000/1"])).unwrap_err().to_string();
+        assert!(error.starts_with("pool1: 100001 times a pool over 100000 positions"), "{error}");
+        assert!(check_layout(&network(200_000, &["1:1:1:avg100000/1"])).is_ok(), "means need no number");
     }
 }

@@ -4,6 +4,7 @@
 //! | module | contents |
 //! |---|---|
 //! | `key` | everything that a plan depends on |
+//! | `layers` | the layers of a network as the kernels take them |
 //! | `layout` | rows of the arena, vectors of the weights |
 //! | `shape` | how the work of a layer is shared out among workgroups and invocations |
 //! | `compose` | WGSL of a stage, of the sources of `triax-kernels` |
@@ -12,13 +13,17 @@
 
 mod compose;
 mod key;
+mod layers;
 mod layout;
 mod members;
 mod program;
 mod shape;
+#[cfg(test)]
+mod tests;
 
 pub(super) use compose::{Access, Binding, reflect};
 pub(super) use key::{AugmentationKinds, Batch, FleetKey, FleetSize, OptimizerForm};
-pub(super) use layout::{Layout, ROWS_READ_BEYOND};
+pub(super) use layers::Tail;
+pub(super) use layout::{Layout, ROWS_READ_BEYOND, check_layout};
 pub(super) use members::{Step, dropout, member_words};
 pub(super) use program::{Ending, Grid, Program, Stage};

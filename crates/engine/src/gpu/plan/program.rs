@@ -2,7 +2,7 @@
 
 use super::compose::{Pass, Squares, UPDATE_WORKGROUP};
 use super::key::{Batch, FleetKey, FleetSize};
-use super::layout::Affine;
+use super::layers::Affine;
 use super::shape::{Backward, DenseBackward, Forward, Gradient, head_slots};
 
 /// The most workgroups of a model in `update.wgsl`, each of which adds up all squares.
@@ -83,8 +83,13 @@ impl Program {
             grid: Grid::PerTile(batch.quads()),
         });
         let mut first = 0;
-        for (n, layer) in layers.iter().enumerate().skip(1).rev() {
-            if plan.head.is_some() && n + 1 == layers.len() {
+        for (n, layer) in layers.iter().enumerate().rev() {
+            for tail in key.layout.tails_of(n).rev() {
+                let (source, blocks) = pass.tail_backward(tail);
+                let name = format!("backward tail {}", tail.rows.name);
+                stages.push(Stage { name, source, grid: Grid::PerTile(blocks) });
+            }
+            if n == 0 || (plan.head.is_some() && n + 1 == layers.len()) {
                 continue;
             }
             if let Some(shape) = plan.dense(n) {
@@ -144,23 +149,29 @@ impl Program {
 
 /// The stages from the windows to the scores, or to the input of the last layer where the head computes it.
 fn forward(pass: &Pass<'_>, has_head: bool) -> Vec<Stage> {
-    let (layers, batch) = (&pass.key.layout.layers, pass.batch());
+    let (layout, batch) = (&pass.key.layout, pass.batch());
+    let layers = &layout.layers;
     // How a score is summed up must not depend on how many windows are scored at once.
     let tiles = pass.key.size.models() * if pass.trains { batch.tiles } else { EVALUATED_TILES };
     let n_layers = layers.len() - usize::from(has_head);
     let mut stages = Vec::new();
+    let mut add = |name: String, (source, blocks)| stages.push(Stage { name, source, grid: Grid::PerTile(blocks) });
+    if !layout.zeros.is_empty() {
+        add("padding".to_owned(), pass.padding(&layout.zeros));
+    }
     for (n, layer) in layers[..n_layers].iter().enumerate() {
         let shape = match n {
-            0 => Forward::from_windows(layer, batch.samples, pass.key.layout.input_rows),
+            0 => Forward::from_windows(layer, batch.samples, layout.input_rows),
             _ => None,
         };
         if n == 0 && shape.is_none() {
-            let (source, blocks) = pass.gather();
-            stages.push(Stage { name: "gather".to_owned(), source, grid: Grid::PerTile(blocks) });
+            add("gather".to_owned(), pass.gather());
         }
         let shape = shape.unwrap_or_else(|| Forward::new(layer, batch.quads(), tiles));
-        let (source, blocks) = pass.forward(layer, shape);
-        stages.push(Stage { name: format!("forward {}", layer.name), source, grid: Grid::PerTile(blocks) });
+        add(format!("forward {}", layer.name), pass.forward(layer, shape));
+        for tail in layout.tails_of(n) {
+            add(format!("forward tail {}", tail.rows.name), pass.tail(tail));
+        }
     }
     stages
 }
@@ -209,230 +220,5 @@ impl Updates {
         self.dense.iter().map(|(_, shape)| shape.blocks).sum::<usize>()
             + self.staged.iter().map(|(_, _, units, inputs)| units * inputs).sum::<usize>()
             + self.by_lanes.iter().map(|(.., blocks)| blocks).sum::<usize>()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::{HashMap, HashSet};
-
-    use triax_losses::Loss;
-    use triax_model::{ConvSpec, DenseSpec, Network, NetworkSpec};
-    use triax_testing::{assert_tint_accepts, assert_translates, assert_within_limits, parse_shader};
-
-    use super::super::compose::{Access, reflect};
-    use super::super::key::{AugmentationKinds, OptimizerForm};
-    use super::super::layout::Layout;
-    use super::*;
-
-    /// The corners of the family.
-    fn layouts() -> Vec<Layout> {
-        let conv = |filters, kernel, stride, pool| ConvSpec::plain(filters, kernel, stride, pool);
-        let spec = |window, channels, convs, hidden: Vec<usize>, classes| NetworkSpec {
-            window,
-            channels,
-            convs,
-            global_pool: None,
-            dropout: 0.1,
-            hidden: DenseSpec::relu(hidden),
-            classes,
-        };
-        let specs = [
-            NetworkSpec::default(),
-            spec(1, 1, vec![conv(1, 1, 1, None)], vec![], 2),
-            spec(53, 5, vec![conv(7, 3, 1, Some(2)), conv(5, 3, 1, None), conv(3, 1, 2, Some(2))], vec![11, 13, 7], 3),
-            spec(400, 3, vec![conv(5, 3, 1, Some(70)), conv(6, 2, 1, None)], vec![40], 100),
-            spec(4_096, 64, vec![conv(64, 7, 1, Some(4)); 4], vec![512], 256),
-        ];
-        specs.into_iter().map(|spec| Layout::new(&Network::new(spec).unwrap())).collect()
-    }
-
-    const FORMS: [OptimizerForm; 7] = [
-        OptimizerForm::Adam { decays: false },
-        OptimizerForm::Adam { decays: true },
-        OptimizerForm::Sgd,
-        OptimizerForm::Momentum { nesterov: false },
-        OptimizerForm::Momentum { nesterov: true },
-        OptimizerForm::RmsProp { momentum: false },
-        OptimizerForm::RmsProp { momentum: true },
-    ];
-
-    /// Every layout in every size of fleet; every optimizer; single losses and all of them, small batches and large ones,
-    /// with and without dropout, scaler, clipping, subgroups and augmentation.
-    fn keys() -> Vec<FleetKey> {
-        let mut keys = Vec::new();
-        for (l, layout) in layouts().into_iter().enumerate() {
-            for (s, size) in FleetSize::ALL.into_iter().enumerate() {
-                let n = 3 * l + s;
-                let n_losses = Loss::ALL.len();
-                let losses = match n % (n_losses + 1) {
-                    one if one < n_losses => vec![Loss::ALL[one]],
-                    _ => Loss::ALL.to_vec(),
-                };
-                let augmentation = AugmentationKinds {
-                    resamples: n % 3 == 1,
-                    turns: n % 3 == 2 && layout.channels.is_multiple_of(3),
-                    scales: n == 3,
-                    mixes: n % 4 == 1,
-                    jitters: n % 4 > 1,
-                };
-                keys.push(FleetKey {
-                    layout: layout.clone(),
-                    size,
-                    losses,
-                    optimizer: FORMS[n % FORMS.len()],
-                    scaled: n.is_multiple_of(2),
-                    drops: !n.is_multiple_of(3),
-                    clips: n % 5 == 3,
-                    augmentation: if n == 0 { AugmentationKinds::default() } else { augmentation },
-                    training: Batch::new([32, 1, 33, 8, 5][n % 5]),
-                    evaluation: Batch::of_tiles([16, 1, 2][n % 3]),
-                    subgroup: [1, 8, 32][(n / 2) % 3],
-                });
-            }
-        }
-        keys
-    }
-
-    fn programs(key: &FleetKey) -> [Program; 3] {
-        [Program::training(key), Program::evaluation(key, Ending::Judged), Program::evaluation(key, Ending::Scored)]
-    }
-
-    /// Every stage of every key, once, with a name for messages.
-    fn stages() -> Vec<(String, Stage)> {
-        let mut sources = HashSet::new();
-        let mut stages = Vec::new();
-        for key in keys() {
-            for program in programs(&key) {
-                for stage in program.stages.into_iter().chain(program.results) {
-                    if sources.insert(stage.source.clone()) {
-                        stages.push((format!("{} of {key:?}", stage.name), stage));
-                    }
-                }
-            }
-        }
-        stages
-    }
-
-    #[test]
-    fn every_stage_becomes_spirv_msl_hlsl_and_glsl() {
-        for (what, stage) in stages() {
-            assert_translates(&stage.source, &what);
-        }
-    }
-
-    /// In a browser, the same sources are compiled by Tint. It wants subgroups enabled, for which naga has no word yet.
-    #[test]
-    fn tint_accepts_every_stage() {
-        let enabled = |source: String| match source.contains("subgroupShuffleXor(") {
-            true => format!("enable subgroups;\n{source}"),
-            false => source,
-        };
-        let sources: Vec<_> = stages().into_iter().map(|(what, stage)| (what, enabled(stage.source))).collect();
-        assert_tint_accepts(&sources);
-    }
-
-    #[test]
-    fn every_stage_stays_within_the_default_limits() {
-        for (what, stage) in stages() {
-            assert_within_limits(&stage.source, &what);
-        }
-    }
-
-    /// The buffers that a session binds by name, and which of them a stage of a step may write: each further one costs.
-    #[test]
-    fn stages_bind_what_a_session_has_and_write_little() {
-        let known = [
-            "index",
-            "windows",
-            "facts",
-            "steps",
-            "members",
-            "parameters",
-            "arena",
-            "notes",
-            "gradients",
-            "confusion",
-            "scores",
-            "results",
-        ];
-        for (what, stage) in stages() {
-            let bindings = reflect(&parse_shader(&stage.source).0);
-            assert!(bindings.iter().zip(0..).all(|(binding, n)| binding.number == n), "{what}: {bindings:?}");
-            assert!(bindings.iter().all(|binding| known.contains(&binding.name.as_str())), "{what}: {bindings:?}");
-            let written = bindings.iter().filter(|binding| binding.access == Access::Write).count();
-            assert!(written <= 3, "{what} writes {written} buffers");
-        }
-    }
-
-    /// What a dispatch costs decides the step of a small fleet, and traffic that of a large one.
-    #[test]
-    fn the_reference_takes_seven_dispatches_in_a_small_fleet_and_nine_in_a_large_one() {
-        let reference = layouts().swap_remove(0);
-        let stages = |size: FleetSize| {
-            let key = FleetKey {
-                layout: reference.clone(),
-                size,
-                losses: vec![Loss::SquaredHinge],
-                optimizer: FORMS[0],
-                scaled: false,
-                drops: true,
-                clips: false,
-                augmentation: AugmentationKinds::default(),
-                training: Batch::new(32),
-                evaluation: Batch::of_tiles(16),
-                subgroup: 32,
-            };
-            Program::training(&key).stages.into_iter().map(|stage| stage.name).collect::<Vec<_>>()
-        };
-        let small = [
-            "forward conv1",
-            "forward conv2",
-            "forward dense1",
-            "head dense2",
-            "backward and update dense1",
-            "backward conv2",
-            "update conv1 conv2 dense2",
-        ];
-        assert_eq!(stages(FleetSize::Few), small);
-        let large = [
-            "forward conv1",
-            "forward conv2",
-            "forward dense1",
-            "head dense2",
-            "backward dense1",
-            "backward conv2",
-            "update conv2",
-            "update dense1",
-            "update conv1 dense2",
-        ];
-        assert_eq!(stages(FleetSize::Many), large);
-    }
-
-    #[test]
-    fn different_keys_have_different_sources() {
-        let mut seen = HashMap::new();
-        for key in keys() {
-            for stage in &Program::training(&key).stages {
-                if let Some(other) = seen.insert(stage.source.clone(), key.layout.clone()) {
-                    assert_eq!(other, key.layout, "{}", stage.name);
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn what_a_composition_forgets_to_declare_does_not_compile() {
-        let key = &keys()[0];
-        let program = Program::training(key);
-        for (stage, declaration) in [(0, "const SPAN: u32"), (1, "const LAYER = Layer("), (3, "const LOSS_LANES: u32")]
-        {
-            let source = &program.stages[stage].source;
-            parse_shader(source);
-            let declares = |line: &&str| line.starts_with(declaration);
-            assert_eq!(source.lines().filter(declares).count(), 1, "{stage}: `{declaration}`");
-            let without: Vec<&str> = source.lines().filter(|line| !declares(line)).collect();
-            assert!(naga::front::wgsl::parse_str(&without.join("\n")).is_err(), "compiles without `{declaration}`");
-        }
     }
 }

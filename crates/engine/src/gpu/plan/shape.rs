@@ -3,7 +3,7 @@
 //! A device is busy with some 32,768 invocations, or 128 workgroups that stage their operands. Where a layer has fewer
 //! results, several invocations share the sum of each.
 
-use super::layout::Affine;
+use super::layers::Affine;
 
 /// The most invocations of a workgroup: the default limit of WebGPU.
 const WORKGROUP: usize = 256;
