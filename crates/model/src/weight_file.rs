@@ -116,8 +116,16 @@ impl WeightFile {
     /// specification, all values finite.
     pub fn read(path: impl AsRef<Path>) -> Result<Self, WeightFileError> {
         let path = path.as_ref();
-        let bytes = read_bytes(path)?;
-        let (mut metadata, tensors) = parse(path, &bytes)?;
+        Self::from_bytes(&read_bytes(path)?, path)
+    }
+
+    /// Reads the bytes of a file that [`WeightFile::write`] has written, or those of [`WeightFile::to_bytes`]. Errors call
+    /// them `path`.
+    ///
+    /// # Errors
+    /// As [`WeightFile::read`].
+    pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Self, WeightFileError> {
+        let (mut metadata, tensors) = parse(path, bytes)?;
         let wrong = |key: &str, problem: String| WeightFileError::Metadata {
             path: path.to_owned(),
             key: key.to_owned(),
@@ -172,9 +180,9 @@ impl WeightFile {
         }
     }
 
-    /// The bytes of the file. The header is not written by the `safetensors` crate, which keeps metadata in a hash map: two
+    /// The bytes of the file, whose contents are not checked. The header is not written by the `safetensors` crate, which keeps metadata in a hash map: two
     /// runs of the same training would differ in the order of its entries.
-    fn to_bytes(&self) -> Vec<u8> {
+    pub fn to_bytes(&self) -> Vec<u8> {
         #[derive(Serialize)]
         struct Entry<'a> {
             dtype: Dtype,

@@ -53,7 +53,8 @@ impl Default for PredictorOptions {
     }
 }
 
-/// One or more networks that predict together. They read windows of the same shape and have the same classes.
+/// One or more networks that predict together. They read windows of the same shape and have the same classes. A predictor
+/// may move from thread to thread, and serves one at a time.
 pub struct Predictor {
     /// Never empty.
     members: Vec<Member>,
@@ -155,6 +156,15 @@ impl Predictor {
             return Err(Error::Input(format!("{} has no {name} yet: {remedy}", path.display())));
         }
         Self::new(vec![Member::read(&file, None)?], PredictorOrigin::Run(Box::new(run)), options)
+    }
+
+    /// A predictor of a network in memory. Of `options`, the device counts.
+    ///
+    /// # Errors
+    /// A network that cannot work; a device that does not exist.
+    pub fn from_weights(file: WeightFile, options: &PredictorOptions) -> Result<Self, Error> {
+        let member = Member::new(file, None, Path::new("the weights"))?;
+        Self::new(vec![member], PredictorOrigin::File, options)
     }
 
     fn open_study(path: &Path, options: &PredictorOptions) -> Result<Self, Error> {
@@ -352,7 +362,11 @@ impl Predictor {
 
 impl Member {
     fn read(path: &Path, fold: Option<String>) -> Result<Self, Error> {
-        let file = WeightFile::read(path)?;
+        Self::new(WeightFile::read(path)?, fold, path)
+    }
+
+    /// The network of `file`, which errors call `path`.
+    fn new(file: WeightFile, fold: Option<String>, path: &Path) -> Result<Self, Error> {
         let network = Network::new(file.spec.clone())?;
         let per_window = file.extra.get(PER_WINDOW).map(|step| step.parse::<PerWindow>()).transpose();
         let per_window =
