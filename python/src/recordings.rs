@@ -75,7 +75,7 @@ impl Corpus {
 
     #[getter]
     fn notices(&self) -> Vec<(bool, String)> {
-        notices(&self.recordings.corpus.notices)
+        said_of(&self.recordings.corpus)
     }
 
     #[getter]
@@ -171,6 +171,12 @@ impl Windows {
     fn notices(&self) -> Vec<(bool, String)> {
         notices(&self.notices)
     }
+}
+
+/// What reading `corpus` has told: what was decided, then what was mended.
+pub fn said_of(corpus: &triax::Corpus) -> Vec<(bool, String)> {
+    let mended: Vec<Notice> = corpus.repairs.notices(corpus.window.is_some()).collect();
+    notices(&[corpus.notices.as_slice(), &mended].concat())
 }
 
 /// `array`, which Python may not write to: it looks into memory that the library reads.

@@ -7,7 +7,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use serde_json::{Value, json};
 use triax::settings::text_of;
-use triax::{Description, Folds, SplitAudit, StudyOptions, StudyOutcome, StudyRun, Vary, is_run, is_study};
+use triax::{Description, Folds, Notice, SplitAudit, StudyOptions, StudyOutcome, StudyRun, Vary, is_run, is_study};
 
 use crate::errors::{notices, to_python};
 use crate::settings::{entries, from_json};
@@ -44,7 +44,9 @@ pub fn study(
     let description = Description::new(options).map_err(to_python)?;
     let told = watched(py, progress, |observer| {
         let study = StudyRun::new(description, &out)?;
-        let told = notices(&study.notices);
+        let corpus = &study.study.corpus;
+        let mended: Vec<Notice> = corpus.repairs.notices(corpus.window.is_some()).collect();
+        let told = notices(&[study.notices.as_slice(), &mended].concat());
         match study.run(observer)? {
             StudyOutcome::Finished => study.summarise().map(|_| told),
             StudyOutcome::Interrupted { .. } => Ok(told),

@@ -19,4 +19,4 @@ def windows():
 @pytest.fixture
 def small():
     """Parameters of a classifier that trains in a moment."""
-    return {"convs": ["8:5:2:2"], "hidden": [], "epochs": 2}
+    return {"convs": ["8:5:2:2"], "hidden": [], "learning_rate": 0.01, "epochs": 5}

@@ -52,6 +52,7 @@ def test_weights_and_groups_are_routed(windows, small):
     X, y, groups = windows
     with sklearn.config_context(enable_metadata_routing=True):
         classifier = TriaxClassifier(**small, valid_fraction=0.3).set_fit_request(groups=True, sample_weight=True)
+        classifier.set_score_request(sample_weight=True)
         weights = np.ones(len(y))
         scores = cross_val_score(classifier, X, y, cv=GroupKFold(2), params={"groups": groups, "sample_weight": weights})
     assert np.isfinite(scores).all()
