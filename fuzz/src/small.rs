@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use triax::Settings;
 use triax_data::{Folds, HeldOut, ReadOptions, cut, read};
 use triax_engine::{CpuEngine, WindowSet};
-use triax_model::{ConvSpec, Network, NetworkSpec, WeightFile, Weights};
+use triax_model::{ConvSpec, DenseSpec, Network, NetworkSpec, WeightFile, Weights};
 use triax_study::{Setting, Study, Trained, TrainedEpoch};
 use triax_trainer::{FitError, FitPlan, Job, Model, Observer, RunFolder, RunOutcome, fit_run, resume_run};
 
@@ -28,8 +28,16 @@ fn study() -> Study {
     let corpus = read(&folder.path().join("a.csv"), &ReadOptions::default()).expect("a sound table");
     let windows = cut(&corpus, WINDOW, WINDOW).expect("recordings of eight rows");
     let folds = Folds::Groups(2).make(&corpus, &windows, WINDOW, &HeldOut::default(), 0).expect("four subjects");
-    let convs = vec![ConvSpec { filters: 2, kernel: 3, stride: 1, pool: None }];
-    let spec = NetworkSpec { window: WINDOW, channels: 1, convs, dropout: 0.1, hidden: vec![3], classes: 2 };
+    let convs = vec![ConvSpec::plain(2, 3, 1, None)];
+    let spec = NetworkSpec {
+        window: WINDOW,
+        channels: 1,
+        convs,
+        global_pool: None,
+        dropout: 0.1,
+        hidden: DenseSpec::relu([3]),
+        classes: 2,
+    };
     let network = Network::new(spec).expect("a window of four rows");
     let setting = Setting {
         name: "one".to_owned(),

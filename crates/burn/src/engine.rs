@@ -187,7 +187,7 @@ impl Host {
         for layer in network.layers() {
             let (name, n_values) = match layer {
                 Layer::Conv { name, input, output, kernel, .. } => (name, output.0 * (kernel * input.1).max(output.1)),
-                Layer::MaxPool { name, input, .. } => (name, input.0 * input.1),
+                Layer::Pool { name, input, .. } => (name, input.0 * input.1),
                 Layer::Dropout { units, .. } => (&"dropout".to_owned(), *units),
                 Layer::Dense { name, inputs, units, .. } => (name, *inputs.max(units)),
             };

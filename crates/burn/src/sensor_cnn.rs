@@ -67,19 +67,19 @@ impl SensorCnn {
                 Layer::Conv { input, output, kernel: length, stride, .. } => {
                     let (kernel, bias) = kernel_and_bias(length * input.1, output.1);
                     let (pool, n_positions) = match layers.get(layer_idx + 1) {
-                        Some(Layer::MaxPool { size, output, .. }) => (*size, output.0 * size),
+                        Some(Layer::Pool { size, output, .. }) => (*size, output.0 * size),
                         _ => (1, output.0),
                     };
                     let taps = (0..n_positions).flat_map(|at| (0..length).map(move |tap| (at * stride + tap) as i32));
                     let taps: Vec<i32> = taps.collect();
                     convs.push(ConvBlock { kernel, bias, taps: Tensor::from_data(taps.as_slice(), &device), pool });
                 }
-                Layer::Dense { inputs, units, relu, .. } => {
+                Layer::Dense { inputs, units, activation, .. } => {
                     let (kernel, bias) = kernel_and_bias(inputs, units);
-                    denses.push(DenseBlock { kernel, bias, relu });
+                    denses.push(DenseBlock { kernel, bias, relu: activation == Activation::Relu });
                 }
                 // A pool belongs to its convolution, and the dropout mask is an argument of `forward`.
-                Layer::MaxPool { .. } | Layer::Dropout { .. } => {}
+                Layer::Pool { .. } | Layer::Dropout { .. } => {}
             }
         }
         Self { convs, denses }

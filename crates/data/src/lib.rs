@@ -11,7 +11,7 @@
 //! 4. [`cut`] copies the recordings into [`Windows`] of equal length, once.
 //! 5. [`split()`] says which windows train and which validate, and [`Folds::make`] does so fold after fold. Both name windows
 //!    by index. [`SplitPlan::most_honest`] and [`Folds::most_honest`] choose the way where the user does not.
-//! 6. [`PerWindow`] normalises each window by itself, and [`fit_scaler`] learns mean and deviation of the training windows.
+//! 6. [`PerWindow`](triax_model::PerWindow) normalises each window by itself, and [`fit_scaler`] learns mean and deviation of the training windows.
 //! 7. [`Audit`] looks for what would make validation figures too good.
 //!
 //! This crate must never know a GPU or a loss.
@@ -35,7 +35,6 @@ pub mod time;
 mod inspect;
 
 // 4. to 6. From a corpus to windows to train on.
-mod per_window;
 mod scale;
 mod split;
 mod windows;
@@ -56,7 +55,6 @@ pub use fetch::{DATA_SETS, DataSet, FetchError, FetchOptions, FetchProgress, Fet
 pub use gravity::{gravity_of_windows, unit_of_gravity};
 pub use inspect::{Breaks, ChannelRange, ClassCount, Inspection, Sampling};
 pub use notice::Notice;
-pub use per_window::PerWindow;
 pub use readers::{Fill, Format, MappedRole, ReadOptions, Row, Rows, Wishes, read};
 pub use repair::{Repair, RepairEntry, RepairLog};
 pub use resample::is_same_rate;

@@ -36,6 +36,7 @@ pub fn check_fleet(fleet: &[Member<'_>], windows: &WindowSet) -> Result<(), Engi
         let in_fleet = |problem: String| {
             EngineError::Input(if fleet.len() == 1 { problem } else { format!("model {m} of the fleet: {problem}") })
         };
+        check_network(member.network).map_err(|error| in_fleet(error.to_string()))?;
         member.plan.check(member.network).map_err(|error| in_fleet(error.to_string()))?;
         member
             .weights
@@ -57,8 +58,17 @@ pub fn check_fleet(fleet: &[Member<'_>], windows: &WindowSet) -> Result<(), Engi
 /// # Errors
 /// [`EngineError::Input`] with the part that does not fit.
 pub fn check_scorer(network: &Network, weights: &Weights, scaler: Option<&Scaler>) -> Result<(), EngineError> {
+    check_network(network)?;
     weights.fits(network).map_err(|problem| EngineError::Input(format!("the weights do not fit: {problem}")))?;
     scaler.map_or(Ok(()), |scaler| scaler.fits(network.spec().channels)).map_err(EngineError::Input)
+}
+
+/// Refuses layers that no engine computes yet.
+fn check_network(network: &Network) -> Result<(), EngineError> {
+    match network.beyond_plain() {
+        None => Ok(()),
+        Some(layer) => Err(EngineError::Input(format!("{layer}: no engine computes this kind of layer yet"))),
+    }
 }
 
 /// The number of windows that `windows` (n_windows, window, channels) holds.

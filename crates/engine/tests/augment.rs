@@ -8,8 +8,8 @@ use fixtures::{Case, conv, gpu};
 use triax_engine::{Augmentation, Engine, Evaluation, Member, MemberEpoch, Stretch};
 use triax_engine::{BatchTrace, CpuEngine};
 use triax_losses::{Loss, predicted_class};
-use triax_model::NetworkSpec;
 use triax_model::random::{augment_address, philox4x32, word_below};
+use triax_model::{DenseSpec, NetworkSpec};
 use triax_testing::{Tolerance, assert_close};
 
 const NONE: Augmentation = Augmentation {
@@ -55,7 +55,15 @@ fn all(shift: u32) -> Augmentation {
 /// A network whose first layer outputs each input value and its negative, so that the ReLU keeps both signs.
 fn transparent(window: usize, channels: usize, batch: usize, augmentation: Augmentation) -> Case {
     let convs = vec![conv(2 * channels, 1, 1, None)];
-    let spec = NetworkSpec { window, channels, convs, dropout: 0.0, hidden: vec![], classes: 2 };
+    let spec = NetworkSpec {
+        window,
+        channels,
+        convs,
+        global_pool: None,
+        dropout: 0.0,
+        hidden: DenseSpec::relu([]),
+        classes: 2,
+    };
     let mut case = Case::new(&spec, Loss::SquaredHinge, batch);
     case.plan.augmentation = augmentation;
     let (kernel, bias) = case.weights.tensors.split_at_mut(1);
@@ -306,8 +314,9 @@ fn beside(all: Augmentation) -> [Case; 2] {
         window: 19,
         channels: 3,
         convs: vec![conv(6, 3, 1, Some(2))],
+        global_pool: None,
         dropout: 0.2,
-        hidden: vec![9],
+        hidden: DenseSpec::relu([9]),
         classes: 3,
     };
     [NONE, all].map(|augmentation| {

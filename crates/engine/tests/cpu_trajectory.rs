@@ -13,7 +13,7 @@ use triax_engine::CpuEngine;
 use triax_engine::{Engine, Member, MemberEpoch, Optimizer, Stretch, TrainingPlan, WindowSet};
 use triax_losses::Loss;
 use triax_model::random::{Purpose, Stream, epoch_order};
-use triax_model::{Network, NetworkSpec, Weights};
+use triax_model::{DenseSpec, Network, NetworkSpec, Weights};
 use triax_testing::{Tolerance, assert_close};
 
 const SEED: u64 = 11;
@@ -77,7 +77,15 @@ const OPTIMIZERS: [(Optimizer, f32); 7] = [
 fn every_optimizer_and_loss_follows_f64() {
     println!("seed {SEED}");
     let convs = vec![conv(5, 3, 2, Some(2)), conv(3, 2, 1, None)];
-    let spec = NetworkSpec { window: 17, channels: 3, convs, dropout: 0.0, hidden: vec![7], classes: 3 };
+    let spec = NetworkSpec {
+        window: 17,
+        channels: 3,
+        convs,
+        global_pool: None,
+        dropout: 0.0,
+        hidden: DenseSpec::relu([7]),
+        classes: 3,
+    };
     let network = Network::new(spec).unwrap();
     for loss in Loss::ALL {
         for (optimizer, learning_rate) in OPTIMIZERS {

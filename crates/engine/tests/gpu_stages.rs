@@ -6,17 +6,18 @@ use fixtures::{Case, conv, gpu, truth};
 use triax_engine::BatchTrace;
 use triax_losses::Loss;
 use triax_model::random::{Purpose, Stream};
-use triax_model::{Layer, Network, NetworkSpec};
+use triax_model::{DenseSpec, Layer, Network, NetworkSpec};
 use triax_testing::{Tolerance, assert_close};
 
 /// Shapes of 1, primes, and sizes just below, at and above a tile, a vector and a workgroup.
 fn specs() -> Vec<NetworkSpec> {
-    let spec = |window, channels, convs, dropout, hidden, classes| NetworkSpec {
+    let spec = |window, channels, convs, dropout, hidden: Vec<usize>, classes| NetworkSpec {
         window,
         channels,
         convs,
+        global_pool: None,
         dropout,
-        hidden,
+        hidden: DenseSpec::relu(hidden),
         classes,
     };
     vec![
@@ -72,11 +73,12 @@ fn random_networks_agree_with_the_truth() {
         let convs = (0..=below(3))
             .map(|_| conv(1 + below(40), 1 + below(6), 1 + below(3), [None, Some(1 + below(5))][below(2)]));
         let convs = convs.collect();
-        let hidden = (0..below(3)).map(|_| 1 + below(140)).collect();
+        let hidden = DenseSpec::relu((0..below(3)).map(|_| 1 + below(140)));
         let spec = NetworkSpec {
             window: 1 + below(140),
             channels: 1 + below(7),
             convs,
+            global_pool: None,
             dropout: [0.0, 0.3][below(2)],
             hidden,
             classes: 2 + below(20),
@@ -105,7 +107,7 @@ fn assert_stages(what: &str, case: &Case, found: &BatchTrace, truth: &BatchTrace
         }
         if !found.d_outputs[l].is_empty() && !truth.d_outputs[l].is_empty() {
             let mut d_outputs = truth.d_outputs[l].clone();
-            if matches!(layer, Layer::MaxPool { .. }) {
+            if matches!(layer, Layer::Pool { .. }) {
                 d_outputs.iter_mut().zip(&truth.outputs[l]).filter(|(_, y)| **y <= 0.0).for_each(|(d, _)| *d = 0.0);
             }
             assert_near(&format!("{name}: gradient"), &found.d_outputs[l], &d_outputs);

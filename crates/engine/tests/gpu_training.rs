@@ -12,13 +12,13 @@ use triax_engine::{
 use triax_engine::{CpuEngine, GpuEngine};
 use triax_losses::Loss;
 use triax_model::random::epoch_order;
-use triax_model::{NetworkSpec, Scaler, Weights};
+use triax_model::{DenseSpec, NetworkSpec, Scaler, Weights};
 use triax_testing::{Tolerance, assert_close};
 
 /// Small, with everything in it: padded units, a pool, two dense layers.
 fn spec(dropout: f32) -> NetworkSpec {
     let convs = vec![conv(6, 3, 1, Some(2)), conv(5, 2, 2, None)];
-    NetworkSpec { window: 19, channels: 3, convs, dropout, hidden: vec![9], classes: 3 }
+    NetworkSpec { window: 19, channels: 3, convs, global_pool: None, dropout, hidden: DenseSpec::relu([9]), classes: 3 }
 }
 
 /// Trains whole epochs of each order, from step `first_step` on, in stretches cut before each of `cuts`.
@@ -211,7 +211,15 @@ fn a_member_does_not_depend_on_its_fleet_nor_on_where_stretches_are_cut() {
 fn a_part_of_a_large_fleet_comes_to_the_bits_of_the_whole() {
     let Some(engine) = gpu("a_part_of_a_large_fleet_comes_to_the_bits_of_the_whole") else { return };
     let convs = vec![conv(8, 3, 1, Some(2)), conv(33, 3, 1, None)];
-    let spec = NetworkSpec { window: 12, channels: 2, convs, dropout: 0.1, hidden: vec![36], classes: 2 };
+    let spec = NetworkSpec {
+        window: 12,
+        channels: 2,
+        convs,
+        global_pool: None,
+        dropout: 0.1,
+        hidden: DenseSpec::relu([36]),
+        classes: 2,
+    };
     let member = |m: usize| {
         let mut case = Case::new(&spec, Loss::SquaredHinge, 20);
         case.set = case.random_windows(40);
@@ -238,7 +246,15 @@ fn a_part_of_a_large_fleet_comes_to_the_bits_of_the_whole() {
 fn members_of_a_large_fleet_have_the_bits_they_have_in_groups_and_alone() {
     let Some(engine) = gpu("members_of_a_large_fleet_have_the_bits_they_have_in_groups_and_alone") else { return };
     let convs = vec![conv(4, 3, 2, None)];
-    let tiny = NetworkSpec { window: 8, channels: 1, convs, dropout: 0.2, hidden: vec![], classes: 2 };
+    let tiny = NetworkSpec {
+        window: 8,
+        channels: 1,
+        convs,
+        global_pool: None,
+        dropout: 0.2,
+        hidden: DenseSpec::relu([]),
+        classes: 2,
+    };
     let member = |m: usize| {
         let mut case = Case::new(&tiny, Loss::CategoricalCrossentropy, 5);
         case.set = case.random_windows(20);
@@ -420,7 +436,15 @@ fn subgroups_add_up_in_the_same_order() {
     let Some(engine) = gpu("subgroups_add_up_in_the_same_order") else { return };
     // Eight lanes at most share a gradient.
     let convs = vec![conv(32, 5, 1, None)];
-    let spec = NetworkSpec { window: 12, channels: 3, convs, dropout: 0.1, hidden: vec![], classes: 3 };
+    let spec = NetworkSpec {
+        window: 12,
+        channels: 3,
+        convs,
+        global_pool: None,
+        dropout: 0.1,
+        hidden: DenseSpec::relu([]),
+        classes: 3,
+    };
     let mut case = Case::new(&spec, Loss::SquaredHinge, 20);
     case.set = case.random_windows(60);
     let order = case.indices(60);
@@ -440,7 +464,15 @@ fn subgroups_add_up_in_the_same_order() {
 fn many_windows_are_validated_and_scored_by_a_whole_fleet() {
     let Some(engine) = gpu("many_windows_are_validated_and_scored_by_a_whole_fleet") else { return };
     let convs = vec![conv(64, 1, 1, None)];
-    let spec = NetworkSpec { window: 400, channels: 1, convs, dropout: 0.0, hidden: vec![], classes: 2 };
+    let spec = NetworkSpec {
+        window: 400,
+        channels: 1,
+        convs,
+        global_pool: None,
+        dropout: 0.0,
+        hidden: DenseSpec::relu([]),
+        classes: 2,
+    };
     let mut case = Case::new(&spec, Loss::Hinge, 5);
     case.set = case.random_windows(40);
     // Their rows would take 213 MB.

@@ -3,15 +3,19 @@
 //! This crate knows neither how a network is trained, nor where its data comes from.
 
 mod network;
+mod per_window;
 pub mod random;
 mod scaler;
+mod spec;
 mod summary;
 pub mod text;
 mod weight_file;
 mod weights;
 pub mod whole_file;
 
-pub use network::{ConvSpec, Layer, Network, NetworkSpec, Parameter, SpecError};
+pub use network::{Layer, Network, Parameter, SpecError};
+pub use per_window::PerWindow;
 pub use scaler::Scaler;
+pub use spec::{Activation, ConvSpec, DenseSpec, NetworkSpec, Padding, PoolKind, PoolSpec};
 pub use weight_file::{WeightFile, WeightFileError, read_plain_weights};
 pub use weights::{Tensor, Weights};

@@ -1,57 +1,6 @@
-//! The specification of a network, and the layers and parameters derived from it.
+//! The layers and parameters of a network, derived from its specification.
 
-use serde::{Deserialize, Serialize};
-
-/// A convolution block: Conv1D (valid padding), ReLU, and max-pooling if `pool` is given.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ConvSpec {
-    /// Output channels.
-    pub filters: usize,
-    /// Length of the convolution's kernel, in positions.
-    pub kernel: usize,
-    /// Stride of the convolution, in positions.
-    pub stride: usize,
-    /// Length and stride of the max-pooling after the ReLU, if any.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pool: Option<usize>,
-}
-
-/// The specification of a network of the `SensorCnn` family: convolution blocks, dropout, flatten, hidden dense layers with
-/// ReLU, and a linear dense layer with one output for each class.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct NetworkSpec {
-    /// Samples in a window.
-    pub window: usize,
-    /// Sensor channels.
-    pub channels: usize,
-    /// One to four convolution blocks.
-    pub convs: Vec<ConvSpec>,
-    /// Probability that a feature is dropped between the convolutions and the dense layers, in [0, 1).
-    pub dropout: f32,
-    /// Units of each hidden dense layer.
-    pub hidden: Vec<usize>,
-    /// Outputs of the last layer.
-    pub classes: usize,
-}
-
-impl Default for NetworkSpec {
-    /// The reference network: 120×3 windows, six classes, 114,894 parameters.
-    fn default() -> Self {
-        Self {
-            window: 120,
-            channels: 3,
-            convs: vec![
-                ConvSpec { filters: 32, kernel: 3, stride: 2, pool: Some(2) },
-                ConvSpec { filters: 64, kernel: 3, stride: 2, pool: None },
-            ],
-            dropout: 0.1,
-            hidden: vec![120],
-            classes: 6,
-        }
-    }
-}
+use crate::spec::{Activation, ConvSpec, DenseSpec, NetworkSpec, Padding, PoolKind, PoolSpec};
 
 /// Why a specification is invalid, with the layer at fault.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -66,7 +15,7 @@ pub struct SpecError {
 /// A layer with its shapes as (positions, channels).
 #[derive(Clone, Debug, PartialEq)]
 pub enum Layer {
-    /// Convolution and ReLU.
+    /// Convolution and activation.
     Conv {
         /// `conv1`, `conv2`, …
         name: String,
@@ -78,17 +27,33 @@ pub enum Layer {
         kernel: usize,
         /// Stride of the convolution.
         stride: usize,
+        /// How it treats the ends.
+        padding: Padding,
+        /// Positions of zeros before the input. Output `t` reads from position `t · stride − before` on; beyond the input's
+        /// end there are zeros too.
+        before: usize,
+        /// What becomes of the sums.
+        activation: Activation,
     },
-    /// Max-pooling over `size` positions with stride `size`; positions left over at the end are not read.
-    MaxPool {
-        /// `pool1`, …
+    /// Pooling. Output `t` reads from position `t · stride − before` on, `size` positions at most: only those that exist.
+    /// Positions left over at the end are not read.
+    Pool {
+        /// `pool1`, …, or `global_pool`.
         name: String,
+        /// What it takes.
+        kind: PoolKind,
         /// Input (positions, channels).
         input: (usize, usize),
         /// Output (positions, channels).
         output: (usize, usize),
-        /// Length and stride.
+        /// Length.
         size: usize,
+        /// From one to the next.
+        stride: usize,
+        /// How it treats the ends.
+        padding: Padding,
+        /// Positions before the input that the first output would read, if they were there.
+        before: usize,
     },
     /// Dropout over `units` features; inactive outside training.
     Dropout {
@@ -97,7 +62,7 @@ pub enum Layer {
         /// Probability of dropping.
         rate: f32,
     },
-    /// Dense layer, with ReLU unless it is the last.
+    /// Dense layer. That of the scores is linear.
     Dense {
         /// `dense1`, `dense2`, …
         name: String,
@@ -105,8 +70,8 @@ pub enum Layer {
         inputs: usize,
         /// Output features.
         units: usize,
-        /// Whether a ReLU follows.
-        relu: bool,
+        /// What becomes of the sums.
+        activation: Activation,
     },
 }
 
@@ -116,7 +81,7 @@ impl Layer {
         match self {
             Self::Conv { input, output, kernel, .. } => (output.0 * output.1 * kernel * input.1) as u64,
             Self::Dense { inputs, units, .. } => (inputs * units) as u64,
-            Self::MaxPool { .. } | Self::Dropout { .. } => 0,
+            Self::Pool { .. } | Self::Dropout { .. } => 0,
         }
     }
 }
@@ -197,10 +162,15 @@ impl Network {
         for (i, conv) in spec.convs.iter().enumerate() {
             shape = builder.conv(i + 1, shape, conv)?;
         }
+        if let Some(kind) = spec.global_pool {
+            let pool = PoolSpec { kind, ..PoolSpec::max(shape.0) };
+            shape = builder.pool("global_pool".to_owned(), shape, pool)?;
+        }
         let mut units = shape.0 * shape.1;
         builder.layers.push(Layer::Dropout { units, rate: spec.dropout });
-        for (i, &n) in spec.hidden.iter().chain([&spec.classes]).enumerate() {
-            units = builder.dense(i + 1, units, n, i < spec.hidden.len())?;
+        let scores = DenseSpec { units: spec.classes, activation: Activation::Linear };
+        for (i, &dense) in spec.hidden.iter().chain([&scores]).enumerate() {
+            units = builder.dense(i + 1, units, dense)?;
         }
         Ok(Self { layers: builder.layers, parameters: builder.parameters, spec })
     }
@@ -225,6 +195,23 @@ impl Network {
         self.parameters.iter().map(Parameter::len).sum()
     }
 
+    /// The first layer, by name, that is of another kind than those of the reference network: convolutions without padding and
+    /// hidden layers, all with a ReLU, and max-pools with a stride as long as the pool.
+    pub fn beyond_plain(&self) -> Option<&str> {
+        let last = self.layers.len() - 1;
+        let beyond = self.layers.iter().enumerate().find_map(|(n, layer)| match layer {
+            Layer::Conv { name, activation, padding, .. } => {
+                (*activation != Activation::Relu || *padding != Padding::Valid).then_some(name)
+            }
+            Layer::Pool { name, kind, size, stride, padding, .. } => {
+                (*kind != PoolKind::Max || size != stride || *padding != Padding::Valid).then_some(name)
+            }
+            Layer::Dropout { .. } => None,
+            Layer::Dense { name, activation, .. } => (*activation != Activation::Relu && n < last).then_some(name),
+        });
+        beyond.map(String::as_str)
+    }
+
     /// The number of features of a flattened window after the convolutions, which the first dense layer reads.
     pub fn features(&self) -> usize {
         let units = self.layers.iter().find_map(|layer| match layer {
@@ -244,6 +231,20 @@ fn count_values(layer: &str, sizes: &[usize]) -> Result<usize, SpecError> {
     })
 }
 
+/// The outputs of something that reads `size` of `positions` at a time, and the positions before the first that it would read;
+/// none if there is no output.
+fn steps(positions: usize, size: usize, stride: usize, padding: Padding) -> Option<(usize, usize)> {
+    match padding {
+        Padding::Valid => Some(((positions.checked_sub(size)?) / stride + 1, 0)),
+        Padding::Same => {
+            let outputs = positions.div_ceil(stride);
+            // What is missing is halved, and the odd one comes at the end: TensorFlow's rule.
+            let missing = ((outputs - 1) * stride).saturating_add(size).saturating_sub(positions);
+            Some((outputs, missing / 2))
+        }
+    }
+}
+
 /// Layers and parameters in the order in which they are added.
 #[derive(Default)]
 struct Builder {
@@ -255,7 +256,7 @@ struct Builder {
 impl Builder {
     /// Adds block `number` and returns its output as (positions, channels).
     fn conv(&mut self, number: usize, input: (usize, usize), conv: &ConvSpec) -> Result<(usize, usize), SpecError> {
-        let ConvSpec { filters, kernel, stride, pool } = *conv;
+        let ConvSpec { filters, kernel, stride, padding, activation, pool } = *conv;
         let name = format!("conv{number}");
         let refuse = |problem: String| Err(SpecError { layer: name.clone(), problem });
         for (what, size) in [("filters", filters), ("kernel", kernel), ("stride", stride)] {
@@ -263,40 +264,49 @@ impl Builder {
                 return refuse(format!("{what} is 0; it must be at least 1"));
             }
         }
-        if input.0 < kernel {
+        let Some((positions, before)) = steps(input.0, kernel, stride, padding) else {
             return refuse(format!(
                 "its kernel needs {kernel} positions and only {} of the window are left; \
-                 take a longer window, a shorter kernel, or less stride and pooling before it",
+                 take a longer window, a shorter kernel, less stride and pooling before it, or `same` padding",
                 input.0
             ));
-        }
-        let output = ((input.0 - kernel) / stride + 1, filters);
+        };
+        let output = (positions, filters);
         count_values(&name, &[output.0, output.1])?;
         self.add_parameters(&name, vec![kernel, input.1, filters], kernel)?;
-        self.layers.push(Layer::Conv { name, input, output, kernel, stride });
+        self.layers.push(Layer::Conv { name, input, output, kernel, stride, padding, before, activation });
+        match pool {
+            Some(pool) => self.pool(format!("pool{number}"), output, pool),
+            None => Ok(output),
+        }
+    }
 
-        let Some(size) = pool else { return Ok(output) };
-        let name = format!("pool{number}");
+    /// Adds a pool and returns its output as (positions, channels).
+    fn pool(&mut self, name: String, input: (usize, usize), pool: PoolSpec) -> Result<(usize, usize), SpecError> {
+        let PoolSpec { kind, size, stride, padding } = pool;
         let refuse = |problem: String| Err(SpecError { layer: name.clone(), problem });
-        if size == 0 {
-            return refuse("its size is 0; it must be at least 1, or absent".into());
+        for (what, size) in [("size", size), ("stride", stride)] {
+            if size == 0 {
+                return refuse(format!("its {what} is 0; it must be at least 1, or the pool absent"));
+            }
         }
-        if output.0 < size {
-            return refuse(format!("pools over {size} positions and only {} are left; make it smaller", output.0));
-        }
-        let pooled = (output.0 / size, filters);
-        self.layers.push(Layer::MaxPool { name, input: output, output: pooled, size });
-        Ok(pooled)
+        let Some((positions, before)) = steps(input.0, size, stride, padding) else {
+            return refuse(format!("pools over {size} positions and only {} are left; make it smaller", input.0));
+        };
+        let output = (positions, input.1);
+        self.layers.push(Layer::Pool { name, kind, input, output, size, stride, padding, before });
+        Ok(output)
     }
 
     /// Adds dense layer `number` and returns its units.
-    fn dense(&mut self, number: usize, inputs: usize, units: usize, relu: bool) -> Result<usize, SpecError> {
+    fn dense(&mut self, number: usize, inputs: usize, dense: DenseSpec) -> Result<usize, SpecError> {
+        let DenseSpec { units, activation } = dense;
         let name = format!("dense{number}");
         if units == 0 {
             return Err(SpecError { layer: name, problem: "has 0 units; it must have at least 1".into() });
         }
         self.add_parameters(&name, vec![inputs, units], 1)?;
-        self.layers.push(Layer::Dense { name, inputs, units, relu });
+        self.layers.push(Layer::Dense { name, inputs, units, activation });
         Ok(units)
     }
 
@@ -354,7 +364,10 @@ mod tests {
         assert_eq!(parameters, expected);
         assert_eq!(network.layers().len(), 6);
         assert_eq!(network.layers()[3], Layer::Dropout { units: 896, rate: 0.1 });
-        assert_eq!(network.layers()[5], Layer::Dense { name: "dense2".into(), inputs: 120, units: 6, relu: false });
+        assert_eq!(
+            network.layers()[5],
+            Layer::Dense { name: "dense2".into(), inputs: 120, units: 6, activation: Activation::Linear }
+        );
     }
 
     #[test]
@@ -362,7 +375,7 @@ mod tests {
         let network = changed(|spec| spec.hidden.clear()).unwrap();
         assert_eq!(
             network.layers().last(),
-            Some(&Layer::Dense { name: "dense1".into(), inputs: 896, units: 6, relu: false })
+            Some(&Layer::Dense { name: "dense1".into(), inputs: 896, units: 6, activation: Activation::Linear })
         );
     }
 
@@ -377,7 +390,8 @@ mod tests {
 
     #[test]
     fn what_cannot_work_is_refused_with_the_layer_named() {
-        let block = ConvSpec { filters: 4, kernel: 1, stride: 1, pool: None };
+        let block = ConvSpec::plain(4, 1, 1, None);
+        let pool = |size| Some(PoolSpec::max(size));
         type Change<'a> = Box<dyn FnOnce(&mut NetworkSpec) + 'a>;
         let cases: Vec<(&str, Change<'_>)> = vec![
             ("channels", Box::new(|spec| spec.channels = 0)),
@@ -386,15 +400,15 @@ mod tests {
             ("conv1", Box::new(|spec| spec.convs[0].filters = 0)),
             ("conv2", Box::new(|spec| spec.convs[1].kernel = 0)),
             ("conv2", Box::new(|spec| spec.convs[1].stride = 0)),
-            ("pool1", Box::new(|spec| spec.convs[0].pool = Some(0))),
-            ("pool1", Box::new(|spec| spec.convs[0].pool = Some(60))),
-            ("pool2", Box::new(|spec| spec.convs[1].pool = Some(15))),
+            ("pool1", Box::new(|spec| spec.convs[0].pool = pool(0))),
+            ("pool1", Box::new(|spec| spec.convs[0].pool = pool(60))),
+            ("pool2", Box::new(|spec| spec.convs[1].pool = pool(15))),
             ("dropout", Box::new(|spec| spec.dropout = 1.0)),
             ("dropout", Box::new(|spec| spec.dropout = -0.1)),
             ("dropout", Box::new(|spec| spec.dropout = f32::NAN)),
             ("dropout", Box::new(|spec| spec.dropout = f32::INFINITY)),
-            ("dense1", Box::new(|spec| spec.hidden = vec![0])),
-            ("dense2", Box::new(|spec| spec.hidden = vec![8, 0])),
+            ("dense1", Box::new(|spec| spec.hidden = DenseSpec::relu([0]))),
+            ("dense2", Box::new(|spec| spec.hidden = DenseSpec::relu([8, 0]))),
             ("classes", Box::new(|spec| spec.classes = 0)),
             ("classes", Box::new(|spec| spec.classes = 1)),
         ];
@@ -410,11 +424,11 @@ mod tests {
         let cases: Vec<(&str, NetworkSpec)> = vec![
             ("window", NetworkSpec { window: huge, channels: huge, ..Default::default() }),
             ("window", NetworkSpec { channels: 1 << 40, ..Default::default() }),
-            ("dense1", NetworkSpec { hidden: vec![huge], ..Default::default() }),
-            ("dense1", NetworkSpec { hidden: vec![1 << 28], ..Default::default() }),
+            ("dense1", NetworkSpec { hidden: DenseSpec::relu([huge]), ..Default::default() }),
+            ("dense1", NetworkSpec { hidden: DenseSpec::relu([1 << 28]), ..Default::default() }),
             ("dense2", NetworkSpec { classes: huge, ..Default::default() }),
             // Each layer is within the limit; together they are not.
-            ("dense3", NetworkSpec { hidden: vec![14_000; 3], ..Default::default() }),
+            ("dense3", NetworkSpec { hidden: DenseSpec::relu([14_000; 3]), ..Default::default() }),
         ];
         for (layer, spec) in cases {
             let error = Network::new(spec).unwrap_err();
@@ -422,16 +436,50 @@ mod tests {
         }
         assert_eq!(changed(|spec| spec.convs[0].filters = huge).unwrap_err().layer, "conv1");
         assert_eq!(changed(|spec| spec.convs[0].kernel = huge).unwrap_err().layer, "conv1");
-        assert_eq!(changed(|spec| spec.convs[0].pool = Some(huge)).unwrap_err().layer, "pool1");
+        assert_eq!(changed(|spec| spec.convs[0].pool = Some(PoolSpec::max(huge))).unwrap_err().layer, "pool1");
         // A stride beyond the window's end leaves one position, which is a network.
         assert_eq!(changed(|spec| spec.convs[1].stride = huge).unwrap().features(), 64);
     }
 
+    /// The layers but for dropout and dense ones, as (positions in, positions out, before).
+    fn steps_of(window: usize, convs: &str) -> Vec<(usize, usize, usize)> {
+        let convs = convs.split(',').map(|conv| conv.parse().unwrap()).collect();
+        let network = changed(|spec| (spec.window, spec.convs) = (window, convs)).unwrap();
+        let steps = network.layers().iter().filter_map(|layer| match layer {
+            Layer::Conv { input, output, before, .. } | Layer::Pool { input, output, before, .. } => {
+                Some((input.0, output.0, *before))
+            }
+            _ => None,
+        });
+        steps.collect()
+    }
+
     #[test]
-    fn unknown_and_missing_fields_are_refused() {
-        let json = serde_json::to_string(&NetworkSpec::default()).unwrap();
-        assert_eq!(serde_json::from_str::<NetworkSpec>(&json).unwrap(), NetworkSpec::default());
-        assert!(serde_json::from_str::<NetworkSpec>(&json.replace("\"hidden\"", "\"hiden\"")).is_err());
-        assert!(serde_json::from_str::<NetworkSpec>(&json.replace("\"window\":120,", "")).is_err());
+    fn same_padding_follows_tensorflow() {
+        // ⌈10 / 3⌉ outputs; the last reads to 3·3 + 5 = 14, so 4 are missing: 2 before. Of an even kernel, the odd one is at
+        // the end.
+        assert_eq!(steps_of(10, "4:5:3:same"), [(10, 4, 2)]);
+        assert_eq!(steps_of(10, "4:4:1:same"), [(10, 10, 1)]);
+        // A stride beyond the kernel misses nothing, and a kernel beyond the window is no problem.
+        assert_eq!(steps_of(10, "4:1:3:same"), [(10, 4, 0)]);
+        assert_eq!(steps_of(3, "4:9:1:same"), [(3, 3, 4)]);
+    }
+
+    #[test]
+    fn pools_have_a_stride_and_padding_of_their_own() {
+        assert_eq!(steps_of(10, "4:1:1:3/2"), [(10, 10, 0), (10, 4, 0)]);
+        assert_eq!(steps_of(10, "4:1:1:avg3/2-same"), [(10, 10, 0), (10, 5, 0)]);
+        assert_eq!(steps_of(9, "4:1:1:2/4"), [(9, 9, 0), (9, 2, 0)]);
+        assert_eq!(steps_of(9, "4:1:1:4/1-same"), [(9, 9, 0), (9, 9, 1)]);
+    }
+
+    #[test]
+    fn a_global_pool_leaves_one_position() {
+        let network = changed(|spec| spec.global_pool = Some(PoolKind::Average)).unwrap();
+        assert_eq!(network.features(), 64);
+        let (input, output) = ((14, 64), (1, 64));
+        let (kind, padding, name) = (PoolKind::Average, Padding::Valid, "global_pool".to_owned());
+        let expected = Layer::Pool { name, kind, input, output, size: 14, stride: 14, padding, before: 0 };
+        assert_eq!(network.layers()[3], expected);
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use crate::network::{Layer, Network};
+use crate::spec::{Activation, Padding, PoolKind};
 use crate::text::grouped;
 
 impl Network {
@@ -16,21 +17,34 @@ impl Network {
         rows.push(["input (InputLayer)".into(), sequence(shape), "0".into()]);
         for layer in self.layers() {
             match layer {
-                Layer::Conv { name, input, output, kernel, stride } => {
-                    let kind = format!("{name} (Conv1D, kernel {kernel}, stride {stride}, ReLU)");
+                Layer::Conv { name, input, output, kernel, stride, padding, activation, .. } => {
+                    let padding = padded(*padding);
+                    let kind =
+                        format!("{name} (Conv1D, kernel {kernel}, stride {stride}{padding}, {})", label(*activation));
                     rows.push([kind, sequence(*output), count((kernel * input.1 + 1) * output.1)]);
                     shape = *output;
                 }
-                Layer::MaxPool { name, output, size, .. } => {
-                    rows.push([format!("{name} (MaxPooling1D, {size})"), sequence(*output), "0".into()]);
+                Layer::Pool { name, kind, input, output, size, stride, padding, .. } => {
+                    let is_global = *size == input.0 && output.0 == 1;
+                    let kind = match (kind, is_global) {
+                        (PoolKind::Max, false) => "MaxPooling1D",
+                        (PoolKind::Average, false) => "AveragePooling1D",
+                        (PoolKind::Max, true) => "GlobalMaxPooling1D",
+                        (PoolKind::Average, true) => "GlobalAveragePooling1D",
+                    };
+                    let sizes = match stride == size {
+                        true => format!(", {size}"),
+                        false => format!(", {size}, stride {stride}"),
+                    };
+                    rows.push([format!("{name} ({kind}{sizes}{})", padded(*padding)), sequence(*output), "0".into()]);
                     shape = *output;
                 }
                 Layer::Dropout { units, rate } => {
                     rows.push([format!("dropout (Dropout, {rate})"), sequence(shape), "0".into()]);
                     rows.push(["flatten (Flatten)".into(), flat(*units), "0".into()]);
                 }
-                Layer::Dense { name, inputs, units, relu } => {
-                    let activation = if *relu { "ReLU" } else { "linear" };
+                Layer::Dense { name, inputs, units, activation } => {
+                    let activation = label(*activation);
                     rows.push([format!("{name} (Dense, {activation})"), flat(*units), count((inputs + 1) * units)]);
                 }
             }
@@ -40,6 +54,24 @@ impl Network {
         writeln!(text, "Total parameters: {} ({})", count(n_parameters), binary_size(4 * n_parameters))
             .expect("a String takes any text");
         text
+    }
+}
+
+/// The name of an activation for a reader.
+fn label(activation: Activation) -> String {
+    match activation {
+        Activation::Relu => "ReLU".to_owned(),
+        Activation::Elu => "ELU".to_owned(),
+        Activation::Gelu => "GELU".to_owned(),
+        Activation::LeakyRelu { slope } => format!("leaky ReLU {slope}"),
+        Activation::Tanh | Activation::Linear => activation.to_string(),
+    }
+}
+
+fn padded(padding: Padding) -> &'static str {
+    match padding {
+        Padding::Valid => "",
+        Padding::Same => ", same",
     }
 }
 
@@ -71,7 +103,7 @@ fn binary_size(bytes: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::network::NetworkSpec;
+    use crate::spec::NetworkSpec;
 
     #[test]
     fn the_reference_network_reads_as_in_keras() {

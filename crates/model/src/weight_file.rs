@@ -13,8 +13,9 @@ use safetensors::{Dtype, SafeTensorError, SafeTensors};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::network::{MOST_VALUES, Network, NetworkSpec};
+use crate::network::{MOST_VALUES, Network};
 use crate::scaler::Scaler;
+use crate::spec::NetworkSpec;
 use crate::weights::{Tensor, Weights};
 use crate::whole_file;
 
@@ -328,16 +329,17 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::network::ConvSpec;
+    use crate::spec::{ConvSpec, DenseSpec};
 
     /// A file of a small network, with everything in it.
     fn example() -> WeightFile {
         let spec = NetworkSpec {
             window: 8,
             channels: 2,
-            convs: vec![ConvSpec { filters: 3, kernel: 2, stride: 1, pool: Some(2) }],
+            convs: vec![ConvSpec::plain(3, 2, 1, Some(2))],
+            global_pool: None,
             dropout: 0.1,
-            hidden: vec![4],
+            hidden: DenseSpec::relu([4]),
             classes: 2,
         };
         WeightFile {
@@ -503,10 +505,10 @@ mod tests {
         let error = WeightFile::read(&path).unwrap_err().to_string();
         assert!(error.contains("`--init-weights`"), "{error}");
 
-        let wider = Network::new(NetworkSpec { hidden: vec![5], ..file.spec.clone() }).unwrap();
+        let wider = Network::new(NetworkSpec { hidden: DenseSpec::relu([5]), ..file.spec.clone() }).unwrap();
         let error = read_plain_weights(&path, &wider).unwrap_err().to_string();
         assert!(error.contains("tensor `dense1.kernel` has shape [9, 4], the network needs [9, 5]"), "{error}");
-        let deeper = Network::new(NetworkSpec { hidden: vec![4, 2], ..file.spec }).unwrap();
+        let deeper = Network::new(NetworkSpec { hidden: DenseSpec::relu([4, 2]), ..file.spec }).unwrap();
         let error = read_plain_weights(&path, &deeper).unwrap_err().to_string();
         assert!(error.contains("tensor `dense3.kernel` is missing"), "{error}");
     }
@@ -532,8 +534,9 @@ mod tests {
             hidden in prop::collection::vec(1..6_usize, 0..3),
             classes in 2..5_usize,
         ) -> NetworkSpec {
-            let block = |(filters, kernel, stride, pool)| ConvSpec { filters, kernel, stride, pool };
-            NetworkSpec { window, channels, convs: convs.into_iter().map(block).collect(), dropout, hidden, classes }
+            let block = |(filters, kernel, stride, pool)| ConvSpec::plain(filters, kernel, stride, pool);
+            let (convs, hidden) = (convs.into_iter().map(block).collect(), DenseSpec::relu(hidden));
+            NetworkSpec { window, channels, convs, global_pool: None, dropout, hidden, classes }
         }
     }
 

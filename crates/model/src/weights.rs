@@ -103,7 +103,7 @@ impl Weights {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::network::NetworkSpec;
+    use crate::spec::{DenseSpec, NetworkSpec};
 
     fn reference() -> Network {
         Network::new(NetworkSpec::default()).unwrap()
@@ -143,7 +143,8 @@ mod tests {
 
     #[test]
     fn seeds_and_layers_differ() {
-        let network = Network::new(NetworkSpec { hidden: vec![6, 6], classes: 6, ..Default::default() }).unwrap();
+        let network =
+            Network::new(NetworkSpec { hidden: DenseSpec::relu([6, 6]), classes: 6, ..Default::default() }).unwrap();
         let weights = Weights::glorot_uniform(&network, 1);
         assert_eq!(weights, Weights::glorot_uniform(&network, 1));
         assert_ne!(weights, Weights::glorot_uniform(&network, 2));

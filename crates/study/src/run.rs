@@ -321,7 +321,7 @@ mod tests {
     use triax_data::{Corpus, Folds, HeldOut, Recording, RepairLog, cut};
     use triax_engine::{Augmentation, CpuEngine, Optimizer, TrainingPlan, WindowSet};
     use triax_losses::Loss;
-    use triax_model::{ConvSpec, Network, NetworkSpec};
+    use triax_model::{ConvSpec, DenseSpec, Network, NetworkSpec};
     use triax_trainer::{FitPlan, Sampling, Schedule};
 
     use super::*;
@@ -377,8 +377,16 @@ mod tests {
         let windows = cut(&corpus, 8, 8).unwrap();
         let (values, labels) = (windows.values.clone(), windows.labels.clone());
         let set = WindowSet { windows: values, labels, sample_weights: None };
-        let convs = vec![ConvSpec { filters: 2, kernel: 3, stride: 1, pool: None }];
-        let spec = NetworkSpec { window: 8, channels: 1, convs, dropout: 0.0, hidden: vec![3], classes: 2 };
+        let convs = vec![ConvSpec::plain(2, 3, 1, None)];
+        let spec = NetworkSpec {
+            window: 8,
+            channels: 1,
+            convs,
+            global_pool: None,
+            dropout: 0.0,
+            hidden: DenseSpec::relu([3]),
+            classes: 2,
+        };
         let setting = |learning_rate: f32| Setting {
             name: format!("learning_rate={learning_rate}"),
             values: BTreeMap::new(),

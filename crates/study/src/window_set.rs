@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use triax_data::{PerWindow, Windows};
+use triax_data::Windows;
 use triax_engine::WindowSet;
+use triax_model::PerWindow;
 
 /// `windows` (n_windows, window, channels) as a session reads them, each normalised by itself as `per_window` says.
 ///

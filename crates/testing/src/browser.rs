@@ -4,6 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use serde::de::DeserializeOwned;
+
 use crate::gate::{gate, is_set};
 
 /// A Chromium.
@@ -53,9 +55,40 @@ impl Browser {
              <iframe style=\"width:{width}px;height:900px;border:0\" srcdoc=\"{frame}\"></iframe>\
              <script>addEventListener('load', () => {{ {measure} }})</script></html>"
         );
+        let scheme = format!("--blink-settings=preferredColorScheme={}", u8::from(!dark));
+        let (dom, log) = self.dump(&around, &[&scheme]);
+        let content_width = title(&dom, "width ").and_then(|width| width.parse().ok());
+        PageView {
+            content_width: content_width.unwrap_or_else(|| panic!("the browser shows no page:\n{log}")),
+            console: log.lines().filter(|line| line.contains("CONSOLE")).map(str::to_owned).collect(),
+        }
+    }
+
+    /// Opens `html`, runs `script` at its end as the body of an asynchronous function, and returns what that returns, which
+    /// must have a JSON form. Time does not pass while the page waits: timers go off at once.
+    ///
+    /// # Panics
+    /// If the page or the script fails, or the console is not empty.
+    #[track_caller]
+    pub fn run<T: DeserializeOwned>(&self, html: &str, script: &str) -> T {
+        let run = format!(
+            "<script>(async () => {{ {script} }})().then((value) => ({{ Ok: value }}), (error) => ({{ Err: String(error.stack) }}))\
+             .then((result) => document.title = 'result ' + encodeURIComponent(JSON.stringify(result)))</script></body>"
+        );
+        let (before, after) = html.rsplit_once("</body>").expect("a page with a body");
+        let (dom, log) = self.dump(&format!("{before}{run}{after}"), &["--virtual-time-budget=600000"]);
+        let console: Vec<&str> = log.lines().filter(|line| line.contains("CONSOLE")).collect();
+        assert!(console.is_empty(), "{console:#?}");
+        let result = title(&dom, "result ").unwrap_or_else(|| panic!("the script did not end:\n{log}"));
+        let result: Result<T, String> = serde_json::from_str(&decoded(result)).expect("what the script returned");
+        result.unwrap_or_else(|problem| panic!("{problem}"))
+    }
+
+    /// The document of `html` after it has loaded, and the browser's log.
+    fn dump(&self, html: &str, options: &[&str]) -> (String, String) {
         let folder = tempfile::tempdir().expect("a folder for the page");
         let page = folder.path().join("page.html");
-        fs::write(&page, around).expect("the page is written");
+        fs::write(&page, html).expect("the page is written");
         let output = Command::new(&self.0)
             .args([
                 "--headless",
@@ -65,18 +98,12 @@ impl Browser {
                 "--enable-logging=stderr",
                 "--dump-dom",
             ])
+            .args(options)
             .arg(format!("--user-data-dir={}", folder.path().join("profile").display()))
-            .arg(format!("--blink-settings=preferredColorScheme={}", u8::from(!dark)))
             .arg(format!("file://{}", page.display()))
             .output()
             .expect("the browser starts");
-        let (dom, log) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-        let title = dom.split_once("<title>width ").and_then(|(_, rest)| rest.split_once('<'));
-        let content_width = title.and_then(|(width, _)| width.parse().ok());
-        PageView {
-            content_width: content_width.unwrap_or_else(|| panic!("the browser shows no page:\n{log}")),
-            console: log.lines().filter(|line| line.contains("CONSOLE")).map(str::to_owned).collect(),
-        }
+        [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).into()
     }
 
     /// Opens `html` on a phone (390 pixels) and on a desktop (1280), light and dark, and checks that nothing overflows and
@@ -93,9 +120,46 @@ impl Browser {
     }
 }
 
+/// The title of a document behind `prefix`, if it begins with that.
+fn title<'a>(dom: &'a str, prefix: &str) -> Option<&'a str> {
+    let (_, rest) = dom.split_once("<title>")?;
+    rest.strip_prefix(prefix)?.split_once('<').map(|(title, _)| title)
+}
+
+/// A text without the percent signs of `encodeURIComponent`.
+fn decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, behind @ ..] = rest {
+        match (first, behind) {
+            (b'%', [high, low, behind @ ..]) => {
+                let digits = [*high, *low].map(char::from).iter().collect::<String>();
+                bytes.push(u8::from_str_radix(&digits, 16).expect("two hexadecimal digits"));
+                rest = behind;
+            }
+            _ => {
+                bytes.push(*first);
+                rest = behind;
+            }
+        }
+    }
+    String::from_utf8(bytes).expect("UTF-8")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_script_returns_its_value_or_its_error() {
+        let Some(browser) = browser_or_skip("a_script_returns_its_value_or_its_error") else { return };
+        let page = "<!DOCTYPE html><title>a</title><body><p id=\"a\">1 &lt; 2 %</p></body>";
+        let script =
+            "await new Promise((done) => setTimeout(done, 5000)); return [document.getElementById('a').textContent];";
+        assert_eq!(browser.run::<Vec<String>>(page, script), ["1 < 2 %"]);
+        let failed = std::panic::catch_unwind(|| browser.run::<()>(page, "return nothing();"));
+        assert!(failed.is_err());
+    }
 
     #[test]
     fn overflow_and_blocked_scripts_are_found() {

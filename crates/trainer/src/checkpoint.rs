@@ -191,7 +191,7 @@ impl View for Values<'_> {
 mod tests {
     use triax_engine::{Augmentation, StepResult, TrainingPlan};
     use triax_losses::Loss;
-    use triax_model::{ConvSpec, NetworkSpec};
+    use triax_model::{ConvSpec, DenseSpec, NetworkSpec};
 
     use super::*;
     use crate::identity::tests::identity;
@@ -199,8 +199,16 @@ mod tests {
     use crate::schedule::Schedule;
 
     fn network() -> Network {
-        let convs = vec![ConvSpec { filters: 2, kernel: 3, stride: 1, pool: None }];
-        let spec = NetworkSpec { window: 8, channels: 2, convs, dropout: 0.0, hidden: vec![3], classes: 3 };
+        let convs = vec![ConvSpec::plain(2, 3, 1, None)];
+        let spec = NetworkSpec {
+            window: 8,
+            channels: 2,
+            convs,
+            global_pool: None,
+            dropout: 0.0,
+            hidden: DenseSpec::relu([3]),
+            classes: 3,
+        };
         Network::new(spec).unwrap()
     }
 

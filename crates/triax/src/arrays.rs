@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use triax_data::{PerWindow, fit_scaler, gravity_of_windows};
+use triax_data::{fit_scaler, gravity_of_windows};
 use triax_engine::WindowSet;
 use triax_engine::device::DeviceInfo;
-use triax_model::{Network, WeightFile, Weights, read_plain_weights};
+use triax_model::{Network, PerWindow, WeightFile, Weights, read_plain_weights};
 use triax_trainer::{EpochRecord, FitOutcome, Job, Metrics, Model, ModelResult, Observer, TrainedModel, fit};
 
 use crate::engines::{Candidates, Trial};

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use triax_data::{DataError, SplitError};
 use triax_engine::EngineError;
 use triax_engine::device::{ChoiceError, DeviceError};
+use triax_exchange::Unsupported;
 use triax_model::{SpecError, WeightFileError};
 use triax_study::StudyError;
 use triax_trainer::{FitError, FolderError, MetricsError};
@@ -43,6 +44,9 @@ pub enum Error {
     /// Data that cannot be split as requested.
     #[error(transparent)]
     Split(#[from] SplitError),
+    /// A network that a format cannot hold.
+    #[error(transparent)]
+    Unsupported(#[from] Unsupported),
     /// A network that cannot be built.
     #[error(transparent)]
     Network(#[from] SpecError),

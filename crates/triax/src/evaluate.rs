@@ -66,19 +66,19 @@ pub struct Evaluation {
 }
 
 /// Windows to evaluate a predictor on, with their description.
-struct Chosen {
+pub(crate) struct Chosen {
     corpus: Corpus,
-    parts: Vec<WindowsToJudge>,
-    judged: String,
-    notices: Vec<Notice>,
+    pub parts: Vec<WindowsToJudge>,
+    pub judged: String,
+    pub notices: Vec<Notice>,
 }
 
 /// Windows, and the networks that score them.
-struct WindowsToJudge {
+pub(crate) struct WindowsToJudge {
     /// Windows in the sensor's unit.
-    windows: Windows,
+    pub windows: Windows,
     /// The fold of a study whose networks score the windows; `None` for all networks.
-    fold: Option<String>,
+    pub fold: Option<String>,
 }
 
 /// Evaluates `predictor` on the windows that `options` select.
@@ -121,7 +121,10 @@ pub fn evaluate(predictor: &Predictor, options: &EvaluateOptions) -> Result<Eval
 }
 
 /// The windows that `options` select.
-fn choose(options: &EvaluateOptions, predictor: &Predictor) -> Result<Chosen, Error> {
+///
+/// # Errors
+/// Recordings that cannot be read or split, or do not suit the network.
+pub(crate) fn choose(options: &EvaluateOptions, predictor: &Predictor) -> Result<Chosen, Error> {
     if let Some(name) = options.tables.keys().find(|name| !DataSettings::OF_TABLES.contains(&name.as_str())) {
         return Err(Error::Usage(format!("`{name}` does not say what a table means")));
     }
@@ -220,14 +223,15 @@ fn fold_by_fold(
     corpus: Corpus,
     mut notices: Vec<Notice>,
 ) -> Result<Chosen, Error> {
-    if options.part.is_some() || options.split.is_some() || options.step.is_some() {
-        let problem = "a study's own data is judged fold by fold: leave --part, --split and --step out";
+    let part = options.part.unwrap_or(Part::Valid);
+    if part == Part::All || options.split.is_some() || options.step.is_some() {
+        let problem = "a study's own data is judged fold by fold: leave --part all, --split and --step out";
         return Err(Error::Usage(problem.to_owned()));
     }
     let study = study::rebuild(&origin.description, &origin.path, corpus)?;
     let to_judge = |fold: &Fold| {
-        let fold_name = Some(fold.name.clone());
-        WindowsToJudge { windows: study.windows.select(&fold.valid), fold: fold_name }
+        let indices = if part == Part::Train { &fold.train } else { &fold.valid };
+        WindowsToJudge { windows: study.windows.select(indices), fold: Some(fold.name.clone()) }
     };
     let parts = study.folds.iter().map(to_judge).collect();
     let unseen = if origin.summary.is_about_strangers() {
@@ -236,7 +240,10 @@ fn fold_by_fold(
         "which have not trained on it"
     };
     notices.extend(study::claims(&study));
-    let judged = format!("the study's own data, each window by the networks of its fold as one, {unseen}");
+    let judged = match part {
+        Part::Train => "what the networks of each fold were trained on, by them as one".to_owned(),
+        _ => format!("the study's own data, each window by the networks of its fold as one, {unseen}"),
+    };
     Ok(Chosen { parts, judged, corpus: study.corpus, notices })
 }
 

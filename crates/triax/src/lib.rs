@@ -35,6 +35,7 @@
 //! | compare settings on people that no network has trained on | [`study()`], [`StudyRun`], [`Description`] |
 //! | predict windows, or samples as they come | [`Predictor`], [`StreamPredictor`] |
 //! | evaluate a trained network on recordings | [`evaluate()`] |
+//! | take a trained network to where it runs | [`export()`] |
 //! | see what leaks in a split | [`SplitAudit`] |
 //! | make a report | [`report`] |
 //!
@@ -46,6 +47,7 @@ mod audit;
 pub mod engines;
 mod error;
 mod evaluate;
+mod export;
 mod predictor;
 mod recordings;
 pub mod report;
@@ -60,6 +62,7 @@ pub use arrays::{FittedNetwork, WindowArrays};
 pub use audit::SplitAudit;
 pub use error::Error;
 pub use evaluate::{EvaluateOptions, Evaluation, Part, evaluate};
+pub use export::{Check, Export, ExportFormat, ExportOptions, export};
 pub use predictor::{Member, Prediction, Predictor, PredictorOptions, PredictorOrigin, StudyOrigin, WhichWeights};
 pub use recordings::{Recordings, TrainingData, read_corpus, read_data};
 pub use run::{DataRecord, Outcome, Record, Run, SplitRecord, Training, is_run, train};

@@ -6,11 +6,10 @@ use std::borrow::Cow;
 use std::cell::{OnceCell, RefCell};
 use std::path::{Path, PathBuf};
 
-use triax_data::PerWindow;
 use triax_engine::device::{DeviceChoice, DeviceInfo};
 use triax_engine::{Engine, Scorer};
 use triax_losses::{Loss, predicted_class};
-use triax_model::{Layer, Network, NetworkSpec, WeightFile};
+use triax_model::{Layer, Network, NetworkSpec, PerWindow, WeightFile};
 use triax_study::{EnsembleScores, Kind, Summary, kept_networks};
 
 use crate::engines::{OpenEngine, open_choice};
@@ -84,8 +83,8 @@ pub struct Member {
     pub network: Network,
     /// Normalisation of each window before the scaler.
     per_window: Option<PerWindow>,
-    /// Fold of a study in which the network was trained.
-    fold: Option<String>,
+    /// Fold of a study in which the network was trained, and its seed.
+    place: Option<(String, u64)>,
 }
 
 /// Source of a predictor.
@@ -188,7 +187,7 @@ impl Predictor {
             },
         };
         let networks = kept_networks(path, &summary, &setting)?;
-        let members = networks.into_iter().map(|kept| Member::read(&kept.weights, Some(kept.fold)));
+        let members = networks.into_iter().map(|kept| Member::read(&kept.weights, Some((kept.fold, kept.seed))));
         let members = members.collect::<Result<_, _>>()?;
         let (path, description) = (path.to_owned(), Description::read(path)?);
         let origin = PredictorOrigin::Study(Box::new(StudyOrigin { path, description, setting, summary }));
@@ -314,13 +313,21 @@ impl Predictor {
 
     /// Like [`Predictor::scores`], with the networks of one fold of a study. `None` if all of them broke down.
     pub(crate) fn scores_of_fold(&self, fold: &str, windows: &[f32]) -> Result<Option<Vec<f32>>, Error> {
-        let members = self.members.iter().enumerate().filter(|(_, member)| member.fold.as_deref() == Some(fold));
+        let members = self.members.iter().enumerate().filter(|(_, member)| member.fold() == Some(fold));
         match members.clone().count() {
             0 => Ok(None),
             n_networks => {
                 let scoring = self.scoring_of(self.n_windows(windows), n_networks)?;
                 self.combined(scoring, members, windows).map(Some)
             }
+        }
+    }
+
+    /// Scores by the networks at `indices`, several of them combined.
+    pub(crate) fn scores_of(&self, indices: &[usize], windows: &[f32]) -> Result<Vec<f32>, Error> {
+        match indices {
+            [one] => self.scoring.scores(*one, &self.members[*one], windows),
+            several => self.combined(&self.scoring, several.iter().map(|&idx| (idx, &self.members[idx])), windows),
         }
     }
 
@@ -361,17 +368,32 @@ impl Predictor {
 }
 
 impl Member {
-    fn read(path: &Path, fold: Option<String>) -> Result<Self, Error> {
-        Self::new(WeightFile::read(path)?, fold, path)
+    /// Its name in a study, `FOLD:SEED`; empty for a network that is alone.
+    pub fn name(&self) -> String {
+        self.place.as_ref().map_or_else(String::new, |(fold, seed)| format!("{fold}:{seed}"))
+    }
+
+    /// The fold of a study in which it was trained.
+    pub(crate) fn fold(&self) -> Option<&str> {
+        self.place.as_ref().map(|(fold, _)| fold.as_str())
+    }
+
+    /// How each window is normalised by itself.
+    pub fn per_window(&self) -> Option<PerWindow> {
+        self.per_window
+    }
+
+    fn read(path: &Path, place: Option<(String, u64)>) -> Result<Self, Error> {
+        Self::new(WeightFile::read(path)?, place, path)
     }
 
     /// The network of `file`, which errors call `path`.
-    fn new(file: WeightFile, fold: Option<String>, path: &Path) -> Result<Self, Error> {
+    fn new(file: WeightFile, place: Option<(String, u64)>, path: &Path) -> Result<Self, Error> {
         let network = Network::new(file.spec.clone())?;
         let per_window = file.extra.get(PER_WINDOW).map(|step| step.parse::<PerWindow>()).transpose();
         let per_window =
             per_window.map_err(|problem| Error::Input(format!("{}: {PER_WINDOW}: {problem}", path.display())))?;
-        Ok(Self { file, network, per_window, fold })
+        Ok(Self { file, network, per_window, place })
     }
 }
 

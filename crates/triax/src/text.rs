@@ -2,10 +2,10 @@
 
 use triax_data::SplitPlan;
 use triax_engine::Confusion;
-use triax_model::{ConvSpec, Network};
+use triax_model::{Network, PoolKind};
 
 use crate::recordings::TrainingData;
-use crate::settings::{ConvBlock, HiddenUnits};
+use crate::settings::HiddenLayers;
 
 /// Formats a number with separators: 1234567 as `1,234,567`.
 pub fn grouped(number: usize) -> String {
@@ -33,14 +33,19 @@ pub fn lacking_in_words(confusion: &Confusion, class_names: &[String]) -> Option
 /// The layers of a network, in one line.
 pub fn network_in_words(network: &Network) -> String {
     let spec = network.spec();
-    let convs: Vec<String> = spec.convs.iter().map(|&conv: &ConvSpec| ConvBlock(conv).to_string()).collect();
+    let convs: Vec<String> = spec.convs.iter().map(ToString::to_string).collect();
     let hidden: Vec<String> = spec.hidden.iter().map(ToString::to_string).collect();
     format!(
-        "{}×{} → convolutions {} → dense {} → {} classes: {} parameters",
+        "{}×{} → convolutions {}{} → dense {} → {} classes: {} parameters",
         spec.window,
         spec.channels,
         convs.join(" "),
-        if hidden.is_empty() { HiddenUnits::NONE.to_owned() } else { hidden.join(" ") },
+        match spec.global_pool {
+            None => "",
+            Some(PoolKind::Max) => " → largest of all positions",
+            Some(PoolKind::Average) => " → mean of all positions",
+        },
+        if hidden.is_empty() { HiddenLayers::NONE.to_owned() } else { hidden.join(" ") },
         spec.classes,
         grouped(network.n_parameters()),
     )

@@ -1,7 +1,7 @@
 //! The library as another program uses it.
 
 use serde_json::json;
-use triax::settings::{ClassWeights, DataSettings, DataSource, Entries, HiddenUnits, Normalize};
+use triax::settings::{ClassWeights, DataSettings, DataSource, Entries, HiddenLayers, Normalize};
 use triax::{
     Error, EvaluateOptions, Observer, Outcome, Predictor, PredictorOptions, Recordings, Sample, Settings, StepResult,
     StreamPredictor, Training, TrainingData, WindowArrays, evaluate, train,
@@ -11,7 +11,7 @@ use triax_model::WeightFile;
 /// Settings of a training that takes a moment.
 fn small() -> Settings {
     let mut settings = Settings::default();
-    settings.network.hidden = HiddenUnits(Vec::new());
+    settings.network.hidden = HiddenLayers(Vec::new());
     settings.training.epochs = 2;
     settings.data.step = 240.into();
     settings.machine.device = "cpu".parse().unwrap();

@@ -75,7 +75,7 @@ fn every_loss_agrees_with_weights_and_clipping() {
 
 #[test]
 fn every_shape_of_network_agrees() {
-    let conv = |filters, kernel, stride, pool| ConvSpec { filters, kernel, stride, pool };
+    let conv = |filters, kernel, stride, pool| ConvSpec::plain(filters, kernel, stride, pool);
     let shapes = [
         (vec![conv(4, 5, 1, None)], vec![]),
         (vec![conv(4, 3, 3, Some(3)), conv(6, 2, 1, Some(2))], vec![8, 5]),
@@ -83,7 +83,7 @@ fn every_shape_of_network_agrees() {
         (vec![conv(4, 3, 1, Some(2)), conv(4, 3, 1, None), conv(4, 3, 1, Some(2)), conv(2, 2, 1, None)], vec![9, 8, 7]),
     ];
     for (convs, hidden) in shapes {
-        let spec = NetworkSpec { window: 40, channels: 3, convs, dropout: 0.1, hidden, classes: 5 };
+        let spec = NetworkSpec { window: 40, channels: 3, convs, global_pool: None, dropout: 0.1, hidden, classes: 5 };
         let network = Network::new(spec.clone()).unwrap();
         assert_agrees(&format!("{spec:?}"), &network, &plan(), (70, 8), "every_shape_of_network_agrees");
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use triax_engine::{Augmentation, Engine, EngineError, Member, TrainingPlan, WindowSet};
-use triax_model::{ConvSpec, Network, NetworkSpec, Weights};
+use triax_model::{ConvSpec, DenseSpec, Network, NetworkSpec, Weights};
 
 use crate::setup::{engines, open_session, plan, reference_network, small_network, windows};
 
@@ -29,9 +29,16 @@ fn arguments_that_do_not_belong_together_are_refused() {
 #[test]
 fn a_job_larger_than_the_gpu_is_refused_with_the_limit() {
     // One window turns into kernel · channels · positions values: 2³⁴ bytes, more than any GPU binds today.
-    let conv = ConvSpec { filters: 1, kernel: 1 << 16, stride: 1, pool: None };
-    let spec =
-        NetworkSpec { window: 1 << 17, channels: 1, convs: vec![conv], dropout: 0.0, hidden: vec![], classes: 2 };
+    let conv = ConvSpec::plain(1, 1 << 16, 1, None);
+    let spec = NetworkSpec {
+        window: 1 << 17,
+        channels: 1,
+        convs: vec![conv],
+        global_pool: None,
+        dropout: 0.0,
+        hidden: DenseSpec::relu([]),
+        classes: 2,
+    };
     let network = Network::new(spec).unwrap();
     let weights = Weights::zeros(&network);
     let one = WindowSet { windows: vec![0.0; 1 << 17].into(), labels: vec![0].into(), sample_weights: None };

@@ -11,7 +11,7 @@ use triax_engine::{
 };
 use triax_losses::Loss;
 use triax_model::random::{Purpose, Stream, epoch_order};
-use triax_model::{ConvSpec, Network, NetworkSpec, Weights};
+use triax_model::{ConvSpec, DenseSpec, Network, NetworkSpec, Weights};
 
 /// The CPU, and a GPU where there is one. `test` is named where it must go without.
 pub fn engines(test: &str) -> Vec<(&'static str, BurnEngine)> {
@@ -39,12 +39,10 @@ pub fn small_network(dropout: f32) -> Network {
     Network::new(NetworkSpec {
         window: 20,
         channels: 2,
-        convs: vec![
-            ConvSpec { filters: 5, kernel: 3, stride: 1, pool: Some(2) },
-            ConvSpec { filters: 7, kernel: 2, stride: 2, pool: None },
-        ],
+        convs: vec![ConvSpec::plain(5, 3, 1, Some(2)), ConvSpec::plain(7, 2, 2, None)],
+        global_pool: None,
         dropout,
-        hidden: vec![9],
+        hidden: DenseSpec::relu([9]),
         classes: 4,
     })
     .unwrap()

@@ -1,6 +1,6 @@
 //! The stages of a network on the CPU.
 
-use triax_model::{Layer, Network};
+use triax_model::{Activation, Layer, Network};
 
 use super::affine::Affine;
 use super::max_pool::MaxPool;
@@ -49,17 +49,18 @@ pub(super) fn stages(network: &Network) -> Vec<Stage> {
     let stage = |(l, layer): (usize, &Layer)| match *layer {
         Layer::Conv { input, output, kernel, stride, .. } => {
             let positions = match layers.get(l + 1) {
-                Some(Layer::MaxPool { output, size, .. }) => output.0 * size,
+                Some(Layer::Pool { output, size, .. }) => output.0 * size,
                 _ => output.0,
             };
             let affine = Affine { input, output: (positions, output.1), kernel, stride, relu: true, parameters };
             parameters += affine.n_parameters();
             Stage::Affine(affine)
         }
-        Layer::MaxPool { output, size, .. } => Stage::MaxPool(MaxPool { output, size }),
+        Layer::Pool { output, size, .. } => Stage::MaxPool(MaxPool { output, size }),
         Layer::Dropout { units, .. } => Stage::Dropout { features: units },
         // A dense layer is a convolution of one position whose channels are its inputs.
-        Layer::Dense { inputs, units, relu, .. } => {
+        Layer::Dense { inputs, units, activation, .. } => {
+            let relu = activation == Activation::Relu;
             let affine = Affine { input: (1, inputs), output: (1, units), kernel: 1, stride: 1, relu, parameters };
             parameters += affine.n_parameters();
             Stage::Affine(affine)

@@ -96,7 +96,7 @@ fn medians<F: Float>(member: &Member<'_>, windows: &WindowSet) -> Vec<StageTime>
 /// The names of the network's layers.
 fn names(member: &Member<'_>) -> Vec<String> {
     let name = |layer: &Layer| match layer {
-        Layer::Conv { name, .. } | Layer::MaxPool { name, .. } | Layer::Dense { name, .. } => name.clone(),
+        Layer::Conv { name, .. } | Layer::Pool { name, .. } | Layer::Dense { name, .. } => name.clone(),
         Layer::Dropout { .. } => "dropout".to_owned(),
     };
     member.network.layers().iter().map(name).collect()

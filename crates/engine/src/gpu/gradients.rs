@@ -62,14 +62,14 @@ impl GpuEngine {
         for (n, layer) in network.layers().iter().enumerate() {
             let own = match layer {
                 Layer::Conv { .. } | Layer::Dense { .. } => affine.next(),
-                Layer::MaxPool { .. } | Layer::Dropout { .. } => None,
+                Layer::Pool { .. } | Layer::Dropout { .. } => None,
             };
             last = own.or(last);
             let Some(affine) = last else { continue };
             let rows = affine.outputs * affine.units;
             // What is kept is the output after pool and dropout, and its gradient before them, and through the ReLU.
             let next = network.layers().get(n + 1);
-            let pools_next = matches!(next, Some(Layer::MaxPool { .. }));
+            let pools_next = matches!(next, Some(Layer::Pool { .. }));
             let drops_next = matches!(next, Some(Layer::Dropout { .. }));
             let is_overwritten = pools_next || (drops_next && key.drops);
             outputs.push(if is_overwritten { Vec::new() } else { values(affine.y, rows) });

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use triax_engine::{CpuEngine, Engine, StepResult};
-use triax_model::Weights;
+use triax_model::{DenseSpec, Weights};
 use triax_trainer::{
     EpochRecord, FitError, FitSize, Metrics, Observer, RunFolder, RunOutcome, Sampling, Schedule, resume_run,
 };
@@ -224,7 +224,7 @@ fn another_job_is_refused_with_the_reason() {
     assert!(optimizer.contains("training.optimizer.name was \"adam\", is now \"sgd\""), "{optimizer}");
     let network = refused(&|setup| {
         let mut spec = setup.network.spec().clone();
-        spec.hidden = vec![4];
+        spec.hidden = DenseSpec::relu([4]);
         setup.network = triax_model::Network::new(spec).unwrap();
         setup.weights = Weights::glorot_uniform(&setup.network, 1);
     });

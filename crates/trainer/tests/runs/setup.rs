@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use triax_engine::{Augmentation, Engine, Optimizer, TrainingPlan, WindowSet};
 use triax_losses::Loss;
 use triax_model::random::{Purpose, Stream};
-use triax_model::{ConvSpec, Network, NetworkSpec, Scaler, Weights};
+use triax_model::{ConvSpec, DenseSpec, Network, NetworkSpec, Scaler, Weights};
 use triax_trainer::{
     FitError, FitPlan, Job, Model, Observer, RunFolder, RunOutcome, Sampling, Schedule, Summary, fit_run, resume_run,
 };
@@ -35,8 +35,16 @@ pub struct Setup {
 impl Setup {
     /// Four epochs of five steps, the last of which has two windows.
     pub fn new() -> Self {
-        let convs = vec![ConvSpec { filters: 2, kernel: 3, stride: 1, pool: None }];
-        let spec = NetworkSpec { window: 8, channels: 2, convs, dropout: 0.25, hidden: vec![3], classes: 3 };
+        let convs = vec![ConvSpec::plain(2, 3, 1, None)];
+        let spec = NetworkSpec {
+            window: 8,
+            channels: 2,
+            convs,
+            global_pool: None,
+            dropout: 0.25,
+            hidden: DenseSpec::relu([3]),
+            classes: 3,
+        };
         let network = Network::new(spec).unwrap();
         Self {
             weights: Weights::glorot_uniform(&network, 1),

@@ -12,6 +12,7 @@ mod bench;
 mod data;
 mod devices;
 mod evaluate;
+mod export;
 mod failure;
 mod model;
 mod new_folder;
@@ -56,6 +57,7 @@ enum Command {
     Study(Box<study::Args>),
     Evaluate(evaluate::Args),
     Predict(predict::Args),
+    Export(export::Args),
     Model(model::Args),
     Devices(devices::Args),
     Bench(bench::Args),
@@ -75,6 +77,7 @@ pub fn main() -> ExitCode {
         Command::Study(args) => study::run(*args),
         Command::Evaluate(args) => evaluate::run(args),
         Command::Predict(args) => predict::run(args),
+        Command::Export(args) => export::run(args),
         Command::Model(args) => model::run(args),
         Command::Devices(args) => devices::run(args),
         Command::Bench(args) => bench::run(args),

@@ -202,7 +202,10 @@ fn is_stream(path: &Path) -> bool {
 
 /// Refuses to write to a file that is among the `sources`, whatever its name: behind links, or within a folder that is read.
 /// A file that is not there yet holds nothing that could be lost.
-fn check_is_not_read(path: &Path, sources: &[Source<'_>]) -> Result<(), Error> {
+///
+/// # Errors
+/// Such a file.
+pub fn check_is_not_read(path: &Path, sources: &[Source<'_>]) -> Result<(), Error> {
     let Ok(there) = fs::canonicalize(path) else { return Ok(()) };
     let refuse = |what: String| {
         Err(Error::Usage(format!("{} cannot be written, since {what} is read: name another file", path.display())))

@@ -135,7 +135,10 @@ mod tests {
         let mut other_driver = key(32);
         other_driver.devices[1].driver_version = "1.3".to_owned();
         let other_version = Key { version: "0.0.2".to_owned(), ..key(32) };
-        let other_network = Key { network: NetworkSpec { hidden: vec![7], ..NetworkSpec::default() }, ..key(32) };
+        let other_network = Key {
+            network: NetworkSpec { hidden: triax_model::DenseSpec::relu([7]), ..NetworkSpec::default() },
+            ..key(32)
+        };
         let other_engine = Key { engine: "burn".to_owned(), ..key(32) };
         for other in [other_driver, other_version, other_network, other_engine, key(33)] {
             assert_eq!(cache.get(&other), None);

@@ -139,7 +139,7 @@ mod tests {
     use triax_engine::CpuEngine;
     use triax_engine::{Augmentation, Optimizer};
     use triax_losses::Loss;
-    use triax_model::{ConvSpec, NetworkSpec};
+    use triax_model::{ConvSpec, DenseSpec, NetworkSpec};
 
     use super::*;
 
@@ -154,8 +154,16 @@ mod tests {
     impl Data {
         /// A job of `n_windows` windows, all of which are trained on, the last one first.
         fn new(n_windows: usize, batch_size: usize) -> Self {
-            let convs = vec![ConvSpec { filters: 2, kernel: 3, stride: 1, pool: None }];
-            let spec = NetworkSpec { window: 8, channels: 2, convs, dropout: 0.1, hidden: vec![3], classes: 2 };
+            let convs = vec![ConvSpec::plain(2, 3, 1, None)];
+            let spec = NetworkSpec {
+                window: 8,
+                channels: 2,
+                convs,
+                global_pool: None,
+                dropout: 0.1,
+                hidden: DenseSpec::relu([3]),
+                classes: 2,
+            };
             let value = |i: usize| if i.is_multiple_of(16) { (i / 16) as f32 } else { 0.5 };
             Self {
                 network: Network::new(spec).unwrap(),

@@ -1,7 +1,8 @@
 //! What a predictor makes of recordings: its channels by name, in its order, at the rate it was trained on; and warnings
 //! where they are in another unit.
 
-use triax_data::{Corpus, Notice, PerWindow, ReadOptions, Wishes, is_same_rate, unit_of_gravity};
+use triax_data::{Corpus, Notice, ReadOptions, Wishes, is_same_rate, unit_of_gravity};
+use triax_model::PerWindow;
 
 use super::{Predictor, PredictorOrigin};
 use crate::Error;

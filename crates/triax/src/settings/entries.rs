@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use triax_model::whole_file;
 
 use super::text::{Text, list_text};
-use super::values::HiddenUnits;
+use super::values::HiddenLayers;
 use super::{
     AugmentationSettings, DataSettings, MachineSettings, NetworkSettings, Preset, Settings, SplitSettings,
     TrainingSettings,
@@ -142,7 +142,7 @@ pub fn text_of(name: &str, value: &Value) -> Option<String> {
     Some(match value {
         Value::Null => return None,
         Value::String(text) => text.clone(),
-        Value::Array(items) if items.is_empty() && name == "hidden" => HiddenUnits::NONE.to_owned(),
+        Value::Array(items) if items.is_empty() && name == "hidden" => HiddenLayers::NONE.to_owned(),
         Value::Array(items) if items.is_empty() => String::new(),
         Value::Array(items) => {
             let items: Vec<String> = items.iter().filter_map(|item| text_of(name, item)).collect();
@@ -201,7 +201,7 @@ mod tests {
         ] {
             assert_eq!(settings(json.clone()).unwrap(), settings(text.clone()).unwrap(), "{json} {text}");
         }
-        assert_eq!(settings(json!({"hidden": []})).unwrap().network.hidden.0, [0; 0]);
+        assert_eq!(settings(json!({"hidden": []})).unwrap().network.hidden.0, []);
         assert_eq!(settings(json!({"dropout": 0.1})).unwrap().network.dropout.to_bits(), 0.1_f32.to_bits());
     }
 

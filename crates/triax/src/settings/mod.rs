@@ -15,11 +15,11 @@ mod values;
 use std::path::PathBuf;
 
 use serde::Serialize;
-use triax_data::{Fill, Format, PerWindow, ReadOptions};
+use triax_data::{Fill, Format, ReadOptions};
 use triax_engine::device::DeviceChoice;
 use triax_engine::{Augmentation, Optimizer, TrainingPlan};
 use triax_losses::Loss;
-use triax_model::{ConvSpec, Network, NetworkSpec};
+use triax_model::{ConvSpec, Network, NetworkSpec, PerWindow, PoolKind};
 use triax_trainer::{FitPlan, Sampling, Schedule};
 
 use crate::Error;
@@ -30,7 +30,7 @@ pub use declare::{Choice, Group, Setting};
 pub use entries::{Entries, RECORDED, read_entries, text_of, to_json};
 pub use preset::Preset;
 pub use text::{list_items, list_text};
-pub use values::{ClassWeights, ConvBlock, DataSource, FormatChoice, HiddenUnits, Length, MappedColumns, Renames};
+pub use values::{ClassWeights, ConvBlock, DataSource, FormatChoice, HiddenLayers, Length, MappedColumns, Renames};
 
 /// The most epochs. So the steps of a run can be counted, whatever the data.
 const MOST_EPOCHS: usize = 1_000_000;
@@ -112,10 +112,13 @@ settings! {
 settings! {
     /// Shape of the network. Window, channels and classes follow from the data.
     pub struct NetworkSettings in "Network" {
-        /// Convolution blocks: filters, kernel, stride and, where pooled, the pool's length, joined by colons
-        pub convs: Vec<ConvBlock> = NetworkSpec::default().convs.into_iter().map(ConvBlock).collect(), "F:K:S[:P],…";
-        /// Units of each hidden dense layer, or `none`
-        pub hidden: HiddenUnits = HiddenUnits(NetworkSpec::default().hidden), "UNITS,…";
+        /// Convolution blocks: filters, kernel, stride; then pool (2, 3/2, avg2), `same` padding and activation (relu, elu,
+        /// gelu, tanh, linear, leaky_relu=0.3), where wanted
+        pub convs: Vec<ConvBlock> = NetworkSpec::default().convs.into_iter().map(ConvBlock).collect(), "F:K:S[:P][:same][:ACTIVATION],…";
+        /// A pool over all positions that the convolutions leave, before the dense layers
+        pub global_pool: GlobalPool = GlobalPool::None, "", one of GlobalPool::choices;
+        /// Units of each hidden dense layer, each with an activation that is no ReLU where wanted, or `none`
+        pub hidden: HiddenLayers = HiddenLayers(NetworkSpec::default().hidden), "UNITS[:ACTIVATION],…";
         /// Probability that a feature is dropped before the dense layers, in training
         pub dropout: f32 = NetworkSpec::default().dropout, "RATE";
     }
@@ -200,6 +203,15 @@ named! {
     pub enum FillName {
         None = "none",
         Previous = "previous",
+    }
+}
+
+named! {
+    /// Pools over all positions.
+    pub enum GlobalPool {
+        None = "none",
+        Max = "max",
+        Average = "average",
     }
 }
 
@@ -431,11 +443,30 @@ impl Normalize {
     }
 }
 
+impl GlobalPool {
+    /// What the pool takes; none without a pool.
+    pub fn kind(self) -> Option<PoolKind> {
+        match self {
+            Self::None => None,
+            Self::Max => Some(PoolKind::Max),
+            Self::Average => Some(PoolKind::Average),
+        }
+    }
+}
+
 impl NetworkSettings {
     /// The specification of a network for windows (window, channels) and this number of classes.
     pub fn spec(&self, window: usize, channels: usize, classes: usize) -> NetworkSpec {
         let convs: Vec<ConvSpec> = self.convs.iter().map(|block| block.0).collect();
-        NetworkSpec { window, channels, convs, dropout: self.dropout, hidden: self.hidden.0.clone(), classes }
+        NetworkSpec {
+            window,
+            channels,
+            convs,
+            global_pool: self.global_pool.kind(),
+            dropout: self.dropout,
+            hidden: self.hidden.0.clone(),
+            classes,
+        }
     }
 }
 

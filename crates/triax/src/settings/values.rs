@@ -9,7 +9,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use triax_data::{Format, MappedRole};
-use triax_model::ConvSpec;
+use triax_model::{ConvSpec, DenseSpec};
 
 use super::check_count;
 use crate::text::grouped;
@@ -279,30 +279,21 @@ impl Serialize for Renames {
     }
 }
 
-/// A convolution block, written `filters:kernel:stride` or `filters:kernel:stride:pool`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A convolution block in its notation, such as `32:3:2:2`: see [`triax_model::ConvSpec`].
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ConvBlock(pub ConvSpec);
 
 impl FromStr for ConvBlock {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let numbers: Result<Vec<usize>, _> = text.split(':').map(str::parse).collect();
-        match numbers.as_deref() {
-            Ok(&[filters, kernel, stride]) => Ok(Self(ConvSpec { filters, kernel, stride, pool: None })),
-            Ok(&[filters, kernel, stride, pool]) => Ok(Self(ConvSpec { filters, kernel, stride, pool: Some(pool) })),
-            _ => Err(format!(
-                "`{text}` is no convolution; write filters:kernel:stride or filters:kernel:stride:pool, such as 32:3:2:2"
-            )),
-        }
+        text.parse().map(Self)
     }
 }
 
 impl fmt::Display for ConvBlock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ConvSpec { filters, kernel, stride, pool } = self.0;
-        write!(f, "{filters}:{kernel}:{stride}")?;
-        pool.map_or(Ok(()), |pool| write!(f, ":{pool}"))
+        self.0.fmt(f)
     }
 }
 
@@ -355,17 +346,18 @@ impl fmt::Display for ClassWeights {
     }
 }
 
-/// Units of each hidden dense layer. In an option, `none` stands for no hidden layer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+/// The hidden dense layers, each in its notation, such as `120` or `60:tanh`: see [`DenseSpec`]. In an option, `none` stands
+/// for no hidden layer.
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(transparent)]
-pub struct HiddenUnits(pub Vec<usize>);
+pub struct HiddenLayers(pub Vec<DenseSpec>);
 
-impl HiddenUnits {
+impl HiddenLayers {
     /// Text of an option for no hidden layer.
     pub const NONE: &str = "none";
 }
 
-impl<'de> Deserialize<'de> for HiddenUnits {
+impl<'de> Deserialize<'de> for HiddenLayers {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let words = Vec::<Word>::deserialize(deserializer)?;
         if let [Word(only)] = words.as_slice()
@@ -373,11 +365,13 @@ impl<'de> Deserialize<'de> for HiddenUnits {
         {
             return Ok(Self(Vec::new()));
         }
-        let units = |Word(text): &Word| match text.parse() {
-            Ok(0) | Err(_) => Err(format!("`{text}` is no number of units; write a number of at least 1, or none")),
-            Ok(units) => Ok(units),
+        let layer = |Word(text): &Word| match text.parse::<DenseSpec>() {
+            Ok(DenseSpec { units: 0, .. }) => {
+                Err(format!("`{text}` has no units; write a number of at least 1, or none"))
+            }
+            layer => layer,
         };
-        words.iter().map(units).collect::<Result<_, _>>().map(Self).map_err(serde::de::Error::custom)
+        words.iter().map(layer).collect::<Result<_, _>>().map(Self).map_err(serde::de::Error::custom)
     }
 }
 
@@ -429,7 +423,7 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_back() {
-        for text in ["32:3:2:2", "1:2:3"] {
+        for text in ["32:3:2:2", "1:2:3", "8:3:1:avg4:same:gelu"] {
             assert_eq!(text.parse::<ConvBlock>().unwrap().to_string(), text);
         }
         for text in ["none", "balanced", "1,0.5,0"] {

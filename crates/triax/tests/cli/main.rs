@@ -11,6 +11,7 @@ mod devices;
 mod disk;
 mod engines;
 mod evaluate;
+mod export;
 mod killed;
 mod limits;
 mod predict;

@@ -1,7 +1,7 @@
 //! The engine at f32 against itself at f64, stage by stage.
 
 use triax_losses::Loss;
-use triax_model::{Network, NetworkSpec};
+use triax_model::{DenseSpec, Network, NetworkSpec};
 use triax_testing::{Tolerance, assert_close, ulp};
 
 use crate::{BatchTrace, WindowSet};
@@ -41,8 +41,9 @@ fn specs() -> Vec<(NetworkSpec, &'static [usize])> {
             window: 37,
             channels: 3,
             convs: vec![conv(15, 5, 2, Some(3)), conv(17, 2, 1, None)],
+            global_pool: None,
             dropout: 0.25,
-            hidden: vec![16, 15],
+            hidden: DenseSpec::relu([16, 15]),
             classes: 16,
         },
         &[15, 16, 17, 33],
@@ -52,8 +53,9 @@ fn specs() -> Vec<(NetworkSpec, &'static [usize])> {
             window: 43,
             channels: 17,
             convs: vec![conv(16, 3, 1, None), conv(31, 3, 3, Some(3))],
+            global_pool: None,
             dropout: 0.0,
-            hidden: vec![129, 127],
+            hidden: DenseSpec::relu([129, 127]),
             classes: 17,
         },
         &[16, 31],

@@ -221,7 +221,7 @@ fn every_layer_and_gradient_is_that_of_keras() {
         for (layer, output) in network.layers().iter().zip(&trace.outputs) {
             let (name, n_values) = match layer {
                 Layer::Dropout { .. } => continue,
-                Layer::Conv { name, output, .. } | Layer::MaxPool { name, output, .. } => (name, output.0 * output.1),
+                Layer::Conv { name, output, .. } | Layer::Pool { name, output, .. } => (name, output.0 * output.1),
                 Layer::Dense { name, units, .. } => (name, *units),
             };
             let expected = activations.next().unwrap();

@@ -17,7 +17,7 @@ use crate::{
 };
 use triax_losses::Loss;
 use triax_model::random::{Purpose, Stream, epoch_order};
-use triax_model::{ConvSpec, Network, NetworkSpec, Scaler, Weights};
+use triax_model::{ConvSpec, DenseSpec, Network, NetworkSpec, Scaler, Weights};
 
 /// Seed of all random numbers here.
 const SEED: u64 = 11;
@@ -61,13 +61,22 @@ pub(super) fn plan(loss: Loss, batch_size: usize) -> TrainingPlan {
 }
 
 fn conv(filters: usize, kernel: usize, stride: usize, pool: Option<usize>) -> ConvSpec {
-    ConvSpec { filters, kernel, stride, pool }
+    ConvSpec::plain(filters, kernel, stride, pool)
 }
 
 /// A small network with every kind of layer.
 fn small_network(dropout: f32) -> Network {
     let convs = vec![conv(5, 3, 2, Some(2)), conv(3, 2, 1, None)];
-    Network::new(NetworkSpec { window: 17, channels: 3, convs, dropout, hidden: vec![7], classes: 3 }).unwrap()
+    Network::new(NetworkSpec {
+        window: 17,
+        channels: 3,
+        convs,
+        global_pool: None,
+        dropout,
+        hidden: DenseSpec::relu([7]),
+        classes: 3,
+    })
+    .unwrap()
 }
 
 /// The family's corners: one to four blocks, with and without pooling, no to three hidden layers, with dropout.
@@ -78,24 +87,27 @@ fn family() -> Vec<NetworkSpec> {
             window: 1,
             channels: 1,
             convs: vec![conv(1, 1, 1, None)],
+            global_pool: None,
             dropout: 0.0,
-            hidden: vec![],
+            hidden: DenseSpec::relu([]),
             classes: 2,
         },
         NetworkSpec {
             window: 31,
             channels: 2,
             convs: vec![conv(3, 5, 2, Some(3)), conv(5, 2, 1, None)],
+            global_pool: None,
             dropout: 0.25,
-            hidden: vec![7, 5],
+            hidden: DenseSpec::relu([7, 5]),
             classes: 3,
         },
         NetworkSpec {
             window: 53,
             channels: 5,
             convs: vec![conv(7, 3, 1, Some(2)), conv(5, 3, 1, None), conv(3, 1, 2, Some(2)), conv(11, 2, 1, None)],
+            global_pool: None,
             dropout: 0.5,
-            hidden: vec![11, 13, 7],
+            hidden: DenseSpec::relu([11, 13, 7]),
             classes: 5,
         },
     ]

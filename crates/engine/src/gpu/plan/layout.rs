@@ -1,6 +1,6 @@
 //! The layout of a network on the device: the rows of a tile, and the vectors of the weights.
 
-use triax_model::{Layer, Network, Tensor, Weights};
+use triax_model::{Activation, Layer, Network, Tensor, Weights};
 
 /// A dense layer, or a convolution with its ReLU, pool and dropout; `kernels/part/layer.wgsl` describes the fields.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -116,17 +116,18 @@ impl Layout {
                 weights: 0,
             };
             match (layer, layers.last_mut()) {
-                (Layer::Conv { name, input, output, kernel, stride }, _) => {
+                (Layer::Conv { name, input, output, kernel, stride, .. }, _) => {
                     layers.push(affine(name, input.1, *kernel, *stride, input.0, output.0, output.1, true));
                 }
-                (Layer::Dense { name, inputs, units, relu, .. }, _) => {
-                    layers.push(affine(name, *inputs, 1, 1, 1, 1, *units, *relu));
+                (Layer::Dense { name, inputs, units, activation, .. }, _) => {
+                    let relu = *activation == Activation::Relu;
+                    layers.push(affine(name, *inputs, 1, 1, 1, 1, *units, relu));
                 }
-                (Layer::MaxPool { output, size, .. }, Some(before)) => {
+                (Layer::Pool { output, size, .. }, Some(before)) => {
                     (before.outputs, before.pool) = (output.0, *size);
                 }
                 (Layer::Dropout { .. }, Some(before)) => before.drops = true,
-                (Layer::MaxPool { .. } | Layer::Dropout { .. }, None) => {
+                (Layer::Pool { .. } | Layer::Dropout { .. }, None) => {
                     unreachable!("a network begins with a convolution")
                 }
             }

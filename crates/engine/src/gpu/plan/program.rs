@@ -217,7 +217,7 @@ mod tests {
     use std::collections::{HashMap, HashSet};
 
     use triax_losses::Loss;
-    use triax_model::{ConvSpec, Network, NetworkSpec};
+    use triax_model::{ConvSpec, DenseSpec, Network, NetworkSpec};
     use triax_testing::{assert_tint_accepts, assert_translates, assert_within_limits, parse_shader};
 
     use super::super::compose::{Access, reflect};
@@ -227,13 +227,14 @@ mod tests {
 
     /// The corners of the family.
     fn layouts() -> Vec<Layout> {
-        let conv = |filters, kernel, stride, pool| ConvSpec { filters, kernel, stride, pool };
-        let spec = |window, channels, convs, hidden, classes| NetworkSpec {
+        let conv = |filters, kernel, stride, pool| ConvSpec::plain(filters, kernel, stride, pool);
+        let spec = |window, channels, convs, hidden: Vec<usize>, classes| NetworkSpec {
             window,
             channels,
             convs,
+            global_pool: None,
             dropout: 0.1,
-            hidden,
+            hidden: DenseSpec::relu(hidden),
             classes,
         };
         let specs = [

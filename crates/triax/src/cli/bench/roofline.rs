@@ -78,7 +78,7 @@ impl Roofline {
                     (name, inputs * units, *inputs, *units, (inputs + 1) * units)
                 }
                 // Their traffic is counted in the layers beside them.
-                Layer::MaxPool { .. } | Layer::Dropout { .. } => continue,
+                Layer::Pool { .. } | Layer::Dropout { .. } => continue,
             };
             let [madds, read, written, parameters] = [madds, read, written, parameters].map(|n| n as u64);
             let flop = 2 * madds * batch;
