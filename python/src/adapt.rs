@@ -1,6 +1,6 @@
 //! Networks for short windows: a setting that was made for windows of seconds also works for a few samples.
 
-use triax_model::{ConvSpec, Network, NetworkSpec, SpecError};
+use triax_model::{ConvSpec, Network, NetworkSpec, PoolSpec, SpecError};
 
 /// Shortens kernels, and then pools, of `spec` as far as its window is too short for them, block by block: each keeps the
 /// longest kernel, and with it the longest pool, that fits into what the blocks before it leave. Returns what was changed, as
@@ -22,16 +22,8 @@ pub fn to_window(spec: &mut NetworkSpec) -> Result<Vec<String>, SpecError> {
         };
         let Some(fitting) = shorter(block).find(works) else { return Err(asked) };
         if fitting != block {
-            let pool = |block: &ConvSpec| block.pool.map_or("no pool".to_owned(), |pool| format!("a pool of {pool}"));
-            changes.push(format!(
-                "block {}: a kernel of {} and {} instead of {} and {}, for windows of {} samples",
-                idx + 1,
-                fitting.kernel,
-                pool(&fitting),
-                block.kernel,
-                pool(&block),
-                spec.window
-            ));
+            let (number, window) = (idx + 1, spec.window);
+            changes.push(format!("block {number}: {fitting} instead of {block}, for windows of {window} samples"));
         }
         convs.push(fitting);
     }
@@ -41,11 +33,23 @@ pub fn to_window(spec: &mut NetworkSpec) -> Result<Vec<String>, SpecError> {
 
 /// `block` with each shorter kernel, and with each shorter pool, the longest first.
 fn shorter(block: ConvSpec) -> impl Iterator<Item = ConvSpec> {
-    let kernels = (1..=block.kernel).rev();
-    kernels.flat_map(move |kernel| {
-        let pools = (2..=block.pool.unwrap_or(1)).rev().map(Some).chain([None]);
-        // A pool that is there already is tried as it is, whatever its length.
-        let own = block.pool.filter(|&pool| pool < 2).map(Some);
-        own.into_iter().chain(pools).map(move |pool| ConvSpec { kernel, pool, ..block })
-    })
+    // No window has as many samples as the largest kernel that a setting can name.
+    let kernels = (1..=block.kernel.min(MOST_POSITIONS)).rev();
+    kernels.flat_map(move |kernel| pools(block.pool).map(move |pool| ConvSpec { kernel, pool, ..block }))
+}
+
+/// The longest kernel or pool that is shortened step by step. What is longer is as good as this for any short window.
+const MOST_POSITIONS: usize = 1_000;
+
+/// `pool`, each shorter one, and none at all.
+fn pools(pool: Option<PoolSpec>) -> impl Iterator<Item = Option<PoolSpec>> {
+    let shorter = pool.into_iter().flat_map(|pool| {
+        let sizes = (2..pool.size.min(MOST_POSITIONS)).rev();
+        sizes.map(move |size| PoolSpec {
+            size,
+            stride: if pool.stride == pool.size { size } else { pool.stride },
+            ..pool
+        })
+    });
+    pool.map(Some).into_iter().chain(shorter.map(Some)).chain([None])
 }

@@ -27,7 +27,7 @@ use pyo3::prelude::*;
 #[pymodule]
 mod _triax {
     #[pymodule_export]
-    use crate::predictor::{Predictor, load};
+    use crate::predictor::{Predictor, load, write};
     #[pymodule_export]
     use crate::recordings::{Corpus, Windows, read};
     #[pymodule_export]

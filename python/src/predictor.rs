@@ -6,9 +6,9 @@ use std::sync::{Mutex, PoisonError};
 use numpy::{PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray3, PyUntypedArrayMethods};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
-use triax::{Notice, PredictorOptions, WhichWeights};
-use triax_model::WeightFile;
+use pyo3::types::{PyBytes, PyDict};
+use triax::{ExportFormat, ExportOptions, Notice, PredictorOptions, WhichWeights, export};
+use triax_model::{WeightFile, whole_file};
 
 use crate::errors::{notices, to_python};
 
@@ -74,6 +74,30 @@ impl Predictor {
         let score = || self.predictor.lock().unwrap_or_else(PoisonError::into_inner).scores(values);
         let scores = py.detach(score).map_err(to_python)?;
         PyArray1::from_vec(py, scores).reshape([n, self.facts.classes.len()])
+    }
+
+    /// The bytes of these networks in another format, and what was found when the file's own arithmetic ran: a dict. The
+    /// third are notices.
+    fn export<'py>(
+        &self,
+        py: Python<'py>,
+        to: &str,
+        softmax: bool,
+        member: Option<String>,
+        data: Option<&str>,
+    ) -> PyResult<(Bound<'py, PyBytes>, Bound<'py, PyDict>, Vec<(bool, String)>)> {
+        let format = to.parse::<ExportFormat>().map_err(|hint| PyValueError::new_err(format!("to: {hint}")))?;
+        let data = data.map(str::parse).transpose()?;
+        let options = ExportOptions { softmax, member, data, ..ExportOptions::new(format) };
+        let make = || export(&self.predictor.lock().unwrap_or_else(PoisonError::into_inner), &options);
+        let exported = py.detach(make).map_err(to_python)?;
+        let check = PyDict::new(py);
+        check.set_item("judged", exported.check.judged)?;
+        check.set_item("n_windows", exported.check.n_windows)?;
+        check.set_item("largest_difference", exported.check.largest_difference)?;
+        check.set_item("largest_score", exported.check.largest_score)?;
+        check.set_item("same_class", exported.check.same_class)?;
+        Ok((PyBytes::new(py, &exported.bytes), check, notices(&exported.notices)))
     }
 
     /// Bytes of the weight file, if it is one network.
@@ -144,6 +168,12 @@ pub fn load(
     let weights = weights.parse::<WhichWeights>().map_err(|hint| PyValueError::new_err(format!("weights: {hint}")))?;
     let options = PredictorOptions { weights, setting, device: parsed(device)? };
     py.detach(|| triax::Predictor::open_with(&path, &options)).map(Predictor::new).map_err(to_python)
+}
+
+/// Writes `bytes` into the file `path`, whole or not at all.
+#[pyfunction]
+pub fn write(path: PathBuf, bytes: &[u8]) -> PyResult<()> {
+    whole_file::write(&path, bytes).map_err(|source| to_python(triax::Error::io("write", &path, source)))
 }
 
 /// The device that a text names.

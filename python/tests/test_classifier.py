@@ -22,11 +22,11 @@ def test_short_windows_and_few_rows(window):
 def test_the_longest_kernel_that_fits_is_kept():
     X, y = np.random.default_rng(0).normal(size=(10, 2, 1)), np.arange(10) % 2
     first, second = TriaxClassifier(epochs=1).fit(X, y).adapted_
-    assert first.startswith("block 1: a kernel of 2 and no pool instead of 3 and a pool of 2")
-    assert second.startswith("block 2: a kernel of 1 and no pool instead of 3 and no pool")
+    assert first == "block 1: 32:2:2 instead of 32:3:2:2, for windows of 2 samples"
+    assert second == "block 2: 64:1:2 instead of 64:3:2, for windows of 2 samples"
     X = np.random.default_rng(0).normal(size=(10, 5, 1))
     (only,) = TriaxClassifier(epochs=1, convs=[(4, 3, 1, 8)]).fit(X, y).adapted_
-    assert only.startswith("block 1: a kernel of 3 and a pool of 3 instead of 3 and a pool of 8")
+    assert only == "block 1: 4:3:1:3 instead of 4:3:1:8, for windows of 5 samples"
     with pytest.raises(ValueError, match="stride"):
         TriaxClassifier(convs=[(4, 3, 0)]).fit(X, y)
 
@@ -110,10 +110,10 @@ def test_early_stopping_keeps_the_best_weights(windows, small):
 
 def test_blocks_as_texts_and_as_tuples(windows):
     X, y, _ = windows
-    forms = [["8:5:2:2", "4:3:1"], [(8, 5, 2, 2), (4, 3, 1)], "8:5:2:2,4:3:1"]
+    forms = [["8:5:2:2:tanh", "4:3:1"], [(8, 5, 2, 2, "tanh"), (4, 3, 1)], "8:5:2:2:tanh,4:3:1"]
     fits = [TriaxClassifier(convs=form, hidden=[], epochs=1).fit(X, y).weights_ for form in forms]
     assert fits[0] == fits[1] == fits[2]
-    one = [TriaxClassifier(convs=form, hidden=(5, 4), epochs=1).fit(X, y).weights_ for form in ((8, 5, 2), ["8:5:2"])]
+    one = [TriaxClassifier(convs=form, hidden=(5, "4:elu"), epochs=1).fit(X, y).weights_ for form in ((8, 5, 2), ["8:5:2"])]
     assert one[0] == one[1]
 
 

@@ -6,12 +6,14 @@
 `study`                a grid of settings, compared over people that no network has trained on
 `audit`                what leaks from training into validation
 `load`                 the networks of a run, of a study or of a weight file, to predict with
+`export`               a trained network as a file for other places: a web page, a phone, a controller
 =====================  ==========================================================================================
 
 Windows are arrays (n, window, channels): `window` samples of each of the `channels` of a sensor, in the sensor's units.
 """
 
 from triax._classifier import TriaxClassifier
+from triax._export import export
 from triax._notices import TriaxNote, TriaxWarning
 from triax._predictor import Predictor, load
 from triax._recordings import Recording, Recordings, Windows, read
@@ -33,6 +35,7 @@ __all__ = [
     "Windows",
     "__version__",
     "audit",
+    "export",
     "load",
     "read",
     "study",

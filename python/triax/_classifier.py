@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -48,11 +47,15 @@ class TriaxClassifier(ClassifierMixin, BaseEstimator):
     loss : {"squared_hinge", "hinge", "categorical_hinge", "categorical_crossentropy"}, optional
         Loss, as Keras defines it. By default ``"squared_hinge"``. Only ``"categorical_crossentropy"`` gives probabilities.
     convs : list of str or of tuple, optional
-        One to four convolution blocks: filters, kernel and stride in samples, and, where pooled, the length of the pool. By
-        default ``["32:3:2:2", "64:3:2"]``, which ``[(32, 3, 2, 2), (64, 3, 2)]`` says too. For windows that are too short
-        for them, kernels and pools are shortened; see `adapted_`.
-    hidden : list of int, optional
-        Units of each hidden dense layer; an empty list for none. By default ``[120]``.
+        One to four convolution blocks: filters, kernel and stride in samples; then, where wanted, a pool (``2``, ``"3/2"``,
+        ``"avg2"``), ``"same"`` padding and an activation (``"relu"``, ``"elu"``, ``"gelu"``, ``"tanh"``, ``"linear"``,
+        ``"leaky_relu=0.3"``). By default ``["32:3:2:2", "64:3:2"]``, which ``[(32, 3, 2, 2), (64, 3, 2)]`` says too. For windows
+        that are too short for them, kernels and pools are shortened; see `adapted_`.
+    global_pool : {"none", "max", "average"}, optional
+        A pool over all positions that the convolutions leave, before the dense layers. By default there is none.
+    hidden : list of int or of str, optional
+        Units of each hidden dense layer, each with an activation that is no ReLU where wanted (``"60:tanh"``); an empty list
+        for none. By default ``[120]``.
     dropout : float, optional
         Probability that a feature is dropped before the dense layers, in training. By default 0.1.
     class_weights : "balanced", dict or list of float, optional
@@ -171,6 +174,7 @@ class TriaxClassifier(ClassifierMixin, BaseEstimator):
         preset=None,
         loss=None,
         convs=None,
+        global_pool=None,
         hidden=None,
         dropout=None,
         class_weights=None,
@@ -206,6 +210,7 @@ class TriaxClassifier(ClassifierMixin, BaseEstimator):
         self.preset = preset
         self.loss = loss
         self.convs = convs
+        self.global_pool = global_pool
         self.hidden = hidden
         self.dropout = dropout
         self.class_weights = class_weights
@@ -338,7 +343,7 @@ class TriaxClassifier(ClassifierMixin, BaseEstimator):
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the network into a weight file (``.safetensors``), which `triax.load` and the command line read."""
         check_is_fitted(self)
-        Path(path).write_bytes(self.weights_)
+        _triax.write(os.fspath(path), self.weights_)
 
     def _scores(self, X: ArrayLike) -> NDArray[np.float32]:
         check_is_fitted(self)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -94,7 +93,7 @@ class Predictor:
         weights = self._compiled.to_bytes()
         if weights is None:
             raise ValueError(f"there are {self.n_networks} networks, and a weight file holds one")
-        Path(path).write_bytes(weights)
+        _triax.write(os.fspath(path), weights)
 
 
 def load(

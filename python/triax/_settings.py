@@ -60,5 +60,5 @@ def _value(name: str, value: Any) -> Any:
 
 
 def _is_block(value: Any) -> bool:
-    """Whether `value` is one convolution block: (filters, kernel, stride) or (filters, kernel, stride, pool)."""
-    return isinstance(value, (list, tuple)) and len(value) > 0 and all(isinstance(size, (int, np.integer)) for size in value)
+    """Whether `value` is one convolution block: filters, kernel and stride, and what else belongs to it."""
+    return isinstance(value, (list, tuple)) and len(value) > 0 and isinstance(value[0], (int, np.integer))

@@ -73,7 +73,7 @@ class Study:
         if path is None:
             return html
         path = Path(path)
-        path.write_text(html, encoding="utf-8")
+        _triax.write(path, html.encode())
         return path
 
     def predictor(self, setting: str | None = None, device: str = "cpu") -> Predictor:
@@ -236,6 +236,17 @@ def _data(X: Any, y: Any, groups: Any, channels: Any, out: Path) -> str:
         if y is not None or groups is not None:
             raise ValueError("recordings say themselves who does what: leave y and groups out")
         return os.fspath(X)
+    return saved(X, y, groups, channels, out)
+
+
+def saved(X: Any, y: Any, groups: Any, channels: Any, out: Path) -> str:
+    """Save arrays beside `out`, in the form that the library reads, and return the path.
+
+    Raises
+    ------
+    ValueError
+        If the arrays do not fit together, or others are there already.
+    """
     if y is None:
         raise ValueError("y is missing: the class of each window")
     arrays = _arrays(X, y, groups, channels)
