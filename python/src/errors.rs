@@ -1,6 +1,8 @@
 //! Errors and notices of the library, as Python has them.
 
-use pyo3::exceptions::{PyOSError, PyRuntimeError, PyValueError};
+use std::io;
+
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use triax::{Error, Notice};
 use triax_engine::EngineError;
@@ -9,12 +11,11 @@ use triax_engine::EngineError;
 /// `RuntimeError` where a device failed, else `ValueError`. The message is the library's.
 pub fn to_python(error: Error) -> PyErr {
     let text = error.in_full();
-    match (&error, error.io_error().and_then(std::io::Error::raw_os_error)) {
-        // Python chooses the class by the number.
-        (_, Some(number)) => PyOSError::new_err((number, text)),
-        (Error::Device(_) | Error::Engine(EngineError::Device { .. }), None) => PyRuntimeError::new_err(text),
-        (error, None) if error.io_error().is_some() => PyOSError::new_err(text),
-        _ => PyValueError::new_err(text),
+    match (error.io_error(), &error) {
+        // Python's class follows from the kind.
+        (Some(source), _) => io::Error::new(source.kind(), text).into(),
+        (None, Error::Device(_) | Error::Engine(EngineError::Device { .. })) => PyRuntimeError::new_err(text),
+        (None, _) => PyValueError::new_err(text),
     }
 }
 
