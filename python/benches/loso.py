@@ -234,7 +234,8 @@ def compare(arguments):
                 command += ["--batch-size", str(arguments.batch_size), str(path)]
                 done = subprocess.run(command, capture_output=True, text=True)
                 if done.returncode:
-                    print(f"{name} is left out: {done.stderr.strip().splitlines()[-1]}", file=sys.stderr)
+                    why = (done.stderr.strip() or f"it ended with {done.returncode}").splitlines()[-1]
+                    print(f"{name} is left out: {why}", file=sys.stderr)
                     continue
                 found[name].append(json.loads(done.stdout.splitlines()[-1]) | {"load": os.getloadavg()[0]})
                 print(json.dumps({"estimator": name} | found[name][-1]), flush=True)
