@@ -6,7 +6,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use burn::tensor::wgpu::WgpuSetup;
 use burn::tensor::{Device, ExecutionError, Tensor, TensorData};
 use triax_engine::device::{DeviceInfo, OpenGpu};
-use triax_engine::{Engine, EngineError, Member, Scorer, Session, WindowSet, check_fleet, check_scorer, count_windows};
+use triax_engine::{
+    Engine, EngineError, Member, Scorer, Session, WindowSet, check_fleet, check_plain, check_scorer, count_windows,
+};
 use triax_model::{Layer, Network, Scaler, Weights};
 
 use crate::parameters;
@@ -76,6 +78,7 @@ impl Engine for BurnEngine {
 
     fn open(&self, fleet: &[Member<'_>], windows: &WindowSet) -> Result<Box<dyn Session>, EngineError> {
         check_fleet(fleet, windows)?;
+        fleet.iter().try_for_each(|member| check_plain(member.network))?;
         let [member] = fleet else {
             return Err(EngineError::Input(format!(
                 "Burn's engine trains one model at a time, and not {} at once: take the fused engine for a fleet",
@@ -100,6 +103,7 @@ impl Engine for BurnEngine {
         scaler: Option<&Scaler>,
     ) -> Result<Box<dyn Scorer>, EngineError> {
         check_scorer(network, weights, scaler)?;
+        check_plain(network)?;
         Ok(Box::new(BurnScorer {
             host: self.host.clone(),
             network: network.clone(),

@@ -8,6 +8,8 @@ writes, with the versions that made them,
     ../../losses/golden/losses.json   values and gradients of the four losses
     optimizers.json                   several updates of each optimizer
     networks.json                     activations, scores and gradients of whole networks for one batch
+    family.json                       the same, and a few training steps, of networks with all that the family has beyond
+                                      the reference network: padding, activations, pools
     trajectory.json                   20 training steps of the reference network, and one epoch of `fit`
 
 Weights, windows and labels are not stored: they follow from `hash32`, which Rust repeats bit for bit. Everything is
@@ -102,18 +104,50 @@ REFERENCE = {
 }
 
 
+def gelu(x):
+    """Keras's default form at float64. TensorFlow's own rounds the √2 in it to float32, whatever the type of x."""
+    value = 0.5 * x * (1 + keras.ops.erf(x * np.sqrt(0.5)))
+    assert np.allclose(value, keras.activations.gelu(x), rtol=1e-6, atol=1e-7)
+    return value
+
+
+def activation_of(notation):
+    """An activation as a specification writes it: Keras's name, but for `leaky_relu=SLOPE`."""
+    name, _, slope = notation.partition("=")
+    if name == "leaky_relu":
+        return keras.layers.LeakyReLU(negative_slope=float(slope))
+    return gelu if name == "gelu" else keras.activations.get(name)
+
+
+def pool_of(notation, name):
+    """A pool as a specification writes it: `2`, `3/2`, `avg4`, `avg3/2-same`."""
+    notation = str(notation)
+    padding = "same" if notation.endswith("-same") else "valid"
+    notation = notation.removesuffix("-same")
+    layer = keras.layers.AveragePooling1D if notation.startswith("avg") else keras.layers.MaxPooling1D
+    size, _, stride = notation.removeprefix("avg").partition("/")
+    return layer(int(size), strides=int(stride or size), padding=padding, name=name)
+
+
+GLOBAL_POOLS = {"max": keras.layers.GlobalMaxPooling1D, "average": keras.layers.GlobalAveragePooling1D}
+
+
 def build(spec):
     """The Keras model of a specification, with its parameters set."""
     x = inputs = keras.Input((spec["window"], spec["channels"]))
     for k, conv in enumerate(spec["convs"], 1):
         x = keras.layers.Conv1D(
-            conv["filters"], conv["kernel"], strides=conv["stride"], activation="relu", name=f"conv{k}"
-        )(x)
+            conv["filters"], conv["kernel"], strides=conv["stride"], padding=conv.get("padding", "valid"),
+            activation=activation_of(conv.get("activation", "relu")), name=f"conv{k}",
+        )(x)  # fmt: skip
         if "pool" in conv:
-            x = keras.layers.MaxPooling1D(conv["pool"], name=f"pool{k}")(x)
+            x = pool_of(conv["pool"], f"pool{k}")(x)
+    if "global_pool" in spec:
+        x = GLOBAL_POOLS[spec["global_pool"]](name="global_pool")(x)
     x = keras.layers.Flatten(name="flatten")(x)
-    for k, units in enumerate(spec["hidden"], 1):
-        x = keras.layers.Dense(units, activation="relu", name=f"dense{k}")(x)
+    for k, hidden in enumerate(spec["hidden"], 1):
+        units, _, activation = str(hidden).partition(":")
+        x = keras.layers.Dense(int(units), activation=activation_of(activation or "relu"), name=f"dense{k}")(x)
     x = keras.layers.Dense(spec["classes"], name=f"dense{len(spec['hidden']) + 1}")(x)
     model = keras.Model(inputs, x)
     set_parameters(model)
@@ -306,46 +340,92 @@ def write_networks():
         ],
         "dropout": 0.0, "hidden": [13, 7, 5], "classes": 3,
     }  # fmt: skip
+    cases = [
+        network_case(REFERENCE, "squared_hinge", 32, False),
+        network_case(one_block, "categorical_crossentropy", 3, True),
+        network_case(pools_that_leave_a_rest, "hinge", 7, False),
+        network_case(four_blocks, "categorical_hinge", 5, True),
+    ]
+    write(HERE / "networks.json", {"cases": cases})
+
+
+def network_case(spec, loss, batch, weighted):
+    """Activations, scores and gradients of the network of `spec` for one batch."""
+    model = build(spec)
+    labels = labels_of(batch, spec["classes"])
+    windows = windows_of(labels, spec["window"], spec["channels"])
+    sample_weights = sample_weights_of(batch) if weighted else None
+    layers = [layer for layer in model.layers if layer.name[:4] in ("conv", "pool", "glob", "dens")]
+    taps = keras.Model(model.inputs, [layer.output for layer in layers])
+    with tf.GradientTape() as tape:
+        activations = taps([windows])
+        value = loss_function(loss)(encode(labels, spec["classes"], loss), activations[-1], sample_weights)
+    gradients = tape.gradient(value, model.trainable_variables)
+    case = {
+        "spec": spec, "loss": loss, "batch": batch, "weighted": weighted,
+        "parameters": [{"name": v.path, "shape": list(v.shape), "scale": scale_of(v.shape)} for v in model.weights],
+        "activations": [{"name": l.name, **summary(a)} for l, a in zip(layers, activations)],
+        "scores": np.asarray(activations[-1]).ravel().tolist(),
+        "value": float(value),
+        "gradients": [summary(g) for g in gradients],
+    }  # fmt: skip
+    for parameter in case["parameters"]:
+        parameter["name"] = parameter["name"].replace("/", ".")
+    return case
+
+
+def write_family():
+    keras.config.set_floatx("float64")
+    # Convolutions whose padding is even and odd, with strides; averages that overlap and are padded; all but GELU and tanh.
+    averages = {
+        "window": 37, "channels": 3,
+        "convs": [
+            {"filters": 9, "kernel": 4, "stride": 1, "padding": "same", "activation": "elu", "pool": "avg3/2-same"},
+            {"filters": 5, "kernel": 5, "stride": 2, "padding": "same", "activation": "leaky_relu=0.25", "pool": "avg2"},
+        ],
+        "global_pool": "max", "dropout": 0.0, "hidden": ["7:elu", "6:linear", 5], "classes": 4,
+    }  # fmt: skip
+    # Maxima that overlap, are padded, and leave gaps; a kernel longer than its input.
+    maxima = {
+        "window": 41, "channels": 2,
+        "convs": [
+            {"filters": 6, "kernel": 3, "stride": 1, "activation": "gelu", "pool": "3/2"},
+            {"filters": 7, "kernel": 25, "stride": 2, "padding": "same", "activation": "tanh", "pool": "4/1-same"},
+            {"filters": 5, "kernel": 2, "stride": 1, "padding": "same", "activation": "gelu", "pool": "2/3"},
+        ],
+        "dropout": 0.0, "hidden": ["8:gelu", "6:tanh"], "classes": 3,
+    }  # fmt: skip
+    # The network of many a tutorial; its first convolution lies before a plain pool.
+    tutorial = {
+        "window": 64, "channels": 6,
+        "convs": [
+            {"filters": 16, "kernel": 5, "stride": 1, "padding": "same", "pool": 2},
+            {"filters": 24, "kernel": 5, "stride": 1, "padding": "same"},
+        ],
+        "global_pool": "average", "dropout": 0.0, "hidden": [], "classes": 5,
+    }  # fmt: skip
     cases = []
     for spec, loss, batch, weighted in [
-        (REFERENCE, "squared_hinge", 32, False),
-        (one_block, "categorical_crossentropy", 3, True),
-        (pools_that_leave_a_rest, "hinge", 7, False),
-        (four_blocks, "categorical_hinge", 5, True),
+        (averages, "categorical_crossentropy", 7, True),
+        (maxima, "squared_hinge", 18, False),
+        (tutorial, "categorical_crossentropy", 20, False),
     ]:
-        model = build(spec)
-        labels = labels_of(batch, spec["classes"])
-        windows = windows_of(labels, spec["window"], spec["channels"])
-        sample_weights = sample_weights_of(batch) if weighted else None
-        layers = [layer for layer in model.layers if layer.name[:4] in ("conv", "pool", "dens")]
-        taps = keras.Model(model.inputs, [layer.output for layer in layers])
-        with tf.GradientTape() as tape:
-            activations = taps([windows])
-            value = loss_function(loss)(encode(labels, spec["classes"], loss), activations[-1], sample_weights)
-        gradients = tape.gradient(value, model.trainable_variables)
-        cases.append({
-            "spec": spec, "loss": loss, "batch": batch, "weighted": weighted,
-            "parameters": [{"name": v.path, "shape": list(v.shape), "scale": scale_of(v.shape)} for v in model.weights],
-            "activations": [{"name": l.name, **summary(a)} for l, a in zip(layers, activations)],
-            "scores": np.asarray(activations[-1]).ravel().tolist(),
-            "value": float(value),
-            "gradients": [summary(g) for g in gradients],
-        })  # fmt: skip
-        for parameter in cases[-1]["parameters"]:
-            parameter["name"] = parameter["name"].replace("/", ".")
-    write(HERE / "networks.json", {"cases": cases})
+        losses, weights = trajectory(spec, loss, "float64", 5, batch)
+        steps = {"losses": losses, "weights": weights}
+        cases.append({**network_case(spec, loss, batch, weighted), "steps": steps})
+    write(HERE / "family.json", {"optimizer": ADAM, "learning_rate": f32(0.001), "cases": cases})
 
 
 # ------------------------------------------------------------------------------------------------- trajectory and epoch
 
 
-def trajectory(loss, floatx, n_steps, batch):
+def trajectory(spec, loss, floatx, n_steps, batch):
     """Loss of each step of training with Adam, and the weights after the last one."""
     keras.config.set_floatx(floatx)
-    model = build(REFERENCE)
-    labels = labels_of(n_steps * batch, REFERENCE["classes"])
-    windows = windows_of(labels, REFERENCE["window"], REFERENCE["channels"]).astype(floatx)
-    targets = encode(labels, REFERENCE["classes"], loss).astype(floatx)
+    model = build(spec)
+    labels = labels_of(n_steps * batch, spec["classes"])
+    windows = windows_of(labels, spec["window"], spec["channels"]).astype(floatx)
+    targets = encode(labels, spec["classes"], loss).astype(floatx)
     optimizer, function = keras_optimizer(ADAM), loss_function(loss)
     losses = []
     for step in range(n_steps):
@@ -377,8 +457,8 @@ def write_trajectory():
     n_steps, batch = 20, 32
     trajectories = []
     for loss in LOSSES:
-        losses, weights = trajectory(loss, "float64", n_steps, batch)
-        losses_f32, _ = trajectory(loss, "float32", n_steps, batch)
+        losses, weights = trajectory(REFERENCE, loss, "float64", n_steps, batch)
+        losses_f32, _ = trajectory(REFERENCE, loss, "float32", n_steps, batch)
         trajectories.append({"loss": loss, "losses": losses, "losses_f32": losses_f32, "weights": weights})
     epochs = []
     for loss, class_weights in [
@@ -410,4 +490,5 @@ if __name__ == "__main__":
     write_losses()
     write_optimizers()
     write_networks()
+    write_family()
     write_trajectory()

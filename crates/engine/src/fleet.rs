@@ -36,7 +36,6 @@ pub fn check_fleet(fleet: &[Member<'_>], windows: &WindowSet) -> Result<(), Engi
         let in_fleet = |problem: String| {
             EngineError::Input(if fleet.len() == 1 { problem } else { format!("model {m} of the fleet: {problem}") })
         };
-        check_network(member.network).map_err(|error| in_fleet(error.to_string()))?;
         member.plan.check(member.network).map_err(|error| in_fleet(error.to_string()))?;
         member
             .weights
@@ -58,16 +57,20 @@ pub fn check_fleet(fleet: &[Member<'_>], windows: &WindowSet) -> Result<(), Engi
 /// # Errors
 /// [`EngineError::Input`] with the part that does not fit.
 pub fn check_scorer(network: &Network, weights: &Weights, scaler: Option<&Scaler>) -> Result<(), EngineError> {
-    check_network(network)?;
     weights.fits(network).map_err(|problem| EngineError::Input(format!("the weights do not fit: {problem}")))?;
     scaler.map_or(Ok(()), |scaler| scaler.fits(network.spec().channels)).map_err(EngineError::Input)
 }
 
-/// Refuses layers that no engine computes yet.
-fn check_network(network: &Network) -> Result<(), EngineError> {
+/// Checks that `network` has only layers of the kinds that the reference network has, for an engine that computes no others.
+///
+/// # Errors
+/// [`EngineError::Input`] with the first layer that is of another kind, and the remedy.
+pub fn check_plain(network: &Network) -> Result<(), EngineError> {
     match network.beyond_plain() {
         None => Ok(()),
-        Some(layer) => Err(EngineError::Input(format!("{layer}: no engine computes this kind of layer yet"))),
+        Some(layer) => Err(EngineError::Input(format!(
+            "{layer}: this engine does not compute this kind of layer yet; take the fused engine on the CPU"
+        ))),
     }
 }
 

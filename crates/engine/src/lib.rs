@@ -43,7 +43,7 @@ pub use augmentation::Augmentation;
 pub use confusion::Confusion;
 pub use cpu::{BatchTrace, CpuEngine, Float, StageTime, gradients, stage_times};
 pub use evaluation::{Evaluation, NotFinite};
-pub use fleet::{Member, can_share, check_fleet, check_scorer, check_weights, count_windows};
+pub use fleet::{Member, can_share, check_fleet, check_plain, check_scorer, check_weights, count_windows};
 pub use gpu::{GpuEngine, wgsl};
 pub use optimizer::Optimizer;
 pub use state::SessionState;

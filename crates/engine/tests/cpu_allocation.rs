@@ -10,7 +10,7 @@ use fixtures::plan;
 use triax_engine::CpuEngine;
 use triax_engine::{Augmentation, Engine, Member, MemberEpoch, Session, Stretch, TrainingPlan, WindowSet};
 use triax_losses::Loss;
-use triax_model::{Network, NetworkSpec, Weights};
+use triax_model::{Network, NetworkSpec, PoolKind, Weights};
 
 /// The system's allocator, counting allocations.
 struct Counting;
@@ -57,8 +57,15 @@ fn allocations(session: &mut dyn Session, order: &[u32], n_members: usize, n_ste
 /// The only test in this file, so that nothing else allocates meanwhile.
 #[test]
 fn thirty_steps_allocate_no_more_than_three() {
-    let network = Network::new(NetworkSpec::default()).unwrap();
-    let weights = Weights::glorot_uniform(&network, 1);
+    let convs = vec!["8:5:1:avg3/2-same:same:gelu".parse().unwrap()];
+    let wide = NetworkSpec { convs, global_pool: Some(PoolKind::Max), ..NetworkSpec::default() };
+    for spec in [NetworkSpec::default(), wide] {
+        assert_steps_allocate_no_more(&Network::new(spec).unwrap());
+    }
+}
+
+fn assert_steps_allocate_no_more(network: &Network) {
+    let weights = Weights::glorot_uniform(network, 1);
     let n_windows = 30 * BATCH_SIZE;
     let windows = WindowSet {
         windows: (0..n_windows * 120 * 3).map(|i| (i % 101) as f32 / 50.0 - 1.0).collect(),
@@ -69,7 +76,7 @@ fn thirty_steps_allocate_no_more_than_three() {
     for (clip_norm, mix) in [(None, 0.0), (Some(0.1), 0.5)] {
         let augmentation = Augmentation { mix, ..Augmentation::default() };
         let plan = TrainingPlan { clip_norm, augmentation, ..plan(Loss::SquaredHinge, BATCH_SIZE) };
-        let member = Member { network: &network, weights: &weights, plan: &plan, scaler: None, validation: &[] };
+        let member = Member { network, weights: &weights, plan: &plan, scaler: None, validation: &[] };
         for n_threads in [1, 2] {
             for n_members in [1, 3] {
                 let engine = CpuEngine::<f32>::with_threads(n_threads);

@@ -38,6 +38,12 @@ impl About {
         entries.into_iter().filter_map(|(key, value)| Some((key, value?))).collect()
     }
 
+    /// Samples from one window of `window` samples to the next, for a program that recognises: as in training, else half a
+    /// window.
+    pub fn step_or_half(&self, window: usize) -> usize {
+        self.step.unwrap_or(window.div_ceil(2))
+    }
+
     /// What the entries of a format's metadata say; entries that are unknown or cannot be read are left out.
     pub fn from_entries<'a>(entries: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let mut about = Self::default();

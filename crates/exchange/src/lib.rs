@@ -7,8 +7,11 @@
 
 mod about;
 mod arithmetic;
+pub mod c;
+pub mod golden;
 pub mod html;
 mod imported;
+pub mod int8;
 mod trained;
 
 pub use about::About;

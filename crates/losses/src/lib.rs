@@ -7,6 +7,7 @@
 //! This crate knows neither what computed the scores, nor the device that its WGSL runs on.
 
 mod labels;
+mod meaning;
 mod real;
 mod twins;
 pub mod wgsl;

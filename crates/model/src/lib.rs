@@ -2,6 +2,7 @@
 //!
 //! This crate knows neither how a network is trained, nor where its data comes from.
 
+mod cost;
 mod network;
 mod per_window;
 pub mod random;
@@ -13,6 +14,7 @@ mod weight_file;
 mod weights;
 pub mod whole_file;
 
+pub use cost::{Cost, LayerCost, Precision};
 pub use network::{Layer, Network, Parameter, SpecError};
 pub use per_window::PerWindow;
 pub use scaler::Scaler;

@@ -13,6 +13,18 @@ pub fn grouped(count: u64) -> String {
     text
 }
 
+/// A number of bytes as KiB, MiB or GiB.
+pub fn binary_size(bytes: usize) -> String {
+    let mut size = bytes as f64 / 1024.0;
+    for unit in ["KiB", "MiB"] {
+        if size < 1024.0 {
+            return format!("{size:.2} {unit}");
+        }
+        size /= 1024.0;
+    }
+    format!("{size:.2} GiB")
+}
+
 /// `bytes` in lower-case hexadecimal, two digits a byte.
 pub fn hex(bytes: impl AsRef<[u8]>) -> String {
     bytes.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
@@ -35,5 +47,12 @@ mod tests {
     fn each_byte_has_two_digits() {
         assert_eq!(hex([0x00, 0x0a, 0xff]), "000aff");
         assert_eq!(hex([]), "");
+    }
+
+    #[test]
+    fn sizes_choose_their_unit() {
+        assert_eq!(binary_size(512), "0.50 KiB");
+        assert_eq!(binary_size(3 << 20), "3.00 MiB");
+        assert_eq!(binary_size(3 << 30), "3.00 GiB");
     }
 }

@@ -148,7 +148,7 @@ impl Gap {
             self.n_subjects,
             if difference.rests_on_few() { ", which are few" } else { "" },
             difference.interval.map_or_else(String::new, |Interval { low, high }| {
-                format!(", 95 % interval of the difference {low:.3} to {high:.3}")
+                format!(", 95 % interval of this one difference {low:.3} to {high:.3}, with nothing to correct")
             })
         );
         let verdict = match self.is_shown() {

@@ -17,12 +17,14 @@
 //! | [`baselines`], `classical` | classical methods on the same folds |
 //! | [`statistics`] | intervals, tests, corrections |
 //! | `gap` | the difference between random folds and folds by subject |
-//! | `summarise`, `summary` | the comparison, and its form in `summary.json` |
+//! | `comparisons` | comparisons of pairs, and main effects |
+//! | `summarise`, `summary` | everything that a study finds, and its form in `summary.json` |
 //!
 //! This crate must never know the command line, nor how a report looks.
 
 pub mod baselines;
 mod classical;
+mod comparisons;
 mod error;
 mod evaluation;
 mod folder;
@@ -48,7 +50,9 @@ pub use grid::{Setting, Share, Study, Training};
 pub use networks::{KeptNetwork, kept_networks};
 pub use run::{Device, Options, Outcome, run};
 pub use summarise::{Facts, cut, summarise};
-pub use summary::{Band, Comparison, Competitor, EpochBand, Kind, Summary, Untrained};
+pub use summary::{
+    Band, Comparison, Competitor, EpochBand, Kind, Level, MainEffect, Summary, Untrained, figure_in_words,
+};
 pub use training_file::{Trained, TrainedEpoch, TrainingFile};
-pub use triax_trainer::{Mistake, Reliability, SubjectFigures};
+pub use triax_trainer::{Measure, Mistake, Reliability, SubjectFigures};
 pub use window_set::window_set;

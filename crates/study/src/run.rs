@@ -532,6 +532,7 @@ mod tests {
         assert_eq!(run(&study, &devices(1, 3), &options, &folder, &mut ()).unwrap(), Outcome::Finished);
         let facts = || Facts {
             shared_settings: BTreeMap::new(),
+            value_names: BTreeMap::new(),
             command: String::new(),
             version: String::new(),
             baselines: true,

@@ -9,11 +9,12 @@ use triax_trainer::{Mistake, Reliability, SubjectFigures, worst_mistakes};
 
 use crate::baselines::BaselineFold;
 use crate::classical::{Classical, ClassicalBeside};
+use crate::comparisons::{comparisons, main_effects};
 use crate::evaluation::{EnsembleScores, TrainingFigures, subject_figures, valid_windows};
 use crate::folder::StudyFolder;
 use crate::grid::{Setting, Study};
-use crate::statistics::{Estimate, holm, mean, quantile, signed_rank, words};
-use crate::summary::{Band, Comparison, Competitor, EpochBand, Kind, Summary, Untrained};
+use crate::statistics::{Estimate, mean, quantile};
+use crate::summary::{Band, Competitor, EpochBand, Kind, Summary, Untrained};
 use crate::tables;
 use crate::training_file::TrainingFile;
 use crate::{Gap, StudyError};
@@ -22,8 +23,6 @@ use crate::{Gap, StudyError};
 const MISTAKES: usize = 6;
 /// The most sentences of one kind among the caveats.
 const MOST_CAVEATS: usize = 6;
-/// The most settings of which every pair is compared; with more, only the best is compared with every other.
-const MOST_FOR_PAIRS: usize = 8;
 /// The seed of the bootstrap. It is fixed, so that an interval depends on the data only.
 pub(crate) const BOOTSTRAP_SEED: u64 = 0;
 
@@ -32,6 +31,8 @@ pub(crate) const BOOTSTRAP_SEED: u64 = 0;
 pub struct Facts {
     /// Settings that all trainings share, by name.
     pub shared_settings: BTreeMap<String, String>,
+    /// The names that the user has given to values of settings that vary: by setting and value.
+    pub value_names: BTreeMap<String, BTreeMap<String, String>>,
     /// The command that repeats the study.
     pub command: String,
     /// Version of Triax.
@@ -109,6 +110,8 @@ pub fn summarise(
         n_seeds: study.seeds.len(),
         shared_settings: facts.shared_settings,
         comparisons: comparisons(&competitors),
+        main_effects: main_effects(&competitors),
+        value_names: facts.value_names,
         untrained: untrained(study),
         caveats: Vec::new(),
         competitors,
@@ -197,7 +200,7 @@ fn network(
     files: &[&TrainingFile],
     ensemble: &OutOfFoldScores,
 ) -> Result<Option<Competitor>, StudyError> {
-    let n_classes = study.classes().len();
+    let (n_classes, loss) = (study.classes().len(), setting.plan.training.loss);
     let (mut confusion, mut parts) = (Confusion::new(n_classes), Vec::new());
     // The judged windows and their predictions of each seed, over all folds.
     let mut by_seed: BTreeMap<u64, (Vec<u32>, Vec<u32>)> = BTreeMap::new();
@@ -205,7 +208,7 @@ fn network(
         let training = study.training(file.trained.number);
         if let Some(figures) = TrainingFigures::from_file(study, training, file)? {
             let valid = &study.folds[training.fold].valid;
-            parts.push(Reliability::from_scores(&file.scores, &study.labels(valid), n_classes));
+            parts.push(Reliability::from_scores(&file.scores, &study.labels(valid), n_classes, loss));
             confusion += &figures.metrics.confusion;
             let (indices, predictions) = by_seed.entry(training.seed).or_default();
             indices.extend(valid);
@@ -219,7 +222,7 @@ fn network(
     let subjects = mean_over_seeds(figures);
     Ok(Some(Competitor {
         curves: curves(files),
-        reliability: Some(Reliability::pooled(&parts)),
+        reliability: Reliability::pooled(&parts),
         mistakes: ensemble.mistakes(study),
         settings: setting.values.clone(),
         ..competitor(setting.name.clone(), Kind::Network, subjects, confusion)
@@ -262,7 +265,7 @@ impl OutOfFoldScores {
         let name = format!("{} × {} seeds", setting.name, study.seeds.len());
         let subjects = subject_figures(study, &self.indices, &predicted);
         Some(Competitor {
-            reliability: Some(Reliability::from_scores(&self.scores, &labels, n_classes)),
+            reliability: Some(Reliability::from_scores(&self.scores, &labels, n_classes, setting.plan.training.loss)),
             mistakes: self.mistakes(study),
             settings: setting.values.clone(),
             ..competitor(name, Kind::Ensemble, subjects, Confusion::from_predictions(n_classes, &labels, &predicted))
@@ -301,7 +304,7 @@ fn classical(study: &Study, folds: &[BaselineFold]) -> Vec<Competitor> {
 }
 
 /// A competitor with the figures that every kind has.
-fn competitor(name: String, kind: Kind, subjects: Vec<SubjectFigures>, confusion: Confusion) -> Competitor {
+pub(crate) fn competitor(name: String, kind: Kind, subjects: Vec<SubjectFigures>, confusion: Confusion) -> Competitor {
     let over = |figure: fn(&SubjectFigures) -> f64| {
         Estimate::new(&sample(&subjects).map(figure).collect::<Vec<_>>(), BOOTSTRAP_SEED)
     };
@@ -377,55 +380,6 @@ fn band(values: impl Iterator<Item = f64>) -> Option<Band> {
     values.sort_by(f64::total_cmp);
     let quantile = |share: f64| quantile(&values, share);
     (!values.is_empty()).then(|| Band { mean: mean(&values), low: quantile(0.05), high: quantile(0.95) })
-}
-
-/// Compares networks with each other, and the best network with every ensemble and baseline, over the subjects that
-/// both have.
-fn comparisons(competitors: &[Competitor]) -> Vec<Comparison> {
-    let n_networks = competitors.iter().filter(|one| one.kind == Kind::Network).count();
-    let mut pairs: Vec<(usize, usize)> = match n_networks {
-        0 => return Vec::new(),
-        2..=MOST_FOR_PAIRS => (0..n_networks).flat_map(|a| (a + 1..n_networks).map(move |b| (a, b))).collect(),
-        _ => (1..n_networks).map(|b| (0, b)).collect(),
-    };
-    pairs.extend((n_networks..competitors.len()).map(|b| (0, b)));
-    type Figure = fn(&SubjectFigures) -> f64;
-    let figures: [(&str, Figure); 2] = [("macro_f1", |one| one.macro_f1), ("accuracy", |one| one.accuracy)];
-    let mut comparisons = Vec::new();
-    for (figure, value) in figures {
-        let mut compared: Vec<Comparison> = pairs
-            .iter()
-            .filter_map(|&(a, b)| {
-                let (a, b) = (&competitors[a], &competitors[b]);
-                let other = |one: &SubjectFigures| b.subjects.iter().find(|other| other.subject == one.subject);
-                let differences: Vec<f64> =
-                    sample(&a.subjects).filter_map(|one| Some(value(one) - value(other(one)?))).collect();
-                if differences.len() < 2 {
-                    return None;
-                }
-                let test = signed_rank(&differences);
-                Some(Comparison {
-                    a: a.name.clone(),
-                    b: b.name.clone(),
-                    figure: figure.to_owned(),
-                    n_subjects: differences.len(),
-                    difference: Estimate::new(&differences, BOOTSTRAP_SEED),
-                    effect: test.effect,
-                    p: test.p,
-                    p_holm: test.p,
-                    words: String::new(),
-                })
-            })
-            .collect();
-        let corrected = holm(&compared.iter().map(|one| one.p).collect::<Vec<_>>());
-        for (one, p_holm) in compared.iter_mut().zip(corrected) {
-            one.p_holm = p_holm;
-            let named = if figure == "macro_f1" { "macro-F1" } else { figure };
-            one.words = words(&one.a, &one.b, named, &one.difference, p_holm);
-        }
-        comparisons.extend(compared);
-    }
-    comparisons
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use triax_data::Audit;
 use triax_engine::Confusion;
 use triax_trainer::{Mistake, Reliability, SubjectFigures};
 
+use crate::comparisons::{main_effects, of_same_figure};
 use crate::folder::read_json;
 use crate::statistics::Estimate;
 use crate::{Gap, StudyError};
@@ -56,6 +57,14 @@ pub struct Summary {
     pub caveats: Vec<String>,
     /// Comparisons of pairs of competitors over subjects.
     pub comparisons: Vec<Comparison>,
+    /// The main effect of each setting that varies, by name; none where a single one varies, whose settings are compared
+    /// as they are.
+    #[serde(default)]
+    pub main_effects: Vec<MainEffect>,
+    /// The names that the user has given to values of settings that vary: by setting and value. Names of competitors have
+    /// them instead of the values.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub value_names: BTreeMap<String, BTreeMap<String, String>>,
     /// The audit of the folds.
     pub audit: Audit,
     /// The gap between random folds and folds by subject, if it was measured.
@@ -73,7 +82,7 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// The summary of the study in `folder`.
+    /// The summary of the study in `folder`. One of an earlier version, which had no main effects, gets them here.
     ///
     /// # Errors
     /// A study that is not finished; a file that cannot be read.
@@ -82,8 +91,27 @@ impl Summary {
         if !path.exists() {
             return Err(StudyError::Unfinished { path: folder.to_owned() });
         }
-        read_json(&path)
+        let mut summary: Self = read_json(&path)?;
+        if summary.main_effects.is_empty() {
+            summary.main_effects = main_effects(&summary.competitors);
+        }
+        Ok(summary)
     }
+
+    /// The finding of `comparison`, one of these, as sentences with these names for the two.
+    pub fn in_words(&self, comparison: &Comparison, a: &str, b: &str) -> String {
+        comparison.in_words(a, b, of_same_figure(&self.comparisons, comparison))
+    }
+
+    /// A value of a setting that varies, by the name that the user has given to it, if any.
+    pub fn value_name<'a>(&'a self, setting: &str, value: &'a str) -> &'a str {
+        self.value_names.get(setting).and_then(|names| names.get(value)).map_or(value, String::as_str)
+    }
+}
+
+/// The name of the figure of a [`Comparison`], as shown.
+pub fn figure_in_words(figure: &str) -> &str {
+    if figure == "macro_f1" { "macro-F1" } else { figure }
 }
 
 /// A class that a fold cannot judge, because only people do it whom the fold holds out.
@@ -185,6 +213,31 @@ pub struct Comparison {
     pub p: f64,
     /// `p` after Holm's correction for all comparisons of this figure.
     pub p_holm: f64,
-    /// The finding as a sentence.
+    /// The finding in sentences.
     pub words: String,
+}
+
+/// What a setting does on average over the other settings that vary.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MainEffect {
+    /// Name of the setting.
+    pub setting: String,
+    /// The number of combinations of the other settings that each mean is over.
+    pub n_combinations: usize,
+    /// Its values, in descending order of macro-F1.
+    pub levels: Vec<Level>,
+    /// Comparisons of pairs of its values, as of competitors. p-values are corrected for all comparisons of this setting by
+    /// the same figure.
+    pub comparisons: Vec<Comparison>,
+}
+
+/// A value of a setting, on average over the other settings.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Level {
+    /// The value.
+    pub value: String,
+    /// Macro-F1 of a subject, averaged over the other settings, over subjects.
+    pub macro_f1: Estimate,
+    /// The same for the share of its windows classified correctly.
+    pub accuracy: Estimate,
 }

@@ -1,4 +1,4 @@
-//! Gates for tests that need a GPU, real data or TensorBoard. Such a test prints that it is skipped, or fails if an
+//! Gates for tests that need a GPU, real data, TensorBoard or compilers of C. Such a test prints that it is skipped, or fails if an
 //! environment variable requires it.
 
 use std::io::Write;
@@ -52,6 +52,30 @@ pub fn tensorboard_or_skip(test: &str) -> Option<PathBuf> {
     let imports = Command::new(&python).args(["-c", "import tensorboard"]).output();
     let found = imports.is_ok_and(|output| output.status.success()).then_some(python);
     gate(test, "Python with TensorBoard in $TRIAX_PYTHON", found, is_set("TRIAX_REQUIRE_TENSORBOARD"))
+}
+
+/// Whether the compilers `gcc` and `g++` run here, for `test`. Without them, prints that the test is skipped.
+///
+/// # Panics
+/// If they are not there and the environment variable `TRIAX_REQUIRE_CC` is set.
+pub fn has_c_compilers(test: &str) -> bool {
+    let found = ["gcc", "g++"].into_iter().all(runs).then_some(());
+    gate(test, "gcc and g++", found, is_set("TRIAX_REQUIRE_CC")).is_some()
+}
+
+/// Whether a compiler for Cortex-M and an emulator of it run here, for `test`: `arm-none-eabi-gcc` and `qemu-system-arm`.
+/// Without them, prints that the test is skipped.
+///
+/// # Panics
+/// If they are not there and the environment variable `TRIAX_REQUIRE_ARM` is set.
+pub fn has_cortex_m(test: &str) -> bool {
+    let found = ["arm-none-eabi-gcc", "qemu-system-arm"].into_iter().all(runs).then_some(());
+    gate(test, "arm-none-eabi-gcc and qemu-system-arm", found, is_set("TRIAX_REQUIRE_ARM")).is_some()
+}
+
+/// Whether `program` is on the path.
+fn runs(program: &str) -> bool {
+    Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success())
 }
 
 /// Returns `found`. If it is `None`, prints that `test` is skipped, or panics if it is `required`.

@@ -32,7 +32,7 @@
 //!   `metrics.json` (a [`Summary`]), `best.safetensors`, `last.safetensors` and `checkpoint.safetensors`; and an empty
 //!   `.lock`, which keeps a second process from training there.
 //! - An [`Observer`] receives the events of a training, and can stop it.
-//! - [`Metrics`], [`Reliability`], [`SubjectFigures`] and the worst [`Mistake`]s are computed from scores and labels alone.
+//! - [`Metrics`], [`LossReading`], [`Reliability`], [`SubjectFigures`] and the worst [`Mistake`]s are computed from scores and labels alone.
 //!   The evaluation of a finished network therefore agrees with that of its training.
 //!
 //! Epochs and steps count from 1 wherever they are shown or written. In the order of windows and the counters of random
@@ -49,6 +49,7 @@ mod fit_plan;
 mod history;
 mod identity;
 mod job;
+mod loss_reading;
 mod metrics;
 mod mistakes;
 mod model_result;
@@ -69,11 +70,12 @@ pub use fit::{FitOutcome, fit};
 pub use fit_plan::FitPlan;
 pub use history::{EpochRecord, StepRecord};
 pub use job::{Job, Model};
+pub use loss_reading::{LossReading, Margin};
 pub use metrics::{ClassMetrics, Metrics, MetricsError};
 pub use mistakes::{Mistake, WrongWindow, worst_mistakes};
 pub use model_result::{ModelResult, TrainedModel};
 pub use observer::{FitSize, Observer};
-pub use reliability::Reliability;
+pub use reliability::{Measure, Reliability};
 pub use run::{RunOutcome, fit_run, resume_run};
 pub use run_folder::{Figures, RunFolder, Summary};
 pub use sampling::Sampling;

@@ -1,53 +1,98 @@
-//! Calibration: confidence against accuracy.
+//! Whether a network is right more often where it is surer.
 
 use serde::{Deserialize, Serialize};
-use triax_losses::predicted_class;
+use triax_losses::{Loss, predicted_class};
 
-/// Confidence (softmax of the scores, largest class) against accuracy, in bins of equal width.
+/// How sure a network is of its answer, by its scores.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Measure {
+    /// The probability of the answer, from 0 to 1: the softmax of scores that are logits. Files of early versions have no
+    /// other.
+    #[default]
+    Probability,
+    /// By how much the largest score exceeds the second, in units of the margin: for scores of a hinge, which are no
+    /// probabilities, and have no upper end.
+    Lead,
+}
+
+/// How sure a network is, against its accuracy, in bins of equal width.
 ///
-/// Guo et al., "On Calibration of Modern Neural Networks", ICML 2017. Scores of a hinge loss are no
-/// probabilities, but their softmax shows whether a large score means a high accuracy.
+/// Guo et al., "On Calibration of Modern Neural Networks", ICML 2017, for probabilities. For the scores of a hinge there is no
+/// calibration; the same bins show whether a larger lead means a higher accuracy.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Reliability {
-    /// Windows in each bin of confidence from 0 to 1.
+    /// What `confidence` is.
+    #[serde(default)]
+    pub measure: Measure,
+    /// Windows in each bin: see [`Measure::bin_width`].
     pub n_windows: Vec<u64>,
-    /// Mean confidence of each bin; 0 of an empty one.
+    /// Mean of the measure in each bin; 0 of an empty one.
     pub confidence: Vec<f64>,
     /// Accuracy of each bin; 0 of an empty one.
     pub accuracy: Vec<f64>,
-    /// Expected calibration error: mean |confidence − accuracy|, weighted by windows.
-    pub error: f64,
+    /// Expected calibration error of probabilities: mean |confidence − accuracy|, weighted by windows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<f64>,
+}
+
+impl Measure {
+    /// The measure that the scores of `loss` have.
+    pub fn of(loss: Loss) -> Self {
+        if loss.scores_are_logits() { Self::Probability } else { Self::Lead }
+    }
+
+    /// The width of a bin: a tenth of a probability; a fifth of a margin of one, of which the scores ±1 make two.
+    pub fn bin_width(self) -> f64 {
+        match self {
+            Self::Probability => 0.1,
+            Self::Lead => 0.2,
+        }
+    }
+
+    /// The measure of one row of finite scores, whose largest is that of class `predicted`.
+    fn value(self, row: &[f32], predicted: usize) -> f64 {
+        let largest = f64::from(row[predicted]);
+        match self {
+            // The largest term of softmax, exp(largest − largest) over the sum.
+            Self::Probability => 1.0 / row.iter().map(|&score| (f64::from(score) - largest).exp()).sum::<f64>(),
+            Self::Lead => {
+                let others = row.iter().enumerate().filter(|&(class, _)| class != predicted);
+                largest - others.map(|(_, &score)| f64::from(score)).fold(f64::NEG_INFINITY, f64::max)
+            }
+        }
+    }
 }
 
 impl Reliability {
-    /// The number of bins of confidence: 0 to 0.1, 0.1 to 0.2 and so on. Each includes its lower end; the last one includes
-    /// its upper end too.
+    /// The number of bins: from 0, each as wide as [`Measure::bin_width`]. Each includes its lower end; the last one has all
+    /// that is above it.
     pub const BINS: usize = 10;
 
-    /// The reliability of `scores` (n_windows, classes), all finite, for windows with `labels`.
+    /// The reliability of `scores` (n_windows, classes), all finite, for windows with `labels`. `loss` is that of training.
     ///
     /// # Panics
     /// If there is not one score for each window and class.
-    pub fn from_scores(scores: &[f32], labels: &[u32], classes: usize) -> Self {
+    pub fn from_scores(scores: &[f32], labels: &[u32], classes: usize, loss: Loss) -> Self {
         assert_eq!(scores.len(), labels.len() * classes, "a score for each window and class");
-        let mut bins = [Sums::default(); Self::BINS];
+        let (measure, mut bins) = (Measure::of(loss), [Sums::default(); Self::BINS]);
         for (row, &label) in scores.chunks_exact(classes).zip(labels) {
             let predicted = predicted_class(row);
-            let largest = f64::from(row[predicted]);
-            // The largest term of softmax, exp(largest − largest) over the sum.
-            let confidence = 1.0 / row.iter().map(|&score| (f64::from(score) - largest).exp()).sum::<f64>();
-            let bin = &mut bins[((confidence * Self::BINS as f64) as usize).min(Self::BINS - 1)];
+            let value = measure.value(row, predicted);
+            // A number above the largest index is that index: a float becomes the nearest whole number that there is.
+            let bin = &mut bins[((value / measure.bin_width()) as usize).min(Self::BINS - 1)];
             bin.n_windows += 1;
-            bin.confidence += confidence;
+            bin.confidence += value;
             bin.correct += f64::from(u8::from(predicted == label as usize));
         }
-        Self::from_bins(&bins)
+        Self::from_bins(measure, &bins)
     }
 
-    /// The reliability for the windows of all `parts` (folds, seeds) together.
-    pub fn pooled<'a>(parts: impl IntoIterator<Item = &'a Self>) -> Self {
-        let mut bins = [Sums::default(); Self::BINS];
+    /// The reliability for the windows of all `parts` (folds, seeds) together; none without parts. They are of one loss.
+    pub fn pooled<'a>(parts: impl IntoIterator<Item = &'a Self>) -> Option<Self> {
+        let (mut measure, mut bins) = (None, [Sums::default(); Self::BINS]);
         for part in parts {
+            measure = Some(part.measure);
             for (bin, sums) in bins.iter_mut().enumerate() {
                 let n_windows = part.n_windows[bin];
                 sums.n_windows += n_windows;
@@ -55,18 +100,19 @@ impl Reliability {
                 sums.correct += n_windows as f64 * part.accuracy[bin];
             }
         }
-        Self::from_bins(&bins)
+        measure.map(|measure| Self::from_bins(measure, &bins))
     }
 
-    fn from_bins(bins: &[Sums]) -> Self {
+    fn from_bins(measure: Measure, bins: &[Sums]) -> Self {
         let in_all: u64 = bins.iter().map(|bin| bin.n_windows).sum();
         let mean = |sum: f64, n_windows: u64| if n_windows == 0 { 0.0 } else { sum / n_windows as f64 };
         let gaps: f64 = bins.iter().map(|bin| (bin.confidence - bin.correct).abs()).sum();
         Self {
+            measure,
             n_windows: bins.iter().map(|bin| bin.n_windows).collect(),
             confidence: bins.iter().map(|bin| mean(bin.confidence, bin.n_windows)).collect(),
             accuracy: bins.iter().map(|bin| mean(bin.correct, bin.n_windows)).collect(),
-            error: mean(gaps, in_all),
+            error: (measure == Measure::Probability).then(|| mean(gaps, in_all)),
         }
     }
 }
@@ -83,6 +129,8 @@ struct Sums {
 mod tests {
     use super::*;
 
+    const LOGITS: Loss = Loss::CategoricalCrossentropy;
+
     /// Scores of two classes whose softmax gives the first one `confidence`.
     fn scores(confidence: f64) -> [f32; 2] {
         [(confidence / (1.0 - confidence)).ln() as f32, 0.0]
@@ -91,36 +139,65 @@ mod tests {
     #[test]
     fn windows_fall_into_the_bin_of_their_confidence() {
         let all = [scores(0.75), scores(0.76), scores(0.95), scores(0.55)].concat();
-        let found = Reliability::from_scores(&all, &[0, 1, 0, 0], 2);
+        let found = Reliability::from_scores(&all, &[0, 1, 0, 0], 2, LOGITS);
+        assert_eq!(found.measure, Measure::Probability);
         assert_eq!(found.n_windows, [0, 0, 0, 0, 0, 1, 0, 2, 0, 1]);
         assert_eq!((found.accuracy[5], found.accuracy[7], found.accuracy[9]), (1.0, 0.5, 1.0));
         assert!((found.confidence[7] - 0.755).abs() < 1e-6);
         // By hand: (|0.55 − 1| + 2 · |0.755 − 0.5| + |0.95 − 1|) / 4.
-        assert!((found.error - (0.45 + 2.0 * 0.255 + 0.05) / 4.0).abs() < 1e-6, "{}", found.error);
+        let error = found.error.unwrap();
+        assert!((error - (0.45 + 2.0 * 0.255 + 0.05) / 4.0).abs() < 1e-6, "{error}");
+    }
+
+    #[test]
+    fn scores_of_a_hinge_are_no_probabilities() {
+        // Leads of 0.5, 2.5 (above the last bin's lower end of 1.8) and 0, of three classes.
+        let all = [1.0, 0.5, -1.0, -1.0, -1.25, 1.25, 0.0, 0.0, 0.0];
+        for loss in [Loss::Hinge, Loss::SquaredHinge, Loss::CategoricalHinge] {
+            let found = Reliability::from_scores(&all, &[1, 2, 0], 3, loss);
+            assert_eq!((found.measure, found.error), (Measure::Lead, None));
+            assert_eq!(found.n_windows, [1, 0, 1, 0, 0, 0, 0, 0, 0, 1]);
+            assert_eq!((found.confidence[0], found.confidence[2], found.confidence[9]), (0.0, 0.5, 2.25));
+            assert_eq!((found.accuracy[0], found.accuracy[2], found.accuracy[9]), (1.0, 0.0, 1.0));
+        }
     }
 
     #[test]
     fn large_scores_do_not_overflow() {
-        let found = Reliability::from_scores(&[3e38, -3e38, -3e38, 3e38], &[0, 1], 2);
-        assert_eq!((found.n_windows[9], found.confidence[9], found.error), (2, 1.0, 0.0));
+        let found = Reliability::from_scores(&[3e38, -3e38, -3e38, 3e38], &[0, 1], 2, LOGITS);
+        assert_eq!((found.n_windows[9], found.confidence[9], found.error), (2, 1.0, Some(0.0)));
+        let found = Reliability::from_scores(&[3e38, -3e38], &[0], 2, Loss::Hinge);
+        assert!(found.n_windows[9] == 1 && found.confidence[9].is_finite());
     }
 
     #[test]
     fn parts_pooled_are_the_whole() {
         let all: Vec<f32> = (51..99).flat_map(|percent| scores(f64::from(percent) / 100.0)).collect();
         let labels: Vec<u32> = (0..48).map(|window| window * window % 3 % 2).collect();
-        let whole = Reliability::from_scores(&all, &labels, 2);
-        let parts = [
-            Reliability::from_scores(&all[..30], &labels[..15], 2),
-            Reliability::from_scores(&all[30..], &labels[15..], 2),
-        ];
-        let pooled = Reliability::pooled(&parts);
-        assert_eq!(pooled.n_windows, whole.n_windows);
-        assert!((pooled.error - whole.error).abs() < 1e-12);
+        for loss in Loss::ALL {
+            let whole = Reliability::from_scores(&all, &labels, 2, loss);
+            let parts = [
+                Reliability::from_scores(&all[..30], &labels[..15], 2, loss),
+                Reliability::from_scores(&all[30..], &labels[15..], 2, loss),
+            ];
+            let pooled = Reliability::pooled(&parts).unwrap();
+            assert_eq!((pooled.measure, &pooled.n_windows), (whole.measure, &whole.n_windows));
+            let gap = pooled.error.unwrap_or_default() - whole.error.unwrap_or_default();
+            assert!(gap.abs() < 1e-12);
+        }
+        assert_eq!(Reliability::pooled([]), None);
+    }
+
+    #[test]
+    fn figures_of_an_early_version_are_probabilities() {
+        let zeros = vec![0.0; Reliability::BINS];
+        let old = serde_json::json!({"n_windows": vec![0; 10], "confidence": zeros, "accuracy": zeros, "error": 0.25});
+        let read: Reliability = serde_json::from_value(old).unwrap();
+        assert_eq!((read.measure, read.error), (Measure::Probability, Some(0.25)));
     }
 
     #[test]
     fn the_error_of_no_windows_is_0() {
-        assert_eq!(Reliability::from_scores(&[], &[], 3).error, 0.0);
+        assert_eq!(Reliability::from_scores(&[], &[], 3, LOGITS).error, Some(0.0));
     }
 }

@@ -36,6 +36,7 @@
 //! | predict windows, or samples as they come | [`Predictor`], [`StreamPredictor`] |
 //! | evaluate a trained network on recordings | [`evaluate()`] |
 //! | take a trained network to where it runs | [`export()`] |
+//! | see what a network costs, and how a window is prepared for it | [`triax_model::Cost`], [`Latency`], [`Preprocessing`] |
 //! | see what leaks in a split | [`SplitAudit`] |
 //! | make a report | [`report`] |
 //!
@@ -48,7 +49,9 @@ pub mod engines;
 mod error;
 mod evaluate;
 mod export;
+mod latency;
 mod predictor;
+mod preprocessing;
 mod recordings;
 pub mod report;
 mod run;
@@ -62,13 +65,17 @@ pub use arrays::{FittedNetwork, WindowArrays};
 pub use audit::SplitAudit;
 pub use error::Error;
 pub use evaluate::{EvaluateOptions, Evaluation, Part, evaluate};
-pub use export::{Check, Export, ExportFormat, ExportOptions, export};
+pub use export::{Check, DeviceCost, Export, ExportFormat, ExportOptions, Golden, export};
+pub use latency::Latency;
 pub use predictor::{Member, Prediction, Predictor, PredictorOptions, PredictorOrigin, StudyOrigin, WhichWeights};
+pub use preprocessing::{ChannelScale, Preprocessing};
 pub use recordings::{Recordings, TrainingData, read_corpus, read_data};
 pub use run::{DataRecord, Outcome, Record, Run, SplitRecord, Training, is_run, train};
 pub use settings::Settings;
 pub use stream::{Sample, StreamPrediction, StreamPredictor};
-pub use study::{Conduct, Description, Point, StudyOptions, StudyRun, Vary, is_study, parse_vary, study};
+pub use study::{
+    Conduct, Description, Labels, Point, StudyOptions, StudyRun, Variant, Vary, is_study, parse_vary, study,
+};
 pub use triax_data::{Audit, Corpus, Folds, Notice, ReadOptions, Recording};
 pub use triax_engine::device::{DeviceChoice, DeviceInfo};
 pub use triax_engine::{StepResult, Timings, TimingsFound};

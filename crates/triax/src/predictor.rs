@@ -16,7 +16,7 @@ use crate::engines::{OpenEngine, open_choice};
 use crate::recordings::{PER_WINDOW, RATE};
 use crate::run::Run;
 use crate::settings::{EngineName, declare::named};
-use crate::study::{Description, is_study};
+use crate::study::{Description, Labels, is_study};
 use crate::{Error, Notice};
 
 /// Multiply-adds for which a GPU is worth opening where the device is `auto`. A processor does this many in about a
@@ -175,8 +175,10 @@ impl Predictor {
         // The best setting comes first.
         let names: Vec<&str> =
             summary.competitors.iter().filter(|one| one.kind == Kind::Network).map(|one| one.name.as_str()).collect();
-        let setting = match &options.setting {
-            Some(name) if names.contains(&name.as_str()) => name.clone(),
+        // A letter of the report's legend names a setting too.
+        let labels = Labels::new(&summary);
+        let setting = match options.setting.as_deref().map(|name| labels.setting(name)) {
+            Some(name) if names.contains(&name) => name.to_owned(),
             Some(name) => {
                 let names = names.join("`, `");
                 return Err(Error::Usage(format!("{} has no setting `{name}`; it has `{names}`", path.display())));
@@ -368,6 +370,11 @@ impl Predictor {
 }
 
 impl Member {
+    #[cfg(test)]
+    pub(crate) fn new(file: WeightFile, network: Network, per_window: Option<PerWindow>) -> Self {
+        Self { file, network, per_window, place: None }
+    }
+
     /// Its name in a study, `FOLD:SEED`; empty for a network that is alone.
     pub fn name(&self) -> String {
         self.place.as_ref().map_or_else(String::new, |(fold, seed)| format!("{fold}:{seed}"))

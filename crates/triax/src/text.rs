@@ -21,6 +21,20 @@ pub fn listed(items: &[String], most: usize) -> String {
     }
 }
 
+/// `a`, `a and b`, `a, b and c`.
+pub fn joined(items: &[String]) -> String {
+    match items {
+        [all @ .., last] if !all.is_empty() => format!("{} and {last}", all.join(", ")),
+        items => items.concat(),
+    }
+}
+
+/// a, b, … z, aa, ab, …
+pub fn letter(index: usize) -> String {
+    let last = char::from(b'a' + (index % 26) as u8);
+    if index < 26 { last.to_string() } else { format!("{}{last}", letter(index / 26 - 1)) }
+}
+
 /// Which of the classes have no judged window, so that macro-F1 is not over them; none where all have one.
 pub fn lacking_in_words(confusion: &Confusion, class_names: &[String]) -> Option<String> {
     let lacking: Vec<String> = confusion.lacking().map(|class| class_names[class].clone()).collect();
@@ -75,5 +89,10 @@ mod tests {
     #[test]
     fn numbers_are_grouped() {
         assert_eq!([0, 999, 1000, 114_894, 1_000_000].map(grouped), ["0", "999", "1,000", "114,894", "1,000,000"]);
+    }
+
+    #[test]
+    fn letters_go_on_after_z() {
+        assert_eq!([0, 25, 26, 51, 52].map(letter), ["a", "z", "aa", "az", "ba"]);
     }
 }

@@ -1,15 +1,17 @@
-//! A convolution with valid padding, and its ReLU: `y[t, o] = max(b[o] + Σ x[t·stride + j, c] · k[j, c, o], 0)` over taps j
-//! and channels c. A dense layer is a convolution with one position.
+//! A convolution and its activation: `y[t, o] = f(b[o] + Σ x[t·stride + j − before, c] · k[j, c, o])` over taps j and channels c.
+//! A dense layer is a convolution with one position.
 //!
-//! The layout is channels-last, so the rows that an output position reads are contiguous. The layer is a matrix product
+//! Beyond the ends of its input a padded convolution reads zeros, which lie there: see [`super::feature_map`]. The layout is channels-last, so the rows that an output position reads are contiguous. The layer is a matrix product
 //! of overlapping runs of rows with the kernel as a (kernel × channels, filters) matrix. The bias follows the kernel:
 //! it is the last row of that matrix, for an input that is always 1.
 
 use pulp::Simd;
+use triax_model::Activation;
 
 use super::Float;
+use super::activation;
 use super::product::{add_input_gradients, outputs};
-use super::row::{Row, TILE, vectors, vectors_mut};
+use super::row::{Row, TILE};
 use super::transpose::transpose;
 
 /// The shape of a convolution, and the place of its parameters.
@@ -17,12 +19,14 @@ use super::transpose::transpose;
 pub(super) struct Affine {
     /// (positions, channels)
     pub input: (usize, usize),
+    /// Positions of zeros before and behind the input.
+    pub margins: [usize; 2],
     /// (positions, filters); there may be fewer positions than the input allows.
     pub output: (usize, usize),
     pub kernel: usize,
     pub stride: usize,
-    /// Whether a ReLU follows.
-    pub relu: bool,
+    /// What becomes of the sums.
+    pub activation: Activation,
     /// The index of the kernel's first value among all parameters.
     pub parameters: usize,
 }
@@ -43,7 +47,12 @@ impl Affine {
         parameters[self.parameters..][..self.n_parameters()].split_at(self.n_inputs() * self.output.1)
     }
 
-    /// The first input row that output position `t` reads.
+    /// The rows of [`Affine::margins`].
+    pub fn margin_rows(&self) -> [usize; 2] {
+        self.margins.map(|positions| positions * self.input.1)
+    }
+
+    /// The first input row that output position `t` reads, counted with those of the padding.
     pub fn reads(&self, t: usize) -> usize {
         t * self.stride * self.input.1
     }
@@ -53,31 +62,41 @@ impl Affine {
         self.output.1.div_ceil(TILE)
     }
 
-    /// Computes output rows (positions × filters) from input rows (positions × channels). `y` begins with output row
-    /// `first`.
+    /// Computes output rows (positions × filters) from padded input rows (positions × channels). `y` begins with output row
+    /// `first`. `slopes` takes what [`Affine::activation_backward`] needs: as many rows, or none.
     #[inline(always)]
-    pub fn forward<F: Float, S: Simd>(&self, simd: S, parameters: &[F], x: &[Row<F>], first: usize, y: &mut [Row<F>]) {
+    pub fn forward<F: Float, S: Simd>(
+        &self,
+        simd: S,
+        parameters: &[F],
+        x: &[Row<F>],
+        first: usize,
+        y: &mut [Row<F>],
+        slopes: &mut [Row<F>],
+    ) {
         let (kernel, bias) = self.split(parameters);
+        let relu = self.activation == Activation::Relu;
         for (t, filter, y) in by_position(first, self.output.1, y) {
             let afresh = t == first / self.output.1;
-            outputs(simd, kernel, bias, [self.relu, afresh], &x[self.reads(t)..][..self.n_inputs()], filter, y);
+            outputs(simd, kernel, bias, [relu, afresh], &x[self.reads(t)..][..self.n_inputs()], filter, y);
+        }
+        if !relu {
+            activation::forward(simd, self.activation, y, slopes);
         }
     }
 
-    /// Turns the gradient of the output into that of the sums before the ReLU, in place.
+    /// The rows that [`Affine::forward`] keeps for the way back, beside its output.
+    pub fn n_slopes(&self) -> usize {
+        if activation::keeps_slopes(self.activation) { self.output.0 * self.output.1 } else { 0 }
+    }
+
+    /// Turns the gradient of the output into that of the sums before the activation, in place.
     #[inline(always)]
-    pub fn relu_backward<F: Float, S: Simd>(&self, simd: S, y: &[Row<F>], d_y: &mut [Row<F>]) {
-        if self.relu {
-            let (zero, one) = (F::splat(simd, F::ZERO), F::splat(simd, F::ONE));
-            for (d_y, &y) in vectors_mut::<F, S>(d_y).iter_mut().zip(vectors::<F, S>(y)) {
-                // A product, since the compiler turns a selection between 0 and the value into a masked store, which takes
-                // some processors fifteen times as long.
-                *d_y = F::times(simd, *d_y, F::if_le(simd, [y, zero], zero, one));
-            }
-        }
+    pub fn activation_backward<F: Float, S: Simd>(&self, simd: S, y: &[Row<F>], slopes: &[Row<F>], d_y: &mut [Row<F>]) {
+        activation::backward(simd, self.activation, y, slopes, d_y);
     }
 
-    /// Computes the gradient of the input, from input row `first` on. Each row sums the contributions of the taps that read
+    /// Computes the gradient of the input, without that of the padding, from input row `first` on. Each row sums the contributions of the taps that read
     /// it.
     #[inline(always)]
     pub fn backward<F: Float, S: Simd>(
@@ -90,7 +109,8 @@ impl Affine {
     ) {
         let (kernel, _) = self.split(parameters);
         let ((_, channels), (positions, filters)) = (self.input, self.output);
-        for (p, channel, d_x) in by_position(first, channels, d_x) {
+        let before = self.margin_rows()[0];
+        for (p, channel, d_x) in by_position(before + first, channels, d_x) {
             d_x.fill(Row::ZERO);
             for j in (p % self.stride..self.kernel.min(p + 1)).step_by(self.stride) {
                 let t = (p - j) / self.stride;

@@ -1,4 +1,4 @@
-//! The first convolution with its pool, one pooled position at a time. The output of that convolution is the largest
+//! The first convolution with its max-pool, one pooled position at a time. The output of that convolution is the largest
 //! activation and the cheapest to compute, so it is not kept: the backward pass computes it again, and it stays in the
 //! cache.
 
@@ -7,14 +7,14 @@ use pulp::Simd;
 use super::Float;
 use super::affine::Affine;
 use super::layers::Stage;
-use super::max_pool::MaxPool;
+use super::pool::Pool;
 use super::row::{Row, TILE};
 
 /// The convolution that reads the windows, and the pool that follows it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct FirstBlock<'a> {
     affine: &'a Affine,
-    pool: &'a MaxPool,
+    pool: &'a Pool,
 }
 
 /// Buffers for the convolution's outputs that one pooled position reads, and for their gradients.
@@ -25,7 +25,7 @@ pub(super) struct PoolWindow<F> {
 }
 
 impl<F: Float> PoolWindow<F> {
-    /// Empty unless the network begins with a pooled convolution.
+    /// Empty unless the network begins with such a convolution and pool.
     pub fn new(stages: &[Stage]) -> Self {
         let n = FirstBlock::find(stages).map_or(0, |block| block.pool.size * block.affine.output.1);
         Self { y: vec![Row::ZERO; n], d_y: vec![Row::ZERO; n] }
@@ -36,18 +36,21 @@ impl<'a> FirstBlock<'a> {
     /// The number of stages that it replaces.
     pub const N_STAGES: usize = 2;
 
-    /// The first two stages, if they are a convolution and a pool.
+    /// The first two stages, if they are a convolution that keeps nothing but its output and a max-pool that reads each
+    /// position once.
     pub fn find(stages: &'a [Stage]) -> Option<Self> {
         match stages {
-            [Stage::Affine(affine), Stage::MaxPool(pool), ..] => Some(Self { affine, pool }),
+            [Stage::Affine(affine), Stage::Pool(pool), ..] if affine.n_slopes() == 0 && pool.is_disjoint_max() => {
+                Some(Self { affine, pool })
+            }
             _ => None,
         }
     }
 
     /// The convolution and the pool of a single pooled position.
-    fn one_position(&self) -> (Affine, MaxPool) {
+    fn one_position(&self) -> (Affine, Pool) {
         let (filters, size) = (self.affine.output.1, self.pool.size);
-        (Affine { output: (size, filters), ..self.affine.clone() }, MaxPool { output: (1, filters), size })
+        (Affine { output: (size, filters), ..self.affine.clone() }, Pool::disjoint_max((1, filters), size))
     }
 
     /// The rows of one pooled position: output rows, and rows of its gradients as [`Affine::transpose`] leaves them.
@@ -55,7 +58,7 @@ impl<'a> FirstBlock<'a> {
         (self.affine.output.1, self.pool.size * self.affine.n_panels() * TILE)
     }
 
-    /// Computes the pooled rows from pooled position `first` on, from the rows of the windows.
+    /// Computes the pooled rows from pooled position `first` on, from the padded rows of the windows.
     #[inline(always)]
     pub fn forward<F: Float, S: Simd>(
         &self,
@@ -68,8 +71,8 @@ impl<'a> FirstBlock<'a> {
     ) {
         let (affine, pool) = self.one_position();
         for (t, y) in (first..).zip(y.chunks_exact_mut(affine.output.1)) {
-            affine.forward(simd, parameters, &x[affine.reads(t * pool.size)..], 0, &mut pool_window.y);
-            pool.forward(simd, &pool_window.y, y);
+            affine.forward(simd, parameters, &x[affine.reads(t * pool.size)..], 0, &mut pool_window.y, &mut []);
+            pool.forward(simd, &pool_window.y, 0, y);
         }
     }
 
@@ -89,9 +92,9 @@ impl<'a> FirstBlock<'a> {
         let (filters, n_transposed) = self.position_rows();
         for (t, transposed) in (first..).zip(transposed.chunks_exact_mut(n_transposed)) {
             let [y, d_y] = [y, d_y].map(|rows| &rows[t * filters..][..filters]);
-            affine.forward(simd, parameters, &x[affine.reads(t * pool.size)..], 0, &mut pool_window.y);
-            pool.backward(simd, &pool_window.y, y, d_y, &mut pool_window.d_y);
-            affine.relu_backward(simd, &pool_window.y, &mut pool_window.d_y);
+            affine.forward(simd, parameters, &x[affine.reads(t * pool.size)..], 0, &mut pool_window.y, &mut []);
+            pool.backward(simd, [&pool_window.y, y, d_y], 0, &mut pool_window.d_y);
+            affine.activation_backward(simd, &pool_window.y, &[], &mut pool_window.d_y);
             affine.transpose(simd, &pool_window.d_y, transposed);
         }
     }

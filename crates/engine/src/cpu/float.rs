@@ -2,8 +2,11 @@
 
 use pulp::Simd;
 use triax_losses::Real;
+use triax_model::Activation;
 
-/// f32, the fast path, or f64, the reference. Each function that takes `simd` is one vector instruction.
+use super::activation::{activate_f32, activate_f64};
+
+/// f32, the fast path, or f64, the reference. Each function of vectors is one instruction.
 pub trait Float: Real {
     /// 10⁸ times the least positive normal number: 10⁻³⁰ at f32. The product of a smaller number and a rate is subnormal.
     const TINY: Self;
@@ -19,6 +22,10 @@ pub trait Float: Real {
     fn to_f64(self) -> f64;
     /// The nearest value.
     fn to_f32(self) -> f32;
+
+    /// Turns sums into values of `activation`, in place. `slopes` takes the derivatives; it may be empty if
+    /// [`super::activation::keeps_slopes`] says that they are not kept. Both are whole vectors.
+    fn activate<S: Simd>(simd: S, activation: Activation, values: &mut [Self], slopes: &mut [Self]);
 
     /// `values` as vectors, without the rest that does not fill a vector.
     fn vectors<S: Simd>(values: &[Self]) -> &[Self::Vector<S>];
@@ -56,7 +63,7 @@ pub trait Float: Real {
 
 macro_rules! float {
     (
-        $float:ident, $vector:ident, $as_simd:ident, $as_mut_simd:ident, $splat:ident, $add:ident, $sub:ident, $mul:ident,
+        $float:ident, $activate:ident, $vector:ident, $as_simd:ident, $as_mut_simd:ident, $splat:ident, $add:ident, $sub:ident, $mul:ident,
         $div:ident, $mul_add:ident, $sqrt:ident, $le:ident, $eq:ident, $select:ident
     ) => {
         impl Float for $float {
@@ -82,6 +89,11 @@ macro_rules! float {
             #[inline(always)]
             fn to_f32(self) -> f32 {
                 self as f32
+            }
+
+            #[inline(always)]
+            fn activate<S: Simd>(simd: S, activation: Activation, values: &mut [Self], slopes: &mut [Self]) {
+                $activate(simd, activation, values, slopes);
             }
 
             #[inline(always)]
@@ -144,6 +156,7 @@ macro_rules! float {
 
 float!(
     f32,
+    activate_f32,
     f32s,
     as_simd_f32s,
     as_mut_simd_f32s,
@@ -160,6 +173,7 @@ float!(
 );
 float!(
     f64,
+    activate_f64,
     f64s,
     as_simd_f64s,
     as_mut_simd_f64s,

@@ -12,11 +12,12 @@ use super::{CpuEngine, Float};
 /// differ.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BatchTrace {
-    /// Output of each layer, in the order of [`Network::layers`], after its ReLU where it has one: (batch, positions,
-    /// channels) or (batch, units). The last one holds the scores. A convolution stops at the last position that the
-    /// pool behind it reads; the first one, where a pool follows, is not kept and stays empty.
+    /// Output of each layer, in the order of [`Network::layers`], after its activation: (batch, positions, channels) or
+    /// (batch, units). The last one holds the scores. A convolution stops at the last position that the pool behind it
+    /// reads; the first one is not kept and stays empty, where a max-pool follows that reads each position once, unless it
+    /// has a GELU.
     pub outputs: Vec<Vec<f64>>,
-    /// Gradient of the loss by each of `outputs`; where a ReLU follows, by the sum before it.
+    /// Gradient of the loss by each of `outputs`; of a convolution or a dense layer by the sum before its activation.
     pub d_outputs: Vec<Vec<f64>>,
     /// `w·l` of each window.
     pub losses: Vec<f64>,
@@ -73,7 +74,7 @@ impl<F: Float> CpuEngine<F> {
         let n_stages = shape.stages.len();
         let mut flat = workspace.gradient.iter().map(|g| g.to_f64());
         Ok(BatchTrace {
-            outputs: (0..n_stages).map(|s| values(&|tile| workspace.tiles[tile].outputs[s].clone())).collect(),
+            outputs: (0..n_stages).map(|s| values(&|tile| workspace.tiles[tile].outputs[s].rows().to_vec())).collect(),
             d_outputs: (0..n_stages).map(|s| values(&|tile| workspace.tiles[tile].d_outputs[s].clone())).collect(),
             losses: (0..indices.len()).map(|n| workspace.tiles[n / TILE].tile_loss.losses[n % TILE].to_f64()).collect(),
             loss: result.loss,

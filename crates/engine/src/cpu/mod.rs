@@ -5,19 +5,21 @@
 //! sums the gradient of each parameter over the batch and updates it. Arithmetic is on rows of 16 values. It is
 //! compiled once for each set of vector instructions, and the set is chosen at run time.
 
+mod activation;
 mod affine;
 mod augment;
 mod dropout;
+mod feature_map;
 mod first_block;
 mod float;
 mod gather;
 mod gradients;
 mod layers;
 mod loss;
-mod max_pool;
 mod memory;
 mod model;
 mod parameter_pass;
+mod pool;
 mod product;
 mod row;
 mod sample_pass;

@@ -310,12 +310,12 @@ impl<F: Float> SamplePass<'_, F> {
         let window = |n: usize| shape.window(windows, batch[n]);
         let (scaler, channels) = (model.scaler.as_ref(), shape.network.spec().channels);
         let Some(augment) = Augment::for_step(&model.plan, counter, batch.len()) else {
-            return gather(here.map(window), scaler, channels, &mut tile.input);
+            return gather(here.map(window), scaler, channels, tile.input.rows_mut());
         };
         if augment.mixes() {
             self.share_weights(&augment, first, tile_loss);
         }
-        augment.gather(window, here, scaler, channels, &mut tile.input);
+        augment.gather(window, here, scaler, channels, tile.input.rows_mut());
     }
 
     /// Class of window `n` of the batch, and its weight in the loss.

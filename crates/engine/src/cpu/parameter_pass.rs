@@ -194,7 +194,7 @@ fn gradient<F: Float, S: Simd>(
             }
         }
         let terms = tiles.iter().map(|tile| Terms {
-            x: &tile.input_of(block.stage)[block.inputs.start..],
+            x: &tile.input_of(block.stage).padded()[block.inputs.start..],
             stride: affine.reads(1),
             d_y: &tile.transposed[block.stage][first_panel * TILE..],
             d_stride: affine.n_panels() * TILE,

@@ -9,6 +9,7 @@ use triax_losses::Loss;
 use super::Float;
 use super::affine::Affine;
 use super::dropout::{self, Mask};
+use super::feature_map::FeatureMap;
 use super::first_block::{FirstBlock, PoolWindow};
 use super::layers::Stage;
 use super::loss::TileLoss;
@@ -18,12 +19,12 @@ use super::row::{Row, TILE};
 #[derive(Clone, Debug)]
 pub(super) struct Tile<F> {
     /// Rows (window × channels).
-    pub input: Vec<Row<F>>,
-    /// Rows of each stage's output, after its ReLU if it has one; empty for the convolution of a [`FirstBlock`].
-    pub outputs: Vec<Vec<Row<F>>>,
-    /// The factors of dropout, a row for each feature.
-    mask: Vec<Row<F>>,
-    /// The gradient of each stage's output, or of the sum before its ReLU if it has one.
+    pub input: FeatureMap<F>,
+    /// Rows of each stage's output, after its activation; empty for the convolution of a [`FirstBlock`].
+    pub outputs: Vec<FeatureMap<F>>,
+    /// What each stage keeps for the way back, beside its output: see [`Stage::n_factors`].
+    factors: Vec<Vec<Row<F>>>,
+    /// The gradient of each stage's output, or of the sum before its activation if it has one.
     pub d_outputs: Vec<Vec<Row<F>>>,
     /// `d_outputs` of each convolution in the layout that the parameter pass reads: see
     /// [`super::affine::Affine::transpose`].
@@ -37,20 +38,18 @@ impl<F: Float> Tile<F> {
     /// Allocates the buffers, for layers that are cut into up to `n_pieces`.
     pub fn new(stages: &[Stage], n_inputs: usize, classes: usize, n_pieces: usize) -> Self {
         let rows = |n: usize| vec![Row::ZERO; n];
-        let mut outputs: Vec<_> = stages.iter().map(|stage| rows(stage.n_outputs())).collect();
-        if FirstBlock::find(stages).is_some() {
-            outputs[0] = Vec::new();
-        }
-        let features = |stage: &Stage| if let Stage::Dropout { features } = *stage { features } else { 0 };
+        let n_unkept = FirstBlock::find(stages).map_or(0, |_| 1);
+        let n_outputs = |s: usize| if s < n_unkept { 0 } else { stages[s].n_outputs() };
+        let margins = |s: usize| stages.get(s).map_or([0; 2], Stage::margin_rows);
         let n_transposed = |stage: &Stage| match stage {
             Stage::Affine(affine) => affine.n_panels() * affine.output.0 * TILE,
             _ => 0,
         };
         Self {
-            input: rows(n_inputs),
-            d_outputs: outputs.clone(),
-            outputs,
-            mask: rows(stages.iter().map(features).sum()),
+            input: FeatureMap::new(n_inputs, margins(0)),
+            outputs: (0..stages.len()).map(|s| FeatureMap::new(n_outputs(s), margins(s + 1))).collect(),
+            factors: stages.iter().map(|stage| rows(stage.n_factors())).collect(),
+            d_outputs: (0..stages.len()).map(|s| rows(n_outputs(s))).collect(),
             transposed: stages.iter().map(|stage| rows(n_transposed(stage))).collect(),
             tile_loss: TileLoss::new(classes),
             pool_windows: vec![PoolWindow::new(stages); n_pieces],
@@ -58,13 +57,13 @@ impl<F: Float> Tile<F> {
     }
 
     /// The rows that stage `s` reads.
-    pub fn input_of(&self, s: usize) -> &[Row<F>] {
+    pub fn input_of(&self, s: usize) -> &FeatureMap<F> {
         if s == 0 { &self.input } else { &self.outputs[s - 1] }
     }
 
     /// The scores, a row for each class.
     pub fn scores(&self) -> &[Row<F>] {
-        self.outputs.last().expect("a network has layers")
+        self.outputs.last().expect("a network has layers").rows()
     }
 
     /// Runs the stages of `part` forward. All parts in turn lead from the input to the scores. `dropout` holds the mask and
@@ -77,7 +76,7 @@ impl<F: Float> Tile<F> {
     /// Computes the losses of the scores and their gradients. `batch` is the number of windows in the whole batch.
     pub fn judge(&mut self, loss: Loss, batch: usize) {
         let last = self.outputs.len() - 1;
-        self.tile_loss.judge(loss, batch, &self.outputs[last], &mut self.d_outputs[last]);
+        self.tile_loss.judge(loss, batch, self.outputs[last].rows(), &mut self.d_outputs[last]);
     }
 
     /// Runs the stages of `part` backward, after [`Tile::judge`]. All parts in turn lead from the scores to the first
@@ -106,29 +105,26 @@ impl<F: Float> Tile<F> {
         match (phase, &stages[s]) {
             (Phase::FirstForward, _) => {
                 let block = FirstBlock::find(stages).expect("a network with this phase has one");
-                let rows = cuts(&mut self.outputs[1], block.position_rows().0, n);
+                let rows = cuts(self.outputs[1].rows_mut(), block.position_rows().0, n);
                 for ((piece, rows), pool_window) in pieces.iter_mut().zip(rows).zip(&mut self.pool_windows) {
-                    *piece = Some(Piece::FirstForward { pass, block, x: &self.input, rows, pool_window });
+                    *piece = Some(Piece::FirstForward { pass, block, x: self.input.padded(), rows, pool_window });
                 }
             }
             (Phase::FirstBackward, _) => {
                 let block = FirstBlock::find(stages).expect("a network with this phase has one");
                 let rows = cuts(&mut self.transposed[0], block.position_rows().1, n);
-                let read = [&self.input, &self.outputs[1], &self.d_outputs[1]].map(Vec::as_slice);
+                let read = [self.input.padded(), self.outputs[1].rows(), &self.d_outputs[1]];
                 for ((piece, rows), pool_window) in pieces.iter_mut().zip(rows).zip(&mut self.pool_windows) {
                     *piece = Some(Piece::FirstBackward { pass, block, read, rows, pool_window });
                 }
             }
             (Phase::Forward(_), stage) => {
                 let (before, rest) = self.outputs.split_at_mut(s);
-                let x = before.last().unwrap_or(&self.input);
-                let grain = stage.grain();
-                let masks = match stage {
-                    Stage::Dropout { .. } => cuts(&mut self.mask, grain, n),
-                    _ => cuts(&mut [], grain, n),
-                };
-                for ((piece, rows), (_, mask)) in pieces.iter_mut().zip(cuts(&mut rest[0], grain, n)).zip(masks) {
-                    *piece = Some(Piece::Forward { pass, stage, x, rows, mask });
+                let x = before.last().unwrap_or(&self.input).padded();
+                let rows = cuts(rest[0].rows_mut(), stage.grain(), n);
+                let factors = cuts(&mut self.factors[s], stage.grain(), n);
+                for ((piece, rows), (_, factors)) in pieces.iter_mut().zip(rows).zip(factors) {
+                    *piece = Some(Piece::Forward { pass, stage, x, rows, factors });
                 }
             }
             (Phase::Sums(_), Stage::Affine(affine)) => {
@@ -136,16 +132,17 @@ impl<F: Float> Tile<F> {
                 let rows = cuts(&mut self.d_outputs[s], filters, n);
                 let transposed = cuts(&mut self.transposed[s], n_transposed, n);
                 for ((piece, rows), (_, transposed)) in pieces.iter_mut().zip(rows).zip(transposed) {
-                    *piece = Some(Piece::Sums { affine, y: &self.outputs[s], rows, transposed });
+                    let (y, slopes) = (self.outputs[s].rows(), &self.factors[s][..]);
+                    *piece = Some(Piece::Sums { affine, y, slopes, rows, transposed });
                 }
             }
             (Phase::Sums(_), _) => unreachable!("only affine layers compute sums"),
             (Phase::Backward(_), stage) => {
                 let (before, rest) = self.d_outputs.split_at_mut(s);
                 let d_x = before.last_mut().expect("the first layer has no such phase");
-                let read = [&self.outputs[s - 1], &self.outputs[s], &rest[0]].map(Vec::as_slice);
+                let read = [self.outputs[s - 1].rows(), self.outputs[s].rows(), &rest[0]];
                 for (piece, rows) in pieces.iter_mut().zip(cuts(d_x, stage.input_grain(), n)) {
-                    *piece = Some(Piece::Backward { pass, stage, read, mask: &self.mask, rows });
+                    *piece = Some(Piece::Backward { pass, stage, read, factors: &self.factors[s], rows });
                 }
             }
         }
@@ -168,7 +165,7 @@ pub(super) enum Phase {
     FirstForward,
     /// Outputs of a stage.
     Forward(usize),
-    /// From the gradient of an affine stage's output that of the sums before its ReLU, and its transposition.
+    /// From the gradient of an affine stage's output that of the sums before its activation, and its transposition.
     Sums(usize),
     /// The gradient of a stage's input.
     Backward(usize),
@@ -239,12 +236,14 @@ pub(super) enum Piece<'a, F> {
         stage: &'a Stage,
         x: &'a [Row<F>],
         rows: Rows<'a, F>,
-        /// The factors of these rows, of dropout.
-        mask: &'a mut [Row<F>],
+        /// Those of these rows, or none.
+        factors: &'a mut [Row<F>],
     },
     Sums {
         affine: &'a Affine,
         y: &'a [Row<F>],
+        /// Of all rows, or none.
+        slopes: &'a [Row<F>],
         rows: Rows<'a, F>,
         transposed: &'a mut [Row<F>],
     },
@@ -253,7 +252,8 @@ pub(super) enum Piece<'a, F> {
         stage: &'a Stage,
         /// x, y, and the gradient of y.
         read: [&'a [Row<F>]; 3],
-        mask: &'a [Row<F>],
+        /// Those of all rows of y, or none.
+        factors: &'a [Row<F>],
         rows: Rows<'a, F>,
     },
     FirstBackward {
@@ -275,34 +275,33 @@ impl<F: Float> WithSimd for Piece<'_, F> {
             Self::FirstForward { pass, block, x, rows: (first, y), pool_window } => {
                 block.forward(simd, pass.parameters, x, first / block.position_rows().0, y, pool_window);
             }
-            Self::Forward { pass, stage, x, rows: (first, y), mask } => match stage {
-                Stage::Affine(affine) => affine.forward(simd, pass.parameters, x, first, y),
-                Stage::MaxPool(pool) => pool.forward(simd, &x[first * pool.size..][..y.len() * pool.size], y),
+            Self::Forward { pass, stage, x, rows: (first, y), factors } => match stage {
+                Stage::Affine(affine) => affine.forward(simd, pass.parameters, x, first, y, factors),
+                Stage::Pool(pool) => pool.forward(simd, x, first / pool.output.1, y),
                 Stage::Dropout { features } => {
                     let x = &x[first..][..y.len()];
                     match pass.dropout {
                         Some((dropout, first_window)) => {
-                            dropout.draw(first_window, (first, *features), mask);
-                            dropout::apply(simd, mask, x, y);
+                            dropout.draw(first_window, (first, *features), factors);
+                            dropout::apply(simd, factors, x, y);
                         }
                         None => y.copy_from_slice(x),
                     }
                 }
             },
-            Self::Sums { affine, y, rows: (first, d_y), transposed } => {
-                affine.relu_backward(simd, &y[first..][..d_y.len()], d_y);
+            Self::Sums { affine, y, slopes, rows: (first, d_y), transposed } => {
+                let here = first..first + d_y.len();
+                let slopes = if slopes.is_empty() { slopes } else { &slopes[here.clone()] };
+                affine.activation_backward(simd, &y[here], slopes, d_y);
                 affine.transpose(simd, d_y, transposed);
             }
-            Self::Backward { pass, stage, read: [x, y, d_y], mask, rows: (first, d_x) } => match stage {
+            Self::Backward { pass, stage, read: [x, y, d_y], factors, rows: (first, d_x) } => match stage {
                 Stage::Affine(affine) => affine.backward(simd, pass.parameters, d_y, first, d_x),
-                Stage::MaxPool(pool) => {
-                    let [y, d_y] = [y, d_y].map(|rows| &rows[first / pool.size..][..d_x.len() / pool.size]);
-                    pool.backward(simd, &x[first..][..d_x.len()], y, d_y, d_x);
-                }
+                Stage::Pool(pool) => pool.backward(simd, [x, y, d_y], first / pool.input.1, d_x),
                 Stage::Dropout { .. } => {
                     let here = first..first + d_x.len();
                     match pass.dropout {
-                        Some(_) => dropout::apply(simd, &mask[here.clone()], &d_y[here], d_x),
+                        Some(_) => dropout::apply(simd, &factors[here.clone()], &d_y[here], d_x),
                         None => d_x.copy_from_slice(&d_y[here]),
                     }
                 }

@@ -84,7 +84,7 @@ fn scores_in<'a, F: Float>(
     let mut parts: Vec<&mut [f32]> = scores.chunks_mut(TILE * classes).collect();
     team.each_as_free(&mut parts, |thread, part, scores| {
         let mut tile = tiles[thread].lock().unwrap_or_else(PoisonError::into_inner);
-        gather((part * TILE..n.min((part + 1) * TILE)).map(&window), scaler, channels, &mut tile.input);
+        gather((part * TILE..n.min((part + 1) * TILE)).map(&window), scaler, channels, tile.input.rows_mut());
         tile.forward(&shape.stages, 0..shape.stages.len(), parameters, None);
         for (w, scores) in scores.chunks_exact_mut(classes).enumerate() {
             scores.iter_mut().zip(tile.scores()).for_each(|(score, row)| *score = row.0[w].to_f32());

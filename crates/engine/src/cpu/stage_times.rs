@@ -167,14 +167,18 @@ fn timed_tile<F: Float>(
 #[cfg(test)]
 mod tests {
     use triax_losses::Loss;
-    use triax_model::{Network, NetworkSpec, Weights};
+    use triax_model::{Network, NetworkSpec, PoolKind, Weights};
 
     use super::super::tests::{plan, window_set};
     use super::*;
 
     /// The times over `n_windows` windows in batches of 20.
     fn times(n_windows: usize) -> Result<Vec<StageTime>, EngineError> {
-        let network = Network::new(NetworkSpec::default()).unwrap();
+        times_of(NetworkSpec::default(), n_windows)
+    }
+
+    fn times_of(spec: NetworkSpec, n_windows: usize) -> Result<Vec<StageTime>, EngineError> {
+        let network = Network::new(spec).unwrap();
         let windows = window_set(network.spec(), n_windows);
         let plan = plan(Loss::SquaredHinge, 20);
         let weights = Weights::glorot_uniform(&network, 1);
@@ -192,6 +196,17 @@ mod tests {
         let gradients = ["conv1 gradient", "conv2 gradient", "dense1 gradient", "dense2 gradient", "update"];
         assert_eq!(names, [&forward[..], &backward, &["conv1 backward"], &gradients].concat());
         assert!(times.iter().all(|time| time.seconds > 0.0), "{times:?}");
+    }
+
+    #[test]
+    fn every_layer_of_the_family_is_named() {
+        let (convs, global_pool) = (vec!["4:3:1:avg3/2:same:gelu".parse().unwrap()], Some(PoolKind::Average));
+        let times = times_of(NetworkSpec { convs, global_pool, hidden: vec![], ..NetworkSpec::default() }, 60).unwrap();
+        let names: Vec<&str> = times.iter().map(|time| time.name.as_str()).collect();
+        let forward = ["gather", "conv1 forward", "pool1 forward", "global_pool forward", "dropout forward"];
+        let backward = ["dense1 forward", "loss", "dense1 backward", "dropout backward", "global_pool backward"];
+        let rest = ["pool1 backward", "conv1 backward", "conv1 gradient", "dense1 gradient", "update"];
+        assert_eq!(names, [forward, backward, rest].concat());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use crate::{EngineError, Member, MemberEpoch, Session, Stretch, TrainingPlan, WindowSet, check_fleet};
+use crate::{EngineError, Member, MemberEpoch, Session, Stretch, TrainingPlan, WindowSet, check_fleet, check_plain};
 use triax_model::{Layer, Network, Weights};
 
 use super::GpuEngine;
@@ -35,6 +35,7 @@ impl GpuEngine {
         let plan = TrainingPlan { batch_size: indices.len(), clip_norm, ..plan.clone() };
         let member = Member { network, weights, plan: &plan, scaler: None, validation: &[] };
         check_fleet(&[member], windows)?;
+        check_plain(network)?;
         let mut session = GpuSession::new(device, &[member], windows, &self.options, &self.timings)?;
         let (key, buffers) = (session.key.clone(), &session.buffers);
         let (layout, batch) = (&key.layout, key.training);

@@ -17,7 +17,8 @@ mod windows;
 
 use crate::device::OpenGpu;
 use crate::{
-    Engine, EngineError, Member, Phase, Scorer, Session, Timings, TrainingPlan, WindowSet, check_fleet, check_scorer,
+    Engine, EngineError, Member, Phase, Scorer, Session, Timings, TrainingPlan, WindowSet, check_fleet, check_plain,
+    check_scorer,
 };
 use triax_model::{Network, Scaler, Weights};
 
@@ -87,6 +88,7 @@ impl Engine for GpuEngine {
 
     fn open(&self, fleet: &[Member<'_>], windows: &WindowSet) -> Result<Box<dyn Session>, EngineError> {
         check_fleet(fleet, windows)?;
+        fleet.iter().try_for_each(|member| check_plain(member.network))?;
         let _uploading = self.timings.phase(Phase::Uploading);
         Ok(Box::new(GpuSession::new(&self.device, fleet, windows, &self.options, &self.timings)?))
     }
@@ -107,6 +109,7 @@ impl Engine for GpuEngine {
         scaler: Option<&Scaler>,
     ) -> Result<Box<dyn Scorer>, EngineError> {
         check_scorer(network, weights, scaler)?;
+        check_plain(network)?;
         let network = (network, weights, scaler);
         Ok(Box::new(GpuScorer::new(&self.device, network, &self.options, &self.timings)?))
     }
@@ -124,9 +127,10 @@ impl Engine for GpuEngine {
 /// `models` models with this network and plan runs on a device without subgroups.
 ///
 /// # Errors
-/// What [`TrainingPlan::check`] refuses.
+/// What [`TrainingPlan::check`] and [`check_plain`] refuse.
 pub fn wgsl(network: &Network, plan: &TrainingPlan, models: usize) -> Result<Vec<(String, String)>, EngineError> {
     plan.check(network)?;
+    check_plain(network)?;
     let layout = Layout::new(network);
     let key = FleetKey {
         size: FleetSize::of(models),

@@ -60,7 +60,7 @@ pub fn write(trained: &Trained) -> Result<String, Unsupported> {
         classes: or_numbers(&about.classes, spec.classes),
         units: about.units.clone(),
         rate: about.rate_hz,
-        step: about.step.unwrap_or(spec.window.div_ceil(2)),
+        step: about.step_or_half(spec.window),
         per_window: per_window.map(|way| way.to_string()),
         scaler: scaler.clone(),
         softmax: *softmax,
@@ -116,7 +116,7 @@ fn layer(layer: &Layer) -> Option<serde_json::Value> {
     })
 }
 
-/// The network of a page that [`write`] has made.
+/// The network of a page that [`write()`] has made.
 ///
 /// # Errors
 /// A text that is no such page.

@@ -210,11 +210,7 @@ proptest! {
     fn the_loss_bounds_the_share_of_wrong_rows(batch in prop::collection::vec(rows(), 1..20)) {
         for loss in Loss::ALL {
             for (scores, label) in &batch {
-                let price = match loss {
-                    Loss::Hinge | Loss::SquaredHinge => 2.0 / scores.len() as f64,
-                    Loss::CategoricalHinge => 1.0,
-                    Loss::CategoricalCrossentropy => std::f64::consts::LN_2,
-                };
+                let price = loss.price_of_a_mistake(scores.len());
                 let wrong = if is_correct(scores, *label) { 0.0 } else { 1.0 };
                 let (value, _) = row(loss, scores, *label);
                 prop_assert!(value >= price * wrong - 1e-12, "{loss}: {value} < {price}");

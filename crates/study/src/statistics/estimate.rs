@@ -5,8 +5,8 @@ use triax_model::random::{Purpose, Stream};
 
 use super::{mean, quantile};
 
-/// Number of resamples. It determines the ends of an interval to about a fiftieth of its width.
-const RESAMPLES: usize = 10_000;
+/// Number of resamples of a bootstrap. It determines the ends of an interval to about a fiftieth of its width.
+pub const RESAMPLES: usize = 10_000;
 /// Probability outside of the interval, on each side.
 const TAIL: f64 = 0.025;
 
@@ -62,6 +62,11 @@ impl Estimate {
     /// Whether there is an interval, over fewer than five values. Whoever shows it says so.
     pub fn rests_on_few(&self) -> bool {
         self.interval.is_some() && self.n < FEW
+    }
+
+    /// Whether there is an interval, and 0 lies outside of it.
+    pub fn excludes_0(&self) -> bool {
+        self.interval.is_some_and(|ends| ends.low > 0.0 || ends.high < 0.0)
     }
 
     /// The ends of the interval; without one, the mean twice.

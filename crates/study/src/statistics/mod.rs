@@ -11,8 +11,8 @@ mod quantile;
 mod signed_rank;
 mod words;
 
-pub use estimate::{Estimate, Interval};
+pub use estimate::{Estimate, Interval, RESAMPLES};
 pub use holm::holm;
 pub(crate) use quantile::{mean, quantile};
 pub use signed_rank::{FEWEST_SHOWN, SignedRank, signed_rank};
-pub use words::words;
+pub use words::{Compared, LEVEL};

@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::ValueEnum;
 use triax::settings::DataSource;
+use triax::text::grouped;
 use triax::{Check, ExportFormat, ExportOptions, PredictorOrigin, export};
 
 use super::options::{GivenSettings, PredictorArgs, Tables, named};
@@ -15,6 +17,8 @@ use super::terminal::{say, visible};
 const EXAMPLES: &str = "\
 Examples:
   triax export runs/NAME --to html --out page.html                  try the network with a phone, or record with it
+  triax export runs/NAME --to c-int8 --prefix gait --out gait.h     for a microcontroller: one header, nothing else
+  triax export runs/NAME --to c --out model.h --golden golden/      with windows and scores to test a program with
   triax export runs/NAME --to safetensors --out weights.safetensors
   triax export runs/STUDY --to html --out page.html --member 7:0    the network of fold 7, seed 0
 
@@ -23,7 +27,9 @@ alignment or normalisation of the window are part of it. Names of classes and ch
 the recordings are in its metadata.
 
 Before anything is written, the file is read back, and its own arithmetic runs on windows of the run's validation part. The
-largest difference to Triax's scores and the share of windows with the same class are printed.";
+largest difference to Triax's scores and the share of windows with the same class are printed. Integers of eight bits are
+calibrated with windows that the network was trained on; accuracy and macro-F1 are those of the validation part, before and
+after.";
 
 /// Take a trained network to where it runs
 #[derive(clap::Args)]
@@ -40,6 +46,12 @@ pub struct Args {
     /// What the file gives for each class
     #[arg(long, value_enum, default_value_t = Scores::Network)]
     scores: Scores,
+    /// With c and c-int8: what the names in the header begin with
+    #[arg(long, value_name = "NAME", default_value = "triax")]
+    prefix: String,
+    /// Folder for golden windows: inputs and outputs of the file as .npy, and as tables of C
+    #[arg(long, value_name = "DIR")]
+    golden: Option<PathBuf>,
     /// Which network of a study, by fold and seed [default: all of the setting together, where the format can hold that]
     #[arg(long, value_name = "FOLD:SEED")]
     member: Option<String>,
@@ -72,6 +84,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let options = ExportOptions {
         format: args.to,
         softmax: args.scores == Scores::Softmax,
+        prefix: args.prefix,
         member: args.member,
         data: args.data,
         tables: args.tables.entries,
@@ -84,12 +97,27 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         say(format_args!("          {}, network {}", visible(&study.setting), visible(which)));
     }
     say(format_args!("written   {} ({}, {} bytes)", args.out.display(), args.to, exported.bytes.len()));
-    print_check(&exported.check);
+    if let Some(cost) = exported.cost {
+        say(format_args!(
+            "costs     {} bytes of tables in flash, {} bytes of RAM, {} multiply-adds a window",
+            grouped(cost.flash_bytes),
+            grouped(cost.ram_bytes),
+            grouped(cost.multiply_adds),
+        ));
+    }
+    print_check(&exported.check, args.to);
+    if let Some(folder) = &args.golden {
+        std::fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
+        for (name, bytes) in exported.golden.files() {
+            output::write(&folder.join(name), &bytes)?;
+        }
+        say(format_args!("golden    windows and their scores are in {}", folder.display()));
+    }
     print_notices(&exported.notices);
     Ok(ExitCode::SUCCESS)
 }
 
-fn print_check(check: &Check) {
+fn print_check(check: &Check, format: ExportFormat) {
     say(format_args!(
         "checked   by the file's own arithmetic, on {} windows: {}",
         check.n_windows,
@@ -100,4 +128,10 @@ fn print_check(check: &Check) {
         check.largest_difference, check.largest_score
     ));
     say(format_args!("          same class as Triax for {:.2} % of the windows", 100.0 * check.same_class));
+    if let (true, Some((before, after))) = (format.is_int8(), &check.metrics) {
+        say(format_args!(
+            "          accuracy {:.4} (before {:.4}), macro-F1 {:.4} (before {:.4})",
+            after.accuracy, before.accuracy, after.macro_f1, before.macro_f1
+        ));
+    }
 }

@@ -9,11 +9,13 @@
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
 mod bench;
+mod completions;
 mod data;
 mod devices;
 mod evaluate;
 mod export;
 mod failure;
+mod man;
 mod model;
 mod new_folder;
 mod options;
@@ -22,14 +24,16 @@ mod predict;
 mod progress;
 mod sparkline;
 mod study;
+mod suggest;
 mod terminal;
 mod text;
 mod timings;
 mod train;
 
+use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use triax::Notice;
 
 /// Trains small convolutional networks on motion-sensor windows, on any GPU or on the CPU.
@@ -62,17 +66,25 @@ enum Command {
     Devices(devices::Args),
     Bench(bench::Args),
     Data(data::Args),
+    Completions(completions::Args),
+    Man(man::Args),
 }
 
 /// Runs the command of this process.
 pub fn main() -> ExitCode {
     silence_drivers();
     failure::collect_panics();
-    let cli = match Cli::try_parse() {
+    let line = Cli::command();
+    let given = line.clone().try_get_matches().and_then(|given| Cli::from_arg_matches(&given));
+    let cli = match given {
         Ok(cli) => cli,
-        Err(error) => return failure::usage(&error),
+        Err(mut error) => {
+            suggest::add(&mut error, &line, std::env::args_os());
+            return failure::usage(&error);
+        }
     };
-    let run = std::panic::catch_unwind(|| match cli.command {
+    // After a panic nothing of the command line is used.
+    let run = std::panic::catch_unwind(AssertUnwindSafe(|| match cli.command {
         Command::Train(args) => train::run(*args),
         Command::Study(args) => study::run(*args),
         Command::Evaluate(args) => evaluate::run(args),
@@ -82,7 +94,9 @@ pub fn main() -> ExitCode {
         Command::Devices(args) => devices::run(args),
         Command::Bench(args) => bench::run(args),
         Command::Data(args) => data::run(args),
-    });
+        Command::Completions(args) => completions::run(args, line),
+        Command::Man(args) => man::run(args, line),
+    }));
     match run {
         Ok(Ok(code)) => code,
         Ok(Err(error)) => failure::report(&error),

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use triax::text::{grouped, lacking_in_words};
+use triax::text::{grouped, lacking_in_words, letter};
 use triax_study::statistics::Estimate;
 use triax_trainer::Metrics;
 
@@ -93,12 +93,6 @@ fn confusions(out: &mut dyn Write, metrics: &Metrics, names: &[String]) -> io::R
     Ok(())
 }
 
-/// a, b, … z, aa, ab, …
-fn letter(index: usize) -> String {
-    let last = char::from(b'a' + (index % 26) as u8);
-    if index < 26 { last.to_string() } else { format!("{}{last}", letter(index / 26 - 1)) }
-}
-
 fn name_width(names: &[String], most: usize) -> usize {
     names.iter().map(|name| name.chars().count()).max().unwrap_or(0).clamp("class".len(), most)
 }
@@ -186,11 +180,6 @@ mod tests {
         let text = String::from_utf8(text).unwrap();
         let rows: Vec<&str> = text.lines().skip(1).collect();
         assert_eq!(rows, ["            a  b", "a = walk   11 12", "b = sit    13 14"]);
-    }
-
-    #[test]
-    fn letters_go_on_after_z() {
-        assert_eq!([0, 25, 26, 51, 52].map(letter), ["a", "z", "aa", "az", "ba"]);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use triax_exchange::softmax;
 use triax_losses::predicted_classes;
 use triax_trainer::Metrics;
 
-use super::formats::File;
+use super::formats::{ExportFormat, File};
 use super::windows::PartWindows;
 use crate::text::listed;
 use crate::{Error, Notice, Predictor};
@@ -39,7 +39,7 @@ impl Check {
     pub(super) fn new(
         predictor: &Predictor,
         indices: &[usize],
-        file: &File,
+        (file, format): (&File, ExportFormat),
         windows: &PartWindows,
     ) -> Result<Self, Error> {
         let n_classes = predictor.classes().len();
@@ -54,7 +54,7 @@ impl Check {
         let largest_difference = differences.fold(0.0, larger);
         let largest_score = expected.iter().fold(0.0_f32, |largest, score| larger(largest, score.abs()));
         let by_rounding = largest_difference <= MOST_BY_ROUNDING * largest_score.max(1.0);
-        if !file.is_int8() && !by_rounding {
+        if !format.is_int8() && !by_rounding {
             return Err(Error::Input(format!(
                 "the file gives other scores than Triax (by {largest_difference:e}, of scores up to {largest_score}): \
                  nothing was written. This is a fault of Triax; please report it with the network"

@@ -3,6 +3,8 @@
 use std::fmt::Display;
 use std::path::Path;
 
+use triax_exchange::c::{self, CFile};
+use triax_exchange::int8::{Quantised, quantise};
 use triax_exchange::{Trained, html};
 use triax_model::{Network, WeightFile};
 
@@ -13,6 +15,10 @@ use crate::settings::declare::named;
 named! {
     /// Formats of trained networks.
     pub enum ExportFormat {
+        /// One C header in floating point: C99 and C++11, no heap, no library
+        C = "c",
+        /// One C header in integers of eight bits, for microcontrollers
+        CInt8 = "c-int8",
         /// A web page that recognises with a phone's sensors, replays and records; one file, works offline
         Html = "html",
         /// Triax's own weight file: safetensors in Keras's layouts, with the scaler and all names in its metadata
@@ -24,9 +30,28 @@ impl ExportFormat {
     /// Whether several networks can predict together in one file.
     pub fn holds_several(self) -> bool {
         match self {
-            Self::Html | Self::Safetensors => false,
+            Self::C | Self::CInt8 | Self::Html | Self::Safetensors => false,
         }
     }
+
+    /// Whether the network is in integers of eight bits.
+    pub fn is_int8(self) -> bool {
+        match self {
+            Self::CInt8 => true,
+            Self::C | Self::Html | Self::Safetensors => false,
+        }
+    }
+}
+
+/// What a network costs on a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeviceCost {
+    /// Bytes of tables in flash; code comes on top.
+    pub flash_bytes: usize,
+    /// Bytes of static buffers.
+    pub ram_bytes: usize,
+    /// Multiply-adds of a window.
+    pub multiply_adds: usize,
 }
 
 /// A file in a format, and what it computes.
@@ -34,12 +59,15 @@ pub(super) struct File {
     pub bytes: Vec<u8>,
     /// Whether it ends in a softmax.
     pub softmax: bool,
+    /// What it costs on a device, where the format says that.
+    pub cost: Option<DeviceCost>,
     network: ReadBack,
 }
 
 /// The network of a file, as it was read back.
 enum ReadBack {
     Float(Box<Trained>),
+    Int8(Box<Quantised>),
 }
 
 impl File {
@@ -47,42 +75,69 @@ impl File {
     pub fn scores(&self, windows: &[f32]) -> Vec<f32> {
         match &self.network {
             ReadBack::Float(network) => network.scores(windows),
-        }
-    }
-
-    /// Whether it computes in integers of eight bits.
-    pub fn is_int8(&self) -> bool {
-        match &self.network {
-            ReadBack::Float(_) => false,
+            ReadBack::Int8(network) => network.scores(windows),
         }
     }
 }
 
-/// Writes `trained` in `format`, and reads the file back. `member` is the first of them.
-///
-/// # Errors
-/// A network that the format cannot hold.
-pub(super) fn write(format: ExportFormat, trained: &[Trained], member: &Member) -> Result<File, Error> {
-    let one = &trained[0];
-    let (bytes, network) = match format {
-        ExportFormat::Html => {
-            let page = html::write(one)?;
-            let network = html::read(&page).map_err(|error| not_read_back(&error))?;
-            (page.into_bytes(), ReadBack::Float(Box::new(network)))
-        }
-        ExportFormat::Safetensors => {
-            if one.softmax {
-                return Err(Error::Usage("a weight file holds the network alone: leave --scores out".to_owned()));
+/// Writes networks in a format, and reads the file back.
+pub(super) struct Writer<'a> {
+    pub format: ExportFormat,
+    /// The networks; one, unless the format holds several.
+    pub trained: &'a [Trained],
+    /// The first network, as it lies in its weight file.
+    pub member: &'a Member,
+    /// Windows that it was trained on; empty unless the format is in integers.
+    pub calibration: &'a [f32],
+    /// What names begin with, in formats that are programs.
+    pub prefix: &'a str,
+}
+
+impl Writer<'_> {
+    /// The file.
+    ///
+    /// # Errors
+    /// A network that the format cannot hold.
+    pub fn write(&self) -> Result<File, Error> {
+        let one = &self.trained[0];
+        let float = |bytes: Vec<u8>, network: Trained| (bytes, None, ReadBack::Float(Box::new(network)));
+        let (bytes, cost, network) = match self.format {
+            ExportFormat::C => {
+                let file = c::write(one, self.prefix)?;
+                let network = c::read(&file.text, one).map_err(not_read_back)?;
+                let cost = cost(&file);
+                (file.text.into_bytes(), Some(cost), ReadBack::Float(Box::new(network)))
             }
-            let bytes = member.file.to_bytes();
-            let file = WeightFile::from_bytes(&bytes, Path::new("it")).map_err(|error| not_read_back(&error))?;
-            let (network, weights, scaler) = (Network::new(file.spec)?, file.weights, file.scaler);
-            (bytes, ReadBack::Float(Box::new(Trained { network, weights, scaler, ..one.clone() })))
-        }
-    };
-    Ok(File { bytes, softmax: one.softmax, network })
+            ExportFormat::CInt8 => {
+                let quantised = quantise(one, self.calibration)?;
+                let file = c::write_int8(&quantised, self.prefix)?;
+                let network = c::read_int8(&file.text, &quantised).map_err(not_read_back)?;
+                let cost = cost(&file);
+                (file.text.into_bytes(), Some(cost), ReadBack::Int8(Box::new(network)))
+            }
+            ExportFormat::Html => {
+                let page = html::write(one)?;
+                let network = html::read(&page).map_err(not_read_back)?;
+                float(page.into_bytes(), network)
+            }
+            ExportFormat::Safetensors => {
+                if one.softmax {
+                    return Err(Error::Usage("a weight file holds the network alone: leave --scores out".to_owned()));
+                }
+                let bytes = self.member.file.to_bytes();
+                let file = WeightFile::from_bytes(&bytes, Path::new("it")).map_err(not_read_back)?;
+                let (network, weights, scaler) = (Network::new(file.spec)?, file.weights, file.scaler);
+                float(bytes, Trained { network, weights, scaler, ..one.clone() })
+            }
+        };
+        Ok(File { bytes, softmax: one.softmax, cost, network })
+    }
 }
 
-fn not_read_back(problem: &dyn Display) -> Error {
+fn cost(file: &CFile) -> DeviceCost {
+    DeviceCost { flash_bytes: file.flash_bytes, ram_bytes: file.ram_bytes, multiply_adds: file.multiply_adds as usize }
+}
+
+fn not_read_back(problem: impl Display) -> Error {
     Error::Input(format!("the file cannot be read back, so it was not written. This is a fault of Triax: {problem}"))
 }

@@ -2,6 +2,7 @@
 
 mod check;
 mod formats;
+mod golden;
 mod windows;
 
 use triax_data::unit_of_gravity;
@@ -15,8 +16,11 @@ use crate::settings::{DataSource, Entries};
 use crate::text::listed;
 use crate::{Error, Notice, Predictor};
 
+use formats::Writer;
+
 pub use check::Check;
-pub use formats::ExportFormat;
+pub use formats::{DeviceCost, ExportFormat};
+pub use golden::Golden;
 
 /// How to export a network.
 #[derive(Clone, Debug)]
@@ -25,6 +29,8 @@ pub struct ExportOptions {
     pub format: ExportFormat,
     /// Whether a softmax follows the scores of the network.
     pub softmax: bool,
+    /// What the names in a C header begin with: an identifier of C.
+    pub prefix: String,
     /// Which network of a study, by its name: [`Member::name`]. By default the only one, or all of them together
     /// where the format can hold that.
     pub member: Option<String>,
@@ -37,7 +43,7 @@ pub struct ExportOptions {
 impl ExportOptions {
     /// The network's own scores in this format, checked with its own recordings.
     pub fn new(format: ExportFormat) -> Self {
-        Self { format, softmax: false, member: None, data: None, tables: Entries::new() }
+        Self { format, softmax: false, prefix: "triax".to_owned(), member: None, data: None, tables: Entries::new() }
     }
 }
 
@@ -48,6 +54,10 @@ pub struct Export {
     pub bytes: Vec<u8>,
     /// What was found when the file's own arithmetic ran.
     pub check: Check,
+    /// What it costs on a device, where the format says that.
+    pub cost: Option<DeviceCost>,
+    /// Windows and their scores, for tests of programs that use the file.
+    pub golden: Golden,
     /// Notices for the user.
     pub notices: Vec<Notice>,
 }
@@ -71,9 +81,17 @@ pub fn export(predictor: &Predictor, options: &ExportOptions) -> Result<Export, 
     let windows = windows::for_check(predictor, &indices, options)?;
     let members: Vec<&Member> = indices.iter().map(|&idx| &predictor.members()[idx]).collect();
     let trained: Vec<Trained> = members.iter().map(|member| trained(predictor, member, options.softmax)).collect();
-    let file = formats::write(options.format, &trained, members[0])?;
-    let check = Check::new(predictor, &indices, &file, &windows)?;
+    let (calibration, own) = match options.format.is_int8() {
+        true => windows::for_calibration(predictor, &indices, options)?,
+        false => (Vec::new(), None),
+    };
+    let (format, prefix) = (options.format, &options.prefix);
+    let writer = Writer { format, trained: &trained, member: members[0], calibration: &calibration, prefix };
+    let file = writer.write()?;
+    let check = Check::new(predictor, &indices, (&file, format), &windows)?;
+    let golden = Golden::of(&file, &windows, prefix, predictor.spec())?;
     let mut notices = windows.notices;
+    notices.extend(own);
     notices.extend(check.notices(&predictor.class_names));
     if options.softmax && predictor.loss().ok() != Some(Loss::CategoricalCrossentropy) {
         notices.push(Notice::Note(
@@ -82,7 +100,7 @@ pub fn export(predictor: &Predictor, options: &ExportOptions) -> Result<Export, 
                 .to_owned(),
         ));
     }
-    Ok(Export { bytes: file.bytes, check, notices })
+    Ok(Export { bytes: file.bytes, check, cost: file.cost, golden, notices })
 }
 
 /// Indices of the networks that the file holds.

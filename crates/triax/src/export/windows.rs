@@ -52,6 +52,29 @@ pub(super) fn for_check(
     }
 }
 
+/// Windows (n_windows, window, channels) that the networks at `indices` were trained on, to calibrate integers with. Of
+/// recordings in `options` all windows are taken; a notice says so.
+///
+/// # Errors
+/// Recordings that cannot be read; a weight file alone, which does not know its own.
+pub(super) fn for_calibration(
+    predictor: &Predictor,
+    indices: &[usize],
+    options: &ExportOptions,
+) -> Result<(Vec<f32>, Option<Notice>), Error> {
+    let doing = || format!("{} is calibrated with windows: name recordings with --data", options.format);
+    let (part, notice) = match &options.data {
+        None => (Part::Train, None),
+        Some(_) => {
+            let problem = "the integers were calibrated with the recordings that they are judged by: the figures may be a little \
+                           too good.";
+            (Part::All, Some(Notice::Note(problem.to_owned())))
+        }
+    };
+    let windows = of_part(predictor, indices, options, Some(part)).map_err(|error| error.while_doing(doing()))?;
+    Ok((windows.values, notice))
+}
+
 /// Windows of the data of the run or the study, or of that in `options`. `part` is by default what evaluates it.
 fn of_part(
     predictor: &Predictor,

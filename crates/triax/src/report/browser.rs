@@ -9,6 +9,7 @@ fn reports_fit_a_phone_and_a_desktop_and_complain_about_nothing() {
     let test = "reports_fit_a_phone_and_a_desktop_and_complain_about_nothing";
     let Some(browser) = browser_or_skip(test) else { return };
     browser.check(&study_html(&samples::study()));
+    browser.check(&study_html(&samples::grid()));
     browser.check(&run_html(&samples::run()));
 }
 

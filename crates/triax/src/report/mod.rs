@@ -8,9 +8,11 @@
 //! |---|---|
 //! | `run`, `study` | the sections of the two reports, in their order |
 //! | `page`, `style.css` | the frame of both, and its appearance: light, dark, printed, narrow |
-//! | `verdict` | the verdict on a study, by its statistics |
+//! | `verdict`, `comparisons` | the verdict on a study, by its statistics, and these in full |
+//! | `methods`, `paper/` | what a paper says about how a study was made, and its tables, as LaTeX, Markdown and CSV |
 //! | `audit`, `confusion`, `mistakes`, `tables` | sections and tables that both reports have |
-//! | `charts/` | curves, reliability and signals as SVG by plotters; bars and whiskers as percentages of a table cell |
+//! | `figures` | the figures of a study as files for a paper |
+//! | `charts/` | curves, reliability and signals by plotters, drawings for papers, and both as SVG and PDF; bars and whiskers as percentages of a table cell |
 //! | `numbers` | numbers as text |
 //!
 //! Names of classes, subjects, files and settings come from the user. maud escapes everything that is inserted in a page.
@@ -21,18 +23,25 @@ mod audit;
 #[cfg(test)]
 mod browser;
 mod charts;
+mod comparisons;
 mod confusion;
+mod figures;
+mod loss;
+mod methods;
 mod mistakes;
 mod numbers;
 mod page;
+mod paper;
 mod run;
 #[cfg(test)]
-mod samples;
+pub(crate) mod samples;
 mod study;
 mod tables;
 pub mod tensorboard;
 mod verdict;
 
+pub use figures::{StudyFigure, study_figures};
 pub use numbers::grouped;
+pub use paper::{PaperFormat, study_csv, study_methods, study_tables};
 pub use run::{Command, DataFacts, RunReport, run_html};
 pub use study::study_html;

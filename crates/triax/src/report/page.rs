@@ -53,9 +53,9 @@ pub fn folded(summary: &str, body: &Markup) -> Markup {
 }
 
 /// The same contents for each of the `others`, by name, folded; nothing without others. Of many only the first are shown.
-pub fn others<T>(others: &[T], name_of: impl Fn(&T) -> &str, show: impl Fn(&T) -> Markup) -> Markup {
+pub fn others<T>(others: &[T], name_of: impl Fn(&T) -> String, show: impl Fn(&T) -> Markup) -> Markup {
     let body = html! {
-        @for one in others.iter().take(MOST_OTHERS) { div.other { h3 { (name(name_of(one))) } (show(one)) } }
+        @for one in others.iter().take(MOST_OTHERS) { div.other { h3 { (name(&name_of(one))) } (show(one)) } }
         (more(others.len().saturating_sub(MOST_OTHERS), "summary.json"))
     };
     html! { @if !others.is_empty() { (folded("The others", &body)) } }

@@ -3,12 +3,12 @@
 use maud::{Markup, html};
 use triax_data::Audit;
 use triax_study::{Mistake, Reliability, SubjectFigures};
-use triax_trainer::{EpochRecord, Metrics, Summary};
+use triax_trainer::{EpochRecord, LossReading, Metrics, Summary};
 
 use crate::report::charts::curves::{self, Curves, Point};
 use crate::report::charts::reliability;
 use crate::report::numbers::{counted, decimals, figure, grouped, name, percent};
-use crate::report::{audit, confusion, mistakes, page, tables};
+use crate::report::{audit, confusion, loss, mistakes, page, tables};
 use crate::text::{lacking_in_words, step_in_words};
 
 /// The file beside the report that has all of its figures.
@@ -31,7 +31,9 @@ pub struct RunReport {
     pub random: bool,
     /// The figures of each subject of the validation windows; empty if subjects are unknown.
     pub subjects: Vec<SubjectFigures>,
-    /// Calibration of the scores of the validation windows.
+    /// What the loss over the validation windows says.
+    pub loss: Option<LossReading>,
+    /// Whether the network is right more often where it is surer.
     pub reliability: Option<Reliability>,
     /// The worst mistakes over the validation windows, in descending order.
     pub mistakes: Vec<Mistake>,
@@ -98,6 +100,7 @@ pub fn run_html(run: &RunReport) -> String {
         (audit::warning(&run.audit, run.random))
         (opening(run, validation))
         (learning(run))
+        @if let Some(reading) = &run.loss { (loss::section(reading)) }
         @if let Some(validation) = validation { (classes(run, validation)) }
         (subjects(run))
         @if let Some(found) = &run.reliability { (reliability::section(found)) }
@@ -312,9 +315,10 @@ mod tests {
         let order = [
             "<h1>",
             "Learning curves",
+            "What the loss says",
             "What is taken for what",
             "Subjects</h2>",
-            "Calibration",
+            "Score and accuracy",
             "Most wrong",
             "Leakage audit",
             "Settings, data, device",
@@ -345,8 +349,14 @@ mod tests {
         let mut run = samples::run();
         run.summary.last.validation = None;
         run.summary.best.validation = None;
-        let run =
-            RunReport { subjects: Vec::new(), reliability: None, mistakes: Vec::new(), history: Vec::new(), ..run };
+        let run = RunReport {
+            subjects: Vec::new(),
+            loss: None,
+            reliability: None,
+            mistakes: Vec::new(),
+            history: Vec::new(),
+            ..run
+        };
         let html = run_html(&run);
         assert!(html.contains("judged by nothing but its own training windows") && !html.contains("NaN"));
     }

@@ -4,9 +4,12 @@ use std::collections::BTreeMap;
 
 use triax_data::{Audit, Finding, Verdict};
 use triax_engine::Confusion;
+use triax_losses::Loss;
 use triax_study::statistics::{Estimate, Interval};
-use triax_study::{Band, Comparison, Competitor, EpochBand, Kind, Mistake, Reliability, SubjectFigures, Summary};
-use triax_trainer::{ClassMetrics, EpochRecord, Figures, Metrics};
+use triax_study::{
+    Band, Comparison, Competitor, EpochBand, Kind, Level, MainEffect, Mistake, Reliability, SubjectFigures, Summary,
+};
+use triax_trainer::{ClassMetrics, EpochRecord, Figures, LossReading, Metrics};
 
 use crate::report::{Command, DataFacts, RunReport};
 
@@ -20,7 +23,7 @@ const HOSTILE: &str = "<script>alert('x')</script>\"><img src=http://example.org
 pub fn study() -> Summary {
     let mut competitors: Vec<Competitor> =
         LOSSES.iter().map(|(loss, f1)| competitor(&format!("loss={loss}"), Kind::Network, *f1)).collect();
-    competitors.push(competitor("loss=squared_hinge, 5 seeds as one", Kind::Ensemble, 0.701));
+    competitors.push(competitor("loss=squared_hinge × 5 seeds", Kind::Ensemble, 0.701));
     competitors.push(competitor("logistic regression", Kind::Baseline, 0.612));
     competitors.push(competitor("majority", Kind::Baseline, 0.048));
     let best = &competitors[0];
@@ -57,6 +60,8 @@ pub fn study() -> Summary {
         untrained: Vec::new(),
         caveats: Vec::new(),
         comparisons,
+        main_effects: Vec::new(),
+        value_names: BTreeMap::new(),
         audit: audit(),
         gap: None,
         n_trainings: 320,
@@ -67,9 +72,57 @@ pub fn study() -> Summary {
     }
 }
 
+/// Two networks, one of them with a name, by two losses: settings with long names, and main effects.
+pub fn grid() -> Summary {
+    let mut summary = study();
+    let (wide, narrow) = ("64:5:2:2,96:5:1:2,128:3:1", "32:3:2:2,64:3:2");
+    let points = [(wide, "hinge", 0.70), ("narrow", "hinge", 0.68), (wide, "squared_hinge", 0.65)];
+    let points = points.into_iter().chain([("narrow", "squared_hinge", 0.61)]);
+    let mut competitors: Vec<Competitor> = points
+        .map(|(convs, loss, f1)| {
+            let one = competitor(&format!("convs={convs}, loss={loss}"), Kind::Network, f1);
+            let convs = if convs == "narrow" { narrow } else { convs };
+            let settings = [("convs", convs), ("loss", loss)].map(|(name, value)| (name.to_owned(), value.to_owned()));
+            Competitor { settings: settings.into(), ..one }
+        })
+        .collect();
+    competitors.push(competitor(&format!("{} × 5 seeds", competitors[0].name), Kind::Ensemble, 0.72));
+    competitors.extend(summary.competitors.drain(..).filter(|one| one.kind == Kind::Baseline));
+    let pair = |n: usize| {
+        let (best, other) = (&competitors[0], &competitors[n]);
+        ["macro_f1", "accuracy"]
+            .map(|figure| comparison(&best.name, &other.name, figure, best.macro_f1.mean - other.macro_f1.mean))
+    };
+    let comparisons = (1..competitors.len()).flat_map(pair).collect();
+    let effect = |setting: &str, values: [&str; 2]| MainEffect {
+        setting: setting.to_owned(),
+        n_combinations: 2,
+        levels: values
+            .iter()
+            .zip([0.675, 0.645])
+            .map(|(value, f1)| Level {
+                value: (*value).to_owned(),
+                macro_f1: estimate(f1, f1 - 0.04, f1 + 0.04),
+                accuracy: estimate(f1 + 0.02, f1 - 0.02, f1 + 0.06),
+            })
+            .collect(),
+        comparisons: ["macro_f1", "accuracy"].map(|figure| comparison(values[0], values[1], figure, 0.03)).to_vec(),
+    };
+    let main_effects = vec![effect("convs", [wide, narrow]), effect("loss", ["hinge", "squared_hinge"])];
+    let names = BTreeMap::from([(narrow.to_owned(), "narrow".to_owned())]);
+    let value_names = BTreeMap::from([("convs".to_owned(), names)]);
+    Summary { competitors, comparisons, main_effects, value_names, ..summary }
+}
+
 /// A study whose every name is an attack.
 pub fn hostile_study() -> Summary {
-    let mut summary = study();
+    let mut summary = grid();
+    summary.value_names =
+        BTreeMap::from([(HOSTILE.to_owned(), BTreeMap::from([(HOSTILE.to_owned(), HOSTILE.to_owned())]))]);
+    for effect in &mut summary.main_effects {
+        effect.setting = HOSTILE.to_owned();
+        effect.levels.iter_mut().for_each(|level| level.value = HOSTILE.to_owned());
+    }
     for text in [&mut summary.data, &mut summary.folds_in_words, &mut summary.command, &mut summary.fingerprint] {
         *text = HOSTILE.to_owned();
     }
@@ -116,7 +169,8 @@ pub fn run() -> RunReport {
         unseen: true,
         random: false,
         subjects: subjects(0.65, 4),
-        reliability: Some(reliability()),
+        loss: Some(loss_reading(Loss::SquaredHinge)),
+        reliability: Some(reliability(Loss::SquaredHinge)),
         mistakes: mistakes(),
         audit: audit(),
         data: DataFacts {
@@ -201,7 +255,7 @@ fn competitor(name: &str, kind: Kind, f1: f64) -> Competitor {
         confusion,
         subjects: subjects(f1, 16),
         curves: if kind == Kind::Network { (1..=10).map(|epoch| band(epoch, f1)).collect() } else { Vec::new() },
-        reliability: is_network.then(reliability),
+        reliability: is_network.then(|| reliability(Loss::CategoricalCrossentropy)),
         mistakes: if is_network { mistakes() } else { Vec::new() },
     }
 }
@@ -291,11 +345,23 @@ fn epoch(epoch: usize) -> EpochRecord {
 }
 
 /// The reliability of scores that are too confident.
-fn reliability() -> Reliability {
+fn reliability(loss: Loss) -> Reliability {
+    let (scores, labels) = scores_and_labels();
+    Reliability::from_scores(&scores, &labels, 2, loss)
+}
+
+/// What `loss` says of the same scores.
+fn loss_reading(loss: Loss) -> LossReading {
+    let (scores, labels) = scores_and_labels();
+    LossReading::from_scores(&scores, &labels, 2, loss)
+}
+
+/// Scores (400, 2) and their labels.
+fn scores_and_labels() -> (Vec<f32>, Vec<u32>) {
     let score = |window: usize| (window % 40) as f32 / 10.0;
-    let scores: Vec<f32> = (0..400).flat_map(|window| [score(window), 0.0]).collect();
-    let labels: Vec<u32> = (0..400).map(|window| u32::from(window * 7 % 40 > 26)).collect();
-    Reliability::from_scores(&scores, &labels, 2)
+    let scores = (0..400).flat_map(|window| [score(window), 0.0]).collect();
+    let labels = (0..400).map(|window| u32::from(window * 7 % 40 > 26)).collect();
+    (scores, labels)
 }
 
 fn mistakes() -> Vec<Mistake> {

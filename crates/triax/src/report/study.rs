@@ -1,43 +1,43 @@
 //! The report of a study.
 
 use maud::{Markup, html};
-use triax_study::baselines::Baseline;
-use triax_study::{Band, Comparison, Competitor, Kind, Summary};
+use triax_study::{Band, Competitor, Kind, Summary};
 use triax_trainer::ClassMetrics;
 
 use crate::report::charts::curves::{self, Curves, Point};
 use crate::report::charts::inline::{Axis, whisker};
 use crate::report::charts::reliability;
-use crate::report::numbers::{
-    counted, decimals, figure, grouped, interval, interval_in_percent, interval_of_difference, name, p_value, percent,
-    shortened, signed,
-};
+use crate::report::numbers::{counted, decimals, figure, grouped, interval, interval_in_percent, name, percent};
 use crate::report::verdict::{self, StudyVerdict};
-use crate::report::{audit, confusion, mistakes, page, tables};
+use crate::report::{audit, comparisons, confusion, methods, mistakes, page, tables};
+use crate::study::Labels;
 use crate::text::{lacking_in_words, step_in_words};
 
 /// The file beside the report that has all of its figures.
 const FILE: &str = "summary.json";
-/// The most settings or pairs in a table.
+/// The most settings in a table.
 const MOST_ROWS: usize = 60;
 
 /// The text of `report.html` for a study.
 pub fn study_html(summary: &Summary) -> String {
-    let best = verdict::best(summary);
+    let (best, labels) = (verdict::best(summary), &Labels::new(summary));
     let body = html! {
         (audit::warning(&summary.audit, verdict::is_random(summary)))
-        (opening(summary, best))
-        (competitors(summary))
-        (comparisons(summary))
+        (opening(summary, labels, best))
+        (competitors(summary, labels))
+        (comparisons::section(summary, labels))
+        (comparisons::main_effects(summary))
         @if let Some(best) = best {
-            (learning(summary, best))
-            (confusions(summary, best))
-            (classes(summary, best))
-            (subjects(summary, best))
+            (learning(summary, labels, best))
+            (confusions(summary, labels, best))
+            (classes(summary, labels, best))
+            (subjects(summary, labels, best))
             @if let Some(found) = &best.reliability { (reliability::section(found)) }
-            (mistakes::section(&best.mistakes, &summary.class_names, summary.rate_hz, &name(&best.name)))
+            @let whose = name(&labels.of(&best.name));
+            (mistakes::section(&best.mistakes, &summary.class_names, summary.rate_hz, &whose))
         }
         (audit::section(&summary.audit))
+        (methods::section(summary))
         (settings(summary))
         (page::section("To repeat it", "The same data and the same version of Triax give the same figures.", &html! {
             (page::commands([("The study again", summary.command.as_str())]))
@@ -47,8 +47,8 @@ pub fn study_html(summary: &Summary) -> String {
 }
 
 /// The head of the page, with the verdict.
-fn opening(summary: &Summary, best: Option<&Competitor>) -> Markup {
-    let verdict = StudyVerdict::new(summary);
+fn opening(summary: &Summary, labels: &Labels, best: Option<&Competitor>) -> Markup {
+    let verdict = StudyVerdict::new(summary, labels);
     let n_settings = verdict::ranked(summary, Kind::Network).len() as u64;
     let figures = best.map(|best| {
         [
@@ -82,18 +82,25 @@ fn shape(summary: &Summary, n_settings: u64) -> String {
     format!("{} × {} × {}", counted(n_settings, "setting"), counted(folds, "fold"), counted(seeds, "seed"))
 }
 
-fn competitors(summary: &Summary) -> Markup {
-    // A baseline far below the networks would compress the axis. It is marked at the edge instead.
+/// The axis of the macro-F1 of all competitors. A baseline far below the networks would compress it, and is marked at its edge
+/// instead.
+pub fn axis_of_settings(summary: &Summary) -> Axis {
     let networks = || summary.competitors.iter().filter(|competitor| competitor.kind != Kind::Baseline);
     let worst = networks().map(|network| network.macro_f1.ends()[0]).fold(1.0, f64::min);
     let near = |competitor: &&Competitor| competitor.macro_f1.ends()[0] > worst - 0.2;
-    let axis = Axis::for_fractions(summary.competitors.iter().filter(near).map(|competitor| &competitor.macro_f1));
+    Axis::for_fractions(summary.competitors.iter().filter(near).map(|competitor| &competitor.macro_f1))
+}
+
+fn competitors(summary: &Summary, labels: &Labels) -> Markup {
+    let axis = axis_of_settings(summary);
     let kinds =
         [(Kind::Network, "networks"), (Kind::Ensemble, "ensembles of all seeds"), (Kind::Baseline, "baselines")];
     let caption = match summary.n_judged_subjects {
         0 => "Macro-F1 of all windows as one".to_owned(),
         1 => "Macro-F1 of one subject".to_owned(),
-        n => format!("Macro-F1 over {n} subjects: mean (dot) and 95 % bootstrap interval (line)"),
+        n => format!(
+            "Macro-F1 over {n} subjects: mean (dot) and 95 % bootstrap interval (line), each by itself and not corrected"
+        ),
     };
     let body = html! {
         table.figures.competitors {
@@ -113,7 +120,7 @@ fn competitors(summary: &Summary) -> Markup {
                 @if !ranked.is_empty() {
                     tbody {
                         tr.kind { th colspan="4" scope="rowgroup" { (heading) } }
-                        @for competitor in ranked.iter().take(MOST_ROWS) { (competitor_row(competitor, axis)) }
+                        @for competitor in ranked.iter().take(MOST_ROWS) { (competitor_row(competitor, &labels.of(&competitor.name), axis)) }
                         @if ranked.len() > MOST_ROWS {
                             tr { td colspan="4" { "and " (grouped((ranked.len() - MOST_ROWS) as u64)) " more, in " (FILE) } }
                         }
@@ -121,9 +128,23 @@ fn competitors(summary: &Summary) -> Markup {
                 }
             }
         }
+        (legend(labels))
     };
     let lead = format!("{} Each subject counts once, whatever it has of windows.", sentence(&summary.folds_in_words));
     page::section("What was compared", lead, &body)
+}
+
+/// What letters and names of values stand for.
+fn legend(labels: &Labels) -> Markup {
+    let legend = labels.legend();
+    let shown = legend.iter().take(MOST_ROWS).map(|(label, meaning)| (label.as_str(), meaning.clone()));
+    html! {
+        @if !legend.is_empty() {
+            h3 { "What the names stand for" }
+            (page::facts(shown))
+            (page::more(legend.len().saturating_sub(MOST_ROWS), FILE))
+        }
+    }
 }
 
 /// A phrase as a sentence of its own.
@@ -132,13 +153,13 @@ fn sentence(phrase: &str) -> String {
     letters.next().map_or_else(String::new, |first| format!("{}{}.", first.to_uppercase(), letters.as_str()))
 }
 
-fn competitor_row(competitor: &Competitor, axis: Axis) -> Markup {
+fn competitor_row(competitor: &Competitor, label: &str, axis: Axis) -> Markup {
     let estimate = &competitor.macro_f1;
     let sure = if estimate.interval.is_some() { ", 95 % interval " } else { ", " };
     let title = format!("macro-F1 {}{sure}{}", figure(estimate.mean), interval(estimate));
     html! {
         tr {
-            th scope="row" { (name(&competitor.name)) }
+            th scope="row" { (name(label)) }
             td.number { (figure(estimate.mean)) small { (interval(estimate)) } }
             td.graph { (whisker(estimate, axis, &[], &title)) }
             td.number { (percent(competitor.accuracy.mean)) small { (interval_in_percent(&competitor.accuracy)) } }
@@ -146,89 +167,20 @@ fn competitor_row(competitor: &Competitor, axis: Axis) -> Markup {
     }
 }
 
-fn comparisons(summary: &Summary) -> Markup {
-    let best = verdict::best(summary).map_or("", |best| best.name.as_str());
-    let pairs = |figure: &str, with_best: bool| {
-        let wanted = |it: &&Comparison| it.figure == figure && (it.a == best || it.b == best) == with_best;
-        summary.comparisons.iter().filter(wanted).collect::<Vec<_>>()
-    };
-    let lead = "Settings in pairs, over the same subjects: Wilcoxon’s signed-rank test, corrected by Holm for all pairs. \
-                The effect is the rank-biserial correlation: 1 where every subject does better with the first, 0 where \
-                none is ahead. A difference that is not shown is not shown to be absent either.";
-    let folded = [
-        ("Macro-F1 of all other pairs", "Macro-F1", pairs("macro_f1", false)),
-        ("Accuracy of the same pairs", "Accuracy", pairs("accuracy", true)),
-        ("Accuracy of all other pairs", "Accuracy", pairs("accuracy", false)),
-    ];
-    let body = html! {
-        (comparison_table(summary, &pairs("macro_f1", true), "Macro-F1"))
-        @for (heading, figure_name, pairs) in folded {
-            @if !pairs.is_empty() { (page::folded(heading, &comparison_table(summary, &pairs, figure_name))) }
-        }
-    };
-    html! { @if !summary.comparisons.is_empty() { (page::section("Are the differences real?", lead, &body)) } }
-}
-
-/// The axis of the differences of `comparisons`. What is compared sets its scale: networks and ensembles with each other;
-/// where there is one network only, it and the classical methods. A baseline that is much further away, as the majority
-/// class mostly is, is marked at the edge.
-fn axis_of_differences(summary: &Summary, comparisons: &[&Comparison]) -> Axis {
-    let is_baseline = |name: &str| summary.competitors.iter().any(|one| one.kind == Kind::Baseline && one.name == name);
-    let with_baseline = |it: &&&Comparison| is_baseline(&it.a) || is_baseline(&it.b);
-    let with_majority = |it: &&&Comparison| [&it.a, &it.b].iter().any(|name| *name == Baseline::Majority.name());
-    let (baselines, own): (Vec<&Comparison>, Vec<&Comparison>) = comparisons.iter().partition(with_baseline);
-    let classical: Vec<&Comparison> = baselines.iter().copied().filter(|it| !with_majority(&it)).collect();
-    let scale = [own, classical, baselines.clone()].into_iter().find(|some| !some.is_empty()).unwrap_or_default();
-    let axis = Axis::for_differences(scale.iter().map(|it| &it.difference));
-    let near = baselines.into_iter().filter(|it| it.difference.ends().iter().all(|end| end.abs() <= 2.0 * axis.high));
-    Axis::for_differences(scale.iter().copied().chain(near).map(|it| &it.difference))
-}
-
-fn comparison_table(summary: &Summary, comparisons: &[&Comparison], figure_name: &str) -> Markup {
-    let axis = axis_of_differences(summary, comparisons);
-    html! {
-        table.figures.comparisons {
-            caption { (figure_name) ": difference of each pair, with its 95 % interval" }
-            thead {
-                tr {
-                    th scope="col" { "pair" }
-                    th.number scope="col" { "difference" }
-                    th.graph scope="col" { span.axis { span { (signed(axis.low)) } span { "0" } span { (signed(axis.high)) } } }
-                    th.number.minor scope="col" { "effect" }
-                    th.number scope="col" { "p (Holm)" }
-                }
-            }
-            tbody {
-                @for comparison in comparisons.iter().take(MOST_ROWS) {
-                    @let difference = &comparison.difference;
-                    @let ends = interval_of_difference(difference);
-                    tr {
-                        th scope="row" { (name(&comparison.a)) " − " (name(&comparison.b)) small.words { (shortened(&comparison.words, 600)) } }
-                        td.number { (signed(difference.mean)) small { (ends) } }
-                        td.graph { (whisker(difference, axis, &[0.0], &format!("difference {}, {ends}", signed(difference.mean)))) }
-                        td.number.minor { (signed(comparison.effect)) }
-                        td.number { (p_value(comparison.p_holm)) }
-                    }
-                }
-            }
-        }
-        (page::more(comparisons.len().saturating_sub(MOST_ROWS), FILE))
-    }
-}
-
-fn learning(summary: &Summary, best: &Competitor) -> Markup {
+fn learning(summary: &Summary, labels: &Labels, best: &Competitor) -> Markup {
     let caption = format!("Lines are means, bands the middle 90 % of {}.", shape(summary, 1));
     let with_curves = |one: &&Competitor| !one.curves.is_empty() && one.name != best.name;
     let others: Vec<_> = verdict::ranked(summary, Kind::Network).into_iter().filter(with_curves).collect();
     let body = html! {
         (curves::figures(loss_and_accuracy(best), &caption))
-        (page::others(&others, |one| &one.name, |one| curves::figures(loss_and_accuracy(one), &caption)))
+        (page::others(&others, |one| labels.of(&one.name), |one| curves::figures(loss_and_accuracy(one), &caption)))
     };
-    let lead = format!("How {} learned.", name(&best.name));
+    let lead = format!("How {} learned.", name(&labels.of(&best.name)));
     html! { @if !best.curves.is_empty() { (page::section("Learning curves", lead, &body)) } }
 }
 
-fn loss_and_accuracy(competitor: &Competitor) -> [Curves; 2] {
+/// The curves of both figures over the epochs.
+pub fn loss_and_accuracy(competitor: &Competitor) -> [Curves; 2] {
     let points = |figure: fn(&triax_study::EpochBand) -> Option<Band>| {
         let point = |it: &triax_study::EpochBand| {
             figure(it).map(|Band { mean, low, high }| Point { epoch: it.epoch, mean, low, high })
@@ -251,20 +203,23 @@ fn loss_and_accuracy(competitor: &Competitor) -> [Curves; 2] {
     ]
 }
 
-fn confusions(summary: &Summary, best: &Competitor) -> Markup {
+fn confusions(summary: &Summary, labels: &Labels, best: &Competitor) -> Markup {
     let matrix = |one: &Competitor, most_classes: usize| {
-        let caption = format!("{}: percent of the windows of each class, summed over folds and seeds", name(&one.name));
+        let caption = format!(
+            "{}: percent of the windows of each class, summed over folds and seeds",
+            name(&labels.of(&one.name))
+        );
         confusion::matrix(&one.confusion, &summary.class_names, most_classes, &caption, FILE)
     };
     let others: Vec<_> = summary.competitors.iter().filter(|other| other.name != best.name).collect();
     let body = html! {
         (matrix(best, confusion::MOST_OF_BEST))
-        (page::others(&others, |one| &one.name, |one| matrix(one, confusion::MOST_OF_OTHERS)))
+        (page::others(&others, |one| labels.of(&one.name), |one| matrix(one, confusion::MOST_OF_OTHERS)))
     };
     page::section("What is taken for what", "Rows are what was done, columns what it was taken for.", &body)
 }
 
-fn classes(summary: &Summary, best: &Competitor) -> Markup {
+fn classes(summary: &Summary, labels: &Labels, best: &Competitor) -> Markup {
     let figures = ClassMetrics::from_confusion(&best.confusion, &summary.class_names);
     // Of many classes those that the best recognises least.
     let mut columns: Vec<usize> = (0..summary.class_names.len()).collect();
@@ -286,7 +241,7 @@ fn classes(summary: &Summary, best: &Competitor) -> Markup {
                 tbody {
                     @for one in summary.competitors.iter().take(MOST_ROWS) {
                         tr {
-                            th scope="row" { (name(&one.name)) }
+                            th scope="row" { (name(&labels.of(&one.name))) }
                             @for &class in &columns { td.number { (figure(one.recall[class].unwrap_or(f64::NAN))) } }
                         }
                     }
@@ -296,7 +251,7 @@ fn classes(summary: &Summary, best: &Competitor) -> Markup {
         (page::more(summary.class_names.len() - columns.len(), "results.csv"))
     };
     let body = html! {
-        @let caption = format!("{}: all folds and seeds pooled", name(&best.name));
+        @let caption = format!("{}: all folds and seeds pooled", name(&labels.of(&best.name)));
         (tables::classes(&figures, &summary.class_names, &caption, FILE))
         (page::folded("Recall of every setting", &recalls))
     };
@@ -305,15 +260,19 @@ fn classes(summary: &Summary, best: &Competitor) -> Markup {
     page::section("Classes", lead, &body)
 }
 
-fn subjects(summary: &Summary, best: &Competitor) -> Markup {
+fn subjects(summary: &Summary, labels: &Labels, best: &Competitor) -> Markup {
     let each = |one: &Competitor| {
-        tables::subjects(&one.subjects, &format!("{}: each subject, the hardest first", name(&one.name)), FILE)
+        tables::subjects(
+            &one.subjects,
+            &format!("{}: each subject, the hardest first", name(&labels.of(&one.name))),
+            FILE,
+        )
     };
     let is_other = |one: &&Competitor| one.name != best.name && !one.subjects.is_empty();
     let others: Vec<_> = summary.competitors.iter().filter(is_other).collect();
     let body = html! {
         (each(best))
-        (page::others(&others, |one| &one.name, |one| each(one)))
+        (page::others(&others, |one| labels.of(&one.name), |one| each(one)))
     };
     let lead = if verdict::is_random(summary) {
         "Each subject, by networks that know it."
@@ -361,6 +320,7 @@ mod tests {
     use super::*;
     use crate::report::samples;
     use triax_data::{Finding, Verdict};
+    use triax_study::Comparison;
 
     #[test]
     fn the_verdict_comes_before_everything_else() {
@@ -382,33 +342,6 @@ mod tests {
         ];
         assert!(order.map(at).is_sorted(), "{:?}", order.map(at));
         assert!(!html.contains("class=\"warning\""));
-    }
-
-    /// Of the table of comparisons with the best, the ends of its axis.
-    fn axis(html: &str) -> (&str, &str) {
-        let table = &html[html.find("Are the differences real?").expect("comparisons")..];
-        let axis = &table[table.find("class=\"axis\"").expect("an axis")..];
-        let mut ends = axis.split("<span>").skip(1).map(|span| span.split('<').next().unwrap_or_default());
-        (ends.next().expect("a lower end"), ends.nth(1).expect("an upper end"))
-    }
-
-    #[test]
-    fn the_axis_of_differences_is_scaled_by_what_is_compared() {
-        let mut summary = samples::study();
-        let html = study_html(&summary);
-        // Ensemble, settings and regression differ by 0.099 at most; the majority class is behind by 0.636.
-        assert_eq!(axis(&html), ("−0.100", "+0.100"));
-        assert!(html.contains("0.636 ›"), "the majority class is not marked");
-        // With one setting, the classical methods set the scale.
-        summary.competitors.retain(|one| one.kind == Kind::Baseline || one.name == "loss=squared_hinge");
-        let names: Vec<String> = summary.competitors.iter().map(|one| one.name.clone()).collect();
-        summary.comparisons.retain(|it| names.contains(&it.a) && names.contains(&it.b));
-        assert_eq!(axis(&study_html(&summary)), ("−0.100", "+0.100"));
-        // Alone, the majority class is what is compared.
-        summary.comparisons.retain(|it| it.b == "majority");
-        let html = study_html(&summary);
-        assert_eq!(axis(&html), ("−0.680", "+0.680"));
-        assert!(!html.contains('›'));
     }
 
     #[test]

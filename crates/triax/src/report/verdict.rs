@@ -1,11 +1,11 @@
 //! The verdict on a study: which setting is ahead, how far, and whether the difference is shown.
 
+use triax_study::statistics::LEVEL;
 use triax_study::{Comparison, Competitor, Kind, Summary};
 
 use crate::report::numbers::{figure, interval, interval_in_percent, name, percent};
-
-/// The level of significance, for corrected p-values.
-const LEVEL: f64 = 0.05;
+use crate::study::Labels;
+use crate::text::joined;
 
 /// The verdict on a study.
 #[derive(Debug, PartialEq)]
@@ -35,22 +35,27 @@ pub fn best(summary: &Summary) -> Option<&Competitor> {
 
 impl StudyVerdict {
     /// The verdict on `summary`.
-    pub fn new(summary: &Summary) -> Self {
+    pub fn new(summary: &Summary, labels: &Labels) -> Self {
         let Some(best) = best(summary) else {
             let sentences = vec!["Every training broke down, or none was asked for.".to_owned()];
             return StudyVerdict { headline: "Nothing was compared".to_owned(), sentences };
         };
         let others = ranked(summary, Kind::Network).len().saturating_sub(1);
         let (beaten, open) = against(summary, best);
-        let (whose, on_whom) = (name(&best.name), on_whom(summary, best));
+        let (whose, on_whom) = (name(&labels.at_first(&best.name)), on_whom(summary, best));
         let headline = match (others, beaten.len()) {
             (0, _) => format!("{whose}: macro-F1 {} {on_whom}", figure(best.macro_f1.mean)),
             (_, n) if n == others => format!("{whose} does best {on_whom}"),
             _ => format!("{whose} is ahead {on_whom}, but not shown to be best"),
         };
         let mut sentences = vec![figures(summary, best)];
-        sentences.extend(lead(&beaten, &open));
-        sentences.extend(other_kinds(summary, best));
+        let label = labels.of(&best.name);
+        if label != best.name {
+            sentences.push(format!("{label} is {}.", best.name));
+        }
+        sentences.extend(lead(&called(&beaten, labels), &called(&open, labels)));
+        sentences.extend(seeming(&open, labels));
+        sentences.extend(other_kinds(summary, labels, best));
         if let Some((worst, hardest)) = hardest(best) {
             let hardest = name(hardest);
             sentences.push(format!("The hardest subject is {hardest}, with a macro-F1 of {}.", figure(worst)));
@@ -75,7 +80,8 @@ fn figures(summary: &Summary, best: &Competitor) -> String {
         let (n, f1_ends, accuracy_ends) =
             (best.macro_f1.n, interval(&best.macro_f1), interval_in_percent(&best.accuracy));
         return format!(
-            "Macro-F1 {f1} (95 % interval {f1_ends} over {n} subjects), accuracy {accuracy} ({accuracy_ends})."
+            "Macro-F1 {f1} (95 % interval {f1_ends} over {n} subjects), accuracy {accuracy} ({accuracy_ends}). Intervals \
+             are of each figure by itself, and not corrected; p-values are."
         );
     }
     let whose = if summary.n_judged_subjects == 0 { "all windows as one" } else { "one subject" };
@@ -101,16 +107,34 @@ fn compared<'a>(summary: &'a Summary, best: &Competitor, other: &Competitor) -> 
     })
 }
 
+/// A comparison of the best setting with another one.
+type Rival<'a> = (&'a Competitor, &'a Comparison);
+
 /// The other settings that `best` is shown to be better than, and those for which this is not shown.
-fn against(summary: &Summary, best: &Competitor) -> (Vec<String>, Vec<String>) {
-    let (mut beaten, mut open) = (Vec::new(), Vec::new());
-    for other in ranked(summary, Kind::Network) {
-        if let Some((comparison, ahead)) = compared(summary, best, other) {
-            let list = if comparison.p_holm < LEVEL && ahead > 0.0 { &mut beaten } else { &mut open };
-            list.push(name(&other.name));
-        }
-    }
-    (beaten, open)
+fn against<'a>(summary: &'a Summary, best: &Competitor) -> (Vec<Rival<'a>>, Vec<Rival<'a>>) {
+    let rivals = ranked(summary, Kind::Network).into_iter();
+    let rivals = rivals.filter_map(|other| compared(summary, best, other).map(|(it, ahead)| ((other, it), ahead)));
+    let (beaten, open): (Vec<_>, Vec<_>) = rivals.partition(|((_, it), ahead)| it.p_holm < LEVEL && *ahead > 0.0);
+    let without_lead = |rivals: Vec<(Rival<'a>, f64)>| rivals.into_iter().map(|(rival, _)| rival).collect();
+    (without_lead(beaten), without_lead(open))
+}
+
+/// What the settings are called.
+fn called(rivals: &[Rival<'_>], labels: &Labels) -> Vec<String> {
+    rivals.iter().map(|(other, _)| name(&labels.of(&other.name))).collect()
+}
+
+/// The sentence on differences that only seem to be shown: those whose interval excludes 0 although the corrected test does not
+/// show them.
+fn seeming(open: &[Rival<'_>], labels: &Labels) -> Option<String> {
+    let seeming: Vec<Rival<'_>> = open.iter().copied().filter(|(_, it)| it.difference.excludes_0()).collect();
+    (!seeming.is_empty()).then(|| {
+        format!(
+            "The interval of the difference to {} excludes 0 all the same. It is of one comparison alone and not \
+             corrected: of many, some exclude 0 by chance. The corrected p-value counts.",
+            listed(&called(&seeming, labels))
+        )
+    })
 }
 
 /// The sentence on whether the lead is shown.
@@ -136,17 +160,20 @@ fn lead(beaten: &[String], open: &[String]) -> Option<String> {
 }
 
 /// Sentences on the best ensemble and the best baseline, and on whether their differences are shown.
-fn other_kinds(summary: &Summary, best: &Competitor) -> Vec<String> {
+fn other_kinds(summary: &Summary, labels: &Labels, best: &Competitor) -> Vec<String> {
     let mut sentences = Vec::new();
     if best.kind != Kind::Network {
         sentences.push("No network was trained to the end.".to_owned());
         return sentences;
     }
-    let comparison =
-        |other: &Competitor| compared(summary, best, other).map_or("", |(comparison, _)| comparison.words.as_str());
+    let called = |one: &str| name(&labels.of(one));
+    let comparison = |other: &Competitor| {
+        let found = compared(summary, best, other);
+        found.map(|(it, _)| summary.in_words(it, &called(&it.a), &called(&it.b))).unwrap_or_default()
+    };
     if let Some(ensemble) = ranked(summary, Kind::Ensemble).first() {
         let (reached, sure) = (figure(ensemble.macro_f1.mean), interval(&ensemble.macro_f1));
-        let whose = name(&ensemble.name);
+        let whose = called(&ensemble.name);
         sentences.push(format!("The best ensemble is {whose}: {reached} ({sure}). {}", comparison(ensemble)));
     }
     if let Some(baseline) = ranked(summary, Kind::Baseline).first() {
@@ -168,11 +195,9 @@ fn hardest(best: &Competitor) -> Option<(f64, &str)> {
 
 /// `a`, `a and b`, `a, b and c`; for many names the first three and the number of the others.
 fn listed(names: &[String]) -> String {
-    match names {
-        [] => String::new(),
-        [one] => one.clone(),
-        [all @ .., last] if names.len() <= 4 => format!("{} and {last}", all.join(", ")),
-        many => format!("{} and {} more", many[..3].join(", "), many.len() - 3),
+    match names.len() {
+        0..=4 => joined(names),
+        n => format!("{} and {} more", names[..3].join(", "), n - 3),
     }
 }
 
@@ -181,17 +206,21 @@ mod tests {
     use super::*;
     use crate::report::samples;
 
+    fn verdict(summary: &Summary) -> StudyVerdict {
+        StudyVerdict::new(summary, &Labels::new(summary))
+    }
+
     #[test]
     fn a_lead_that_is_shown_differs_from_one_that_is_not() {
         let mut summary = samples::study();
-        let verdict = StudyVerdict::new(&summary);
-        assert!(verdict.headline.contains("not shown to be best"), "{verdict:?}");
-        assert!(verdict.sentences[1].contains("it is not"), "{verdict:?}");
+        let found = verdict(&summary);
+        assert!(found.headline.contains("not shown to be best"), "{found:?}");
+        assert!(found.sentences[1].contains("it is not"), "{found:?}");
         summary.comparisons.iter_mut().for_each(|comparison| comparison.p_holm = 0.001);
-        let verdict = StudyVerdict::new(&summary);
-        assert_eq!(verdict.headline, "loss=squared_hinge does best on 16 people it never saw");
+        let found = verdict(&summary);
+        assert_eq!(found.headline, "loss=squared_hinge does best on 16 people it never saw");
         summary.comparisons.iter_mut().for_each(|comparison| comparison.p_holm = 0.5);
-        assert!(StudyVerdict::new(&summary).sentences[1].starts_with("No difference to "));
+        assert!(verdict(&summary).sentences[1].starts_with("No difference to "));
     }
 
     #[test]
@@ -201,7 +230,7 @@ mod tests {
             comparison.p_holm = 0.001;
             comparison.difference.mean = if comparison.a == "loss=squared_hinge" { -0.1 } else { 0.1 };
         }
-        assert!(StudyVerdict::new(&summary).headline.contains("not shown to be best"));
+        assert!(verdict(&summary).headline.contains("not shown to be best"));
     }
 
     #[test]
@@ -209,7 +238,7 @@ mod tests {
         let mut summary = samples::study();
         let baseline = summary.competitors.iter_mut().find(|one| one.kind == Kind::Baseline).unwrap();
         baseline.macro_f1.mean = 0.99;
-        assert!(StudyVerdict::new(&summary).sentences.iter().any(|words| words.contains("ahead of every network")));
+        assert!(verdict(&summary).sentences.iter().any(|words| words.contains("ahead of every network")));
     }
 
     #[test]
@@ -220,20 +249,20 @@ mod tests {
             let are_settings = settings.contains(&comparison.a) && settings.contains(&comparison.b);
             comparison.p_holm = if are_settings { 0.001 } else { 0.5 };
         }
-        assert!(StudyVerdict::new(&summary).headline.contains("does best"));
+        assert!(verdict(&summary).headline.contains("does best"));
         summary.comparisons.iter_mut().for_each(|comparison| comparison.p_holm = 0.501 - comparison.p_holm);
-        assert!(StudyVerdict::new(&summary).headline.contains("not shown to be best"));
+        assert!(verdict(&summary).headline.contains("not shown to be best"));
     }
 
     #[test]
     fn a_study_of_nothing_says_so() {
         let summary = Summary { competitors: Vec::new(), comparisons: Vec::new(), ..samples::study() };
-        assert_eq!(StudyVerdict::new(&summary).headline, "Nothing was compared");
+        assert_eq!(verdict(&summary).headline, "Nothing was compared");
     }
 
     #[test]
     fn random_folds_never_speak_of_people() {
         let summary = Summary { folds: "random-5".into(), ..samples::study() };
-        assert!(StudyVerdict::new(&summary).headline.contains("drawn at random"));
+        assert!(verdict(&summary).headline.contains("drawn at random"));
     }
 }

@@ -8,7 +8,7 @@ use triax_engine::NotFinite;
 use triax_losses::predicted_classes;
 use triax_model::whole_file;
 use triax_study::Gap;
-use triax_trainer::{Mistake, Reliability, RunFolder, SubjectFigures, Summary, worst_mistakes};
+use triax_trainer::{LossReading, Mistake, Reliability, RunFolder, SubjectFigures, Summary, worst_mistakes};
 
 use super::Training;
 use crate::Error;
@@ -45,6 +45,7 @@ fn report(training: &Training, summary: &Summary, scores: &[f32]) -> Result<RunR
         unseen: known && !subjects.is_empty() && subjects.iter().all(is_unseen),
         random: matches!(plan, SplitPlan::Random { .. }),
         subjects: Vec::new(),
+        loss: None,
         reliability: None,
         mistakes: Vec::new(),
         audit: with_gap(&training.audit, plan, &run.to_string()),
@@ -83,7 +84,8 @@ fn add_scores(
     subjects: &[&str],
     known: bool,
 ) -> Result<(), Error> {
-    let Training { data, .. } = training;
+    let Training { data, plan, .. } = training;
+    let loss = plan.training.loss;
     let (labels, n_classes) = (data.valid_labels(), data.corpus.classes.len());
     if let Some(problem) = NotFinite::find(scores, n_classes) {
         return Err(Error::Input(problem.to_string()));
@@ -92,7 +94,8 @@ fn add_scores(
         let predictions = predicted_classes(scores, n_classes);
         report.subjects = SubjectFigures::by_subject(&predictions, &labels, subjects, &data.corpus.class_names);
     }
-    report.reliability = Some(Reliability::from_scores(scores, &labels, n_classes));
+    report.loss = Some(LossReading::from_scores(scores, &labels, n_classes, loss));
+    report.reliability = Some(Reliability::from_scores(scores, &labels, n_classes, loss));
     let origin = |idx: usize| data.origins[data.split.valid[idx] as usize];
     let wrong = worst_mistakes(scores, &labels, n_classes, MOST_MISTAKES, |idx| origin(idx).recording);
     report.mistakes = wrong

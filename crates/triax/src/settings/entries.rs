@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use triax_model::whole_file;
 
+use super::aliases::meant_or_similar;
 use super::text::{Text, list_text};
 use super::values::HiddenLayers;
 use super::{
@@ -102,12 +103,16 @@ impl Settings {
     /// Checks that `name` is the name of a setting.
     ///
     /// # Errors
-    /// [`Error::Usage`] if it is not.
+    /// [`Error::Usage`] if it is not. The message names the setting that seems to be meant.
     pub fn check_name(name: &str) -> Result<(), Error> {
-        match Self::GROUPS.iter().flat_map(|group| group.settings).any(|setting| setting.name == name) {
-            true => Ok(()),
-            false => Err(Error::Usage(format!("there is no setting called `{name}`; `triax train --help` lists them"))),
+        if Self::GROUPS.iter().flat_map(|group| group.settings).any(|setting| setting.name == name) {
+            return Ok(());
         }
+        let advice = match meant_or_similar(name) {
+            Some(setting) => format!("`{setting}` may be meant; `triax train --help` lists all"),
+            None => "`triax train --help` lists them".to_owned(),
+        };
+        Err(Error::Usage(format!("there is no setting called `{name}`; {advice}")))
     }
 }
 
@@ -223,7 +228,8 @@ mod tests {
     #[test]
     fn what_makes_no_sense_is_refused_by_name() {
         for (entries, said) in [
-            (json!({"epoch": 3}), "no setting called `epoch`"),
+            (json!({"epoch": 3}), "no setting called `epoch`; `epochs` may be meant"),
+            (json!({"lr": 0.1}), "no setting called `lr`; `learning_rate` may be meant"),
             (json!({"epochs": "many"}), "`epochs`: `many`"),
             (json!({"epochs": 0}), "`epochs` is 0"),
             (json!({"epochs": 1_000_001}), "`epochs` is 1,000,001; it must be at most 1,000,000"),

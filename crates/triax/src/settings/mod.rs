@@ -6,6 +6,7 @@
 //!
 //! To add a setting, add a line to one of the groups below and define its effect in [`Settings::fit_plan`].
 
+mod aliases;
 pub(crate) mod declare;
 mod entries;
 mod preset;
@@ -26,6 +27,7 @@ use crate::Error;
 use crate::text::grouped;
 use declare::{named, settings};
 
+pub use aliases::{meant, meant_or_similar};
 pub use declare::{Choice, Group, Setting};
 pub use entries::{Entries, RECORDED, read_entries, text_of, to_json};
 pub use preset::Preset;

@@ -11,6 +11,7 @@ use triax_model::whole_file;
 use triax_study::{Share, Study, StudyFolder};
 
 use super::grid::{self, Point, Vary};
+use super::variant::Variant;
 use crate::Error;
 use crate::settings::{Entries, Settings, text_of};
 
@@ -97,7 +98,8 @@ impl StudyOptions {
         let mut vary = Vary::new();
         for (name, values) in file.vary {
             let values = values.iter().map(|value| grid::text(&underscored(&name), value));
-            let values: Vec<String> = values.collect::<Result<_, _>>().map_err(Error::Usage)?;
+            let values: Vec<Variant> =
+                values.map(|text| text.map(Variant::from)).collect::<Result<_, _>>().map_err(Error::Usage)?;
             vary.insert(underscored(&name), values);
         }
         let settings: Entries = file.settings.into_iter().map(|(name, value)| (underscored(&name), value)).collect();
@@ -280,6 +282,11 @@ impl Description {
         Ok(entries.iter().filter_map(|(name, value)| Some((name.clone(), text_of(name, value)?))).collect())
     }
 
+    /// The names that values of settings that vary have been given: by setting and value.
+    pub(super) fn value_names(&self) -> BTreeMap<String, BTreeMap<String, String>> {
+        grid::value_names(&self.vary)
+    }
+
     /// The command that repeats the study. It names the folds, because by default they would be chosen again.
     pub(super) fn command(&self, folds: Folds) -> String {
         let mut command = "triax study".to_owned();
@@ -302,13 +309,7 @@ impl Description {
             }
         }
         for (name, values) in &self.vary {
-            // A trailing bar distinguishes a single value with commas from several values.
-            let values = match values.as_slice() {
-                [single] if single.contains(',') => format!("{single}|"),
-                several if several.iter().any(|value| value.contains(',')) => several.join("|"),
-                several => several.join(","),
-            };
-            add(format!("--vary {}", quoted(&format!("{name}={values}"))));
+            add(format!("--vary {}", quoted(&grid::option(name, values))));
         }
         if !self.conduct.devices.is_empty() {
             let devices: Vec<String> = self.conduct.devices.iter().map(ToString::to_string).collect();

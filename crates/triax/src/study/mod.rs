@@ -2,6 +2,8 @@
 
 mod description;
 mod grid;
+mod labels;
+mod variant;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -25,6 +27,8 @@ use crate::{Error, Notice, audit};
 
 pub use description::{Conduct, Description, StudyOptions};
 pub use grid::{Point, Vary, parse_vary};
+pub use labels::Labels;
+pub use variant::Variant;
 
 /// Minimum number of models that a CPU trains at once. Results come every few seconds, and no thread waits long for
 /// another.
@@ -183,6 +187,7 @@ impl StudyRun {
     pub fn summarise(&self) -> Result<Summary, Error> {
         let facts = Facts {
             shared_settings: self.description.shared()?,
+            value_names: self.description.value_names(),
             command: self.description.command(self.study.protocol),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             baselines: self.description.baselines,
@@ -305,7 +310,7 @@ fn build_settings(
         let plan = point_settings.fit_plan(&network, &corpus.classes)?;
         settings.push(Setting {
             name,
-            values: point.values.clone(),
+            values: point.texts(),
             network,
             balances_classes: point_settings.training.class_weights == ClassWeights::Balanced,
             standardises: normalize.has_scaler(),

@@ -72,6 +72,34 @@ fn a_config_file_that_makes_no_sense_is_refused_by_name() {
 }
 
 #[test]
+fn what_was_meant_is_suggested() {
+    let folder = tempfile::tempdir().unwrap();
+    let wrong: [(&[&str], &str); 13] = [
+        (&["train", "--lr", "0.1"], "'--learning-rate'"),
+        (&["train", "--bs=8"], "'--batch-size'"),
+        (&["study", "--wd", "0.1"], "'--weight-decay'"),
+        (&["study", "losses", "--LR", "0.1"], "'--learning-rate'"),
+        (&["model", "--units", "8"], "'--hidden'"),
+        (&["train", "--epoch", "3"], "'--epochs'"),
+        (&["train", "walks"], "'triax train --data walks'"),
+        (&["study", "walks"], "'triax study --data walks'"),
+        (&["study", "losses", "walks"], "'triax study losses --data walks'"),
+        (&["study", "loses"], "'losses'"),
+        (&["evaluate", "run", "walks"], "'triax evaluate … --data walks'"),
+        (&["predict", "run", "walks"], "'triax predict … --data walks'"),
+        (&["data", "walks"], "'triax data inspect walks'"),
+    ];
+    for (args, meant) in wrong {
+        let message = triax(folder.path(), args).refused(2);
+        let tips: Vec<&str> = message.lines().filter(|line| line.contains("tip: ")).collect();
+        assert!(matches!(tips[..], [tip] if tip.contains(meant)), "{args:?}: {message}");
+    }
+    // A command suggests none but its own options.
+    let message = triax(folder.path(), ["evaluate", "run", "--lr", "1"]).refused(2);
+    assert!(!message.contains("--learning-rate"), "{message}");
+}
+
+#[test]
 fn wrong_usage_is_exit_code_2() {
     let folder = tempfile::tempdir().unwrap();
     let wrong: [&[&str]; 21] = [
@@ -146,8 +174,15 @@ fn a_network_is_shown_as_it_would_be_trained() {
     };
     let run = shown(&["run"]);
     assert_eq!(run["spec"]["window"], 32);
-    assert_eq!(shown(&["run/best.safetensors"]), run);
-    assert_eq!(shown(&["--config", "run/config.json", "--classes", "3"]), run);
+    // All but what is measured, or is not known without a run.
+    let network = |mut shown: serde_json::Value| {
+        let shown = shown.as_object_mut().unwrap();
+        assert!(shown.remove("latency").unwrap()["median"].as_f64().unwrap() > 0.0);
+        (shown.remove("preprocessing"), shown.clone())
+    };
+    let (preprocessing, run) = network(run);
+    assert_eq!(network(shown(&["run/best.safetensors"])), (preprocessing, run.clone()));
+    assert_eq!(network(shown(&["--config", "run/config.json", "--classes", "3"])), (None, run));
     assert_eq!(
         shown(&["--config", "run/config.json", "--hidden", "5", "--classes", "3"])["spec"]["hidden"],
         json!([5])
@@ -156,6 +191,44 @@ fn a_network_is_shown_as_it_would_be_trained() {
     // conv2 needs more than the 3 positions that are left.
     let message = triax(folder.path(), ["model", "--window", "10", "--convs", "4:3:2:2,4:3:1"]).refused(1);
     assert!(message.contains("conv2"), "{message}");
+}
+
+#[test]
+fn a_network_tells_its_cost_and_how_a_window_is_prepared() {
+    let folder = trained();
+    let text = triax(folder.path(), ["model"]).done().stdout;
+    for expected in [
+        "211,248 multiply-adds a window",
+        "11.00 KiB of activations in f32, 2.75 KiB in int8: the input and output of pool1, 1,888 and 928 values",
+        "448.80 KiB of parameters in f32, 224.40 KiB in f16, 112.85 KiB in int8",
+        "a window on ",
+        "the median of ",
+    ] {
+        assert!(text.contains(expected), "`{expected}` is not in\n{text}");
+    }
+    assert!(!text.contains("before"), "{text}");
+    let text = triax(folder.path(), ["model", "run"]).done().stdout;
+    let run = triax(folder.path(), ["model", "run", "--json"]).done().stdout;
+    let run: serde_json::Value = serde_json::from_str(&run).unwrap();
+    let scales = run["preprocessing"][0]["channels"].as_array().unwrap();
+    assert!(text.contains("x ← (x − mean) / scale") && !scales.is_empty(), "{text}");
+    for scale in scales {
+        let name = scale["channel"].as_str().unwrap();
+        // The shortest text that reads as the same f32: whoever types it in computes the same.
+        let number = |key: &str| scale[key].as_f64().unwrap() as f32;
+        let line = format!("{name}: mean {}, scale {}", number("mean"), number("scale"));
+        assert!(text.contains(&line), "`{line}` is not in\n{text}");
+    }
+    assert_eq!(run["flash"]["f32"], 4 * run["n_parameters"].as_u64().unwrap());
+
+    for (normalize, said) in
+        [("window", "by itself"), ("gravity", "turned upright"), ("none", "as the sensor gives it")]
+    {
+        let out = format!("by-{normalize}");
+        train_small(folder.path(), "data.csv", &out, &["--normalize", normalize, "--quiet"]).done();
+        let text = triax(folder.path(), ["model", &out]).done().stdout;
+        assert!(text.contains(said), "{text}");
+    }
 }
 
 #[test]

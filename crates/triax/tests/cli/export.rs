@@ -109,3 +109,33 @@ fn recordings_that_have_gone_are_no_obstacle_and_are_said() {
         triax(folder.path(), ["export", "run", "--to", "html", "--out", "b.html", "--data", "data.csv"]).refused(1);
     assert!(refused.contains("data.csv") && !folder.path().join("b.html").exists(), "{refused}");
 }
+
+#[test]
+fn a_header_for_a_microcontroller_comes_with_its_cost_its_loss_and_golden_windows() {
+    let folder = trained();
+    let golden = ["--prefix", "gait", "--golden", "golden"];
+    let said = exported(folder.path(), "run", "c-int8", "gait.h", &golden);
+    for words in ["bytes of tables in flash", "multiply-adds", "macro-F1", "before", "the run's validation part"] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    let read = |name: &str| fs::read(folder.path().join(name)).unwrap();
+    let header = String::from_utf8(read("gait.h")).unwrap();
+    assert!(header.contains("gait_window(") && !header.contains("PREFIX"), "{header}");
+    assert!(String::from_utf8(read("golden/golden.h")).unwrap().contains("gait_goldenscores"));
+    // 16 windows of 32 samples in three channels, and the scores of three classes.
+    assert_eq!(
+        (read("golden/inputs.npy").len(), read("golden/outputs.npy").len()),
+        (128 + 16 * 32 * 3 * 4, 128 + 16 * 3 * 4)
+    );
+    let said = exported(folder.path(), "run", "c", "float.h", &[]);
+    assert!(said.contains("same class as Triax for 100.00 %") && !said.contains("before"), "{said}");
+
+    let refused = triax(folder.path(), ["export", "run", "--to", "c", "--out", "a.h", "--prefix", "2x"]).refused(1);
+    assert!(refused.contains("2x") && !folder.path().join("a.h").exists(), "{refused}");
+    // Integers are calibrated, so a weight file alone is not enough.
+    fs::copy(folder.path().join("run/last.safetensors"), folder.path().join("w.safetensors")).unwrap();
+    let alone = ["export", "w.safetensors", "--to", "c-int8", "--out", "b.h"];
+    assert!(triax(folder.path(), alone).refused(2).contains("--data"));
+    let said = exported(folder.path(), "w.safetensors", "c-int8", "b.h", &["--data", "data.csv"]);
+    assert!(said.contains("calibrated with the recordings that they are judged by"), "{said}");
+}

@@ -29,12 +29,24 @@ fn a_run_leaves_a_report_and_names_it() {
     assert!(answer.stdout.contains("run/report.html"), "{}", answer.stdout);
     assert!(answer.stdout.contains("val_accuracy  "), "no curves in\n{}", answer.stdout);
     let html = report(&folder.path().join("run"));
-    let expected =
-        ["on a person it never saw", "Calibration", "jog", "data.csv", "triax evaluate run", "squared_hinge"];
+    let expected = [
+        "on a person it never saw",
+        "What the loss says",
+        "Score and accuracy",
+        "jog",
+        "data.csv",
+        "triax evaluate run",
+        "squared_hinge",
+    ];
     for expected in expected {
         assert!(html.contains(expected), "`{expected}` is not in the report");
     }
     assert!(!html.contains("class=\"warning\""));
+    // The scores of a squared hinge are no probabilities.
+    assert!(!html.contains("softmax") && !html.contains("Calibration"), "{html}");
+    let args = ["--loss", "categorical_crossentropy", "--quiet"];
+    train_small(folder.path(), "data.csv", "logits", &args).done();
+    assert!(report(&folder.path().join("logits")).contains("Calibration"));
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Stdio};
 
+use crate::family::WIDE;
 use crate::{SMALL, command, data, read_json, recordings, train_small, trained, triax};
 
 /// A run that lasts long enough to be stopped after its third epoch.
@@ -26,15 +27,21 @@ fn train_for(folder: &Path, args: &[&str], n_epochs: usize) -> Child {
 
 /// A run of 120 epochs into the folder `stopped`, of which `n_epochs` have ended.
 pub fn start_long(folder: &Path, n_epochs: usize) -> Child {
+    start_long_with(folder, n_epochs, &[])
+}
+
+/// [`start_long`] with other options for the network.
+fn start_long_with(folder: &Path, n_epochs: usize, network: &[&str]) -> Child {
     let mut args = vec!["train", "--data", "data.csv", "--out", "stopped"];
-    args.extend(SMALL.chunks(2).filter(|pair| pair[0] != "--epochs").flatten());
+    args.extend(SMALL.chunks(2).filter(|pair| pair[0] != "--epochs" && !network.contains(&pair[0])).flatten());
     args.extend(LONG);
+    args.extend(network);
     train_for(folder, &args, n_epochs)
 }
 
 /// Checks that everything but the seconds of each epoch is as in an uninterrupted run.
-fn assert_same_as_unstopped(folder: &Path) {
-    train_small(folder, "data.csv", "unstopped", &[&LONG[..], &["--quiet"]].concat()).done();
+fn assert_same_as_unstopped(folder: &Path, network: &[&str]) {
+    train_small(folder, "data.csv", "unstopped", &[&LONG[..], network, &["--quiet"]].concat()).done();
     for file in ["best.safetensors", "last.safetensors", "metrics.json"] {
         let [stopped, unstopped] = ["stopped", "unstopped"].map(|run| fs::read(folder.join(run).join(file)).unwrap());
         assert!(stopped == unstopped, "{file} differs");
@@ -64,7 +71,7 @@ fn a_killed_run_goes_on_as_if_nothing_had_happened() {
     child.wait().unwrap();
     assert!(!folder.path().join("stopped/metrics.json").exists(), "the run was over before it could be killed");
     triax(folder.path(), ["train", "--resume", "stopped", "--quiet"]).done();
-    assert_same_as_unstopped(folder.path());
+    assert_same_as_unstopped(folder.path(), &[]);
 }
 
 #[test]
@@ -77,7 +84,17 @@ fn ctrl_c_saves_and_says_how_to_go_on() {
     assert!(answer.stderr.contains("triax train --resume stopped"), "{}", answer.stderr);
     assert!(!folder.path().join("stopped/metrics.json").exists());
     triax(folder.path(), ["train", "--resume", "stopped", "--quiet"]).done();
-    assert_same_as_unstopped(folder.path());
+    assert_same_as_unstopped(folder.path(), &[]);
+}
+
+#[test]
+fn a_run_of_a_network_with_everything_goes_on_too() {
+    let folder = data();
+    let mut child = start_long_with(folder.path(), 3, &WIDE);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    triax(folder.path(), ["train", "--resume", "stopped", "--quiet"]).done();
+    assert_same_as_unstopped(folder.path(), &WIDE);
 }
 
 #[test]

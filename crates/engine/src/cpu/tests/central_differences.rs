@@ -4,7 +4,7 @@ use std::array;
 
 use crate::{Augmentation, TrainingPlan, WindowSet};
 use triax_losses::Loss;
-use triax_model::Network;
+use triax_model::{Activation, Network, PoolKind};
 
 use super::super::affine::Affine;
 use super::super::augment::{Augment, Partner};
@@ -12,12 +12,12 @@ use super::super::dropout::Mask;
 use super::super::gather::gather;
 use super::super::layers::Stage;
 use super::super::loss::{Partners, TileLoss};
-use super::super::max_pool::MaxPool;
 use super::super::model::{Model, Shape, StepContext, Workspace};
+use super::super::pool::Pool;
 use super::super::row::{Row, TILE};
 use super::super::sample_pass::Tile;
 use super::super::team::Team;
-use super::{Case, family, plan, stage, window_set};
+use super::{Case, affine, family, plan, stage, window_set};
 
 /// Half the distance of the two values. The error of the formula is of the order of its square, and that of rounding
 /// 1e-16 divided by it.
@@ -67,8 +67,7 @@ fn convs() -> impl Iterator<Item = (usize, Affine)> {
     let dense = [(1, 1, 1), (3, 1, 5), (5, 7, 1), (2, 13, 11), (17, 131, 129)];
     let dense = dense.into_iter().map(|(batch, inputs, units)| (batch, 1, inputs, 1, 1, units));
     convs.into_iter().chain(dense).map(|(batch, positions, channels, kernel, stride, filters)| {
-        let output = ((positions - kernel) / stride + 1, filters);
-        (batch, Affine { input: (positions, channels), output, kernel, stride, relu: false, parameters: 0 })
+        (batch, affine((positions, channels), filters, kernel, stride))
     })
 }
 
@@ -80,7 +79,7 @@ fn a_convolution_is_its_formula() {
         let parameters = random(2, affine.n_parameters());
         let (kernel, bias) = affine.split(&parameters);
         let sums = stage::forward::<f64>(&Stage::Affine(affine.clone()), &parameters, &x, batch);
-        let relu = Affine { relu: true, ..affine.clone() };
+        let relu = Affine { activation: Activation::Relu, ..affine.clone() };
         let outputs = stage::forward::<f64>(&Stage::Affine(relu), &parameters, &x, batch);
         assert_eq!(sums.len(), batch * positions * filters);
         for (i, (sum, y)) in sums.into_iter().zip(outputs).enumerate() {
@@ -121,7 +120,7 @@ fn convolution() {
 #[test]
 fn max_pooling() {
     for (batch, positions, channels, size) in [(1, 1, 1, 1), (2, 3, 3, 2), (3, 2, 1, 5), (1, 4, 2, 3), (17, 2, 17, 3)] {
-        let pool = Stage::MaxPool(MaxPool { output: (positions, channels), size });
+        let pool = Stage::Pool(Pool::disjoint_max((positions, channels), size));
         let x = random(1, batch * positions * size * channels);
         let d_y = random(4, batch * positions * channels);
         let y = stage::forward::<f64>(&pool, &[], &x, batch);
@@ -137,7 +136,7 @@ fn max_pooling() {
 
 #[test]
 fn the_first_of_equal_maxima_takes_the_gradient() {
-    let pool = Stage::MaxPool(MaxPool { output: (1, 1), size: 4 });
+    let pool = Stage::Pool(Pool::disjoint_max((1, 1), 4));
     for (x, winner) in
         [([1.0, 2.0, 2.0, 2.0], 1), ([0.0; 4], 0), ([1.0, 1.0, 1.0, 2.0], 3), ([-0.0, 0.0, -1.0, 0.0], 0)]
     {
@@ -149,16 +148,34 @@ fn the_first_of_equal_maxima_takes_the_gradient() {
 }
 
 #[test]
+fn in_pools_that_overlap_too_the_first_of_equal_maxima_takes_the_gradient() {
+    let pool = |size, stride, before, positions: usize| {
+        let (kind, input, output) = (PoolKind::Max, (4, 1), (positions, 1));
+        Stage::Pool(Pool { kind, input, output, size, stride, before })
+    };
+    for (pool, x, d_y, expected) in [
+        (pool(2, 1, 0, 3), [1.0, 1.0, 1.0, 2.0], &[3.0, 5.0, 7.0][..], [3.0, 5.0, 0.0, 7.0]),
+        (pool(3, 1, 0, 2), [2.0, 1.0, 2.0, 2.0], &[3.0, 5.0], [3.0, 0.0, 5.0, 0.0]),
+        // Padded: what is not there is no maximum, though all that is there is below 0.
+        (pool(3, 2, 1, 2), [-1.0, -2.0, -2.0, -3.0], &[3.0, 5.0], [3.0, 5.0, 0.0, 0.0]),
+        // With gaps, and a rest that is not read.
+        (pool(1, 2, 0, 2), [1.0, 9.0, 1.0, 9.0], &[3.0, 5.0], [3.0, 0.0, 5.0, 0.0]),
+    ] {
+        let y = stage::forward::<f64>(&pool, &[], &x, 1);
+        assert_eq!(stage::backward::<f64>(&pool, &[], [&x, &y, d_y], 1), expected, "{pool:?} of {x:?}");
+    }
+}
+
+#[test]
 fn relu_and_dropout() {
     let (batch, features) = (19, 7);
-    let affine =
-        Affine { input: (1, features), output: (1, features), kernel: 1, stride: 1, relu: true, parameters: 0 };
+    let affine = Affine { activation: Activation::Relu, ..affine((1, features), features, 1, 1) };
     // The identity, so that the sums before the ReLU are the input.
     let mut parameters = vec![0.0; affine.n_parameters()];
     (0..features).for_each(|i| parameters[i * features + i] = 1.0);
     let (x, d_y) = (random(1, batch * features), random(4, batch * features));
     let output = |x: &[f64]| stage::forward::<f64>(&Stage::Affine(affine.clone()), &parameters, x, batch);
-    let d_x = stage::relu_backward::<f64>(&affine, &output(&x), &d_y, batch);
+    let d_x = stage::activation_backward::<f64>(&affine, (&output(&x), &[]), &d_y, batch);
     assert_gradient("x of relu", &x, &d_x, |x| weigh(&output(x), &d_y));
     assert!(d_x.contains(&0.0), "no input is below 0");
 
@@ -215,8 +232,9 @@ fn whole_networks_with_mixed_windows() {
 }
 
 fn assert_whole_networks(mix: f32) {
-    // Two tiles where there are few units. Of many windows in many units some would switch within the step.
-    for (spec, batch) in family().into_iter().zip([3, 19, 19, 3]) {
+    // Two tiles where there are few units that switch. Of many windows in many units some would switch within the step.
+    assert_eq!(family().len(), 8);
+    for (spec, batch) in family().into_iter().zip([3, 19, 19, 3, 19, 3, 5, 3]) {
         for loss in Loss::ALL {
             let network = Network::new(spec.clone()).unwrap();
             let shape = Shape::new(&network);
@@ -302,7 +320,7 @@ impl<'a> Forward<'a> {
         let mask = Mask { seed: case.plan.seed, step: *step, rate: spec.dropout };
         let mut total = 0.0;
         for (i, values) in blended.chunks(TILE).enumerate() {
-            gather(values.iter().map(Vec::as_slice), None, spec.channels, &mut tile.input);
+            gather(values.iter().map(Vec::as_slice), None, spec.channels, tile.input.rows_mut());
             let mask = (spec.dropout > 0.0).then_some((mask, i * TILE));
             tile.forward(&shape.stages, 0..shape.stages.len(), parameters, mask);
             for w in 0..values.len() {

@@ -1,7 +1,7 @@
 //! The engine at f32 against itself at f64, stage by stage.
 
 use triax_losses::Loss;
-use triax_model::{DenseSpec, Network, NetworkSpec};
+use triax_model::{Activation, DenseSpec, Network, NetworkSpec, PoolKind};
 use triax_testing::{Tolerance, assert_close, ulp};
 
 use crate::{BatchTrace, WindowSet};
@@ -16,6 +16,26 @@ use super::{Case, SEED, conv, family, plan, stage, window_set};
 fn reduction(n: usize, sums: &[f64]) -> Vec<f64> {
     let share = 4.0 * (n as f64).sqrt() * 2.0_f64.powi(-24);
     sums.iter().map(|sum| share * sum).collect()
+}
+
+/// How far the value of an activation may be off, if its sum, about `sums` in all its terms, is off by `rounding`; and its
+/// derivative.
+fn activated(activation: Activation, rounding: &[f64], values: &[f64]) -> (Vec<f64>, Vec<f64>) {
+    /// The approximations at f32, in units in the last place; and the largest slope of a value and of a derivative.
+    const ULPS: f64 = 8.0;
+    const STEEPEST: f64 = 1.13;
+    let approximated = match activation {
+        Activation::Relu | Activation::Linear => return (rounding.to_vec(), vec![0.0; rounding.len()]),
+        Activation::LeakyRelu { .. } => 1.0,
+        Activation::Elu | Activation::Tanh | Activation::Gelu => ULPS,
+    };
+    let value = |(rounding, value): (&f64, &f64)| STEEPEST * rounding + approximated * ulp(*value);
+    let slope = |rounding: &f64| match activation {
+        // That of a GELU is kept from the forward pass; the others follow from the value as it was rounded.
+        Activation::Gelu => STEEPEST * rounding + ULPS * ulp(1.0),
+        _ => 2.0 * ulp(1.0),
+    };
+    (rounding.iter().zip(values).map(value).collect(), rounding.iter().map(slope).collect())
 }
 
 fn abs(values: &[f64]) -> Vec<f64> {
@@ -34,8 +54,11 @@ struct Shares {
 
 /// Networks with one less, as many and one more filters, units and inputs than fill a row, a panel or a block.
 fn specs() -> Vec<(NetworkSpec, &'static [usize])> {
-    let mut specs: Vec<(NetworkSpec, &'static [usize])> =
-        family().into_iter().zip([&[17][..], &[1, 2], &[15, 16, 17], &[1, 37]]).collect();
+    let mut specs: Vec<(NetworkSpec, &'static [usize])> = family()
+        .into_iter()
+        .zip([&[17][..], &[1, 2], &[15, 16, 17], &[1, 37], &[3, 17], &[16], &[17], &[19]])
+        .collect();
+    assert_eq!(specs.len(), family().len());
     specs.push((
         NetworkSpec {
             window: 37,
@@ -91,7 +114,7 @@ fn assert_stages(spec: &NetworkSpec, loss: Loss, n_windows: usize, shares: &mut 
         let [x, y, d_y] = [&batch.found.outputs[0], &batch.found.outputs[1], &batch.found.d_outputs[1]];
         let Stage::Affine(affine) = &batch.stages[0] else { unreachable!("a pool follows a convolution") };
         let d_sums = stage::backward::<f32>(&batch.stages[1], &batch.parameters, [x, y, d_y], n_windows);
-        batch.found.d_outputs[0] = stage::relu_backward::<f32>(affine, x, &d_sums, n_windows);
+        batch.found.d_outputs[0] = stage::activation_backward::<f32>(affine, (x, &[]), &d_sums, n_windows);
     }
     batch.assert_gradients(shares);
     batch.assert_d_inputs(shares);
@@ -150,15 +173,23 @@ impl<'a> Batch<'a> {
             match stage {
                 Stage::Affine(affine) => {
                     let expected = stage::forward::<f64>(stage, &self.parameters, x, self.n_windows);
-                    let sums = Stage::Affine(Affine { relu: false, ..affine.clone() });
+                    let sums = Stage::Affine(Affine { activation: Activation::Linear, ..affine.clone() });
                     let sums = stage::forward::<f64>(&sums, &abs(&self.parameters), &abs(x), self.n_windows);
-                    let bounds = reduction(affine.n_inputs() + 1, &sums);
+                    let rounding = reduction(affine.n_inputs() + 1, &sums);
+                    let (bounds, _) = activated(affine.activation, &rounding, &expected);
                     let agreement = assert_close(&what, y, &expected, Tolerance::Each(&bounds));
                     shares.outputs = shares.outputs.max(agreement.share_of_bound);
                 }
-                Stage::MaxPool(_) => {
+                Stage::Pool(pool) => {
                     let expected = stage::forward::<f64>(stage, &self.parameters, x, self.n_windows);
-                    assert_close(&what, y, &expected, Tolerance::Exact);
+                    match pool.kind {
+                        PoolKind::Max => assert_close(&what, y, &expected, Tolerance::Exact),
+                        PoolKind::Average => {
+                            let sums = stage::forward::<f64>(stage, &self.parameters, &abs(x), self.n_windows);
+                            let bounds = reduction(pool.size, &sums);
+                            assert_close(&what, y, &expected, Tolerance::Each(&bounds))
+                        }
+                    };
                 }
                 Stage::Dropout { .. } => {
                     let expected = stage::drop::<f64>(&self.mask, x, self.n_windows);
@@ -223,32 +254,58 @@ impl<'a> Batch<'a> {
 
     /// Gradients of the inputs of all stages but the first.
     fn assert_d_inputs(&self, shares: &mut Shares) {
-        for (s, stage) in self.stages.iter().enumerate().skip(1) {
-            let (x, y, d_y) = (self.stage_input(s), &self.found.outputs[s], &self.found.d_outputs[s]);
+        for s in 1..self.stages.len() {
             let (found, what) = (&self.found.d_outputs[s - 1], self.what("d_input", s));
-            let masked = |d_x: Vec<f64>| match &self.stages[s - 1] {
-                Stage::Affine(before) => stage::relu_backward::<f64>(before, x, &d_x, self.n_windows),
+            let (d_x, mut bounds) = self.d_input(s);
+            // Then comes the derivative of the activation before it.
+            let expected = match &self.stages[s - 1] {
+                Stage::Affine(before) => {
+                    let slopes = self.slopes(s - 1, before);
+                    for ((bound, d_x), (slope, error)) in bounds.iter_mut().zip(&d_x).zip(&slopes) {
+                        *bound = slope.abs() * *bound + error * d_x.abs();
+                    }
+                    d_x.iter().zip(&slopes).map(|(d_x, (slope, _))| d_x * slope).collect()
+                }
                 _ => d_x,
             };
-            let backward = |parameters: &[f64], d_y: &[f64]| {
-                masked(stage::backward::<f64>(stage, parameters, [x, y, d_y], self.n_windows))
-            };
-            match stage {
-                Stage::Affine(affine) => {
-                    let sums = backward(&abs(&self.parameters), &abs(d_y));
-                    let bounds = reduction(affine.kernel * affine.output.1, &sums);
-                    let expected = backward(&self.parameters, d_y);
-                    let agreement = assert_close(&what, found, &expected, Tolerance::Each(&bounds));
-                    shares.d_inputs = shares.d_inputs.max(agreement.share_of_bound);
-                }
-                Stage::MaxPool(_) => {
-                    assert_close(&what, found, &backward(&self.parameters, d_y), Tolerance::Exact);
-                }
-                Stage::Dropout { .. } => {
-                    let expected = masked(stage::drop::<f64>(&self.mask, d_y, self.n_windows));
-                    assert_close(&what, found, &expected, Tolerance::Exact);
-                }
+            if bounds.iter().all(|bound| *bound == 0.0) {
+                assert_close(&what, found, &expected, Tolerance::Exact);
+            } else {
+                let agreement = assert_close(&what, found, &expected, Tolerance::Each(&bounds));
+                shares.d_inputs = shares.d_inputs.max(agreement.share_of_bound);
             }
         }
+    }
+
+    /// The gradient of the input of stage `s`, and how far one at f32 may be off.
+    fn d_input(&self, s: usize) -> (Vec<f64>, Vec<f64>) {
+        let (stage, n) = (&self.stages[s], self.n_windows);
+        let (x, y, d_y) = (self.stage_input(s), &self.found.outputs[s], &self.found.d_outputs[s]);
+        let backward = |parameters: &[f64], d_y: &[f64]| stage::backward::<f64>(stage, parameters, [x, y, d_y], n);
+        match stage {
+            Stage::Affine(affine) => {
+                let bounds = reduction(affine.kernel * affine.output.1, &backward(&abs(&self.parameters), &abs(d_y)));
+                (backward(&self.parameters, d_y), bounds)
+            }
+            // Where an input is read once, it takes the gradient as it is.
+            Stage::Pool(pool) if pool.is_disjoint_max() => (backward(&[], d_y), vec![0.0; x.len()]),
+            Stage::Pool(pool) => {
+                let n_readers = pool.size.div_ceil(pool.stride);
+                (backward(&[], d_y), reduction(n_readers, &backward(&[], &abs(d_y))))
+            }
+            Stage::Dropout { .. } => (stage::drop::<f64>(&self.mask, d_y, n), vec![0.0; x.len()]),
+        }
+    }
+
+    /// The derivative of the activation of stage `s`, at each of its outputs, and how far one at f32 may be off.
+    fn slopes(&self, s: usize, affine: &Affine) -> Vec<(f64, f64)> {
+        let (x, y, n) = (self.stage_input(s), &self.found.outputs[s], self.n_windows);
+        let stage = Stage::Affine(affine.clone());
+        let (_, kept) = stage::forward_and_slopes::<f64>(&stage, &self.parameters, x, n);
+        let slopes = stage::activation_backward::<f64>(affine, (y, &kept), &vec![1.0; y.len()], n);
+        let sums = Stage::Affine(Affine { activation: Activation::Linear, ..affine.clone() });
+        let sums = stage::forward::<f64>(&sums, &abs(&self.parameters), &abs(x), n);
+        let (_, errors) = activated(affine.activation, &reduction(affine.n_inputs() + 1, &sums), y);
+        slopes.into_iter().zip(errors).collect()
     }
 }

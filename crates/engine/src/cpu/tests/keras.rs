@@ -167,6 +167,28 @@ struct Networks {
     cases: Vec<NetworkCase>,
 }
 
+/// Networks with what the family has beyond the reference network.
+#[derive(Deserialize)]
+struct Family {
+    optimizer: Optimizer,
+    learning_rate: f32,
+    cases: Vec<FamilyCase>,
+}
+
+#[derive(Deserialize)]
+struct FamilyCase {
+    #[serde(flatten)]
+    case: NetworkCase,
+    steps: Steps,
+}
+
+/// The first steps of training.
+#[derive(Deserialize)]
+struct Steps {
+    losses: Vec<f64>,
+    weights: Vec<Summary>,
+}
+
 #[derive(Deserialize)]
 struct NetworkCase {
     spec: NetworkSpec,
@@ -198,10 +220,33 @@ struct Activation {
 fn every_layer_and_gradient_is_that_of_keras() {
     let file: Networks = golden(golden_file("networks"));
     assert_eq!(file.cases.len(), 4);
-    // Layers of each case that can be compared: all but a convolution whose pool does not read its last positions, and
-    // the first convolution before a pool, which is not kept. What their pools make of them is compared.
-    let comparable = [4, 2, 5, 8];
-    for (case, n_comparable) in file.cases.into_iter().zip(comparable) {
+    for (case, n_comparable) in file.cases.into_iter().zip([4, 2, 5, 8]) {
+        case.assert_holds(n_comparable);
+    }
+}
+
+#[test]
+fn every_layer_and_gradient_of_the_family_is_that_of_keras() {
+    let file: Family = golden(golden_file("family"));
+    assert_eq!(file.cases.len(), 3);
+    for (FamilyCase { case, steps }, n_comparable) in file.cases.into_iter().zip([9, 8, 4]) {
+        case.assert_holds(n_comparable);
+        let network = Network::new(case.spec.clone()).unwrap();
+        let train = window_set(&case.spec, steps.losses.len() * case.batch, false);
+        let order: Vec<u32> = (0..train.len() as u32).collect();
+        let plan = plan(case.loss, file.optimizer, case.batch);
+        let (found, parameters) = run(&network, plan, &train, &order, file.learning_rate);
+        let losses: Vec<f64> = found.into_iter().map(|found| found.loss).collect();
+        assert_close("losses", &losses, &steps.losses, Tolerance::Relative(F64));
+        assert_parameters(&network, &parameters, &steps.weights);
+    }
+}
+
+impl NetworkCase {
+    /// `n_comparable` is the number of layers that can be compared: all but a convolution whose pool does not read its last
+    /// positions, and the first convolution before a pool, where it is not kept. What their pools make of them is compared.
+    fn assert_holds(&self, n_comparable: usize) {
+        let case = self;
         let network = Network::new(case.spec.clone()).unwrap();
         assert_eq!(network.parameters().len(), case.parameters.len());
         for (parameter, expected) in network.parameters().iter().zip(&case.parameters) {
@@ -241,6 +286,18 @@ fn every_layer_and_gradient_is_that_of_keras() {
         }
         println!("{}: scores within {:e}, loss {:e}", case.loss, scores.largest_error, value.largest_error);
     }
+}
+
+/// Compares `values`, tensor after tensor, with what is stored of them after training.
+fn assert_parameters(network: &Network, values: &[f64], expected: &[Summary]) {
+    assert_eq!(network.parameters().len(), expected.len());
+    let mut rest = values;
+    for (parameter, expected) in network.parameters().iter().zip(expected) {
+        let (values, behind) = rest.split_at(parameter.len());
+        expected.assert_holds(&format!("{} after training", parameter.name), values);
+        rest = behind;
+    }
+    assert!(rest.is_empty());
 }
 
 #[derive(Deserialize)]
@@ -310,13 +367,7 @@ fn twenty_steps_follow_keras() {
         let f64_agreement = assert_close("losses at float64", &losses, &trajectory.losses, Tolerance::Relative(2e-15));
         let f32_agreement =
             assert_close("losses at float32", &losses, &trajectory.losses_f32, Tolerance::Relative(5e-7));
-        let mut rest = &parameters[..];
-        for (parameter, expected) in network.parameters().iter().zip(&trajectory.weights) {
-            let (values, behind) = rest.split_at(parameter.len());
-            expected.assert_holds(&format!("{} after training", parameter.name), values);
-            rest = behind;
-        }
-        assert!(rest.is_empty());
+        assert_parameters(&network, &parameters, &trajectory.weights);
         println!(
             "{}: losses within {:e} of float64, {:e} of float32",
             trajectory.loss, f64_agreement.largest_error, f32_agreement.largest_error

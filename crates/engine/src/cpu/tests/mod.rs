@@ -1,7 +1,9 @@
 //! Tests of the CPU engine: at f64 against formulas, central differences and Keras; at f32 against f64; and at both floats
 //! the contract of a session.
 
+mod activations;
 mod central_differences;
+mod family;
 mod floats;
 mod keras;
 mod not_finite;
@@ -10,6 +12,7 @@ mod session;
 mod stage;
 
 use std::ops::ControlFlow;
+use std::str::FromStr;
 
 use crate::{
     Augmentation, Engine, Evaluation, Member, MemberEpoch, Optimizer, Session, SessionState, StepResult, Stretch,
@@ -17,7 +20,9 @@ use crate::{
 };
 use triax_losses::Loss;
 use triax_model::random::{Purpose, Stream, epoch_order};
-use triax_model::{ConvSpec, DenseSpec, Network, NetworkSpec, Scaler, Weights};
+use triax_model::{Activation, ConvSpec, DenseSpec, Network, NetworkSpec, PoolKind, Scaler, Weights};
+
+use super::affine::Affine;
 
 /// Seed of all random numbers here.
 const SEED: u64 = 11;
@@ -60,6 +65,12 @@ pub(super) fn plan(loss: Loss, batch_size: usize) -> TrainingPlan {
     }
 }
 
+/// A convolution without padding, of which the sums are the output.
+fn affine(input: (usize, usize), filters: usize, kernel: usize, stride: usize) -> Affine {
+    let output = ((input.0 - kernel) / stride + 1, filters);
+    Affine { input, margins: [0; 2], output, kernel, stride, activation: Activation::Linear, parameters: 0 }
+}
+
 fn conv(filters: usize, kernel: usize, stride: usize, pool: Option<usize>) -> ConvSpec {
     ConvSpec::plain(filters, kernel, stride, pool)
 }
@@ -79,7 +90,8 @@ fn small_network(dropout: f32) -> Network {
     .unwrap()
 }
 
-/// The family's corners: one to four blocks, with and without pooling, no to three hidden layers, with dropout.
+/// The family's corners: one to four blocks, with and without pooling, no to three hidden layers, with dropout; then all kinds
+/// of padding, activation and pool.
 fn family() -> Vec<NetworkSpec> {
     vec![
         NetworkSpec::default(),
@@ -110,7 +122,49 @@ fn family() -> Vec<NetworkSpec> {
             hidden: DenseSpec::relu([11, 13, 7]),
             classes: 5,
         },
+        NetworkSpec {
+            window: 29,
+            channels: 3,
+            convs: layers("5:4:1:avg3/2-same:same:elu 4:3:2:3/2:same:gelu"),
+            global_pool: None,
+            dropout: 0.25,
+            hidden: layers("7:tanh 5:gelu"),
+            classes: 3,
+        },
+        NetworkSpec {
+            window: 23,
+            channels: 2,
+            convs: layers("6:5:2:same:leaky_relu=0.25 3:3:1:2/3:linear"),
+            global_pool: Some(PoolKind::Average),
+            dropout: 0.0,
+            hidden: vec![],
+            classes: 2,
+        },
+        NetworkSpec {
+            window: 19,
+            channels: 1,
+            convs: layers("5:3:1:4/1-same:tanh 4:2:1:avg2:gelu"),
+            global_pool: Some(PoolKind::Max),
+            dropout: 0.3,
+            hidden: layers("4:leaky_relu=0.1"),
+            classes: 4,
+        },
+        // The first convolution goes with its pool; the second has a kernel longer than its input.
+        NetworkSpec {
+            window: 13,
+            channels: 3,
+            convs: layers("17:9:1:2:same:elu 3:20:3:same"),
+            global_pool: None,
+            dropout: 0.0,
+            hidden: layers("5:elu"),
+            classes: 3,
+        },
     ]
+}
+
+/// Layers in their notation.
+fn layers<T: FromStr<Err = String>>(notation: &str) -> Vec<T> {
+    notation.split(' ').map(|layer| layer.parse().unwrap()).collect()
 }
 
 /// One model, and the epoch that it is trained for.

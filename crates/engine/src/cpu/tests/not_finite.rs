@@ -1,19 +1,19 @@
 //! What is not finite is never lost on the way to the loss.
 
 use triax_losses::Loss;
-use triax_model::Network;
+use triax_model::{Activation, Network, PoolKind};
 
 use super::super::affine::Affine;
 use super::super::layers::Stage;
-use super::super::max_pool::MaxPool;
+use super::super::pool::Pool;
 use super::super::{CpuEngine, Float};
-use super::{Case, epoch, family, plan, stage, window_set};
+use super::{Case, affine, epoch, family, plan, stage, window_set};
 
 use crate::Engine;
 
 fn a_pool_keeps_a_nan<F: Float>() {
     let (batch, channels, size) = (17, 3, 4);
-    let pool = Stage::MaxPool(MaxPool { output: (2, channels), size });
+    let pool = Stage::Pool(Pool::disjoint_max((2, channels), size));
     let len = 2 * size * channels;
     for at in 0..len {
         for n in [0, 15, 16] {
@@ -28,6 +28,30 @@ fn a_pool_keeps_a_nan<F: Float>() {
     }
 }
 
+/// In every output that reads it.
+fn every_pool_keeps_a_nan<F: Float>() {
+    let (positions, channels) = (7, 3);
+    for kind in [PoolKind::Max, PoolKind::Average] {
+        // Overlapping and padded: output t reads positions 2t − 1 to 2t + 1.
+        let pool = Pool { kind, input: (positions, channels), output: (4, channels), size: 3, stride: 2, before: 1 };
+        for at in 0..positions * channels {
+            let mut x: Vec<f64> = (0..positions * channels).map(|i| (i % 5) as f64 - 2.0).collect();
+            x[at] = f64::NAN;
+            for (i, y) in stage::forward::<F>(&Stage::Pool(pool.clone()), &[], &x, 1).iter().enumerate() {
+                let (t, position) = (i / channels, at / channels);
+                let is_read = (2 * t..2 * t + 3).contains(&(position + 1)) && i % channels == at % channels;
+                assert_eq!(y.is_nan(), is_read, "output {i} of {pool:?} with a NaN at {at}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_pool_keeps_a_nan_at_either_float() {
+    every_pool_keeps_a_nan::<f32>();
+    every_pool_keeps_a_nan::<f64>();
+}
+
 #[test]
 fn a_pool_keeps_a_nan_at_either_float() {
     a_pool_keeps_a_nan::<f32>();
@@ -36,7 +60,7 @@ fn a_pool_keeps_a_nan_at_either_float() {
 
 fn a_relu_keeps_a_nan<F: Float>() {
     for filters in [1, 5, 16, 17] {
-        let affine = Affine { input: (2, 1), output: (2, filters), kernel: 1, stride: 1, relu: true, parameters: 0 };
+        let affine = Affine { activation: Activation::Relu, ..affine((2, 1), filters, 1, 1) };
         // Each filter hands its input on, but for one, whose bias is no number.
         for bad in 0..filters {
             let mut parameters = vec![1.0; filters];
@@ -47,7 +71,7 @@ fn a_relu_keeps_a_nan<F: Float>() {
             }
             // On the way back it spoils nothing beside it, and is not taken for a dead unit.
             let d_y = vec![3.0; 2 * filters];
-            let d_sums = stage::relu_backward::<F>(&affine, &y, &d_y, 1);
+            let d_sums = stage::activation_backward::<F>(&affine, (&y, &[]), &d_y, 1);
             for (y, d) in y.iter().zip(d_sums) {
                 assert_eq!(d, if *y == 0.0 { 0.0 } else { 3.0 });
             }

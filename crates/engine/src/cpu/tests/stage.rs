@@ -6,6 +6,7 @@ use pulp::{Simd, WithSimd};
 use super::super::Float;
 use super::super::affine::Affine;
 use super::super::dropout;
+use super::super::feature_map::FeatureMap;
 use super::super::layers::Stage;
 use super::super::parameter_pass::{Round, Target, blocks, parameter_pass};
 use super::super::row::{Row, TILE};
@@ -18,7 +19,7 @@ fn rows<F: Float>(values: &[f64], batch: usize) -> Vec<Vec<Row<F>>> {
     let features = values.len() / batch;
     assert_eq!(values.len(), batch * features);
     let mut tiles = vec![vec![Row::ZERO; features]; batch.div_ceil(TILE)];
-    for (n, window) in values.chunks_exact(features).enumerate() {
+    for (n, window) in values.chunks_exact(features.max(1)).enumerate() {
         for (row, &value) in tiles[n / TILE].iter_mut().zip(window) {
             row.0[n % TILE] = F::from_f64(value);
         }
@@ -35,27 +36,51 @@ fn floats<F: Float>(values: &[f64]) -> Vec<F> {
     values.iter().map(|&value| F::from_f64(value)).collect()
 }
 
-/// Output of a convolution or a pool.
-pub(super) fn forward<F: Float>(stage: &Stage, parameters: &[f64], x: &[f64], batch: usize) -> Vec<f64> {
-    let parameters = floats(parameters);
-    let output = |x: Vec<Row<F>>| {
-        let mut y = vec![Row::ZERO; stage.n_outputs()];
-        pulp::Arch::new().dispatch(Call::Forward { stage, parameters: &parameters, x: &x, y: &mut y });
-        y
-    };
-    values(&rows(x, batch).into_iter().map(output).collect::<Vec<_>>(), batch)
+/// `x` as the input of `stage`.
+fn input<F: Float>(stage: &Stage, x: &[Row<F>]) -> FeatureMap<F> {
+    let mut map = FeatureMap::new(x.len(), stage.margin_rows());
+    map.rows_mut().copy_from_slice(x);
+    map
 }
 
-/// `d_y` by the sums before the ReLU of a convolution, whose output is `y`.
-pub(super) fn relu_backward<F: Float>(affine: &Affine, y: &[f64], d_y: &[f64], batch: usize) -> Vec<f64> {
-    let mut d_y = rows::<F>(d_y, batch);
-    for (y, d_y) in rows(y, batch).iter().zip(&mut d_y) {
-        pulp::Arch::new().dispatch(Call::ReluBackward { affine, y, d_y });
+/// Output of a convolution or a pool.
+pub(super) fn forward<F: Float>(stage: &Stage, parameters: &[f64], x: &[f64], batch: usize) -> Vec<f64> {
+    forward_and_slopes::<F>(stage, parameters, x, batch).0
+}
+
+/// Output of a convolution or a pool, and what the activation keeps for the way back.
+pub(super) fn forward_and_slopes<F: Float>(
+    stage: &Stage,
+    parameters: &[f64],
+    x: &[f64],
+    batch: usize,
+) -> (Vec<f64>, Vec<f64>) {
+    let parameters = floats(parameters);
+    let output = |x: Vec<Row<F>>| {
+        let (mut y, mut slopes) = (vec![Row::ZERO; stage.n_outputs()], vec![Row::ZERO; stage.n_factors()]);
+        let (x, parameters) = (input(stage, &x), &parameters);
+        pulp::Arch::new().dispatch(Call::Forward { stage, parameters, x: &x, y: &mut y, slopes: &mut slopes });
+        (y, slopes)
+    };
+    let (y, slopes): (Vec<_>, Vec<_>) = rows(x, batch).into_iter().map(output).unzip();
+    (values(&y, batch), values(&slopes, batch))
+}
+
+/// `d_y` by the sums before the activation of a convolution, whose output and slopes are `y` and `slopes`.
+pub(super) fn activation_backward<F: Float>(
+    affine: &Affine,
+    (y, slopes): (&[f64], &[f64]),
+    d_y: &[f64],
+    batch: usize,
+) -> Vec<f64> {
+    let (mut d_y, slopes) = (rows::<F>(d_y, batch), rows(slopes, batch));
+    for ((y, slopes), d_y) in rows(y, batch).iter().zip(&slopes).zip(&mut d_y) {
+        pulp::Arch::new().dispatch(Call::ActivationBackward { affine, y, slopes, d_y });
     }
     values(&d_y, batch)
 }
 
-/// Gradient of the input, from that of the output; of a convolution from that of the sums before its ReLU.
+/// Gradient of the input, from that of the output; of a convolution from that of the sums before its activation.
 pub(super) fn backward<F: Float>(
     stage: &Stage,
     parameters: &[f64],
@@ -79,7 +104,7 @@ pub(super) fn gradient<F: Float>(affine: &Affine, x: &[f64], d_sums: &[f64], bat
     let stages = [Stage::Affine(Affine { parameters: 0, ..affine.clone() })];
     let tile = |(x, d_sums): (Vec<Row<F>>, Vec<Row<F>>)| {
         let mut tile = Tile::new(&stages, x.len(), 1, 1);
-        tile.input = x;
+        tile.input = input(&stages[0], &x);
         let (d_y, transposed) = (&d_sums[..], &mut tile.transposed[0][..]);
         pulp::Arch::new().dispatch(Call::Transpose { affine, d_y, transposed });
         tile
@@ -120,12 +145,14 @@ enum Call<'a, F> {
     Forward {
         stage: &'a Stage,
         parameters: &'a [F],
-        x: &'a [Row<F>],
+        x: &'a FeatureMap<F>,
         y: &'a mut [Row<F>],
+        slopes: &'a mut [Row<F>],
     },
-    ReluBackward {
+    ActivationBackward {
         affine: &'a Affine,
         y: &'a [Row<F>],
+        slopes: &'a [Row<F>],
         d_y: &'a mut [Row<F>],
     },
     Backward {
@@ -154,15 +181,17 @@ impl<F: Float> WithSimd for Call<'_, F> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         match self {
-            Self::Forward { stage: Stage::Affine(affine), parameters, x, y } => {
-                affine.forward(simd, parameters, x, 0, y)
+            Self::Forward { stage: Stage::Affine(affine), parameters, x, y, slopes } => {
+                affine.forward(simd, parameters, x.padded(), 0, y, slopes)
             }
-            Self::Forward { stage: Stage::MaxPool(pool), x, y, .. } => pool.forward(simd, x, y),
+            Self::Forward { stage: Stage::Pool(pool), x, y, .. } => pool.forward(simd, x.rows(), 0, y),
             Self::Backward { stage: Stage::Affine(affine), parameters, d_y, d_x, .. } => {
                 affine.backward(simd, parameters, d_y, 0, d_x);
             }
-            Self::Backward { stage: Stage::MaxPool(pool), x, y, d_y, d_x, .. } => pool.backward(simd, x, y, d_y, d_x),
-            Self::ReluBackward { affine, y, d_y } => affine.relu_backward(simd, y, d_y),
+            Self::Backward { stage: Stage::Pool(pool), x, y, d_y, d_x, .. } => {
+                pool.backward(simd, [x, y, d_y], 0, d_x);
+            }
+            Self::ActivationBackward { affine, y, slopes, d_y } => affine.activation_backward(simd, y, slopes, d_y),
             Self::Transpose { affine, d_y, transposed } => affine.transpose(simd, d_y, transposed),
             Self::Drop { mask, x, y } => dropout::apply(simd, mask, x, y),
             Self::Forward { stage: Stage::Dropout { .. }, .. }

@@ -1,6 +1,7 @@
-//! `triax study`: a grid of settings, on every fold, with every seed.
+//! `triax study`: a grid of settings, on every fold, with every seed; and what of it goes into a paper.
 
 mod merge;
+mod paper;
 mod progress;
 mod table;
 
@@ -10,7 +11,7 @@ use std::process::ExitCode;
 use clap::Subcommand;
 use serde_json::json;
 use triax::settings::to_json;
-use triax::text::{grouped, listed};
+use triax::text::grouped;
 use triax::{Conduct, Description, Error, Settings, StudyOptions, StudyRun, Vary, parse_vary};
 use triax_data::Folds;
 use triax_engine::device::DeviceChoice;
@@ -23,6 +24,9 @@ use super::terminal::{log, say, tell, visible};
 use super::text::SYNTHETIC;
 use super::{print_notices, timings};
 
+/// The most settings that are named before a study begins.
+const MOST_NAMED: usize = 8;
+
 const EXAMPLES: &str = "\
 Examples:
   triax study losses --data WISDM/                      the four losses, each subject left out in turn, five seeds
@@ -30,7 +34,9 @@ Examples:
   triax study --data WISDM/ --vary 'convs=32:3:2:2,64:3:2|16:5:2' --folds group-5 --seeds 3
   triax study --file study.toml                         folds, seeds, [settings] and [vary] from a file
   triax study losses --data WISDM/ --shard 2/3          the second of three shares, here or elsewhere
+  triax study --data WISDM/ --vary 'convs=small:32:3:2:2|large:64:5:2:2,96:5:1:2'      values with names
   triax study merge part-1 part-2 part-3 --out whole    join the shares
+  triax study tables runs/NAME --to latex               tables for a paper; figures and methods likewise
   triax study --resume runs/NAME                        go on where a study was stopped
 
 A study gets results.csv (a row a training), subjects.csv, history.csv, baselines.csv, timings.csv, summary.json and
@@ -65,6 +71,12 @@ enum Action {
     Losses(Box<StudyArgs>),
     /// Join the shares of a study
     Merge(merge::Args),
+    /// The tables of a finished study, for a paper: LaTeX, CSV or Markdown
+    Tables(paper::TablesArgs),
+    /// The figures of a finished study, for a paper: SVG and PDF
+    Figures(paper::FiguresArgs),
+    /// How a finished study was made, for a paper: a paragraph on methods, and what to cite
+    Methods(paper::MethodsArgs),
 }
 
 #[derive(clap::Args)]
@@ -81,7 +93,8 @@ struct StudyArgs {
 #[derive(clap::Args)]
 #[command(next_help_heading = "Study")]
 pub struct GridArgs {
-    /// Values of a setting to compare, by its name as an option has it; `|` between values that have commas
+    /// Values of a setting to compare, by its name as an option has it; `|` between values that have commas. A value may have
+    /// a name: NAME:VALUE
     #[arg(long, value_name = "SETTING=V1,V2,…")]
     vary: Vec<String>,
     /// `loso` (each subject in turn), group-K (groups of subjects), held-out (as --valid-fraction or --valid-subjects
@@ -134,10 +147,13 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     match args.action {
         None => start(args.study, Vary::new()),
         Some(Action::Losses(study)) => {
-            let losses = triax_losses::Loss::ALL.iter().map(|loss| loss.name().to_owned()).collect();
+            let losses = triax_losses::Loss::ALL.iter().map(|loss| loss.name().into()).collect();
             start(*study, Vary::from([("loss".to_owned(), losses)]))
         }
         Some(Action::Merge(args)) => merge::run(args),
+        Some(Action::Tables(args)) => paper::tables(&args),
+        Some(Action::Figures(args)) => paper::figures(&args),
+        Some(Action::Methods(args)) => paper::methods(&args),
     }
 }
 
@@ -271,8 +287,13 @@ fn header(run: &StudyRun, devices: &[String]) {
         n => format!("{n} subjects"),
     };
     say(format_args!("          {subjects}, {} windows", grouped(study.windows.len())));
-    let names: Vec<String> = study.settings.iter().map(|setting| setting.name.clone()).collect();
-    say(format_args!("settings  {}", visible(&listed(&names, 8))));
+    // Names have commas of their own.
+    let named = study.settings.iter().take(MOST_NAMED).map(|setting| setting.name.as_str());
+    let more = match study.settings.len().saturating_sub(MOST_NAMED) {
+        0 => String::new(),
+        n => format!("; and {n} more"),
+    };
+    say(format_args!("settings  {}{more}", visible(&named.collect::<Vec<_>>().join("; "))));
     say(format_args!("folds     {}: {}", study.protocol, study.protocol.in_words()));
     let here = if *share == Share::WHOLE { String::new() } else { format!(", share {share} here") };
     say(format_args!(

@@ -2,18 +2,21 @@
 
 use std::io::{self, Write};
 
+use triax::Labels;
 use triax::text::grouped;
 use triax_study::{Comparison, Kind, Summary};
 
+use crate::cli::terminal::visible;
 use crate::cli::text::{interval, shortened, wrapped};
 
-/// Columns of a name.
+/// Columns of a name with its indentation: all of the label of a setting.
 const NAME: usize = 34;
 /// Columns of a mean with its interval.
 const INTERVAL: usize = 20;
 
 /// Writes leaks, competitors and comparisons.
 pub fn write(out: &mut dyn Write, summary: &Summary) -> io::Result<()> {
+    let labels = Labels::new(summary);
     writeln!(out)?;
     if summary.audit.leaks() || !summary.is_about_strangers() {
         writeln!(out, "These figures are no test on unseen people:")?;
@@ -31,16 +34,25 @@ pub fn write(out: &mut dyn Write, summary: &Summary) -> io::Result<()> {
         1 => "one subject".to_owned(),
         n => format!("mean over {n} subjects [95 % interval]"),
     };
-    writeln!(out, "{head:<39} macro-F1{:14}accuracy", "")?;
-    for one in &summary.competitors {
-        let mark = match one.kind {
-            Kind::Network => "",
-            Kind::Ensemble => " (as one)",
-            Kind::Baseline => " (baseline)",
-        };
-        let name = shortened(&one.name, NAME - mark.len());
-        let row = format!("{name}{mark}");
-        writeln!(out, "{row:NAME$} {:INTERVAL$}  {}", interval(&one.macro_f1), interval(&one.accuracy))?;
+    writeln!(out, "{head}")?;
+    writeln!(out, "{:NAME$} {:INTERVAL$}  accuracy", "", "macro-F1")?;
+    for (kind, heading) in [(Kind::Network, "networks"), (Kind::Ensemble, "ensembles"), (Kind::Baseline, "baselines")] {
+        let mut of_kind = summary.competitors.iter().filter(|one| one.kind == kind).peekable();
+        if of_kind.peek().is_some() {
+            writeln!(out, "{heading}")?;
+        }
+        for one in of_kind {
+            let label = if kind == Kind::Ensemble { labels.of_setting(&one.name) } else { labels.of(&one.name) };
+            let row = format!("  {}", shortened(&label, NAME - 2));
+            writeln!(out, "{row:NAME$} {:INTERVAL$}  {}", interval(&one.macro_f1), interval(&one.accuracy))?;
+        }
+    }
+    let legend = labels.legend();
+    if !legend.is_empty() {
+        writeln!(out)?;
+    }
+    for (label, meaning) in &legend {
+        writeln!(out, "{}", wrapped(&format!("{} is {}", visible(label), visible(meaning)), ""))?;
     }
     if !summary.caveats.is_empty() {
         writeln!(out)?;
@@ -53,7 +65,8 @@ pub fn write(out: &mut dyn Write, summary: &Summary) -> io::Result<()> {
         writeln!(out)?;
     }
     for one in &shown {
-        writeln!(out, "{}", wrapped(&one.words, ""))?;
+        let words = summary.in_words(one, &labels.of(&one.a), &labels.of(&one.b));
+        writeln!(out, "{}", wrapped(&visible(&words), ""))?;
     }
     let n_more = summary.comparisons.len() - shown.len();
     if n_more > 0 {
@@ -95,12 +108,13 @@ mod tests {
 
     use super::*;
 
+    const ESTIMATE: Estimate =
+        Estimate { mean: 0.7125, n: 16, deviation: 0.1, interval: Some(Interval { low: 0.64, high: 1.0 }) };
+
     #[test]
-    fn names_are_shortened_and_rows_fit() {
-        let ends = Interval { low: 0.64, high: 1.0 };
-        let estimate = Estimate { mean: 0.7125, n: 16, deviation: 0.1, interval: Some(ends) };
-        assert_eq!(interval(&estimate).len(), INTERVAL);
-        assert_eq!(interval(&Estimate { interval: None, ..estimate }), "0.713");
+    fn rows_fit() {
+        assert_eq!(interval(&ESTIMATE).len(), INTERVAL);
+        assert_eq!(interval(&Estimate { interval: None, ..ESTIMATE }), "0.713");
         assert_eq!(NAME + 1 + 2 * INTERVAL + 2, 77);
         assert_eq!(shortened("abcdef", 4), "abc…");
         assert_eq!(shortened("abcd", 4), "abcd");

@@ -3,10 +3,13 @@
 use maud::{Markup, html};
 use plotters::prelude::*;
 
-use super::{Area, DrawResult, Ink, Scale, axes};
+use super::canvas::{Anchor, Canvas};
+use super::{Area, DrawResult, Ink, LETTERS, Scale, axes, svg};
 
 /// Width and height in CSS pixels.
 const SIZE: (u32, u32) = (440, 270);
+/// Height of the name and the key above a drawing.
+const KEY: f32 = 26.0;
 /// The most points of a curve; of more epochs, every n-th is drawn, and the last.
 const MOST_POINTS: usize = 300;
 /// The most epochs for which points are marked.
@@ -65,9 +68,30 @@ pub fn figures(both: [Curves; 2], caption: &str) -> Markup {
 }
 
 fn chart(curves: Curves, title: &str) -> Markup {
+    svg::in_page(&canvas(curves), title)
+}
+
+fn canvas(curves: Curves) -> Canvas {
     let keep = |points: Vec<Point>| thinned(points.into_iter().filter(Point::is_finite).collect());
     let curves = Curves { train: keep(curves.train), valid: keep(curves.valid), ..curves };
-    super::chart(SIZE, title, |area| draw(area, &curves))
+    super::drawn(SIZE, |area| draw(area, &curves))
+}
+
+/// One figure as a drawing, with its name and key above it.
+pub fn with_key(curves: Curves) -> Canvas {
+    let (name, has_valid) = (format!("{} by epoch", curves.name), !curves.valid.is_empty());
+    let mut canvas = canvas(curves).with_room_above(KEY);
+    let size = LETTERS as f32;
+    canvas.text((8.0, 17.0), &name, size, Anchor::Start, Ink::Letters);
+    let mut entry = |x: f32, text: &str, ink: Ink| {
+        canvas.line((x, 13.0), (x + 18.0, 13.0), 2.0, ink);
+        canvas.text((x + 24.0, 17.0), text, size, Anchor::Start, Ink::Muted);
+    };
+    entry(230.0, "training", Ink::Muted);
+    if has_valid {
+        entry(330.0, "validation", Ink::Accent);
+    }
+    canvas
 }
 
 /// At most about [`MOST_POINTS`] of `points`, the first and the last among them.

@@ -33,7 +33,7 @@ impl Axis {
     }
 
     /// Whether `value` lies between its ends.
-    fn holds(&self, value: f64) -> bool {
+    pub fn holds(&self, value: f64) -> bool {
         (self.low..=self.high).contains(&value)
     }
 

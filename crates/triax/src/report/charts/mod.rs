@@ -1,26 +1,32 @@
-//! Charts as SVG in the colours of the page, also in dark mode and in print.
+//! Charts: in a page as SVG in its colours, also in dark mode and in print; for a paper as files of SVG and PDF.
 //!
-//! plotters draws with fixed colours and integer coordinates. Each colour is therefore a placeholder, which is replaced by a
-//! variable of `style.css` when the drawing is complete, and a CSS pixel has four units.
+//! plotters draws on a [`Canvas`], with fixed colours and integer coordinates. So each colour stands for one of the page, and
+//! a CSS pixel has four units. `svg` and `pdf` write what is on the canvas.
 
+pub mod canvas;
 pub mod curves;
+pub mod forest;
 pub mod inline;
+pub mod matrix;
+pub mod pdf;
 pub mod reliability;
 mod scale;
 pub mod signals;
+pub mod svg;
 
 use std::error::Error;
 
-use maud::{Markup, PreEscaped, Render as _};
+use maud::Markup;
 use plotters::coord::Shift;
 use plotters::coord::cartesian::Cartesian2d;
 use plotters::prelude::*;
 use plotters::style::TextStyle;
 
+use canvas::{Canvas, Recorder};
 use scale::Scale;
 
 /// The drawing area of a chart.
-type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+type Area<'a> = DrawingArea<Recorder<'a>, Shift>;
 /// The result of drawing. A drawing in memory does not fail.
 type DrawResult = Result<(), Box<dyn Error>>;
 
@@ -44,17 +50,25 @@ pub enum Ink {
     Third,
     /// The background.
     Page,
+    /// Text.
+    Letters,
 }
 
 /// The colours of a signal's channels, in turn.
 pub const CHANNELS: [Ink; 4] = [Ink::Accent, Ink::Second, Ink::Third, Ink::Muted];
 
 impl Ink {
-    const ALL: [Self; 6] = [Self::Grid, Self::Muted, Self::Accent, Self::Second, Self::Third, Self::Page];
+    const ALL: [Self; 7] =
+        [Self::Grid, Self::Muted, Self::Accent, Self::Second, Self::Third, Self::Page, Self::Letters];
 
-    /// The placeholder for it in a drawing.
+    /// What stands for it where plotters draws.
     const fn mark(self) -> RGBColor {
         RGBColor(1, 2, self as u8)
+    }
+
+    /// The colour that `mark` stands for; for a colour of plotters' own, that of text.
+    fn of_mark(mark: RGBColor) -> Self {
+        Self::ALL.into_iter().find(|ink| ink.mark() == mark).unwrap_or(Self::Letters)
     }
 
     /// The variable of the style sheet.
@@ -66,28 +80,37 @@ impl Ink {
             Self::Second => "var(--second)",
             Self::Third => "var(--third)",
             Self::Page => "var(--page)",
+            Self::Letters => "var(--ink)",
+        }
+    }
+
+    /// The colour on white paper: red, green, blue.
+    pub const fn on_paper(self) -> [u8; 3] {
+        match self {
+            Self::Grid => [0xe4, 0xe4, 0xdf],
+            Self::Muted => [0x5e, 0x63, 0x6e],
+            Self::Accent => [0x0b, 0x62, 0xb8],
+            Self::Second => [0xc2, 0x57, 0x0c],
+            Self::Third => [0x0f, 0x7b, 0x5f],
+            Self::Page => [0xff, 0xff, 0xff],
+            Self::Letters => [0x1b, 0x1d, 0x22],
         }
     }
 }
 
-/// The chart that `draw` draws on an area of `size` CSS pixels. `title` is its name for screen readers.
-fn chart(size: (u32, u32), title: &str, draw: impl FnOnce(&Area<'_>) -> DrawResult) -> Markup {
-    let (width, height) = (size.0 * UNIT, size.1 * UNIT);
-    let mut svg = String::new();
+/// What `draw` draws on an area of `size` CSS pixels.
+fn drawn(size: (u32, u32), draw: impl FnOnce(&Area<'_>) -> DrawResult) -> Canvas {
+    let mut canvas = Canvas::new((size.0 as f32, size.1 as f32));
     {
-        let area = SVGBackend::with_string(&mut svg, (width, height)).into_drawing_area();
+        let area = Recorder(&mut canvas).into_drawing_area();
         draw(&area).and_then(|()| Ok(area.present()?)).expect("a drawing in memory");
     }
-    for ink in Ink::ALL {
-        let RGBColor(r, g, b) = ink.mark();
-        svg = svg.replace(&format!("\"#{r:02X}{g:02X}{b:02X}\""), &format!("\"{}\"", ink.css()));
-    }
-    // The page sets the size, so the attributes of plotters are replaced.
-    let body = svg.split_once('>').map_or("", |(_, body)| body);
-    let title = title.render().into_string();
-    PreEscaped(format!(
-        "<svg class=\"chart\" role=\"img\" viewBox=\"0 0 {width} {height}\" aria-label=\"{title}\"><title>{title}</title>{body}"
-    ))
+    canvas
+}
+
+/// The chart of a page that `draw` draws on an area of `size` CSS pixels. `title` is its name for screen readers.
+fn chart(size: (u32, u32), title: &str, draw: impl FnOnce(&Area<'_>) -> DrawResult) -> Markup {
+    svg::in_page(&drawn(size, draw), title)
 }
 
 /// The axes of a chart: horizontal grid lines, round numbers, margins to the left and below of `size` CSS pixels, and the
@@ -97,7 +120,7 @@ fn axes<'a>(
     (x, y): (Scale, Scale),
     size: (u32, u32),
     names: Option<(&str, &str)>,
-) -> Result<ChartContext<'a, SVGBackend<'a>, Cartesian2d<Scale, Scale>>, Box<dyn Error>> {
+) -> Result<ChartContext<'a, Recorder<'a>, Cartesian2d<Scale, Scale>>, Box<dyn Error>> {
     let n_labels = (x.ticks().len(), y.ticks().len());
     let mut chart = ChartBuilder::on(area)
         .margin_top(8 * UNIT)

@@ -1,0 +1,7 @@
+
+static void PREFIX_elu(float *values, int32_t n)
+{
+    for (int32_t i = 0; i < n; i++) {
+        values[i] = values[i] > 0.0f ? values[i] : PREFIX_expm1(values[i]);
+    }
+}
