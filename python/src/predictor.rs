@@ -12,6 +12,9 @@ use triax_model::{WeightFile, whole_file};
 
 use crate::errors::{notices, to_python};
 
+/// The bytes of a file, what was found when its own arithmetic ran, and notices.
+type Exported<'py> = (Bound<'py, PyBytes>, Bound<'py, PyDict>, Vec<(bool, String)>);
+
 /// One trained network, or several that predict together.
 #[pyclass(frozen, module = "triax._triax")]
 pub struct Predictor {
@@ -76,8 +79,7 @@ impl Predictor {
         PyArray1::from_vec(py, scores).reshape([n, self.facts.classes.len()])
     }
 
-    /// The bytes of these networks in another format, and what was found when the file's own arithmetic ran: a dict. The
-    /// third are notices.
+    /// The bytes of these networks in another format.
     fn export<'py>(
         &self,
         py: Python<'py>,
@@ -85,7 +87,7 @@ impl Predictor {
         softmax: bool,
         member: Option<String>,
         data: Option<&str>,
-    ) -> PyResult<(Bound<'py, PyBytes>, Bound<'py, PyDict>, Vec<(bool, String)>)> {
+    ) -> PyResult<Exported<'py>> {
         let format = to.parse::<ExportFormat>().map_err(|hint| PyValueError::new_err(format!("to: {hint}")))?;
         let data = data.map(str::parse).transpose()?;
         let options = ExportOptions { softmax, member, data, ..ExportOptions::new(format) };

@@ -7,7 +7,9 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use serde_json::{Value, json};
 use triax::settings::text_of;
-use triax::{Description, Folds, Notice, SplitAudit, StudyOptions, StudyOutcome, StudyRun, Vary, is_run, is_study};
+use triax::{
+    Description, Folds, Notice, SplitAudit, StudyOptions, StudyOutcome, StudyRun, Variant, Vary, is_run, is_study,
+};
 
 use crate::errors::{notices, to_python};
 use crate::settings::{entries, from_json};
@@ -29,15 +31,14 @@ pub fn study(
 ) -> PyResult<Vec<(bool, String)>> {
     let values: BTreeMap<String, Vec<Value>> =
         serde_json::from_str(vary).map_err(|problem| PyValueError::new_err(format!("vary: {problem}")))?;
-    let texts =
-        |name: &str, values: Vec<Value>| values.iter().map(|value| text_of(name, value).unwrap_or_default()).collect();
-    let vary: Vary = values
-        .into_iter()
-        .map(|(name, values)| {
-            let texts = texts(&name, values);
-            (name, texts)
-        })
-        .collect();
+    let variants = |name: &str, values: Vec<Value>| -> Vec<Variant> {
+        values.iter().map(|value| text_of(name, value).unwrap_or_default().into()).collect()
+    };
+    let named = values.into_iter().map(|(name, values)| {
+        let variants = variants(&name, values);
+        (name, variants)
+    });
+    let vary: Vary = named.collect();
     let folds = folds.map(parsed).transpose()?;
     let settings = entries(settings)?;
     let options = StudyOptions { folds, seeds: Some(seeds), baselines: Some(baselines), settings, vary };

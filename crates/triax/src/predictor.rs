@@ -162,7 +162,7 @@ impl Predictor {
     /// # Errors
     /// A network that cannot work; a device that does not exist.
     pub fn from_weights(file: WeightFile, options: &PredictorOptions) -> Result<Self, Error> {
-        let member = Member::new(file, None, Path::new("the weights"))?;
+        let member = Member::of_file(file, None, Path::new("the weights"))?;
         Self::new(vec![member], PredictorOrigin::File, options)
     }
 
@@ -391,11 +391,11 @@ impl Member {
     }
 
     fn read(path: &Path, place: Option<(String, u64)>) -> Result<Self, Error> {
-        Self::new(WeightFile::read(path)?, place, path)
+        Self::of_file(WeightFile::read(path)?, place, path)
     }
 
     /// The network of `file`, which errors call `path`.
-    fn new(file: WeightFile, place: Option<(String, u64)>, path: &Path) -> Result<Self, Error> {
+    fn of_file(file: WeightFile, place: Option<(String, u64)>, path: &Path) -> Result<Self, Error> {
         let network = Network::new(file.spec.clone())?;
         let per_window = file.extra.get(PER_WINDOW).map(|step| step.parse::<PerWindow>()).transpose();
         let per_window =
