@@ -23,20 +23,32 @@ impl Corpus {
     /// Gravity in each group of three channels: the median length of the mean vector over stretches of `window` rows, and of
     /// 128 at most. `None` where this length is not steady, as in a gyroscope or where gravity was taken out.
     pub fn gravity(&self, window: usize) -> Vec<Option<f64>> {
-        let n_channels = self.channels.len();
-        let n_rows = window.clamp(1, MOST_ROWS);
-        let stretches =
-            || self.recordings.iter().flat_map(|recording| recording.values.chunks_exact(n_rows * n_channels.max(1)));
-        let length = |stretch: &[f32], first: usize| {
-            let mean = |channel: usize| {
-                stretch.iter().skip(channel).step_by(n_channels).map(|&value| f64::from(value)).sum::<f64>()
-                    / n_rows as f64
-            };
-            (first..first + 3).map(|channel| mean(channel).powi(2)).sum::<f64>().sqrt()
-        };
-        let triples = (0..n_channels / 3).map(|triple| 3 * triple);
-        triples.map(|first| steady(stretches().map(|stretch| length(stretch, first)).collect())).collect()
+        let recordings = self.recordings.iter().map(|recording| recording.values.as_slice());
+        gravity(recordings, self.channels.len(), window)
     }
+}
+
+/// As [`Corpus::gravity`], for `windows` (n_windows, window, channels) that were cut from recordings.
+pub fn gravity_of_windows(windows: &[f32], window: usize, channels: usize) -> Vec<Option<f64>> {
+    gravity(windows.chunks_exact((window * channels).max(1)), channels, window)
+}
+
+/// Gravity in each group of three channels of `recordings`, each (row, channel).
+fn gravity<'a>(
+    recordings: impl Iterator<Item = &'a [f32]> + Clone,
+    n_channels: usize,
+    window: usize,
+) -> Vec<Option<f64>> {
+    let n_rows = window.clamp(1, MOST_ROWS);
+    let stretches = || recordings.clone().flat_map(|values| values.chunks_exact(n_rows * n_channels.max(1)));
+    let length = |stretch: &[f32], first: usize| {
+        let mean = |channel: usize| {
+            stretch.iter().skip(channel).step_by(n_channels).map(|&value| f64::from(value)).sum::<f64>() / n_rows as f64
+        };
+        (first..first + 3).map(|channel| mean(channel).powi(2)).sum::<f64>().sqrt()
+    };
+    let triples = (0..n_channels / 3).map(|triple| 3 * triple);
+    triples.map(|first| steady(stretches().map(|stretch| length(stretch, first)).collect())).collect()
 }
 
 /// The median of `lengths`, if at least half of them are near it.

@@ -52,7 +52,7 @@ pub use column::{Column, Role};
 pub use corpus::{Corpus, Part, Recording, Stamps};
 pub use error::DataError;
 pub use fetch::{DATA_SETS, DataSet, FetchError, FetchOptions, FetchProgress, Fetched, Outcome, fetch};
-pub use gravity::unit_of_gravity;
+pub use gravity::{gravity_of_windows, unit_of_gravity};
 pub use inspect::{Breaks, ChannelRange, ClassCount, Inspection, Sampling};
 pub use notice::Notice;
 pub use readers::{Fill, Format, MappedRole, ReadOptions, Row, Rows, Wishes, read};

@@ -153,8 +153,8 @@ pub trait Engine {
     fn set_timings(&mut self, _timings: &Timings) {}
 }
 
-/// A network that scores windows on a device, call after call.
-pub trait Scorer {
+/// A network that scores windows on a device, call after call. It may move to the thread that uses it.
+pub trait Scorer: Send {
     /// Scores (n_windows, classes) of `windows` (n_windows, window, channels), without dropout. `windows` holds the
     /// sensors' values. The scores of a window do not depend on the others.
     ///

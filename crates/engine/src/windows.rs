@@ -35,7 +35,7 @@ impl WindowSet {
     }
 
     /// Whether these windows have the shape that `network` reads, one label and at most one weight each, only labels it
-    /// has an output for, and only finite values. There can be no more than 2³² of them, which is what an index counts.
+    /// has an output for, and only finite values and weights of at least 0. There can be no more than 2³² of them, which is what an index counts.
     ///
     /// # Errors
     /// [`EngineError::Input`] with the first difference.
@@ -58,6 +58,13 @@ impl WindowSet {
             format!("window {window_idx} has class {label}, and the network only the classes below {}", spec.classes)
         } else if let Some(weights) = self.sample_weights.as_ref().filter(|weights| weights.len() != self.len()) {
             format!("{} sample weights for {} windows", weights.len(), self.len())
+        } else if let Some((window_idx, weight)) = self
+            .sample_weights
+            .iter()
+            .flat_map(|weights| weights.iter().enumerate())
+            .find(|(_, weight)| !is_weight(**weight))
+        {
+            format!("window {window_idx} (from 0) has the weight {weight}; a weight is a finite number of at least 0")
         } else if let Some(value_idx) = self.windows.iter().position(|value| !value.is_finite()) {
             let (window_idx, value) = (value_idx / (spec.window * spec.channels), self.windows[value_idx]);
             format!("window {window_idx} (from 0) holds {value}: repair the data")
@@ -74,9 +81,32 @@ impl WindowSet {
     }
 }
 
+/// Whether a window can have this weight in a loss.
+fn is_weight(weight: f32) -> bool {
+    weight >= 0.0 && weight.is_finite()
+}
+
 #[cfg(test)]
 mod tests {
+    use triax_model::NetworkSpec;
+
     use super::*;
+
+    #[test]
+    fn weights_that_are_no_weights_are_refused() {
+        let network = Network::new(NetworkSpec::default()).unwrap();
+        let n_values = network.spec().window * network.spec().channels;
+        let set = |weights: [f32; 2]| WindowSet {
+            windows: vec![0.5; 2 * n_values].into(),
+            labels: [0, 1].into(),
+            sample_weights: Some(weights.into()),
+        };
+        assert!(set([0.0, 2.5]).check(&network).is_ok());
+        for bad in [-1.0, f32::NAN, f32::INFINITY] {
+            let message = set([1.0, bad]).check(&network).unwrap_err().to_string();
+            assert!(message.contains("window 1 (from 0) has the weight"), "{message}");
+        }
+    }
 
     #[test]
     fn windows_are_copied_in_the_order_of_their_indices() {

@@ -16,15 +16,16 @@ pub enum FitOutcome {
 }
 
 /// Trains the models of `job`, group after group, and writes no files. The result of a model does not depend on the others.
-/// On an engine that computes in f32, its weights are those of [`crate::fit_run`].
+/// On an engine that computes in f32, its weights are those of [`crate::fit_run`]: with early stopping, which a model has
+/// alone, those of its best epoch.
 ///
 /// # Errors
-/// [`FitError::Input`] before anything is trained, also for a model with early stopping or a log of steps, which only a run
-/// in a folder has; [`FitError::Engine`] if the device fails.
+/// [`FitError::Input`] before anything is trained, also for several models with early stopping, and for a log of steps, which
+/// only a run in a folder has; [`FitError::Engine`] if the device fails.
 pub fn fit(job: &Job<'_>, observer: &mut dyn Observer) -> Result<FitOutcome, FitError> {
     job.check()?;
     job.check_each(|model| {
-        if model.plan.early_stopping.is_some() {
+        if model.plan.early_stopping.is_some() && job.models.len() > 1 {
             return Err("a fleet has no early stopping: train this model alone".into());
         }
         if model.plan.log_steps {

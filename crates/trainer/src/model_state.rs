@@ -90,9 +90,17 @@ impl<'a> ModelState<'a> {
             && plan.average_last.is_none()
     }
 
-    /// Whether its learning rate depends on its validation loss.
+    /// Whether its learning rate or its end depends on its validation loss.
     pub(crate) fn watches_validation(&self) -> bool {
-        matches!(self.inputs.plan.schedule, Schedule::Plateau { .. }) && !self.inputs.valid.is_empty()
+        let plan = self.inputs.plan;
+        let watches = matches!(plan.schedule, Schedule::Plateau { .. }) || plan.early_stopping.is_some();
+        watches && !self.inputs.valid.is_empty()
+    }
+
+    /// Whether the last complete epoch is the best so far, and the training may end with its weights.
+    pub(crate) fn may_end_with_this_epoch(&self) -> bool {
+        let Progress { epochs, best, .. } = &self.progress;
+        self.inputs.plan.early_stopping.is_some() && best.is_some_and(|best| best.epoch == *epochs)
     }
 
     /// The number of epochs in its average after the epoch in progress; 0 if it has no average yet.
@@ -143,6 +151,11 @@ impl<'a> ModelState<'a> {
         self.progress.end_epoch(plan, validation.as_ref().map_or(record.loss, |metrics| metrics.loss));
         self.validation = validation;
         Some(record)
+    }
+
+    /// Replaces the metrics by those of the weights that it ends with.
+    pub(crate) fn set_validation(&mut self, metrics: Option<Metrics>) {
+        self.validation = metrics;
     }
 
     /// Metrics after the last epoch.

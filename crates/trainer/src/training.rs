@@ -36,6 +36,8 @@ pub(crate) struct Training<'a> {
     steps_reported: u64,
     /// The final weights of the models of a fleet in memory.
     end_weights: Option<Vec<Weights>>,
+    /// The weights of the best epoch of one model in memory, if it has early stopping.
+    best_weights: Option<Vec<Weights>>,
     /// The windows that each model visits in the next epoch, if they are known already.
     next_orders: Option<Vec<Vec<u32>>>,
 }
@@ -70,6 +72,7 @@ impl<'a> Training<'a> {
             steps_before,
             steps_reported: 0,
             end_weights: None,
+            best_weights: None,
             next_orders: None,
         })
     }
@@ -269,7 +272,11 @@ impl<'a> Training<'a> {
         let is_end = self.ends_with(epoch);
         self.average_weights(state.as_ref(), is_end)?;
         let evaluations = self.is_validated(is_end).then(|| self.session.validate()).transpose()?;
-        self.record_epoch(evaluations, (epoch, started.elapsed().as_secs_f64()), state, observer)
+        self.record_epoch(evaluations, (epoch, started.elapsed().as_secs_f64()), state, observer)?;
+        if self.files.is_none() && self.models.iter().any(ModelState::may_end_with_this_epoch) {
+            self.best_weights = Some(self.session.weights()?);
+        }
+        Ok(())
     }
 
     /// Whether the record of each epoch has validation figures.
@@ -362,6 +369,7 @@ impl<'a> Training<'a> {
 
     /// The results of the models of a fleet in memory.
     pub(crate) fn into_results(mut self) -> Result<Vec<ModelResult>, FitError> {
+        self.restore_best()?;
         let weights = match self.end_weights.take() {
             Some(weights) => weights,
             None => self.session.weights()?, // every model broke down
@@ -374,6 +382,19 @@ impl<'a> Training<'a> {
         drop(scoring);
         let ends = self.models.into_iter().zip(weights).zip(scores);
         Ok(ends.map(|((model, weights), scores)| model.into_result(weights, scores)).collect())
+    }
+
+    /// Puts back the weights of the best epoch of a model in memory with early stopping, and validates them.
+    fn restore_best(&mut self) -> Result<(), EngineError> {
+        let Some(best) = self.best_weights.take() else { return Ok(()) };
+        self.session.set_weights(&best)?;
+        self.end_weights = Some(best);
+        if !self.models[0].inputs.valid.is_empty() {
+            let evaluation = single(self.session.validate()?);
+            let metrics = Metrics::from_evaluation(&evaluation, self.job.classes);
+            self.models[0].set_validation(Some(metrics));
+        }
+        Ok(())
     }
 }
 

@@ -118,6 +118,19 @@ impl Error {
         }
     }
 
+    /// The error of the system that is behind this one, if there is one: a file that is not there, a full disk.
+    pub fn io_error(&self) -> Option<&io::Error> {
+        match self {
+            Self::Io { source, .. } => Some(source),
+            Self::While { source, .. } => source.io_error(),
+            Self::Data(DataError::Io { error, .. }) => Some(error),
+            Self::Weights(error) => of_weights(error),
+            Self::Folder(error) | Self::Training(FitError::Folder(error)) => of_folder(error),
+            Self::Study(StudyError::Io { reason, .. }) => Some(reason),
+            _ => None,
+        }
+    }
+
     /// Whether the settings or arguments themselves are at fault, rather than what they refer to.
     pub fn is_usage(&self) -> bool {
         match self {
@@ -125,5 +138,22 @@ impl Error {
             Self::While { source, .. } => source.is_usage(),
             _ => false,
         }
+    }
+}
+
+/// The system's error in that of a weight file.
+fn of_weights(error: &WeightFileError) -> Option<&io::Error> {
+    match error {
+        WeightFileError::Io { reason, .. } => Some(reason),
+        _ => None,
+    }
+}
+
+/// The system's error in that of a run folder.
+fn of_folder(error: &FolderError) -> Option<&io::Error> {
+    match error {
+        FolderError::Io { source, .. } => Some(source),
+        FolderError::Weights(error) => of_weights(error),
+        _ => None,
     }
 }

@@ -30,6 +30,7 @@
 //! | read recordings, split them by subject | [`Recordings`], [`TrainingData`] |
 //! | say what to train, and how | [`Settings`], [`settings`] |
 //! | train a network in a folder of its own, continue it | [`train()`], [`Training`], [`Run`] |
+//! | train a network in memory, on windows that were never a file | [`WindowArrays`] |
 //! | watch and stop a training | [`Observer`] |
 //! | compare settings on people that no network has trained on | [`study()`], [`StudyRun`], [`Description`] |
 //! | predict windows, or samples as they come | [`Predictor`], [`StreamPredictor`] |
@@ -43,6 +44,7 @@
 //! The library prints nothing. Notices for the user are returned as [`Notice`]s. Failures are [`Error`]s with the same
 //! messages as on the command line.
 
+mod arrays;
 mod audit;
 pub mod engines;
 mod error;
@@ -61,6 +63,7 @@ mod study;
 #[doc(hidden)]
 pub mod text;
 
+pub use arrays::{FittedNetwork, WindowArrays};
 pub use audit::SplitAudit;
 pub use error::Error;
 pub use evaluate::{EvaluateOptions, Evaluation, Part, evaluate};

@@ -52,7 +52,8 @@ impl Default for PredictorOptions {
     }
 }
 
-/// One or more networks that predict together. They read windows of the same shape and have the same classes.
+/// One or more networks that predict together. They read windows of the same shape and have the same classes. A predictor
+/// may move from thread to thread, and serves one at a time.
 pub struct Predictor {
     /// Never empty.
     members: Vec<Member>,
@@ -154,6 +155,15 @@ impl Predictor {
             return Err(Error::Input(format!("{} has no {name} yet: {remedy}", path.display())));
         }
         Self::new(vec![Member::read(&file, None)?], PredictorOrigin::Run(Box::new(run)), options)
+    }
+
+    /// A predictor of a network in memory. Of `options`, the device counts.
+    ///
+    /// # Errors
+    /// A network that cannot work; a device that does not exist.
+    pub fn from_weights(file: WeightFile, options: &PredictorOptions) -> Result<Self, Error> {
+        let member = Member::of_file(file, None, Path::new("the weights"))?;
+        Self::new(vec![member], PredictorOrigin::File, options)
     }
 
     fn open_study(path: &Path, options: &PredictorOptions) -> Result<Self, Error> {
@@ -381,7 +391,11 @@ impl Member {
     }
 
     fn read(path: &Path, place: Option<(String, u64)>) -> Result<Self, Error> {
-        let file = WeightFile::read(path)?;
+        Self::of_file(WeightFile::read(path)?, place, path)
+    }
+
+    /// The network of `file`, which errors call `path`.
+    fn of_file(file: WeightFile, place: Option<(String, u64)>, path: &Path) -> Result<Self, Error> {
         let network = Network::new(file.spec.clone())?;
         let per_window = file.extra.get(PER_WINDOW).map(|step| step.parse::<PerWindow>()).transpose();
         let per_window =

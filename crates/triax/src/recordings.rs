@@ -202,13 +202,18 @@ impl TrainingData {
         let n_values = self.window * self.corpus.channels.len();
         &self.windows.windows[idx as usize * n_values..][..n_values]
     }
+}
 
-    /// Completes a plan with what depends on the training windows: balanced class weights.
-    pub(crate) fn complete(&self, plan: &mut FitPlan, class_weights: &ClassWeights) {
-        if *class_weights == ClassWeights::Balanced {
-            let labels: Vec<u32> = self.split.train.iter().map(|&idx| self.windows.labels[idx as usize]).collect();
-            plan.training.class_weights = Some(balanced_class_weights(&labels, self.corpus.classes.len()));
-        }
+/// Completes `plan` with what depends on the windows to `train` on: balanced class weights, if the settings ask for them.
+pub(crate) fn complete(
+    plan: &mut FitPlan,
+    settings: &Settings,
+    (windows, train): (&WindowSet, &[u32]),
+    n_classes: usize,
+) {
+    if settings.training.class_weights == ClassWeights::Balanced {
+        let labels: Vec<u32> = train.iter().map(|&idx| windows.labels[idx as usize]).collect();
+        plan.training.class_weights = Some(balanced_class_weights(&labels, n_classes));
     }
 }
 
@@ -217,22 +222,34 @@ impl TrainingData {
 pub(crate) fn data_extra(corpus: &Corpus, window: usize, (asked, used): (Length, usize)) -> BTreeMap<String, String> {
     // Where the data comes in windows, the step that was asked for is still that of other recordings.
     let step = if let Length::Samples(samples) = asked { samples } else { used };
+    let names = (corpus.channels.as_slice(), corpus.class_names.as_slice());
+    let mut extra = windows_extra(names, (window, step), corpus.rate_hz, &corpus.gravity(window));
+    if corpus.synthetic {
+        extra.insert("synthetic".to_owned(), "true".to_owned());
+    }
+    extra
+}
+
+/// Metadata of weight files of networks for windows of `window` samples of these channels and classes, one every `step`
+/// samples. `gravity` is that of each three channels.
+pub(crate) fn windows_extra(
+    (channels, class_names): (&[String], &[String]),
+    (window, step): (usize, usize),
+    rate_hz: Option<f64>,
+    gravity: &[Option<f64>],
+) -> BTreeMap<String, String> {
     let list = |names: &[String]| serde_json::json!(names).to_string();
     let mut extra = BTreeMap::from([
-        ("channels".to_owned(), list(&corpus.channels)),
-        ("class_names".to_owned(), list(&corpus.class_names)),
+        ("channels".to_owned(), list(channels)),
+        ("class_names".to_owned(), list(class_names)),
         ("step".to_owned(), step.to_string()),
     ]);
-    if let Some(rate) = corpus.rate_hz {
+    if let Some(rate) = rate_hz {
         extra.insert(RATE.to_owned(), rate.to_string());
         extra.insert("window_s".to_owned(), (window as f64 / rate).to_string());
     }
-    let gravity = corpus.gravity(window);
     if gravity.iter().any(Option::is_some) {
         extra.insert(GRAVITY.to_owned(), serde_json::json!(gravity).to_string());
-    }
-    if corpus.synthetic {
-        extra.insert("synthetic".to_owned(), "true".to_owned());
     }
     extra
 }

@@ -1,11 +1,12 @@
 //! The library as another program uses it.
 
 use serde_json::json;
-use triax::settings::{DataSource, Entries, HiddenLayers};
+use triax::settings::{ClassWeights, DataSettings, DataSource, Entries, HiddenLayers, Normalize};
 use triax::{
-    Error, EvaluateOptions, Observer, Outcome, Predictor, Recordings, Sample, Settings, StepResult, StreamPredictor,
-    Training, evaluate, train,
+    Error, EvaluateOptions, Observer, Outcome, Predictor, PredictorOptions, Recordings, Sample, Settings, StepResult,
+    StreamPredictor, Training, TrainingData, WindowArrays, evaluate, train,
 };
+use triax_model::WeightFile;
 
 /// Settings of a training that takes a moment.
 fn small() -> Settings {
@@ -138,4 +139,94 @@ fn errors_say_what_is_at_fault() {
     settings.data.data = DataSource::Path(folder.path().join("nowhere"));
     let error = Training::new(settings, &folder.path().join("run")).err().unwrap();
     assert!(error.to_string().contains("nowhere"), "{error}");
+}
+
+/// The windows of `data` in memory, as another program may have them.
+fn in_memory(data: &TrainingData) -> WindowArrays {
+    WindowArrays {
+        windows: data.windows.clone(),
+        window: data.window,
+        channels: data.corpus.channels.clone(),
+        classes: data.corpus.classes.clone(),
+        rate_hz: data.corpus.rate_hz,
+        train: data.split.train.clone(),
+        valid: data.split.valid.clone(),
+    }
+}
+
+#[test]
+fn a_training_in_memory_ends_with_the_weights_of_a_run() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, early_stopping, normalize) in
+        [("plain", None, Normalize::Standard), ("early", Some(1), Normalize::Gravity)]
+    {
+        let mut settings = small();
+        settings.data.step = 120.into();
+        settings.data.normalize = normalize;
+        settings.training.early_stopping = early_stopping;
+        settings.training.class_weights = ClassWeights::Balanced;
+        // So fast that the best epoch is not the last one.
+        settings.training.learning_rate = 0.02;
+        settings.training.epochs = 6;
+        let run = folder.path().join(name);
+        let Outcome::Finished { summary, .. } =
+            train(Recordings::synthetic(0), settings.clone(), &run, &mut ()).unwrap()
+        else {
+            panic!("nobody asked to stop")
+        };
+        assert_eq!(summary.stopped_early, early_stopping.is_some(), "{summary:?}");
+
+        // As they were measured: the training normalises them itself.
+        let plain =
+            Settings { data: DataSettings { normalize: Normalize::None, ..settings.data.clone() }, ..settings.clone() };
+        let data = Recordings::synthetic(0).split(&plain).unwrap();
+        let fitted = in_memory(&data).fit(&settings, &mut ()).unwrap().unwrap();
+        let (file, of_run) = (&fitted.file, WeightFile::read(run.join("last.safetensors")).unwrap());
+        assert_eq!((&file.weights, &file.spec, &file.scaler), (&of_run.weights, &of_run.spec, &of_run.scaler));
+        assert_eq!(fitted.validation, summary.last.validation);
+        assert_eq!(fitted.history.len(), summary.epochs);
+        // What only recordings have is missing: that they are synthetic, names for display, windows as long as their step.
+        for key in ["channels", "gravity", "loss", "per_window", "rate_hz", "window_s"] {
+            assert_eq!(file.extra.get(key), of_run.extra.get(key), "{key}");
+        }
+
+        let predictor = Predictor::from_weights(fitted.file, &PredictorOptions::default()).unwrap();
+        let windows = data.valid_windows();
+        assert_eq!(predictor.scores(&windows).unwrap(), Predictor::open(&run).unwrap().scores(&windows).unwrap());
+    }
+}
+
+#[test]
+fn a_training_in_memory_weighs_windows_and_refuses_what_does_not_fit() {
+    let data = Recordings::synthetic(0).split(&small()).unwrap();
+    let (settings, n_windows) = (small(), data.windows.len());
+    let weights = |data: WindowArrays| data.fit(&settings, &mut ()).unwrap().unwrap().file.weights;
+    let with_weights = |weights: Vec<f32>| {
+        let mut data = in_memory(&data);
+        data.windows.sample_weights = Some(weights.into());
+        data
+    };
+    let plain = weights(in_memory(&data));
+    assert_eq!(plain, weights(with_weights(vec![1.0; n_windows])));
+    assert_ne!(plain, weights(with_weights((0..n_windows).map(|idx| (idx % 2) as f32).collect())));
+
+    let refused = |data: WindowArrays| data.fit(&settings, &mut ()).unwrap_err().in_full();
+    assert!(refused(with_weights(vec![-1.0; n_windows])).contains("has the weight -1"));
+    assert!(refused(WindowArrays { train: Vec::new(), ..in_memory(&data) }).contains("no window to train on"));
+    let beyond = vec![0, n_windows as u32];
+    assert!(refused(WindowArrays { valid: beyond, ..in_memory(&data) }).contains(&format!("no window {n_windows}")));
+    assert!(refused(WindowArrays { window: 7, ..in_memory(&data) }).contains("this network cannot work"));
+    assert!(in_memory(&data).fit(&settings, &mut StopAfter(3)).unwrap().is_none());
+}
+
+#[test]
+fn the_error_of_the_system_is_found_behind_others() {
+    let missing = std::path::Path::new("/there/is/no/such.safetensors");
+    let error = Predictor::open(missing).err().unwrap();
+    assert_eq!(error.io_error().unwrap().kind(), std::io::ErrorKind::NotFound);
+    let error = Training::resume(missing, &Entries::new()).err().unwrap().while_doing("cannot go on");
+    assert_eq!(error.io_error().unwrap().kind(), std::io::ErrorKind::NotFound);
+    let file = tempfile::NamedTempFile::new().unwrap();
+    assert!(Predictor::open(file.path()).err().unwrap().io_error().is_none(), "a file that is there, and no weights");
+    assert!(Error::Usage("`epochs` is 0".into()).io_error().is_none());
 }

@@ -24,7 +24,7 @@ pub trait Float: Real {
     fn to_f32(self) -> f32;
 
     /// Turns sums into values of `activation`, in place. `slopes` takes the derivatives; it may be empty if
-    /// [`super::activation::keeps_slopes`] says that they are not kept. Both are whole vectors.
+    /// `activation::keeps_slopes` says that they are not kept. Both are whole vectors.
     fn activate<S: Simd>(simd: S, activation: Activation, values: &mut [Self], slopes: &mut [Self]);
 
     /// `values` as vectors, without the rest that does not fill a vector.

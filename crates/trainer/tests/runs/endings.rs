@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use triax_engine::{CpuEngine, Engine};
 use triax_model::WeightFile;
 use triax_trainer::{
-    Breakdown, EpochRecord, FitError, FitSize, Job, Metrics, Observer, RunFolder, RunOutcome, Schedule, StepRecord,
-    Summary, fit_run,
+    Breakdown, EpochRecord, FitError, FitOutcome, FitSize, Job, Metrics, Observer, RunFolder, RunOutcome, Schedule,
+    StepRecord, Summary, fit, fit_run,
 };
 
 use crate::setup::{Setup, StopAfter, assert_same_run, contents, copy, empty_folder, finished, windows};
@@ -124,6 +124,27 @@ fn early_stopping_restores_the_best_weights() {
     assert_eq!(history(&run).len(), 5);
     assert_eq!(first_weight(&run.join("last.safetensors")), 15.0);
     assert_eq!(fs::read(run.join("last.safetensors")).unwrap(), fs::read(run.join("best.safetensors")).unwrap());
+}
+
+#[test]
+fn early_stopping_in_memory_ends_with_what_a_run_ends_with() {
+    let folder = empty_folder();
+    let scripts = [vec![0.5, 0.25, 0.125, 0.375, 0.25, 0.0, 0.0], vec![0.5, 0.25, 0.125], vec![0.25, 0.5, 0.375]];
+    for (number, losses) in scripts.into_iter().enumerate() {
+        let run = folder.path().join(number.to_string());
+        let summary = scripted(&run, &losses, Some(2));
+        let mut setup = Setup::new();
+        (setup.plan.epochs, setup.plan.early_stopping) = (losses.len(), Some(2));
+        let engine = Toy { validation_losses: Some(losses), ..Toy::default() };
+        let models = [setup.model()];
+        let job = Job { follows_validation: true, ..setup.job(&engine, &models) };
+        let FitOutcome::Finished(mut results) = fit(&job, &mut ()).unwrap() else { panic!("nobody asked to stop") };
+        let result = results.remove(0);
+        let trained = result.end.unwrap();
+        assert_eq!(result.history.len(), summary.epochs);
+        assert_eq!(trained.weights, WeightFile::read(run.join("last.safetensors")).unwrap().weights);
+        assert_eq!(trained.validation.unwrap().loss, summary.last.validation.unwrap().loss);
+    }
 }
 
 #[test]

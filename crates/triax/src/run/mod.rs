@@ -14,7 +14,7 @@ use triax_trainer::{FitPlan, Job, Model, Observer, RunFolder, RunOutcome, Summar
 
 use crate::engines::{Candidates, ChosenEngine, Trial};
 use crate::import::initial_weights;
-use crate::recordings::{Recordings, TrainingData, data_extra, weight_file_extra};
+use crate::recordings::{Recordings, TrainingData, complete, data_extra, weight_file_extra};
 use crate::settings::{Entries, MachineSettings, Settings};
 use crate::text::grouped;
 use crate::{Error, Notice, audit};
@@ -105,7 +105,7 @@ impl Prepared {
         let network =
             Network::new(spec).map_err(|problem| Error::from(problem).while_doing("this network cannot work"))?;
         let mut plan = settings.fit_plan(&network, classes)?;
-        data.complete(&mut plan, &settings.training.class_weights);
+        complete(&mut plan, &settings, (&data.windows, &data.split.train), classes.len());
         let choosing = timings.phase(Phase::Devices);
         let mut engine = candidates.choose(&Trial {
             network: &network,

@@ -1,0 +1,137 @@
+//! Training in memory, on windows that were never a file.
+
+use std::sync::Arc;
+
+use triax_data::{fit_scaler, gravity_of_windows};
+use triax_engine::WindowSet;
+use triax_engine::device::DeviceInfo;
+use triax_model::{Network, PerWindow, WeightFile, Weights, read_plain_weights};
+use triax_trainer::{EpochRecord, FitOutcome, Job, Metrics, Model, ModelResult, Observer, TrainedModel, fit};
+
+use crate::engines::{Candidates, Trial};
+use crate::recordings::{complete, weight_file_extra, windows_extra};
+use crate::settings::Settings;
+use crate::{Error, Notice};
+
+/// Labelled windows in memory, and which of them train.
+#[derive(Clone, Debug)]
+pub struct WindowArrays {
+    /// Values (n_windows, window, channels) in the sensors' units, the class of each window, and its weight in the loss.
+    pub windows: WindowSet,
+    /// Samples per window.
+    pub window: usize,
+    /// Name of each channel.
+    pub channels: Vec<String>,
+    /// Name of each class.
+    pub classes: Vec<String>,
+    /// Samples a second, if known.
+    pub rate_hz: Option<f64>,
+    /// Indices of the windows to train on.
+    pub train: Vec<u32>,
+    /// Indices of the windows to validate with; may be empty.
+    pub valid: Vec<u32>,
+}
+
+/// A network that was trained in memory.
+#[derive(Clone, Debug)]
+pub struct FittedNetwork {
+    /// Its weights, with everything needed to predict: the contents of `last.safetensors` in the folder of a run.
+    pub file: WeightFile,
+    /// Its complete epochs, the first one first.
+    pub history: Vec<EpochRecord>,
+    /// Its figures over the validation windows; absent where there are none.
+    pub validation: Option<Metrics>,
+    /// The device that trained it.
+    pub device: DeviceInfo,
+    /// Notices for the user about the device.
+    pub notices: Vec<Notice>,
+}
+
+impl WindowArrays {
+    /// Trains a network as a run in a folder does, to the same weights, and writes nothing. Of `settings`, those of the
+    /// network, of training and augmentation, `normalize`, `device` and `engine` count. `None` if the observer asked to stop.
+    ///
+    /// The windows are normalised where they lie, unless somebody else holds them.
+    ///
+    /// # Errors
+    /// Invalid settings; windows that do not fit together or cannot be normalised; a device that does not exist or fails; a
+    /// training that breaks down.
+    pub fn fit(self, settings: &Settings, observer: &mut dyn Observer) -> Result<Option<FittedNetwork>, Error> {
+        settings.check()?;
+        let candidates = Candidates::find(&settings.machine)?;
+        let (n_channels, n_classes) = (self.channels.len(), self.classes.len());
+        let spec = settings.network.spec(self.window, n_channels, n_classes);
+        let network =
+            Network::new(spec).map_err(|problem| Error::from(problem).while_doing("this network cannot work"))?;
+        self.check(&network)?;
+        let normalize = settings.data.normalize;
+        let names = (self.channels.as_slice(), self.classes.as_slice());
+        let gravity = gravity_of_windows(&self.windows.windows, self.window, n_channels);
+        let of_data = windows_extra(names, (self.window, self.window), self.rate_hz, &gravity);
+        let Self { mut windows, window, classes, train, valid, .. } = self;
+        if let Some(per_window) = normalize.per_window() {
+            normalise(&mut windows, per_window, window, n_channels)?;
+        }
+        let scaler = normalize.has_scaler().then(|| fit_scaler(&windows.windows, &train, window, n_channels));
+        let mut plan = settings.fit_plan(&network, &classes)?;
+        complete(&mut plan, settings, (&windows, &train), n_classes);
+        let chosen = candidates.choose(&Trial {
+            network: &network,
+            plan: &plan.training,
+            windows: &windows,
+            train: &train,
+            scaler: scaler.as_ref(),
+            learning_rate: plan.learning_rate,
+        })?;
+        let weights = match &settings.training.init_weights {
+            Some(file) => read_plain_weights(file, &network)
+                .map_err(|error| Error::from(error).while_doing("cannot start from these weights"))?,
+            None => Weights::glorot_uniform(&network, settings.training.seed),
+        };
+        let model = Model {
+            network: &network,
+            weights: &weights,
+            plan: &plan,
+            scaler: scaler.as_ref(),
+            train: &train,
+            valid: &valid,
+        };
+        let job = Job {
+            engine: chosen.open.engine.as_ref(),
+            windows: &windows,
+            classes: &classes,
+            models: &[model],
+            at_once: None,
+            planned: None,
+            follows_validation: true,
+            wants_scores: false,
+        };
+        let mut results = match fit(&job, observer)? {
+            FitOutcome::Finished(results) => results,
+            FitOutcome::Interrupted(_) => return Ok(None),
+        };
+        let Some(ModelResult { history, end }) = results.pop() else { unreachable!("a fleet of one has one result") };
+        let TrainedModel { weights, validation, .. } = end.map_err(|breakdown| Error::Input(breakdown.to_string()))?;
+        let extra = weight_file_extra(&of_data, normalize, plan.training.loss);
+        let file = WeightFile { weights, spec: network.spec().clone(), classes, scaler, extra };
+        Ok(Some(FittedNetwork { file, history, validation, device: chosen.open.device, notices: chosen.notices }))
+    }
+
+    /// Checks that the windows fit `network`, and that there are those to train on, before anything looks at them.
+    fn check(&self, network: &Network) -> Result<(), Error> {
+        self.windows.check(network)?;
+        let n_windows = self.windows.len();
+        if self.train.is_empty() {
+            return Err(Error::Input("there is no window to train on".to_owned()));
+        }
+        match self.train.iter().chain(&self.valid).find(|&&idx| idx as usize >= n_windows) {
+            Some(idx) => Err(Error::Input(format!("there is no window {idx} (from 0) among {n_windows}"))),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Normalises each of `windows` by itself.
+fn normalise(windows: &mut WindowSet, per_window: PerWindow, window: usize, channels: usize) -> Result<(), Error> {
+    per_window.apply(Arc::make_mut(&mut windows.windows), window, channels).map_err(Error::Input)
+}

@@ -1,0 +1,42 @@
+"""Small convolutional networks on windows of motion sensors, and how well they do on people they have never seen.
+
+=====================  ==========================================================================================
+`TriaxClassifier`      a scikit-learn classifier
+`read`                 recordings in the formats that the command line reads, and their windows as arrays
+`study`                a grid of settings, compared over people that no network has trained on
+`audit`                what leaks from training into validation
+`load`                 the networks of a run, of a study or of a weight file, to predict with
+`export`               a trained network as a file for other places: a web page, a phone, a controller
+=====================  ==========================================================================================
+
+Windows are arrays (n, window, channels): `window` samples of each of the `channels` of a sensor, in the sensor's units.
+"""
+
+from triax._classifier import TriaxClassifier
+from triax._export import export
+from triax._notices import TriaxNote, TriaxWarning
+from triax._predictor import Predictor, load
+from triax._recordings import Recording, Recordings, Windows, read
+from triax._settings import SETTINGS, Setting
+from triax._studies import Audit, Study, audit, study
+from triax._triax import __version__
+
+__all__ = [
+    "SETTINGS",
+    "Audit",
+    "Predictor",
+    "Recording",
+    "Recordings",
+    "Setting",
+    "Study",
+    "TriaxClassifier",
+    "TriaxNote",
+    "TriaxWarning",
+    "Windows",
+    "__version__",
+    "audit",
+    "export",
+    "load",
+    "read",
+    "study",
+]
