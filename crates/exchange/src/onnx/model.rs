@@ -169,6 +169,22 @@ impl Model {
             .into_bytes()
     }
 
+    /// Whether `bytes` begin as such a file, judged by its outermost fields: a version, then others that ONNX has. They may end
+    /// within a long one.
+    pub fn begins(bytes: &[u8]) -> bool {
+        // The version is a single byte.
+        let [0x08, 1..=0x7f, rest @ ..] = bytes else { return false };
+        let is_name = |text: &[u8]| std::str::from_utf8(text).is_ok_and(|text| !text.contains(char::is_control));
+        let is_known = |field| match field {
+            Ok((5, Value::Varint(_))) | Ok((6..=8 | 14 | 20 | 25 | 26, Value::Bytes(_))) => true,
+            // Producer and domain: elsewhere these fields hold messages.
+            Ok((2..=4, Value::Bytes(name))) => is_name(name),
+            Err(WireError::Short(field)) => matches!(field, 6..=8 | 14 | 20 | 25 | 26),
+            _ => false,
+        };
+        !rest.is_empty() && Fields::of(rest).all(is_known)
+    }
+
     /// The file of `bytes`.
     ///
     /// # Errors
