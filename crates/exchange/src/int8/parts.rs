@@ -18,20 +18,26 @@ impl Integers {
     /// # Errors
     /// Parts that do not fit each other; sums that may not fit into 32 bits.
     pub fn new(kernel: Vec<i8>, scales: Vec<f32>, bias: Vec<i32>) -> Result<Self, String> {
+        Self::check(&kernel, &scales, &bias)?;
+        Ok(Self { kernel, scales, bias })
+    }
+
+    /// Checks what [`Self::new`] does.
+    pub fn check(kernel: &[i8], scales: &[f32], bias: &[i32]) -> Result<(), String> {
         let outputs = bias.len();
         let are_scales = scales.iter().all(|scale| *scale > 0.0 && scale.is_finite());
         let is_fitting = outputs > 0 && !kernel.is_empty() && kernel.len().is_multiple_of(outputs);
         if !is_fitting || !are_scales || scales.is_empty() || scales.len() != 1 && scales.len() != outputs {
             return Err("its kernel holds no integers with their scales".into());
         }
-        let largest = kernel.chunks_exact(kernel.len() / outputs).zip(&bias).map(|(weights, bias)| {
+        let largest = kernel.chunks_exact(kernel.len() / outputs).zip(bias).map(|(weights, bias)| {
             weights.iter().map(|weight| 255 * i64::from(weight.unsigned_abs())).sum::<i64>()
                 + i64::from(bias.unsigned_abs())
         });
         if largest.max().unwrap_or(0) > i64::from(i32::MAX) {
             return Err("its sums may not fit into 32 bits".into());
         }
-        Ok(Self { kernel, scales, bias })
+        Ok(())
     }
 }
 

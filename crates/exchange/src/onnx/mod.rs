@@ -6,6 +6,7 @@
 mod axes;
 mod builder;
 mod constants;
+mod decode;
 mod layers;
 mod model;
 mod read;

@@ -4,7 +4,7 @@ use triax_testing::{Exported, Runtime, runtimes_or_skip};
 use super::model::{Attribute, Data, Dim, Model, Node, Port};
 use super::{read, read_ensemble, read_int8, write, write_int8};
 use crate::Trained;
-use crate::int8::quantise;
+use crate::int8::{Quantised, quantise};
 use crate::trained::tests::{family, trained, windows};
 
 /// Checks that scores differ by at most 10⁻⁵ of the largest of them.
@@ -146,12 +146,21 @@ fn onnxruntime_finds_the_same_classes_in_integers() {
         expected.push((name, quantised));
     }
     assert_eq!(expected.len(), 6, "all but GELU");
+    // What differs is rounding. With and without optimisation of the graph, the runtime's sums before they are rounded are within
+    // 10⁻⁴ steps of the exact ones. Then it rounds once, and halves to the even integer; TensorFlow Lite, and so the yardstick,
+    // rounds twice, and halves away from 0. Of the means of two or six positions, half or a sixth are halves: networks
+    // with such pools end steps away, and where two classes have nearly the same score, another is the best.
+    let has_means = |quantised: &Quantised| {
+        let is_mean = |layer: &Layer| matches!(layer, Layer::Pool { kind: PoolKind::Average, .. });
+        quantised.network.layers().iter().any(is_mean)
+    };
     let class = |scores: &[f32]| (0..scores.len()).max_by(|a, b| scores[*a].total_cmp(&scores[*b]));
     let mut same = 0;
     for (found, (name, quantised)) in runtimes.run(&networks).iter().zip(&expected) {
         let (scores, step) = (quantised.scores(&windows), quantised.output().scale);
         let worst = found.iter().zip(&scores).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max) / step;
-        assert!(worst <= 6.0, "{name}: scores differ by {worst} steps");
+        let most = if has_means(quantised) { 6.0 } else { 2.0 };
+        assert!(worst <= most, "{name}: scores differ by {worst} steps");
         same += found.chunks_exact(3).zip(scores.chunks_exact(3)).filter(|(a, b)| class(a) == class(b)).count();
     }
     assert!(same >= 300 * expected.len() * 99 / 100, "{same} classes are the same");
