@@ -7,7 +7,7 @@
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Gradients, Int, Tensor};
-use triax_model::{Layer, Network, Weights};
+use triax_model::{Activation, Layer, Network, Weights};
 
 use crate::parameters;
 

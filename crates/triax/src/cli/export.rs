@@ -16,12 +16,14 @@ use super::terminal::{say, visible};
 
 const EXAMPLES: &str = "\
 Examples:
-  triax export runs/NAME --to html --out page.html                  try the network with a phone, or record with it
+  triax export runs/NAME --to onnx --out model.onnx                 for onnxruntime and most programs
+  triax export runs/NAME --to tflite-int8 --out model.tflite        for phones and TensorFlow Lite Micro
   triax export runs/NAME --to c-int8 --prefix gait --out gait.h     for a microcontroller: one header, nothing else
-  triax export runs/NAME --to c --out model.h --golden golden/      with windows and scores to test a program with
+  triax export runs/NAME --to html --out page.html                  try the network with a phone, or record with it
   triax export runs/NAME --to keras --out model.keras               load it with keras.models.load_model
-  triax export runs/NAME --to safetensors --out weights.safetensors
-  triax export runs/STUDY --to html --out page.html --member 7:0    the network of fold 7, seed 0
+  triax export runs/NAME --to c --out model.h --golden golden/      with windows and scores to test a program with
+  triax export runs/STUDY --to onnx --out study.onnx                all networks of the study's best setting, as one
+  triax export runs/STUDY --to tflite --out a.tflite --member 7:0   the network of fold 7, seed 0
 
 The file reads windows as the sensor gave them, (batch, window, channels) in the run's order of channels: scaler, gravity
 alignment or normalisation of the window are part of it. Names of classes and channels, units, rate and the fingerprint of

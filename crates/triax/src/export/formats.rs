@@ -6,8 +6,10 @@ use std::path::Path;
 use triax_exchange::c::{self, CFile};
 use triax_exchange::int8::{Quantised, quantise};
 use triax_exchange::keras::{self, Compiled};
-use triax_exchange::{Imported, Trained, html};
+use triax_exchange::{Imported, Trained, html, onnx, softmax, tflite};
+use triax_losses::Loss;
 use triax_model::{Network, WeightFile};
+use triax_study::EnsembleScores;
 
 use crate::Error;
 use crate::predictor::Member;
@@ -16,6 +18,14 @@ use crate::settings::declare::named;
 named! {
     /// Formats of trained networks.
     pub enum ExportFormat {
+        /// ONNX in floating point: onnxruntime and most programs; several networks of a study predict as one
+        Onnx = "onnx",
+        /// ONNX with quantised operators
+        OnnxInt8 = "onnx-int8",
+        /// TensorFlow Lite (LiteRT) in floating point
+        Tflite = "tflite",
+        /// TensorFlow Lite in integers of eight bits, also for TensorFlow Lite Micro
+        TfliteInt8 = "tflite-int8",
         /// One C header in floating point: C99 and C++11, no heap, no library
         C = "c",
         /// One C header in integers of eight bits, for microcontrollers
@@ -33,15 +43,23 @@ impl ExportFormat {
     /// Whether several networks can predict together in one file.
     pub fn holds_several(self) -> bool {
         match self {
-            Self::C | Self::CInt8 | Self::Keras | Self::Html | Self::Safetensors => false,
+            Self::Onnx => true,
+            Self::OnnxInt8
+            | Self::Tflite
+            | Self::TfliteInt8
+            | Self::C
+            | Self::CInt8
+            | Self::Keras
+            | Self::Html
+            | Self::Safetensors => false,
         }
     }
 
     /// Whether the network is in integers of eight bits.
     pub fn is_int8(self) -> bool {
         match self {
-            Self::CInt8 => true,
-            Self::C | Self::Keras | Self::Html | Self::Safetensors => false,
+            Self::OnnxInt8 | Self::TfliteInt8 | Self::CInt8 => true,
+            Self::Onnx | Self::Tflite | Self::C | Self::Keras | Self::Html | Self::Safetensors => false,
         }
     }
 }
@@ -69,7 +87,8 @@ pub(super) struct File {
 
 /// The network of a file, as it was read back.
 enum ReadBack {
-    Float(Box<Trained>),
+    /// In floating point; several predict together.
+    Float(Vec<Trained>),
     Int8(Box<Quantised>),
 }
 
@@ -77,7 +96,10 @@ impl File {
     /// Scores (n_windows, classes) of `windows` (n_windows, window, channels), by the file's own numbers.
     pub fn scores(&self, windows: &[f32]) -> Vec<f32> {
         match &self.network {
-            ReadBack::Float(network) => network.scores(windows),
+            ReadBack::Float(networks) => match networks.as_slice() {
+                [one] => one.scores(windows),
+                several => together(several, windows, self.softmax),
+            },
             ReadBack::Int8(network) => network.scores(windows),
         }
     }
@@ -105,13 +127,34 @@ impl Writer<'_> {
     /// A network that the format cannot hold.
     pub fn write(&self) -> Result<File, Error> {
         let one = &self.trained[0];
-        let float = |bytes: Vec<u8>, network: Trained| (bytes, None, ReadBack::Float(Box::new(network)));
+        let float = |bytes: Vec<u8>, network: Trained| (bytes, None, ReadBack::Float(vec![network]));
+        let int8 = |bytes: Vec<u8>, network: Quantised| (bytes, None, ReadBack::Int8(Box::new(network)));
         let (bytes, cost, network) = match self.format {
+            ExportFormat::Onnx => {
+                let bytes = onnx::write(self.trained)?;
+                let networks = onnx::read_ensemble(&bytes).map_err(not_read_back)?;
+                let networks = networks.into_iter().map(imported).collect::<Result<_, _>>()?;
+                (bytes, None, ReadBack::Float(networks))
+            }
+            ExportFormat::OnnxInt8 => {
+                let network = quantise(one, self.calibration)?;
+                int8(onnx::write_int8(&network)?, network)
+            }
+            ExportFormat::Tflite => {
+                let bytes = tflite::write(one)?;
+                let network = tflite::read(&bytes).map_err(not_read_back)?;
+                float(bytes, network)
+            }
+            ExportFormat::TfliteInt8 => {
+                let bytes = tflite::write_int8(&quantise(one, self.calibration)?)?;
+                let network = tflite::read_int8(&bytes).map_err(not_read_back)?;
+                int8(bytes, network)
+            }
             ExportFormat::C => {
                 let file = c::write(one, self.prefix)?;
                 let network = c::read(&file.text, one).map_err(not_read_back)?;
                 let cost = cost(&file);
-                (file.text.into_bytes(), Some(cost), ReadBack::Float(Box::new(network)))
+                (file.text.into_bytes(), Some(cost), ReadBack::Float(vec![network]))
             }
             ExportFormat::CInt8 => {
                 let quantised = quantise(one, self.calibration)?;
@@ -142,6 +185,21 @@ impl Writer<'_> {
         };
         Ok(File { bytes, softmax: one.softmax, cost, network })
     }
+}
+
+/// The combined scores of several networks. A softmax comes after all of them.
+fn together(networks: &[Trained], windows: &[f32], has_softmax: bool) -> Vec<f32> {
+    let classes = networks[0].network.spec().classes;
+    let loss = networks[0].about.loss.as_deref().and_then(|loss| loss.parse().ok()).unwrap_or(Loss::SquaredHinge);
+    let mut combined = EnsembleScores::new(loss, classes);
+    for network in networks {
+        combined.add(&Trained { softmax: false, ..network.clone() }.scores(windows));
+    }
+    let mut scores = combined.scores();
+    if has_softmax {
+        scores.chunks_exact_mut(classes).for_each(softmax);
+    }
+    scores
 }
 
 /// A network as its own file tells it.

@@ -97,7 +97,7 @@ fn of_part(
     }
     let judged = match indices {
         [one] => predictor.members()[*one].fold().map_or(judged, |fold| format!("the validation part of fold {fold}")),
-        _ => judged,
+        _ => "windows of the study's own data".to_owned(),
     };
     let n_values = values.len() / labels.len().max(1);
     let kept = evenly(labels.len());
