@@ -9,7 +9,7 @@ use triax_model::{Network, PerWindow, WeightFile, Weights};
 use triax_trainer::{EpochRecord, FitOutcome, Job, Metrics, Model, ModelResult, Observer, TrainedModel, fit};
 
 use crate::engines::{Candidates, Trial};
-use crate::import::initial_weights;
+use crate::import::{check_rate, initial_weights};
 use crate::recordings::{complete, weight_file_extra, windows_extra};
 use crate::settings::Settings;
 use crate::{Error, Notice};
@@ -85,8 +85,9 @@ impl WindowArrays {
             learning_rate: plan.learning_rate,
         })?;
         let (weights, of_weights) = match &settings.training.init_weights {
-            Some(file) => initial_weights(file, &network)
-                .map_err(|error| error.while_doing("cannot start from these weights"))?,
+            Some(file) => {
+                initial_weights(file, &network).map_err(|error| error.while_doing("cannot start from these weights"))?
+            }
             None => (Weights::glorot_uniform(&network, settings.training.seed), Vec::new()),
         };
         let model = Model {
@@ -122,6 +123,7 @@ impl WindowArrays {
     /// Checks that the windows fit `network`, and that there are those to train on, before anything looks at them.
     fn check(&self, network: &Network) -> Result<(), Error> {
         self.windows.check(network)?;
+        check_rate(self.rate_hz)?;
         let n_windows = self.windows.len();
         if self.train.is_empty() {
             return Err(Error::Input("there is no window to train on".to_owned()));
