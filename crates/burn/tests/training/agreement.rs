@@ -3,7 +3,7 @@
 use triax_engine::{CpuEngine, gradients};
 use triax_engine::{Engine, Member, Optimizer, StepResult, TrainingPlan, WindowSet};
 use triax_losses::Loss;
-use triax_model::{ConvSpec, Network, NetworkSpec, Scaler, Weights};
+use triax_model::{ConvSpec, DenseSpec, Network, NetworkSpec, Scaler, Weights};
 use triax_testing::{Tolerance, assert_close};
 
 use crate::setup::{Run, engines, first_steps, losses, plan, reference_network, small_network, windows};
@@ -83,6 +83,7 @@ fn every_shape_of_network_agrees() {
         (vec![conv(4, 3, 1, Some(2)), conv(4, 3, 1, None), conv(4, 3, 1, Some(2)), conv(2, 2, 1, None)], vec![9, 8, 7]),
     ];
     for (convs, hidden) in shapes {
+        let hidden = DenseSpec::relu(hidden);
         let spec = NetworkSpec { window: 40, channels: 3, convs, global_pool: None, dropout: 0.1, hidden, classes: 5 };
         let network = Network::new(spec.clone()).unwrap();
         assert_agrees(&format!("{spec:?}"), &network, &plan(), (70, 8), "every_shape_of_network_agrees");

@@ -21,7 +21,7 @@ pub use quantise::quantise;
 
 use crate::About;
 
-/// A trained network in integers, as [`quantise`] makes it.
+/// A trained network in integers, as [`quantise()`] makes it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Quantised {
     /// The layers.
@@ -90,7 +90,7 @@ impl Quantised {
     /// Scores (n_windows, classes) of `windows` (n_windows, window, channels).
     ///
     /// # Panics
-    /// If `windows` is no whole number of windows, or the parts do not fit each other: those of [`quantise`] do.
+    /// If `windows` is no whole number of windows, or the parts do not fit each other: those of [`quantise()`] do.
     pub fn scores(&self, windows: &[f32]) -> Vec<f32> {
         arithmetic::scores(self, windows)
     }
@@ -107,7 +107,7 @@ impl Quantised {
     /// Where the scores lie, before a softmax.
     ///
     /// # Panics
-    /// If there is no layer: [`quantise`] makes some.
+    /// If there is no layer: [`quantise()`] makes some.
     pub fn output(&self) -> Grid {
         self.layers.last().expect("a network has layers").output
     }

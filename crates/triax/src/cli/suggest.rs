@@ -32,11 +32,15 @@ pub fn add(error: &mut Error, cli: &Command, given: impl IntoIterator<Item = OsS
                 return;
             };
             let tip = format!("for recordings, write '{way}'").into();
+            error.remove(ContextKind::SuggestedSubcommand);
             error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip]));
         }
         None => {}
     }
 }
+
+/// How alike a word and a subcommand are (Jaro) where one was meant by the other; clap suggests from 0.7 on.
+const A_TYPING_ERROR: f64 = 0.85;
 
 /// What a command does not take.
 enum Wrong<'a> {
@@ -58,9 +62,14 @@ fn wrong(error: &Error) -> Option<Wrong<'_>> {
             let is_option = argument.starts_with('-');
             Some(if is_option { Wrong::Option(argument) } else { Wrong::Value(argument) })
         }
-        // A typing error in a subcommand is no path.
-        ErrorKind::InvalidSubcommand if error.get(ContextKind::SuggestedSubcommand).is_none() => {
-            text(ContextKind::InvalidSubcommand).map(Wrong::Value)
+        ErrorKind::InvalidSubcommand => {
+            let word = text(ContextKind::InvalidSubcommand)?;
+            let alike = match error.get(ContextKind::SuggestedSubcommand) {
+                Some(ContextValue::Strings(names)) => names.as_slice(),
+                _ => &[],
+            };
+            // A typing error in a subcommand is no path.
+            (!alike.iter().any(|name| strsim::jaro(name, word) >= A_TYPING_ERROR)).then_some(Wrong::Value(word))
         }
         // The value of an argument without a name, such as `-`.
         ErrorKind::InvalidValue if text(ContextKind::InvalidArg).is_some_and(|name| name.starts_with('[')) => {

@@ -11,8 +11,8 @@ use crate::{Error, Notice, Predictor};
 
 /// The largest difference of a score in floating point, relative to the largest score, that rounding explains.
 const MOST_BY_ROUNDING: f32 = 1e-4;
-/// A loss of accuracy, of macro-F1 or of a class's F1 that is worth a warning.
-const A_POINT: f64 = 0.01;
+/// A loss of accuracy, of macro-F1 or of a class's F1 that is worth a warning; a point itself, rounded, is none.
+const A_POINT: f64 = 0.01 + 1e-9;
 
 /// What was found when a file's own arithmetic ran, beside Triax's scores of the same windows.
 #[derive(Clone, Debug)]
@@ -97,5 +97,43 @@ impl Check {
             100.0 * (before.macro_f1 - after.macro_f1),
             if hit.is_empty() { "no class by more than a point".to_owned() } else { listed(&hit, 8) }
         ))]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use triax_losses::Loss;
+
+    use super::*;
+
+    /// A check of `right` of 100 windows a class that were right before, out of two classes.
+    fn check(right: [u64; 2]) -> Check {
+        let classes = ["sit", "walk"].map(str::to_owned);
+        let metrics = |right: [u64; 2]| {
+            let rows = (0..2)
+                .flat_map(|label| (0..100).map(move |n| (label, if n < right[label] { label } else { 1 - label })));
+            let (labels, scores): (Vec<u32>, Vec<[f32; 2]>) =
+                rows.map(|(label, class)| (label as u32, if class == 0 { [1.0, 0.0] } else { [0.0, 1.0] })).unzip();
+            Metrics::from_scores(scores.as_flattened(), &labels, Loss::Hinge, &classes).unwrap()
+        };
+        Check {
+            judged: "windows".to_owned(),
+            n_windows: 200,
+            largest_difference: 0.5,
+            largest_score: 1.0,
+            same_class: 0.9,
+            metrics: Some((metrics([100, 100]), metrics(right))),
+        }
+    }
+
+    #[test]
+    fn a_loss_of_more_than_a_point_is_a_warning_with_the_classes_that_it_hits() {
+        let names = ["sit", "walk"].map(str::to_owned);
+        assert!(check([99, 99]).notices(&names).is_empty(), "a point is none");
+        assert!(Check { metrics: None, ..check([0, 0]) }.notices(&names).is_empty(), "nobody knows");
+        let said = check([90, 100]).notices(&names);
+        let [Notice::Warning(said)] = said.as_slice() else { panic!("{said:?}") };
+        assert!(said.contains("loses 5.0 points of accuracy"), "{said}");
+        assert!(said.contains("sit (F1 0.947, before 1.000)") && said.contains("walk (F1 0.952"), "{said}");
     }
 }

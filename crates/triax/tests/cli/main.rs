@@ -25,6 +25,7 @@ mod real_data;
 mod recordings;
 mod report;
 mod resume;
+mod runtimes;
 mod study;
 mod terminal;
 mod timings;

@@ -549,12 +549,15 @@ fn a_study_judges_its_own_data_by_networks_that_have_not_seen_it() {
     let text = triax(folder.path(), ["evaluate", "study", "--device", "cpu"]).done().stdout;
     assert!(text.contains("8 networks of ") && text.contains("confusion"), "{text}");
 
+    let trained_on = judged(folder.path(), &["study", "--part", "train"]);
+    assert!(trained_on["judged"].as_str().unwrap().contains("were trained on"), "{trained_on}");
+
     // Other data is for all networks.
     fs::write(folder.path().join("other.csv"), recordings::csv(3, 80)).unwrap();
     let other = judged(folder.path(), &["study", "--data", "other.csv"]);
     assert_eq!((&other["n_windows"], &other["judged"]), (&36.into(), &"all of the data".into()));
     for (args, expected) in [
-        (&["--part", "train"][..], "fold by fold"),
+        (&["--part", "all"][..], "fold by fold"),
         (&["--step", "8"], "fold by fold"),
         (&["--weights", "best"], "--weights best"),
         (&["--setting", "loss=mse"], "has no setting `loss=mse`"),
