@@ -16,7 +16,7 @@ use crate::settings::entries;
 #[pyclass(frozen, get_all, module = "triax._triax")]
 pub struct Exported {
     /// The bytes of the file.
-    bytes: Py<PyBytes>,
+    content: Py<PyBytes>,
     /// What was found when the file's own arithmetic ran, and what it costs on a device where the format says that.
     figures: Py<PyDict>,
     /// Golden windows: the name of each file, and its bytes.
@@ -45,7 +45,7 @@ pub fn export(
     let exported = py.detach(|| triax::export(&predictor.lock(), &options)).map_err(to_python)?;
     let golden = exported.golden.files().map(|(name, bytes)| (name, PyBytes::new(py, &bytes).unbind()));
     Ok(Exported {
-        bytes: PyBytes::new(py, &exported.bytes).unbind(),
+        content: PyBytes::new(py, &exported.bytes).unbind(),
         figures: figures(py, &exported)?.unbind(),
         golden: golden.into(),
         notices: notices(&exported.notices),

@@ -46,7 +46,7 @@ def test_a_header_has_a_prefix_golden_windows_and_a_price(windows, classifier, t
     np.testing.assert_allclose(outputs.sum(axis=1), 1, rtol=1e-5)
     assert (classifier.classes_[outputs.argmax(axis=1)] == classifier.predict(inputs)).all()
     assert (tmp_path / "golden" / "golden.h").read_text(encoding="utf-8").count("gait") > 1
-    page = triax.export(classifier, to="html", out=tmp_path / "page.html", data=(X, y))
+    page = triax.export(classifier, to="html", out=tmp_path / "page.html", data=windows)
     assert page.flash_bytes is page.ram_bytes is page.multiply_adds is None
     with pytest.raises(ValueError, match="prefix|identifier|name"):
         triax.export(classifier, to="c", out=tmp_path / "bad.h", prefix="1 gait", data=(X, y))
@@ -126,6 +126,8 @@ def test_made_up_windows_are_told_and_errors_are_those_of_the_library(windows, s
         triax.export(classifier, to="papyrus", out=tmp_path / "page")
     with pytest.raises(ValueError, match="softmax"):
         triax.export(classifier, to="html", out=tmp_path / "page", scores="probabilities")
+    with pytest.raises(ValueError, match="data has 1 parts"):
+        triax.export(classifier, to="html", out=tmp_path / "page", data=[X])
     with pytest.raises(ValueError, match="colums"):
         triax.export(classifier, to="html", out=tmp_path / "page", data=(X, y), colums="x")
     with pytest.raises(FileNotFoundError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,7 +60,7 @@ def export(
     prefix: str = "triax",
     golden: str | os.PathLike[str] | None = None,
     member: str | None = None,
-    data: str | os.PathLike[str] | tuple[ArrayLike, ArrayLike] | None = None,
+    data: str | os.PathLike[str] | Sequence[ArrayLike] | None = None,
     channels: Iterable[str] | None = None,
     **tables: Any,
 ) -> Exported:
@@ -86,7 +86,7 @@ def export(
         ``golden.h`` with both as tables of C.
     member : str, optional
         Which network of a study, as ``"FOLD:SEED"``. By default all of them together, where the format can hold that.
-    data : path, or tuple of arrays ``(X, y)``, optional
+    data : path, or arrays ``(X, y)`` or ``(X, y, groups)``, optional
         What to check the file with, and to calibrate one in integers: recordings as `read` takes them, or windows
         (n, window, channels) and the class of each. By default the recordings of the run or study, else windows that are made
         up.
@@ -110,12 +110,14 @@ def export(
         raise ValueError(f"scores is {scores!r}; it is 'network' or 'softmax'")
     compiled, notices = _compiled(model)
     with tempfile.TemporaryDirectory(prefix="triax-export-") as folder:
-        if isinstance(data, tuple):
-            X, y = data
-            data = saved(X, y, None, channels or compiled.channels, Path(folder) / "arrays")
+        if isinstance(data, (tuple, list)):
+            if len(data) not in (2, 3):
+                raise ValueError(f"data has {len(data)} parts; it is a path, or arrays (X, y)")
+            X, y, groups = [*data, None][:3]
+            data = saved(X, y, groups, channels or compiled.channels, Path(folder) / "arrays")
         where = None if data is None else os.fspath(data)
         exported = _triax.export(compiled, to, scores == "softmax", prefix, member, where, as_json(tables))
-    _triax.write(os.fspath(out), exported.bytes)
+    _triax.write(os.fspath(out), exported.content)
     if golden is not None:
         os.makedirs(golden, exist_ok=True)
         for name, content in exported.golden:

@@ -20,7 +20,7 @@ class Fitted:
     notices: _Notices
 
 class Exported:
-    bytes: bytes
+    content: bytes
     figures: dict[str, Any]
     golden: list[tuple[str, bytes]]
     notices: _Notices
