@@ -9,12 +9,14 @@
 //! | `adapt` | kernels and pools for windows that are shorter than the settings expect |
 //! | `watch` | the thread that works, while the caller's thread shows progress and listens for Ctrl-C |
 //! | `predictor` | trained networks |
+//! | `exchange` | trained networks as files of other programs, and from them |
 //! | `recordings` | what the command line reads, as arrays |
 //! | `studies` | studies and audits |
 //! | `settings`, `errors` | settings from Python, errors and notices to Python |
 
 mod adapt;
 mod errors;
+mod exchange;
 mod predictor;
 mod recordings;
 mod settings;
@@ -26,6 +28,8 @@ use pyo3::prelude::*;
 
 #[pymodule]
 mod _triax {
+    #[pymodule_export]
+    use crate::exchange::{Exported, export, export_formats, import_network};
     #[pymodule_export]
     use crate::predictor::{Predictor, load, write};
     #[pymodule_export]

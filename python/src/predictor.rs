@@ -1,19 +1,16 @@
 //! Trained networks that score arrays.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use numpy::{PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray3, PyUntypedArrayMethods};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict};
-use triax::{ExportFormat, ExportOptions, Notice, PredictorOptions, WhichWeights, export};
+use pyo3::types::PyBytes;
+use triax::{Notice, PredictorOptions, WhichWeights};
 use triax_model::{WeightFile, whole_file};
 
 use crate::errors::{notices, to_python};
-
-/// The bytes of a file, what was found when its own arithmetic ran, and notices.
-type Exported<'py> = (Bound<'py, PyBytes>, Bound<'py, PyDict>, Vec<(bool, String)>);
 
 /// One trained network, or several that predict together.
 #[pyclass(frozen, module = "triax._triax")]
@@ -37,7 +34,7 @@ struct Facts {
 }
 
 impl Predictor {
-    fn new(predictor: triax::Predictor) -> Self {
+    pub fn new(predictor: triax::Predictor) -> Self {
         let spec = predictor.spec();
         let facts = Facts {
             shape: (spec.window, spec.channels),
@@ -52,6 +49,11 @@ impl Predictor {
         };
         Self { predictor: Mutex::new(predictor), facts }
     }
+
+    /// The networks, once no other thread uses them. Not to be asked for while the GIL is held, which that thread may need.
+    pub fn lock(&self) -> MutexGuard<'_, triax::Predictor> {
+        self.predictor.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 #[pymethods]
@@ -60,7 +62,7 @@ impl Predictor {
     #[staticmethod]
     fn from_bytes(bytes: &[u8], device: &str) -> PyResult<Self> {
         let file = WeightFile::from_bytes(bytes, Path::new("the weights")).map_err(|error| to_python(error.into()))?;
-        let options = PredictorOptions { device: parsed(device)?, ..PredictorOptions::default() };
+        let options = PredictorOptions { device: device_named(device)?, ..PredictorOptions::default() };
         triax::Predictor::from_weights(file, &options).map(Self::new).map_err(to_python)
     }
 
@@ -74,41 +76,18 @@ impl Predictor {
             )));
         }
         let values = windows.as_slice()?;
-        let score = || self.predictor.lock().unwrap_or_else(PoisonError::into_inner).scores(values);
+        let score = || self.lock().scores(values);
         let scores = py.detach(score).map_err(to_python)?;
         PyArray1::from_vec(py, scores).reshape([n, self.facts.classes.len()])
     }
 
-    /// The bytes of these networks in another format.
-    fn export<'py>(
-        &self,
-        py: Python<'py>,
-        to: &str,
-        softmax: bool,
-        member: Option<String>,
-        data: Option<&str>,
-    ) -> PyResult<Exported<'py>> {
-        let format = to.parse::<ExportFormat>().map_err(|hint| PyValueError::new_err(format!("to: {hint}")))?;
-        let data = data.map(str::parse).transpose()?;
-        let options = ExportOptions { softmax, member, data, ..ExportOptions::new(format) };
-        let make = || export(&self.predictor.lock().unwrap_or_else(PoisonError::into_inner), &options);
-        let exported = py.detach(make).map_err(to_python)?;
-        let check = PyDict::new(py);
-        check.set_item("judged", exported.check.judged)?;
-        check.set_item("n_windows", exported.check.n_windows)?;
-        check.set_item("largest_difference", exported.check.largest_difference)?;
-        check.set_item("largest_score", exported.check.largest_score)?;
-        check.set_item("same_class", exported.check.same_class)?;
-        Ok((PyBytes::new(py, &exported.bytes), check, notices(&exported.notices)))
-    }
-
     /// Bytes of the weight file, if it is one network.
     fn to_bytes<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyBytes>> {
-        let predictor = self.predictor.lock().unwrap_or_else(PoisonError::into_inner);
-        match predictor.members() {
-            [only] => Some(PyBytes::new(py, &only.file.to_bytes())),
+        let bytes = py.detach(|| match self.lock().members() {
+            [only] => Some(only.file.to_bytes()),
             _ => None,
-        }
+        });
+        bytes.map(|bytes| PyBytes::new(py, &bytes))
     }
 
     #[getter]
@@ -168,7 +147,7 @@ pub fn load(
     device: &str,
 ) -> PyResult<Predictor> {
     let weights = weights.parse::<WhichWeights>().map_err(|hint| PyValueError::new_err(format!("weights: {hint}")))?;
-    let options = PredictorOptions { weights, setting, device: parsed(device)? };
+    let options = PredictorOptions { weights, setting, device: device_named(device)? };
     py.detach(|| triax::Predictor::open_with(&path, &options)).map(Predictor::new).map_err(to_python)
 }
 
@@ -179,6 +158,6 @@ pub fn write(path: PathBuf, bytes: &[u8]) -> PyResult<()> {
 }
 
 /// The device that a text names.
-fn parsed(device: &str) -> PyResult<triax::DeviceChoice> {
+pub fn device_named(device: &str) -> PyResult<triax::DeviceChoice> {
     device.parse().map_err(|hint| PyValueError::new_err(format!("device: {hint}")))
 }

@@ -43,13 +43,24 @@ def test_windows(table):
         recordings.windows(101)
 
 
+@pytest.mark.filterwarnings("ignore::triax.TriaxNote")
+def test_columns_and_names_are_told_as_a_dict_or_as_on_the_command_line(table):
+    expected = triax.read(table).fingerprint
+    table.write_text(table.read_text().replace("subject,activity,", "person,deed,").replace(",sit,", ",sat,"))
+    for pairs in (lambda told: told, lambda told: [f"{one}={other}" for one, other in told.items()]):
+        recordings = triax.read(table, map=pairs({"person": "subject", "deed": "activity"}), rename=pairs({"sat": "sit"}))
+        assert recordings.fingerprint == expected and recordings.classes == ["sit", "walk"]
+    with pytest.raises(ValueError, match="colour"):
+        triax.read(table, map={"person": "colour"})
+
+
 def test_errors_name_file_line_and_remedy(table, tmp_path):
     with pytest.raises(FileNotFoundError, match="no such file or folder"):
         triax.read(tmp_path / "none.csv")
-    with pytest.raises(ValueError, match="there is no setting called `chanels`"):
+    with pytest.raises(ValueError, match="there is no setting called `chanels`.*`triax.SETTINGS` lists"):
         triax.read(table, chanels=["x"])
     table.write_text(table.read_text().replace("subject,activity,", "subject,deed,"))
-    with pytest.raises(ValueError, match=r"recordings\.csv"):
+    with pytest.raises(ValueError, match=r"recordings\.csv.* with `map`"):
         triax.read(table)
 
 

@@ -1,6 +1,7 @@
 """Studies and audits of arrays and of recordings."""
 
 import builtins
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -70,6 +71,31 @@ def test_its_networks_predict_together(windows, made):
         predictor.save(made.path / "no.safetensors")
     with pytest.raises(ValueError, match="has no setting `other`"):
         triax.load(made.path, setting="other")
+    with pytest.raises(ValueError, match="leave `weights` best out"):
+        triax.load(made.path, weights="best")
+
+
+def test_a_study_that_was_stopped_is_no_result_and_goes_on(windows, tmp_path, monkeypatch):
+    class Stopped(Exception):
+        pass
+
+    @contextmanager
+    def stopping(verbose, what):
+        def show(steps, n_steps, epoch):
+            raise Stopped
+
+        yield show
+
+    X, y, groups = windows
+    call = {"folds": "group-2", "baselines": False, "convs": ["8:5:2:2"], "out": tmp_path / "stopped"} | SMALL
+    with monkeypatch.context() as patched:
+        patched.setattr("triax._studies.progress", stopping)
+        with pytest.raises(Stopped):
+            triax.study(X, y, groups, **call | {"epochs": 5000})
+    with pytest.raises(ValueError, match="go on with triax study --resume"):
+        triax.load(call["out"])
+    with pytest.raises(OSError, match="it holds another study"):
+        triax.study(X, y, groups, **call)
 
 
 def test_a_study_without_a_folder_leaves_none_behind(windows):

@@ -7,13 +7,14 @@
 `audit`                what leaks from training into validation
 `load`                 the networks of a run, of a study or of a weight file, to predict with
 `export`               a trained network as a file for other places: a web page, a phone, a controller
+`import_network`       a network that Keras has trained
 =====================  ==========================================================================================
 
 Windows are arrays (n, window, channels): `window` samples of each of the `channels` of a sensor, in the sensor's units.
 """
 
 from triax._classifier import TriaxClassifier
-from triax._export import export
+from triax._exchange import EXPORT_FORMATS, Exported, export, import_network
 from triax._notices import TriaxNote, TriaxWarning
 from triax._predictor import Predictor, load
 from triax._recordings import Recording, Recordings, Windows, read
@@ -22,8 +23,10 @@ from triax._studies import Audit, Study, audit, study
 from triax._triax import __version__
 
 __all__ = [
+    "EXPORT_FORMATS",
     "SETTINGS",
     "Audit",
+    "Exported",
     "Predictor",
     "Recording",
     "Recordings",
@@ -36,6 +39,7 @@ __all__ = [
     "__version__",
     "audit",
     "export",
+    "import_network",
     "load",
     "read",
     "study",

@@ -86,7 +86,7 @@ class TriaxClassifier(ClassifierMixin, BaseEstimator):
     sampling : {"shuffle", "balanced"}, optional
         ``"shuffle"`` visits every window once an epoch, ``"balanced"`` each class equally often. By default ``"shuffle"``.
     init_weights : path, optional
-        Start from the weights of this safetensors file instead of drawing them.
+        Start from the weights of this file instead of drawing them: a weight file, or one that `import_network` reads.
     no_shuffle : bool, optional
         Keep the training windows in the order of the data. By default False.
     rotate : float, optional
@@ -243,7 +243,9 @@ class TriaxClassifier(ClassifierMixin, BaseEstimator):
         self.random_state = random_state
         self.verbose = verbose
 
-    def fit(self, X: ArrayLike, y: ArrayLike, groups: ArrayLike | None = None, sample_weight: ArrayLike | None = None):
+    def fit(
+        self, X: ArrayLike, y: ArrayLike, groups: ArrayLike | None = None, sample_weight: ArrayLike | None = None
+    ) -> TriaxClassifier:
         """Train a network.
 
         The GIL is released meanwhile, and Ctrl-C stops the training. The values of a contiguous array of float32 are copied

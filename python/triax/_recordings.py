@@ -140,8 +140,8 @@ def read(path: str | os.PathLike[str] = "synthetic", *, seed: int = 0, **setting
         Seed of the built-in set.
     **settings
         Settings of the group *Data* of the command line, among them `format`, `channels` (a list of names), `activities`
-        (those to keep, in the order of their classes), `rate` (resample to so many samples a second), `columns` and `map`.
-        `triax.SETTINGS` lists them with what they do.
+        (those to keep, in the order of their classes), `rate` (resample to so many samples a second), `columns` and `map`
+        (``{"person": "subject"}`` reads the column `person` as the subjects). `triax.SETTINGS` lists them with what they do.
 
     Returns
     -------

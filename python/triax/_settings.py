@@ -50,6 +50,8 @@ def _value(name: str, value: Any) -> Any:
         return value.item()
     if isinstance(value, os.PathLike):
         return os.fspath(value)
+    if isinstance(value, Mapping):
+        return [f"{key}={_value('', item)}" for key, item in value.items()]
     if isinstance(value, (list, tuple, np.ndarray)):
         if name == "convs":
             return [":".join(str(size) for size in block) if _is_block(block) else _value("", block) for block in value]

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,12 @@ class Fitted:
     adapted: list[str]
     notices: _Notices
 
+class Exported:
+    content: bytes
+    figures: dict[str, Any]
+    golden: list[tuple[str, bytes]]
+    notices: _Notices
+
 class Predictor:
     shape: tuple[int, int]
     classes: list[str]
@@ -31,9 +38,6 @@ class Predictor:
     @staticmethod
     def from_bytes(bytes: bytes, device: str) -> Predictor: ...
     def scores(self, windows: NDArray[np.float32]) -> NDArray[np.float32]: ...
-    def export(
-        self, to: str, softmax: bool, member: str | None, data: str | None
-    ) -> tuple[bytes, dict[str, str | int | float], _Notices]: ...
     def to_bytes(self) -> bytes | None: ...
 
 class Corpus:
@@ -71,6 +75,20 @@ def fit(
 ) -> Fitted: ...
 def write(path: str | os.PathLike[str], bytes: bytes) -> None: ...
 def load(path: str | os.PathLike[str], weights: str, setting: str | None, device: str) -> Predictor: ...
+def export(
+    predictor: Predictor, to: str, softmax: bool, prefix: str, member: str | None, data: str | None, tables: str
+) -> Exported: ...
+def export_formats() -> list[tuple[str, str]]: ...
+def import_network(
+    path: str | os.PathLike[str],
+    classes: list[str],
+    channels: list[str],
+    rate: float | None,
+    loss: str | None,
+    mean: list[float],
+    deviation: list[float],
+    device: str,
+) -> tuple[Predictor, _Notices]: ...
 def read(settings: str) -> Corpus: ...
 def study(
     settings: str,

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use triax_data::{fit_scaler, gravity_of_windows};
 use triax_engine::WindowSet;
 use triax_engine::device::DeviceInfo;
-use triax_model::{Network, PerWindow, WeightFile, Weights, read_plain_weights};
+use triax_model::{Network, PerWindow, WeightFile, Weights};
 use triax_trainer::{EpochRecord, FitOutcome, Job, Metrics, Model, ModelResult, Observer, TrainedModel, fit};
 
 use crate::engines::{Candidates, Trial};
+use crate::import::{check_rate, initial_weights};
 use crate::recordings::{complete, weight_file_extra, windows_extra};
 use crate::settings::Settings;
 use crate::{Error, Notice};
@@ -43,7 +44,7 @@ pub struct FittedNetwork {
     pub validation: Option<Metrics>,
     /// The device that trained it.
     pub device: DeviceInfo,
-    /// Notices for the user about the device.
+    /// Notices for the user, about the device and about the weights that it started from.
     pub notices: Vec<Notice>,
 }
 
@@ -83,10 +84,11 @@ impl WindowArrays {
             scaler: scaler.as_ref(),
             learning_rate: plan.learning_rate,
         })?;
-        let weights = match &settings.training.init_weights {
-            Some(file) => read_plain_weights(file, &network)
-                .map_err(|error| Error::from(error).while_doing("cannot start from these weights"))?,
-            None => Weights::glorot_uniform(&network, settings.training.seed),
+        let (weights, of_weights) = match &settings.training.init_weights {
+            Some(file) => {
+                initial_weights(file, &network).map_err(|error| error.while_doing("cannot start from these weights"))?
+            }
+            None => (Weights::glorot_uniform(&network, settings.training.seed), Vec::new()),
         };
         let model = Model {
             network: &network,
@@ -114,12 +116,14 @@ impl WindowArrays {
         let TrainedModel { weights, validation, .. } = end.map_err(|breakdown| Error::Input(breakdown.to_string()))?;
         let extra = weight_file_extra(&of_data, normalize, plan.training.loss);
         let file = WeightFile { weights, spec: network.spec().clone(), classes, scaler, extra };
-        Ok(Some(FittedNetwork { file, history, validation, device: chosen.open.device, notices: chosen.notices }))
+        let notices = [chosen.notices, of_weights].concat();
+        Ok(Some(FittedNetwork { file, history, validation, device: chosen.open.device, notices }))
     }
 
     /// Checks that the windows fit `network`, and that there are those to train on, before anything looks at them.
     fn check(&self, network: &Network) -> Result<(), Error> {
         self.windows.check(network)?;
+        check_rate(self.rate_hz)?;
         let n_windows = self.windows.len();
         if self.train.is_empty() {
             return Err(Error::Input("there is no window to train on".to_owned()));

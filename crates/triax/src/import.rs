@@ -60,6 +60,7 @@ pub fn import(path: impl AsRef<Path>, options: &ImportOptions) -> Result<(Weight
     let loss = loss(&imported, options, &mut notices);
     let scaler = scaler(&imported, options, &mut notices)?;
     let rate_hz = options.rate_hz.or(imported.about.rate_hz);
+    check_rate(rate_hz)?;
     if rate_hz.is_none() {
         notices.push(Notice::Note(
             "the file does not say its rate: recordings are taken as they are; --rate HZ resamples them.".to_owned(),
@@ -82,6 +83,14 @@ pub fn import(path: impl AsRef<Path>, options: &ImportOptions) -> Result<(Weight
     extra.extend(imported.about.step.map(|step| ("step".to_owned(), step.to_string())));
     extra.extend(imported.per_window.map(|step| (PER_WINDOW.to_owned(), step.to_string())));
     Ok((WeightFile { weights: imported.weights, spec: imported.spec, classes, scaler, extra }, notices))
+}
+
+/// Checks that a rate, where there is one, is a number of samples a second.
+pub(crate) fn check_rate(rate_hz: Option<f64>) -> Result<(), Error> {
+    match rate_hz.filter(|rate| !(rate.is_finite() && *rate > 0.0)) {
+        Some(rate) => Err(Error::Usage(format!("the rate is {rate}; it is a number of samples a second, above 0"))),
+        None => Ok(()),
+    }
 }
 
 /// The names of the classes.

@@ -3,8 +3,8 @@
 use serde_json::json;
 use triax::settings::{ClassWeights, DataSettings, DataSource, Entries, HiddenLayers, Normalize};
 use triax::{
-    Error, EvaluateOptions, Observer, Outcome, Predictor, PredictorOptions, Recordings, Sample, Settings, StepResult,
-    StreamPredictor, Training, TrainingData, WindowArrays, evaluate, train,
+    Error, EvaluateOptions, ExportFormat, ExportOptions, Observer, Outcome, Predictor, PredictorOptions, Recordings,
+    Sample, Settings, StepResult, StreamPredictor, Training, TrainingData, WindowArrays, evaluate, export, train,
 };
 use triax_model::WeightFile;
 
@@ -216,7 +216,31 @@ fn a_training_in_memory_weighs_windows_and_refuses_what_does_not_fit() {
     let beyond = vec![0, n_windows as u32];
     assert!(refused(WindowArrays { valid: beyond, ..in_memory(&data) }).contains(&format!("no window {n_windows}")));
     assert!(refused(WindowArrays { window: 7, ..in_memory(&data) }).contains("this network cannot work"));
+    for rate in [0.0, f64::NAN] {
+        assert!(refused(WindowArrays { rate_hz: Some(rate), ..in_memory(&data) }).contains("samples a second"));
+    }
     assert!(in_memory(&data).fit(&settings, &mut StopAfter(3)).unwrap().is_none());
+}
+
+#[test]
+fn a_training_in_memory_starts_from_files_of_other_programs() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = Recordings::synthetic(0).split(&small()).unwrap();
+    let first = in_memory(&data).fit(&small(), &mut ()).unwrap().unwrap().file;
+    let of_first = Predictor::from_weights(first.clone(), &PredictorOptions::default()).unwrap();
+    let exported = export(&of_first, &ExportOptions::new(ExportFormat::Keras)).unwrap();
+    let from_file = |name: &str, bytes: &[u8]| {
+        let file = folder.path().join(name);
+        std::fs::write(&file, bytes).unwrap();
+        let mut settings = small();
+        settings.training.init_weights = Some(file);
+        in_memory(&data).fit(&settings, &mut ()).map(|fitted| fitted.unwrap().file.weights)
+    };
+    let plain = from_file("first.safetensors", &first.to_bytes()).unwrap();
+    assert_eq!(from_file("first.keras", &exported.bytes).unwrap(), plain);
+    assert_ne!(plain, first.weights, "it goes on training");
+    let cut = from_file("cut.keras", &exported.bytes[..1000]).unwrap_err().in_full();
+    assert!(cut.contains("cannot start from these weights") && cut.contains("cut.keras"), "{cut}");
 }
 
 #[test]
