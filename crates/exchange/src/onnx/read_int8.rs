@@ -100,11 +100,8 @@ fn in_floats(mut model: Model) -> Model {
             ("QuantizeLinear", [_, ..]) => {}
             ("DequantizeLinear", [value, scales, ..]) => {
                 let parts = constants.get(value).zip(constants.get(scales));
-                if let (Some((integers, scales)), Some(name)) = (parts, node.outputs.first()) {
-                    if let Some(floats) = dequantised(integers, scales) {
-                        model.constants.push((name.clone(), floats));
-                    }
-                }
+                let floats = parts.and_then(|(integers, scales)| dequantised(integers, scales));
+                model.constants.extend(node.outputs.first().cloned().zip(floats));
             }
             _ => continue,
         }
