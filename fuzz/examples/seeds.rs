@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::{Value, json};
+use triax_exchange::{Trained, c, html, onnx, tflite};
 use triax_fuzz::{packed, small};
 use zip::CompressionMethod;
 
@@ -50,6 +51,21 @@ fn main() {
     write("weights", "raw", &small::weights());
     write("trainings", "sound", &small::training(false));
     write("trainings", "sound-broken", &small::training(true));
+
+    let (network, integers) = (&*triax_fuzz::NETWORK, &*triax_fuzz::INTEGERS);
+    let plain = Trained { per_window: None, ..network.clone() };
+    write("onnx", "sound", &onnx::write(std::slice::from_ref(network)).expect("a network"));
+    write("onnx", "sound-ensemble", &onnx::write(&[plain.clone(), plain]).expect("an ensemble"));
+    write("onnx", "sound-int8", &onnx::write_int8(integers).expect("integers"));
+    write("tflite", "sound", &tflite::write(network).expect("a network"));
+    write("tflite", "sound-int8", &tflite::write_int8(integers).expect("integers"));
+    write("c", "sound", c::write(network, "network").expect("a network").text.as_bytes());
+    write("c", "sound-int8", c::write_int8(integers, "network").expect("integers").text.as_bytes());
+    // Of a page, only the network is read.
+    let page = html::write(network).expect("a network");
+    let start = page.find("<script id=\"model\"").expect("the network's script");
+    let end = start + page[start..].find("</script>").expect("its end") + "</script>".len();
+    write("html", "sound", page[start..end].as_bytes());
 
     // Two windows of two rows and two channels to train on, one to validate with.
     let train = array("<f4", "(2, 2, 2)", &floats((0..8).map(|value| value as f32)));

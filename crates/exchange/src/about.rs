@@ -1,5 +1,11 @@
 //! What a file says about its network, beside the network.
 
+/// The loss whose scores are logits, by its name.
+pub(crate) const CROSSENTROPY: &str = "categorical_crossentropy";
+
+/// The metadata entry for the share of features that are dropped in training, in formats whose layers do not tell.
+pub(crate) const DROPOUT: &str = "dropout";
+
 /// What people and programs should know about a network. It travels as the metadata of each format.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct About {
@@ -38,6 +44,11 @@ impl About {
         entries.into_iter().filter_map(|(key, value)| Some((key, value?))).collect()
     }
 
+    /// Whether the training's loss is the cross-entropy, so that scores are logits.
+    pub(crate) fn has_logits(&self) -> bool {
+        self.loss.as_deref() == Some(CROSSENTROPY)
+    }
+
     /// Samples from one window of `window` samples to the next, for a program that recognises: as in training, else half a
     /// window.
     pub fn step_or_half(&self, window: usize) -> usize {
@@ -62,6 +73,12 @@ impl About {
         }
         about
     }
+}
+
+/// The share of features that are dropped in training, if the entries of a format's metadata tell one.
+pub(crate) fn dropout_in<'a>(entries: impl IntoIterator<Item = (&'a str, &'a str)>) -> Option<f32> {
+    let (_, rate) = entries.into_iter().find(|(key, _)| *key == DROPOUT)?;
+    rate.parse().ok().filter(|rate| (0.0..1.0).contains(rate))
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use triax_model::{Network, NetworkSpec, PerWindow, PoolKind, Scaler, Weights};
 
-use crate::{About, keras};
+use crate::{About, Trained, keras, onnx};
 
 /// A network of the family that another program has written.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,18 +25,21 @@ pub struct Imported {
     pub notices: Vec<String>,
 }
 
-/// Whether `bytes` begin as a file of a format that [`read`] knows.
+/// Whether `bytes`, the first 64 or more of a file, begin as one of a format that [`read`] knows.
 pub fn is_known(bytes: &[u8]) -> bool {
-    keras::is_keras(bytes)
+    keras::is_keras(bytes) || onnx::is_onnx(bytes)
 }
 
-/// Reads a file of any format that is read; its first bytes tell which.
+/// Reads a file of any format that is read.
 ///
 /// # Errors
 /// A file of another format; what its format's reader refuses.
 pub fn read(bytes: &[u8]) -> Result<Imported, ReadError> {
     if keras::is_keras(bytes) {
         return keras::read(bytes);
+    }
+    if onnx::is_onnx(bytes) {
+        return onnx::read(bytes);
     }
     Err(ReadError::new("byte 0", UNKNOWN))
 }
@@ -53,9 +56,19 @@ pub fn read_weights(bytes: &[u8], network: &Network) -> Result<(Weights, Vec<Str
 }
 
 /// Why a file of an unknown format is not read.
-const UNKNOWN: &str = "this is none of the files that are read: .keras and .h5 of Keras";
+const UNKNOWN: &str = "this is none of the files that are read: .keras and .h5 of Keras, and .onnx";
 
 impl Imported {
+    /// The network with everything that its answers depend on, to be run or written in another format.
+    ///
+    /// # Errors
+    /// A specification that is no network: those of readers are.
+    pub fn into_trained(self) -> Result<Trained, ReadError> {
+        let Self { spec, weights, per_window, scaler, softmax, about, .. } = self;
+        let network = Network::new(spec).map_err(|error| ReadError::new(error.layer, error.problem))?;
+        Ok(Trained { network, weights, per_window, scaler, softmax, about })
+    }
+
     /// The weights, where they are of `network`, to go on training with; and what the user should know.
     ///
     /// # Errors
@@ -116,6 +129,35 @@ fn first_difference(file: &NetworkSpec, settings: &NetworkSpec) -> Option<String
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::keras::Compiled;
+    use crate::trained::tests::trained;
+
+    #[test]
+    fn formats_are_told_apart_by_what_they_hold() {
+        let one = trained("4:3:2:2", "5", None);
+        let keras = keras::write(&one, &Compiled::default()).unwrap();
+        let onnx = onnx::write(std::slice::from_ref(&one)).unwrap();
+        for file in [&keras, &onnx] {
+            assert!(is_known(file) && is_known(&file[..64]));
+            assert_eq!(read(file).unwrap().into_trained().as_ref(), Ok(&one));
+            assert_eq!(read_weights(file, &one.network), Ok((one.weights.clone(), Vec::new())));
+            let other = trained("4:3:1:2", "5", None).network;
+            assert!(read_weights(file, &other).unwrap_err().to_string().contains("conv1: 4:3:2:2 in the file"));
+        }
+        // The length of a safetensors file's header may look like the version of an ONNX file.
+        let safetensors = [&[8, 7, 0, 0, 0, 0, 0, 0][..], b"{}"].concat();
+        let lines = b"\x08\x07 a text".to_vec();
+        // Another protocol buffer that begins with a version: a SavedModel of TensorFlow.
+        let saved_model = b"\x08\x01\x12\x02\x0a\x00".to_vec();
+        let tflite = crate::tflite::write(&one).unwrap();
+        for other in [safetensors, lines, saved_model, tflite, Vec::new()] {
+            assert!(!is_known(&other), "{:?}", &other[..other.len().min(8)]);
+            let error = read(&other).unwrap_err().to_string();
+            assert!(error.contains(".keras") && error.contains(".h5") && error.contains(".onnx"), "{error}");
+        }
+        let error = read(&onnx[..onnx.len() / 2]).unwrap_err().to_string();
+        assert!(error.contains("cut short"), "{error}");
+    }
 
     #[test]
     fn the_first_difference_is_named_with_both_sides() {

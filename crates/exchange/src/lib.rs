@@ -9,7 +9,6 @@ mod about;
 mod arithmetic;
 mod assembly;
 pub mod c;
-mod chain;
 mod flatbuffer;
 pub mod golden;
 pub mod hdf5;

@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 use super::layers::name;
-use crate::int8::{Grid, Multiplier, Quantised};
+use crate::int8::{Grid, Integers, Multiplier, Quantised};
 use crate::{ReadError, Trained, arithmetic};
 
 /// The network of a header that [`super::write()`] wrote: `like`, with all its numbers from `text`.
@@ -51,6 +51,8 @@ pub fn read_int8(text: &str, like: &Quantised) -> Result<Quantised, ReadError> {
         let table = |part: &str| format!("{name}{part}");
         affine.kernel = header.table(&table("kernel"), affine.kernel.len())?;
         affine.bias = header.table(&table("bias"), affine.bias.len())?;
+        Integers::check(&affine.kernel, &affine.kernel_scales, &affine.bias)
+            .map_err(|problem| ReadError::new(name, problem))?;
         let n = affine.multipliers.len();
         let fractions: Vec<i32> = header.table(&table("fractions"), n)?;
         let shifts: Vec<i32> = header.table(&table("shifts"), n)?;

@@ -61,7 +61,8 @@ impl Affine {
                         .sum::<i32>();
                 }
                 let multiplier = self.multipliers[o % self.multipliers.len()];
-                let sum = (multiplier.apply(sum) + self.sums.zero_point).clamp(self.least.into(), 127) as i8;
+                let sum =
+                    multiplier.apply(sum).saturating_add(self.sums.zero_point).clamp(self.least.into(), 127) as i8;
                 results.push(self.lookup.as_ref().map_or(sum, |table| table[(i32::from(sum) + 128) as usize]));
             }
         }

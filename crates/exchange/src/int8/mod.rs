@@ -11,12 +11,14 @@
 mod arithmetic;
 mod fixed_point;
 mod lookup;
+mod parts;
 mod quantise;
 
 use triax_model::{Layer, Network, PerWindow, Scaler};
 
 pub use fixed_point::Multiplier;
-pub(crate) use lookup::Lookup;
+use lookup::Lookup;
+pub(crate) use parts::{Integers, QuantisedAffine};
 pub use quantise::quantise;
 
 use crate::About;

@@ -1,12 +1,12 @@
-//! What each layer class of Keras does, as steps of a chain.
+//! What each layer class of Keras does, as steps of an assembly.
 
 use serde_json::Value;
-use triax_model::{Activation, Padding, PoolKind, PoolSpec, Scaler};
+use triax_model::{Activation, PoolKind, Scaler};
 
 use super::config::LayerConfig;
 use super::weights::Arrays;
 use crate::ReadError;
-use crate::chain::{Affine, FAMILY, Link, Step, Values};
+use crate::assembly::{Affine, Assembly, FAMILY, Order, Pads, Pool, Step, Values};
 
 /// The slope of `activation="leaky_relu"`; the layer `LeakyReLU` has another.
 const INLINE_SLOPE: f32 = 0.2;
@@ -27,9 +27,9 @@ pub(super) fn group_of(class: &str) -> Option<&'static str> {
     }
 }
 
-/// The steps of `layer`, which reads `channels` channels, with its weights `arrays`.
-pub(super) fn steps(layer: &LayerConfig, channels: usize, arrays: &Arrays<'_, '_>) -> Result<Vec<Link>, ReadError> {
-    let one = |step: Step| Ok(vec![Link { place: layer.place(), step }]);
+/// The steps of `layer`, which follows those of `assembly`, with its weights `arrays`.
+pub(super) fn steps(layer: &LayerConfig, assembly: &Assembly, arrays: &Arrays<'_, '_>) -> Result<Vec<Step>, ReadError> {
+    let one = |step: Step| Ok(vec![step]);
     match layer.class.as_str() {
         "Conv1D" | "Convolution1D" => convolution(layer, arrays),
         "Dense" => {
@@ -44,7 +44,7 @@ pub(super) fn steps(layer: &LayerConfig, channels: usize, arrays: &Arrays<'_, '_
         "GlobalAveragePooling1D" | "GlobalAvgPool1D" => {
             channels_last(layer).and_then(|()| one(Step::GlobalPool(PoolKind::Average)))
         }
-        "Flatten" => channels_last(layer).and_then(|()| one(Step::Flatten)),
+        "Flatten" => channels_last(layer).and_then(|()| one(Step::Flatten(Order::ChannelsLast))),
         "Dropout" | "SpatialDropout1D" => {
             let rate = layer.real("rate").unwrap_or(0.0) as f32;
             if !(0.0..1.0).contains(&rate) {
@@ -58,7 +58,7 @@ pub(super) fn steps(layer: &LayerConfig, channels: usize, arrays: &Arrays<'_, '_
             let is_plain = layer.settings.get("max_value").is_none_or(Value::is_null)
                 && layer.real("threshold").unwrap_or(0.0) == 0.0;
             if !is_plain {
-                return layer.refuse(format!("it has a largest value or a threshold. {FAMILY}"));
+                return layer.refuse(format!("it has a largest value or a threshold; {FAMILY}"));
             }
             one(Step::Activation(if slope == 0.0 { Activation::Relu } else { leaky(layer, slope as f32)? }))
         }
@@ -74,45 +74,49 @@ pub(super) fn steps(layer: &LayerConfig, channels: usize, arrays: &Arrays<'_, '_
             one(Step::Activation(Activation::Elu))
         }
         "Softmax" => one(Step::Softmax),
-        "Normalization" => one(Step::Scale(normalization(layer, channels, arrays)?)),
+        "Normalization" => one(Step::Affine(normalization(layer, assembly.shape().1, arrays)?)),
         "BatchNormalization" => {
-            // Keras 2 has written a list.
+            // Keras 2 has written a list, and has counted the axis.
             let axis = layer.settings.get("axis").unwrap_or(&Value::Null);
             let axis = axis.as_i64().or(axis[0].as_i64()).unwrap_or(-1);
-            one(Step::Affine { affine: batch_normalization(layer, arrays)?, axis })
+            if axis != -1 && axis != if assembly.is_flat() { 1 } else { 2 } {
+                return layer
+                    .refuse(format!("it normalises along axis {axis}; the family has channels last: take `axis=-1`"));
+            }
+            one(Step::BatchNormalisation(batch_normalization(layer, arrays)?))
         }
-        _ => layer.refuse(format!("there is no such layer in the family. {FAMILY}")),
+        _ => layer.refuse(format!("there is no such layer in the family; {FAMILY}")),
     }
 }
 
-fn convolution(layer: &LayerConfig, arrays: &Arrays<'_, '_>) -> Result<Vec<Link>, ReadError> {
+fn convolution(layer: &LayerConfig, arrays: &Arrays<'_, '_>) -> Result<Vec<Step>, ReadError> {
     channels_last(layer)?;
     for (setting, what) in [("dilation_rate", "dilated"), ("groups", "grouped")] {
         if layer.settings.contains_key(setting) && layer.number(setting)? != 1 {
-            return layer.refuse(format!("it is {what}. {FAMILY}"));
+            return layer.refuse(format!("it is {what}; {FAMILY}"));
         }
     }
     let (kernel, bias) = kernel_and_bias(layer, arrays)?;
     if kernel.shape.first() != Some(&layer.number("kernel_size")?) {
         return layer.refuse(format!("its kernel has the shape {:?}, other than its settings say", kernel.shape));
     }
-    let (stride, padding) = (layer.number("strides")?, padding(layer)?);
-    with_activation(layer, Step::Conv { kernel, bias, stride, padding })
+    let (stride, pads) = (layer.number("strides")?, pads(layer)?);
+    with_activation(layer, Step::Conv { kernel, bias, stride, pads })
 }
 
-fn pool(layer: &LayerConfig, kind: PoolKind) -> Result<PoolSpec, ReadError> {
+fn pool(layer: &LayerConfig, kind: PoolKind) -> Result<Pool, ReadError> {
     channels_last(layer)?;
     let size = layer.number("pool_size")?;
     // Without strides they are as long as the pool.
     let is_strided = layer.settings.get("strides").is_some_and(|strides| !strides.is_null());
     let stride = if is_strided { layer.number("strides")? } else { size };
-    Ok(PoolSpec { kind, size, stride, padding: padding(layer)? })
+    Ok(Pool { kind, size, stride, pads: pads(layer)?, rounds_up: false, counts_pads: false })
 }
 
-fn padding(layer: &LayerConfig) -> Result<Padding, ReadError> {
+fn pads(layer: &LayerConfig) -> Result<Pads, ReadError> {
     match layer.text("padding") {
-        None | Some("valid") => Ok(Padding::Valid),
-        Some("same") => Ok(Padding::Same),
+        None | Some("valid") => Ok(Pads::NONE),
+        Some("same") => Ok(Pads::Same),
         Some(other) => layer.refuse(format!("its padding is `{other}`; the family has `valid` and `same`")),
     }
 }
@@ -133,9 +137,8 @@ fn kernel_and_bias(layer: &LayerConfig, arrays: &Arrays<'_, '_>) -> Result<(Valu
 }
 
 /// A layer with weights, and its activation.
-fn with_activation(layer: &LayerConfig, step: Step) -> Result<Vec<Link>, ReadError> {
-    let place = layer.place();
-    Ok(vec![Link { place: place.clone(), step }, Link { place, step: activation(layer)? }])
+fn with_activation(layer: &LayerConfig, step: Step) -> Result<Vec<Step>, ReadError> {
+    Ok(vec![step, activation(layer)?])
 }
 
 /// The step of a setting `activation`.
@@ -168,7 +171,7 @@ fn activation(layer: &LayerConfig) -> Result<Step, ReadError> {
                  one of the hinge losses, or in a softmax",
             );
         }
-        other => return layer.refuse(format!("there is no activation `{other}`. {FAMILY}")),
+        other => return layer.refuse(format!("there is no activation `{other}`; {FAMILY}")),
     }))
 }
 
@@ -180,7 +183,7 @@ fn leaky(layer: &LayerConfig, slope: f32) -> Result<Activation, ReadError> {
 }
 
 /// Keras computes `(x − mean) / max(√variance, 1e-7)` in float32, so that is the scale.
-fn normalization(layer: &LayerConfig, channels: usize, arrays: &Arrays<'_, '_>) -> Result<Scaler, ReadError> {
+fn normalization(layer: &LayerConfig, channels: usize, arrays: &Arrays<'_, '_>) -> Result<Affine, ReadError> {
     let axis = layer.settings.get("axis").unwrap_or(&Value::Null);
     let axes: Vec<i64> = match axis {
         Value::Array(list) => list.iter().filter_map(Value::as_i64).collect(),
@@ -203,10 +206,7 @@ fn normalization(layer: &LayerConfig, channels: usize, arrays: &Arrays<'_, '_>) 
     let for_each = |values: Vec<f32>| if let [one] = values[..] { vec![one; channels] } else { values };
     let scale: Vec<f32> = for_each(variance).into_iter().map(|variance| variance.sqrt().max(LEAST_DEVIATION)).collect();
     let scaler = Scaler { mean: for_each(mean), scale };
-    match scaler.fits(channels) {
-        Ok(()) => Ok(scaler),
-        Err(problem) => layer.refuse(problem),
-    }
+    scaler.fits(channels).and_then(|()| Affine::of_scaler(&scaler)).or_else(|problem| layer.refuse(problem))
 }
 
 /// Collects the numbers of nested lists; false for what holds anything else.

@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use crate::about::CROSSENTROPY;
+
 /// The loss in a compilation's configuration, by its name in Triax, if it is one of Triax's.
 pub(super) fn read(setting: &Value) -> Option<&'static str> {
     // A name, or an object with its class or the name of a function.
@@ -13,7 +15,7 @@ pub(super) fn read(setting: &Value) -> Option<&'static str> {
         "categorical_crossentropy"
         | "CategoricalCrossentropy"
         | "sparse_categorical_crossentropy"
-        | "SparseCategoricalCrossentropy" => Some("categorical_crossentropy"),
+        | "SparseCategoricalCrossentropy" => Some(CROSSENTROPY),
         _ => None,
     }
 }
@@ -21,7 +23,7 @@ pub(super) fn read(setting: &Value) -> Option<&'static str> {
 /// The loss of this name for a compilation's configuration. The scores are not probabilities, unless a softmax makes them
 /// some.
 pub(super) fn write(loss: &str, softmax: bool) -> Value {
-    if loss != "categorical_crossentropy" || softmax {
+    if loss != CROSSENTROPY || softmax {
         return json!(loss);
     }
     json!({

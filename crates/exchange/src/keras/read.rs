@@ -10,7 +10,8 @@ use super::config::{LayerConfig, Model};
 use super::layers::steps;
 use super::loss;
 use super::weights::{Store, numbered, of_class, of_name};
-use crate::chain::{Link, assemble};
+use crate::about::CROSSENTROPY;
+use crate::assembly::{Assembly, Step};
 use crate::hdf5::{self, Group};
 use crate::{About, Imported, ReadError};
 
@@ -127,39 +128,37 @@ fn member(archive: &mut ZipArchive<Cursor<&[u8]>>, name: &str, most: u64) -> Res
 fn import(config: &Value, root: &Group<'_>, metadata: &Value) -> Result<Imported, ReadError> {
     let model = Model::read(config)?;
     let mut store = Store::new(root)?;
-    let (window, channels) = model.input;
-    let mut chain: Vec<Link> = Vec::new();
-    for layer in &model.layers {
-        chain.extend(steps(layer, channels, &store.arrays(layer)?)?);
+    let input = |problem: String| ReadError::new("the input", problem);
+    let mut assembly = Assembly::new(model.input.0, model.input.1).map_err(input)?;
+    if let Some(per_window) = model.per_window {
+        assembly.add("the input", Step::Normalise(per_window)).map_err(input)?;
     }
-    let network = assemble(window, channels, chain)?;
+    for layer in &model.layers {
+        for step in steps(layer, &assembly, &store.arrays(layer)?)? {
+            assembly.add(&layer.place(), step).or_else(|problem| layer.refuse(problem))?;
+        }
+    }
+    let entries = metadata["triax"].as_object().into_iter().flatten();
+    let about = About::from_entries(entries.filter_map(|(key, value)| Some((key.as_str(), value.as_str()?))));
+    let mut imported = assembly.finish(about)?;
     let loss = loss::read(&config["compile_config"]["loss"]);
-    let mut notices = network.notices;
     let policy = |layer: &LayerConfig| {
         let dtype = layer.settings.get("dtype")?;
         let name = dtype.as_str().or(dtype["config"]["name"].as_str())?;
         (name != "float32").then(|| format!("{} computes in {name} in Keras, and in float32 here", layer.place()))
     };
-    notices.extend(model.layers.iter().find_map(policy));
-    if network.softmax && loss.is_some_and(|loss| loss != "categorical_crossentropy") {
-        notices.push(format!(
+    imported.notices.extend(model.layers.iter().find_map(policy));
+    if imported.softmax && loss.is_some_and(|loss| loss != CROSSENTROPY) {
+        imported.notices.push(format!(
             "it was trained with {} on probabilities; here scores are what its softmax reads, so that the loss is another, and \
              the classes are the same",
             loss.unwrap_or_default()
         ));
     }
-    let entries = metadata["triax"].as_object().into_iter().flatten();
-    let about = About::from_entries(entries.filter_map(|(key, value)| Some((key.as_str(), value.as_str()?))));
-    Ok(Imported {
-        spec: network.spec,
-        weights: network.weights,
-        per_window: model.per_window,
-        scaler: network.scaler,
-        softmax: network.softmax,
-        is_folded: network.is_folded,
-        about: About { loss: loss.map(str::to_owned).or(about.loss.clone()), ..about },
-        notices,
-    })
+    if let Some(loss) = loss {
+        imported.about.loss = Some(loss.to_owned());
+    }
+    Ok(imported)
 }
 
 /// The weights of `network` from a file without layers: convolutions, then dense layers, in the order of the file.

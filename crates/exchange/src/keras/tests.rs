@@ -10,7 +10,7 @@ use zip::{ZipArchive, ZipWriter};
 
 use super::*;
 use crate::trained::tests::trained;
-use crate::{About, Imported, ReadError, Trained};
+use crate::{About, ReadError, Trained};
 
 fn golden(name: &str) -> Vec<u8> {
     let path = format!("{}/golden/{name}.gz", env!("CARGO_MANIFEST_DIR"));
@@ -23,12 +23,6 @@ fn floats(name: &str) -> Vec<f32> {
     golden(name).as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect()
 }
 
-fn again(imported: Imported) -> Trained {
-    let network = triax_model::Network::new(imported.spec).unwrap();
-    let Imported { weights, per_window, scaler, softmax, about, .. } = imported;
-    Trained { network, weights, per_window, scaler, softmax, about }
-}
-
 #[test]
 fn what_keras_has_written_is_read_and_answers_the_same() {
     let imported = read(&golden("functional.keras")).unwrap();
@@ -39,7 +33,7 @@ fn what_keras_has_written_is_read_and_answers_the_same() {
     assert_eq!((spec.hidden[0].to_string(), spec.dropout), ("7:tanh".to_owned(), 0.25));
     assert!(imported.softmax && imported.notices.is_empty(), "{:?}", imported.notices);
     assert_eq!(imported.about.loss.as_deref(), Some("categorical_crossentropy"));
-    let answers = again(imported).scores(&floats("windows.f32"));
+    let answers = imported.into_trained().unwrap().scores(&floats("windows.f32"));
     for (ours, keras) in answers.iter().zip(floats("functional.answers.f32")) {
         assert!((ours - keras).abs() < 1e-5, "{ours}, and {keras} by Keras");
     }
@@ -72,7 +66,7 @@ fn what_is_written_is_read_back_bit_for_bit() {
         let imported = read(&bytes).unwrap();
         assert!(!imported.is_folded && imported.notices.is_empty());
         assert_eq!(read_weights(&bytes, &example.network).unwrap(), (example.weights.clone(), vec![]));
-        assert_eq!(again(imported), example);
+        assert_eq!(imported.into_trained().unwrap(), example);
     }
 }
 
@@ -152,13 +146,25 @@ fn what_is_not_of_the_family_is_refused_with_the_layer_and_its_class() {
         (0, "batch_shape", json!([null, null, 6]), "layer `window` (InputLayer)", "windows of any length"),
         (0, "batch_shape", json!([null, 20, 6, 1]), "layer `window` (InputLayer)", "(batch, window, channels)"),
         (0, "batch_shape", Value::Null, "config.json", "keras.Input"),
-        (5, "class", json!("Dropout"), "layer `dense1` (Dense)", "put Flatten"),
+        (5, "class", json!("Dropout"), "layer `dense1` (Dense)", "put a flatten"),
     ];
     for (layer, setting, value, place, problem) in cases {
         let error = refusal(layer, setting, value);
         assert_eq!(error.place, place, "{error}");
         assert!(error.problem.contains(problem), "{error}");
     }
+}
+
+#[test]
+fn batch_normalisation_along_another_axis_is_refused() {
+    let bytes = write(&trained("8:3:2:2", "10", None), &Compiled::default()).unwrap();
+    let bytes = with_config(&bytes, |config| {
+        let layer = &mut config["config"]["layers"][3];
+        layer["class_name"] = json!("BatchNormalization");
+        layer["config"]["axis"] = json!([1]);
+    });
+    let error = read(&bytes).unwrap_err().to_string();
+    assert!(error.contains("(BatchNormalization): it normalises along axis 1"), "{error}");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::config::LayerConfig;
 use super::layers::group_of;
 use crate::ReadError;
-use crate::chain::Values;
+use crate::assembly::Values;
 use crate::hdf5::{Dataset, Group};
 
 /// The weights of a model's layers.

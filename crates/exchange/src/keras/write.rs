@@ -11,6 +11,7 @@ use zip::{CompressionMethod, DateTime, ZipWriter};
 use super::layers::LEAST_DEVIATION;
 use super::weights::numbered;
 use super::{loss, per_window};
+use crate::about::CROSSENTROPY;
 use crate::hdf5::{self, Content};
 use crate::{Trained, Unsupported};
 
@@ -198,7 +199,7 @@ fn vars<'a>(arrays: impl IntoIterator<Item = Content<'a>>) -> Content<'a> {
 
 /// Adds loss and optimizer, where the loss is known. A softmax before one of the hinge losses is no training of Triax's.
 fn with_compilation(mut model: Value, trained: &Trained, compiled: &Compiled) -> Value {
-    let loss = trained.about.loss.as_deref().filter(|loss| !trained.softmax || *loss == "categorical_crossentropy");
+    let loss = trained.about.loss.as_deref().filter(|loss| !trained.softmax || *loss == CROSSENTROPY);
     if let Some(loss) = loss {
         let settings: serde_json::Map<String, Value> = compiled.settings.iter().cloned().collect();
         model["compile_config"] = json!({

@@ -1,6 +1,6 @@
 //! Which axis of a tensor is which: graphs move axes about, and the family knows one order.
 
-use crate::assembly::Order;
+use crate::assembly::{Order, Refusal};
 
 /// An axis of a tensor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,8 +45,6 @@ pub struct Axes {
     /// Number of windows, if the file fixes it.
     batch: Option<usize>,
 }
-
-type Refusal = String;
 
 impl Axes {
     /// The axes of an input of (batch, `dims`), of which two are not 1. With fewer, the last are taken.

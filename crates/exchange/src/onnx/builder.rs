@@ -16,8 +16,6 @@ pub struct Builder {
 
 /// The name of the graph's input.
 pub const INPUT: &str = "window";
-/// The metadata entry for the share of features that are dropped in training: no operator of the graph knows it.
-pub const DROPOUT: &str = "dropout";
 /// The name of the graph's output.
 pub const OUTPUT: &str = "scores";
 

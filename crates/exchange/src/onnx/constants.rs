@@ -42,7 +42,7 @@ impl<'a> Values<'a> {
         let Some(node) = self.producer(value) else { return false };
         match node.op.as_str() {
             "Constant" => true,
-            "Identity" | "Cast" | "Transpose" | "Reshape" | "Unsqueeze" | "Squeeze" => {
+            "Identity" | "Cast" | "Transpose" | "Reshape" | "Unsqueeze" | "Squeeze" | "DequantizeLinear" => {
                 depth > 0 && node.inputs.iter().all(|input| self.depends_on_constants(input, depth - 1))
             }
             _ => false,

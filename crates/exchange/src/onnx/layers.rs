@@ -3,8 +3,8 @@
 use triax_model::PoolKind;
 
 use super::model::Node;
-use super::read::{FAMILY, Reader, Refusal};
-use crate::assembly::{Pads, Pool};
+use super::read::Reader;
+use crate::assembly::{FAMILY, Pads, Pool, Refusal, Step, Values};
 
 impl Reader<'_, '_> {
     /// Zeros around the positions, for the convolution that follows.
@@ -76,7 +76,7 @@ impl Reader<'_, '_> {
         };
         let pads = match node.text("auto_pad").unwrap_or("NOTSET") {
             "NOTSET" | "" => Pads::Explicit(before, after),
-            "VALID" => Pads::Explicit(0, 0),
+            "VALID" => Pads::NONE,
             "SAME_UPPER" => Pads::Same,
             other => return Err(format!("pads by `{other}`; the family pads none, or the odd position at the end")),
         };
@@ -97,15 +97,12 @@ impl Reader<'_, '_> {
         let (length, stride, mut pads) = self.steps(node, (at, dims.len() - 2), Some(&kernel))?;
         if let Some((before, after)) = self.pads.take() {
             pads = match pads {
-                Pads::Explicit(0, 0) => Pads::Explicit(before, after),
+                Pads::NONE => Pads::Explicit(before, after),
                 _ => return Err("pads what is already padded".into()),
             };
         }
         let (outputs, inputs) = (dims[0], dims[1]);
-        let bias = match node.inputs.get(2).filter(|name| !name.is_empty()) {
-            Some(_) => self.floats(node, 2, "bias")?.1,
-            None => vec![0.0; outputs],
-        };
+        let bias = self.bias(node)?;
         // (out, in, kernel) becomes (kernel, in, out).
         let mut turned = Vec::with_capacity(values.len());
         for k in 0..length {
@@ -113,11 +110,14 @@ impl Reader<'_, '_> {
                 turned.extend((0..outputs).map(|o| values[(o * inputs + i) * length + k]));
             }
         }
-        let assembly = self.begun()?;
-        assembly.conv([length, inputs, outputs], turned, bias, stride, pads)?;
-        let shape = assembly.shape();
-        self.axes.set_shape(shape);
-        Ok(())
+        let kernel = Values { shape: vec![length, inputs, outputs], values: turned };
+        self.add(node, Step::Conv { kernel, bias, stride, pads })
+    }
+
+    /// The bias of a layer, if it has one.
+    fn bias(&self, node: &Node) -> Result<Option<Vec<f32>>, Refusal> {
+        let name = node.inputs.get(2).filter(|name| !name.is_empty());
+        name.map(|_| Ok(self.floats(node, 2, "bias")?.1)).transpose()
     }
 
     pub fn pool(&mut self, node: &Node, kind: PoolKind) -> Result<(), Refusal> {
@@ -131,21 +131,13 @@ impl Reader<'_, '_> {
             rounds_up: node.int("ceil_mode").unwrap_or(0) != 0,
             counts_pads: node.int("count_include_pad").unwrap_or(0) != 0,
         };
-        let assembly = self.begun()?;
-        assembly.pool(pool)?;
-        let shape = assembly.shape();
-        self.axes.set_shape(shape);
-        Ok(())
+        self.add(node, Step::Pool(pool))
     }
 
-    pub fn global_pool(&mut self, kind: PoolKind) -> Result<(), Refusal> {
+    pub fn global_pool(&mut self, node: &Node, kind: PoolKind) -> Result<(), Refusal> {
         self.begun()?;
         self.axes.channels_first()?;
-        let assembly = self.begun()?;
-        assembly.global_pool(kind)?;
-        let shape = assembly.shape();
-        self.axes.set_shape(shape);
-        Ok(())
+        self.add(node, Step::GlobalPool(kind))
     }
 
     /// A mean or a maximum over axes: a global pool, if they are the positions.
@@ -154,10 +146,7 @@ impl Reader<'_, '_> {
         if !self.axes.are_positions(&axes) {
             return Err("does not go over the positions; the family has a global pool, which does".into());
         }
-        let assembly = self.begun()?;
-        assembly.global_pool(kind)?;
-        let shape = assembly.shape();
-        self.axes.set_shape(shape);
+        self.add(node, Step::GlobalPool(kind))?;
         match node.int("keepdims").unwrap_or(1) {
             0 => self.axes.squeeze(Some(&axes)),
             _ => Ok(()),
@@ -175,33 +164,28 @@ impl Reader<'_, '_> {
         if is_transposed {
             kernel = (0..columns).flat_map(|i| (0..rows).map(move |o| o * columns + i)).map(|at| kernel[at]).collect();
         }
-        let mut bias = match node.inputs.get(2).filter(|name| !name.is_empty()) {
-            Some(_) => self.floats(node, 2, "bias")?.1,
-            None => vec![0.0; outputs],
-        };
-        if let [single] = bias[..] {
-            bias = vec![single; outputs];
-        }
+        let mut bias = self.bias(node)?;
         kernel.iter_mut().for_each(|weight| *weight *= node.float("alpha").unwrap_or(1.0));
-        bias.iter_mut().for_each(|bias| *bias *= node.float("beta").unwrap_or(1.0));
-        self.dense(outputs, kernel, bias)
+        if let Some(bias) = &mut bias {
+            if let [single] = bias[..] {
+                *bias = vec![single; outputs];
+            }
+            bias.iter_mut().for_each(|bias| *bias *= node.float("beta").unwrap_or(1.0));
+        }
+        let inputs = if is_transposed { columns } else { rows };
+        self.dense(node, Values { shape: vec![inputs, outputs], values: kernel }, bias)
     }
 
     pub fn matmul(&mut self, node: &Node) -> Result<(), Refusal> {
-        let (dims, kernel) = self.floats(node, 1, "kernel")?;
-        let [_, outputs] = dims[..] else { return Err(format!("has a kernel of {} axes", dims.len())) };
-        self.dense(outputs, kernel, vec![0.0; outputs])
+        let (shape, values) = self.floats(node, 1, "kernel")?;
+        self.dense(node, Values { shape, values }, None)
     }
 
-    fn dense(&mut self, outputs: usize, kernel: Vec<f32>, bias: Vec<f32>) -> Result<(), Refusal> {
+    fn dense(&mut self, node: &Node, kernel: Values, bias: Option<Vec<f32>>) -> Result<(), Refusal> {
         // Without positions, channels are features.
         if self.axes.rank() == 2 {
-            self.flatten()?;
+            self.flatten(node)?;
         }
-        let assembly = self.begun()?;
-        assembly.dense(outputs, kernel, bias)?;
-        let shape = assembly.shape();
-        self.axes.set_shape(shape);
-        Ok(())
+        self.add(node, Step::Dense { kernel, bias })
     }
 }

@@ -6,15 +6,18 @@
 mod axes;
 mod builder;
 mod constants;
+mod decode;
 mod layers;
 mod model;
 mod read;
+mod read_int8;
 #[cfg(test)]
 pub(crate) mod tests;
 mod walk;
 mod write;
 mod write_int8;
 
-pub use read::{read, read_ensemble};
+pub use read::{is_onnx, read, read_ensemble};
+pub use read_int8::read_int8;
 pub use write::write;
 pub use write_int8::write_int8;

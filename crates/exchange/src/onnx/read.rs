@@ -3,16 +3,19 @@
 use triax_model::{Activation, PerWindow, PoolKind};
 
 use super::axes::{Axes, Spread};
-use super::builder::DROPOUT;
 use super::constants::Values;
 use super::model::{Dim, Model, Node, Port, data_type};
-use super::walk::{Step, ends, steps};
-use crate::assembly::{Affine, Assembly, MOST_FACTORS, MOST_VALUES};
+use super::walk;
+use super::walk::{ends, steps};
+use crate::about::dropout_in;
+use crate::assembly::{Affine, Assembly, FAMILY, MOST_VALUES, Refusal, Step};
 use crate::{About, Imported, ReadError};
 
-/// What the family holds, for refusals.
-pub const FAMILY: &str = "the family holds one-dimensional convolutions, each with an activation (ReLU, ELU, GELU, leaky ReLU, tanh) \
-                      and a pool, a global pool, dropout, a flatten, and dense layers";
+/// Whether `bytes` begin as an ONNX file does. Such files have no magic number: they are protocol buffers that begin with a
+/// version, which fields follow that ONNX has. Some 64 bytes tell.
+pub fn is_onnx(bytes: &[u8]) -> bool {
+    Model::begins(bytes)
+}
 
 /// The network of an ONNX file: one that was written here, by PyTorch's `torch.onnx.export`, by tf2onnx, or like those.
 ///
@@ -37,8 +40,12 @@ pub fn read(bytes: &[u8]) -> Result<Imported, ReadError> {
 /// # Errors
 /// As [`read`] has them, but for ensembles.
 pub fn read_ensemble(bytes: &[u8]) -> Result<Vec<Imported>, ReadError> {
-    let model = Model::decode(bytes)?;
-    let values = Values::of(&model);
+    networks(&Model::decode(bytes)?)
+}
+
+/// The networks of `model`.
+pub fn networks(model: &Model) -> Result<Vec<Imported>, ReadError> {
+    let values = Values::of(model);
     // Files from before IR 4 list their constants among the inputs.
     let is_given = |port: &&Port| !model.constants.iter().any(|(name, _)| *name == port.name);
     let inputs: Vec<&Port> = model.inputs.iter().filter(is_given).collect();
@@ -86,15 +93,15 @@ pub fn read_ensemble(bytes: &[u8]) -> Result<Vec<Imported>, ReadError> {
         _ => None,
     };
 
-    let about = About::from_entries(model.metadata.iter().map(|(key, value)| (key.as_str(), value.as_str())));
-    let dropout = model.metadata.iter().find(|(key, _)| key == DROPOUT).and_then(|(_, rate)| rate.parse::<f32>().ok());
+    let entries = model.metadata.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+    let (about, dropout) = (About::from_entries(entries.clone()), dropout_in(entries));
     let ends = ends(&values, &output.name)?;
-    if ends.scores.len() > 1 && ends.are_logits != (about.loss.as_deref() == Some(super::write::CROSSENTROPY)) {
+    if ends.scores.len() > 1 && ends.are_logits != about.has_logits() {
         return Err(ReadError::new("graph", "combines networks in another way than is done after their loss"));
     }
     let mut members = Vec::new();
     for scores in ends.scores {
-        let steps = steps(&model, &values, &input.name, scores, shape)?;
+        let steps = steps(model, &values, &input.name, scores, shape)?;
         let mut reader = Reader { values: &values, axes: axes.clone(), assembly: None, early: Vec::new(), pads: None };
         for step in &steps {
             reader.take(*step)?;
@@ -104,12 +111,10 @@ pub fn read_ensemble(bytes: &[u8]) -> Result<Vec<Imported>, ReadError> {
             _ => return Err(ReadError::new("graph", format!("has no convolution; {FAMILY}"))),
         };
         if ends.softmax {
-            assembly.softmax().map_err(|problem| ReadError::new("softmax", problem))?;
+            assembly.add("softmax", Step::Softmax).map_err(|problem| ReadError::new("softmax", problem))?;
         }
         let mut member = assembly.finish(about.clone())?;
-        if let Some(rate) = dropout.filter(|rate| (0.0..1.0).contains(rate)) {
-            member.spec.dropout = rate;
-        }
+        member.spec.dropout = dropout.unwrap_or(member.spec.dropout);
         members.push(member);
     }
     Ok(members)
@@ -119,7 +124,7 @@ pub fn read_ensemble(bytes: &[u8]) -> Result<Vec<Imported>, ReadError> {
 pub enum Early<'a> {
     Normalise(PerWindow, &'a Node),
     /// An affine along this data axis, or the same for all elements.
-    Affine(Option<usize>, Affine, &'a Node),
+    Affine(Option<usize>, Affine, fn(Affine) -> Step, &'a Node),
 }
 
 pub struct Reader<'a, 'v> {
@@ -132,15 +137,12 @@ pub struct Reader<'a, 'v> {
     pub pads: Option<(usize, usize)>,
 }
 
-/// What is refused of a node, which the caller names.
-pub type Refusal = String;
-
 impl<'a> Reader<'a, '_> {
-    fn take(&mut self, step: Step<'a>) -> Result<(), ReadError> {
+    fn take(&mut self, step: walk::Step<'a>) -> Result<(), ReadError> {
         let (node, taken) = match step {
-            Step::Normalise(per_window, node) => (node, self.normalise(per_window, node)),
-            Step::Gelu(node) => (node, self.activation(Activation::Gelu)),
-            Step::Node(node, at) => (node, self.node(node, at)),
+            walk::Step::Normalise(per_window, node) => (node, self.normalise(per_window, node)),
+            walk::Step::Gelu(node) => (node, self.activation(node, Activation::Gelu)),
+            walk::Step::Node(node, at) => (node, self.node(node, at)),
         };
         taken.map_err(|problem| ReadError::new(node.title(), problem))
     }
@@ -158,8 +160,17 @@ impl<'a> Reader<'a, '_> {
         self.assembly.as_mut().ok_or_else(|| format!("comes before the first convolution; {FAMILY}"))
     }
 
-    fn activation(&mut self, activation: Activation) -> Result<(), Refusal> {
-        self.begun()?.activation(activation)
+    /// Adds what `node` does to the network.
+    pub fn add(&mut self, node: &Node, step: Step) -> Result<(), Refusal> {
+        let assembly = self.begun()?;
+        assembly.add(&node.title(), step)?;
+        let shape = assembly.shape();
+        self.axes.set_shape(shape);
+        Ok(())
+    }
+
+    fn activation(&mut self, node: &Node, activation: Activation) -> Result<(), Refusal> {
+        self.add(node, Step::Activation(activation))
     }
 
     fn node(&mut self, node: &'a Node, at: usize) -> Result<(), Refusal> {
@@ -178,10 +189,10 @@ impl<'a> Reader<'a, '_> {
             "Cast" if node.int("to") == Some(data_type::FLOAT) => Ok(()),
             "Dropout" => {
                 let rate = node.inputs.get(1).and_then(|rate| self.values.number(rate)).or(node.float("ratio"));
-                if let Some(assembly) = &mut self.assembly {
-                    assembly.dropout(rate.unwrap_or(0.5));
+                if self.assembly.is_none() {
+                    return Ok(());
                 }
-                Ok(())
+                self.add(node, Step::Dropout { rate: rate.unwrap_or(0.5), is_plain: true })
             }
             "Transpose" => {
                 let reversed: Vec<i64> = (0..self.axes.rank() as i64).rev().collect();
@@ -198,36 +209,36 @@ impl<'a> Reader<'a, '_> {
             "Reshape" => {
                 let shape = node.inputs.get(1).and_then(|shape| self.values.shape(shape));
                 let order = self.axes.reshape(&shape.ok_or("its shape is no constant")?)?;
-                order.map_or(Ok(()), |order| self.begun()?.flatten(order))
+                order.map_or(Ok(()), |order| self.add(node, Step::Flatten(order)))
             }
-            "Flatten" if node.int("axis").unwrap_or(1) == 1 => self.flatten(),
+            "Flatten" if node.int("axis").unwrap_or(1) == 1 => self.flatten(node),
             "Add" | "Sub" | "Mul" | "Div" => self.arithmetic(node, at),
             "BatchNormalization" => self.batch_normalisation(node),
             "Pad" => self.pad(node),
             "Conv" => self.conv(node),
             "MaxPool" => self.pool(node, PoolKind::Max),
             "AveragePool" => self.pool(node, PoolKind::Average),
-            "GlobalMaxPool" => self.global_pool(PoolKind::Max),
-            "GlobalAveragePool" => self.global_pool(PoolKind::Average),
+            "GlobalMaxPool" => self.global_pool(node, PoolKind::Max),
+            "GlobalAveragePool" => self.global_pool(node, PoolKind::Average),
             "ReduceMax" => self.reduce(node, PoolKind::Max),
             "ReduceMean" => self.reduce(node, PoolKind::Average),
-            "Relu" => self.activation(Activation::Relu),
-            "Tanh" => self.activation(Activation::Tanh),
-            "Elu" if node.float("alpha").unwrap_or(1.0) == 1.0 => self.activation(Activation::Elu),
-            "LeakyRelu" => self.leaky_relu(node.float("alpha").unwrap_or(0.01)),
+            "Relu" => self.activation(node, Activation::Relu),
+            "Tanh" => self.activation(node, Activation::Tanh),
+            "Elu" if node.float("alpha").unwrap_or(1.0) == 1.0 => self.activation(node, Activation::Elu),
+            "LeakyRelu" => self.leaky_relu(node, node.float("alpha").unwrap_or(0.01)),
             "PRelu" => {
                 let slopes = self.floats(node, 1, "slope")?.1;
                 match slopes.first() {
-                    Some(slope) if slopes.iter().all(|other| other == slope) => self.leaky_relu(*slope),
+                    Some(slope) if slopes.iter().all(|other| other == slope) => self.leaky_relu(node, *slope),
                     _ => Err("has a slope for each channel; the family's leaky ReLU has one".into()),
                 }
             }
-            "Gelu" if node.text("approximate").unwrap_or("none") == "none" => self.activation(Activation::Gelu),
+            "Gelu" if node.text("approximate").unwrap_or("none") == "none" => self.activation(node, Activation::Gelu),
             "Gemm" => self.gemm(node),
             "MatMul" if at == 0 => self.matmul(node),
             "Softmax" => {
                 self.check_class_axis(node)?;
-                self.begun()?.softmax()
+                self.add(node, Step::Softmax)
             }
             "LogSoftmax" => {
                 self.check_class_axis(node)?;
@@ -255,11 +266,11 @@ impl<'a> Reader<'a, '_> {
         found.ok_or_else(|| format!("its {what} is no constant of 32-bit floats"))
     }
 
-    fn leaky_relu(&mut self, slope: f32) -> Result<(), Refusal> {
+    fn leaky_relu(&mut self, node: &Node, slope: f32) -> Result<(), Refusal> {
         if !(0.0..1.0).contains(&slope) {
             return Err(format!("has a slope of {slope}; the family's leaky ReLU has one in [0, 1)"));
         }
-        self.activation(Activation::LeakyRelu { slope })
+        self.activation(node, Activation::LeakyRelu { slope })
     }
 
     fn check_class_axis(&self, node: &Node) -> Result<(), Refusal> {
@@ -269,12 +280,12 @@ impl<'a> Reader<'a, '_> {
         }
     }
 
-    pub fn flatten(&mut self) -> Result<(), Refusal> {
+    pub fn flatten(&mut self, node: &Node) -> Result<(), Refusal> {
         if self.axes.is_flat() {
             return Ok(());
         }
         let order = self.axes.flatten()?;
-        self.begun()?.flatten(order)
+        self.add(node, Step::Flatten(order))
     }
 
     /// A constant is added, subtracted, multiplied or divided by.
@@ -296,27 +307,31 @@ impl<'a> Reader<'a, '_> {
                 _ => (constant.recip(), 0.0),
             }
         };
-        let (scale, shift) = constants.iter().map(of).unzip();
-        self.affine(node, &spread, Affine { scale, shift })
+        let (factor, shift) = constants.iter().map(of).unzip();
+        self.affine(node, &spread, Affine::new(factor, shift)?, Step::Affine)
     }
 
     /// Hands an affine on: to the network, or to what it will begin with.
-    fn affine(&mut self, node: &'a Node, spread: &Spread, affine: Affine) -> Result<(), Refusal> {
+    fn affine(
+        &mut self,
+        node: &'a Node,
+        spread: &Spread,
+        affine: Affine,
+        step: fn(Affine) -> Step,
+    ) -> Result<(), Refusal> {
         let along = match spread {
             Spread::Along(axis) => Some(*axis),
             Spread::All | Spread::Features => None,
         };
-        let Some(assembly) = &mut self.assembly else {
-            self.early.push(Early::Affine(along, affine, node));
+        let Some(assembly) = &self.assembly else {
+            self.early.push(Early::Affine(along, affine, step, node));
             return Ok(());
         };
         if along.is_some() && along != self.axes.channel() {
             return Err("has a number for each position; the family has one for each channel".into());
         }
-        match spread {
-            Spread::All => assembly.affine(spread_over(&affine, assembly.shape().1)?),
-            _ => assembly.affine(affine),
-        }
+        let affine = if *spread == Spread::All { affine.over(assembly.shape().1)? } else { affine };
+        self.add(node, step(affine))
     }
 
     fn batch_normalisation(&mut self, node: &'a Node) -> Result<(), Refusal> {
@@ -327,18 +342,13 @@ impl<'a> Reader<'a, '_> {
         for (at, what) in [(1, "scale"), (2, "bias"), (3, "mean"), (4, "variance")] {
             constants.push(self.floats(node, at, what)?.1);
         }
-        let n = constants[0].len();
-        if constants.iter().any(|values| values.len() != n) {
-            return Err("its scale, bias, mean and variance are of different lengths".into());
-        }
+        let [gamma, beta, mean, variance] = [0, 1, 2, 3].map(|at| constants[at].as_slice());
         let epsilon = f64::from(node.float("epsilon").unwrap_or(1e-5));
-        let at = |of: usize, n: usize| f64::from(constants[of][n]);
-        let scale: Vec<f64> = (0..n).map(|n| at(0, n) / (at(3, n) + epsilon).sqrt()).collect();
-        let shift = (0..n).map(|n| at(1, n) - at(2, n) * scale[n]).collect();
-        let mut dims = vec![n];
+        let affine = Affine::batch_normalisation(Some(gamma), Some(beta), mean, variance, epsilon)?;
+        let mut dims = vec![affine.len()];
         dims.resize(self.axes.rank() - 1, 1);
         let spread = self.axes.spread(&dims)?;
-        self.affine(node, &spread, Affine { scale, shift })
+        self.affine(node, &spread, affine, Step::BatchNormalisation)
     }
 
     /// Begins the network, now that it is known which axis holds the channels.
@@ -354,30 +364,21 @@ impl<'a> Reader<'a, '_> {
             ));
         }
         for early in std::mem::take(&mut self.early) {
-            let (node, taken) = match early {
+            let (node, step) = match early {
                 Early::Normalise(_, node) if !is_channels_last => {
                     (node, Err("takes the channels for samples".to_owned()))
                 }
-                Early::Normalise(per_window, node) => (node, assembly.normalise(per_window)),
-                Early::Affine(None, affine, node) => {
-                    (node, spread_over(&affine, channels).and_then(|affine| assembly.affine(affine)))
-                }
-                Early::Affine(along, affine, node) if along == self.axes.channel() => (node, assembly.affine(affine)),
-                Early::Affine(_, _, node) => {
+                Early::Normalise(per_window, node) => (node, Ok(Step::Normalise(per_window))),
+                Early::Affine(None, affine, step, node) => (node, affine.over(channels).map(step)),
+                Early::Affine(along, affine, step, node) if along == self.axes.channel() => (node, Ok(step(affine))),
+                Early::Affine(.., node) => {
                     (node, Err("has a number for each sample of a window; the family has one for each channel".into()))
                 }
             };
+            let taken = step.and_then(|step| assembly.add(&node.title(), step));
             taken.map_err(|problem| format!("{problem} ({} before it)", node.title()))?;
         }
         self.assembly = Some(assembly);
         Ok(())
-    }
-}
-
-/// The same factor for `n` channels or features.
-fn spread_over(affine: &Affine, n: usize) -> Result<Affine, Refusal> {
-    match (&affine.scale[..], &affine.shift[..]) {
-        ([scale], [shift]) if n <= MOST_FACTORS => Ok(Affine { scale: vec![*scale; n], shift: vec![*shift; n] }),
-        _ => Err(format!("{} factors for {n} channels", affine.scale.len())),
     }
 }

@@ -1,23 +1,11 @@
-use triax_model::{Network, PerWindow, PoolKind, Scaler};
+use triax_model::{Layer, PerWindow, PoolKind, Scaler};
 use triax_testing::{Exported, Runtime, runtimes_or_skip};
 
-use super::model::{Attribute, Dim, Model, Node, Port};
-use super::{read, read_ensemble, write, write_int8};
-use crate::int8::quantise;
+use super::model::{Attribute, Data, Dim, Model, Node, Port};
+use super::{read, read_ensemble, read_int8, write, write_int8};
+use crate::Trained;
+use crate::int8::{Quantised, quantise};
 use crate::trained::tests::{family, trained, windows};
-use crate::{Imported, Trained};
-
-/// What was read, as what was written.
-fn trained_from(imported: Imported) -> Trained {
-    Trained {
-        network: Network::new(imported.spec).unwrap(),
-        weights: imported.weights,
-        per_window: imported.per_window,
-        scaler: imported.scaler,
-        softmax: imported.softmax,
-        about: imported.about,
-    }
-}
 
 /// Checks that scores differ by at most 10⁻⁵ of the largest of them.
 #[track_caller]
@@ -44,7 +32,7 @@ fn networks_are_read_back() {
     for (name, one) in family() {
         let read = read(&write(std::slice::from_ref(&one)).unwrap()).unwrap();
         assert_eq!((&read.about, read.is_folded, &read.notices), (&one.about, false, &Vec::new()), "{name}");
-        let read = trained_from(read);
+        let read = read.into_trained().unwrap();
         assert!(read == one, "{name}: {:?}", read.network.spec());
     }
 }
@@ -63,7 +51,8 @@ fn ensembles_are_read_back_member_by_member() {
         };
         let members: Vec<Trained> = members.iter().map(with_loss).collect();
         let file = write(&members).unwrap();
-        let found: Vec<Trained> = read_ensemble(&file).unwrap().into_iter().map(trained_from).collect();
+        let found: Vec<Trained> =
+            read_ensemble(&file).unwrap().into_iter().map(|one| one.into_trained().unwrap()).collect();
         assert!(found == members);
         assert!(read(&file).unwrap_err().to_string().contains("ensemble of 2"));
     }
@@ -73,6 +62,41 @@ fn ensembles_are_read_back_member_by_member() {
     assert!(write(&[]).is_err());
     let long = trained("3:3:1:5000000000/1-same:same", "", None);
     assert!(write(&[long]).unwrap_err().to_string().starts_with("pool1: its size or stride is more than"));
+}
+
+#[test]
+fn networks_in_integers_are_read_back_from_the_numbers_of_the_file() {
+    let windows = windows(3);
+    for (name, one) in family() {
+        let Ok(quantised) = quantise(&one, &windows) else { continue };
+        let file = write_int8(&quantised).unwrap();
+        assert!(read_int8(&file).as_ref() == Ok(&quantised), "{name}");
+        assert!(read(&file).unwrap_err().to_string().contains("in integers"));
+        assert!(read_int8(&write(&[one]).unwrap()).unwrap_err().to_string().contains("not in integers"));
+    }
+    let quantised = quantise(&family()[0].1, &windows).unwrap();
+    let model = Model::decode(&write_int8(&quantised).unwrap()).unwrap();
+    let with = |change: &dyn Fn(&mut Model)| {
+        let mut changed = model.clone();
+        change(&mut changed);
+        read_int8(&changed.encode())
+    };
+    let constant = |model: &mut Model, name: &str, data: Data| {
+        model.constants.iter_mut().find(|(other, _)| other == name).unwrap().1.data = data;
+    };
+    // A number that was changed is read as it stands there, where all others can be.
+    let moved = with(&|model| constant(model, "dense1/zero_point", Data::Int8(vec![-127]))).unwrap();
+    let dense = moved.layers.iter().find(|part| matches!(part.layer, Layer::Dense { .. })).unwrap();
+    assert_eq!(dense.output.zero_point, -127);
+    // A bias is on the grid of input and kernel; operators are those of the arithmetic.
+    let scale = with(&|model| constant(model, "dense2.bias/scale", Data::Float(vec![0.5]))).unwrap_err();
+    assert!(scale.to_string().contains("other operators or numbers"), "{scale}");
+    let node = |model: &mut Model| {
+        let relu = model.nodes.iter_mut().find(|node| node.name == "dense1/relu").unwrap();
+        relu.op = "Identity".into();
+    };
+    assert!(with(&node).is_err());
+    assert!(with(&|model| constant(model, "conv1/scale", Data::Float(vec![-1.0]))).is_err());
 }
 
 #[test]
@@ -122,12 +146,21 @@ fn onnxruntime_finds_the_same_classes_in_integers() {
         expected.push((name, quantised));
     }
     assert_eq!(expected.len(), 6, "all but GELU");
+    // What differs is rounding. With and without optimisation of the graph, the runtime's sums before they are rounded are within
+    // 10⁻⁴ steps of the exact ones. Then it rounds once, and halves to the even integer; TensorFlow Lite, and so the yardstick,
+    // rounds twice, and halves away from 0. Of the means of two or six positions, half or a sixth are halves: networks
+    // with such pools end steps away, and where two classes have nearly the same score, another is the best.
+    let has_means = |quantised: &Quantised| {
+        let is_mean = |layer: &Layer| matches!(layer, Layer::Pool { kind: PoolKind::Average, .. });
+        quantised.network.layers().iter().any(is_mean)
+    };
     let class = |scores: &[f32]| (0..scores.len()).max_by(|a, b| scores[*a].total_cmp(&scores[*b]));
     let mut same = 0;
     for (found, (name, quantised)) in runtimes.run(&networks).iter().zip(&expected) {
         let (scores, step) = (quantised.scores(&windows), quantised.output().scale);
         let worst = found.iter().zip(&scores).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max) / step;
-        assert!(worst <= 6.0, "{name}: scores differ by {worst} steps");
+        let most = if has_means(quantised) { 6.0 } else { 2.0 };
+        assert!(worst <= most, "{name}: scores differ by {worst} steps");
         same += found.chunks_exact(3).zip(scores.chunks_exact(3)).filter(|(a, b)| class(a) == class(b)).count();
     }
     assert!(same >= 300 * expected.len() * 99 / 100, "{same} classes are the same");
@@ -156,6 +189,15 @@ fn bytes_that_were_changed_are_read_or_refused() {
         // What is missing at the end may be metadata.
         assert!(read(&file[..n]).is_err() || 2 * n > file.len());
     }
+    let quantised = quantise(&family()[1].1, &windows(3)).unwrap();
+    let integers = write_int8(&quantised).unwrap();
+    for n in (0..integers.len()).step_by(3) {
+        let mut changed = integers.clone();
+        changed[n] ^= [1, 0x80, 0xff][n % 3];
+        if let Ok(changed) = read_int8(&changed) {
+            changed.scores(&windows(1));
+        }
+    }
     assert!(read(b"").is_err());
     assert!(read(b"no ONNX").is_err());
 }
@@ -180,7 +222,7 @@ fn what_is_not_of_the_family_is_refused_by_its_node() {
         refusal(&|model| node(model, "conv2", &|node| node.attributes.push(("group".into(), Attribute::Int(3)))));
     expect(grouped, "node `conv2` (Conv): reads channels in groups", "all channels");
     let padded = refusal(&|model| node(model, "conv2", &|node| node.attributes[2].1 = Attribute::Ints(vec![2, 0])));
-    expect(padded, "node `conv2` (Conv): pads 2 positions before and 0 after its 4", "or 1 and 1 (`same`)");
+    expect(padded, "node `conv2` (Conv): it pads 2 positions before and 0 after its 4", "or 1 and 1 (`same`)");
     let branched = refusal(&|model| {
         node(model, "dense2", &|node| {
             node.op = "Add".into();
@@ -193,7 +235,7 @@ fn what_is_not_of_the_family_is_refused_by_its_node() {
     let unbound = refusal(&|model| model.inputs[0].dims[1] = Dim::Open("time".into()));
     expect(unbound, "input `window`: leaves the samples or channels of a window open", "fixed");
     let activated = refusal(&|model| node(model, "dense2", &|node| node.op = "Relu".into()));
-    expect(activated, "node `dense2` (Relu): relu does not follow", "one activation");
+    expect(activated, "node `dense2` (Relu): it is applied to what is not the sum of a layer", "the family holds");
     let several = refusal(&|model| model.inputs.push(Port { name: "mean".into(), ..model.inputs[0].clone() }));
     expect(several, "graph: has the inputs [\"window\", \"mean\"] and 1 outputs", "taken constants");
     let missing = refusal(&|model| model.constants.retain(|(name, _)| name != "conv1.kernel"));
@@ -245,7 +287,7 @@ fn networks_of_pytorch_and_keras_compute_what_they_did_there() {
                 has_channels_first,
                 "{name}"
             );
-            assert_close(&trained_from(imported).scores(&golden.windows), &golden.scores, &name);
+            assert_close(&imported.into_trained().unwrap().scores(&golden.windows), &golden.scores, &name);
         }
     }
 }

@@ -2,13 +2,11 @@
 
 use triax_model::{Activation, Layer, PerWindow, PoolKind, Scaler, Tensor};
 
-use super::builder::{Builder, DROPOUT, INPUT};
+use super::builder::{Builder, INPUT};
 use super::model::{Attribute, Data, data_type};
+use crate::about::DROPOUT;
 use crate::preprocessing::normalise;
 use crate::{Trained, Unsupported};
-
-/// The loss whose scores are logits.
-pub const CROSSENTROPY: &str = "categorical_crossentropy";
 
 /// The bytes of an ONNX file (opset 13, IR 7) with one network, or with several as an ensemble.
 ///
@@ -60,7 +58,7 @@ pub fn write(members: &[Trained]) -> Result<Vec<u8>, Unsupported> {
     let mut last = scores.remove(0);
     if !scores.is_empty() {
         scores.insert(0, last);
-        last = combine(&mut graph, &scores, first.about.loss.as_deref() == Some(CROSSENTROPY));
+        last = combine(&mut graph, &scores, first.about.has_logits());
     }
     if first.softmax {
         softmax(&mut graph, "softmax", &last);

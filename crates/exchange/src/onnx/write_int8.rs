@@ -2,9 +2,10 @@
 
 use triax_model::{Activation, Layer};
 
-use super::builder::{Builder, DROPOUT};
+use super::builder::Builder;
 use super::model::{Attribute, Data};
 use super::write::{activate, features, input, pool, softmax, steps, transpose};
+use crate::about::DROPOUT;
 use crate::int8::{Affine, Grid, Quantised};
 use crate::{Trained, Unsupported};
 

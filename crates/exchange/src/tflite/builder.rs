@@ -2,6 +2,7 @@
 
 use super::model::{Kind, Model, Operator, Quantisation, Setting, Settings, Tensor, op, tables};
 use crate::About;
+use crate::about::DROPOUT;
 use crate::int8::Grid;
 use crate::preprocessing::{Binary, Operations, Unary};
 
@@ -123,7 +124,7 @@ impl Builder {
         description.clone_into(&mut self.model.description);
         let mut entries: serde_json::Map<String, serde_json::Value> =
             about.entries().into_iter().map(|(key, value)| (key.to_owned(), value.into())).collect();
-        entries.insert("dropout".into(), dropout.to_string().into());
+        entries.insert(DROPOUT.into(), dropout.to_string().into());
         let about = serde_json::Value::Object(entries).to_string();
         self.model.metadata = vec![(ABOUT.into(), about)];
         self.model.encode()

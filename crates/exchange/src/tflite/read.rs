@@ -1,11 +1,12 @@
 //! Networks from TensorFlow Lite graphs that were written here.
 
-use triax_model::{Activation, Layer, Network, PerWindow, PoolKind};
+use triax_model::{Activation, PerWindow, PoolKind};
 
 use super::builder::{ABOUT, Builder};
 use super::model::{Kind, Model, Operator, Setting, Tensor, op};
-use crate::assembly::{Affine, Assembly, Order, Pads, Pool};
-use crate::int8::{Affine as Int8Affine, Grid, Lookup, Quantised, QuantisedLayer};
+use crate::about::dropout_in;
+use crate::assembly::{Affine, Assembly, Order, Pads, Pool, Refusal, Step, Values};
+use crate::int8::{Grid, Integers, Quantised, QuantisedAffine};
 use crate::preprocessing::normalise;
 use crate::{About, ReadError, Trained};
 
@@ -37,34 +38,8 @@ pub fn read_int8(bytes: &[u8]) -> Result<Quantised, ReadError> {
     let shape = reader.finish()?;
     let refuse = |place: &str| ReadError::new(place, "is not in integers as they are written here");
     let input = *grids.first().ok_or_else(|| refuse("input"))?;
-    let mut grid = input;
-    let mut layers = Vec::new();
-    for layer in shape.network.layers() {
-        let (affine, output) = match layer {
-            Layer::Dropout { .. } => continue,
-            Layer::Pool { .. } => (None, grid),
-            Layer::Conv { name, activation, .. } | Layer::Dense { name, activation, .. } => {
-                let (weights, sums, output) = affines.next().ok_or_else(|| refuse(name))?;
-                // Of a hyperbolic tangent only one grid has a table.
-                let is_fixed = *activation == Activation::Tanh;
-                // Factors from one grid to the next are those that the quantiser makes.
-                let are_factors =
-                    weights.1.iter().all(|scale| scale * grid.scale < sums.scale) && output.scale >= sums.scale / 257.0;
-                if is_fixed && output != Lookup::TANH_OUTPUT || *activation == Activation::Gelu || !are_factors {
-                    return Err(refuse(name));
-                }
-                (Some(Int8Affine::new(layer, grid, weights, sums, output)), output)
-            }
-        };
-        layers.push(QuantisedLayer { layer: layer.clone(), affine, output });
-        grid = output;
-    }
-    let Trained { network, per_window, scaler, softmax, about, .. } = shape;
-    Ok(Quantised { network, per_window, scaler, softmax, about, input, layers })
+    Quantised::assemble(shape, input, |name, _| affines.next().ok_or_else(|| refuse(name)))
 }
-
-/// Weights, their scales, and bias.
-type Integers = (Vec<i8>, Vec<f32>, Vec<i32>);
 
 struct Reader<'a> {
     model: &'a Model,
@@ -75,12 +50,10 @@ struct Reader<'a> {
     /// Where the input of the first layer lies, if it is brought to integers.
     grids: Vec<Grid>,
     /// Each layer in integers: where its sums lie, and its results.
-    affines: Vec<(Integers, Grid, Grid)>,
+    affines: Vec<QuantisedAffine>,
     /// Whether values are integers now.
     is_int8: bool,
 }
-
-type Refusal = String;
 
 impl<'a> Reader<'a> {
     fn new(model: &'a Model) -> Result<Self, ReadError> {
@@ -99,12 +72,15 @@ impl<'a> Reader<'a> {
     fn take_all(&mut self) -> Result<(), ReadError> {
         let mut operators = &self.model.operators[..];
         if let Some((per_window, rest, value)) = self.normalisation(operators) {
-            self.assembly.normalise(per_window).map_err(|problem| ReadError::new("input", problem))?;
+            let step = Step::Normalise(per_window);
+            self.assembly.add("input", step).map_err(|problem| ReadError::new("input", problem))?;
             (operators, self.value) = (rest, value);
         }
         for (n, operator) in operators.iter().enumerate() {
-            let name = &self.model.tensors[operator.output].name;
-            self.take(operator).map_err(|problem| ReadError::new(format!("operator {n} (`{name}`)"), problem))?;
+            let place = format!("operator {n} (`{}`)", self.model.tensors[operator.output].name);
+            for step in self.take(operator).map_err(|problem| ReadError::new(&place, problem))? {
+                self.assembly.add(&place, step).map_err(|problem| ReadError::new(&place, problem))?;
+            }
         }
         if self.value != self.model.output || self.is_int8 {
             return Err(ReadError::new("output", "is not what the last operator gives, in floats"));
@@ -117,18 +93,9 @@ impl<'a> Reader<'a> {
         let entries: serde_json::Map<String, serde_json::Value> =
             text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
         let texts = entries.iter().filter_map(|(key, value)| Some((key.as_str(), value.as_str()?)));
-        let mut imported = self.assembly.finish(About::from_entries(texts))?;
-        let dropout = entries.get("dropout").and_then(|rate| rate.as_str()?.parse::<f32>().ok());
-        imported.spec.dropout = dropout.filter(|rate| (0.0..1.0).contains(rate)).unwrap_or(0.0);
-        let network = Network::new(imported.spec).map_err(|error| ReadError::new(error.layer, error.problem))?;
-        Ok(Trained {
-            network,
-            weights: imported.weights,
-            per_window: imported.per_window,
-            scaler: imported.scaler,
-            softmax: imported.softmax,
-            about: imported.about,
-        })
+        let mut imported = self.assembly.finish(About::from_entries(texts.clone()))?;
+        imported.spec.dropout = dropout_in(texts).unwrap_or(imported.spec.dropout);
+        imported.into_trained()
     }
 
     /// Where the integers of `tensor` lie.
@@ -139,10 +106,8 @@ impl<'a> Reader<'a> {
             ([scale], [zero_point]) => Some((*scale, i32::try_from(*zero_point).ok()?)),
             _ => None,
         });
-        let is_grid =
-            |(scale, zero_point): &(f32, i32)| *scale > 0.0 && scale.is_finite() && (-128..=127).contains(zero_point);
-        let (scale, zero_point) = parts.filter(is_grid).ok_or("its integers have no scale and zero point")?;
-        Ok(Grid { scale, zero_point })
+        let grid = parts.and_then(|(scale, zero_point)| Grid::new(scale, zero_point));
+        grid.ok_or_else(|| "its integers have no scale and zero point".into())
     }
 
     /// The layer in integers whose weights are inputs 1 and 2 of `operator`. Its floats in the assembly are 0.
@@ -156,37 +121,26 @@ impl<'a> Reader<'a> {
         let n = shape.iter().try_fold(1_usize, |product, size| product.checked_mul(*size));
         let data = kernel.data.as_deref().unwrap_or_default();
         let scales = kernel.quantisation.as_ref().map(|parts| parts.scales.clone()).unwrap_or_default();
-        let is_fitting = kernel.kind == Kind::Int8 && n == Some(data.len()) && !data.is_empty();
-        let are_scales = scales.iter().all(|scale| *scale > 0.0 && scale.is_finite());
-        if !is_fitting || !are_scales || scales.len() != 1 && scales.len() != outputs || scales.is_empty() {
-            return Err("its kernel holds no integers with their scales".into());
+        if kernel.kind != Kind::Int8 || n != Some(data.len()) {
+            return Err("its kernel holds no integers of its shape".into());
         }
         let bias = self.ints(operator, 2)?;
         if bias.len() != outputs {
             return Err("its bias does not fit its kernel".into());
         }
-        let weights: Vec<i8> = data.iter().map(|byte| *byte as i8).collect();
-        // Sums stay within 32 bits, whatever the input.
-        let largest = weights.chunks_exact(weights.len() / outputs).zip(&bias).map(|(weights, bias)| {
-            weights.iter().map(|weight| 255 * i64::from(weight.unsigned_abs())).sum::<i64>()
-                + i64::from(bias.unsigned_abs())
-        });
-        if largest.max().unwrap_or(0) > i64::from(i32::MAX) {
-            return Err("its sums may not fit into 32 bits".into());
-        }
+        let integers = Integers::new(data.iter().map(|byte| *byte as i8).collect(), scales, bias)?;
         let grid = self.grid(operator.output)?;
-        let floats = vec![0.0; weights.len()];
-        self.affines.push(((weights, scales, bias), grid, grid));
-        Ok((floats, vec![0.0; outputs]))
+        self.affines.push(QuantisedAffine { integers, sums: grid, output: grid });
+        Ok((vec![0.0; data.len()], vec![0.0; outputs]))
     }
 
     /// An activation after a layer: in integers, its results have a grid of their own.
-    fn activation(&mut self, activation: Activation, operator: &Operator) -> Result<(), Refusal> {
+    fn activation(&mut self, activation: Activation, operator: &Operator) -> Result<Vec<Step>, Refusal> {
         if self.is_int8 {
             let grid = self.grid(operator.output)?;
-            self.affines.last_mut().ok_or("follows no layer")?.2 = grid;
+            self.affines.last_mut().ok_or("follows no layer")?.output = grid;
         }
-        self.assembly.activation(activation)
+        Ok(vec![Step::Activation(activation)])
     }
 
     /// The normalisation that the graph begins with, if it is one of those that are written here: what it is, what follows, and
@@ -224,7 +178,8 @@ impl<'a> Reader<'a> {
         None
     }
 
-    fn take(&mut self, operator: &Operator) -> Result<(), Refusal> {
+    /// What an operator does, as steps.
+    fn take(&mut self, operator: &Operator) -> Result<Vec<Step>, Refusal> {
         if operator.inputs.first() != Some(&self.value) {
             return Err("does not read what the operator before it gives".into());
         }
@@ -241,7 +196,7 @@ impl<'a> Reader<'a> {
             Some(Setting::Int(value)) => usize::try_from(*value).unwrap_or(0),
             _ => 0,
         };
-        let pads = if byte(0) == 0 { Pads::Same } else { Pads::Explicit(0, 0) };
+        let pads = if byte(0) == 0 { Pads::Same } else { Pads::NONE };
         let is_relu = |fused: u8| match fused {
             0 => Ok(Activation::Linear),
             1 => Ok(Activation::Relu),
@@ -254,16 +209,16 @@ impl<'a> Reader<'a> {
                     op::SUB => (1.0, -f64::from(*value)),
                     _ => (f64::from(*value).recip(), 0.0),
                 };
-                let (scale, shift) = values.iter().map(affine).unzip();
-                self.assembly.affine(Affine { scale, shift })
+                let (factor, shift) = values.iter().map(affine).unzip();
+                Ok(vec![Step::Affine(Affine::new(factor, shift)?)])
             }
             op::RESHAPE => match self.ints(operator, 1)?[..] {
                 [-1, 1, window, inputs] if self.assembly.is_empty() => {
                     let is_same = usize::try_from(window) == Ok(positions) && usize::try_from(inputs) == Ok(channels);
-                    is_same.then_some(()).ok_or_else(|| "reshapes windows to another size".into())
+                    if is_same { Ok(Vec::new()) } else { Err("reshapes windows to another size".into()) }
                 }
                 [-1, features] if usize::try_from(features).ok() == positions.checked_mul(channels) => {
-                    self.assembly.flatten(Order::ChannelsLast)
+                    Ok(vec![Step::Flatten(Order::ChannelsLast)])
                 }
                 _ => Err("is neither the reshape before the first layer, nor a flatten".into()),
             },
@@ -276,9 +231,9 @@ impl<'a> Reader<'a> {
                 if (int(2), int(4), int(5)) != (1, 1, 1) {
                     return Err("moves along its height, or leaves positions out".into());
                 }
-                let kernel = outputs_last(&kernel, outputs);
-                self.assembly.conv([length, inputs, outputs], kernel, bias, int(1), pads)?;
-                self.assembly.activation(is_relu(byte(3))?)
+                let kernel = Values { shape: vec![length, inputs, outputs], values: outputs_last(&kernel, outputs) };
+                let conv = Step::Conv { kernel, bias: Some(bias), stride: int(1), pads };
+                Ok(vec![conv, Step::Activation(is_relu(byte(3))?)])
             }
             op::MAX_POOL_2D | op::AVERAGE_POOL_2D => {
                 let kind = if operator.op == op::MAX_POOL_2D { PoolKind::Max } else { PoolKind::Average };
@@ -287,10 +242,10 @@ impl<'a> Reader<'a> {
                 }
                 // Its place in the family is told by its name only: it computes the same.
                 if self.model.tensors[operator.output].name == "global_pool" && int(3) == positions {
-                    return self.assembly.global_pool(kind);
+                    return Ok(vec![Step::GlobalPool(kind)]);
                 }
                 let (size, stride) = (int(3), int(1));
-                self.assembly.pool(Pool { kind, size, stride, pads, rounds_up: false, counts_pads: false })
+                Ok(vec![Step::Pool(Pool { kind, size, stride, pads, rounds_up: false, counts_pads: false })])
             }
             op::FULLY_CONNECTED => {
                 let kernel = self.constant(operator, 1)?;
@@ -298,8 +253,9 @@ impl<'a> Reader<'a> {
                     return Err("has a kernel that is not (outputs, inputs)".into());
                 };
                 let (kernel, bias) = self.weights(operator, &[outputs, inputs])?;
-                self.assembly.dense(outputs, outputs_last(&kernel, outputs), bias)?;
-                self.assembly.activation(is_relu(byte(0))?)
+                let kernel = Values { shape: vec![inputs, outputs], values: outputs_last(&kernel, outputs) };
+                let dense = Step::Dense { kernel, bias: Some(bias) };
+                Ok(vec![dense, Step::Activation(is_relu(byte(0))?)])
             }
             op::ELU => self.activation(Activation::Elu, operator),
             op::TANH => self.activation(Activation::Tanh, operator),
@@ -310,15 +266,15 @@ impl<'a> Reader<'a> {
                 }
                 _ => Err("has a slope that is not in [0, 1)".into()),
             },
-            op::SOFTMAX if operator.settings.slots == [Setting::Float(1.0)] => self.assembly.softmax(),
+            op::SOFTMAX if operator.settings.slots == [Setting::Float(1.0)] => Ok(vec![Step::Softmax]),
             op::QUANTIZE if self.grids.is_empty() && self.assembly.is_empty() => {
                 self.grids.push(self.grid(operator.output)?);
                 self.is_int8 = true;
-                Ok(())
+                Ok(Vec::new())
             }
             op::DEQUANTIZE if self.is_int8 => {
                 self.is_int8 = false;
-                Ok(())
+                Ok(Vec::new())
             }
             other => Err(format!("is operator {other} of TensorFlow Lite, which networks of floats do not have here")),
         }

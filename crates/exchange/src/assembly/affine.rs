@@ -1,6 +1,8 @@
-//! Batch normalisation outside of training: a factor and a shift for each channel.
+//! A factor and a shift for each channel, such as batch normalisation is outside of training.
 
 use triax_model::Scaler;
+
+use super::{MOST_FACTORS, Order};
 
 /// `factor · x + shift`, for each channel.
 #[derive(Clone, Debug, PartialEq)]
@@ -10,6 +12,27 @@ pub(crate) struct Affine {
 }
 
 impl Affine {
+    /// `factor · x + shift` for as many channels or features as there are of each.
+    ///
+    /// # Errors
+    /// Numbers that are not finite, or not as many of each.
+    pub fn new(factor: Vec<f64>, shift: Vec<f64>) -> Result<Self, String> {
+        if factor.len() != shift.len() {
+            return Err(format!("it has {} factors and {} shifts", factor.len(), shift.len()));
+        }
+        if factor.iter().chain(&shift).all(|value| value.is_finite()) {
+            return Ok(Self { factor, shift });
+        }
+        Err("it multiplies or shifts by numbers that are not finite".into())
+    }
+
+    /// What a scaler computes: `(x − mean) / scale`.
+    pub fn of_scaler(scaler: &Scaler) -> Result<Self, String> {
+        let factor: Vec<f64> = scaler.scale.iter().map(|scale| f64::from(*scale).recip()).collect();
+        let shift = scaler.mean.iter().zip(&factor).map(|(mean, factor)| -f64::from(*mean) * factor).collect();
+        Self::new(factor, shift)
+    }
+
     /// What batch normalisation computes: `gamma · (x − mean) / √(variance + epsilon) + beta`. Without gamma the factor is 1,
     /// without beta the shift 0.
     pub fn batch_normalisation(
@@ -27,11 +50,8 @@ impl Affine {
         let part = |part: Option<&[f32]>, i: usize, default: f64| part.map_or(default, |part| f64::from(part[i]));
         let factor: Vec<f64> =
             (0..n).map(|i| part(gamma, i, 1.0) / (f64::from(variance[i]) + epsilon).sqrt()).collect();
-        let shift: Vec<f64> = (0..n).map(|i| part(beta, i, 0.0) - f64::from(mean[i]) * factor[i]).collect();
-        if factor.iter().chain(&shift).all(|value| value.is_finite()) {
-            return Ok(Self { factor, shift });
-        }
-        Err("its weights give numbers that are not finite".into())
+        let shift = (0..n).map(|i| part(beta, i, 0.0) - f64::from(mean[i]) * factor[i]).collect();
+        Self::new(factor, shift)
     }
 
     /// The factors and the shifts.
@@ -46,7 +66,23 @@ impl Affine {
 
     /// Checks that this is for `n` channels or features.
     pub fn fits(&self, n: usize) -> Result<(), String> {
-        if self.len() == n { Ok(()) } else { Err(format!("it normalises {} channels, and reads {n}", self.len())) }
+        if self.len() == n {
+            return Ok(());
+        }
+        Err(format!("it has factors for {} channels or features, and reads {n}", self.len()))
+    }
+
+    /// The same factor and shift for each of `n` channels or features.
+    pub fn over(&self, n: usize) -> Result<Self, String> {
+        match (&self.factor[..], &self.shift[..]) {
+            ([factor], [shift]) if n <= MOST_FACTORS => Ok(Self { factor: vec![*factor; n], shift: vec![*shift; n] }),
+            _ => Err(format!("it has {} factors for {n} channels or features", self.len())),
+        }
+    }
+
+    /// Whether a factor is not 1.
+    pub fn multiplies(&self) -> bool {
+        self.factor.iter().any(|&factor| factor != 1.0)
     }
 
     /// Whether larger values stay larger.
@@ -66,14 +102,22 @@ impl Affine {
     }
 
     /// The same for each of `positions`, as they are flattened.
-    pub fn repeated(&self, positions: usize) -> Self {
-        Self { factor: self.factor.repeat(positions), shift: self.shift.repeat(positions) }
+    pub fn spread(&self, positions: usize, order: Order) -> Self {
+        let spread = |values: &[f64]| match order {
+            Order::ChannelsLast => values.repeat(positions),
+            Order::ChannelsFirst => values.iter().flat_map(|v| std::iter::repeat_n(*v, positions)).collect(),
+        };
+        Self { factor: spread(&self.factor), shift: spread(&self.shift) }
     }
 
-    /// The scaler `(x − mean) / scale` that does the same, where all factors are positive.
-    pub fn scaler(&self) -> Scaler {
+    /// The scaler `(x − mean) / scale` that does the same, where no factor is 0; with what is left where one is negative: a
+    /// change of signs.
+    pub fn scaler(&self) -> Option<(Scaler, Option<Self>)> {
         let mean = self.shift.iter().zip(&self.factor).map(|(shift, factor)| (-shift / factor) as f32).collect();
-        Scaler { mean, scale: self.factor.iter().map(|factor| factor.recip() as f32).collect() }
+        let scaler = Scaler { mean, scale: self.factor.iter().map(|factor| factor.recip().abs() as f32).collect() };
+        scaler.fits(self.len()).ok()?;
+        let signs = Self { factor: self.factor.iter().map(|f| f.signum()).collect(), shift: vec![0.0; self.len()] };
+        Some((scaler, Some(signs).filter(Self::multiplies)))
     }
 
     /// Folds this into the weights (.., out) and the bias (out) of the layer before it.

@@ -1,9 +1,10 @@
 //! Dropout, which the family has in one place: between the convolutions and the dense layers.
 
-/// The dropout layers of a chain.
-#[derive(Default)]
+/// The dropout layers of a network.
+#[derive(Debug, Default)]
 pub(super) struct Dropouts(Vec<Dropout>);
 
+#[derive(Debug)]
 struct Dropout {
     place: String,
     rate: f32,
@@ -29,9 +30,9 @@ impl Dropouts {
         }
     }
 
-    /// The rate of the family's dropout in a network of `n_convs` convolutions, and what a user should know where the chain has
+    /// The rate of the family's dropout in a network of `n_convs` convolutions, and what a user should know where the file has
     /// others.
-    pub fn place(&self, n_convs: usize) -> (f32, Vec<String>) {
+    pub fn place(&self, n_convs: usize) -> (f32, Option<String>) {
         let (here, elsewhere): (Vec<_>, Vec<_>) = self
             .0
             .iter()
@@ -43,7 +44,7 @@ impl Dropouts {
             (several, _) => 1.0 - several.iter().map(|one| 1.0 - one.rate).product::<f32>(),
         };
         if elsewhere.is_empty() {
-            return (rate, Vec::new());
+            return (rate, None);
         }
         let others: Vec<String> = elsewhere.iter().map(|one| format!("{} ({})", one.place, one.rate)).collect();
         let notice = format!(
@@ -51,6 +52,6 @@ impl Dropouts {
              the network answers is the same; a training that goes on drops {rate} there.",
             others.join(", ")
         );
-        (rate, vec![notice])
+        (rate, Some(notice))
     }
 }

@@ -1,0 +1,6 @@
+#![no_main]
+#![allow(missing_docs)]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    triax_fuzz::onnx(bytes);
+});
