@@ -65,7 +65,7 @@ fn main() {
     let page = html::write(network).expect("a network");
     let start = page.find("<script id=\"model\"").expect("the network's script");
     let end = start + page[start..].find("</script>").expect("its end") + "</script>".len();
-    write("html", "sound", page[start..end].as_bytes());
+    write("html", "sound", &page.as_bytes()[start..end]);
 
     // Two windows of two rows and two channels to train on, one to validate with.
     let train = array("<f4", "(2, 2, 2)", &floats((0..8).map(|value| value as f32)));

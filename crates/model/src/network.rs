@@ -212,6 +212,14 @@ impl Network {
         beyond.map(String::as_str)
     }
 
+    /// Whether a layer has this activation.
+    pub fn uses(&self, wanted: Activation) -> bool {
+        self.layers.iter().any(|layer| match layer {
+            Layer::Conv { activation, .. } | Layer::Dense { activation, .. } => *activation == wanted,
+            Layer::Pool { .. } | Layer::Dropout { .. } => false,
+        })
+    }
+
     /// The number of features of a flattened window after the convolutions, which the first dense layer reads.
     pub fn features(&self) -> usize {
         let units = self.layers.iter().find_map(|layer| match layer {

@@ -5,7 +5,7 @@
 //! it.
 
 use std::collections::BTreeMap;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::Read as _;
 use std::path::Path;
 
@@ -38,14 +38,21 @@ pub struct ImportOptions {
     pub scaler: Option<Scaler>,
 }
 
-/// Reads a network from a file of another program: `.keras`, or `.h5` of a whole model. Returns it as a weight file, with what
-/// was assumed.
+/// Reads a network from a file of another program: `.keras`, `.h5` of a whole model, or `.onnx`. Returns it as a weight file,
+/// with what was assumed.
 ///
 /// # Errors
 /// A file that cannot be read; a network that is not of the family, with its first layer that is not; options that do not
 /// fit the network.
 pub fn import(path: impl AsRef<Path>, options: &ImportOptions) -> Result<(WeightFile, Vec<Notice>), Error> {
     let path = path.as_ref();
+    let is_file = fs::metadata(path).map_err(|source| Error::io("read", path, source))?.is_file();
+    if !is_file {
+        return Err(Error::Input(format!(
+            "{} is not a regular file: name a .keras, .h5 or .onnx file",
+            path.display()
+        )));
+    }
     let bytes = whole_file::read(path, MOST_BYTES).map_err(|source| Error::io("read", path, source))?;
     let imported = read(&bytes).map_err(|source| Error::Exchange { path: path.to_owned(), source })?;
     let mut notices: Vec<Notice> = imported.notices.iter().cloned().map(Notice::Note).collect();
@@ -182,16 +189,18 @@ fn scaler(imported: &Imported, options: &ImportOptions, notices: &mut Vec<Notice
 /// # Errors
 /// A file that cannot be read, or holds the weights of another network.
 pub(crate) fn initial_weights(path: &Path, network: &Network) -> Result<(Weights, Vec<Notice>), Error> {
-    let mut head = Vec::new();
-    // What cannot be opened is an error of the reader below.
-    if let Ok(file) = File::open(path) {
-        let _ = file.take(64).read_to_end(&mut head);
-    }
-    if !is_known(&head) {
+    if !is_of_another_program(path) {
         return Ok((read_plain_weights(path, network)?, Vec::new()));
     }
     let bytes = whole_file::read(path, MOST_BYTES).map_err(|source| Error::io("read", path, source))?;
     let read = read_weights(&bytes, network);
     let (weights, notices) = read.map_err(|source| Error::Exchange { path: path.to_owned(), source })?;
     Ok((weights, notices.into_iter().map(Notice::Warning).collect()))
+}
+
+/// Whether a file begins as one that [`import`] reads. What cannot be opened does not.
+pub(crate) fn is_of_another_program(path: &Path) -> bool {
+    let mut head = Vec::new();
+    let is_file = fs::metadata(path).is_ok_and(|there| there.is_file());
+    is_file && File::open(path).is_ok_and(|file| file.take(64).read_to_end(&mut head).is_ok()) && is_known(&head)
 }

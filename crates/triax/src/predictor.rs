@@ -13,6 +13,7 @@ use triax_model::{Layer, Network, NetworkSpec, PerWindow, WeightFile};
 use triax_study::{EnsembleScores, Kind, Summary, kept_networks};
 
 use crate::engines::{OpenEngine, open_choice};
+use crate::import::is_of_another_program;
 use crate::recordings::{PER_WINDOW, RATE};
 use crate::run::Run;
 use crate::settings::{EngineName, declare::named};
@@ -140,6 +141,12 @@ impl Predictor {
             return Err(Error::Usage(format!("--setting belongs to a study, and {} is none", path.display())));
         }
         if !path.is_dir() {
+            if is_of_another_program(path) {
+                return Err(Error::Input(format!(
+                    "{0} is of another program: make a weight file of it with triax import {0} --out imported.safetensors",
+                    path.display()
+                )));
+            }
             return Self::new(vec![Member::read(path, None)?], PredictorOrigin::File, options);
         }
         let run = Run::open(path)?;

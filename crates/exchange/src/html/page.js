@@ -145,6 +145,7 @@ function onMotion(event) {
   live.first ??= time;
   live.n_events += 1;
   record(time, values);
+  if (live.resampler?.isGap(time)) live.windows.reset();
   for (const sample of live.resampler ? live.resampler.push(time, values) : [values]) {
     const window = live.windows.push(sample);
     if (window) recognise(window, "Live, the window until now.");
@@ -183,13 +184,15 @@ let replays = 0;
 /** Recognises the windows of a recording in a text, and lists them. Resolves to the list. */
 async function replay(text, name) {
   const mine = ++replays;
-  const { samples, times, labels } = readRecording(text, network);
+  const { samples, times, labels, starts, n_left_out } = readRecording(text, network);
   const resampler = times && network.rate ? new Resampler(network.rate) : null;
   const windows = new Windows(network.window, network.step);
   const body = find("answers").tBodies[0];
   body.replaceChildren();
   find("answers").hidden = false;
   const answers = [];
+  // Where the recording began that a row is of: its time, or its row.
+  let start_at = 0;
   let n_samples = 0;
   let n_right = 0;
   for (let row = 0; row < samples.length; row++) {
@@ -198,13 +201,19 @@ async function replay(text, name) {
       await new Promise((done) => setTimeout(done, Math.min(1000 * Math.max(times[row] - times[row - 1], 0), 1000)));
       draw(windows.samples);
     }
+    if (starts[row] || (times && resampler?.isGap(times[row]))) {
+      resampler?.reset();
+      windows.reset();
+      start_at = times ? times[row] : network.rate ? row / network.rate : row;
+      n_samples = 0;
+    }
     for (const sample of resampler ? resampler.push(times[row], samples[row]) : [samples[row]]) {
       n_samples += 1;
       const window = windows.push(sample);
       if (!window) continue;
-      const at = (n) => (network.rate ? `${(n / network.rate).toFixed(1)} s` : `${n}`);
+      const at = (n) => (network.rate ? `${(start_at + n / network.rate).toFixed(1)} s` : `${start_at + n}`);
       const [start, end] = [at(n_samples - network.window), at(n_samples)];
-      const answer = { start: n_samples - network.window, ...recognise(window, `${name}, ${start} to ${end}.`), label: labels?.[row] ?? null };
+      const answer = { start, ...recognise(window, `${name}, ${start} to ${end}.`), label: labels?.[row] ?? null };
       answers.push(answer);
       n_right += answer.class === answer.label ? 1 : 0;
       if (answers.length <= 1000) {
@@ -218,7 +227,8 @@ async function replay(text, name) {
   draw(windows.samples);
   const right = labels && answers.length ? `, ${((100 * n_right) / answers.length).toFixed(1)} % as labelled` : "";
   const few = answers.length === 0 ? `: shorter than a window of ${network.window}` : "";
-  find("replay-state").textContent = `${samples.length} rows, ${answers.length} windows${right}${few}`;
+  const left_out = n_left_out > 0 ? ` (${n_left_out} more lack a number or a time, and are left out)` : "";
+  find("replay-state").textContent = `${samples.length} rows${left_out}, ${answers.length} windows${right}${few}`;
   return answers;
 }
 

@@ -4,7 +4,8 @@
 
 /**
  * Gives samples at times of any spacing as samples at `rate` a second. Between two samples values are on the line between
- * them. Where more than one sample comes in an interval, as from a faster sensor, their mean stands for it first.
+ * them. Where more than one sample comes in an interval, as from a faster sensor, their mean stands for it first. This is
+ * simpler than the filter that Triax resamples whole recordings with, so that scores differ a little at other rates.
  */
 class Resampler {
   constructor(rate) {
@@ -18,9 +19,14 @@ class Resampler {
     this.mean = null;
   }
 
-  /** Takes a sample at `time` seconds; returns samples as lists of values. After a gap of ten intervals it begins anew. */
+  /** Whether a sample at `time` seconds does not go on from the last one: after ten intervals, or before it. */
+  isGap(time) {
+    return this.last !== null && (time - this.last.time > 10 * this.interval || time < this.last.time);
+  }
+
+  /** Takes a sample at `time` seconds; returns samples as lists of values. After a gap it begins anew. */
   push(time, values) {
-    if (this.last && (time - this.last.time > 10 * this.interval || time < this.last.time)) this.reset();
+    if (this.isGap(time)) this.reset();
     const started = this.last !== null;
     if (!this.mean) this.mean = { n: 0, time: 0, values: values.map(() => 0), since: time };
     const { mean } = this;
@@ -96,8 +102,9 @@ const SECONDS = { s: 1, ms: 1e-3, us: 1e-6, ns: 1e-9 };
 const TIME = /^(?:timestamp|time|t)(?:[ _(]+(s|ms|us|ns)\)?)?$/;
 
 /**
- * The recording in a table: { times (seconds) or null, samples, labels or null }. Columns of channels are found by name, or
- * taken in order where none has such a name.
+ * The recording in a table: { samples, times (seconds) or null, labels or null, starts, n_left_out }. Columns of channels are
+ * found by name, or taken in order where none has such a name. `starts` says of each row whether another subject or activity
+ * begins with it. Rows that lack a value or a time are left out.
  */
 function readRecording(text, network) {
   const { rows, number } = parseTable(text);
@@ -107,6 +114,7 @@ function readRecording(text, network) {
   const time_column = header.findIndex((name) => TIME.test(name));
   const label_column = header.findIndex((name) => /^(activity|label|class)$/.test(name));
   let columns = network.names.map((name) => header.indexOf(name.toLowerCase()));
+  if (body.length === 0) throw new Error("the file has a header and no rows");
   if (columns.some((column) => column < 0)) {
     const others = body[0].map((_, column) => column).filter((column) => column !== time_column && column !== label_column);
     const numeric = others.filter((column) => !Number.isNaN(number(body[0][column] ?? "")));
@@ -115,20 +123,21 @@ function readRecording(text, network) {
     }
     columns = numeric;
   }
-  const samples = [];
-  const times = [];
-  const labels = [];
-  body.forEach((row) => {
+  const subject_column = header.findIndex((name) => /^(subject|person|user|participant)(_?id)?$/.test(name));
+  const [samples, times, labels, whose] = [[], [], [], []];
+  for (const row of body) {
     const values = columns.map((column) => number(row[column] ?? ""));
-    if (values.some(Number.isNaN)) return;
+    const time = time_column >= 0 ? number(row[time_column] ?? "") : 0;
+    if ([...values, time].some(Number.isNaN)) continue;
     samples.push(values);
-    if (time_column >= 0) times.push(number(row[time_column] ?? ""));
-    if (label_column >= 0) labels.push(row[label_column]);
-  });
-  if (samples.length === 0) throw new Error("no row of the file has a number for every channel");
-  const has_times = times.length > 1 && !times.some(Number.isNaN);
-  const seconds = has_times ? inSeconds(times, TIME.exec(header[time_column])[1], network.rate) : null;
-  return { samples, times: seconds, labels: labels.length ? labels : null };
+    times.push(time);
+    labels.push(label_column >= 0 ? row[label_column] : null);
+    whose.push([subject_column, label_column].map((column) => row[column]).join("\n"));
+  }
+  if (samples.length === 0) throw new Error("no row of the file has a number for every channel, and a time where there is one");
+  const seconds = time_column >= 0 ? inSeconds(times, TIME.exec(header[time_column])[1], network.rate) : null;
+  const starts = samples.map((_, row) => row === 0 || whose[row] !== whose[row - 1]);
+  return { samples, times: seconds, labels: label_column >= 0 ? labels : null, starts, n_left_out: body.length - samples.length };
 }
 
 /** Times in seconds: in the unit that is named, else in that which comes nearest to the network's rate. */

@@ -165,6 +165,13 @@ fn tables_of_other_loggers_are_replayed_or_refused_in_words() {
             't,acc_x,acc_y,acc_z\\n' + rows(200, (i) => `${i * 0.02},0,0,1`),
             'acc_x,acc_y\\n1,2',
             '',
+            'acc_x,acc_y,acc_z',
+            // 2.5 s, a minute of nothing, 2.5 s: a window of each, and none over the gap.
+            't,acc_x,acc_y,acc_z\\n' + rows(100, (i) => `${(i + (i < 50 ? 0 : 1200)) * 0.05},0,0,1`),
+            // One person after the other, 1.5 s each: no window is of both.
+            'subject,acc_x,acc_y,acc_z\\n' + rows(60, (i) => `${i < 30 ? 'a' : 'b'},0,0,1`),
+            // A row without a time costs the row, not the clock.
+            't,acc_x,acc_y,acc_z\\n' + rows(101, (i) => `${i === 50 ? 'oops' : i * 0.1},0,0,1`),
         ];
         const said = [];
         for (const text of texts) said.push(await replay(text, 'a').then((list) => list.map((one) => one.label), (error) => error.message));
@@ -175,5 +182,7 @@ fn tables_of_other_loggers_are_replayed_or_refused_in_words() {
     assert_eq!(lengths, [3, 3, 3], "{said:?}");
     assert_eq!((&said[0][0], &said[1][0]), (&serde_json::json!("rest"), &serde_json::Value::Null));
     assert!(said[3].as_str().unwrap().contains("lacks the columns acc_x, acc_y, acc_z"), "{said:?}");
-    assert!(said[4].as_str().unwrap().contains("empty"), "{said:?}");
+    assert!(said[4].as_str().unwrap().contains("empty") && said[5].as_str().unwrap().contains("no rows"), "{said:?}");
+    let lengths: Vec<usize> = said[6..].iter().map(|list| list.as_array().unwrap().len()).collect();
+    assert_eq!(lengths, [2, 0, 9], "{said:?}");
 }

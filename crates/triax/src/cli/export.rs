@@ -7,7 +7,7 @@ use anyhow::Context;
 use clap::ValueEnum;
 use triax::settings::DataSource;
 use triax::text::grouped;
-use triax::{Check, ExportFormat, ExportOptions, PredictorOrigin, export};
+use triax::{Check, Error, ExportFormat, ExportOptions, PredictorOrigin, export};
 
 use super::options::{GivenSettings, PredictorArgs, Tables, named};
 use super::output::{self, Source};
@@ -49,9 +49,9 @@ pub struct Args {
     /// What the file gives for each class
     #[arg(long, value_enum, default_value_t = Scores::Network)]
     scores: Scores,
-    /// With c and c-int8: what the names in the header begin with
-    #[arg(long, value_name = "NAME", default_value = "triax")]
-    prefix: String,
+    /// With c and c-int8, and for golden windows: what the names in the header begin with [default: triax]
+    #[arg(long, value_name = "NAME")]
+    prefix: Option<String>,
     /// Folder for golden windows: inputs and outputs of the file as .npy, and as tables of C
     #[arg(long, value_name = "DIR")]
     golden: Option<PathBuf>,
@@ -84,10 +84,16 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         sources.push(Source::Path(path));
     }
     output::check_is_not_read(&args.out, &sources)?;
+    if let Some(golden) = args.golden.as_deref().filter(|golden| golden.exists() && !golden.is_dir()) {
+        return Err(Error::Usage(format!("{} is a file: --golden names a folder", golden.display())).into());
+    }
+    if args.prefix.is_some() && !matches!(args.to, ExportFormat::C | ExportFormat::CInt8) && args.golden.is_none() {
+        return Err(Error::Usage(format!("--prefix is for headers of C, and {} has none", args.to)).into());
+    }
     let options = ExportOptions {
         format: args.to,
         softmax: args.scores == Scores::Softmax,
-        prefix: args.prefix,
+        prefix: args.prefix.unwrap_or_else(|| "triax".to_owned()),
         member: args.member,
         data: args.data,
         tables: args.tables.entries,

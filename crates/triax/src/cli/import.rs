@@ -20,6 +20,7 @@ Examples:
   triax import model.keras --out imported.safetensors --classes sitting,standing,walking --rate 20
   triax evaluate imported.safetensors --data recordings/
   triax predict imported.safetensors --data recordings.csv --out predictions.csv
+  triax import model.onnx --out imported.safetensors --classes sitting,standing,walking --channels x,y,z
   triax import model.h5 --out imported.safetensors --mean 0.1,0.2,9.7 --deviation 3.1,2.8,4.0
   triax train --init-weights model.keras --data recordings/     goes on training, with the same layers
 
@@ -27,14 +28,16 @@ The result is a weight file, which every command takes in place of a run folder:
 recordings and no history that a run folder could hold.
 
 Read are .keras files, and .h5 files of a whole model, sequential or functional, of the layers InputLayer, Normalization,
-Conv1D, MaxPooling1D, AveragePooling1D, GlobalMaxPooling1D, GlobalAveragePooling1D, Dropout, Flatten, Dense, Activation, ReLU,
-ELU, LeakyReLU, Softmax and BatchNormalization, which is folded into weights. Any other layer is refused by its name.";
+Conv1D, MaxPooling1D, AveragePooling1D, GlobalMaxPooling1D, GlobalAveragePooling1D, Dropout, SpatialDropout1D, Flatten, Dense,
+Activation, ReLU, ELU, LeakyReLU, Softmax and BatchNormalization, which is folded into weights; and .onnx files of the same
+networks, from PyTorch (torch.onnx.export of a model in eval(), with external_data=False), tf2onnx or Triax. Any other layer
+is refused by its name.";
 
-/// Make a weight file of a network that was trained in Keras
+/// Make a weight file of a network that was trained in Keras or PyTorch
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// The file: .keras, or .h5 of a whole model
+    /// The file: .keras, .h5 of a whole model, or .onnx
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// The weight file to write
@@ -53,7 +56,7 @@ pub struct Args {
     #[arg(long, value_name = "NAME", value_parser = loss)]
     loss: Option<Loss>,
     /// Mean of each channel, where windows were standardised before they came to the network
-    #[arg(long, value_name = "M,…", value_delimiter = ',', allow_negative_numbers = true, requires = "deviation")]
+    #[arg(long, value_name = "M,…", value_delimiter = ',', allow_hyphen_values = true, requires = "deviation")]
     mean: Vec<f32>,
     /// Deviation of each channel, by which its difference to the mean was divided
     #[arg(long, value_name = "D,…", value_delimiter = ',', requires = "mean")]
@@ -64,7 +67,8 @@ pub struct Args {
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let Args { file, out: to, rate, loss, mean, deviation, .. } = args;
     check_is_not_read(&to, &[Source::Path(&file)])?;
-    ensure!(!to.is_dir(), "{} is a folder: name the weight file that is to be written", to.display());
+    let is_folder = to.is_dir() || to.as_os_str().as_encoded_bytes().ends_with(b"/");
+    ensure!(!is_folder, "{} is a folder: name the weight file that is to be written", to.display());
     let options = ImportOptions {
         classes: names(&args.classes),
         channels: names(&args.channels),

@@ -133,12 +133,17 @@ impl Writer<'_> {
             ExportFormat::Onnx => {
                 let bytes = onnx::write(self.trained)?;
                 let networks = onnx::read_ensemble(&bytes).map_err(not_read_back)?;
-                let networks = networks.into_iter().map(imported).collect::<Result<_, _>>()?;
+                let networks = networks
+                    .into_iter()
+                    .map(Imported::into_trained)
+                    .collect::<Result<_, _>>()
+                    .map_err(not_read_back)?;
                 (bytes, None, ReadBack::Float(networks))
             }
             ExportFormat::OnnxInt8 => {
-                let network = quantise(one, self.calibration)?;
-                int8(onnx::write_int8(&network)?, network)
+                let bytes = onnx::write_int8(&quantise(one, self.calibration)?)?;
+                let network = onnx::read_int8(&bytes).map_err(not_read_back)?;
+                int8(bytes, network)
             }
             ExportFormat::Tflite => {
                 let bytes = tflite::write(one)?;
@@ -165,7 +170,7 @@ impl Writer<'_> {
             }
             ExportFormat::Keras => {
                 let bytes = keras::write(one, self.compiled)?;
-                let network = imported(keras::read(&bytes).map_err(not_read_back)?)?;
+                let network = keras::read(&bytes).and_then(Imported::into_trained).map_err(not_read_back)?;
                 float(bytes, network)
             }
             ExportFormat::Html => {
@@ -200,12 +205,6 @@ fn together(networks: &[Trained], windows: &[f32], has_softmax: bool) -> Vec<f32
         scores.chunks_exact_mut(classes).for_each(softmax);
     }
     scores
-}
-
-/// A network as its own file tells it.
-fn imported(file: Imported) -> Result<Trained, Error> {
-    let Imported { spec, weights, per_window, scaler, softmax, about, .. } = file;
-    Ok(Trained { network: Network::new(spec)?, weights, per_window, scaler, softmax, about })
 }
 
 fn cost(file: &CFile) -> DeviceCost {

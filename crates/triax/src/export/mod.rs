@@ -9,7 +9,7 @@ use triax_data::unit_of_gravity;
 use triax_exchange::keras::Compiled;
 use triax_exchange::{About, Trained};
 use triax_losses::Loss;
-use triax_model::{PerWindow, WeightFile};
+use triax_model::{Activation, PerWindow, WeightFile};
 
 use crate::predictor::{Member, PredictorOrigin};
 use crate::recordings::GRAVITY;
@@ -108,6 +108,12 @@ pub fn export(predictor: &Predictor, options: &ExportOptions) -> Result<Export, 
                 .to_owned(),
         ));
     }
+    if options.format == ExportFormat::Tflite && trained[0].network.uses(Activation::Gelu) {
+        notices.push(Notice::Note(
+            "TensorFlow Lite Micro has no GELU: this file runs in LiteRT only. The formats onnx and c hold it too."
+                .to_owned(),
+        ));
+    }
     Ok(Export { bytes: file.bytes, check, cost: file.cost, golden, notices })
 }
 
@@ -154,7 +160,8 @@ fn trained(predictor: &Predictor, member: &Member, softmax: bool) -> Trained {
             classes: predictor.class_names.clone(),
             channels: predictor.channels.clone().unwrap_or_default(),
             units: gravity.map(units).unwrap_or_default(),
-            rate_hz: predictor.rate_hz,
+            // Without the noise of the last digits, which the times of rows leave.
+            rate_hz: predictor.rate_hz.map(|rate| (rate * 1e6).round() / 1e6),
             step: predictor.step,
             loss: predictor.extra("loss").map(str::to_owned),
             fingerprint,

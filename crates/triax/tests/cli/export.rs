@@ -139,3 +139,44 @@ fn a_header_for_a_microcontroller_comes_with_its_cost_its_loss_and_golden_window
     let said = exported(folder.path(), "w.safetensors", "c-int8", "b.h", &["--data", "data.csv"]);
     assert!(said.contains("calibrated with the recordings that they are judged by"), "{said}");
 }
+
+#[test]
+fn every_format_that_is_read_makes_the_round_trip() {
+    let folder = trained();
+    let evaluate = |run: &str| {
+        let answer = triax(folder.path(), ["evaluate", run, "--data", "data.csv", "--json", "--device", "cpu"]).done();
+        answer.json_text()["metrics"].clone()
+    };
+    exported(folder.path(), "run", "safetensors", "plain.safetensors", &[]);
+    for (format, file) in [("onnx", "net.onnx"), ("keras", "net.keras")] {
+        exported(folder.path(), "run", format, file, &[]);
+        // Names, rate and loss are in the file.
+        let said = triax(folder.path(), ["import", file, "--out", "back.safetensors"]).done();
+        assert!(!said.stderr.contains("warning"), "{}", said.stderr);
+        assert_eq!(evaluate("back.safetensors"), evaluate("plain.safetensors"), "{format}");
+        let started = ["--epochs", "1", "--init-weights", file, "--quiet"];
+        train_small(folder.path(), "data.csv", &format!("from-{format}"), &started).done();
+        let refused = triax(folder.path(), ["evaluate", file, "--data", "data.csv"]).refused(1);
+        assert!(refused.contains("triax import net."), "{refused}");
+    }
+    let [from_onnx, from_keras] = ["onnx", "keras"]
+        .map(|format| fs::read(folder.path().join(format!("from-{format}/last.safetensors"))).unwrap());
+    assert_eq!(from_onnx, from_keras, "the same weights go on to the same end");
+}
+
+#[test]
+fn a_negative_mean_is_a_value_and_a_device_is_no_file() {
+    let folder = trained();
+    exported(folder.path(), "run", "onnx", "net.onnx", &[]);
+    let given = ["import", "net.onnx", "--out", "a.safetensors", "--mean", "-1,2,3", "--deviation", "1,1,1"];
+    let refused = triax(folder.path(), given).refused(2);
+    assert!(refused.contains("leave --mean and --deviation out"), "{refused}");
+    let refused = triax(folder.path(), ["import", ".", "--out", "a.safetensors"]).refused(1);
+    assert!(refused.contains("not a regular file"), "{refused}");
+    fs::write(folder.path().join("file"), "").unwrap();
+    let refused = triax(folder.path(), ["export", "run", "--to", "c", "--out", "a.h", "--golden", "file"]).refused(2);
+    assert!(refused.contains("--golden") && !folder.path().join("a.h").exists(), "{refused}");
+    let refused =
+        triax(folder.path(), ["export", "run", "--to", "html", "--out", "a.html", "--prefix", "x"]).refused(2);
+    assert!(refused.contains("--prefix"), "{refused}");
+}
