@@ -63,9 +63,10 @@ def test_a_weight_file_makes_the_round_trip(windows, classifier, tmp_path):
     assert (tmp_path / "again.safetensors").read_bytes() == (tmp_path / "network.safetensors").read_bytes()
 
 
-def test_a_keras_file_makes_the_round_trip(windows, classifier, tmp_path):
+@pytest.mark.parametrize("to", ["keras", "onnx"])
+def test_files_of_other_programs_make_the_round_trip(windows, classifier, tmp_path, to):
     X, y, _ = windows
-    file = triax.export(classifier, to="keras", out=tmp_path / "network.keras").path
+    file = triax.export(classifier, to=to, out=tmp_path / f"network.{to}").path
     imported = triax.import_network(file)
     assert list(imported.classes_) == list(classifier.classes_)
     assert (imported.channels, imported.rate_hz, imported.loss) == (["x", "y", "z"], 20.0, "squared_hinge")

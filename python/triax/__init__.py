@@ -7,7 +7,7 @@
 `audit`                what leaks from training into validation
 `load`                 the networks of a run, of a study or of a weight file, to predict with
 `export`               a trained network as a file for other places: a web page, a phone, a controller
-`import_network`       a network that Keras has trained
+`import_network`       a network that Keras or PyTorch has trained (``.keras``, ``.h5``, ``.onnx``)
 =====================  ==========================================================================================
 
 Windows are arrays (n, window, channels): `window` samples of each of the `channels` of a sensor, in the sensor's units.

@@ -145,7 +145,7 @@ def import_network(
     Parameters
     ----------
     path : path
-        The file: ``.keras``, or ``.h5`` of a whole model.
+        The file: ``.keras``, ``.h5`` of a whole model, or ``.onnx``.
     classes : list of str, optional
         Name of each class, in the order of the scores.
     channels : list of str, optional
