@@ -58,6 +58,9 @@ pub enum StudyError {
         /// The number of the first missing one.
         first: usize,
     },
+    /// A path that is not the folder of a study.
+    #[error("{0}")]
+    NoStudy(String),
     /// A study without `summary.json`.
     #[error("the study in {} is not finished; go on with triax study --resume {}", path.display(), path.display())]
     Unfinished {

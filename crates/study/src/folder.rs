@@ -18,6 +18,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use triax_data::Audit;
 use triax_model::{Scaler, WeightFile, whole_file};
+use triax_trainer::RunFolder;
 
 use crate::StudyError;
 use crate::grid::{Study, Training};
@@ -81,6 +82,7 @@ impl StudyFolder {
     /// # Errors
     /// No study there, or one whose `study.json` cannot be read.
     pub fn description(path: &Path) -> Result<serde_json::Value, StudyError> {
+        check_is_study(path)?;
         read_json(&path.join("study.json"))
     }
 
@@ -212,6 +214,22 @@ pub(crate) fn files(folder: &Path) -> Result<Vec<PathBuf>, StudyError> {
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "safetensors"));
     paths.sort();
     Ok(paths)
+}
+
+/// Refuses a path that is not the folder of a study, and says what it is.
+pub(crate) fn check_is_study(path: &Path) -> Result<(), StudyError> {
+    if path.join("study.json").exists() {
+        return Ok(());
+    }
+    let shown = path.display();
+    let is_run = || RunFolder::open(path).is_ok_and(|run| run.history_path().exists());
+    Err(StudyError::NoStudy(match fs::metadata(path) {
+        Err(reason) if reason.kind() == io::ErrorKind::NotFound => format!("there is no folder {shown}"),
+        Err(reason) => return Err(StudyError::io("read", path)(reason)),
+        Ok(there) if !there.is_dir() => format!("{shown} is a file: name the folder of a study"),
+        Ok(_) if is_run() => format!("{shown} is the folder of a run, not of a study"),
+        Ok(_) => format!("{shown} is not the folder of a study: it has no study.json"),
+    }))
 }
 
 /// Refuses a folder that holds something other than a study.

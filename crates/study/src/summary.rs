@@ -9,7 +9,7 @@ use triax_engine::Confusion;
 use triax_trainer::{Mistake, Reliability, SubjectFigures};
 
 use crate::comparisons::{main_effects, of_same_figure};
-use crate::folder::read_json;
+use crate::folder::{check_is_study, read_json};
 use crate::statistics::Estimate;
 use crate::{Gap, StudyError};
 
@@ -85,10 +85,11 @@ impl Summary {
     /// The summary of the study in `folder`. One of an earlier version, which had no main effects, gets them here.
     ///
     /// # Errors
-    /// A study that is not finished; a file that cannot be read.
+    /// No study there; one that is not finished; a file that cannot be read.
     pub fn read(folder: &Path) -> Result<Self, StudyError> {
         let path = folder.join("summary.json");
         if !path.exists() {
+            check_is_study(folder)?;
             return Err(StudyError::Unfinished { path: folder.to_owned() });
         }
         let mut summary: Self = read_json(&path)?;

@@ -58,6 +58,7 @@ mod recordings;
 pub mod report;
 mod run;
 pub mod settings;
+mod shell;
 mod stream;
 mod study;
 #[doc(hidden)]

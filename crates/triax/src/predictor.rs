@@ -149,6 +149,10 @@ impl Predictor {
             }
             return Self::new(vec![Member::read(path, None)?], PredictorOrigin::File, options);
         }
+        if !path.join("config.json").exists() {
+            let problem = "it has no config.json of a run, and no study.json of a study";
+            return Err(Error::Input(format!("there is no network in {}: {problem}", path.display())));
+        }
         let run = Run::open(path)?;
         let (file, remedy) = match options.weights {
             WhichWeights::Best => (run.folder.best_path(), "no epoch is complete; go on with triax train --resume"),
@@ -182,7 +186,7 @@ impl Predictor {
         // The best setting comes first.
         let names: Vec<&str> =
             summary.competitors.iter().filter(|one| one.kind == Kind::Network).map(|one| one.name.as_str()).collect();
-        // A letter of the report's legend names a setting too.
+        // A short name of the report's legend names a setting too.
         let labels = Labels::new(&summary);
         let setting = match options.setting.as_deref().map(|name| labels.setting(name)) {
             Some(name) if names.contains(&name) => name.to_owned(),

@@ -5,6 +5,7 @@ use triax_study::{Comparison, Kind, Summary, figure_in_words};
 use super::charts::canvas::Canvas;
 use super::charts::forest::{Rows, forest};
 use super::charts::inline::Axis;
+use super::charts::legend::with_legend;
 use super::charts::matrix::matrix;
 use super::charts::{curves, pdf, reliability, svg};
 use super::numbers::{figure, interval, interval_of_difference, signed};
@@ -37,14 +38,18 @@ impl StudyFigure {
 }
 
 /// The figures of the study: settings, differences, main effects; and of the best setting its learning curves, its confusion
-/// matrix and its calibration. What a study lacks has no figure. Settings are called as in its tables.
+/// matrix and its calibration. What a study lacks has no figure. Settings are called as in its tables, with a legend below where
+/// they have short names; the title of a figure of one setting has its whole name.
 pub fn study_figures(summary: &Summary) -> Vec<StudyFigure> {
     let labels = Labels::new(summary);
     let mut figures = vec![settings(summary, &labels)];
     figures.extend(["macro_f1", "accuracy"].into_iter().filter_map(|by| differences(summary, &labels, by)));
-    figures.extend(main_effects(summary));
+    figures.extend(main_effects(summary, &labels));
     let Some(best) = verdict::best(summary) else { return figures };
-    let whose = labels.of(&best.name);
+    let whose = match labels.meaning(&best.name) {
+        Some(name) => format!("{} ({name})", labels.of(&best.name)),
+        None => best.name.clone(),
+    };
     if !best.curves.is_empty() {
         for (curves, name) in study::loss_and_accuracy(best).into_iter().zip(["learning-loss", "learning-accuracy"]) {
             let title = format!("{} by epoch of {whose}: means, and the middle 90 % of trainings", curves.name);
@@ -74,6 +79,8 @@ fn settings(summary: &Summary, labels: &Labels) -> StudyFigure {
     };
     let groups: Vec<Rows<'_>> = kinds.into_iter().map(group).filter(|group| !group.rows.is_empty()).collect();
     let canvas = forest(&groups, study::axis_of_settings(summary), "macro-F1", false);
+    let shown = verdict::ranked(summary, Kind::Network).into_iter().take(MOST_ROWS).map(|one| one.name.as_str());
+    let canvas = with_legend(canvas, &labels.legend_of(shown));
     let title = "Macro-F1 over subjects: means and 95 % bootstrap intervals, not corrected".to_owned();
     StudyFigure { name: "settings", title, canvas }
 }
@@ -88,19 +95,23 @@ fn differences(summary: &Summary, labels: &Labels, by: &str) -> Option<StudyFigu
     });
     let rows: Vec<_> = rows.collect();
     let by_name = figure_in_words(by);
+    let legend = labels.legend_of(found.iter().flat_map(|it| [it.a.as_str(), it.b.as_str()]));
     (!rows.is_empty()).then(|| StudyFigure {
         name: if by == "accuracy" { "differences-accuracy" } else { "differences-macro-f1" },
         title: format!("Differences in {by_name} over the same subjects: means and 95 % intervals, not corrected"),
-        canvas: forest(
-            &[Rows { heading: "pairs with the best".to_owned(), rows }],
-            comparisons::axis_of_differences(summary, &found),
-            &format!("difference in {by_name}"),
-            true,
+        canvas: with_legend(
+            forest(
+                &[Rows { heading: "pairs with the best".to_owned(), rows }],
+                comparisons::axis_of_differences(summary, &found),
+                &format!("difference in {by_name}"),
+                true,
+            ),
+            &legend,
         ),
     })
 }
 
-fn main_effects(summary: &Summary) -> Option<StudyFigure> {
+fn main_effects(summary: &Summary, labels: &Labels) -> Option<StudyFigure> {
     let groups: Vec<Rows<'_>> = summary
         .main_effects
         .iter()
@@ -118,7 +129,7 @@ fn main_effects(summary: &Summary) -> Option<StudyFigure> {
         name: "main-effects",
         title: "Macro-F1 of each value of a setting, averaged over the others: means and 95 % intervals, not corrected"
             .to_owned(),
-        canvas: forest(&groups, axis, "macro-F1", false),
+        canvas: with_legend(forest(&groups, axis, "macro-F1", false), &labels.legend_of([])),
     })
 }
 
@@ -150,6 +161,24 @@ mod tests {
             assert!(!svg.contains("NaN") && !svg.contains("inf"), "{svg}");
             assert!(figure.pdf().starts_with(b"%PDF-"));
         }
+    }
+
+    #[test]
+    fn short_names_are_explained_where_they_are_shown() {
+        let figures = study_figures(&samples::grid());
+        for (name, parts) in [
+            ("settings", &[">A: convs=64:5:2:2", ">D: convs=narrow", ">convs=narrow: 32:3:2:2,64:3:2<"][..]),
+            ("differences-macro-f1", &[">A: convs=64:5:2:2", ">D: convs=narrow", ">convs=narrow: 32:3:2:2,64:3:2<"]),
+            ("main-effects", &[">convs=narrow: 32:3:2:2,64:3:2<"]),
+            ("confusion", &["of A (convs=64:5:2:2,96:5:1:2,128:3:1, loss=hinge), in percent"]),
+        ] {
+            let svg = figures.iter().find(|one| one.name == name).unwrap().svg();
+            for part in parts {
+                assert!(svg.contains(part), "`{part}` is not in {name}: {svg}");
+            }
+        }
+        // Names that are whole need no legend.
+        assert!(!study_figures(&samples::study())[0].svg().contains(": loss="));
     }
 
     #[test]

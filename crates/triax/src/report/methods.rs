@@ -1,11 +1,14 @@
 //! What a paper says about how a study was made: data, networks, folds, statistics, software.
 
+use std::path::Path;
+
 use maud::{Markup, html};
 use triax_study::statistics::{LEVEL, RESAMPLES};
 use triax_study::{Kind, Summary};
 
 use crate::report::numbers::{counted, grouped};
 use crate::report::{page, verdict};
+use crate::shell;
 use crate::text::{joined, step_in_words};
 
 /// The key by which [`paragraphs`] cite the software, in brackets.
@@ -14,6 +17,9 @@ pub const KEY: &str = "triax";
 const AUTHOR: &str = "The Triax founders";
 const TITLE: &str = "Triax: small convolutional networks on windows of motion sensors";
 const YEAR: &str = "2026";
+
+/// Characters of a line of the command: a column of text with letters of equal width holds as many.
+const WIDTH: usize = 68;
 
 /// Settings of training that a methods section names, where all trainings share them.
 const NAMED: [&str; 12] = [
@@ -31,11 +37,21 @@ const NAMED: [&str; 12] = [
     "sampling",
 ];
 
-/// The methods of the study as paragraphs of plain text. The software is cited as `[triax]`; see [`bibtex`].
+/// The methods of the study as paragraphs of plain text, the last of which announces the [`command`]. The software is cited as
+/// `[triax]`; see [`bibtex`].
 pub fn paragraphs(summary: &Summary) -> Vec<String> {
     [data(summary), training(summary), evaluation(summary), statistics(summary), software(summary)]
         .map(|sentences| sentences.join(" "))
         .into()
+}
+
+/// The command of the study in lines that a shell reads as one. Of the path of the data it has the name alone.
+pub fn command(summary: &Summary) -> String {
+    let mut words = shell::words(&summary.command);
+    if let Some(data) = words.iter().position(|word| word == "--data").and_then(|at| words.get_mut(at + 1)) {
+        *data = Path::new(data).file_name().map_or_else(|| data.clone(), |name| name.to_string_lossy().into_owned());
+    }
+    shell::in_lines(&words, WIDTH)
 }
 
 /// The entry of this version of the software for BibTeX.
@@ -50,6 +66,7 @@ pub fn bibtex(version: &str) -> String {
 pub fn section(summary: &Summary) -> Markup {
     let body = html! {
         div.methods { @for paragraph in paragraphs(summary) { p { (paragraph) } } }
+        pre { code { (command(summary)) } }
         (page::folded("BibTeX", &html! { pre { code { (bibtex(&summary.version)) } } }))
     };
     page::section("Methods", "As a paper may say it; check it against what you did.", &body)
@@ -119,12 +136,15 @@ fn training(summary: &Summary) -> Vec<String> {
     sentences
 }
 
-/// Each setting that varies, with its values.
+/// Each setting that varies, with its values, and what those are that have names.
 fn varied(summary: &Summary) -> Vec<String> {
-    let mut varied: Vec<(&str, Vec<&str>)> = Vec::new();
+    let mut varied: Vec<(&str, Vec<String>)> = Vec::new();
     for one in summary.competitors.iter().filter(|one| one.kind == Kind::Network) {
         for (setting, value) in &one.settings {
-            let value = summary.value_name(setting, value);
+            let value = match summary.value_name(setting, value) {
+                called if called == value => value.clone(),
+                called => format!("{called} = {value}"),
+            };
             match varied.iter_mut().find(|(known, _)| known == setting) {
                 Some((_, values)) if values.contains(&value) => {}
                 Some((_, values)) => values.push(value),
@@ -213,7 +233,7 @@ fn statistics(summary: &Summary) -> Vec<String> {
 fn software(summary: &Summary) -> Vec<String> {
     vec![
         format!("Everything was computed by Triax {} [{KEY}] on {}.", summary.version, joined(&summary.devices)),
-        format!("The command is: {}", summary.command),
+        "The command is:".to_owned(),
     ]
 }
 
@@ -229,7 +249,7 @@ mod tests {
             "16 subjects; SHA-256 3f1c9b",
             "8,512 windows of 120 samples (6 s at 20 Hz)",
             "4 settings of one-dimensional convolutional networks",
-            "convs (64:5:2:2,96:5:1:2,128:3:1; narrow) and loss (hinge; squared_hinge)",
+            "convs (64:5:2:2,96:5:1:2,128:3:1; narrow = 32:3:2:2,64:3:2) and loss (hinge; squared_hinge)",
             "16 folds",
             "320 trainings in all",
             "Baselines (logistic regression and majority)",
@@ -238,10 +258,23 @@ mod tests {
             "corrected by Holm for 6 comparisons",
             "The main effect",
             "Triax 0.1.0 [triax]",
-            "triax study losses --data wisdm2",
+            "The command is:",
         ] {
             assert!(text.contains(said), "`{said}` is not in\n{text}");
         }
+    }
+
+    #[test]
+    fn the_command_has_short_lines_and_no_path_of_the_author() {
+        let data =
+            "triax study --data '/home/ada lovelace/runs.csv' --vary 'convs=small:4:5:2:2|large:8:5:1:2,4:3:1:2'";
+        let command =
+            command(&Summary { command: format!("{data} --epochs 1 --folds loso --seeds 5"), ..samples::grid() });
+        assert_eq!(
+            command,
+            "triax study --data runs.csv \\\n  --vary 'convs=small:4:5:2:2|large:8:5:1:2,4:3:1:2' --epochs 1 \\\n  --folds loso \
+             --seeds 5"
+        );
     }
 
     #[test]

@@ -14,6 +14,7 @@ use super::grid::{self, Point, Vary};
 use super::variant::Variant;
 use crate::Error;
 use crate::settings::{Entries, Settings, text_of};
+use crate::shell::quoted;
 
 /// Default number of seeds per setting and fold.
 const SEEDS: usize = 5;
@@ -153,9 +154,7 @@ impl Description {
     /// # Errors
     /// A folder that does not hold a study; an invalid `study.json`.
     pub fn read(path: &Path) -> Result<Self, Error> {
-        let json = StudyFolder::description(path).map_err(|error| {
-            Error::from(error).while_doing(format!("{} holds no study to go on with", path.display()))
-        })?;
+        let json = StudyFolder::description(path)?;
         let file = path.join("study.json");
         let description = Self::from_json(&json)
             .ok_or_else(|| Error::Input(format!("{} is not what a study writes there", file.display())))?;
@@ -290,10 +289,6 @@ impl Description {
     /// The command that repeats the study. It names the folds, because by default they would be chosen again.
     pub(super) fn command(&self, folds: Folds) -> String {
         let mut command = "triax study".to_owned();
-        let quoted = |word: &str| match word.chars().all(|c| c.is_alphanumeric() || "-_=.,:/+%@".contains(c)) {
-            true => word.to_owned(),
-            false => format!("'{}'", word.replace('\'', r"'\''")),
-        };
         let mut add = |option: String| {
             command.push(' ');
             command += &option;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::{Answer, SMALL, data, read_json, triax};
+use crate::{Answer, SMALL, data, read_json, train_small, triax};
 
 /// Two networks by two losses, on two groups of subjects.
 fn study(folder: &Path, out: &str, vary: &str, more: &[&str]) -> Answer {
@@ -78,6 +78,24 @@ fn long_names_are_letters_everywhere() {
 }
 
 #[test]
+fn named_values_name_their_settings_where_whole_names_are_long() {
+    let folder = data();
+    let vary = "convs=small:4:5:2:2|quite-a-lot-larger:8:5:1:2,4:3:1:2";
+    let answer = study(folder.path(), "study", vary, &["--no-baselines"]).done();
+    let flat = flat(&answer.stdout);
+    let name = "convs=quite-a-lot-larger, loss=squared_hinge";
+    for text in [&format!("quite-a-lot-larger, squared_hinge is {name}"), "convs=quite-a-lot-larger is 8:5:1:2,4:3:1:2"]
+    {
+        assert!(flat.contains(text), "`{text}` is not in\n{}", answer.stdout);
+    }
+    let of = |name: &str| triax(folder.path(), ["evaluate", "study", "--setting", name, "--json"]).done().stdout;
+    assert_eq!(of("quite-a-lot-larger, squared_hinge"), of(name));
+    triax(folder.path(), ["study", "figures", "study", "--out", "figures", "--to", "svg"]).done();
+    let settings = fs::read_to_string(folder.path().join("figures/settings.svg")).unwrap();
+    assert!(settings.contains(&format!(">quite-a-lot-larger, squared_hinge: {name}<")), "{settings}");
+}
+
+#[test]
 fn commas_with_two_readings_are_asked_about() {
     let folder = data();
     let message = study(folder.path(), "study", "convs=4:5:2:2,4:3:1:2", &[]).refused(2);
@@ -130,10 +148,44 @@ fn a_finished_study_gives_tables_figures_and_methods() {
 
     let methods = triax(folder.path(), ["study", "methods", "study"]).done().stdout;
     assert!(methods.contains("4 subjects") && methods.contains("@software{triax,"), "{methods}");
+    let place = folder.path().to_str().unwrap();
+    assert!(methods.contains("```sh\ntriax study ") && methods.contains("--data data.csv"), "{methods}");
+    assert!(methods.contains("small = 4:5:2:2") && !methods.contains(place), "{methods}");
+    let vary = format!("--vary '{NAMED}'");
+    for form in ["latex", "markdown"] {
+        let text = triax(folder.path(), ["study", "methods", "study", "--to", form]).done().stdout;
+        assert!(text.contains(&vary), "{text}");
+    }
     let message = tables("latex", &["--out", "study/summary.json"]).refused(2);
     assert!(message.contains("the same file is read"), "{message}");
-    let message = triax(folder.path(), ["study", "tables", "nowhere", "--to", "csv"]).refused(1);
-    assert!(message.contains("nowhere"), "{message}");
+}
+
+#[test]
+fn what_is_no_study_is_called_what_it_is() {
+    let folder = data();
+    train_small(folder.path(), "data.csv", "run", &["--quiet"]).done();
+    fs::create_dir(folder.path().join("empty")).unwrap();
+    fs::create_dir(folder.path().join("begun")).unwrap();
+    fs::write(folder.path().join("begun/study.json"), "{}").unwrap();
+    for (path, said) in [
+        ("nowhere", "there is no folder nowhere"),
+        ("data.csv", "data.csv is a file: name the folder of a study"),
+        ("run", "run is the folder of a run, not of a study"),
+        ("empty", "empty is not the folder of a study: it has no study.json"),
+        ("begun", "the study in begun is not finished"),
+    ] {
+        for args in [&["tables", path, "--to", "csv"][..], &["methods", path], &["figures", path, "--out", "figures"]] {
+            let message = triax(folder.path(), [&["study"], args].concat()).refused(1);
+            assert!(message.contains(said), "`{said}` is not in {message}");
+        }
+        if path != "begun" {
+            let message = triax(folder.path(), ["study", "--resume", path]).refused(1);
+            assert!(message.contains(said), "`{said}` is not in {message}");
+        }
+    }
+    assert!(!folder.path().join("figures").exists());
+    let message = triax(folder.path(), ["evaluate", "empty"]).refused(1);
+    assert!(message.contains("there is no network in empty"), "{message}");
 }
 
 #[test]

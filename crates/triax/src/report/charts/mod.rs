@@ -7,6 +7,7 @@ pub mod canvas;
 pub mod curves;
 pub mod forest;
 pub mod inline;
+pub mod legend;
 pub mod matrix;
 pub mod pdf;
 pub mod reliability;

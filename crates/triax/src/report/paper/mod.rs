@@ -8,7 +8,7 @@ mod tables;
 use triax_study::Summary;
 
 use super::methods;
-use escape::{latex, markdown};
+use escape::{latex_prose, latex_verbatim, markdown, markdown_block};
 
 /// A form of text for papers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,17 +41,18 @@ pub fn study_csv(summary: &Summary) -> String {
 /// How the study was made, in paragraphs, with the software's entry for BibTeX below.
 pub fn study_methods(summary: &Summary, format: PaperFormat) -> String {
     let paragraphs = methods::paragraphs(summary);
-    let bibtex = methods::bibtex(&summary.version);
+    let (command, bibtex) = (methods::command(summary), methods::bibtex(&summary.version));
     match format {
         PaperFormat::Latex => {
-            let cited = |text: &String| latex(text).replace("[triax]", r"\cite{triax}");
+            let cited = |text: &String| latex_prose(text).replace("[triax]", r"\cite{triax}");
             let paragraphs = paragraphs.iter().map(cited).collect::<Vec<_>>().join("\n\n");
             let entry: String = bibtex.lines().map(|line| format!("% {line}\n")).collect();
-            format!("{paragraphs}\n\n% For the bibliography:\n{entry}")
+            format!("{paragraphs}\n{}\n% For the bibliography:\n{entry}", latex_verbatim(&command))
         }
         PaperFormat::Markdown => {
             let paragraphs = paragraphs.iter().map(|text| markdown(text)).collect::<Vec<_>>().join("\n\n");
-            format!("{paragraphs}\n\n```bibtex\n{bibtex}```\n")
+            let (command, entry) = (markdown_block(&command, "sh"), markdown_block(&bibtex, "bibtex"));
+            format!("{paragraphs}\n\n{command}\n{entry}")
         }
     }
 }
@@ -163,5 +164,21 @@ mod tests {
         assert!(tex.contains(r"95 \% intervals"), "{tex}");
         let markdown = study_methods(&samples::grid(), PaperFormat::Markdown);
         assert!(markdown.contains("```bibtex\n@software{triax,"), "{markdown}");
+    }
+
+    #[test]
+    fn the_command_of_the_methods_can_be_copied() {
+        let summary =
+            Summary { command: "triax study --data '/home/ada/a b.csv' --seeds 5".to_owned(), ..samples::grid() };
+        let tex = study_methods(&summary, PaperFormat::Latex);
+        let verbatim = "The command is:\n\\begin{verbatim}\ntriax study --data 'a b.csv' --seeds 5\n\\end{verbatim}\n";
+        assert!(tex.contains(verbatim) && tex.contains(r"3f1c9b3f\allowbreak{}1c9b3f1c"), "{tex}");
+        let markdown = study_methods(&summary, PaperFormat::Markdown);
+        assert!(
+            markdown.contains("The command is:\n\n```sh\ntriax study --data 'a b.csv' --seeds 5\n```\n"),
+            "{markdown}"
+        );
+        let hostile = study_methods(&samples::hostile_study(), PaperFormat::Latex);
+        assert_eq!(hostile.matches(r"\end{verbatim}").count(), 1, "{hostile}");
     }
 }
