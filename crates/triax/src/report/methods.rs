@@ -18,8 +18,8 @@ const AUTHOR: &str = "The Triax founders";
 const TITLE: &str = "Triax: small convolutional networks on windows of motion sensors";
 const YEAR: &str = "2026";
 
-/// Characters of a line of the command: a column of text with letters of equal width holds as many.
-const WIDTH: usize = 68;
+/// Characters of a line of the command: as many as one of two columns of a page holds in small letters of equal width.
+const WIDTH: usize = 48;
 
 /// Settings of training that a methods section names, where all trainings share them.
 const NAMED: [&str; 12] = [
@@ -272,7 +272,7 @@ mod tests {
             command(&Summary { command: format!("{data} --epochs 1 --folds loso --seeds 5"), ..samples::grid() });
         assert_eq!(
             command,
-            "triax study --data runs.csv \\\n  --vary 'convs=small:4:5:2:2|large:8:5:1:2,4:3:1:2' --epochs 1 \\\n  --folds loso \
+            "triax study --data runs.csv --vary \\\n  \"convs=small:4:5:2:2|large:8:5:1:2,4:3:1:2\" \\\n  --epochs 1 --folds loso \
              --seeds 5"
         );
     }

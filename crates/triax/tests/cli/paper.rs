@@ -80,19 +80,18 @@ fn long_names_are_letters_everywhere() {
 #[test]
 fn named_values_name_their_settings_where_whole_names_are_long() {
     let folder = data();
-    let vary = "convs=small:4:5:2:2|quite-a-lot-larger:8:5:1:2,4:3:1:2";
+    let vary = "convs=small:4:5:2:2|rather-large:8:5:1:2,4:3:1:2";
     let answer = study(folder.path(), "study", vary, &["--no-baselines"]).done();
     let flat = flat(&answer.stdout);
-    let name = "convs=quite-a-lot-larger, loss=squared_hinge";
-    for text in [&format!("quite-a-lot-larger, squared_hinge is {name}"), "convs=quite-a-lot-larger is 8:5:1:2,4:3:1:2"]
-    {
+    let name = "convs=rather-large, loss=squared_hinge";
+    for text in [&format!("rather-large, squared_hinge is {name}"), "convs=rather-large is 8:5:1:2,4:3:1:2"] {
         assert!(flat.contains(text), "`{text}` is not in\n{}", answer.stdout);
     }
     let of = |name: &str| triax(folder.path(), ["evaluate", "study", "--setting", name, "--json"]).done().stdout;
-    assert_eq!(of("quite-a-lot-larger, squared_hinge"), of(name));
+    assert_eq!(of("rather-large, squared_hinge"), of(name));
     triax(folder.path(), ["study", "figures", "study", "--out", "figures", "--to", "svg"]).done();
     let settings = fs::read_to_string(folder.path().join("figures/settings.svg")).unwrap();
-    assert!(settings.contains(&format!(">quite-a-lot-larger, squared_hinge: {name}<")), "{settings}");
+    assert!(settings.contains(&format!(">rather-large, squared_hinge: {name}<")), "{settings}");
 }
 
 #[test]
@@ -151,7 +150,7 @@ fn a_finished_study_gives_tables_figures_and_methods() {
     let place = folder.path().to_str().unwrap();
     assert!(methods.contains("```sh\ntriax study ") && methods.contains("--data data.csv"), "{methods}");
     assert!(methods.contains("small = 4:5:2:2") && !methods.contains(place), "{methods}");
-    let vary = format!("--vary '{NAMED}'");
+    let vary = format!("\n  \"{NAMED}\" \\\n");
     for form in ["latex", "markdown"] {
         let text = triax(folder.path(), ["study", "methods", "study", "--to", form]).done().stdout;
         assert!(text.contains(&vary), "{text}");

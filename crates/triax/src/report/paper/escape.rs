@@ -61,11 +61,14 @@ pub fn latex_prose(text: &str) -> String {
     parts.iter().map(|part| latex(part)).collect::<Vec<_>>().join(r"\allowbreak{}")
 }
 
-/// `text` as LaTeX shows it letter by letter, in lines of their own: a command to be copied.
+/// `text` as LaTeX shows it letter by letter, in small lines of their own: a command to be copied. Single quotes are typographic
+/// without the package `upquote`.
 pub fn latex_verbatim(text: &str) -> String {
     let lines: String = text.lines().map(|line| visible(line) + "\n").collect();
     // A shell reads this end as the same, and LaTeX goes on.
-    format!("\\begin{{verbatim}}\n{}\\end{{verbatim}}\n", lines.replace(r"\end{verbatim}", r"\end{''verbatim}"))
+    let lines = lines.replace(r"\end{verbatim}", r"\end{''verbatim}");
+    let head = if lines.contains('\'') { "% In the preamble: \\usepackage{upquote}\n" } else { "" };
+    format!("{head}{{\\footnotesize\n\\begin{{verbatim}}\n{lines}\\end{{verbatim}}\n}}\n")
 }
 
 /// `text` for Markdown as a block of code in the language `language`.
@@ -125,6 +128,7 @@ mod tests {
     fn nothing_ends_a_block_before_its_end() {
         let tex = latex_verbatim("a '\\end{verbatim}' \\\n  b");
         assert_eq!(tex.matches(r"\end{verbatim}").count(), 1, "{tex}");
+        assert!(tex.starts_with("% In the preamble: \\usepackage{upquote}\n"), "{tex}");
         assert_eq!(markdown_block("a ``` b", "sh"), "````sh\na ``` b\n````\n");
     }
 

@@ -171,11 +171,11 @@ mod tests {
         let summary =
             Summary { command: "triax study --data '/home/ada/a b.csv' --seeds 5".to_owned(), ..samples::grid() };
         let tex = study_methods(&summary, PaperFormat::Latex);
-        let verbatim = "The command is:\n\\begin{verbatim}\ntriax study --data 'a b.csv' --seeds 5\n\\end{verbatim}\n";
+        let verbatim = "The command is:\n{\\footnotesize\n\\begin{verbatim}\ntriax study --data \"a b.csv\" --seeds 5\n\\end{verbatim}\n}\n";
         assert!(tex.contains(verbatim) && tex.contains(r"3f1c9b3f\allowbreak{}1c9b3f1c"), "{tex}");
         let markdown = study_methods(&summary, PaperFormat::Markdown);
         assert!(
-            markdown.contains("The command is:\n\n```sh\ntriax study --data 'a b.csv' --seeds 5\n```\n"),
+            markdown.contains("The command is:\n\n```sh\ntriax study --data \"a b.csv\" --seeds 5\n```\n"),
             "{markdown}"
         );
         let hostile = study_methods(&samples::hostile_study(), PaperFormat::Latex);
