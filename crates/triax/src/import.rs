@@ -152,7 +152,7 @@ fn loss(imported: &Imported, options: &ImportOptions, notices: &mut Vec<Notice>)
             (Loss::SquaredHinge, "its last layer is linear")
         };
         notices.push(Notice::Note(format!(
-            "the file does not say its loss: as {why}, {loss} is assumed. It changes the loss that is printed, not the \
+            "the file names none of Triax's losses: as {why}, {loss} is assumed. It changes the loss that is printed, not the \
              classes; --loss names another."
         )));
         loss

@@ -34,6 +34,10 @@ pub(super) fn steps(layer: &LayerConfig, assembly: &Assembly, arrays: &Arrays<'_
         "Conv1D" | "Convolution1D" => convolution(layer, arrays),
         "Dense" => {
             let (kernel, bias) = kernel_and_bias(layer, arrays)?;
+            if kernel.shape.last() != Some(&layer.number("units")?) {
+                return layer
+                    .refuse(format!("its kernel has the shape {:?}, other than its settings say", kernel.shape));
+            }
             with_activation(layer, Step::Dense { kernel, bias })
         }
         "MaxPooling1D" | "MaxPool1D" => one(Step::Pool(pool(layer, PoolKind::Max)?)),
@@ -97,7 +101,8 @@ fn convolution(layer: &LayerConfig, arrays: &Arrays<'_, '_>) -> Result<Vec<Step>
         }
     }
     let (kernel, bias) = kernel_and_bias(layer, arrays)?;
-    if kernel.shape.first() != Some(&layer.number("kernel_size")?) {
+    let said = [layer.number("kernel_size")?, layer.number("filters")?];
+    if [kernel.shape.first(), kernel.shape.last()] != [Some(&said[0]), Some(&said[1])] {
         return layer.refuse(format!("its kernel has the shape {:?}, other than its settings say", kernel.shape));
     }
     let (stride, pads) = (layer.number("strides")?, pads(layer)?);
@@ -189,7 +194,10 @@ fn normalization(layer: &LayerConfig, channels: usize, arrays: &Arrays<'_, '_>) 
         Value::Array(list) => list.iter().filter_map(Value::as_i64).collect(),
         axis => axis.as_i64().into_iter().collect(),
     };
-    if !matches!(axes[..], [] | [-1] | [2]) || layer.flag("invert", false) {
+    if layer.flag("invert", false) {
+        return layer.refuse("it is inverted: it undoes a standardisation, and the family has none that does");
+    }
+    if !matches!(axes[..], [] | [-1] | [2]) {
         return layer.refuse("it does not standardise each channel; the family does: take `axis=-1`");
     }
     let numbers = |setting: &str| -> Option<Vec<f32>> {
