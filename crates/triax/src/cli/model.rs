@@ -13,6 +13,7 @@ use triax_model::text::{binary_size, grouped};
 use triax_model::{Network, NetworkSpec, Precision, whole_file};
 
 use super::options::{GivenSettings, n_models, positive};
+use super::output;
 use super::terminal::{out, visible};
 
 const EXAMPLES: &str = "\
@@ -213,7 +214,7 @@ fn kernels(network: &Network, settings: &Settings, models: usize) -> anyhow::Res
 /// Writes `sources` to a folder that is new or empty, so that it holds nothing of another network.
 fn write_kernels(out: &mut impl Write, folder: &Path, sources: &[(String, String)]) -> anyhow::Result<()> {
     let in_folder = || folder.display().to_string();
-    fs::create_dir_all(folder).with_context(in_folder)?;
+    output::make_folder(folder)?;
     if fs::read_dir(folder).with_context(in_folder)?.next().is_some() {
         anyhow::bail!("{} is not empty; name a new folder", folder.display());
     }
