@@ -19,12 +19,7 @@ pub fn scores(trained: &Trained, window: &[f32]) -> Vec<f32> {
 }
 
 /// What the first layer reads of `window`.
-pub fn prepared(
-    spec: &NetworkSpec,
-    preparation: &Preparation,
-    scaler: Option<&Scaler>,
-    window: &[f32],
-) -> Vec<f32> {
+pub fn prepared(spec: &NetworkSpec, preparation: &Preparation, scaler: Option<&Scaler>, window: &[f32]) -> Vec<f32> {
     let prepared = preparation.apply(window.into(), spec.window, window.len() / spec.window);
     let mut values = prepared.expect("the parts of the network fit each other").into_owned();
     if let Some(scaler) = scaler {

@@ -69,7 +69,8 @@ impl Derived {
         matches!(self, Self::Vertical | Self::Horizontal)
     }
 
-    fn channels(self) -> usize {
+    /// How many channels it has for each group.
+    pub fn channels(self) -> usize {
         if self.is_vector() { 3 } else { 1 }
     }
 }

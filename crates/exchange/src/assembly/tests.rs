@@ -229,8 +229,8 @@ fn what_has_no_place_is_refused_with_its_layer_and_the_family() {
             vec![Step::Conv { kernel: values(&[3, 2, 4]), bias: None, stride: 0, pads: Pads::Same }],
         ),
         (
-            "the input",
-            "no groups of three",
+            "layer 0",
+            "groups of three",
             vec![Step::Prepare(PerWindow::AlignGravity.into()), same(), flatten(), dense(32, 3)],
         ),
         ("layer 4", "no layer follows", vec![same(), flatten(), dense(32, 5), relu(), norm(5, both, shift)]),

@@ -60,7 +60,13 @@ impl Builder {
     }
 
     /// The graph, whose last node gives the scores.
-    pub fn finish(mut self, classes: usize, doc: &str, about: &About, entries: impl IntoIterator<Item = (&'static str, String)>) -> Vec<u8> {
+    pub fn finish(
+        mut self,
+        classes: usize,
+        doc: &str,
+        about: &About,
+        entries: impl IntoIterator<Item = (&'static str, String)>,
+    ) -> Vec<u8> {
         let last = self.model.nodes.last_mut().expect("a network has layers");
         last.outputs = vec![OUTPUT.into()];
         self.model.outputs = vec![Port {
@@ -136,9 +142,8 @@ impl Operations for Builder {
     /// In f32: runtimes have no averages in f64.
     fn low_pass(&mut self, x: &String, size: usize) -> String {
         let cast = |graph: &mut Self, x: &str, to: i64| graph.operation("Cast", &[x], &[("to", Attribute::Int(to))]);
-        let swap = |graph: &mut Self, x: &str| {
-            graph.operation("Transpose", &[x], &[("perm", Attribute::Ints(vec![0, 2, 1]))])
-        };
+        let swap =
+            |graph: &mut Self, x: &str| graph.operation("Transpose", &[x], &[("perm", Attribute::Ints(vec![0, 2, 1]))]);
         let (size, half) = (size as i64, size as i64 / 2);
         let average = [
             ("kernel_shape", Attribute::Ints(vec![size])),

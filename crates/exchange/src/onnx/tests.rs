@@ -180,8 +180,8 @@ fn combined(members: &[Trained], windows: &[f32]) -> Vec<f32> {
 
 #[test]
 fn bytes_that_were_changed_are_read_or_refused() {
-    let file =
-        write(&[Trained { preparation: PerWindow::AlignGravity.into(), ..trained("3:3:2:2:gelu", "4", None) }]).unwrap();
+    let file = write(&[Trained { preparation: PerWindow::AlignGravity.into(), ..trained("3:3:2:2:gelu", "4", None) }])
+        .unwrap();
     for n in 0..file.len() {
         let mut changed = file.clone();
         changed[n] ^= [1, 0x80, 0xff][n % 3];

@@ -116,7 +116,12 @@ impl Builder {
     }
 
     /// The file, whose last operator gives the scores.
-    pub fn finish(mut self, description: &str, about: &About, entries: impl IntoIterator<Item = (&'static str, String)>) -> Vec<u8> {
+    pub fn finish(
+        mut self,
+        description: &str,
+        about: &About,
+        entries: impl IntoIterator<Item = (&'static str, String)>,
+    ) -> Vec<u8> {
         let last = self.model.operators.last().expect("a network has layers").output;
         self.model.output = last;
         OUTPUT.clone_into(&mut self.model.tensors[last].name);

@@ -84,7 +84,12 @@ fn micro_computes_in_integers_bit_for_bit() {
             for runtime in [Runtime::Micro, Runtime::Litert] {
                 let file = write_int8(&quantised).unwrap();
                 networks.push(Exported { runtime, file, windows: &windows, shape: (20, 6) });
-                expected.push((format!("{name} {preparation} {runtime:?}"), runtime, preparation.clone(), quantised.clone()));
+                expected.push((
+                    format!("{name} {preparation} {runtime:?}"),
+                    runtime,
+                    preparation.clone(),
+                    quantised.clone(),
+                ));
             }
         }
     }

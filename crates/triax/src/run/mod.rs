@@ -100,8 +100,8 @@ impl Prepared {
         };
         let data = recordings.split(&settings)?;
         settings.data.window.get_or_insert(data.window.into());
-        let (n_channels, classes) = (data.corpus.channels.len(), &data.corpus.classes);
-        let spec = settings.network.spec(data.window, n_channels, classes.len());
+        let classes = &data.corpus.classes;
+        let spec = settings.network.spec(data.window, data.channels.len(), classes.len());
         let network =
             Network::new(spec).map_err(|problem| Error::from(problem).while_doing("this network cannot work"))?;
         let mut plan = settings.fit_plan(&network, classes)?;
@@ -260,7 +260,7 @@ impl Training {
         let Self { settings, data, network, plan, engine, folder, timings, .. } = self;
         let in_loop = timings.phase(Phase::Training);
         let of_data = data_extra(&data.corpus, data.window, (settings.data.step, data.step));
-        let extra = weight_file_extra(&of_data, data.normalize, plan.training.loss);
+        let extra = weight_file_extra(&of_data, &data.preparation, plan.training.loss);
         let model = Model {
             network,
             weights: &self.weights,

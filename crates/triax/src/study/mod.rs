@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use triax_data::{Corpus, Fold, Folds, HeldOut, Windows};
 use triax_engine::device::{DeviceChoice, DeviceKind};
 use triax_engine::{Engine, Member, Phase, Timings, WindowSet};
-use triax_model::{Network, Weights};
+use triax_model::{Network, Preparation, Weights};
 use triax_study::{
     ClassicalBeside, Device, Facts, Options, Setting, Share, Study, StudyFolder, Summary, difference, run, summarise,
     window_set,
@@ -21,7 +21,7 @@ use triax_trainer::Observer;
 
 use crate::engines::{self, Candidates, OpenEngine, Trial};
 use crate::recordings::{Recordings, data_extra, read_data, weight_file_extra};
-use crate::settings::{ClassWeights, MachineSettings, Normalize, Settings, SplitSettings};
+use crate::settings::{ClassWeights, MachineSettings, Settings, SplitSettings};
 use crate::text::listed;
 use crate::{Error, Notice, audit};
 
@@ -281,7 +281,7 @@ fn build(folds: Option<Folds>, n_seeds: usize, points: &[Point], corpus: Corpus)
     Ok(Study { corpus, windows, window, step, protocol, folds, settings, seeds })
 }
 
-/// The settings of each point. Points with the same normalisation share their windows.
+/// The settings of each point. Points with the same preparation share their windows.
 fn build_settings(
     points: &[Point],
     corpus: &Corpus,
@@ -290,21 +290,22 @@ fn build_settings(
 ) -> Result<Vec<Setting>, Error> {
     let of_data = data_extra(corpus, window, (points[0].settings.data.step, step));
     let n_channels = corpus.channels.len();
-    let mut sets: Vec<(Normalize, WindowSet)> = Vec::new();
+    let mut sets: Vec<(Preparation, WindowSet)> = Vec::new();
     let mut settings = Vec::new();
     for point in points {
         let (name, point_settings) = (point.name(), &point.settings);
-        let normalize = point_settings.data.normalize;
-        let set = match sets.iter().find(|(known, _)| *known == normalize) {
+        let data = &point_settings.data;
+        let preparation = data.preparation(n_channels, corpus.rate_hz, || corpus.gravity(window))?;
+        let set = match sets.iter().find(|(known, _)| *known == preparation) {
             Some((_, set)) => set.clone(),
             None => {
-                let set = window_set(windows.clone(), normalize.per_window(), window, n_channels)
+                let set = window_set(windows.clone(), &preparation, window, n_channels)
                     .map_err(|problem| Error::Input(format!("{}: {problem}", corpus.name)))?;
-                sets.push((normalize, set.clone()));
+                sets.push((preparation.clone(), set.clone()));
                 set
             }
         };
-        let spec = point_settings.network.spec(window, n_channels, corpus.classes.len());
+        let spec = point_settings.network.spec(window, data.network_channels(n_channels)?, corpus.classes.len());
         let network = Network::new(spec)
             .map_err(|problem| Error::from(problem).while_doing(format!("the network of {name} cannot work")))?;
         let plan = point_settings.fit_plan(&network, &corpus.classes)?;
@@ -313,9 +314,9 @@ fn build_settings(
             values: point.texts(),
             network,
             balances_classes: point_settings.training.class_weights == ClassWeights::Balanced,
-            standardises: normalize.has_scaler(),
+            standardises: data.normalize.has_scaler(),
             windows: set,
-            extra: weight_file_extra(&of_data, normalize, plan.training.loss),
+            extra: weight_file_extra(&of_data, &preparation, plan.training.loss),
             plan,
         });
     }
