@@ -377,7 +377,7 @@ mod tests {
             "gravity",
             "derive:raw,gravity,linear,jerk,norm,vertical,horizontal:groups=3:low_pass=21:down=0,0,2",
             "gravity derive:raw,linear,jerk,norm,vertical:groups=3:low_pass=999:down=0,2,2",
-            "derive:jerk,norm,horizontal:groups=3:low_pass=5:down=0,1,0 window",
+            "derive:linear,jerk,norm:groups=3:low_pass=5 window",
         ] {
             let preparation: Preparation = text.parse().unwrap();
             for down in downs {
