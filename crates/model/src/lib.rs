@@ -3,6 +3,7 @@
 //! This crate knows neither how a network is trained, nor where its data comes from.
 
 mod cost;
+mod initial_weights;
 mod network;
 mod per_window;
 pub mod random;
@@ -15,9 +16,10 @@ mod weights;
 pub mod whole_file;
 
 pub use cost::{Cost, LayerCost, Precision};
+pub use initial_weights::InitialWeights;
 pub use network::{Layer, Network, Parameter, SpecError, steps};
 pub use per_window::PerWindow;
 pub use scaler::Scaler;
 pub use spec::{Activation, ConvSpec, DenseSpec, NetworkSpec, Padding, PoolKind, PoolSpec};
-pub use weight_file::{WeightFile, WeightFileError, read_plain_weights};
+pub use weight_file::{WeightFile, WeightFileError};
 pub use weights::{Tensor, Weights};

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use triax_data::{Audit, Corpus, Fold, Folds, ScalerInUse, UntrainedClass, Windows, fit_scaler};
 use triax_engine::WindowSet;
 use triax_losses::balanced_class_weights;
-use triax_model::{Network, Scaler};
+use triax_model::{InitialWeights, Network, Scaler};
 use triax_trainer::FitPlan;
 
 /// The most classes that a command line is spelled out with.
@@ -32,6 +32,8 @@ pub struct Setting {
     pub standardises: bool,
     /// The windows as this setting normalises them; see [`window_set()`](crate::window_set()).
     pub windows: WindowSet,
+    /// What its trainings start from, if that is not drawn from their seeds alone.
+    pub initial: Option<InitialWeights>,
     /// Further metadata of its weight files.
     pub extra: BTreeMap<String, String>,
 }

@@ -395,6 +395,7 @@ mod tests {
             balances_classes: false,
             standardises: true,
             windows: set.clone(),
+            initial: None,
             extra: BTreeMap::new(),
         };
         Study {

@@ -157,7 +157,8 @@ settings! {
         pub average_last: Option<usize> = None, "N";
         /// `shuffle` visits every window once an epoch, `balanced` each class equally often
         pub sampling: SamplingName = SamplingName::Shuffle, "", one of SamplingName::choices;
-        /// Start from the weights of this file (.safetensors, .keras, .h5) instead of drawing them from the seed
+        /// Start from the weights of this file (.safetensors, .keras, .h5) instead of drawing them from the seed; of a
+        /// file of `triax pretrain`, or of other classes, all layers but the last are taken. `none` draws all
         pub init_weights: Option<PathBuf> = None, "FILE";
         /// Keep the training windows in the order of the data
         pub no_shuffle: bool = false, "";
