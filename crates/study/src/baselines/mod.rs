@@ -7,7 +7,10 @@
 //!
 //! This module must never know a GPU or a training step.
 
+use triax_losses::Loss;
+
 mod features;
+mod file;
 mod folds;
 mod linear;
 mod logistic;
@@ -15,6 +18,7 @@ mod model;
 mod svm;
 
 pub use features::Features;
+pub use file::ClassicalFile;
 pub(crate) use folds::{BaselineFold, features, train};
 pub use model::{ClassicalModel, ClassicalPlan};
 
@@ -32,6 +36,19 @@ pub enum Baseline {
 impl Baseline {
     /// All baselines, the simplest first.
     pub const ALL: [Self; 3] = [Self::Majority, Self::LogisticRegression, Self::LinearSvm];
+
+    /// The method of this name, if there is one.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|method| method.name() == name)
+    }
+
+    /// What the scores of its models are: logits, so that their softmax gives probabilities, or the margins of a hinge.
+    pub fn loss(self) -> Loss {
+        match self {
+            Self::Majority | Self::LogisticRegression => Loss::CategoricalCrossentropy,
+            Self::LinearSvm => Loss::Hinge,
+        }
+    }
 
     /// Its name.
     pub fn name(self) -> &'static str {

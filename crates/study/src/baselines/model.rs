@@ -1,7 +1,5 @@
 //! Classical models: what a baseline has learnt, to score windows with.
 
-use triax_losses::Loss;
-
 use super::features::FeatureScaler;
 use super::{Baseline, Features, linear, logistic, svm};
 
@@ -105,15 +103,12 @@ impl ClassicalModel {
         self.weights.len()
     }
 
-    /// What its scores are: logits, so that their softmax gives probabilities, or the margins of a hinge.
-    pub fn loss(&self) -> Loss {
-        match self.method {
-            Baseline::Majority | Baseline::LogisticRegression => Loss::CategoricalCrossentropy,
-            Baseline::LinearSvm => Loss::Hinge,
-        }
+    /// The number of weights of the classes that it has seen, with the mean and the factor of each feature.
+    pub fn n_parameters(&self) -> usize {
+        2 * self.scaler.mean.len() + self.weights.iter().flatten().map(Vec::len).sum::<usize>()
     }
 
-    /// Scores (n, classes) of the windows of `features` at `indices`; logits or margins, as [`ClassicalModel::loss`] says. A
+    /// Scores (n, classes) of the windows of `features` at `indices`; logits or margins, as [`Baseline::loss`] says. A
     /// class that was never seen has a score below all others.
     ///
     /// # Panics
