@@ -257,7 +257,7 @@ impl<F: Float> SamplePass<'_, F> {
         let (stages, parameters, dropout) = (&self.shape.stages[..], &self.model.parameters[..], self.dropout(first));
         self.fill(first, tile);
         tile.forward(stages, 0..stages.len(), parameters, dropout);
-        tile.judge(self.model.plan.loss, self.batch.len());
+        tile.judge(self.model.plan.training_loss(), self.batch.len());
         tile.backward(stages, 0..stages.len(), parameters, dropout);
     }
 
@@ -267,7 +267,7 @@ impl<F: Float> SamplePass<'_, F> {
         let n_pieces = pieces_of_a_tile(team.n_threads(), tiles.len());
         team.each(tiles, |i, tile| self.fill(first + i * TILE, tile));
         forward_phases(stages).for_each(|phase| self.share_phase(team, phase, first, tiles, n_pieces));
-        team.each(tiles, |_, tile| tile.judge(self.model.plan.loss, self.batch.len()));
+        team.each(tiles, |_, tile| tile.judge(self.model.plan.training_loss(), self.batch.len()));
         backward_phases(stages).for_each(|phase| self.share_phase(team, phase, first, tiles, n_pieces));
     }
 
