@@ -312,6 +312,7 @@ fn build_settings(
             name,
             values: point.texts(),
             network,
+            classical: None,
             balances_classes: point_settings.training.class_weights == ClassWeights::Balanced,
             standardises: normalize.has_scaler(),
             windows: set,
