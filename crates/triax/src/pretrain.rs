@@ -145,6 +145,8 @@ impl Pretraining {
     /// task.
     pub fn new(mut settings: Settings, options: PretrainOptions) -> Result<Self, Error> {
         options.check()?;
+        settings.training.loss = Loss::CategoricalCrossentropy;
+        settings.training.label_smoothing = 0.0;
         settings.training.class_weights = ClassWeights::None;
         settings.training.early_stopping = None;
         settings.machine.log_steps = false;
@@ -177,7 +179,6 @@ impl Pretraining {
         let network =
             Network::new(spec).map_err(|problem| Error::from(problem).while_doing("this network cannot work"))?;
         let mut plan = settings.fit_plan(&network, &[])?;
-        plan.training.loss = Loss::CategoricalCrossentropy;
         plan.sampling = Sampling::Shuffle;
         let scaler =
             settings.data.normalize.has_scaler().then(|| fit_scaler(&windows.windows, &train, window, n_channels));

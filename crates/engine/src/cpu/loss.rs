@@ -1,6 +1,6 @@
 //! Loss and accuracy of the windows of a tile, and the gradient of the batch's loss, `Σ w·l / batch`, by their scores.
 
-use triax_losses::{Loss, predicted_class, squared_error};
+use triax_losses::{SmoothedLoss, predicted_class, squared_error};
 
 use super::row::Row;
 use super::{Float, row::TILE};
@@ -66,7 +66,7 @@ impl<F: Float> TileLoss<F> {
     }
 
     /// Computes the losses of `scores` (a row for each class) and writes `d_scores`, 0 in the empty lanes.
-    pub fn judge(&mut self, loss: Loss, batch: usize, scores: &[Row<F>], d_scores: &mut [Row<F>]) {
+    pub fn judge(&mut self, loss: SmoothedLoss, batch: usize, scores: &[Row<F>], d_scores: &mut [Row<F>]) {
         let batch = F::from_count(batch);
         let (row, d_row) = (&mut self.row.0, &mut self.row.1);
         d_scores.fill(Row::ZERO);

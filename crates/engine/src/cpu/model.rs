@@ -303,7 +303,7 @@ impl<F: Float> SamplePass<'_, F> {
     /// Computes the losses of a tile's windows, and their gradients.
     pub fn judge(&self, tile: &mut Tile<F>) {
         match self.model.task {
-            None => tile.judge(self.model.plan.loss, self.batch.len()),
+            None => tile.judge(self.model.plan.training_loss(), self.batch.len()),
             Some(_) => tile.compare(self.batch.len()),
         }
     }

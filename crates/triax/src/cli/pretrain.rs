@@ -59,7 +59,8 @@ impl Groups for Unlabelled {
     ];
 
     fn offers(setting: &Setting) -> bool {
-        !["preset", "loss", "class_weights", "early_stopping", "sampling", "mix", "log_steps"].contains(&setting.name)
+        const OF_CLASSES: [&str; 5] = ["loss", "label_smoothing", "class_weights", "sampling", "mix"];
+        !OF_CLASSES.contains(&setting.name) && !["preset", "early_stopping", "log_steps"].contains(&setting.name)
     }
 }
 

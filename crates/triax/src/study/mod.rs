@@ -278,19 +278,26 @@ fn build(folds: Option<Folds>, n_seeds: usize, points: &[Point], corpus: Corpus)
     let folds = protocol.make(&corpus, &windows, window, &held_out, first.training.seed)?;
     grid::check_size(Some(points.len()), folds.len(), n_seeds)?;
     let (settings, of_weights) = build_settings(points, &corpus, &windows, (window, step))?;
-    let judged: BTreeSet<&String> = folds.iter().flat_map(|fold| &fold.valid_subjects).collect();
-    let judged: Vec<String> = judged.into_iter().cloned().collect();
-    let of_data = settings.iter().zip(points).flat_map(|(setting, point)| {
-        let of_setting = |weights| initial::notices(weights, &corpus, point.settings.data.normalize, &judged);
-        setting.initial.as_ref().map_or_else(Vec::new, of_setting)
-    });
+    let of_weights = of_weights.into_iter().chain(notices_of_weights(&settings, points, &corpus, &folds));
     // Settings that start from the same file have the same notices.
-    let of_data: Vec<Notice> = of_weights.into_iter().chain(of_data).collect();
-    let notices = of_data.iter().enumerate().filter(|(n, notice)| !of_data[..*n].contains(notice));
-    let notices: Vec<Notice> = notices.map(|(_, notice)| notice.clone()).collect();
-    corpus.notices.extend(notices);
+    for notice in of_weights.collect::<Vec<_>>() {
+        if !corpus.notices.contains(&notice) {
+            corpus.notices.push(notice);
+        }
+    }
     let seeds = (0..n_seeds as u64).map(|n| first.training.seed.wrapping_add(n)).collect();
     Ok(Study { corpus, windows, window, step, protocol, folds, settings, seeds })
+}
+
+/// What a user should know of the weights that settings start from, for these data and folds.
+fn notices_of_weights(settings: &[Setting], points: &[Point], corpus: &Corpus, folds: &[Fold]) -> Vec<Notice> {
+    let judged: BTreeSet<&String> = folds.iter().flat_map(|fold| &fold.valid_subjects).collect();
+    let judged: Vec<String> = judged.into_iter().cloned().collect();
+    let of_setting = |(setting, point): (&Setting, &Point)| {
+        let weights = setting.initial.as_ref()?;
+        Some(initial::notices(weights, corpus, point.settings.data.normalize, &judged))
+    };
+    settings.iter().zip(points).filter_map(of_setting).flatten().collect()
 }
 
 /// The settings of each point, and what a user should know of the weights that they start from. Points with the same
@@ -329,6 +336,7 @@ fn build_settings(
             name,
             values: point.texts(),
             network,
+            classical: None,
             balances_classes: point_settings.training.class_weights == ClassWeights::Balanced,
             standardises: normalize.has_scaler(),
             windows: set,
