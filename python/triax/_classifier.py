@@ -61,6 +61,8 @@ class TriaxClassifier(ClassifierMixin, BaseEstimator):
     class_weights : "balanced", dict or list of float, optional
         Weight of each class in the loss: ``n / (classes * n of the class)``, or numbers by class (others weigh 1), or in the
         order of `classes_`. By default all weigh 1.
+    label_smoothing : float, optional
+        Part of each label that goes to all classes alike, in training with ``"categorical_crossentropy"``. By default 0.
     optimizer : {"adam", "adamw", "sgd", "rmsprop"}, optional
         Optimizer in Keras's form, with its defaults. By default ``"adam"``.
     learning_rate : float, optional
@@ -182,6 +184,7 @@ class TriaxClassifier(ClassifierMixin, BaseEstimator):
         hidden=None,
         dropout=None,
         class_weights=None,
+        label_smoothing=None,
         optimizer=None,
         learning_rate=None,
         lr_schedule=None,
@@ -219,6 +222,7 @@ class TriaxClassifier(ClassifierMixin, BaseEstimator):
         self.hidden = hidden
         self.dropout = dropout
         self.class_weights = class_weights
+        self.label_smoothing = label_smoothing
         self.optimizer = optimizer
         self.learning_rate = learning_rate
         self.lr_schedule = lr_schedule

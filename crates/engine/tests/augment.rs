@@ -7,7 +7,7 @@ use std::f64::consts::{PI, TAU};
 use fixtures::{Case, conv, gpu};
 use triax_engine::{Augmentation, Engine, Evaluation, Member, MemberEpoch, Stretch};
 use triax_engine::{BatchTrace, CpuEngine};
-use triax_losses::{Loss, predicted_class};
+use triax_losses::{Loss, SmoothedLoss, predicted_class};
 use triax_model::random::{augment_address, philox4x32, word_below};
 use triax_model::{DenseSpec, NetworkSpec};
 use triax_testing::{Tolerance, assert_close};
@@ -236,8 +236,11 @@ fn mixed_windows_are_judged_by_both_labels_and_counted_by_their_own() {
         engines.push(("GPU", 2e-6, Box::new(compute)));
     }
     let spec = NetworkSpec { dropout: 0.0, ..beside(NONE)[0].network.spec().clone() };
-    for (loss, batch) in Loss::ALL.into_iter().zip([1, 2, 5, 33]) {
-        let mut case = Case::new(&spec, loss, batch);
+    let smoothed = SmoothedLoss::new(Loss::CategoricalCrossentropy, 0.3).unwrap();
+    let losses = Loss::ALL.map(SmoothedLoss::from).into_iter().chain([smoothed]);
+    for (loss, batch) in losses.zip([1, 2, 5, 33, 12]) {
+        let mut case = Case::new(&spec, loss.loss(), batch);
+        case.plan.label_smoothing = loss.smoothing();
         case.plan.augmentation.mix = 0.5;
         let (indices, step) = (case.indices(batch), 7);
         let fact = |window: usize| {
@@ -259,7 +262,7 @@ fn mixed_windows_are_judged_by_both_labels_and_counted_by_their_own() {
                 d_scores.extend(d_row);
                 correct += u32::from(predicted_class(scores) == fact(window).0 as usize);
             }
-            let what = format!("{name}: {loss}, batch of {batch}");
+            let what = format!("{name}: {loss:?}, batch of {batch}");
             assert_close(&what, &[found.loss], &[value], Tolerance::Relative(*bound));
             assert_close(&what, found.d_outputs.last().unwrap(), &d_scores, Tolerance::Absolute(*bound));
             assert_eq!(found.correct, correct, "{what}");

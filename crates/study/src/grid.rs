@@ -8,9 +8,11 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use triax_data::{Audit, Corpus, Fold, Folds, ScalerInUse, UntrainedClass, Windows, fit_scaler};
 use triax_engine::WindowSet;
-use triax_losses::balanced_class_weights;
-use triax_model::{Network, Scaler};
+use triax_losses::{Loss, balanced_class_weights};
+use triax_model::{InitialWeights, Network, Scaler};
 use triax_trainer::FitPlan;
+
+use crate::baselines::ClassicalPlan;
 
 /// The most classes that a command line is spelled out with.
 const MOST_ACTIVITIES: usize = 12;
@@ -26,12 +28,16 @@ pub struct Setting {
     pub network: Network,
     /// The plan of each training, without its seed and its balanced class weights.
     pub plan: FitPlan,
+    /// The classical model that is trained in place of the network, if there is one. Network and plan then have no effect.
+    pub classical: Option<ClassicalPlan>,
     /// Whether class weights balance the classes of each fold's training part.
     pub balances_classes: bool,
     /// Whether channels are standardised, by each fold's training part.
     pub standardises: bool,
     /// The windows as this setting prepares them; see [`window_set()`](crate::window_set()).
     pub windows: WindowSet,
+    /// What its trainings start from, if that is not drawn from their seeds alone.
+    pub initial: Option<InitialWeights>,
     /// Further metadata of its weight files.
     pub extra: BTreeMap<String, String>,
 }
@@ -78,6 +84,18 @@ pub struct Share {
     pub part: usize,
     /// Number of shares.
     pub n_shares: usize,
+}
+
+impl Setting {
+    /// What the scores of its models are: those of this loss.
+    pub fn loss(&self) -> Loss {
+        self.classical.map_or(self.plan.training.loss, |plan| plan.method.loss())
+    }
+
+    /// The epochs of each training; none of a classical model.
+    pub fn epochs(&self) -> usize {
+        if self.classical.is_some() { 0 } else { self.plan.epochs }
+    }
 }
 
 impl Study {

@@ -8,7 +8,8 @@ use triax_study::prepare;
 use triax_trainer::{EpochRecord, FitOutcome, Job, Metrics, Model, ModelResult, Observer, TrainedModel, fit};
 
 use crate::engines::{Candidates, Trial};
-use crate::import::{check_rate, initial_weights};
+use crate::import::check_rate;
+use crate::initial;
 use crate::recordings::{complete, weight_file_extra, windows_extra};
 use crate::settings::Settings;
 use crate::{Error, Notice};
@@ -84,10 +85,8 @@ impl WindowArrays {
             scaler: scaler.as_ref(),
             learning_rate: plan.learning_rate,
         })?;
-        let (weights, of_weights) = match &settings.training.init_weights {
-            Some(file) => {
-                initial_weights(file, &network).map_err(|error| error.while_doing("cannot start from these weights"))?
-            }
+        let (weights, of_weights) = match initial::read(settings, &network)? {
+            Some((initial, notices)) => (initial.weights(&network, settings.training.seed), notices),
             None => (Weights::glorot_uniform(&network, settings.training.seed), Vec::new()),
         };
         let model = Model {

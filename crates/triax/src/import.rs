@@ -12,7 +12,7 @@ use std::path::Path;
 use triax_data::Notice;
 use triax_exchange::{Imported, is_known, read, read_weights};
 use triax_losses::Loss;
-use triax_model::{Network, Scaler, WeightFile, Weights, read_plain_weights, whole_file};
+use triax_model::{Network, Scaler, WeightFile, Weights, whole_file};
 
 use crate::Error;
 use crate::recordings::{RATE, preparation_extra};
@@ -184,14 +184,11 @@ fn scaler(imported: &Imported, options: &ImportOptions, notices: &mut Vec<Notice
     }
 }
 
-/// The weights of `network` from a file: safetensors, or one of another program; and what a user should know.
+/// The weights of `network` from a file of another program, and what a user should know.
 ///
 /// # Errors
 /// A file that cannot be read, or holds the weights of another network.
-pub(crate) fn initial_weights(path: &Path, network: &Network) -> Result<(Weights, Vec<Notice>), Error> {
-    if !is_of_another_program(path) {
-        return Ok((read_plain_weights(path, network)?, Vec::new()));
-    }
+pub(crate) fn weights_of_another_program(path: &Path, network: &Network) -> Result<(Weights, Vec<Notice>), Error> {
     let bytes = whole_file::read(path, MOST_BYTES).map_err(|source| Error::io("read", path, source))?;
     let read = read_weights(&bytes, network);
     let (weights, notices) = read.map_err(|source| Error::Exchange { path: path.to_owned(), source })?;

@@ -181,8 +181,7 @@ fn a_training_in_memory_ends_with_the_weights_of_a_run() {
         assert_eq!(summary.stopped_early, early_stopping.is_some(), "{summary:?}");
 
         // As they were measured: the training normalises them itself.
-        let as_measured =
-            DataSettings { normalize: Normalize::None, derive: Vec::new(), ..settings.data.clone() };
+        let as_measured = DataSettings { normalize: Normalize::None, derive: Vec::new(), ..settings.data.clone() };
         let plain = Settings { data: as_measured, ..settings.clone() };
         let data = Recordings::synthetic(0).split(&plain).unwrap();
         let fitted = in_memory(&data).fit(&settings, &mut ()).unwrap().unwrap();

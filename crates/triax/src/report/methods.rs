@@ -23,12 +23,13 @@ const YEAR: &str = "2026";
 const WIDTH: usize = 48;
 
 /// Settings of training that a methods section names, where all trainings share them.
-const NAMED: [&str; 12] = [
+const NAMED: [&str; 13] = [
     "convs",
     "hidden",
     "dropout",
     "loss",
     "class_weights",
+    "label_smoothing",
     "optimizer",
     "learning_rate",
     "lr_schedule",

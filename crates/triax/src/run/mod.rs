@@ -13,7 +13,7 @@ use triax_model::{Network, Weights};
 use triax_trainer::{FitPlan, Job, Model, Observer, RunFolder, RunOutcome, Summary, fit_run, resume_run};
 
 use crate::engines::{Candidates, ChosenEngine, Trial};
-use crate::import::initial_weights;
+use crate::initial;
 use crate::recordings::{Recordings, TrainingData, complete, data_extra, weight_file_extra};
 use crate::settings::{Entries, MachineSettings, Settings};
 use crate::text::grouped;
@@ -180,9 +180,11 @@ impl Training {
     fn start(prepared: Prepared, out: &Path) -> Result<Self, Error> {
         let preparing = prepared.timings.phase(Phase::Preparing);
         let (settings, network) = (&prepared.settings, &prepared.network);
-        let (weights, more) = match &settings.training.init_weights {
-            Some(file) => {
-                initial_weights(file, network).map_err(|error| error.while_doing("cannot start from these weights"))?
+        let (weights, more) = match initial::read(settings, network)? {
+            Some((initial, mut notices)) => {
+                let TrainingData { corpus, preparation, split, .. } = &prepared.data;
+                notices.extend(initial::notices(&initial, corpus, &preparation.to_string(), &split.valid_subjects));
+                (initial.weights(network, settings.training.seed), notices)
             }
             None => (Weights::glorot_uniform(network, settings.training.seed), Vec::new()),
         };

@@ -19,7 +19,7 @@ use serde::Serialize;
 use triax_data::{Fill, Format, ReadOptions};
 use triax_engine::device::DeviceChoice;
 use triax_engine::{Augmentation, Optimizer, TrainingPlan};
-use triax_losses::Loss;
+use triax_losses::{Loss, SmoothedLoss};
 use triax_model::{ConvSpec, Derivation, Derived, Network, NetworkSpec, PerWindow, PoolKind, Preparation};
 use triax_trainer::{FitPlan, Sampling, Schedule};
 
@@ -141,6 +141,8 @@ settings! {
         pub loss: Loss = Loss::SquaredHinge, "", one of losses;
         /// Weight of each class in the loss: `none`, `balanced` (n / (classes · n of the class)), or one number a class
         pub class_weights: ClassWeights = ClassWeights::None, "none|balanced|W,…";
+        /// Part of each label that goes to all classes alike, in training with categorical_crossentropy
+        pub label_smoothing: f32 = 0.0, "PART";
         /// Optimizer, in Keras's form and with its defaults
         pub optimizer: OptimizerName = OptimizerName::Adam, "", one of OptimizerName::choices;
         /// Learning rate at the start
@@ -163,7 +165,8 @@ settings! {
         pub average_last: Option<usize> = None, "N";
         /// `shuffle` visits every window once an epoch, `balanced` each class equally often
         pub sampling: SamplingName = SamplingName::Shuffle, "", one of SamplingName::choices;
-        /// Start from the weights of this file (.safetensors, .keras, .h5) instead of drawing them from the seed
+        /// Start from the weights of this file (.safetensors, .keras, .h5) instead of drawing them from the seed; of a
+        /// file of `triax pretrain`, or of other classes, all layers but the last are taken. `none` draws all
         pub init_weights: Option<PathBuf> = None, "FILE";
         /// Keep the training windows in the order of the data
         pub no_shuffle: bool = false, "";
@@ -308,6 +311,9 @@ impl Settings {
     /// [`Error::Usage`] for the first such setting.
     pub fn check(&self) -> Result<(), Error> {
         self.check_each()?;
+        let TrainingSettings { loss, label_smoothing, .. } = self.training;
+        SmoothedLoss::new(loss, label_smoothing)
+            .map_err(|problem| Error::Usage(format!("`label_smoothing`: {problem}")))?;
         self.training.optimizer().map(|_| ())
     }
 
@@ -388,6 +394,7 @@ impl Settings {
                 batch_size: training.batch_size,
                 clip_norm: training.clip_norm,
                 class_weights,
+                label_smoothing: training.label_smoothing,
                 augmentation: Augmentation {
                     scalars: self.data.scalars(network.spec().channels),
                     ..self.augmentation.augmentation()

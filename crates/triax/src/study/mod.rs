@@ -5,7 +5,7 @@ mod grid;
 mod labels;
 mod variant;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -20,7 +20,8 @@ use triax_study::{
 use triax_trainer::Observer;
 
 use crate::engines::{self, Candidates, OpenEngine, Trial};
-use crate::recordings::{Recordings, data_extra, read_data, weight_file_extra};
+use crate::initial;
+use crate::recordings::{PER_WINDOW, Recordings, data_extra, read_data, weight_file_extra};
 use crate::settings::{ClassWeights, MachineSettings, Settings, SplitSettings};
 use crate::text::listed;
 use crate::{Error, Notice, audit};
@@ -276,22 +277,41 @@ fn build(folds: Option<Folds>, n_seeds: usize, points: &[Point], corpus: Corpus)
     let held_out = HeldOut { valid_fraction, valid_subjects };
     let folds = protocol.make(&corpus, &windows, window, &held_out, first.training.seed)?;
     grid::check_size(Some(points.len()), folds.len(), n_seeds)?;
-    let settings = build_settings(points, &corpus, &windows, (window, step))?;
+    let (settings, of_weights) = build_settings(points, &corpus, &windows, (window, step))?;
+    let of_weights = of_weights.into_iter().chain(notices_of_weights(&settings, &corpus, &folds));
+    // Settings that start from the same file have the same notices.
+    for notice in of_weights.collect::<Vec<_>>() {
+        if !corpus.notices.contains(&notice) {
+            corpus.notices.push(notice);
+        }
+    }
     let seeds = (0..n_seeds as u64).map(|n| first.training.seed.wrapping_add(n)).collect();
     Ok(Study { corpus, windows, window, step, protocol, folds, settings, seeds })
 }
 
-/// The settings of each point. Points with the same preparation share their windows.
+/// What a user should know of the weights that settings start from, for these data and folds.
+fn notices_of_weights(settings: &[Setting], corpus: &Corpus, folds: &[Fold]) -> Vec<Notice> {
+    let judged: BTreeSet<&String> = folds.iter().flat_map(|fold| &fold.valid_subjects).collect();
+    let judged: Vec<String> = judged.into_iter().cloned().collect();
+    let of_setting = |setting: &Setting| {
+        let preparation = setting.extra.get(PER_WINDOW).map_or("", String::as_str);
+        Some(initial::notices(setting.initial.as_ref()?, corpus, preparation, &judged))
+    };
+    settings.iter().filter_map(of_setting).flatten().collect()
+}
+
+/// The settings of each point, and what a user should know of the weights that they start from. Points with the same
+/// preparation share their windows.
 fn build_settings(
     points: &[Point],
     corpus: &Corpus,
     windows: &Windows,
     (window, step): (usize, usize),
-) -> Result<Vec<Setting>, Error> {
+) -> Result<(Vec<Setting>, Vec<Notice>), Error> {
     let of_data = data_extra(corpus, window, (points[0].settings.data.step, step));
     let n_channels = corpus.channels.len();
     let mut sets: Vec<(Preparation, WindowSet)> = Vec::new();
-    let mut settings = Vec::new();
+    let (mut settings, mut notices) = (Vec::new(), Vec::new());
     for point in points {
         let (name, point_settings) = (point.name(), &point.settings);
         let data = &point_settings.data;
@@ -309,18 +329,24 @@ fn build_settings(
         let network = Network::new(spec)
             .map_err(|problem| Error::from(problem).while_doing(format!("the network of {name} cannot work")))?;
         let plan = point_settings.fit_plan(&network, &corpus.classes)?;
+        let initial = initial::read(point_settings, &network)?.map(|(initial, of_file)| {
+            notices.extend(of_file);
+            initial
+        });
         settings.push(Setting {
             name,
             values: point.texts(),
             network,
+            classical: None,
             balances_classes: point_settings.training.class_weights == ClassWeights::Balanced,
             standardises: data.normalize.has_scaler(),
             windows: set,
+            initial,
             extra: weight_file_extra(&of_data, &preparation, plan.training.loss),
             plan,
         });
     }
-    Ok(settings)
+    Ok((settings, notices))
 }
 
 /// The requested devices, before an `auto` is resolved.

@@ -20,6 +20,7 @@ mod limits;
 mod packages;
 mod paper;
 mod predict;
+mod pretrain;
 mod rates;
 mod readers;
 mod real_data;

@@ -140,6 +140,7 @@ fn fleet(n_windows: usize, batch_size: usize) -> Vec<Case> {
             batch_size,
             clip_norm: (m % 3 == 1).then_some(0.1),
             class_weights: (m % 2 == 1).then(|| vec![0.5, 1.0, 0.25 * m as f32]),
+            label_smoothing: if m == 3 { 0.2 } else { 0.0 },
             augmentation: augmentation(m),
             seed: 42 + m as u64,
         };
