@@ -2,3 +2,9 @@
 //! windows, and a last layer that knows one person.
 //!
 //! This crate must never know files, devices or how a network is trained.
+
+mod features;
+mod last_layer;
+
+pub use features::{features, n_features};
+pub use last_layer::{LastLayer, RefitError, STRENGTH};
