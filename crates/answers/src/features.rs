@@ -51,7 +51,9 @@ fn with_identity(network: &Network, weights: &Weights, first: usize, width: usiz
     let spec = triax_model::NetworkSpec { classes, ..network.spec().clone() };
     let network = Network::new(spec).expect("fewer scores than the features that the network has already");
     let mut weights = weights.clone();
-    let [.., kernel, bias] = weights.tensors.as_mut_slice() else { unreachable!("every network has a layer of scores") };
+    let [.., kernel, bias] = weights.tensors.as_mut_slice() else {
+        unreachable!("every network has a layer of scores")
+    };
     let mut values = vec![0.0; n_features * classes];
     (0..width).for_each(|n| values[(first + n) * classes + n] = 1.0);
     *kernel = Tensor { name: kernel.name.clone(), shape: vec![n_features, classes], values };

@@ -9,8 +9,10 @@ use serde::{Deserialize, Serialize};
 use triax_data::{Audit, Corpus, Fold, Folds, ScalerInUse, UntrainedClass, Windows, fit_scaler};
 use triax_engine::WindowSet;
 use triax_losses::balanced_class_weights;
-use triax_model::{Network, Scaler};
+use triax_model::{Network, PerWindow, Scaler};
 use triax_trainer::FitPlan;
+
+use crate::calibration::CalibrationLength;
 
 /// The most classes that a command line is spelled out with.
 const MOST_ACTIVITIES: usize = 12;
@@ -30,6 +32,8 @@ pub struct Setting {
     pub balances_classes: bool,
     /// Whether channels are standardised, by each fold's training part.
     pub standardises: bool,
+    /// How each window is normalised by itself.
+    pub per_window: Option<PerWindow>,
     /// The windows as this setting normalises them; see [`window_set()`](crate::window_set()).
     pub windows: WindowSet,
     /// Further metadata of its weight files.
@@ -55,6 +59,8 @@ pub struct Study {
     pub settings: Vec<Setting>,
     /// The seeds of each setting and fold.
     pub seeds: Vec<u64>,
+    /// How much of each held-out person calibrates each network; mostly none.
+    pub calibrations: Vec<CalibrationLength>,
 }
 
 /// One training.

@@ -17,12 +17,14 @@
 //! | [`baselines`], `classical` | classical methods on the same folds |
 //! | [`statistics`] | intervals, tests, corrections |
 //! | `gap` | the difference between random folds and folds by subject |
+//! | `calibration` | what a few seconds of a held-out person give |
 //! | `comparisons` | comparisons of pairs, and main effects |
 //! | `summarise`, `summary` | everything that a study finds, and its form in `summary.json` |
 //!
 //! This crate must never know the command line, nor how a report looks.
 
 pub mod baselines;
+mod calibration;
 mod classical;
 mod comparisons;
 mod error;
@@ -41,6 +43,7 @@ mod training_inputs;
 mod window_set;
 mod writer;
 
+pub use calibration::{CalibratedSubject, CalibrationGain, CalibrationLength};
 pub use classical::{Classical, ClassicalBeside};
 pub use error::StudyError;
 pub use evaluation::EnsembleScores;

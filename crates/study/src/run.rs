@@ -12,6 +12,7 @@ use triax_model::WeightFile;
 use triax_trainer::{FitOutcome, FitSize, Job, Model, ModelResult, Observer, TrainedModel, fit};
 
 use crate::StudyError;
+use crate::calibration;
 use crate::folder::StudyFolder;
 use crate::grid::{Setting, Share, Study, Training};
 use crate::tables;
@@ -242,7 +243,7 @@ impl Worker<'_, '_> {
         let seconds = clock.elapsed().as_secs_f64() / numbers.len() as f64;
         let ends =
             inputs.into_iter().zip(results).map(|(inputs, result)| self.ended(inputs, result, (started, seconds)));
-        let ends = ends.collect();
+        let ends = ends.collect::<Result<_, _>>()?;
         // While as many files wait as may.
         let _files = self.options.timings.phase(Phase::Files);
         // Nobody receives after an error, which is that of the study.
@@ -253,7 +254,12 @@ impl Worker<'_, '_> {
     }
 
     /// The file of a training with the scores of its validation windows, and its weight file if weights are kept.
-    fn ended(&self, inputs: TrainingInputs, result: ModelResult, (started, seconds): (u64, f64)) -> Ended {
+    fn ended(
+        &self,
+        inputs: TrainingInputs,
+        result: ModelResult,
+        (started, seconds): (u64, f64),
+    ) -> Result<Ended, StudyError> {
         let Training { number, setting, fold, seed } = inputs.training;
         let setting = &self.study.settings[setting];
         let mut trained = Trained {
@@ -267,14 +273,18 @@ impl Worker<'_, '_> {
             seconds,
             history: result.history.into_iter().map(Into::into).collect(),
             broken: None,
+            calibrated: Vec::new(),
         };
         let TrainedModel { weights, scores, .. } = match result.end {
             Ok(model) => model,
             Err(breakdown) => {
                 trained.broken = Some(breakdown.to_string());
-                return Ended { file: TrainingFile { trained, scores: Vec::new() }, weights: None };
+                return Ok(Ended { file: TrainingFile { trained, scores: Vec::new() }, weights: None });
             }
         };
+        let scores = scores.unwrap_or_default();
+        let network = (&weights, inputs.scaler.as_ref());
+        trained.calibrated = calibration::calibrated(self.study, inputs.training, self.engine, network, &scores)?;
         let weights = self.options.keeps_weights.then(|| WeightFile {
             weights,
             spec: setting.network.spec().clone(),
@@ -282,7 +292,7 @@ impl Worker<'_, '_> {
             scaler: inputs.scaler,
             extra: setting.extra.clone(),
         });
-        Ended { file: TrainingFile { trained, scores: scores.unwrap_or_default() }, weights }
+        Ok(Ended { file: TrainingFile { trained, scores }, weights })
     }
 }
 
@@ -394,6 +404,7 @@ mod tests {
             plan: plan(learning_rate),
             balances_classes: false,
             standardises: true,
+            per_window: None,
             windows: set.clone(),
             extra: BTreeMap::new(),
         };
@@ -406,6 +417,7 @@ mod tests {
             step: 8,
             protocol: Folds::Groups(2),
             seeds: vec![0, 1],
+            calibrations: Vec::new(),
         }
     }
 

@@ -401,6 +401,16 @@ impl Member {
         self.per_window
     }
 
+    /// `windows` (n_windows, window, channels) in the sensor's unit, each normalised by itself, as the scaler reads them.
+    pub(crate) fn normalised<'a>(&self, windows: &'a [f32]) -> Result<Cow<'a, [f32]>, Error> {
+        let mut windows = Cow::Borrowed(windows);
+        if let Some(per_window) = self.per_window {
+            let NetworkSpec { window, channels, .. } = self.file.spec;
+            per_window.apply(windows.to_mut(), window, channels).map_err(Error::Input)?;
+        }
+        Ok(windows)
+    }
+
     fn read(path: &Path, place: Option<(String, u64)>) -> Result<Self, Error> {
         Self::of_file(WeightFile::read(path)?, place, path)
     }
@@ -430,11 +440,8 @@ impl Scoring {
     /// Scores by network `idx`, which is `member`, of windows in the sensor's unit. They are normalised and standardised
     /// as in training.
     fn scores(&self, idx: usize, member: &Member, windows: &[f32]) -> Result<Vec<f32>, Error> {
-        let Member { file, network, per_window, .. } = member;
-        let mut windows = Cow::Borrowed(windows);
-        if let Some(per_window) = per_window {
-            per_window.apply(windows.to_mut(), file.spec.window, file.spec.channels).map_err(Error::Input)?;
-        }
+        let Member { file, network, .. } = member;
+        let windows = member.normalised(windows)?;
         let mut scorers = self.scorers.borrow_mut();
         let scorer = match &mut scorers[idx] {
             Some(open) => open,

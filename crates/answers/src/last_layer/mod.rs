@@ -24,10 +24,18 @@ use triax_model::Weights;
 
 /// The pull of a layer to itself, if nothing else is asked for. It was found on people of WISDM v2: see docs/subject.md.
 pub const STRENGTH: f64 = 0.003;
+/// Windows of a few seconds overlap as far as this: a new one begins every twentieth of a window.
+const WINDOWS_IN_ONE: usize = 20;
 /// How far the score of the right class is to be ahead of every other.
 const MARGIN: f64 = 1.0;
 /// The most numbers of the matrix of a regression, 128 MiB.
 const MOST_NUMBERS: usize = 1 << 24;
+
+/// Samples from one window of `window` samples to the next in the recordings of a calibration. They are few, and windows that
+/// begin elsewhere say a little more of them.
+pub fn dense_step(window: usize) -> usize {
+    (window / WINDOWS_IN_ONE).max(1)
+}
 
 /// The last layer of a network: scores are `features · kernel + bias`.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,7 +53,9 @@ pub enum RefitError {
     #[error("there is no window to calibrate with")]
     NoWindows,
     /// The number of features is not that of the windows, or a label is no class.
-    #[error("{features} features and {labels} labels do not belong to a layer of {inputs} inputs and {classes} classes")]
+    #[error(
+        "{features} features and {labels} labels do not belong to a layer of {inputs} inputs and {classes} classes"
+    )]
     Shape {
         /// Values of features.
         features: usize,
@@ -60,7 +70,9 @@ pub enum RefitError {
     #[error("the strength is {0}: it is a number above 0")]
     Strength(String),
     /// There are more features and windows than a regression is made for.
-    #[error("{windows} windows of {features} features are too many: record less, or step further from window to window")]
+    #[error(
+        "{windows} windows of {features} features are too many: record less, or step further from window to window"
+    )]
     TooMany {
         /// Number of windows.
         windows: usize,
@@ -75,7 +87,9 @@ pub enum RefitError {
 impl LastLayer {
     /// The last layer of a network with these weights.
     pub fn of(weights: &Weights) -> Self {
-        let [.., kernel, bias] = weights.tensors.as_slice() else { unreachable!("every network has a layer of scores") };
+        let [.., kernel, bias] = weights.tensors.as_slice() else {
+            unreachable!("every network has a layer of scores")
+        };
         Self { kernel: kernel.values.clone(), bias: bias.values.clone() }
     }
 
@@ -216,12 +230,14 @@ impl Inputs {
             let mut matrix = vec![0.0; n * n];
             for row in 0..n {
                 for column in 0..=row {
-                    matrix[row * n + column] = dot(&x[row * n_inputs..][..n_inputs], &x[column * n_inputs..][..n_inputs]);
+                    matrix[row * n + column] =
+                        dot(&x[row * n_inputs..][..n_inputs], &x[column * n_inputs..][..n_inputs]);
                 }
                 matrix[row * n + row] += pull;
             }
             let mut duals = wanted;
-            positive_definite::solve(matrix, &mut duals, classes).then(|| transposed_product(&x, n_inputs, &duals, classes))
+            positive_definite::solve(matrix, &mut duals, classes)
+                .then(|| transposed_product(&x, n_inputs, &duals, classes))
         } else {
             let mut matrix = transposed_product(&x, n_inputs, &x, n_inputs);
             (0..n_inputs).for_each(|at| matrix[at * n_inputs + at] += pull);

@@ -42,7 +42,9 @@ mod tests {
 
     #[test]
     fn a_matrix_that_is_not_positive_definite_is_refused() {
-        for matrix in [[0.0, 0.0, 0.0, 1.0], [1.0, 0.0, 2.0, 1.0], [f64::NAN, 0.0, 0.0, 1.0], [f64::INFINITY, 0.0, 0.0, 1.0]] {
+        for matrix in
+            [[0.0, 0.0, 0.0, 1.0], [1.0, 0.0, 2.0, 1.0], [f64::NAN, 0.0, 0.0, 1.0], [f64::INFINITY, 0.0, 0.0, 1.0]]
+        {
             let mut right = [1.0, 2.0];
             assert!(!solve(matrix.to_vec(), &mut right, 1), "{matrix:?}");
             assert_eq!(right, [1.0, 2.0]);

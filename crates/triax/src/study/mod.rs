@@ -1,5 +1,6 @@
 //! Studies: a grid of settings, trained on every fold with every seed, in a folder of its own.
 
+mod calibrations;
 mod description;
 mod grid;
 mod labels;
@@ -92,7 +93,8 @@ impl StudyRun {
         let reading = timings.phase(Phase::Reading);
         let corpus = read_data(&points[0].settings.data, points[0].settings.training.seed)?;
         drop(reading);
-        let study = build(description.folds, description.seeds, &points, corpus)?;
+        let study =
+            calibrations::with(build(description.folds, description.seeds, &points, corpus)?, &description.calibrate)?;
         let Devices { devices, notices: of_devices, idle_threads } = choose_devices(candidates, &study, timings)?;
         let mut notices = [study.corpus.notices.clone(), of_devices].concat();
         let files = timings.phase(Phase::Files);
@@ -248,6 +250,7 @@ pub(crate) fn read_again(path: &Path) -> Result<(Study, Settings), Error> {
 /// Data that differs, or another version of Triax.
 pub(crate) fn rebuild(description: &Description, path: &Path, corpus: Corpus) -> Result<Study, Error> {
     let study = build(description.folds, description.seeds, &description.points()?, corpus)?;
+    let study = calibrations::with(study, &description.calibrate)?;
     match difference("", &StudyFolder::description(path)?["study"], &description.compared(&study)) {
         None => Ok(study),
         Some(difference) => Err(Error::Input(format!(
@@ -278,7 +281,8 @@ fn build(folds: Option<Folds>, n_seeds: usize, points: &[Point], corpus: Corpus)
     grid::check_size(Some(points.len()), folds.len(), n_seeds)?;
     let settings = build_settings(points, &corpus, &windows, (window, step))?;
     let seeds = (0..n_seeds as u64).map(|n| first.training.seed.wrapping_add(n)).collect();
-    Ok(Study { corpus, windows, window, step, protocol, folds, settings, seeds })
+    let calibrations = Vec::new();
+    Ok(Study { corpus, windows, window, step, protocol, folds, settings, seeds, calibrations })
 }
 
 /// The settings of each point. Points with the same normalisation share their windows.
@@ -314,6 +318,7 @@ fn build_settings(
             network,
             balances_classes: point_settings.training.class_weights == ClassWeights::Balanced,
             standardises: normalize.has_scaler(),
+            per_window: normalize.per_window(),
             windows: set,
             extra: weight_file_extra(&of_data, normalize, plan.training.loss),
             plan,
