@@ -235,6 +235,16 @@ pub(crate) fn check(study: &Study, fold: &Fold, found: &[CalibratedSubject]) -> 
     }
 }
 
+/// The lengths of which nobody has enough, as a sentence each.
+pub(crate) fn without_people(study: &Study) -> Vec<String> {
+    let has_nobody =
+        |length: &&CalibrationLength| study.folds.iter().all(|fold| people(study, fold, length).0.is_empty());
+    let words = |length: &CalibrationLength| {
+        format!("Nobody has {} of each class and a window after them: that calibration has no figures.", length.name)
+    };
+    study.calibrations.iter().filter(has_nobody).map(words).collect()
+}
+
 /// What each calibration gives each setting, from `files`, the trainings of the study in the order of their numbers.
 pub(crate) fn gains(study: &Study, files: &BTreeMap<usize, TrainingFile>) -> Vec<CalibrationGain> {
     let of_setting = |setting: &Setting, length: &CalibrationLength| {
@@ -289,4 +299,87 @@ pub(crate) fn gains(study: &Study, files: &BTreeMap<usize, TrainingFile>) -> Vec
         gain.expect("a pair of each gain").comparisons.push(comparison);
     }
     gains
+}
+
+#[cfg(test)]
+mod tests {
+    use triax_data::{Corpus, Folds, HeldOut, Recording, RepairLog, cut};
+
+    use super::*;
+
+    /// Recordings of (subject, class, rows), in windows of 8, one every 4 rows; each subject is held out in turn.
+    fn study(recordings: &[(&str, u32, usize)]) -> Study {
+        let recording = |&(subject, class, rows): &(&str, u32, usize)| Recording {
+            subject: subject.into(),
+            class,
+            times: Vec::new(),
+            stamps: None,
+            values: vec![class as f32; rows],
+            part: None,
+            source: "test:1".into(),
+        };
+        let corpus = Corpus {
+            name: "test".into(),
+            synthetic: true,
+            channels: vec!["x".into()],
+            classes: vec!["up".into(), "down".into()],
+            class_names: vec!["up".into(), "down".into()],
+            rate_hz: None,
+            recordings: recordings.iter().map(recording).collect(),
+            repairs: RepairLog::default(),
+            columns: Vec::new(),
+            notices: Vec::new(),
+            window: None,
+            fingerprint: String::new(),
+        };
+        let windows = cut(&corpus, 8, 4).unwrap();
+        let folds = Folds::LeaveOneSubjectOut.make(&corpus, &windows, 8, &HeldOut::default(), 0).unwrap();
+        Study {
+            folds,
+            windows,
+            corpus,
+            window: 8,
+            step: 4,
+            protocol: Folds::LeaveOneSubjectOut,
+            settings: Vec::new(),
+            seeds: vec![0],
+            calibrations: Vec::new(),
+        }
+    }
+
+    fn length(samples: usize) -> CalibrationLength {
+        CalibrationLength { name: samples.to_string(), samples }
+    }
+
+    #[test]
+    fn the_first_rows_of_each_class_calibrate_and_windows_that_overlap_them_do_not_judge() {
+        // Class 0 of `a` comes in two recordings, the first of which calibrates as a whole.
+        let study = study(&[("a", 0, 10), ("a", 0, 24), ("a", 1, 29), ("b", 0, 24), ("b", 1, 24)]);
+        let (people, too_little) = people(&study, &study.folds[0], &length(20));
+        assert!(too_little.is_empty());
+        let [Person { name, calibrating, judging }] = &people[..] else { panic!("one subject is held out") };
+        assert_eq!(*name, "a");
+        // A window of 8 starts on every row of 10 and of 10 rows, and of 20 of the other class.
+        let starts =
+            |recording: u32| calibrating.iter().filter(|(it, _)| it.recording == recording).map(|(it, _)| it.start);
+        assert!(starts(0).eq(0..=2) && starts(1).eq(0..=2) && starts(2).eq(0..=12));
+        assert!(calibrating.iter().all(|(origin, label)| *label == u32::from(origin.recording == 2)));
+        let judged = judging.iter().map(|&position| study.windows.origins[study.folds[0].valid[position] as usize]);
+        let judged: Vec<(u32, u32)> = judged.map(|origin| (origin.recording, origin.start)).collect();
+        assert_eq!(judged, [(1, 12), (1, 16), (2, 20)]);
+    }
+
+    #[test]
+    fn subjects_with_too_little_are_left_out_by_name() {
+        let recordings = [("a", 0, 40), ("a", 1, 40), ("b", 0, 40), ("b", 1, 23), ("c", 0, 40), ("c", 1, 40)];
+        let study = study(&recordings);
+        let who = |fold: usize, samples: usize| -> (Vec<&str>, Vec<&str>) {
+            let (people, too_little) = people(&study, &study.folds[fold], &length(samples));
+            (people.iter().map(|person| person.name).collect(), too_little)
+        };
+        assert_eq!(who(0, 16), (vec!["a"], vec![]));
+        // 23 rows: 16 that calibrate, and no window after them.
+        assert_eq!(who(1, 16), (vec![], vec!["b"]));
+        assert_eq!(who(0, 41), (vec![], vec!["a"]));
+    }
 }

@@ -172,6 +172,7 @@ fn caveats(study: &Study, summary: &Summary) -> Vec<String> {
     });
     caveats.extend(cut(partly.collect()));
     caveats.extend(cut(study.untrained_in_words()));
+    caveats.extend(cut(calibration::without_people(study)));
     let best = summary.competitors.iter().find(|one| one.macro_f1.n == n_judged).or(summary.competitors.first());
     caveats.extend(best.and_then(|best| SubjectFigures::lacking_in_words(&best.subjects)));
     caveats
