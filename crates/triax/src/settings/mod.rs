@@ -20,7 +20,7 @@ use triax_data::{Fill, Format, ReadOptions};
 use triax_engine::device::DeviceChoice;
 use triax_engine::{Augmentation, Optimizer, TrainingPlan};
 use triax_losses::{Loss, SmoothedLoss};
-use triax_model::{ConvSpec, Network, NetworkSpec, PerWindow, PoolKind};
+use triax_model::{ConvSpec, Derivation, Derived, Network, NetworkSpec, PerWindow, PoolKind, Preparation};
 use triax_trainer::{FitPlan, Sampling, Schedule};
 
 use crate::Error;
@@ -32,7 +32,9 @@ pub use declare::{Choice, Group, Setting};
 pub use entries::{Entries, RECORDED, read_entries, text_of, to_json};
 pub use preset::Preset;
 pub use text::{list_items, list_text};
-pub use values::{ClassWeights, ConvBlock, DataSource, FormatChoice, HiddenLayers, Length, MappedColumns, Renames};
+pub use values::{
+    ClassWeights, ConvBlock, DataSource, DerivedChannels, FormatChoice, HiddenLayers, Length, MappedColumns, Renames,
+};
 
 /// The most epochs. So the steps of a run can be counted, whatever the data.
 const MOST_EPOCHS: usize = 1_000_000;
@@ -93,6 +95,10 @@ settings! {
         pub window: Option<Length> = None, "N|Ns";
         /// From one window to the next: samples, seconds such as `3s`, or a share of the window such as `50%`
         pub step: Length = Length::Samples(60), "N|Ns|N%";
+        /// Channels for the network instead of the axes, of each three axes of a sensor: `raw` (the axes), `gravity` (their low-pass),
+        /// `linear` (the rest), `jerk` (change from sample to sample), and what no turn of the sensor changes: `norm` (length),
+        /// `vertical` (along gravity), `horizontal` (length of the rest) [default: raw]
+        pub derive: Vec<DerivedChannels> = Vec::new(), "NAME,…";
         /// `standard` takes mean and deviation of each channel from the training part; `window` from each window itself;
         /// `gravity` turns each window upright before `standard`; `none` leaves the data as it is
         pub normalize: Normalize = Normalize::Standard, "", one of Normalize::choices;
@@ -329,6 +335,9 @@ impl Settings {
         if let Some((_, name)) = data.channels.iter().enumerate().find(|(n, name)| data.channels[..*n].contains(name)) {
             return Err(Error::Usage(format!("`channels` names `{name}` twice")));
         }
+        if let Some((_, kind)) = data.derive.iter().enumerate().find(|(n, kind)| data.derive[..*n].contains(kind)) {
+            return Err(Error::Usage(format!("`derive` names `{kind}` twice")));
+        }
         for (name, count, most) in [
             ("epochs", Some(training.epochs), MOST_EPOCHS),
             ("batch_size", Some(training.batch_size), MOST_WINDOWS),
@@ -386,7 +395,10 @@ impl Settings {
                 clip_norm: training.clip_norm,
                 class_weights,
                 label_smoothing: training.label_smoothing,
-                augmentation: self.augmentation.augmentation(),
+                augmentation: Augmentation {
+                    scalars: self.data.scalars(network.spec().channels),
+                    ..self.augmentation.augmentation()
+                },
                 seed: training.seed,
             },
             epochs: training.epochs,
@@ -433,6 +445,47 @@ impl DataSettings {
             merge: self.merge,
             ..ReadOptions::default()
         }
+    }
+
+    /// The channels that the network reads instead of the sensors'; `None` where it reads those.
+    fn derived(&self) -> Option<Vec<Derived>> {
+        let kinds: Vec<Derived> = self.derive.iter().map(|kind| kind.0).collect();
+        (!kinds.is_empty() && kinds != [Derived::Raw]).then_some(kinds)
+    }
+
+    /// What becomes of each window of `channels` channels by itself. `rate_hz` is samples a second, if known. `gravity` tells that in
+    /// each three channels, and is asked only where it matters.
+    ///
+    /// # Errors
+    /// As [`Derivation::new`].
+    pub fn preparation(
+        &self,
+        channels: usize,
+        rate_hz: Option<f64>,
+        gravity: impl FnOnce() -> Vec<Option<f64>>,
+    ) -> Result<Preparation, Error> {
+        let has_gravity = || gravity().iter().map(Option::is_some).collect();
+        let derivation = self.derived().map(|kinds| Derivation::new(&kinds, channels, rate_hz, has_gravity));
+        let derivation = derivation.transpose().map_err(|problem| Error::Usage(format!("`derive`: {problem}")))?;
+        Ok(Preparation { derivation, normalisation: self.normalize.per_window() })
+    }
+
+    /// The number of channels that the network reads where the sensors have `channels`.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for channels that are no groups of three, where some are derived.
+    pub fn network_channels(&self, channels: usize) -> Result<usize, Error> {
+        // The number depends neither on the rate nor on which sensor holds gravity.
+        let preparation = self.preparation(channels, Some(1.0), || vec![Some(1.0); channels / 3])?;
+        Ok(preparation.derivation.map_or(channels, |derivation| derivation.channels_out()))
+    }
+
+    /// How many of the network's last channels are no axes of a sensor.
+    fn scalars(&self, network_channels: usize) -> usize {
+        let kinds = self.derived().unwrap_or_default();
+        let of_group: usize = kinds.iter().map(|kind| kind.channels()).sum();
+        let scalars = kinds.iter().filter(|kind| !kind.is_vector()).count();
+        if of_group > 0 { network_channels / of_group * scalars } else { 0 }
     }
 }
 
@@ -508,7 +561,7 @@ impl AugmentationSettings {
     fn augmentation(&self) -> Augmentation {
         let Self { rotate, permute_channels, flip_axes, scale_windows, shift, time_warp, mix, jitter } = *self;
         let (rotation, scaling) = (rotate, scale_windows);
-        Augmentation { rotation, permute_channels, flip_axes, scaling, shift, time_warp, mix, jitter }
+        Augmentation { rotation, permute_channels, flip_axes, scaling, shift, time_warp, mix, jitter, scalars: 0 }
     }
 }
 

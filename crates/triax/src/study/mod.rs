@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use triax_data::{Corpus, Fold, Folds, HeldOut, Windows};
 use triax_engine::device::{DeviceChoice, DeviceKind};
 use triax_engine::{Engine, Member, Phase, Timings, WindowSet};
-use triax_model::{Network, Weights};
+use triax_model::{Network, Preparation, Weights};
 use triax_study::{
     ClassicalBeside, Device, Facts, Options, Setting, Share, Study, StudyFolder, Summary, difference, run, summarise,
     window_set,
@@ -21,8 +21,8 @@ use triax_trainer::Observer;
 
 use crate::engines::{self, Candidates, OpenEngine, Trial};
 use crate::initial;
-use crate::recordings::{Recordings, data_extra, read_data, weight_file_extra};
-use crate::settings::{ClassWeights, MachineSettings, Normalize, Settings, SplitSettings};
+use crate::recordings::{PER_WINDOW, Recordings, data_extra, read_data, weight_file_extra};
+use crate::settings::{ClassWeights, MachineSettings, Settings, SplitSettings};
 use crate::text::listed;
 use crate::{Error, Notice, audit};
 
@@ -278,7 +278,7 @@ fn build(folds: Option<Folds>, n_seeds: usize, points: &[Point], corpus: Corpus)
     let folds = protocol.make(&corpus, &windows, window, &held_out, first.training.seed)?;
     grid::check_size(Some(points.len()), folds.len(), n_seeds)?;
     let (settings, of_weights) = build_settings(points, &corpus, &windows, (window, step))?;
-    let of_weights = of_weights.into_iter().chain(notices_of_weights(&settings, points, &corpus, &folds));
+    let of_weights = of_weights.into_iter().chain(notices_of_weights(&settings, &corpus, &folds));
     // Settings that start from the same file have the same notices.
     for notice in of_weights.collect::<Vec<_>>() {
         if !corpus.notices.contains(&notice) {
@@ -290,18 +290,18 @@ fn build(folds: Option<Folds>, n_seeds: usize, points: &[Point], corpus: Corpus)
 }
 
 /// What a user should know of the weights that settings start from, for these data and folds.
-fn notices_of_weights(settings: &[Setting], points: &[Point], corpus: &Corpus, folds: &[Fold]) -> Vec<Notice> {
+fn notices_of_weights(settings: &[Setting], corpus: &Corpus, folds: &[Fold]) -> Vec<Notice> {
     let judged: BTreeSet<&String> = folds.iter().flat_map(|fold| &fold.valid_subjects).collect();
     let judged: Vec<String> = judged.into_iter().cloned().collect();
-    let of_setting = |(setting, point): (&Setting, &Point)| {
+    let of_setting = |setting: &Setting| {
         let weights = setting.initial.as_ref()?;
-        Some(initial::notices(weights, corpus, point.settings.data.normalize, &judged))
+        Some(initial::notices(weights, corpus, setting.extra.get(PER_WINDOW).map(String::as_str), &judged))
     };
-    settings.iter().zip(points).filter_map(of_setting).flatten().collect()
+    settings.iter().filter_map(of_setting).flatten().collect()
 }
 
 /// The settings of each point, and what a user should know of the weights that they start from. Points with the same
-/// normalisation share their windows.
+/// preparation share their windows.
 fn build_settings(
     points: &[Point],
     corpus: &Corpus,
@@ -310,21 +310,22 @@ fn build_settings(
 ) -> Result<(Vec<Setting>, Vec<Notice>), Error> {
     let of_data = data_extra(corpus, window, (points[0].settings.data.step, step));
     let n_channels = corpus.channels.len();
-    let mut sets: Vec<(Normalize, WindowSet)> = Vec::new();
+    let mut sets: Vec<(Preparation, WindowSet)> = Vec::new();
     let (mut settings, mut notices) = (Vec::new(), Vec::new());
     for point in points {
         let (name, point_settings) = (point.name(), &point.settings);
-        let normalize = point_settings.data.normalize;
-        let set = match sets.iter().find(|(known, _)| *known == normalize) {
+        let data = &point_settings.data;
+        let preparation = data.preparation(n_channels, corpus.rate_hz, || corpus.gravity(window))?;
+        let set = match sets.iter().find(|(known, _)| *known == preparation) {
             Some((_, set)) => set.clone(),
             None => {
-                let set = window_set(windows.clone(), normalize.per_window(), window, n_channels)
+                let set = window_set(windows.clone(), &preparation, window, n_channels)
                     .map_err(|problem| Error::Input(format!("{}: {problem}", corpus.name)))?;
-                sets.push((normalize, set.clone()));
+                sets.push((preparation.clone(), set.clone()));
                 set
             }
         };
-        let spec = point_settings.network.spec(window, n_channels, corpus.classes.len());
+        let spec = point_settings.network.spec(window, data.network_channels(n_channels)?, corpus.classes.len());
         let network = Network::new(spec)
             .map_err(|problem| Error::from(problem).while_doing(format!("the network of {name} cannot work")))?;
         let plan = point_settings.fit_plan(&network, &corpus.classes)?;
@@ -338,10 +339,10 @@ fn build_settings(
             network,
             classical: None,
             balances_classes: point_settings.training.class_weights == ClassWeights::Balanced,
-            standardises: normalize.has_scaler(),
+            standardises: data.normalize.has_scaler(),
             windows: set,
             initial,
-            extra: weight_file_extra(&of_data, normalize, plan.training.loss),
+            extra: weight_file_extra(&of_data, &preparation, plan.training.loss),
             plan,
         });
     }

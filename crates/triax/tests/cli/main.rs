@@ -6,6 +6,7 @@ mod bench;
 mod cases;
 mod claims;
 mod config;
+mod derived;
 mod devices;
 #[cfg(target_os = "linux")]
 mod disk;
