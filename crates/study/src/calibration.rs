@@ -176,10 +176,7 @@ pub(crate) fn calibrated(
     let calibrating = all.iter().flat_map(|(_, person)| &person.calibrating);
     let mut dense: Vec<f32> = Vec::new();
     calibrating.for_each(|(origin, _)| dense.extend(study.corpus.values_at(*origin, study.window)));
-    if let Some(per_window) = setting.per_window {
-        per_window.apply(&mut dense, study.window, study.channels()).map_err(failed)?;
-    }
-    values.extend(dense);
+    values.extend(&*setting.preparation.apply(dense.into(), study.window, study.channels()).map_err(failed)?);
     let features =
         features(&setting.network, weights, |network, weights| engine.scores(network, weights, scaler, &values))?;
     let layer = LastLayer::of(weights);
@@ -209,7 +206,7 @@ pub(crate) fn calibrated(
     Ok(found)
 }
 
-/// Checks that `found`, of a training of `fold`, are the calibrations of the study.
+/// Checks that `found` are the calibrations of the study by a network that was trained in `fold`.
 ///
 /// # Errors
 /// The first difference, as a sentence.

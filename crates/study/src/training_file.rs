@@ -120,17 +120,18 @@ impl TrainingFile {
         if broken.is_none() && self.scores.len() != n_scores {
             return Err(format!("it has {} scores, and its fold {n_scores}", self.scores.len()));
         }
-        let n_epochs = study.settings[wanted.setting].plan.epochs;
+        let n_epochs = study.settings[wanted.setting].epochs();
         if history.len() > n_epochs || (broken.is_none() && history.len() != n_epochs) {
             return Err(format!("it has {} epochs, and the study trains {n_epochs}", history.len()));
         }
         if !(seconds.is_finite() && *seconds >= 0.0) {
             return Err(format!("it has taken {seconds} seconds"));
         }
-        match broken {
-            None => calibration::check(study, own_fold, calibrated),
-            Some(_) => Ok(()),
+        // Only networks are calibrated.
+        if broken.is_none() && study.settings[wanted.setting].classical.is_none() {
+            calibration::check(study, own_fold, calibrated)?;
         }
+        Ok(())
     }
 
     /// Whether `other` has the same contents, except for start and duration.

@@ -182,7 +182,7 @@ fn with_last_layer(
 ) -> Result<(WeightFile, Vec<CalibratedClass>), Error> {
     let Member { file, network, .. } = member;
     let input = |problem: String| Error::Input(format!("{}: {problem}", corpus.name));
-    let values = member.normalised(&windows.values)?;
+    let values = member.prepared(&windows.values)?;
     let features = features(network, &file.weights, |network, weights| {
         predictor.engine().scores(network, weights, file.scaler.as_ref(), &values)
     })?;
@@ -231,7 +231,7 @@ fn with_scaler(member: &Member, windows: &Windows) -> Result<WeightFile, Error> 
                 .to_owned(),
         ));
     };
-    let values = member.normalised(&windows.values)?;
+    let values = member.prepared(&windows.values)?;
     let scaler = aligned(scaler, &values)
         .ok_or_else(|| Error::Input("the recordings hold values that are not finite".to_owned()))?;
     Ok(WeightFile { scaler: Some(scaler), ..member.file.clone() })

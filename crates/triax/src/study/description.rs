@@ -262,6 +262,11 @@ impl Description {
 
     /// The part that must agree between shares of the study, as JSON.
     pub(super) fn compared(&self, study: &Study) -> Value {
+        let initial = study
+            .settings
+            .iter()
+            .filter_map(|setting| Some((setting.name.clone(), crate::initial::fingerprint(setting.initial.as_ref()?))));
+        let initial: BTreeMap<String, String> = initial.collect();
         let mut compared = json!({
             "version": env!("CARGO_PKG_VERSION"),
             "folds": study.protocol.to_string(),
@@ -277,7 +282,11 @@ impl Description {
                 "n_trainings": study.n_trainings(),
             },
         });
-        // Studies of earlier versions do not have it, and go on.
+        // The settings name files, whose content may change. Where there are none, nothing is said of them.
+        if !initial.is_empty() {
+            compared["initial_weights"] = json!(initial);
+        }
+        // Nor of calibrations.
         if !self.calibrate.is_empty() {
             compared[CALIBRATE] = json!(self.calibrate.iter().map(ToString::to_string).collect::<Vec<_>>());
         }
