@@ -28,7 +28,7 @@ network's own layer by --strength. Classes of which nothing was recorded stay as
 at least as long as a window, and there must be two of them.
 
 With --unlabelled, mean and deviation of each channel, which the network standardises its input by, go a quarter of the way to
-the person's. It helps where a sensor has another scale, and not for certain elsewhere: docs/subject.md.
+the person's. It is meant for sensors of another scale; no gain was shown on WISDM: docs/subject.md.
 
 The result is a weight file, which every command takes in place of a run folder.";
 
