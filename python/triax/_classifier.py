@@ -85,8 +85,9 @@ class TriaxClassifier(ClassifierMixin, BaseEstimator):
         keep the best weights. By default all epochs are trained.
     average_last : int, optional
         End with the mean of the weights at the ends of this many last epochs.
-    sampling : {"shuffle", "balanced"}, optional
-        ``"shuffle"`` visits every window once an epoch, ``"balanced"`` each class equally often. By default ``"shuffle"``.
+    sampling : {"shuffle", "balanced", "subjects"}, optional
+        ``"shuffle"`` visits every window once an epoch, ``"balanced"`` each class equally often, ``"subjects"`` each of the
+        `groups` that `fit` is given. By default ``"shuffle"``.
     init_weights : path, optional
         Start from the weights of this file instead of drawing them: a weight file, or one that `import_network` reads.
     no_shuffle : bool, optional
@@ -262,7 +263,8 @@ class TriaxClassifier(ClassifierMixin, BaseEstimator):
         y : array-like, (n,)
             Class of each.
         groups : array-like, (n,), optional
-            Subject of each. `valid_fraction` holds whole subjects out; otherwise they are not used.
+            Subject of each. `valid_fraction` holds whole subjects out, and ``sampling="subjects"`` visits each equally often;
+            otherwise they are not used.
         sample_weight : array-like, (n,), optional
             Weight of each in the loss, at least 0.
 
@@ -293,13 +295,16 @@ class TriaxClassifier(ClassifierMixin, BaseEstimator):
         all_labels = np.zeros(len(y), dtype=np.uint32)
         all_labels[counted] = labels
         seed = self._seed()
-        train, valid = self._split(counted, None if groups is None else column_or_1d(groups), seed)
+        groups = None if groups is None else column_or_1d(groups)
+        subjects = None if groups is None else np.unique(groups, return_inverse=True)[1].astype(np.uint32)
+        train, valid = self._split(counted, groups, seed)
         with progress(self.verbose, type(self).__name__) as show:
             fitted = _triax.fit(
                 as_json(self._settings(seed)),
                 windows,
                 all_labels,
                 weights,
+                subjects,
                 self._channel_names(windows.shape[2]),
                 [str(label) for label in self.classes_],
                 None if self.rate_hz is None else float(self.rate_hz),

@@ -11,7 +11,7 @@ use triax_trainer::{EpochRecord, FitOutcome, Job, Metrics, Model, ModelResult, O
 use crate::engines::{Candidates, Trial};
 use crate::import::{check_rate, initial_weights};
 use crate::recordings::{complete, weight_file_extra, windows_extra};
-use crate::settings::Settings;
+use crate::settings::{SamplingName, Settings};
 use crate::{Error, Notice};
 
 /// Labelled windows in memory, and which of them train.
@@ -27,6 +27,8 @@ pub struct WindowArrays {
     pub classes: Vec<String>,
     /// Samples a second, if known.
     pub rate_hz: Option<f64>,
+    /// The number of the subject of each window, if they are known.
+    pub subjects: Option<Vec<u32>>,
     /// Indices of the windows to train on.
     pub train: Vec<u32>,
     /// Indices of the windows to validate with; may be empty.
@@ -65,11 +67,18 @@ impl WindowArrays {
         let network =
             Network::new(spec).map_err(|problem| Error::from(problem).while_doing("this network cannot work"))?;
         self.check(&network)?;
+        if settings.training.sampling == SamplingName::Subjects && self.subjects.is_none() {
+            return Err(Error::Input(
+                "`sampling` is subjects, and the subjects of the windows are not given (in Python: `groups` of `fit`): give \
+                 them, or take another sampling"
+                    .to_owned(),
+            ));
+        }
         let normalize = settings.data.normalize;
         let names = (self.channels.as_slice(), self.classes.as_slice());
         let gravity = gravity_of_windows(&self.windows.windows, self.window, n_channels);
         let of_data = windows_extra(names, (self.window, self.window), self.rate_hz, &gravity);
-        let Self { mut windows, window, classes, train, valid, .. } = self;
+        let Self { mut windows, window, classes, subjects, train, valid, .. } = self;
         if let Some(per_window) = normalize.per_window() {
             normalise(&mut windows, per_window, window, n_channels)?;
         }
@@ -101,6 +110,7 @@ impl WindowArrays {
         let job = Job {
             engine: chosen.open.engine.as_ref(),
             windows: &windows,
+            subjects: subjects.as_deref(),
             classes: &classes,
             models: &[model],
             at_once: None,

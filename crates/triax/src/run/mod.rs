@@ -14,7 +14,7 @@ use triax_trainer::{FitPlan, Job, Model, Observer, RunFolder, RunOutcome, Summar
 
 use crate::engines::{Candidates, ChosenEngine, Trial};
 use crate::import::initial_weights;
-use crate::recordings::{Recordings, TrainingData, complete, data_extra, weight_file_extra};
+use crate::recordings::{Recordings, TrainingData, complete, data_extra, drawn_subjects, weight_file_extra};
 use crate::settings::{Entries, MachineSettings, Settings};
 use crate::text::grouped;
 use crate::{Error, Notice, audit};
@@ -99,6 +99,7 @@ impl Prepared {
             }
         };
         let data = recordings.split(&settings)?;
+        drawn_subjects(&settings, &data.corpus, &data.origins)?;
         settings.data.window.get_or_insert(data.window.into());
         let (n_channels, classes) = (data.corpus.channels.len(), &data.corpus.classes);
         let spec = settings.network.spec(data.window, n_channels, classes.len());
@@ -259,6 +260,7 @@ impl Training {
     pub fn run(&self, observer: &mut dyn Observer) -> Result<Outcome, Error> {
         let Self { settings, data, network, plan, engine, folder, timings, .. } = self;
         let in_loop = timings.phase(Phase::Training);
+        let subjects = drawn_subjects(settings, &data.corpus, &data.origins)?;
         let of_data = data_extra(&data.corpus, data.window, (settings.data.step, data.step));
         let extra = weight_file_extra(&of_data, data.normalize, plan.training.loss);
         let model = Model {
@@ -272,6 +274,7 @@ impl Training {
         let job = Job {
             engine: engine.open.engine.as_ref(),
             windows: &data.windows,
+            subjects: subjects.as_deref(),
             classes: &data.corpus.classes,
             models: &[model],
             at_once: None,

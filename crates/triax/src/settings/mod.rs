@@ -157,7 +157,7 @@ settings! {
         pub early_stopping: Option<usize> = None, "PATIENCE";
         /// End with the mean of the weights at the ends of this many last epochs
         pub average_last: Option<usize> = None, "N";
-        /// `shuffle` visits every window once an epoch, `balanced` each class equally often
+        /// `shuffle` visits every window once an epoch, `balanced` each class equally often, `subjects` each person
         pub sampling: SamplingName = SamplingName::Shuffle, "", one of SamplingName::choices;
         /// Start from the weights of this file (.safetensors, .keras, .h5) instead of drawing them from the seed
         pub init_weights: Option<PathBuf> = None, "FILE";
@@ -234,6 +234,7 @@ named! {
     pub enum SamplingName {
         Shuffle = "shuffle",
         Balanced = "balanced",
+        Subjects = "subjects",
     }
 }
 
@@ -393,6 +394,7 @@ impl Settings {
             sampling: match training.sampling {
                 SamplingName::Shuffle => Sampling::Shuffle,
                 SamplingName::Balanced => Sampling::Balanced,
+                SamplingName::Subjects => Sampling::Subjects,
             },
             learning_rate: training.learning_rate,
             schedule: match training.lr_schedule {

@@ -20,7 +20,7 @@ use triax_study::{
 use triax_trainer::Observer;
 
 use crate::engines::{self, Candidates, OpenEngine, Trial};
-use crate::recordings::{Recordings, data_extra, read_data, weight_file_extra};
+use crate::recordings::{Recordings, data_extra, drawn_subjects, read_data, weight_file_extra};
 use crate::settings::{ClassWeights, MachineSettings, Normalize, Settings, SplitSettings};
 use crate::text::listed;
 use crate::{Error, Notice, audit};
@@ -276,6 +276,9 @@ fn build(folds: Option<Folds>, n_seeds: usize, points: &[Point], corpus: Corpus)
     let held_out = HeldOut { valid_fraction, valid_subjects };
     let folds = protocol.make(&corpus, &windows, window, &held_out, first.training.seed)?;
     grid::check_size(Some(points.len()), folds.len(), n_seeds)?;
+    for point in points {
+        drawn_subjects(&point.settings, &corpus, &windows.origins)?;
+    }
     let settings = build_settings(points, &corpus, &windows, (window, step))?;
     let seeds = (0..n_seeds as u64).map(|n| first.training.seed.wrapping_add(n)).collect();
     Ok(Study { corpus, windows, window, step, protocol, folds, settings, seeds })
