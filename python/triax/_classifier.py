@@ -47,8 +47,8 @@ class TriaxClassifier(ClassifierMixin, BaseEstimator):
     loss : {"squared_hinge", "hinge", "categorical_hinge", "categorical_crossentropy"}, optional
         Loss, as Keras defines it. By default ``"squared_hinge"``. Only ``"categorical_crossentropy"`` gives probabilities.
     convs : list of str or of tuple, optional
-        One to four convolution blocks: filters, kernel and stride in samples; then, where wanted, a pool (``2``, ``"3/2"``,
-        ``"avg2"``), ``"same"`` padding and an activation (``"relu"``, ``"elu"``, ``"gelu"``, ``"tanh"``, ``"linear"``,
+        One to four convolution blocks: filters, kernel and stride in samples; then, where wanted, a dilation (``"d2"``), a pool
+        (``2``, ``"3/2"``, ``"avg2"``), ``"same"`` padding and an activation (``"relu"``, ``"elu"``, ``"gelu"``, ``"tanh"``, ``"linear"``,
         ``"leaky_relu=0.3"``). By default ``["32:3:2:2", "64:3:2"]``, which ``[(32, 3, 2, 2), (64, 3, 2)]`` says too. For windows
         that are too short for them, kernels and pools are shortened; see `adapted_`.
     global_pool : {"none", "max", "average"}, optional

@@ -15,7 +15,7 @@ mod weights;
 pub mod whole_file;
 
 pub use cost::{Cost, LayerCost, Precision};
-pub use network::{Layer, Network, Parameter, SpecError, steps};
+pub use network::{Layer, Network, Parameter, SpecError, reach, steps};
 pub use per_window::PerWindow;
 pub use scaler::Scaler;
 pub use spec::{Activation, ConvSpec, DenseSpec, NetworkSpec, Padding, PoolKind, PoolSpec};

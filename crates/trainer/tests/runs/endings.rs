@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use triax_engine::{CpuEngine, Engine};
 use triax_model::WeightFile;
 use triax_trainer::{
-    Breakdown, EpochRecord, FitError, FitOutcome, FitSize, Job, Metrics, Observer, RunFolder, RunOutcome, Sampling, Schedule,
-    StepRecord, Summary, fit, fit_run,
+    Breakdown, EpochRecord, FitError, FitOutcome, FitSize, Job, Metrics, Observer, RunFolder, RunOutcome, Sampling,
+    Schedule, StepRecord, Summary, fit, fit_run,
 };
 
 use crate::setup::{Setup, StopAfter, assert_same_run, contents, copy, empty_folder, finished, windows};

@@ -114,9 +114,9 @@ settings! {
 settings! {
     /// Shape of the network. Window, channels and classes follow from the data.
     pub struct NetworkSettings in "Network" {
-        /// Convolution blocks: filters, kernel, stride; then pool (2, 3/2, avg2, 3/2-same), `same` padding and activation (relu, elu,
-        /// gelu, tanh, linear, leaky_relu=0.3), where wanted
-        pub convs: Vec<ConvBlock> = NetworkSpec::default().convs.into_iter().map(ConvBlock).collect(), "F:K:S[:P][:same][:ACTIVATION],…";
+        /// Convolution blocks: filters, kernel, stride; then dilation (d2), pool (2, 3/2, avg2, 3/2-same), `same` padding and
+        /// activation (relu, elu, gelu, tanh, linear, leaky_relu=0.3), where wanted
+        pub convs: Vec<ConvBlock> = NetworkSpec::default().convs.into_iter().map(ConvBlock).collect(), "F:K:S[:dD][:P][:same][:ACTIVATION],…";
         /// A pool over all positions that the convolutions leave, before the dense layers
         pub global_pool: GlobalPool = GlobalPool::None, "", one of GlobalPool::choices;
         /// Units of each hidden dense layer, each with an activation that is no ReLU where wanted, or `none`
