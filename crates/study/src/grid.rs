@@ -138,6 +138,11 @@ impl Study {
         self.corpus.subject_of(self.windows.origins[window_idx as usize])
     }
 
+    /// The number of the subject of each window, if it is known of all.
+    pub fn subject_numbers(&self) -> Option<Vec<u32>> {
+        self.corpus.subject_numbers(&self.windows.origins).ok()
+    }
+
     /// Labels of the windows at `indices`.
     pub fn labels(&self, indices: &[u32]) -> Vec<u32> {
         self.windows.labels_at(indices)

@@ -22,7 +22,7 @@ use triax_trainer::Observer;
 
 use crate::engines::{self, Candidates, OpenEngine, Trial};
 use crate::initial;
-use crate::recordings::{PER_WINDOW, Recordings, data_extra, read_data, weight_file_extra};
+use crate::recordings::{PER_WINDOW, Recordings, data_extra, drawn_subjects, read_data, weight_file_extra};
 use crate::settings::{ClassWeights, MachineSettings, Settings, SplitSettings};
 use crate::text::listed;
 use crate::{Error, Notice, audit};
@@ -280,6 +280,9 @@ fn build(folds: Option<Folds>, n_seeds: usize, points: &[Point], corpus: Corpus)
     let held_out = HeldOut { valid_fraction, valid_subjects };
     let folds = protocol.make(&corpus, &windows, window, &held_out, first.training.seed)?;
     grid::check_size(Some(points.len()), folds.len(), n_seeds)?;
+    for point in points {
+        drawn_subjects(&point.settings, &corpus, &windows.origins)?;
+    }
     let (settings, of_weights) = build_settings(points, &corpus, &windows, (window, step))?;
     let of_weights = of_weights.into_iter().chain(notices_of_weights(&settings, &corpus, &folds));
     // Settings that start from the same file have the same notices.
