@@ -77,10 +77,15 @@ fn read_file(file: &Path, network: &Network) -> Result<(InitialWeights, Vec<Noti
     Ok((initial, partly.into_iter().collect()))
 }
 
-/// What a user should know of weights that training on `corpus` starts from, with the text of how its windows are prepared, and by
-/// whose windows it is `judged`. Of a file
+/// What a user should know of weights that training on `corpus` starts from, how its windows are `prepared` (in the words of a
+/// weight file), and by whose windows it is `judged`. Of a file
 /// that does not say on what it was trained, there is nothing to say.
-pub(crate) fn notices(initial: &InitialWeights, corpus: &Corpus, preparation: &str, judged: &[String]) -> Vec<Notice> {
+pub(crate) fn notices(
+    initial: &InitialWeights,
+    corpus: &Corpus,
+    prepared: Option<&str>,
+    judged: &[String],
+) -> Vec<Notice> {
     let mut notices = Vec::new();
     let (told, record) = (&initial.metadata, PretrainRecord::of(initial));
     let rate: Option<f64> = told.get(RATE).and_then(|rate| rate.parse().ok());
@@ -100,13 +105,12 @@ pub(crate) fn notices(initial: &InitialWeights, corpus: &Corpus, preparation: &s
             listed(&corpus.channels, MOST_NAMED),
         )));
     }
-    let before = told.get(PER_WINDOW).map_or("", String::as_str);
-    if record.is_some() && before != preparation {
-        let in_words = |text: &str| if text.is_empty() { "not each by itself".to_owned() } else { text.to_owned() };
+    let before = told.get(PER_WINDOW).map(String::as_str);
+    if record.is_some() && before != prepared {
         notices.push(Notice::Warning(format!(
             "the initial weights were trained on windows that were prepared in another way (`{}`, and here `{}`).",
-            in_words(before),
-            in_words(preparation),
+            before.unwrap_or("none"),
+            prepared.unwrap_or("none"),
         )));
     }
     notices.extend(record.and_then(|record| seen(&record, corpus, judged)));
@@ -160,7 +164,7 @@ mod tests {
         let channels = serde_json::json!(corpus.channels).to_string();
         let rate = corpus.rate_hz.unwrap().to_string();
         let said = |initial: &InitialWeights, judged: &[String]| {
-            let notices = notices(initial, &corpus, "", judged);
+            let notices = notices(initial, &corpus, None, judged);
             notices.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
         };
         let alike = [("channels", channels.as_str()), ("rate_hz", rate.as_str())];
@@ -184,6 +188,6 @@ mod tests {
     fn a_file_of_another_origin_says_nothing() {
         let corpus = Recordings::synthetic(0).corpus;
         let plain = InitialWeights { tensors: Vec::new(), metadata: BTreeMap::new() };
-        assert_eq!(notices(&plain, &corpus, "window", &corpus.subjects()), []);
+        assert_eq!(notices(&plain, &corpus, Some("window"), &corpus.subjects()), []);
     }
 }

@@ -113,8 +113,8 @@ pub struct Pretraining {
     pub notices: Vec<Notice>,
     /// Samples from one window to the next.
     step: usize,
-    windows: WindowSet,
     preparation: Preparation,
+    windows: WindowSet,
     scaler: Option<Scaler>,
     weights: Weights,
 }
@@ -157,7 +157,9 @@ impl Pretraining {
         let (step, rounded) = recordings.step(&settings.data)?;
         let Recordings { corpus, window, .. } = recordings;
         settings.data.window = Some(window.into());
-        let n_channels = corpus.channels.len();
+        let measured = corpus.channels.len();
+        let preparation = settings.data.preparation(measured, corpus.rate_hz, || corpus.gravity(window))?;
+        let n_channels = preparation.channels_out(measured).map_err(Error::Usage)?;
         let reconstruction = Reconstruction {
             mask: options.mask,
             span: window.div_ceil(SPANS).max(1),
@@ -165,10 +167,8 @@ impl Pretraining {
         };
         let cut_windows = cut(&corpus, window, step)?;
         let origins = cut_windows.origins.clone();
-        let preparation = settings.data.preparation(n_channels, corpus.rate_hz, || corpus.gravity(window))?;
-        let windows = window_set(cut_windows, &preparation, window, n_channels)
+        let windows = window_set(cut_windows, &preparation, window, measured)
             .map_err(|problem| Error::Input(format!("{}: {problem}", corpus.name)))?;
-        let n_channels = settings.data.network_channels(n_channels)?;
         let Asked { windows, n_classes, train } = match options.task {
             PretrainTask::Contrast => stretches(windows, &origins, options.stretches, settings.training.seed)
                 .map_err(|problem| Error::Input(format!("{}: {problem}", corpus.name)))?,
@@ -210,10 +210,10 @@ impl Pretraining {
             train,
             notices,
             step,
+            preparation,
             windows,
             scaler,
             weights,
-            preparation,
         })
     }
 
@@ -230,6 +230,7 @@ impl Pretraining {
             windows,
             classes: &classes,
             models: &[model],
+            subjects: None,
             at_once: None,
             planned: None,
             follows_validation: false,

@@ -14,7 +14,9 @@ use triax_trainer::{FitPlan, Job, Model, Observer, RunFolder, RunOutcome, Summar
 
 use crate::engines::{Candidates, ChosenEngine, Trial};
 use crate::initial;
-use crate::recordings::{Recordings, TrainingData, complete, data_extra, weight_file_extra};
+use crate::recordings::{
+    Recordings, TrainingData, complete, data_extra, drawn_subjects, preparation_extra, weight_file_extra,
+};
 use crate::settings::{Entries, MachineSettings, Settings};
 use crate::text::grouped;
 use crate::{Error, Notice, audit};
@@ -99,6 +101,7 @@ impl Prepared {
             }
         };
         let data = recordings.split(&settings)?;
+        drawn_subjects(&settings, &data.corpus, &data.origins)?;
         settings.data.window.get_or_insert(data.window.into());
         let classes = &data.corpus.classes;
         let spec = settings.network.spec(data.window, data.channels.len(), classes.len());
@@ -183,7 +186,8 @@ impl Training {
         let (weights, more) = match initial::read(settings, network)? {
             Some((initial, mut notices)) => {
                 let TrainingData { corpus, preparation, split, .. } = &prepared.data;
-                notices.extend(initial::notices(&initial, corpus, &preparation.to_string(), &split.valid_subjects));
+                let prepared = preparation_extra(preparation).map(|(_, words)| words);
+                notices.extend(initial::notices(&initial, corpus, prepared.as_deref(), &split.valid_subjects));
                 (initial.weights(network, settings.training.seed), notices)
             }
             None => (Weights::glorot_uniform(network, settings.training.seed), Vec::new()),
@@ -261,6 +265,7 @@ impl Training {
     pub fn run(&self, observer: &mut dyn Observer) -> Result<Outcome, Error> {
         let Self { settings, data, network, plan, engine, folder, timings, .. } = self;
         let in_loop = timings.phase(Phase::Training);
+        let subjects = drawn_subjects(settings, &data.corpus, &data.origins)?;
         let of_data = data_extra(&data.corpus, data.window, (settings.data.step, data.step));
         let extra = weight_file_extra(&of_data, &data.preparation, plan.training.loss);
         let model = Model {
@@ -274,6 +279,7 @@ impl Training {
         let job = Job {
             engine: engine.open.engine.as_ref(),
             windows: &data.windows,
+            subjects: subjects.as_deref(),
             classes: &data.corpus.classes,
             models: &[model],
             at_once: None,

@@ -14,7 +14,7 @@ const ELSEWHERE: [(&str, &[&str]); 30] = [
     ("step", &["stride", "hop", "hop_length", "step_size", "overlap", "window_step"]),
     ("valid_fraction", &["test_size", "val_size", "val_split", "val_fraction", "validation_split", "holdout"]),
     ("valid_subjects", &["val_subjects", "test_subjects", "held_out"]),
-    ("convs", &["layers", "filters", "conv_layers", "kernel", "kernels", "kernel_size"]),
+    ("convs", &["layers", "filters", "conv_layers", "kernel", "kernels", "kernel_size", "dilation", "dilation_rate"]),
     ("hidden", &["units", "dense", "fc", "hidden_units", "hidden_size", "hidden_dim"]),
     ("dropout", &["drop", "dropout_rate", "p_drop"]),
     ("loss", &["criterion", "objective", "loss_fn", "loss_function"]),

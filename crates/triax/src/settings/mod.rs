@@ -120,9 +120,9 @@ settings! {
 settings! {
     /// Shape of the network. Window, channels and classes follow from the data.
     pub struct NetworkSettings in "Network" {
-        /// Convolution blocks: filters, kernel, stride; then pool (2, 3/2, avg2, 3/2-same), `same` padding and activation (relu, elu,
-        /// gelu, tanh, linear, leaky_relu=0.3), where wanted
-        pub convs: Vec<ConvBlock> = NetworkSpec::default().convs.into_iter().map(ConvBlock).collect(), "F:K:S[:P][:same][:ACTIVATION],…";
+        /// Convolution blocks: filters, kernel, stride; then dilation (d2), pool (2, 3/2, avg2, 3/2-same), `same` padding and
+        /// activation (relu, elu, gelu, tanh, linear, leaky_relu=0.3), where wanted
+        pub convs: Vec<ConvBlock> = NetworkSpec::default().convs.into_iter().map(ConvBlock).collect(), "F:K:S[:dD][:P][:same][:ACTIVATION],…";
         /// A pool over all positions that the convolutions leave, before the dense layers
         pub global_pool: GlobalPool = GlobalPool::None, "", one of GlobalPool::choices;
         /// Units of each hidden dense layer, each with an activation that is no ReLU where wanted, or `none`
@@ -163,7 +163,7 @@ settings! {
         pub early_stopping: Option<usize> = None, "PATIENCE";
         /// End with the mean of the weights at the ends of this many last epochs
         pub average_last: Option<usize> = None, "N";
-        /// `shuffle` visits every window once an epoch, `balanced` each class equally often
+        /// `shuffle` visits every window once an epoch, `balanced` each class equally often, `subjects` each person
         pub sampling: SamplingName = SamplingName::Shuffle, "", one of SamplingName::choices;
         /// Start from the weights of this file (.safetensors, .keras, .h5) instead of drawing them from the seed; of a
         /// file of `triax pretrain`, or of other classes, all layers but the last are taken. `none` draws all
@@ -241,6 +241,7 @@ named! {
     pub enum SamplingName {
         Shuffle = "shuffle",
         Balanced = "balanced",
+        Subjects = "subjects",
     }
 }
 
@@ -406,6 +407,7 @@ impl Settings {
             sampling: match training.sampling {
                 SamplingName::Shuffle => Sampling::Shuffle,
                 SamplingName::Balanced => Sampling::Balanced,
+                SamplingName::Subjects => Sampling::Subjects,
             },
             learning_rate: training.learning_rate,
             schedule: match training.lr_schedule {

@@ -1,5 +1,6 @@
 //! Studies: a grid of settings, trained on every fold with every seed, in a folder of its own.
 
+mod calibrations;
 mod description;
 mod grid;
 mod labels;
@@ -21,7 +22,7 @@ use triax_trainer::Observer;
 
 use crate::engines::{self, Candidates, OpenEngine, Trial};
 use crate::initial;
-use crate::recordings::{PER_WINDOW, Recordings, data_extra, read_data, weight_file_extra};
+use crate::recordings::{PER_WINDOW, Recordings, data_extra, drawn_subjects, read_data, weight_file_extra};
 use crate::settings::{ClassWeights, MachineSettings, Settings, SplitSettings};
 use crate::text::listed;
 use crate::{Error, Notice, audit};
@@ -93,7 +94,8 @@ impl StudyRun {
         let reading = timings.phase(Phase::Reading);
         let corpus = read_data(&points[0].settings.data, points[0].settings.training.seed)?;
         drop(reading);
-        let study = build(description.folds, description.seeds, &points, corpus)?;
+        let study =
+            calibrations::with(build(description.folds, description.seeds, &points, corpus)?, &description.calibrate)?;
         let Devices { devices, notices: of_devices, idle_threads } = choose_devices(candidates, &study, timings)?;
         let mut notices = [study.corpus.notices.clone(), of_devices].concat();
         let files = timings.phase(Phase::Files);
@@ -249,6 +251,7 @@ pub(crate) fn read_again(path: &Path) -> Result<(Study, Settings), Error> {
 /// Data that differs, or another version of Triax.
 pub(crate) fn rebuild(description: &Description, path: &Path, corpus: Corpus) -> Result<Study, Error> {
     let study = build(description.folds, description.seeds, &description.points()?, corpus)?;
+    let study = calibrations::with(study, &description.calibrate)?;
     match difference("", &StudyFolder::description(path)?["study"], &description.compared(&study)) {
         None => Ok(study),
         Some(difference) => Err(Error::Input(format!(
@@ -277,6 +280,9 @@ fn build(folds: Option<Folds>, n_seeds: usize, points: &[Point], corpus: Corpus)
     let held_out = HeldOut { valid_fraction, valid_subjects };
     let folds = protocol.make(&corpus, &windows, window, &held_out, first.training.seed)?;
     grid::check_size(Some(points.len()), folds.len(), n_seeds)?;
+    for point in points {
+        drawn_subjects(&point.settings, &corpus, &windows.origins)?;
+    }
     let (settings, of_weights) = build_settings(points, &corpus, &windows, (window, step))?;
     let of_weights = of_weights.into_iter().chain(notices_of_weights(&settings, &corpus, &folds));
     // Settings that start from the same file have the same notices.
@@ -286,7 +292,8 @@ fn build(folds: Option<Folds>, n_seeds: usize, points: &[Point], corpus: Corpus)
         }
     }
     let seeds = (0..n_seeds as u64).map(|n| first.training.seed.wrapping_add(n)).collect();
-    Ok(Study { corpus, windows, window, step, protocol, folds, settings, seeds })
+    let calibrations = Vec::new();
+    Ok(Study { corpus, windows, window, step, protocol, folds, settings, seeds, calibrations })
 }
 
 /// What a user should know of the weights that settings start from, for these data and folds.
@@ -294,8 +301,8 @@ fn notices_of_weights(settings: &[Setting], corpus: &Corpus, folds: &[Fold]) -> 
     let judged: BTreeSet<&String> = folds.iter().flat_map(|fold| &fold.valid_subjects).collect();
     let judged: Vec<String> = judged.into_iter().cloned().collect();
     let of_setting = |setting: &Setting| {
-        let preparation = setting.extra.get(PER_WINDOW).map_or("", String::as_str);
-        Some(initial::notices(setting.initial.as_ref()?, corpus, preparation, &judged))
+        let weights = setting.initial.as_ref()?;
+        Some(initial::notices(weights, corpus, setting.extra.get(PER_WINDOW).map(String::as_str), &judged))
     };
     settings.iter().filter_map(of_setting).flatten().collect()
 }
@@ -340,9 +347,10 @@ fn build_settings(
             classical: None,
             balances_classes: point_settings.training.class_weights == ClassWeights::Balanced,
             standardises: data.normalize.has_scaler(),
+            extra: weight_file_extra(&of_data, &preparation, plan.training.loss),
+            preparation,
             windows: set,
             initial,
-            extra: weight_file_extra(&of_data, &preparation, plan.training.loss),
             plan,
         });
     }
