@@ -24,6 +24,8 @@ pub enum Purpose {
     Augment = 6,
     /// Resamples of a bootstrap.
     Bootstrap = 7,
+    /// Order of the pieces that a sequence is cut into; the index is the sequence.
+    Pieces = 20,
 }
 
 /// One block of Philox4x32-10: four 32-bit words from a 128-bit counter and a 64-bit key.

@@ -6,11 +6,14 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use triax_answers::Answers;
 use triax_data::{Audit, Corpus, Fold, Folds, ScalerInUse, UntrainedClass, Windows, fit_scaler};
 use triax_engine::WindowSet;
 use triax_losses::balanced_class_weights;
 use triax_model::{Network, Scaler};
 use triax_trainer::FitPlan;
+
+use crate::answers::TrainedOn;
 
 /// The most classes that a command line is spelled out with.
 const MOST_ACTIVITIES: usize = 12;
@@ -113,6 +116,22 @@ impl Study {
     /// Subject of a window.
     pub fn subject(&self, window_idx: u32) -> &str {
         self.corpus.subject_of(self.windows.origins[window_idx as usize])
+    }
+
+    /// What the windows at `train` say about the answers of networks that `setting` trains on them.
+    pub fn trained_on(&self, setting: &Setting, train: &[u32]) -> Answers {
+        let balanced =
+            setting.balances_classes.then(|| balanced_class_weights(&self.labels(train), self.classes().len()));
+        let given = setting.plan.training.class_weights.as_deref();
+        let on = TrainedOn {
+            corpus: &self.corpus,
+            origins: &self.windows.origins,
+            window: self.window,
+            step: self.step,
+            train,
+            class_weights: balanced.as_deref().or(given),
+        };
+        on.answers()
     }
 
     /// Labels of the windows at `indices`.

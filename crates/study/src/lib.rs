@@ -14,6 +14,7 @@
 //! | `run`, `training_inputs`, `writer` | training, as fleets on one or several devices, and files written meanwhile |
 //! | `folder`, `training_file`, `tables`, `networks` | the files of a study: written, checked, joined, found again |
 //! | `evaluation` | the figures of a training, and the scores of an ensemble |
+//! | `answers`, `over_time` | what makes probabilities of scores and one answer of a sequence, and how good that is |
 //! | [`baselines`], `classical` | classical methods on the same folds |
 //! | [`statistics`] | intervals, tests, corrections |
 //! | `gap` | the difference between random folds and folds by subject |
@@ -22,6 +23,7 @@
 //!
 //! This crate must never know the command line, nor how a report looks.
 
+mod answers;
 pub mod baselines;
 mod classical;
 mod comparisons;
@@ -31,6 +33,7 @@ mod folder;
 mod gap;
 mod grid;
 mod networks;
+mod over_time;
 mod run;
 pub mod statistics;
 mod summarise;
@@ -41,6 +44,7 @@ mod training_inputs;
 mod window_set;
 mod writer;
 
+pub use answers::{HeldOutScores, TrainedOn, independent_groups};
 pub use classical::{Classical, ClassicalBeside};
 pub use error::StudyError;
 pub use evaluation::EnsembleScores;
@@ -48,6 +52,7 @@ pub use folder::{StudyFolder, difference};
 pub use gap::{Gap, GapFigures};
 pub use grid::{Setting, Share, Study, Training};
 pub use networks::{KeptNetwork, kept_networks};
+pub use over_time::{AnswerFigures, AnsweredSequence, OVERLAPS, OverTimeFigures, PersonOverTime};
 pub use run::{Device, Options, Outcome, run};
 pub use summarise::{Facts, cut, summarise};
 pub use summary::{

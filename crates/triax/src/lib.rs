@@ -35,6 +35,7 @@
 //! | compare settings on people that no network has trained on | [`study()`], [`StudyRun`], [`Description`] |
 //! | predict windows, or samples as they come | [`Predictor`], [`StreamPredictor`] |
 //! | evaluate a trained network on recordings | [`evaluate()`] |
+//! | make one answer of a sequence of windows | [`OverTime`], [`LiveAnswers`] |
 //! | take a trained network to where it runs | [`export()`] |
 //! | see what a network costs, and how a window is prepared for it | [`triax_model::Cost`], [`Latency`], [`Preprocessing`] |
 //! | take over a network that was trained in Keras | [`import()`] |
@@ -52,6 +53,7 @@ mod evaluate;
 mod export;
 mod import;
 mod latency;
+mod over_time;
 mod predictor;
 mod preprocessing;
 mod recordings;
@@ -67,10 +69,11 @@ pub mod text;
 pub use arrays::{FittedNetwork, WindowArrays};
 pub use audit::SplitAudit;
 pub use error::Error;
-pub use evaluate::{EvaluateOptions, Evaluation, Part, evaluate};
+pub use evaluate::{EvaluateOptions, Evaluation, JudgedOverTime, Part, evaluate};
 pub use export::{Check, DeviceCost, Export, ExportFormat, ExportOptions, Golden, export};
 pub use import::{ImportOptions, import};
 pub use latency::Latency;
+pub use over_time::{Answer, AnswerSegment, LiveAnswers, OverTime, OverTimeOptions, StreamAnswer};
 pub use predictor::{Member, Prediction, Predictor, PredictorOptions, PredictorOrigin, StudyOrigin, WhichWeights};
 pub use preprocessing::{ChannelScale, Preprocessing};
 pub use recordings::{Recordings, TrainingData, read_corpus, read_data};

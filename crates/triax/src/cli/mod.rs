@@ -21,6 +21,7 @@ mod model;
 mod new_folder;
 mod options;
 mod output;
+mod over_time;
 mod predict;
 mod progress;
 mod sparkline;

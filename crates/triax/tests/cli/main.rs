@@ -16,6 +16,7 @@ mod family;
 mod import;
 mod killed;
 mod limits;
+mod over_time;
 mod packages;
 mod paper;
 mod predict;
