@@ -9,11 +9,12 @@ use serde::{Deserialize, Serialize};
 use triax_answers::Answers;
 use triax_data::{Audit, Corpus, Fold, Folds, ScalerInUse, UntrainedClass, Windows, fit_scaler};
 use triax_engine::WindowSet;
-use triax_losses::balanced_class_weights;
-use triax_model::{Network, Scaler};
+use triax_losses::{Loss, balanced_class_weights};
+use triax_model::{InitialWeights, Network, Scaler};
 use triax_trainer::FitPlan;
 
 use crate::answers::TrainedOn;
+use crate::baselines::ClassicalPlan;
 
 /// The most classes that a command line is spelled out with.
 const MOST_ACTIVITIES: usize = 12;
@@ -29,12 +30,16 @@ pub struct Setting {
     pub network: Network,
     /// The plan of each training, without its seed and its balanced class weights.
     pub plan: FitPlan,
+    /// The classical model that is trained in place of the network, if there is one. Network and plan then have no effect.
+    pub classical: Option<ClassicalPlan>,
     /// Whether class weights balance the classes of each fold's training part.
     pub balances_classes: bool,
     /// Whether channels are standardised, by each fold's training part.
     pub standardises: bool,
-    /// The windows as this setting normalises them; see [`window_set()`](crate::window_set()).
+    /// The windows as this setting prepares them; see [`window_set()`](crate::window_set()).
     pub windows: WindowSet,
+    /// What its trainings start from, if that is not drawn from their seeds alone.
+    pub initial: Option<InitialWeights>,
     /// Further metadata of its weight files.
     pub extra: BTreeMap<String, String>,
 }
@@ -83,6 +88,18 @@ pub struct Share {
     pub n_shares: usize,
 }
 
+impl Setting {
+    /// What the scores of its models are: those of this loss.
+    pub fn loss(&self) -> Loss {
+        self.classical.map_or(self.plan.training.loss, |plan| plan.method.loss())
+    }
+
+    /// The epochs of each training; none of a classical model.
+    pub fn epochs(&self) -> usize {
+        if self.classical.is_some() { 0 } else { self.plan.epochs }
+    }
+}
+
 impl Study {
     /// The most trainings of a study. The names of their files have as many digits.
     pub const MOST_TRAININGS: usize = 100_000;
@@ -108,7 +125,7 @@ impl Study {
         &self.corpus.classes
     }
 
-    /// Number of channels.
+    /// Number of the sensors' channels.
     pub fn channels(&self) -> usize {
         self.corpus.channels.len()
     }
@@ -123,13 +140,14 @@ impl Study {
         let balanced =
             setting.balances_classes.then(|| balanced_class_weights(&self.labels(train), self.classes().len()));
         let given = setting.plan.training.class_weights.as_deref();
+        let weights = balanced.as_deref().or(given).filter(|_| setting.classical.is_none());
         let on = TrainedOn {
             corpus: &self.corpus,
             origins: &self.windows.origins,
             window: self.window,
             step: self.step,
             train,
-            class_weights: balanced.as_deref().or(given),
+            class_weights: weights,
         };
         on.answers()
     }
@@ -160,7 +178,8 @@ impl Study {
     /// The scaler of a setting in a fold, from the fold's training windows alone.
     pub fn scaler(&self, setting: &Setting, fold: &Fold) -> Option<Scaler> {
         let values = &setting.windows.windows;
-        setting.standardises.then(|| fit_scaler(values, &fold.train, self.window, self.channels()))
+        let channels = setting.network.spec().channels;
+        setting.standardises.then(|| fit_scaler(values, &fold.train, self.window, channels))
     }
 
     /// The scalers of its trainings: for each fold, one for each way in which settings normalise the windows.
@@ -187,13 +206,12 @@ impl Study {
         let folds: Vec<(&[u32], &[u32])> = self.folds.iter().map(|fold| (&*fold.train, &*fold.valid)).collect();
         let used = scalers.iter().map(|(training, scaler)| {
             let (train, valid) = folds[training.fold];
-            ScalerInUse { scaler, values: &self.settings[training.setting].windows.windows, train, valid }
+            let setting = &self.settings[training.setting];
+            let (values, channels) = (&setting.windows.windows, setting.network.spec().channels);
+            ScalerInUse { scaler, values, channels, train, valid }
         });
-        Audit::new(&self.corpus, &self.windows.origins, self.window, &folds).with_scalers(
-            self.window,
-            self.channels(),
-            &used.collect::<Vec<_>>(),
-        )
+        Audit::new(&self.corpus, &self.windows.origins, self.window, &folds)
+            .with_scalers(self.window, &used.collect::<Vec<_>>())
     }
 
     /// The plan of one training.

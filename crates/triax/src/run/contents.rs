@@ -37,7 +37,7 @@ impl RunContents {
         let origins: Vec<_> = data.split.valid.iter().map(|&idx| data.origins[idx as usize]).collect();
         let (groups, judged) = independent_groups(&data.corpus, &origins, &labels);
         Self {
-            metadata: weight_file_extra(&of_data, data.normalize, plan.training.loss),
+            metadata: weight_file_extra(&of_data, &data.preparation, plan.training.loss),
             trained: trained.answers(),
             labels,
             groups,

@@ -6,6 +6,7 @@ mod bench;
 mod cases;
 mod claims;
 mod config;
+mod derived;
 mod devices;
 #[cfg(target_os = "linux")]
 mod disk;
@@ -20,6 +21,7 @@ mod over_time;
 mod packages;
 mod paper;
 mod predict;
+mod pretrain;
 mod rates;
 mod readers;
 mod real_data;
