@@ -12,7 +12,7 @@
 //!     println!("{} models, {} epochs each", results.len(), results[0].history.len());
 //! }
 //! // One model, in a folder:
-//! let metadata = BTreeMap::new();
+//! let metadata = BTreeMap::<String, String>::new();
 //! let folder = RunFolder::create("runs/walk".as_ref(), config)?; // refused where the folder holds anything
 //! match fit_run(job, &folder, &metadata, observer)? {
 //!     RunOutcome::Finished { summary, .. } => println!("best epoch {}", summary.best.epoch),
