@@ -39,7 +39,8 @@ impl Temperature {
             let middle = f64::midpoint(low, high);
             if targets.slope(Self(middle.exp())) > 0.0 { low = middle } else { high = middle }
         }
-        Self(f64::midpoint(low, high).exp())
+        // So few digits that what a file says is read as it was.
+        Self((f64::midpoint(low, high).exp() * 1e7).round() / 1e7)
     }
 
     /// Its value.
