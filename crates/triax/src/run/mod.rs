@@ -15,7 +15,7 @@ use triax_trainer::{FitPlan, Job, Model, Observer, RunFolder, RunOutcome, Summar
 
 use crate::engines::{Candidates, ChosenEngine, Trial};
 use crate::initial;
-use crate::recordings::{Recordings, TrainingData, complete};
+use crate::recordings::{Recordings, TrainingData, complete, preparation_extra};
 use crate::settings::{Entries, MachineSettings, Settings};
 use crate::text::grouped;
 use crate::{Error, Notice, audit};
