@@ -14,6 +14,7 @@
 //! | `run`, `training_inputs`, `writer` | training, as fleets on one or several devices, and files written meanwhile |
 //! | `folder`, `training_file`, `tables`, `networks` | the files of a study: written, checked, joined, found again |
 //! | `evaluation` | the figures of a training |
+//! | `answers`, `over_time` | what makes probabilities of scores and one answer of a sequence, and how good that is |
 //! | `ensembles` | the scores of several models as those of one, and the weights with which they count |
 //! | [`baselines`] | classical models: trained, kept, and used to predict |
 //! | `classical`, `classical_trainings` | classical models on the folds of a study: as its baselines, and as its settings |
@@ -25,6 +26,7 @@
 //!
 //! This crate must never know the command line, nor how a report looks.
 
+mod answers;
 pub mod baselines;
 mod calibration;
 mod classical;
@@ -37,6 +39,7 @@ mod folder;
 mod gap;
 mod grid;
 mod networks;
+mod over_time;
 mod run;
 pub mod statistics;
 mod summarise;
@@ -47,6 +50,7 @@ mod training_inputs;
 mod window_set;
 mod writer;
 
+pub use answers::{HeldOutScores, TrainedOn, independent_groups};
 pub use calibration::{CalibratedSubject, CalibrationGain, CalibrationLength};
 pub use classical::{Classical, ClassicalBeside};
 pub use ensembles::{EnsembleScores, ensemble_weights};
@@ -55,6 +59,7 @@ pub use folder::{StudyFolder, difference};
 pub use gap::{Gap, GapFigures};
 pub use grid::{Setting, Share, Study, Training};
 pub use networks::{KeptNetwork, kept_networks};
+pub use over_time::{AnswerFigures, AnsweredSequence, OVERLAPS, OverTimeFigures, PersonOverTime};
 pub use run::{Device, Options, Outcome, run};
 pub use summarise::{Facts, cut, summarise};
 pub use summary::{

@@ -37,6 +37,7 @@
 //! | predict windows, or samples as they come | [`Predictor`], [`StreamPredictor`] |
 //! | evaluate a trained network on recordings | [`evaluate()`] |
 //! | make a network know one person, from a few seconds | [`calibrate()`] |
+//! | make one answer of a sequence of windows | [`OverTime`], [`LiveAnswers`] |
 //! | take a trained network to where it runs | [`export()`] |
 //! | see what a network costs, and how a window is prepared for it | [`triax_model::Cost`], [`Latency`], [`Preprocessing`] |
 //! | take over a network that was trained in Keras | [`import()`] |
@@ -56,6 +57,7 @@ mod export;
 mod import;
 mod initial;
 mod latency;
+mod over_time;
 mod predictor;
 mod preprocessing;
 mod pretrain;
@@ -73,11 +75,12 @@ pub use arrays::{FittedNetwork, WindowArrays};
 pub use audit::SplitAudit;
 pub use calibrate::{CalibrateOptions, CalibratedClass, Calibration, calibrate};
 pub use error::Error;
-pub use evaluate::{EvaluateOptions, Evaluation, Part, evaluate};
+pub use evaluate::{EvaluateOptions, Evaluation, JudgedOverTime, Part, evaluate};
 pub use export::{Check, DeviceCost, Export, ExportFormat, ExportOptions, Golden, export};
 pub use import::{ImportOptions, import};
 pub use initial::PretrainRecord;
 pub use latency::Latency;
+pub use over_time::{Answer, AnswerSegment, LiveAnswers, OverTime, OverTimeOptions, StreamAnswer};
 pub use predictor::{Member, Prediction, Predictor, PredictorOptions, PredictorOrigin, StudyOrigin, WhichWeights};
 pub use preprocessing::{ChannelScale, Preprocessing};
 pub use pretrain::{PretrainOptions, PretrainTask, Pretrained, Pretraining, pretrain};

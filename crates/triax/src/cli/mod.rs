@@ -22,6 +22,7 @@ mod model;
 mod new_folder;
 mod options;
 mod output;
+mod over_time;
 mod predict;
 mod pretrain;
 mod progress;

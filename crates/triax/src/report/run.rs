@@ -8,7 +8,7 @@ use triax_trainer::{EpochRecord, LossReading, Metrics, Summary};
 use crate::report::charts::curves::{self, Curves, Point};
 use crate::report::charts::reliability;
 use crate::report::numbers::{counted, decimals, figure, grouped, name, percent};
-use crate::report::{audit, confusion, loss, mistakes, page, tables};
+use crate::report::{audit, confusion, loss, mistakes, page, probabilities, tables};
 use crate::text::{lacking_in_words, step_in_words};
 
 /// The file beside the report that has all of its figures.
@@ -104,6 +104,7 @@ pub fn run_html(run: &RunReport) -> String {
         @if let Some(validation) = validation { (classes(run, validation)) }
         (subjects(run))
         @if let Some(found) = &run.reliability { (reliability::section(found)) }
+        @if let Some(found) = &run.summary.last.calibration { (probabilities::section(found, &run.class_names)) }
         (mistakes::section(&run.mistakes, &run.class_names, run.data.rate_hz, "the network"))
         (audit::section(&run.audit))
         (settings(run))
@@ -319,6 +320,7 @@ mod tests {
             "What is taken for what",
             "Subjects</h2>",
             "Score and accuracy",
+            "Before and after calibration",
             "Most wrong",
             "Leakage audit",
             "Settings, data, device",

@@ -1,5 +1,6 @@
 //! Runs: the training of one network in a folder of its own.
 
+mod contents;
 mod events;
 mod record;
 mod report;
@@ -14,12 +15,11 @@ use triax_trainer::{FitPlan, Job, Model, Observer, RunFolder, RunOutcome, Summar
 
 use crate::engines::{Candidates, ChosenEngine, Trial};
 use crate::initial;
-use crate::recordings::{
-    Recordings, TrainingData, complete, data_extra, drawn_subjects, preparation_extra, weight_file_extra,
-};
+use crate::recordings::{Recordings, TrainingData, complete, drawn_subjects, preparation_extra};
 use crate::settings::{Entries, MachineSettings, Settings};
 use crate::text::grouped;
 use crate::{Error, Notice, audit};
+use contents::RunContents;
 use events::{Events, WithEvents};
 
 pub use record::{DataRecord, Record, Run, SplitRecord, is_run};
@@ -266,8 +266,7 @@ impl Training {
         let Self { settings, data, network, plan, engine, folder, timings, .. } = self;
         let in_loop = timings.phase(Phase::Training);
         let subjects = drawn_subjects(settings, &data.corpus, &data.origins)?;
-        let of_data = data_extra(&data.corpus, data.window, (settings.data.step, data.step));
-        let extra = weight_file_extra(&of_data, &data.preparation, plan.training.loss);
+        let contents = RunContents::new(data, plan, settings.data.step);
         let model = Model {
             network,
             weights: &self.weights,
@@ -289,7 +288,7 @@ impl Training {
         };
         let mut observer = WithEvents { observer, events: Events::new(folder, self.tensorboard)? };
         let fit = if self.resumes { resume_run } else { fit_run };
-        let outcome = fit(&job, folder, &extra, &mut observer)?;
+        let outcome = fit(&job, folder, &contents, &mut observer)?;
         let events = observer.events.map_or(Ok(()), Events::finish);
         drop(in_loop);
         Ok(match outcome {

@@ -18,6 +18,7 @@ mod family;
 mod import;
 mod killed;
 mod limits;
+mod over_time;
 mod packages;
 mod paper;
 mod predict;
