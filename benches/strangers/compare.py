@@ -27,6 +27,8 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 from machine import commit, load_average, machine  # noqa: E402, of all comparisons
 
+# What decides on a result of another recipe, beside the windows.
+RECIPES = ("features.py", "judging.py", "networks.py", "peers.py", "requirements.txt")
 # Triax's rows by their names in `--peers`: their names in tables, and their settings.
 OURS = {
     "triax": ("Triax, default", {}),
@@ -38,19 +40,20 @@ def options():
     """The parsed command line."""
     parser = argparse.ArgumentParser(prog="benches/strangers/run", description=__doc__)
     names = [*OURS, *peers.PEERS]
-    parser.add_argument("--data", default="synthetic", help="recordings, as `triax study --data` takes them (default: the built-in set)")
+    parser.add_argument("--data", default="synthetic", help="recordings, as `triax study` takes them (default: the built-in set)")
     parser.add_argument("--activities", help="those to keep, separated by commas")
     parser.add_argument("--rate", type=float, help="resample to so many samples a second")
     parser.add_argument("--window", default="6s", help="length of a window (default 6s)")
     parser.add_argument("--step", default="3s", help="from one window to the next (default 3s)")
     parser.add_argument("--rounds", type=int, default=1, help="trainings of each for each person, with other seeds (default 1)")
-    parser.add_argument("--peers", default=",".join(names), help=f"who takes part, separated by commas (default: {','.join(names)})")
+    everyone = ",".join(names)
+    parser.add_argument("--peers", default=everyone, help=f"who takes part, separated by commas (default: {everyone})")
     parser.add_argument("--config", type=pathlib.Path, action="append", default=[], metavar="FILE.toml",
                         help="another row of Triax, with the [settings] of a study file; can be repeated")
     parser.add_argument("--study", action="append", default=[], metavar="NAME=DIR",
                         help="another row, with the people of a finished study folder; can be repeated")
     parser.add_argument("--epochs", type=int, help="epochs of all networks instead of their own: for a trial")
-    parser.add_argument("--scratch", type=pathlib.Path, help="folder of what is trained (default: in ~/.cache/triax-strangers)")
+    parser.add_argument("--scratch", type=pathlib.Path, help="folder of what is trained (default: ~/.cache/triax-strangers)")
     parser.add_argument("--out", type=pathlib.Path, default=HERE.parent / "runs", help="folder of the results")
     args = parser.parse_args()
     args.peers = [name for name in args.peers.split(",") if name]
@@ -68,6 +71,25 @@ def data_settings(args):
     """The settings of the recordings, as Triax takes them."""
     settings = {"data": args.data, "rate": args.rate, "activities": args.activities and args.activities.split(",")}
     return {name: value for name, value in settings.items() if value is not None}
+
+
+def settings_of(path):
+    """The settings in a study file; recordings are those of the command line.
+
+    Raises
+    ------
+    ValueError
+        If it is no study file of one setting.
+    """
+    try:
+        file = tomllib.loads(path.read_text())
+    except tomllib.TOMLDecodeError as problem:
+        raise ValueError(f"{path}: {problem}") from None
+    if "settings" not in file:
+        raise ValueError(f"{path} has no [settings]")
+    if "vary" in file:
+        raise ValueError(f"{path} varies settings, and the best would be chosen by those who judge it: leave [vary] out")
+    return file["settings"]
 
 
 def cut(args):
@@ -89,9 +111,8 @@ def scratch_folder(args, arrays):
     digest = hashlib.sha256()
     for name in sorted(arrays):
         digest.update(np.ascontiguousarray(arrays[name]).tobytes())
-    for source in (*sorted(HERE.glob("*.py")), HERE / "requirements.txt"):
-        if source.name != pathlib.Path(__file__).name:
-            digest.update(source.read_bytes())
+    for name in RECIPES:
+        digest.update((HERE / name).read_bytes())
     digest.update(repr(args.epochs).encode())
     cache = pathlib.Path(os.environ.get("XDG_CACHE_HOME", pathlib.Path.home() / ".cache")) / "triax-strangers"
     folder = (args.scratch or cache) / digest.hexdigest()[:16]
@@ -119,7 +140,7 @@ def in_process(script, *arguments):
 def row_of_triax(args, folder, name, settings):
     """Trains and reads a study of Triax with these settings."""
     trial = {"epochs": args.epochs} if args.epochs else {}
-    settings = data_settings(args) | {"window": args.window, "step": args.step, "device": "cpu"} | settings | trial
+    settings = {"window": args.window, "step": args.step, "device": "cpu"} | settings | data_settings(args) | trial
     key = hashlib.sha256(json.dumps([settings, args.rounds, build_of_triax()], sort_keys=True).encode()).hexdigest()[:16]
     study = folder / f"study-{key}"
     print(f"{name}: {study}", file=sys.stderr)
@@ -190,9 +211,9 @@ def table(rows):
 def other_windows(rows, job):
     """A sentence on each row whose windows are cut in another way."""
     for row in rows:
-        if row["is_triax"] and row["n_windows"] != job["windows"]:
-            yield (f"{row['name']} cuts windows of {row['window']} samples every {row['step']}, {row['n_windows']:,} in all, from the "
-                   "same recordings")
+        if row["is_triax"] and (row["window"], row["n_windows"]) != (job["window"], job["windows"]):
+            how = f"windows of {row['window']} samples every {row['step']}, {row['n_windows']:,} in all"
+            yield f"{row['name']} cuts {how}, from the same recordings"
 
 
 def page(result):
@@ -201,10 +222,10 @@ def page(result):
     notes = "".join(f"* {sentence}.\n" for sentence in other_windows(result["rows"], job))
     return f"""# Triax and other recipes on strangers, {result['started']}
 
-{job['data']}: {job['windows']:,} windows of {job['window']}×{job['channels']} of {job['people']} people, {job['classes']} classes,
-{job['rate_hz']:g} Hz. Each person is judged by trainings on all others, {job['rounds']} for each recipe. Macro-F1 is the mean over people, its
-interval a bootstrap over people, p Wilcoxon's signed-rank test over people. Seconds are of all trainings together, compilation
-included. The best of Triax is chosen by those who judge it.
+{job['data']}: {job['windows']:,} windows of {job['window']}×{job['channels']} of {job['people']} people, {job['classes']}
+classes, {job['rate_hz']:g} Hz. Each person is judged by trainings on all others, {job['rounds']} for each recipe. Macro-F1 is
+the mean over people, its interval a bootstrap over people, p Wilcoxon's signed-rank test over people. Seconds are of all
+trainings together, compilation included. The best of Triax is chosen by those who judge it.
 
 {table(result['rows'])}
 
@@ -219,15 +240,16 @@ def main():
     args = options()
     started = datetime.datetime.now(datetime.timezone.utc)
     load_before = load_average()
-    configs = {f"Triax, {path.stem}": tomllib.loads(path.read_text())["settings"] for path in args.config}
     try:
+        configs = {f"Triax, {path.stem}": settings_of(path) for path in args.config}
         finished = {name: ours.read(pathlib.Path(folder)) for name, folder in args.study}
-    except ValueError as problem:
-        sys.exit(f"--study: {problem}")
+    except (OSError, ValueError) as problem:
+        sys.exit(f"{problem}")
 
     arrays = cut(args)
     folder = scratch_folder(args, arrays)
-    print(f"{len(arrays['X'])} windows {arrays['X'].shape[1:]} of {len(np.unique(arrays['people']))} people; scratch: {folder}", file=sys.stderr)
+    n_people = len(np.unique(arrays["people"]))
+    print(f"{len(arrays['X'])} windows {arrays['X'].shape[1:]} of {n_people} people; scratch: {folder}", file=sys.stderr)
     chosen = {OURS[name][0]: OURS[name][1] for name in args.peers if name in OURS} | configs
     rows = [row_of_triax(args, folder, name, settings) for name, settings in chosen.items()]
     rows += [row | {"name": name, "is_triax": True, "packages": ["triax"]} for name, row in finished.items()]
@@ -249,7 +271,7 @@ def main():
             "windows": len(arrays["X"]),
             "window": arrays["X"].shape[1],
             "channels": arrays["X"].shape[2],
-            "people": len(np.unique(arrays["people"])),
+            "people": n_people,
             "classes": len(np.unique(arrays["y"])),
             "rate_hz": float(arrays["rate_hz"]),
             "step": args.step,

@@ -16,7 +16,8 @@ def run(folder, settings, rounds):
     import triax
 
     is_new = not folder.exists()
-    _, times = timed(lambda: triax.study(settings.pop("data"), folds="loso", seeds=rounds, baselines=False, out=folder, **settings))
+    conduct = {"folds": "loso", "seeds": rounds, "baselines": False, "out": folder}
+    _, times = timed(lambda: triax.study(settings.pop("data"), **conduct, **settings))
     # A study that was interrupted does not know the seconds of processors that its first part took.
     record = processor_record(folder)
     if not record.exists():
@@ -41,7 +42,7 @@ def read(folder):
     summary = json.loads((folder / "summary.json").read_text())
     networks = [one for one in summary["competitors"] if one["kind"] == "network"]
     if len(networks) != 1:
-        raise ValueError(f"{folder} compares {len(networks)} settings, and its best is chosen by those that judge it: take a study of one")
+        raise ValueError(f"{folder} compares {len(networks)} settings, and the best is chosen by those who judge it: take one")
     if summary["folds"] != "loso":
         raise ValueError(f"the folds of {folder} are {summary['folds']}: make the study with `--folds loso`")
     with (folder / "timings.csv").open(newline="") as file:

@@ -17,6 +17,9 @@ import judging  # noqa: E402
 
 ARGUMENTS = ["--data", "synthetic", "--rate", "20", "--step", "24s", "--epochs", "1"]
 
+# A study that takes a second.
+QUICK = {"folds": "loso", "seeds": 1, "epochs": 1, "device": "cpu"}
+
 
 def run(folder, *arguments):
     """The finished process of `compare.py` with a scratch folder in `folder`."""
@@ -36,7 +39,8 @@ def compared(tmp_path_factory):
 
 def test_features_are_what_they_are_called():
     rng = np.random.default_rng(0)
-    windows = (np.sin(np.arange(50)[None, :, None] * rng.uniform(0.1, 2.5, (4, 1, 3))) + rng.normal(size=(4, 50, 3))).astype(np.float32)
+    swings = np.sin(np.arange(50)[None, :, None] * rng.uniform(0.1, 2.5, (4, 1, 3)))
+    windows = (swings + rng.normal(size=(4, 50, 3))).astype(np.float32)
     found = features.features_of(windows, 20.0)
     for window, row in zip(windows.astype(np.float64), found, strict=True):
         r = np.corrcoef(window.T)
@@ -47,7 +51,7 @@ def test_features_are_what_they_are_called():
             share = energy / energy.sum()
             wanted += [x.mean(), x.std(), x.min(), x.max(), np.median(x), stats.iqr(x), np.sqrt((x**2).mean())]
             wanted += [abs(np.diff(x)).mean(), (np.diff(x > x.mean()) != 0).mean() * 49 / 50, stats.skew(x), stats.kurtosis(x)]
-            wanted += [share[hz < 0.7].sum(), share[(hz >= 0.7) & (hz < 2)].sum(), share[(hz >= 2) & (hz < 4)].sum(), share[hz >= 4].sum()]
+            wanted += [share[(hz >= low) & (hz < high)].sum() for low, high in ((0, 0.7), (0.7, 2), (2, 4), (4, 99))]
             wanted += [hz[energy.argmax()], stats.entropy(share) / np.log(len(share))]
         np.testing.assert_allclose(row, wanted, rtol=1e-9, atol=1e-9)
 
@@ -94,7 +98,7 @@ def test_windows_folds_and_measure_are_those_of_a_study(compared, tmp_path):
     """Taking everything for the most frequent class of the others gives each person the figure that a study gives."""
     import triax
 
-    study = triax.study("synthetic", rate=20, window="6s", step="24s", folds="loso", seeds=1, epochs=1, device="cpu", out=tmp_path / "study")
+    study = triax.study("synthetic", rate=20, window="6s", step="24s", out=tmp_path / "study", **QUICK)
     own = next(one for one in study.summary["competitors"] if one["name"].startswith("majority"))
     (windows,) = (compared[0] / "scratch").glob("*/windows.npz")
     with np.load(windows) as file:
@@ -130,7 +134,7 @@ def test_a_study_of_other_people_is_refused(compared, tmp_path):
 
     X, y, people = triax.read("synthetic", rate=20).windows("6s", "24s")
     people = np.where(people == "s01", "stranger", people)
-    triax.study(X, y, people, folds="loso", seeds=1, epochs=1, baselines=False, device="cpu", out=tmp_path / "study")
+    triax.study(X, y, people, out=tmp_path / "study", **QUICK)
     done = run(compared[0], "--peers", "logistic", "--study", f"other={tmp_path / 'study'}")
     assert done.returncode != 0 and "who is judged: s01, stranger" in done.stderr
 
@@ -138,8 +142,7 @@ def test_a_study_of_other_people_is_refused(compared, tmp_path):
 def test_the_best_of_several_settings_is_refused(tmp_path):
     import triax
 
-    triax.study("synthetic", rate=20, step="24s", vary={"dropout": [0.1, 0.5]}, folds="loso", seeds=1, epochs=1, baselines=False,
-                device="cpu", out=tmp_path / "study")
+    triax.study("synthetic", rate=20, step="24s", vary={"dropout": [0.1, 0.5]}, out=tmp_path / "study", **QUICK)
     done = run(tmp_path, "--study", f"best={tmp_path / 'study'}")
     assert done.returncode != 0 and "compares 2 settings" in done.stderr
 
@@ -152,3 +155,20 @@ def test_a_folder_without_a_study_is_named(tmp_path):
 def test_an_unknown_peer_is_named(tmp_path):
     done = run(tmp_path, "--peers", "oracle")
     assert done.returncode == 2 and "oracle is none of" in done.stderr
+
+
+def test_settings_of_a_file_are_a_row(compared, tmp_path):
+    (tmp_path / "wide.toml").write_text('folds = "loso"\n[settings]\ndata = "elsewhere"\nhidden = [16]\nwindow = "3s"\n')
+    done = run(compared[0], "--peers", "", "--config", tmp_path / "wide.toml")
+    assert done.returncode == 0, done.stderr
+    assert "| Triax, wide (" in done.stdout and "wide cuts windows of 60 samples" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [("seeds = 1", "has no [settings]"), ("[settings]\n[vary]\nseed = [0, 1]", "varies settings"), ("[settings", "wrong.toml")],
+)
+def test_a_file_that_is_no_setting_is_refused(tmp_path, text, problem):
+    (tmp_path / "wrong.toml").write_text(text)
+    done = run(tmp_path, "--config", tmp_path / "wrong.toml")
+    assert done.returncode != 0 and problem in done.stderr and "Traceback" not in done.stderr
