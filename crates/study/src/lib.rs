@@ -13,8 +13,10 @@
 //! | `grid`, `window_set` | what is trained: settings, folds, seeds, and the windows of each setting |
 //! | `run`, `training_inputs`, `writer` | training, as fleets on one or several devices, and files written meanwhile |
 //! | `folder`, `training_file`, `tables`, `networks` | the files of a study: written, checked, joined, found again |
-//! | `evaluation` | the figures of a training, and the scores of an ensemble |
-//! | [`baselines`], `classical` | classical methods on the same folds |
+//! | `evaluation` | the figures of a training |
+//! | `ensembles` | the scores of several models as those of one, and the weights with which they count |
+//! | [`baselines`] | classical models: trained, kept, and used to predict |
+//! | `classical`, `classical_trainings` | classical models on the folds of a study: as its baselines, and as its settings |
 //! | [`statistics`] | intervals, tests, corrections |
 //! | `gap` | the difference between random folds and folds by subject |
 //! | `comparisons` | comparisons of pairs, and main effects |
@@ -24,7 +26,9 @@
 
 pub mod baselines;
 mod classical;
+mod classical_trainings;
 mod comparisons;
+mod ensembles;
 mod error;
 mod evaluation;
 mod folder;
@@ -42,8 +46,8 @@ mod window_set;
 mod writer;
 
 pub use classical::{Classical, ClassicalBeside};
+pub use ensembles::{EnsembleScores, ensemble_weights};
 pub use error::StudyError;
-pub use evaluation::EnsembleScores;
 pub use folder::{StudyFolder, difference};
 pub use gap::{Gap, GapFigures};
 pub use grid::{Setting, Share, Study, Training};
@@ -55,4 +59,4 @@ pub use summary::{
 };
 pub use training_file::{Trained, TrainedEpoch, TrainingFile};
 pub use triax_trainer::{Measure, Mistake, Reliability, SubjectFigures};
-pub use window_set::window_set;
+pub use window_set::{prepare, window_set};

@@ -22,6 +22,7 @@ mod new_folder;
 mod options;
 mod output;
 mod predict;
+mod pretrain;
 mod progress;
 mod sparkline;
 mod study;
@@ -60,6 +61,7 @@ Exit codes: 0 done, 2 wrong usage, 1 anything else.";
 #[derive(Subcommand)]
 enum Command {
     Train(Box<train::Args>),
+    Pretrain(Box<pretrain::Args>),
     Study(Box<study::Args>),
     Evaluate(evaluate::Args),
     Predict(predict::Args),
@@ -89,6 +91,7 @@ pub fn main() -> ExitCode {
     // After a panic nothing of the command line is used.
     let run = std::panic::catch_unwind(AssertUnwindSafe(|| match cli.command {
         Command::Train(args) => train::run(*args),
+        Command::Pretrain(args) => pretrain::run(*args),
         Command::Study(args) => study::run(*args),
         Command::Evaluate(args) => evaluate::run(args),
         Command::Predict(args) => predict::run(args),
