@@ -99,7 +99,7 @@ def timed(function):
 def run(name, windows, folder, rounds, epochs):
     """Trains what is missing in `folder`."""
     X, y, people, rate_hz = load(windows)
-    n_classes, everyone = y.max() + 1, np.unique(people)
+    n_classes, everyone = int(y.max()) + 1, np.unique(people)
     wanted = [(number, person) for number in range(rounds) for person in everyone]
     path_of = lambda number, at: folder / f"round-{number}-person-{at}.json"  # noqa: E731
     missing = [one for one in wanted if not path_of(one[0], np.searchsorted(everyone, one[1])).exists()]

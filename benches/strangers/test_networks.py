@@ -7,6 +7,7 @@ import numpy as np
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import networks  # noqa: E402
+import peers  # noqa: E402
 
 
 def swings(n):
@@ -44,3 +45,12 @@ def test_parameters_of_deepconvlstm_are_those_of_its_paper():
     convolutions = (5 + 1) * 64 + 3 * (5 * 64 + 1) * 64
     lstm = 4 * 128 * (113 * 64 + 128 + 1) + 4 * 128 * (128 + 128 + 1)
     assert network.network.count_params() == convolutions + lstm + (128 + 1) * 18
+
+
+def test_a_network_is_a_peer(tmp_path):
+    windows, classes = swings(32)
+    people = np.where(np.arange(32) < 16, "a", "b")
+    np.savez(tmp_path / "windows.npz", X=windows, y=np.where(classes, "fast", "slow"), people=people, rate_hz=20.0)
+    peers.run("cnn", tmp_path / "windows.npz", tmp_path / "cnn", rounds=1, epochs=1)
+    found = peers.read(tmp_path / "cnn", rounds=1)
+    assert found["people"].keys() == {"a", "b"} and found["processor_seconds"] > 0
