@@ -49,9 +49,12 @@ class MiniRocket:
         return np.ascontiguousarray(windows.transpose(0, 2, 1))
 
     def predict(self, train, labels, test, n_classes, seed):
+        import numba
         from aeon.classification.convolution_based import MiniRocketClassifier
 
-        return MiniRocketClassifier(n_jobs=-1, random_state=seed).fit(train, labels).predict(test)
+        # All processors that this process may use: aeon's own count is of those of the machine, which numba can refuse.
+        threads = numba.config.NUMBA_NUM_THREADS
+        return MiniRocketClassifier(n_jobs=threads, random_state=seed).fit(train, labels).predict(test)
 
 
 def cnn(epochs):
