@@ -2,3 +2,11 @@
 //! windows, and a last layer that knows one person.
 //!
 //! This crate must never know files, devices or how a network is trained.
+
+mod alignment;
+mod features;
+mod last_layer;
+
+pub use alignment::aligned;
+pub use features::{features, n_features};
+pub use last_layer::{LastLayer, RefitError, STRENGTH, dense_step};

@@ -98,6 +98,7 @@ impl ClassicalTrainings<'_> {
                 seconds,
                 history: Vec::new(),
                 broken: model.as_ref().err().cloned(),
+                calibrated: Vec::new(),
             };
             let weights = kept.clone().map(Kept::Classical);
             Ended { file: TrainingFile { trained, scores: scores.clone() }, weights }

@@ -293,6 +293,7 @@ mod tests {
             folds: Vec::new(),
             settings: Vec::new(),
             seeds: vec![0],
+            calibrations: Vec::new(),
         };
         study.folds = folds(protocol, &study).unwrap_or_default();
         study

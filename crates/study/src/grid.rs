@@ -9,10 +9,11 @@ use serde::{Deserialize, Serialize};
 use triax_data::{Audit, Corpus, Fold, Folds, ScalerInUse, UntrainedClass, Windows, fit_scaler};
 use triax_engine::WindowSet;
 use triax_losses::{Loss, balanced_class_weights};
-use triax_model::{InitialWeights, Network, Scaler};
+use triax_model::{InitialWeights, Network, Preparation, Scaler};
 use triax_trainer::FitPlan;
 
 use crate::baselines::ClassicalPlan;
+use crate::calibration::CalibrationLength;
 
 /// The most classes that a command line is spelled out with.
 const MOST_ACTIVITIES: usize = 12;
@@ -34,6 +35,8 @@ pub struct Setting {
     pub balances_classes: bool,
     /// Whether channels are standardised, by each fold's training part.
     pub standardises: bool,
+    /// What becomes of each window by itself.
+    pub preparation: Preparation,
     /// The windows as this setting prepares them; see [`window_set()`](crate::window_set()).
     pub windows: WindowSet,
     /// What its trainings start from, if that is not drawn from their seeds alone.
@@ -61,6 +64,8 @@ pub struct Study {
     pub settings: Vec<Setting>,
     /// The seeds of each setting and fold.
     pub seeds: Vec<u64>,
+    /// How much of each held-out person calibrates each network; mostly none.
+    pub calibrations: Vec<CalibrationLength>,
 }
 
 /// One training.

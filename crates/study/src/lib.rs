@@ -19,12 +19,14 @@
 //! | `classical`, `classical_trainings` | classical models on the folds of a study: as its baselines, and as its settings |
 //! | [`statistics`] | intervals, tests, corrections |
 //! | `gap` | the difference between random folds and folds by subject |
+//! | `calibration` | what a few seconds of a held-out person give |
 //! | `comparisons` | comparisons of pairs, and main effects |
 //! | `summarise`, `summary` | everything that a study finds, and its form in `summary.json` |
 //!
 //! This crate must never know the command line, nor how a report looks.
 
 pub mod baselines;
+mod calibration;
 mod classical;
 mod classical_trainings;
 mod comparisons;
@@ -45,6 +47,7 @@ mod training_inputs;
 mod window_set;
 mod writer;
 
+pub use calibration::{CalibratedSubject, CalibrationGain, CalibrationLength};
 pub use classical::{Classical, ClassicalBeside};
 pub use ensembles::{EnsembleScores, ensemble_weights};
 pub use error::StudyError;

@@ -13,6 +13,7 @@ use triax_model::WeightFile;
 use triax_trainer::{FitOutcome, FitSize, Job, Model, ModelResult, Observer, TrainedModel, fit};
 
 use crate::StudyError;
+use crate::calibration;
 use crate::classical_trainings::ClassicalTrainings;
 use crate::folder::StudyFolder;
 use crate::grid::{Setting, Share, Study, Training};
@@ -257,7 +258,7 @@ impl Worker<'_, '_> {
         let seconds = clock.elapsed().as_secs_f64() / numbers.len() as f64;
         let ends =
             inputs.into_iter().zip(results).map(|(inputs, result)| self.ended(inputs, result, (started, seconds)));
-        let ends = ends.collect();
+        let ends = ends.collect::<Result<_, _>>()?;
         // While as many files wait as may.
         let _files = self.options.timings.phase(Phase::Files);
         // Nobody receives after an error, which is that of the study.
@@ -268,7 +269,12 @@ impl Worker<'_, '_> {
     }
 
     /// The file of a training with the scores of its validation windows, and its weight file if weights are kept.
-    fn ended(&self, inputs: TrainingInputs, result: ModelResult, (started, seconds): (u64, f64)) -> Ended {
+    fn ended(
+        &self,
+        inputs: TrainingInputs,
+        result: ModelResult,
+        (started, seconds): (u64, f64),
+    ) -> Result<Ended, StudyError> {
         let Training { number, setting, fold, seed } = inputs.training;
         let setting = &self.study.settings[setting];
         let mut trained = Trained {
@@ -282,14 +288,18 @@ impl Worker<'_, '_> {
             seconds,
             history: result.history.into_iter().map(Into::into).collect(),
             broken: None,
+            calibrated: Vec::new(),
         };
         let TrainedModel { weights, scores, .. } = match result.end {
             Ok(model) => model,
             Err(breakdown) => {
                 trained.broken = Some(breakdown.to_string());
-                return Ended { file: TrainingFile { trained, scores: Vec::new() }, weights: None };
+                return Ok(Ended { file: TrainingFile { trained, scores: Vec::new() }, weights: None });
             }
         };
+        let scores = scores.unwrap_or_default();
+        let network = (&weights, inputs.scaler.as_ref());
+        trained.calibrated = calibration::calibrated(self.study, inputs.training, self.engine, network, &scores)?;
         let weights = self.options.keeps_weights.then(|| {
             Kept::Network(WeightFile {
                 weights,
@@ -299,7 +309,7 @@ impl Worker<'_, '_> {
                 extra: setting.extra.clone(),
             })
         });
-        Ended { file: TrainingFile { trained, scores: scores.unwrap_or_default() }, weights }
+        Ok(Ended { file: TrainingFile { trained, scores }, weights })
     }
 }
 
@@ -338,7 +348,7 @@ mod tests {
     use triax_data::{Corpus, Folds, HeldOut, Recording, RepairLog, cut};
     use triax_engine::{Augmentation, CpuEngine, Optimizer, TrainingPlan, WindowSet};
     use triax_losses::Loss;
-    use triax_model::{ConvSpec, DenseSpec, Network, NetworkSpec};
+    use triax_model::{ConvSpec, DenseSpec, Network, NetworkSpec, Preparation};
     use triax_trainer::{FitPlan, Sampling, Schedule};
 
     use super::*;
@@ -414,6 +424,7 @@ mod tests {
             classical: None,
             balances_classes: false,
             standardises: true,
+            preparation: Preparation::default(),
             windows: set.clone(),
             initial: None,
             extra: BTreeMap::new(),
@@ -427,6 +438,7 @@ mod tests {
             step: 8,
             protocol: Folds::Groups(2),
             seeds: vec![0, 1],
+            calibrations: Vec::new(),
         }
     }
 

@@ -36,6 +36,7 @@
 //! | compare settings on people that no network has trained on | [`study()`], [`StudyRun`], [`Description`] |
 //! | predict windows, or samples as they come | [`Predictor`], [`StreamPredictor`] |
 //! | evaluate a trained network on recordings | [`evaluate()`] |
+//! | make a network know one person, from a few seconds | [`calibrate()`] |
 //! | take a trained network to where it runs | [`export()`] |
 //! | see what a network costs, and how a window is prepared for it | [`triax_model::Cost`], [`Latency`], [`Preprocessing`] |
 //! | take over a network that was trained in Keras | [`import()`] |
@@ -47,6 +48,7 @@
 
 mod arrays;
 mod audit;
+mod calibrate;
 pub mod engines;
 mod error;
 mod evaluate;
@@ -69,6 +71,7 @@ pub mod text;
 
 pub use arrays::{FittedNetwork, WindowArrays};
 pub use audit::SplitAudit;
+pub use calibrate::{CalibrateOptions, CalibratedClass, Calibration, calibrate};
 pub use error::Error;
 pub use evaluate::{EvaluateOptions, Evaluation, Part, evaluate};
 pub use export::{Check, DeviceCost, Export, ExportFormat, ExportOptions, Golden, export};

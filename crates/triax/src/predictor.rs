@@ -414,6 +414,12 @@ impl Member {
         self.n_channels
     }
 
+    /// `windows` (n_windows, window, channels) in the sensors' unit, each prepared by itself, as the scaler reads them.
+    pub(crate) fn prepared<'a>(&self, windows: &'a [f32]) -> Result<Cow<'a, [f32]>, Error> {
+        let prepared = self.preparation.apply(Cow::Borrowed(windows), self.file.spec.window, self.n_channels);
+        prepared.map_err(Error::Input)
+    }
+
     fn read(path: &Path, place: Option<(String, u64)>) -> Result<Self, Error> {
         Self::of_file(WeightFile::read(path)?, place, path)
     }
@@ -444,8 +450,8 @@ impl Scoring {
     /// Scores by network `idx`, which is `member`, of windows in the sensor's unit. They are prepared and standardised
     /// as in training.
     fn scores(&self, idx: usize, member: &Member, windows: &[f32]) -> Result<Vec<f32>, Error> {
-        let Member { file, network, preparation, n_channels, .. } = member;
-        let windows = preparation.apply(Cow::Borrowed(windows), file.spec.window, *n_channels).map_err(Error::Input)?;
+        let Member { file, network, .. } = member;
+        let windows = member.prepared(windows)?;
         let mut scorers = self.scorers.borrow_mut();
         let scorer = match &mut scorers[idx] {
             Some(open) => open,

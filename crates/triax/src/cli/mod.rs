@@ -9,6 +9,7 @@
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
 mod bench;
+mod calibrate;
 mod completions;
 mod data;
 mod devices;
@@ -52,6 +53,7 @@ Examples:
   triax train --data wisdm/ --split subject    train on your own recordings
   triax study losses --data wisdm/             compare the losses on people a network has never seen
   triax evaluate runs/NAME                     measure a trained network
+  triax calibrate runs/NAME --data person.csv --out person.safetensors    make it know one person
   triax import model.keras --out m.safetensors take over a network that was trained in Keras
   triax data inspect wisdm/                    see what is in a data set, and what is wrong with it
   triax data audit wisdm/                      see what validation would know from training
@@ -65,6 +67,7 @@ enum Command {
     Study(Box<study::Args>),
     Evaluate(evaluate::Args),
     Predict(predict::Args),
+    Calibrate(calibrate::Args),
     Export(export::Args),
     Import(import::Args),
     Model(model::Args),
@@ -95,6 +98,7 @@ pub fn main() -> ExitCode {
         Command::Study(args) => study::run(*args),
         Command::Evaluate(args) => evaluate::run(args),
         Command::Predict(args) => predict::run(args),
+        Command::Calibrate(args) => calibrate::run(args),
         Command::Export(args) => export::run(args),
         Command::Import(args) => import::run(args),
         Command::Model(args) => model::run(args),

@@ -11,6 +11,7 @@ use triax_exchange::{About, Trained};
 use triax_losses::Loss;
 use triax_model::{Activation, PerWindow, WeightFile};
 
+use crate::calibrate;
 use crate::predictor::{Member, PredictorOrigin};
 use crate::recordings::GRAVITY;
 use crate::settings::{DataSource, Entries, OptimizerName};
@@ -153,7 +154,7 @@ fn trained(predictor: &Predictor, member: &Member, softmax: bool) -> Trained {
     let fingerprint = match &predictor.origin {
         PredictorOrigin::Run(run) => Some(run.record.data.fingerprint.clone()),
         PredictorOrigin::Study(study) => Some(study.summary.fingerprint.clone()),
-        PredictorOrigin::File => None,
+        PredictorOrigin::File => calibrate::trained_on(predictor),
     };
     Trained {
         network: member.network.clone(),

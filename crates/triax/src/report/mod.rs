@@ -22,6 +22,7 @@
 mod audit;
 #[cfg(test)]
 mod browser;
+mod calibration;
 mod charts;
 mod comparisons;
 mod confusion;

@@ -1,5 +1,6 @@
 //! Studies: a grid of settings, trained on every fold with every seed, in a folder of its own.
 
+mod calibrations;
 mod description;
 mod grid;
 mod labels;
@@ -93,7 +94,8 @@ impl StudyRun {
         let reading = timings.phase(Phase::Reading);
         let corpus = read_data(&points[0].settings.data, points[0].settings.training.seed)?;
         drop(reading);
-        let study = build(description.folds, description.seeds, &points, corpus)?;
+        let study =
+            calibrations::with(build(description.folds, description.seeds, &points, corpus)?, &description.calibrate)?;
         let Devices { devices, notices: of_devices, idle_threads } = choose_devices(candidates, &study, timings)?;
         let mut notices = [study.corpus.notices.clone(), of_devices].concat();
         let files = timings.phase(Phase::Files);
@@ -249,6 +251,7 @@ pub(crate) fn read_again(path: &Path) -> Result<(Study, Settings), Error> {
 /// Data that differs, or another version of Triax.
 pub(crate) fn rebuild(description: &Description, path: &Path, corpus: Corpus) -> Result<Study, Error> {
     let study = build(description.folds, description.seeds, &description.points()?, corpus)?;
+    let study = calibrations::with(study, &description.calibrate)?;
     match difference("", &StudyFolder::description(path)?["study"], &description.compared(&study)) {
         None => Ok(study),
         Some(difference) => Err(Error::Input(format!(
@@ -286,7 +289,8 @@ fn build(folds: Option<Folds>, n_seeds: usize, points: &[Point], corpus: Corpus)
         }
     }
     let seeds = (0..n_seeds as u64).map(|n| first.training.seed.wrapping_add(n)).collect();
-    Ok(Study { corpus, windows, window, step, protocol, folds, settings, seeds })
+    let calibrations = Vec::new();
+    Ok(Study { corpus, windows, window, step, protocol, folds, settings, seeds, calibrations })
 }
 
 /// What a user should know of the weights that settings start from, for these data and folds.
@@ -340,9 +344,10 @@ fn build_settings(
             classical: None,
             balances_classes: point_settings.training.class_weights == ClassWeights::Balanced,
             standardises: data.normalize.has_scaler(),
+            extra: weight_file_extra(&of_data, &preparation, plan.training.loss),
+            preparation,
             windows: set,
             initial,
-            extra: weight_file_extra(&of_data, &preparation, plan.training.loss),
             plan,
         });
     }

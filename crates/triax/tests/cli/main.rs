@@ -3,6 +3,7 @@
 mod audit;
 mod bad_input;
 mod bench;
+mod calibrate;
 mod cases;
 mod claims;
 mod config;
