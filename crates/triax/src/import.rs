@@ -13,6 +13,7 @@ use triax_data::Notice;
 use triax_exchange::{Imported, is_known, read, read_weights};
 use triax_losses::Loss;
 use triax_model::{Network, Scaler, WeightFile, Weights, read_plain_weights, whole_file};
+use triax_study::baselines::ClassicalFile;
 
 use crate::Error;
 use crate::recordings::{PER_WINDOW, RATE};
@@ -189,6 +190,10 @@ fn scaler(imported: &Imported, options: &ImportOptions, notices: &mut Vec<Notice
 /// # Errors
 /// A file that cannot be read, or holds the weights of another network.
 pub(crate) fn initial_weights(path: &Path, network: &Network) -> Result<(Weights, Vec<Notice>), Error> {
+    if ClassicalFile::is_at(path) {
+        let problem = "holds a classical model: no network can start from its weights";
+        return Err(Error::Usage(format!("{} {problem}", path.display())));
+    }
     if !is_of_another_program(path) {
         return Ok((read_plain_weights(path, network)?, Vec::new()));
     }

@@ -29,7 +29,8 @@
 //! |---|---|
 //! | read recordings, split them by subject | [`Recordings`], [`TrainingData`] |
 //! | say what to train, and how | [`Settings`], [`settings`] |
-//! | train a network in a folder of its own, continue it | [`train()`], [`Training`], [`Run`] |
+//! | train a model in a folder of its own, continue it | [`train()`], [`Training`], [`ClassicalTraining`], [`Run`] |
+//! | let several models predict together | [`Ensemble`] |
 //! | train a network in memory, on windows that were never a file | [`WindowArrays`] |
 //! | watch and stop a training | [`Observer`] |
 //! | compare settings on people that no network has trained on | [`study()`], [`StudyRun`], [`Description`] |
@@ -47,6 +48,7 @@
 mod arrays;
 mod audit;
 pub mod engines;
+mod ensemble;
 mod error;
 mod evaluate;
 mod export;
@@ -66,15 +68,19 @@ pub mod text;
 
 pub use arrays::{FittedNetwork, WindowArrays};
 pub use audit::SplitAudit;
+pub use ensemble::{Ensemble, EnsembleMember, NewMember};
 pub use error::Error;
 pub use evaluate::{EvaluateOptions, Evaluation, Part, evaluate};
 pub use export::{Check, DeviceCost, Export, ExportFormat, ExportOptions, Golden, export};
 pub use import::{ImportOptions, import};
 pub use latency::Latency;
-pub use predictor::{Member, Prediction, Predictor, PredictorOptions, PredictorOrigin, StudyOrigin, WhichWeights};
+pub use predictor::{
+    ClassicalMember, Member, Model, NetworkMember, Prediction, Predictor, PredictorOptions, PredictorOrigin,
+    StudyOrigin, WhichWeights, WindowSpec,
+};
 pub use preprocessing::{ChannelScale, Preprocessing};
 pub use recordings::{Recordings, TrainingData, read_corpus, read_data};
-pub use run::{DataRecord, Outcome, Record, Run, SplitRecord, Training, is_run, train};
+pub use run::{ClassicalTraining, DataRecord, Outcome, Record, Run, SplitRecord, Training, is_run, train};
 pub use settings::Settings;
 pub use stream::{Sample, StreamPrediction, StreamPredictor};
 pub use study::{

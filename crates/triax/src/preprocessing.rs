@@ -3,7 +3,7 @@
 use serde::Serialize;
 use triax_model::PerWindow;
 
-use crate::predictor::Member;
+use crate::predictor::NetworkMember;
 
 /// The way from the sensor's values to those that the first layer reads. Steps follow each other.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -27,7 +27,7 @@ pub struct ChannelScale {
 
 impl Preprocessing {
     /// That of `member`, whose channels have these names. Channels without a name are numbered from 1.
-    pub fn of(member: &Member, names: Option<&[String]>) -> Self {
+    pub fn of(member: &NetworkMember, names: Option<&[String]>) -> Self {
         let mut steps = Vec::new();
         match member.per_window() {
             Some(PerWindow::Standardise) => steps.push(
@@ -68,11 +68,11 @@ mod tests {
 
     use super::*;
 
-    fn member(per_window: Option<PerWindow>, scaler: Option<Scaler>) -> Member {
+    fn member(per_window: Option<PerWindow>, scaler: Option<Scaler>) -> NetworkMember {
         let network = Network::new(NetworkSpec::default()).unwrap();
         let (weights, spec) = (Weights::glorot_uniform(&network, 0), network.spec().clone());
         let file = WeightFile { weights, spec, classes: Vec::new(), scaler, extra: BTreeMap::new() };
-        Member::new(file, network, per_window)
+        NetworkMember::new(file, network, per_window)
     }
 
     #[test]

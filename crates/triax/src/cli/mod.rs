@@ -12,6 +12,7 @@ mod bench;
 mod completions;
 mod data;
 mod devices;
+mod ensemble;
 mod evaluate;
 mod export;
 mod failure;
@@ -62,6 +63,7 @@ enum Command {
     Train(Box<train::Args>),
     Study(Box<study::Args>),
     Evaluate(evaluate::Args),
+    Ensemble(ensemble::Args),
     Predict(predict::Args),
     Export(export::Args),
     Import(import::Args),
@@ -91,6 +93,7 @@ pub fn main() -> ExitCode {
         Command::Train(args) => train::run(*args),
         Command::Study(args) => study::run(*args),
         Command::Evaluate(args) => evaluate::run(args),
+        Command::Ensemble(args) => ensemble::run(args),
         Command::Predict(args) => predict::run(args),
         Command::Export(args) => export::run(args),
         Command::Import(args) => import::run(args),

@@ -224,7 +224,7 @@ impl Predictor {
     /// Warnings where gravity tells that the recordings are in another unit than those the network was trained on.
     fn differences_of_gravity(&self, corpus: &Corpus) -> Vec<Notice> {
         // Windows that are standardised one by one have no unit.
-        if self.members[0].per_window == Some(PerWindow::Standardise) {
+        if self.members.iter().all(|member| member.per_window() == Some(PerWindow::Standardise)) {
             return Vec::new();
         }
         let trained: Option<Vec<Option<f64>>> = self.extra(GRAVITY).and_then(|json| serde_json::from_str(json).ok());

@@ -5,6 +5,7 @@ mod bad_input;
 mod bench;
 mod cases;
 mod claims;
+mod classical;
 mod config;
 mod devices;
 #[cfg(target_os = "linux")]
