@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use triax_model::random::{Purpose, Stream};
 
 /// Number of trees.
-const TREES: usize = 300;
+const TREES: usize = 100;
 /// Fewest windows of a leaf.
 pub(super) const SMALLEST_LEAF: usize = 2;
 

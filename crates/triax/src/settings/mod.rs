@@ -224,7 +224,7 @@ named! {
         LogisticRegression = "logistic_regression",
         /// A linear support vector machine for each class
         LinearSvm = "linear_svm",
-        /// 300 extremely randomised trees
+        /// 100 extremely randomised trees
         ExtraTrees = "extra_trees",
     }
 }

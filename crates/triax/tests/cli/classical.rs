@@ -9,8 +9,9 @@ use crate::{Answer, command, data, read_json, recordings, train_small, trained, 
 
 /// A classical model on `data.csv`, in the folder `out`.
 fn train(folder: &Path, model: &str, out: &str, more: &[&str]) -> Answer {
-    let fixed = ["train", "--data", "data.csv", "--model", model, "--out", out, "--window", "32", "--step", "16"];
-    triax(folder, fixed.iter().chain(more))
+    let fixed = ["train", "--data", "data.csv", "--model", model, "--out", out, "--step", "16"];
+    let window: &[&str] = if more.contains(&"--window") { &[] } else { &["--window", "32"] };
+    triax(folder, fixed.iter().chain(window).chain(more))
 }
 
 #[track_caller]
@@ -116,7 +117,7 @@ fn what_is_of_networks_says_so() {
     let folder = trained();
     train(folder.path(), "logistic_regression", "classical", &["--quiet"]).done();
     let refused = |args: &[&str]| triax(folder.path(), args).refused(2);
-    let export = refused(&["export", "classical", "--format", "onnx", "--out", "m.onnx"]);
+    let export = refused(&["export", "classical", "--to", "onnx", "--out", "m.onnx"]);
     says(&export, &["an export is of networks", "logistic_regression"]);
     says(&refused(&["model", "classical"]), &["logistic_regression", "no layers"]);
     says(&refused(&["train", "--resume", "classical"]), &["nothing to go on with", "--config"]);
@@ -185,8 +186,12 @@ fn an_ensemble_of_both_kinds_averages_probabilities() {
     // Both were trained on the same data with the same split.
     let judged = triax(folder.path(), ["evaluate", "both"]).done().stdout;
     says(&judged, &["ensemble", "network, logistic_regression", "the run's validation part"]);
-    let refused = triax(folder.path(), ["export", "both", "--format", "onnx", "--out", "m.onnx"]).refused(2);
-    says(&refused, &["export"]);
+    let refused = triax(folder.path(), ["export", "both", "--to", "onnx", "--out", "m.onnx"]).refused(2);
+    says(&refused, &["an export is of networks"]);
+    let two = ["ensemble", "run", "run/best.safetensors", "--out", "two"];
+    says(&triax(folder.path(), two).done().stderr, &["not all runs"]);
+    let refused = triax(folder.path(), ["export", "two", "--to", "onnx", "--out", "m.onnx"]).refused(2);
+    says(&refused, &["an ensemble is no single network", "members/"]);
     // It stands by itself.
     fs::remove_dir_all(folder.path().join("run")).unwrap();
     assert_eq!(scores("both"), both);
