@@ -38,6 +38,8 @@ impl ClassicalTrainings<'_> {
             .collect();
         // Settings that read the same windows in the same way share their features.
         let plan_of = |training: &Training| study.settings[training.setting].classical.expect("a classical setting");
+        // Those that its windows have been prepared to.
+        let channels_of = |training: &Training| study.settings[training.setting].network.spec().channels;
         let key = |training: &Training| {
             (study.settings[training.setting].windows.windows.as_ptr(), plan_of(training).features)
         };
@@ -45,7 +47,7 @@ impl ClassicalTrainings<'_> {
         for (plan, training) in &trainings {
             if !features.iter().any(|(known, _)| *known == key(training)) {
                 let windows = &study.settings[training.setting].windows.windows;
-                let (window, channels, rate_hz) = (study.window, study.channels(), study.corpus.rate_hz);
+                let (window, channels, rate_hz) = (study.window, channels_of(training), study.corpus.rate_hz);
                 features.push((key(training), Features::of(plan.features, windows, window, channels, rate_hz)));
             }
         }
@@ -81,7 +83,7 @@ impl ClassicalTrainings<'_> {
         let kept = model.as_ref().ok().filter(|_| keeps_weights).map(|model| ClassicalFile {
             model: model.clone(),
             window: study.window,
-            channels: study.channels(),
+            channels: setting.network.spec().channels,
             rate_hz: study.corpus.rate_hz,
             classes: study.classes().to_vec(),
             extra: setting.extra.clone(),

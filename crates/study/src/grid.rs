@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use triax_data::{Audit, Corpus, Fold, Folds, ScalerInUse, UntrainedClass, Windows, fit_scaler};
 use triax_engine::WindowSet;
 use triax_losses::{Loss, balanced_class_weights};
-use triax_model::{Network, Scaler};
+use triax_model::{InitialWeights, Network, Scaler};
 use triax_trainer::FitPlan;
 
 use crate::baselines::ClassicalPlan;
@@ -34,8 +34,10 @@ pub struct Setting {
     pub balances_classes: bool,
     /// Whether channels are standardised, by each fold's training part.
     pub standardises: bool,
-    /// The windows as this setting normalises them; see [`window_set()`](crate::window_set()).
+    /// The windows as this setting prepares them; see [`window_set()`](crate::window_set()).
     pub windows: WindowSet,
+    /// What its trainings start from, if that is not drawn from their seeds alone.
+    pub initial: Option<InitialWeights>,
     /// Further metadata of its weight files.
     pub extra: BTreeMap<String, String>,
 }
@@ -121,7 +123,7 @@ impl Study {
         &self.corpus.classes
     }
 
-    /// Number of channels.
+    /// Number of the sensors' channels.
     pub fn channels(&self) -> usize {
         self.corpus.channels.len()
     }
@@ -157,7 +159,8 @@ impl Study {
     /// The scaler of a setting in a fold, from the fold's training windows alone.
     pub fn scaler(&self, setting: &Setting, fold: &Fold) -> Option<Scaler> {
         let values = &setting.windows.windows;
-        setting.standardises.then(|| fit_scaler(values, &fold.train, self.window, self.channels()))
+        let channels = setting.network.spec().channels;
+        setting.standardises.then(|| fit_scaler(values, &fold.train, self.window, channels))
     }
 
     /// The scalers of its trainings: for each fold, one for each way in which settings normalise the windows.
@@ -184,13 +187,12 @@ impl Study {
         let folds: Vec<(&[u32], &[u32])> = self.folds.iter().map(|fold| (&*fold.train, &*fold.valid)).collect();
         let used = scalers.iter().map(|(training, scaler)| {
             let (train, valid) = folds[training.fold];
-            ScalerInUse { scaler, values: &self.settings[training.setting].windows.windows, train, valid }
+            let setting = &self.settings[training.setting];
+            let (values, channels) = (&setting.windows.windows, setting.network.spec().channels);
+            ScalerInUse { scaler, values, channels, train, valid }
         });
-        Audit::new(&self.corpus, &self.windows.origins, self.window, &folds).with_scalers(
-            self.window,
-            self.channels(),
-            &used.collect::<Vec<_>>(),
-        )
+        Audit::new(&self.corpus, &self.windows.origins, self.window, &folds)
+            .with_scalers(self.window, &used.collect::<Vec<_>>())
     }
 
     /// The plan of one training.

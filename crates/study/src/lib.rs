@@ -59,4 +59,4 @@ pub use summary::{
 };
 pub use training_file::{Trained, TrainedEpoch, TrainingFile};
 pub use triax_trainer::{Measure, Mistake, Reliability, SubjectFigures};
-pub use window_set::window_set;
+pub use window_set::{prepare, window_set};

@@ -353,6 +353,7 @@ mod tests {
                 batch_size: 8,
                 clip_norm: None,
                 class_weights: None,
+                label_smoothing: 0.0,
                 augmentation: Augmentation::default(),
                 seed: 0,
             },
@@ -414,6 +415,7 @@ mod tests {
             balances_classes: false,
             standardises: true,
             windows: set.clone(),
+            initial: None,
             extra: BTreeMap::new(),
         };
         Study {

@@ -32,6 +32,7 @@
 //! | train a model in a folder of its own, continue it | [`train()`], [`Training`], [`ClassicalTraining`], [`Run`] |
 //! | let several models predict together | [`Ensemble`] |
 //! | train a network in memory, on windows that were never a file | [`WindowArrays`] |
+//! | train the layers of a network without labels, to start other trainings from | [`pretrain()`], [`Pretraining`] |
 //! | watch and stop a training | [`Observer`] |
 //! | compare settings on people that no network has trained on | [`study()`], [`StudyRun`], [`Description`] |
 //! | predict windows, or samples as they come | [`Predictor`], [`StreamPredictor`] |
@@ -53,9 +54,11 @@ mod error;
 mod evaluate;
 mod export;
 mod import;
+mod initial;
 mod latency;
 mod predictor;
 mod preprocessing;
+mod pretrain;
 mod recordings;
 pub mod report;
 mod run;
@@ -73,12 +76,14 @@ pub use error::Error;
 pub use evaluate::{EvaluateOptions, Evaluation, Part, evaluate};
 pub use export::{Check, DeviceCost, Export, ExportFormat, ExportOptions, Golden, export};
 pub use import::{ImportOptions, import};
+pub use initial::PretrainRecord;
 pub use latency::Latency;
 pub use predictor::{
     ClassicalMember, Member, Model, NetworkMember, Prediction, Predictor, PredictorOptions, PredictorOrigin,
     StudyOrigin, WhichWeights, WindowSpec,
 };
 pub use preprocessing::{ChannelScale, Preprocessing};
+pub use pretrain::{PretrainOptions, PretrainTask, Pretrained, Pretraining, pretrain};
 pub use recordings::{Recordings, TrainingData, read_corpus, read_data};
 pub use run::{ClassicalTraining, DataRecord, Outcome, Record, Run, SplitRecord, Training, is_run, train};
 pub use settings::Settings;

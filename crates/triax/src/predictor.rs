@@ -63,7 +63,7 @@ impl Default for PredictorOptions {
 pub struct WindowSpec {
     /// Samples of a window.
     pub window: usize,
-    /// Number of channels.
+    /// Number of the sensors' channels.
     pub channels: usize,
     /// Number of classes.
     pub classes: usize,
@@ -80,7 +80,7 @@ pub struct Predictor {
     scoring: Scoring,
     /// On the device for many windows; none with a device that was named. It is opened when it is needed.
     for_many: Option<OnceCell<Scoring>>,
-    /// Names of the channels, if the weight files have them.
+    /// Names of the sensors' channels, if the weight files have them.
     pub channels: Option<Vec<String>>,
     /// Display name of each class.
     pub class_names: Vec<String>,
@@ -296,7 +296,12 @@ impl Predictor {
         Ok(networks)
     }
 
-    /// Samples and channels of a window, and the number of classes.
+    /// The number of channels of the windows that it reads: those of the sensors. A model may read others, which are derived.
+    pub fn n_channels(&self) -> usize {
+        self.spec().channels
+    }
+
+    /// Samples and sensors' channels of a window, and the number of classes.
     pub fn spec(&self) -> WindowSpec {
         self.members[0].spec()
     }
@@ -375,7 +380,7 @@ impl Predictor {
 
     /// The number of windows, rounded down.
     fn n_windows(&self, windows: &[f32]) -> usize {
-        windows.len() / (self.spec().window * self.spec().channels)
+        windows.len() / (self.spec().window * self.n_channels())
     }
 
     /// Like [`Predictor::scores`], with the networks of one fold of a study. `None` if all of them broke down.

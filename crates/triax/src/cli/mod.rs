@@ -23,6 +23,7 @@ mod new_folder;
 mod options;
 mod output;
 mod predict;
+mod pretrain;
 mod progress;
 mod sparkline;
 mod study;
@@ -61,6 +62,7 @@ Exit codes: 0 done, 2 wrong usage, 1 anything else.";
 #[derive(Subcommand)]
 enum Command {
     Train(Box<train::Args>),
+    Pretrain(Box<pretrain::Args>),
     Study(Box<study::Args>),
     Evaluate(evaluate::Args),
     Ensemble(ensemble::Args),
@@ -91,6 +93,7 @@ pub fn main() -> ExitCode {
     // After a panic nothing of the command line is used.
     let run = std::panic::catch_unwind(AssertUnwindSafe(|| match cli.command {
         Command::Train(args) => train::run(*args),
+        Command::Pretrain(args) => pretrain::run(*args),
         Command::Study(args) => study::run(*args),
         Command::Evaluate(args) => evaluate::run(args),
         Command::Ensemble(args) => ensemble::run(args),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use triax_model::{Layer, Network, PerWindow, WeightFile};
+use triax_model::{Layer, Network, Preparation, WeightFile};
 use triax_study::baselines::ClassicalFile;
 
 use super::WindowSpec;
@@ -36,34 +36,44 @@ pub struct NetworkMember {
     pub file: WeightFile,
     /// The network that the specification describes.
     pub network: Network,
-    /// Normalisation of each window before the scaler.
-    per_window: Option<PerWindow>,
+    /// What becomes of each window before the scaler.
+    preparation: Preparation,
+    /// The number of the sensors' channels.
+    n_channels: usize,
 }
 
 /// A classical model with everything that its scores depend on.
 pub struct ClassicalMember {
     /// The model, with the shape of its windows and its classes.
     pub file: ClassicalFile,
-    /// Normalisation of each window before its features.
-    per_window: Option<PerWindow>,
+    /// What becomes of each window before its features.
+    preparation: Preparation,
+    /// The number of the sensors' channels.
+    n_channels: usize,
 }
 
 impl NetworkMember {
     #[cfg(test)]
-    pub(crate) fn new(file: WeightFile, network: Network, per_window: Option<PerWindow>) -> Self {
-        Self { file, network, per_window }
+    pub(crate) fn new(file: WeightFile, network: Network, preparation: Preparation) -> Self {
+        let n_channels = preparation.channels_in(file.spec.channels).unwrap();
+        Self { file, network, preparation, n_channels }
     }
 
-    /// How each window is normalised by itself.
-    pub fn per_window(&self) -> Option<PerWindow> {
-        self.per_window
+    /// What becomes of each window by itself.
+    pub fn preparation(&self) -> &Preparation {
+        &self.preparation
+    }
+
+    /// The number of channels of the windows that it reads: those of the sensors.
+    pub fn n_channels(&self) -> usize {
+        self.n_channels
     }
 
     /// The network of `file`, which errors call `path`.
     pub(super) fn of_file(file: WeightFile, path: &Path) -> Result<Self, Error> {
         let network = Network::new(file.spec.clone())?;
-        let per_window = per_window(&file.extra, path)?;
-        Ok(Self { file, network, per_window })
+        let (preparation, n_channels) = preparation(&file.extra, file.spec.channels, path)?;
+        Ok(Self { file, network, preparation, n_channels })
     }
 }
 
@@ -77,8 +87,8 @@ impl Member {
     pub(super) fn read(path: &Path, place: Option<(String, u64)>) -> Result<Self, Error> {
         let model = if ClassicalFile::is_at(path) {
             let file = ClassicalFile::read(path)?;
-            let per_window = per_window(&file.extra, path)?;
-            Model::Classical(Box::new(ClassicalMember { file, per_window }))
+            let (preparation, n_channels) = preparation(&file.extra, file.channels, path)?;
+            Model::Classical(Box::new(ClassicalMember { file, preparation, n_channels }))
         } else {
             Model::Network(Box::new(NetworkMember::of_file(WeightFile::read(path)?, path)?))
         };
@@ -111,11 +121,11 @@ impl Member {
         }
     }
 
-    /// How each window is normalised by itself.
-    pub fn per_window(&self) -> Option<PerWindow> {
+    /// What becomes of each window by itself.
+    pub fn preparation(&self) -> &Preparation {
         match &self.model {
-            Model::Network(network) => network.per_window,
-            Model::Classical(classical) => classical.per_window,
+            Model::Network(network) => &network.preparation,
+            Model::Classical(classical) => &classical.preparation,
         }
     }
 
@@ -135,11 +145,11 @@ impl Member {
         }
     }
 
-    /// Samples and channels of a window, and the number of classes.
+    /// Samples and sensors' channels of a window, and the number of classes.
     pub(super) fn spec(&self) -> WindowSpec {
         let (window, channels) = match &self.model {
-            Model::Network(network) => (network.file.spec.window, network.file.spec.channels),
-            Model::Classical(classical) => (classical.file.window, classical.file.channels),
+            Model::Network(network) => (network.file.spec.window, network.n_channels),
+            Model::Classical(classical) => (classical.file.window, classical.n_channels),
         };
         WindowSpec { window, channels, classes: self.classes().len() }
     }
@@ -189,8 +199,12 @@ impl Member {
     }
 }
 
-/// How the metadata of the file `path` says that each window is normalised by itself.
-fn per_window(extra: &BTreeMap<String, String>, path: &Path) -> Result<Option<PerWindow>, Error> {
-    let found = extra.get(PER_WINDOW).map(|step| step.parse::<PerWindow>()).transpose();
-    found.map_err(|problem| Error::Input(format!("{}: {PER_WINDOW}: {problem}", path.display())))
+/// How the metadata of the file `path` says that each window is prepared, and the number of the sensors' channels where the
+/// model reads `channels`.
+fn preparation(extra: &BTreeMap<String, String>, channels: usize, path: &Path) -> Result<(Preparation, usize), Error> {
+    let wrong = |problem| Error::Input(format!("{}: {PER_WINDOW}: {problem}", path.display()));
+    let text = extra.get(PER_WINDOW).map_or("", String::as_str);
+    let preparation = text.parse::<Preparation>().map_err(wrong)?;
+    let n_channels = preparation.channels_in(channels).map_err(wrong)?;
+    Ok((preparation, n_channels))
 }

@@ -21,14 +21,12 @@ impl Scoring {
         Self { open, scorers: RefCell::new((0..n_members).map(|_| None).collect()) }
     }
 
-    /// Scores by member `idx`, which is `member`, of windows in the sensor's unit. They are normalised and standardised as in
+    /// Scores by member `idx`, which is `member`, of windows in the sensor's unit. They are prepared and standardised as in
     /// training.
     pub fn scores(&self, idx: usize, member: &Member, windows: &[f32]) -> Result<Vec<f32>, Error> {
-        let mut windows = Cow::Borrowed(windows);
-        if let Some(per_window) = member.per_window() {
-            let spec = member.spec();
-            per_window.apply(windows.to_mut(), spec.window, spec.channels).map_err(Error::Input)?;
-        }
+        let spec = member.spec();
+        let windows =
+            member.preparation().apply(Cow::Borrowed(windows), spec.window, spec.channels).map_err(Error::Input)?;
         match &member.model {
             Model::Network(network) => {
                 let NetworkMember { file, network, .. } = &**network;

@@ -79,7 +79,7 @@ impl ClassicalTraining {
         let Self { settings, data, audit, plan, folder, timings, .. } = self;
         let training = timings.phase(Phase::Training);
         let TrainingData { corpus, window, step, split, windows, .. } = data;
-        let (n_channels, n_classes) = (corpus.channels.len(), corpus.classes.len());
+        let (n_channels, n_classes) = (data.channels.len(), corpus.classes.len());
         let features = Features::of(plan.features, &windows.windows, *window, n_channels, corpus.rate_hz);
         let model = ClassicalModel::train(plan, &features, &windows.labels, &split.train, n_classes)
             .map_err(|problem| Error::Input(format!("{} cannot be trained: {problem}", plan.method.name())))?;
@@ -103,7 +103,7 @@ impl ClassicalTraining {
 
         let files = timings.phase(Phase::Files);
         let of_data = data_extra(corpus, *window, (settings.data.step, *step));
-        let extra = weight_file_extra(&of_data, data.normalize, loss);
+        let extra = weight_file_extra(&of_data, &data.preparation, loss);
         let (window, channels, rate_hz, classes) = (*window, n_channels, corpus.rate_hz, corpus.classes.clone());
         let file = ClassicalFile { model, window, channels, rate_hz, classes, extra };
         let write = |path: &Path, bytes: &[u8]| {

@@ -7,6 +7,7 @@ mod cases;
 mod claims;
 mod classical;
 mod config;
+mod derived;
 mod devices;
 #[cfg(target_os = "linux")]
 mod disk;
@@ -20,6 +21,7 @@ mod limits;
 mod packages;
 mod paper;
 mod predict;
+mod pretrain;
 mod rates;
 mod readers;
 mod real_data;
