@@ -531,7 +531,7 @@ mod tests {
     /// The study with a logistic regression as its third setting.
     fn study_with_classical() -> Study {
         let mut study = study();
-        let classical = Some(ClassicalPlan { method: Baseline::LogisticRegression, regularization: 0.1 });
+        let classical = Some(ClassicalPlan { regularization: 0.1, ..ClassicalPlan::new(Baseline::LogisticRegression) });
         let name = "model=logistic_regression".to_owned();
         study.settings.push(Setting { name, classical, ..study.settings[0].clone() });
         study

@@ -13,6 +13,7 @@ mod calibrate;
 mod completions;
 mod data;
 mod devices;
+mod ensemble;
 mod evaluate;
 mod export;
 mod failure;
@@ -67,6 +68,7 @@ enum Command {
     Pretrain(Box<pretrain::Args>),
     Study(Box<study::Args>),
     Evaluate(evaluate::Args),
+    Ensemble(ensemble::Args),
     Predict(predict::Args),
     Calibrate(calibrate::Args),
     Export(export::Args),
@@ -98,6 +100,7 @@ pub fn main() -> ExitCode {
         Command::Pretrain(args) => pretrain::run(*args),
         Command::Study(args) => study::run(*args),
         Command::Evaluate(args) => evaluate::run(args),
+        Command::Ensemble(args) => ensemble::run(args),
         Command::Predict(args) => predict::run(args),
         Command::Calibrate(args) => calibrate::run(args),
         Command::Export(args) => export::run(args),

@@ -200,7 +200,7 @@ pub fn run() -> RunReport {
             n_repairs: 12,
         },
         split: "by subject: 4 of 16 held out (3, 7, 9, 12)".into(),
-        network: "120×3 → convolutions 32:3:2:2 64:3:2 → dense 120 → 6 classes: 114,894 parameters".into(),
+        model: "120×3 → convolutions 32:3:2:2 64:3:2 → dense 120 → 6 classes: 114,894 parameters".into(),
         settings: [("epochs", "10"), ("batch-size", "32"), ("loss", "squared_hinge"), ("seed", "0")]
             .map(setting)
             .into(),
@@ -214,7 +214,7 @@ pub fn run() -> RunReport {
 /// A run whose every name is an attack.
 pub fn hostile_run() -> RunReport {
     let mut run = run();
-    for text in [&mut run.name, &mut run.split, &mut run.network, &mut run.device, &mut run.started] {
+    for text in [&mut run.name, &mut run.split, &mut run.model, &mut run.device, &mut run.started] {
         *text = HOSTILE.to_owned();
     }
     run.data.name = HOSTILE.to_owned();

@@ -102,6 +102,7 @@ impl StudyRun {
         let folder = StudyFolder::open(path, &description.compared(&study), &description.here())?;
         drop(files);
         notices.extend(claims(&study));
+        notices.extend(without_effect(&points));
         notices.extend(audit::notices(&study.audit(&[])));
         let share = description.conduct.shard.unwrap_or(Share::WHOLE);
         let (study, baselines, timings) = (Arc::new(study), Mutex::default(), timings.clone());
@@ -227,6 +228,16 @@ pub(crate) fn claims(study: &Study) -> Vec<Notice> {
     folds_notice(study.protocol).into_iter().chain(untrained.into_iter().map(Notice::Warning)).collect()
 }
 
+/// A note on the settings that have no effect on any model of the grid.
+fn without_effect(points: &[Point]) -> Option<Notice> {
+    let mut names = points[0].settings.without_effect();
+    for point in &points[1..] {
+        let others = point.settings.without_effect();
+        names.retain(|name| others.contains(name));
+    }
+    points[0].settings.note_without_effect(&names)
+}
+
 /// The warning about folds that are no test on unseen people.
 pub(crate) fn folds_notice(protocol: Folds) -> Option<Notice> {
     matches!(protocol, Folds::Random(_))
@@ -340,14 +351,17 @@ fn build_settings(
             notices.extend(of_file);
             initial
         });
+        let classical = point_settings.training.classical();
+        let loss = classical.map_or(plan.training.loss, |classical| classical.method.loss());
         settings.push(Setting {
             name,
             values: point.texts(),
             network,
-            classical: None,
+            classical,
             balances_classes: point_settings.training.class_weights == ClassWeights::Balanced,
-            standardises: data.normalize.has_scaler(),
-            extra: weight_file_extra(&of_data, &preparation, plan.training.loss),
+            // Features are standardised by the model itself.
+            standardises: data.normalize.has_scaler() && classical.is_none(),
+            extra: weight_file_extra(&of_data, &preparation, loss),
             preparation,
             windows: set,
             initial,

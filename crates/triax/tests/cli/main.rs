@@ -6,6 +6,7 @@ mod bench;
 mod calibrate;
 mod cases;
 mod claims;
+mod classical;
 mod config;
 mod derived;
 mod devices;
