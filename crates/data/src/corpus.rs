@@ -1,7 +1,7 @@
 //! The corpus: labelled recordings, the same for every file format.
 
 use crate::{Column, DataError, Notice, Origin, RepairLog};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The part of the source's own split that a recording belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -185,6 +185,18 @@ impl Corpus {
         let select = |from: &[String]| old_classes.iter().map(|&old| from[old].clone()).collect();
         (self.classes, self.class_names) = (select(&self.classes), select(&self.class_names));
         Ok(self.with_fingerprint())
+    }
+
+    /// Leaves out every recording of the named subjects, and the classes that only they do.
+    pub fn without_subjects(mut self, names: &[String]) -> Self {
+        self.recordings.retain(|recording| !names.contains(&recording.subject));
+        let is_done: BTreeSet<u32> = self.recordings.iter().map(|recording| recording.class).collect();
+        let keep = |all: &[String]| is_done.iter().map(|&class| all[class as usize].clone()).collect();
+        // A class keeps its place among those that are left.
+        let places: BTreeMap<u32, u32> = is_done.iter().copied().zip(0..).collect();
+        self.recordings.iter_mut().for_each(|recording| recording.class = places[&recording.class]);
+        (self.classes, self.class_names) = (keep(&self.classes), keep(&self.class_names));
+        self.with_fingerprint()
     }
 
     /// Keeps the named channels only, in the order of `names`; none of them means all. Names are compared as they are,

@@ -24,6 +24,8 @@ pub enum Purpose {
     Augment = 6,
     /// Resamples of a bootstrap.
     Bootstrap = 7,
+    /// Candidates of a search; the index is the generation.
+    Search = 10,
 }
 
 /// One block of Philox4x32-10: four 32-bit words from a 128-bit counter and a 64-bit key.

@@ -12,10 +12,12 @@
 //! |---|---|
 //! | `grid`, `window_set` | what is trained: settings, folds, seeds, and the windows of each setting |
 //! | `run`, `training_inputs`, `writer` | training, as fleets on one or several devices, and files written meanwhile |
+//! | `owned_folder` | a folder that belongs to one piece of work, and is locked |
 //! | `folder`, `training_file`, `tables`, `networks` | the files of a study: written, checked, joined, found again |
 //! | `evaluation` | the figures of a training, and the scores of an ensemble |
 //! | [`baselines`], `classical` | classical methods on the same folds |
 //! | [`statistics`] | intervals, tests, corrections |
+//! | [`search`] | the search for good settings: iterated racing over people |
 //! | `gap` | the difference between random folds and folds by subject |
 //! | `comparisons` | comparisons of pairs, and main effects |
 //! | `summarise`, `summary` | everything that a study finds, and its form in `summary.json` |
@@ -31,7 +33,9 @@ mod folder;
 mod gap;
 mod grid;
 mod networks;
+mod owned_folder;
 mod run;
+pub mod search;
 pub mod statistics;
 mod summarise;
 mod summary;
@@ -42,14 +46,16 @@ mod window_set;
 mod writer;
 
 pub use classical::{Classical, ClassicalBeside};
+pub use comparisons::compare_with_first;
 pub use error::StudyError;
 pub use evaluation::EnsembleScores;
-pub use folder::{StudyFolder, difference};
+pub use folder::StudyFolder;
 pub use gap::{Gap, GapFigures};
 pub use grid::{Setting, Share, Study, Training};
 pub use networks::{KeptNetwork, kept_networks};
+pub use owned_folder::{OwnedFolder, Owner, difference};
 pub use run::{Device, Options, Outcome, run};
-pub use summarise::{Facts, cut, summarise};
+pub use summarise::{Facts, cut, judged, summarise};
 pub use summary::{
     Band, Comparison, Competitor, EpochBand, Kind, Level, MainEffect, Summary, Untrained, figure_in_words,
 };

@@ -9,7 +9,8 @@ use triax_engine::Confusion;
 use triax_trainer::{Mistake, Reliability, SubjectFigures};
 
 use crate::comparisons::{main_effects, of_same_figure};
-use crate::folder::{check_is_study, read_json};
+use crate::folder::check_is_study;
+use crate::owned_folder::read_json;
 use crate::statistics::Estimate;
 use crate::{Gap, StudyError};
 

@@ -1,6 +1,7 @@
 //! Evaluation of a predictor on recordings.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use triax_data::{Corpus, Fold, SplitPlan, Windows};
 use triax_trainer::Metrics;
@@ -244,7 +245,7 @@ fn fold_by_fold(
         Part::Train => "what the networks of each fold were trained on, by them as one".to_owned(),
         _ => format!("the study's own data, each window by the networks of its fold as one, {unseen}"),
     };
-    Ok(Chosen { parts, judged, corpus: study.corpus, notices })
+    Ok(Chosen { parts, judged, corpus: Arc::unwrap_or_clone(study.corpus), notices })
 }
 
 /// Gives `corpus` the classes of a network, in its order. Leaves out recordings of other activities, and returns how

@@ -33,6 +33,7 @@
 //! | train a network in memory, on windows that were never a file | [`WindowArrays`] |
 //! | watch and stop a training | [`Observer`] |
 //! | compare settings on people that no network has trained on | [`study()`], [`StudyRun`], [`Description`] |
+//! | search for settings that suit a data set | [`TuneRun`], [`TuneDescription`] |
 //! | predict windows, or samples as they come | [`Predictor`], [`StreamPredictor`] |
 //! | evaluate a trained network on recordings | [`evaluate()`] |
 //! | take a trained network to where it runs | [`export()`] |
@@ -63,6 +64,7 @@ mod stream;
 mod study;
 #[doc(hidden)]
 pub mod text;
+mod tune;
 
 pub use arrays::{FittedNetwork, WindowArrays};
 pub use audit::SplitAudit;
@@ -79,6 +81,10 @@ pub use settings::Settings;
 pub use stream::{Sample, StreamPrediction, StreamPredictor};
 pub use study::{
     Conduct, Description, Labels, Point, StudyOptions, StudyRun, Variant, Vary, is_study, parse_vary, study,
+};
+pub use tune::{
+    Budget, JudgedCandidate, NestedSearch, OneSearch, Spending, TuneDescription, TuneObserver, TuneOptions, TuneOutcome, TuneRun,
+    TuneSummary,
 };
 pub use triax_data::{Audit, Corpus, Folds, Notice, ReadOptions, Recording};
 pub use triax_engine::device::{DeviceChoice, DeviceInfo};

@@ -30,6 +30,7 @@ mod terminal;
 mod text;
 mod timings;
 mod train;
+mod tune;
 
 use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
@@ -50,6 +51,7 @@ Examples:
   triax train                                  train on the built-in synthetic set
   triax train --data wisdm/ --split subject    train on your own recordings
   triax study losses --data wisdm/             compare the losses on people a network has never seen
+  triax tune --data wisdm/                     search for the settings that suit your recordings
   triax evaluate runs/NAME                     measure a trained network
   triax import model.keras --out m.safetensors take over a network that was trained in Keras
   triax data inspect wisdm/                    see what is in a data set, and what is wrong with it
@@ -61,6 +63,7 @@ Exit codes: 0 done, 2 wrong usage, 1 anything else.";
 enum Command {
     Train(Box<train::Args>),
     Study(Box<study::Args>),
+    Tune(Box<tune::Args>),
     Evaluate(evaluate::Args),
     Predict(predict::Args),
     Export(export::Args),
@@ -90,6 +93,7 @@ pub fn main() -> ExitCode {
     let run = std::panic::catch_unwind(AssertUnwindSafe(|| match cli.command {
         Command::Train(args) => train::run(*args),
         Command::Study(args) => study::run(*args),
+        Command::Tune(args) => tune::run(*args),
         Command::Evaluate(args) => evaluate::run(args),
         Command::Predict(args) => predict::run(args),
         Command::Export(args) => export::run(args),

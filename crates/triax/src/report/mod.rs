@@ -37,6 +37,7 @@ mod run;
 pub(crate) mod samples;
 mod study;
 mod tables;
+mod tune;
 pub mod tensorboard;
 mod verdict;
 
@@ -45,3 +46,4 @@ pub use numbers::grouped;
 pub use paper::{PaperFormat, study_csv, study_methods, study_tables};
 pub use run::{Command, DataFacts, RunReport, run_html};
 pub use study::study_html;
+pub use tune::tune_html;

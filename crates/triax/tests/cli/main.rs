@@ -30,6 +30,7 @@ mod study;
 mod terminal;
 mod timings;
 mod train;
+mod tune;
 
 use std::ffi::OsStr;
 use std::fs;
