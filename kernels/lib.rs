@@ -40,6 +40,7 @@ kernels! {
     SQUARED_HINGE = "loss/squared_hinge" needs [];
     CATEGORICAL_HINGE = "loss/categorical_hinge" needs [];
     CATEGORICAL_CROSSENTROPY = "loss/categorical_crossentropy" needs [];
+    SMOOTHED_CROSSENTROPY = "loss/smoothed_crossentropy" needs [CATEGORICAL_CROSSENTROPY];
 
     // Optimizers.
     SGD = "optimizer/sgd" needs [RULE];

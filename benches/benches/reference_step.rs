@@ -36,6 +36,7 @@ impl Walk {
             batch_size: BATCH,
             clip_norm: None,
             class_weights: None,
+            label_smoothing: 0.0,
             augmentation: Augmentation::default(),
             seed: 0,
         };

@@ -37,7 +37,7 @@ impl Predictor {
     pub fn new(predictor: triax::Predictor) -> Self {
         let spec = predictor.spec();
         let facts = Facts {
-            shape: (spec.window, spec.channels),
+            shape: (spec.window, predictor.n_channels()),
             classes: predictor.classes().to_vec(),
             class_names: predictor.class_names.clone(),
             channels: predictor.channels.clone(),

@@ -61,6 +61,8 @@ class TriaxClassifier(ClassifierMixin, BaseEstimator):
     class_weights : "balanced", dict or list of float, optional
         Weight of each class in the loss: ``n / (classes * n of the class)``, or numbers by class (others weigh 1), or in the
         order of `classes_`. By default all weigh 1.
+    label_smoothing : float, optional
+        Part of each label that goes to all classes alike, in training with ``"categorical_crossentropy"``. By default 0.
     optimizer : {"adam", "adamw", "sgd", "rmsprop"}, optional
         Optimizer in Keras's form, with its defaults. By default ``"adam"``.
     learning_rate : float, optional
@@ -105,6 +107,10 @@ class TriaxClassifier(ClassifierMixin, BaseEstimator):
         Augmentation: blend each window and its label with another of its batch, by up to this share. By default 0.
     jitter : float, optional
         Augmentation: deviation of the noise on each value, in deviations of its channel. By default 0.
+    derive : list of str, optional
+        Channels that the network reads instead of the axes, of each three axes of a sensor: ``"raw"`` (the axes),
+        ``"gravity"``, ``"linear"``, ``"jerk"``, ``"norm"``, ``"vertical"``, ``"horizontal"``. Those that need gravity need
+        `rate_hz`. By default the axes. The network keeps it: windows to predict are given as the sensor gave them.
     normalize : {"standard", "window", "gravity", "none"}, optional
         ``"standard"`` takes mean and deviation of each channel from the training windows; ``"window"`` from each window
         itself; ``"gravity"`` turns each window upright before ``"standard"``. By default ``"standard"``. The network keeps it:
@@ -178,6 +184,7 @@ class TriaxClassifier(ClassifierMixin, BaseEstimator):
         hidden=None,
         dropout=None,
         class_weights=None,
+        label_smoothing=None,
         optimizer=None,
         learning_rate=None,
         lr_schedule=None,
@@ -199,6 +206,7 @@ class TriaxClassifier(ClassifierMixin, BaseEstimator):
         time_warp=None,
         mix=None,
         jitter=None,
+        derive=None,
         normalize=None,
         device="cpu",
         channels=None,
@@ -214,6 +222,7 @@ class TriaxClassifier(ClassifierMixin, BaseEstimator):
         self.hidden = hidden
         self.dropout = dropout
         self.class_weights = class_weights
+        self.label_smoothing = label_smoothing
         self.optimizer = optimizer
         self.learning_rate = learning_rate
         self.lr_schedule = lr_schedule
@@ -235,6 +244,7 @@ class TriaxClassifier(ClassifierMixin, BaseEstimator):
         self.time_warp = time_warp
         self.mix = mix
         self.jitter = jitter
+        self.derive = derive
         self.normalize = normalize
         self.device = device
         self.channels = channels

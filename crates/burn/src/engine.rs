@@ -89,6 +89,10 @@ impl Engine for BurnEngine {
             let problem = "Burn's engine trains on the windows as they are: take the fused engine for augmentation";
             return Err(EngineError::Input(problem.to_owned()));
         }
+        if member.plan.label_smoothing > 0.0 {
+            let problem = "Burn's engine trains by the labels as they are: take the fused engine for label smoothing";
+            return Err(EngineError::Input(problem.to_owned()));
+        }
         let at_once = member.plan.batch_size.min(windows.len()).max(WINDOWS_A_PASS.min(member.validation.len()));
         self.host.check_fit("the windows", windows.windows.len())?;
         self.host.check_fit("the vector of all weights", member.network.n_parameters())?;

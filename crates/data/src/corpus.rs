@@ -187,16 +187,39 @@ impl Corpus {
         Ok(self.with_fingerprint())
     }
 
-    /// Leaves out every recording of the named subjects, and the classes that only they do.
-    pub fn without_subjects(mut self, names: &[String]) -> Self {
+    /// Leaves out the recordings of the named subjects, and the classes that only they do.
+    ///
+    /// # Errors
+    /// A name that is none of the corpus's subjects; no recording of anybody else.
+    pub fn without_subjects(mut self, names: &[String]) -> Result<Self, DataError> {
+        let subjects = self.subjects();
+        if let Some(unknown) = names.iter().find(|name| !subjects.contains(name)) {
+            let known = if subjects.is_empty() {
+                "It does not say whose its recordings are.".to_owned()
+            } else {
+                format!("It has: {}.", subjects.join(", "))
+            };
+            return Err(DataError::request(format!("There is no subject `{unknown}` in {}", self.name), known));
+        }
+        if names.is_empty() {
+            return Ok(self);
+        }
         self.recordings.retain(|recording| !names.contains(&recording.subject));
-        let is_done: BTreeSet<u32> = self.recordings.iter().map(|recording| recording.class).collect();
-        let keep = |all: &[String]| is_done.iter().map(|&class| all[class as usize].clone()).collect();
-        // A class keeps its place among those that are left.
-        let places: BTreeMap<u32, u32> = is_done.iter().copied().zip(0..).collect();
-        self.recordings.iter_mut().for_each(|recording| recording.class = places[&recording.class]);
-        (self.classes, self.class_names) = (keep(&self.classes), keep(&self.class_names));
-        self.with_fingerprint()
+        if self.recordings.is_empty() {
+            return Err(DataError::request(
+                format!("Nothing is left of {} without these subjects", self.name),
+                "Leave fewer out.",
+            ));
+        }
+        if !self.classes.is_empty() {
+            let is_done: BTreeSet<u32> = self.recordings.iter().map(|recording| recording.class).collect();
+            let keep = |all: &[String]| is_done.iter().map(|&class| all[class as usize].clone()).collect();
+            // A class keeps its place among those that are left.
+            let places: BTreeMap<u32, u32> = is_done.iter().copied().zip(0..).collect();
+            self.recordings.iter_mut().for_each(|recording| recording.class = places[&recording.class]);
+            (self.classes, self.class_names) = (keep(&self.classes), keep(&self.class_names));
+        }
+        Ok(self.with_fingerprint())
     }
 
     /// Keeps the named channels only, in the order of `names`; none of them means all. Names are compared as they are,

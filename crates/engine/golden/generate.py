@@ -154,8 +154,10 @@ def build(spec):
     return model
 
 
-def loss_function(name, reduction="sum_over_batch_size"):
-    options = {"from_logits": True} if name == "categorical_crossentropy" else {}
+def loss_function(name, reduction="sum_over_batch_size", label_smoothing=0.0):
+    options = {}
+    if name == "categorical_crossentropy":
+        options = {"from_logits": True, "label_smoothing": label_smoothing}
     cls = "".join(word.capitalize() for word in name.split("_"))
     return getattr(keras.losses, cls)(reduction=reduction, **options)
 
@@ -180,13 +182,13 @@ def summary(tensor):
 # --------------------------------------------------------------------------------------------------------------- losses
 
 
-def loss_and_gradients(name, scores, targets, sample_weights):
+def loss_and_gradients(name, scores, targets, sample_weights, label_smoothing=0.0):
     scores = tf.constant(scores, tf.float64)
     with tf.GradientTape(persistent=True) as tape:
         tape.watch(scores)
-        values = loss_function(name, None)(targets, scores)
+        values = loss_function(name, None, label_smoothing)(targets, scores)
         total = tf.reduce_sum(values)
-        reduced = loss_function(name)(targets, scores, sample_weight=sample_weights)
+        reduced = loss_function(name, label_smoothing=label_smoothing)(targets, scores, sample_weight=sample_weights)
     return values, tape.gradient(total, scores), reduced, tape.gradient(reduced, scores)
 
 
@@ -251,7 +253,21 @@ def write_losses():
             "loss": name, "what": what, "scores": scores, "label": 0,
             "value": float(values[0]), "keras_d_scores": d_values.numpy().ravel().tolist(),
         })  # fmt: skip
-    write(HERE.parents[1] / "losses" / "golden" / "losses.json", {"cases": cases, "kinks": kinks})
+    smoothed = []
+    for rows, classes, spread, smoothing in [(5, 2, 2, 0.1), (9, 6, 2, 0.1), (7, 13, 4, 0.3), (3, 18, 60, 0.9)]:
+        scores = spread * signed(SCORES + classes, rows * classes).reshape(rows, classes)
+        labels, sample_weights, smoothing = labels_of(rows, classes), sample_weights_of(rows), f32(smoothing)
+        values, d_values, reduced, d_reduced = loss_and_gradients(
+            "categorical_crossentropy", scores, np.eye(classes)[labels], sample_weights, smoothing
+        )
+        smoothed.append({
+            "loss": "categorical_crossentropy", "label_smoothing": smoothing, "rows": rows, "classes": classes,
+            "scores": scores.ravel().tolist(), "labels": labels.tolist(), "sample_weights": sample_weights.tolist(),
+            "values": values.numpy().tolist(), "d_values": d_values.numpy().ravel().tolist(),
+            "reduced": float(reduced), "d_reduced": d_reduced.numpy().ravel().tolist(),
+        })  # fmt: skip
+    document = {"cases": cases, "kinks": kinks, "smoothed": smoothed}
+    write(HERE.parents[1] / "losses" / "golden" / "losses.json", document)
 
 
 # ----------------------------------------------------------------------------------------------------------- optimizers
@@ -437,15 +453,16 @@ def trajectory(spec, loss, floatx, n_steps, batch):
     return losses, [summary(w) for w in model.get_weights()]
 
 
-def epoch(loss, class_weights):
+def epoch(loss, class_weights, label_smoothing):
     """One epoch of `fit` over 100 windows in their order: a last batch of 4."""
     keras.config.set_floatx("float64")
     model = build(REFERENCE)
     labels = labels_of(100, REFERENCE["classes"])
     windows = windows_of(labels, REFERENCE["window"], REFERENCE["channels"])
     model.compile(
-        optimizer=keras_optimizer(ADAM), loss=loss_function(loss), metrics=["categorical_accuracy"], run_eagerly=True
-    )
+        optimizer=keras_optimizer(ADAM), loss=loss_function(loss, label_smoothing=label_smoothing),
+        metrics=["categorical_accuracy"], run_eagerly=True,
+    )  # fmt: skip
     history = model.fit(
         windows, encode(labels, REFERENCE["classes"], loss), batch_size=32, epochs=1, shuffle=False, verbose=0,
         class_weight=None if class_weights is None else dict(enumerate(class_weights)),
@@ -461,13 +478,17 @@ def write_trajectory():
         losses_f32, _ = trajectory(REFERENCE, loss, "float32", n_steps, batch)
         trajectories.append({"loss": loss, "losses": losses, "losses_f32": losses_f32, "weights": weights})
     epochs = []
-    for loss, class_weights in [
-        ("squared_hinge", None),
-        ("squared_hinge", [0.5, 1.0, 2.0, 0.25, 1.5, 1.0]),
-        ("categorical_crossentropy", None),
+    for loss, class_weights, label_smoothing in [
+        ("squared_hinge", None, 0.0),
+        ("squared_hinge", [0.5, 1.0, 2.0, 0.25, 1.5, 1.0], 0.0),
+        ("categorical_crossentropy", None, 0.0),
+        ("categorical_crossentropy", [0.5, 1.0, 2.0, 0.25, 1.5, 1.0], f32(0.1)),
     ]:
-        mean, accuracy = epoch(loss, class_weights)
-        epochs.append({"loss": loss, "class_weights": class_weights, "mean_loss": mean, "accuracy": accuracy})
+        mean, accuracy = epoch(loss, class_weights, label_smoothing)
+        epochs.append({
+            "loss": loss, "class_weights": class_weights, "label_smoothing": label_smoothing,
+            "mean_loss": mean, "accuracy": accuracy,
+        })  # fmt: skip
     document = {
         "spec": REFERENCE, "batch": batch, "optimizer": ADAM, "learning_rate": f32(0.001),
         "trajectories": trajectories, "epoch_windows": 100, "epochs": epochs,

@@ -7,7 +7,7 @@ use crate::{EngineError, Optimizer, TrainingPlan, WindowSet};
 /// One model of a fleet: its initial weights, and how it is trained and validated.
 ///
 /// The members of a fleet share the shape of their networks, the batch size and the kind of optimizer. Everything else may
-/// differ: seed, loss, dropout rate, learning rate, the optimizer's settings, clipping, class weights, windows.
+/// differ: seed, loss, label smoothing, dropout rate, learning rate, the optimizer's settings, clipping, class weights, windows.
 #[derive(Clone, Copy, Debug)]
 pub struct Member<'a> {
     /// The network.

@@ -1,7 +1,7 @@
 //! The settings of a training step: loss, optimizer, batch, regularisation.
 
 use serde::{Deserialize, Serialize};
-use triax_losses::Loss;
+use triax_losses::{Loss, SmoothedLoss};
 use triax_model::Network;
 
 use crate::{Augmentation, EngineError, Optimizer};
@@ -11,6 +11,10 @@ use crate::{Augmentation, EngineError, Optimizer};
 pub struct TrainingPlan {
     /// The loss.
     pub loss: Loss,
+    /// How much the labels are smoothed in training; windows of validation are judged by the labels as they are. See
+    /// [`SmoothedLoss`]. Not serialised if it is 0, so that the text of older plans does not change.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub label_smoothing: f32,
     /// The optimizer.
     pub optimizer: Optimizer,
     /// The number of windows in a step; the last step of an epoch takes the remaining ones.
@@ -35,12 +39,20 @@ impl TrainingPlan {
         n_windows.div_ceil(self.batch_size)
     }
 
+    /// The loss that is trained with.
+    ///
+    /// # Panics
+    /// If the loss does not go with the label smoothing, which [`TrainingPlan::check`] refuses.
+    pub fn training_loss(&self) -> SmoothedLoss {
+        SmoothedLoss::new(self.loss, self.label_smoothing).expect("a checked plan")
+    }
+
     /// Checks that `network` can be trained by this plan.
     ///
     /// # Errors
     /// [`EngineError::Input`] for a batch size of 0, a setting of the optimizer out of its range, a bound of the norm
     /// that is not positive, class weights that are not one finite number of at least 0 for each class, or what
-    /// [`Augmentation::check`] refuses.
+    /// [`SmoothedLoss::new`] or [`Augmentation::check`] refuses.
     pub fn check(&self, network: &Network) -> Result<(), EngineError> {
         let classes = network.spec().classes;
         let problem = if self.batch_size == 0 {
@@ -55,6 +67,8 @@ impl TrainingPlan {
             self.class_weights.iter().flatten().find(|weight| !(**weight >= 0.0 && weight.is_finite()))
         {
             format!("the class weight {weight} is not a finite number of at least 0")
+        } else if let Err(problem) = SmoothedLoss::new(self.loss, self.label_smoothing) {
+            problem
         } else if let Err(problem) = self.augmentation.check(network.spec()) {
             problem
         } else {
@@ -62,4 +76,9 @@ impl TrainingPlan {
         };
         Err(EngineError::Input(problem))
     }
+}
+
+/// Whether a setting is not used.
+fn is_zero(setting: &f32) -> bool {
+    *setting == 0.0
 }

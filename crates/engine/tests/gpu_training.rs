@@ -148,6 +148,9 @@ fn fleet_of(spec: fn(f32) -> NetworkSpec) -> (Vec<Case>, Vec<Vec<u32>>) {
         if m.is_multiple_of(2) {
             case.plan.class_weights = None;
         }
+        if case.plan.loss == Loss::CategoricalCrossentropy {
+            case.plan.label_smoothing = 0.2;
+        }
         case.scaler = (m % 3 == 1).then(|| Scaler { mean: vec![0.1, -0.2, m as f32], scale: vec![0.5, 2.0, 1.5] });
         case.validation = (0..7 * m as u32).collect();
         case.plan.augmentation = Augmentation {
@@ -159,6 +162,7 @@ fn fleet_of(spec: fn(f32) -> NetworkSpec) -> (Vec<Case>, Vec<Vec<u32>>) {
             mix: [0.0, 0.3][m % 2],
             permute_channels: m == 4,
             flip_axes: m == 5,
+            scalars: if m == 2 { 3 } else { 0 },
         };
         case
     };

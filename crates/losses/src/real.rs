@@ -28,6 +28,8 @@ pub trait Real:
     /// Not a number.
     const NAN: Self;
 
+    /// The value itself, widened.
+    fn from_f32(value: f32) -> Self;
     /// The nearest value to `count`.
     fn from_count(count: usize) -> Self;
     /// e to the power of `self`.
@@ -46,6 +48,11 @@ macro_rules! real {
             const ZERO: Self = 0.0;
             const ONE: Self = 1.0;
             const NAN: Self = $float::NAN;
+
+            #[inline(always)]
+            fn from_f32(value: f32) -> Self {
+                value.into()
+            }
 
             fn from_count(count: usize) -> Self {
                 count as $float

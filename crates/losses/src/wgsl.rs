@@ -2,7 +2,7 @@
 
 use triax_kernels::Kernel;
 
-use crate::Loss;
+use crate::{Loss, SmoothedLoss};
 
 /// The invocations of a workgroup of every loss kernel: the default limit of WebGPU.
 pub const WORKGROUP: u32 = 256;
@@ -56,25 +56,52 @@ fn functions(loss: Loss) -> (&'static str, &'static str, &'static Kernel) {
     }
 }
 
+/// The WGSL of a loss of a training step, as [`functions`], and the argument that its value and gradient take beyond those
+/// of others.
+fn smoothed_functions(loss: SmoothedLoss) -> (&'static str, &'static str, &'static Kernel, String) {
+    if loss.smoothing() == 0.0 {
+        let (x, structure, source) = functions(loss.loss());
+        return (x, structure, source, String::new());
+    }
+    // All digits, so that it is read as the same number.
+    let smoothing = format!(", {:?}", f64::from(loss.smoothing()));
+    ("smoothed_crossentropy", "SmoothedCrossentropy", &triax_kernels::SMOOTHED_CROSSENTROPY, smoothing)
+}
+
 /// The sources of `losses`, and functions that choose among them by `which`, the index of a loss in the list:
 /// `loss_identity`, `loss_term`, `loss_combine`, `loss_value` and `loss_gradient`, over a `LossRow` that holds a row of
-/// each.
-pub fn chosen_losses(losses: &[Loss]) -> String {
-    let mut text: String = losses.iter().map(|&loss| functions(loss).2.source).collect();
-    let each =
-        |text: &dyn Fn(&str) -> String| -> Vec<String> { losses.iter().map(|&loss| text(functions(loss).0)).collect() };
+/// each. Losses that differ in their smoothing share a row.
+pub fn chosen_losses(losses: &[SmoothedLoss]) -> String {
+    let mut sources: Vec<&Kernel> = Vec::new();
+    let mut rows: Vec<(&str, &str)> = Vec::new();
+    for &loss in losses {
+        let (x, structure, source, _) = smoothed_functions(loss);
+        for source in source.needs.iter().copied().chain([source]) {
+            if !sources.iter().any(|known| known.name == source.name) {
+                sources.push(source);
+            }
+        }
+        if !rows.contains(&(x, structure)) {
+            rows.push((x, structure));
+        }
+    }
+    let mut text: String = sources.iter().map(|source| source.source).collect();
+    let each = |text: &dyn Fn(&str, &str) -> String| -> Vec<String> {
+        let functions = losses.iter().map(|&loss| smoothed_functions(loss));
+        functions.map(|(x, _, _, argument)| text(x, &argument)).collect()
+    };
     // The cases of a switch by the index of the loss; the last loss is the default.
     let choose = |cases: &[String]| -> String {
         let place = |i: usize| if i + 1 < cases.len() { format!("case {i}u") } else { "default".to_owned() };
         cases.iter().enumerate().map(|(i, case)| format!("        {}: {{ {case} }}\n", place(i))).collect()
     };
-    let field = |&loss: &Loss| format!("    {}: {}Row,\n", functions(loss).0, functions(loss).1);
-    let fields: String = losses.iter().map(field).collect();
-    let identities = each(&|x| format!("{x}_identity()")).join(", ");
-    let terms = choose(&each(&|x| format!("row.{x} = {x}_term(score, is_true);")));
-    let combined = choose(&each(&|x| format!("row.{x} = {x}_combine(a.{x}, b.{x});")));
-    let values = choose(&each(&|x| format!("return {x}_value(row.{x}, n_classes);")));
-    let gradients = choose(&each(&|x| format!("return {x}_gradient(row.{x}, score, is_true, n_classes);")));
+    let fields: String = rows.iter().map(|(x, structure)| format!("    {x}: {structure}Row,\n")).collect();
+    let identities = rows.iter().map(|(x, _)| format!("{x}_identity()")).collect::<Vec<_>>().join(", ");
+    let terms = choose(&each(&|x, _| format!("row.{x} = {x}_term(score, is_true);")));
+    let combined = choose(&each(&|x, _| format!("row.{x} = {x}_combine(a.{x}, b.{x});")));
+    let values = choose(&each(&|x, argument| format!("return {x}_value(row.{x}, n_classes{argument});")));
+    let gradients =
+        choose(&each(&|x, argument| format!("return {x}_gradient(row.{x}, score, is_true, n_classes{argument});")));
     text += &format!(
         "
 struct LossRow {{
@@ -133,6 +160,27 @@ mod tests {
 
     use super::*;
 
+    /// Every loss, and cross-entropy with two smoothings.
+    fn all_losses() -> Vec<SmoothedLoss> {
+        let smoothed = [0.1, 0.25].map(|by| SmoothedLoss::new(Loss::CategoricalCrossentropy, by).unwrap());
+        Loss::ALL.map(SmoothedLoss::from).into_iter().chain(smoothed).collect()
+    }
+
+    #[test]
+    fn a_smoothed_loss_brings_what_it_needs_once_and_its_smoothing() {
+        let smoothed = all_losses().split_off(Loss::ALL.len());
+        let alone = chosen_losses(&smoothed);
+        parse_shader(&alone);
+        for text in [&alone, &chosen_losses(&all_losses())] {
+            assert_eq!(text.matches("struct CategoricalCrossentropyRow {").count(), 1);
+            assert_eq!(text.matches("struct SmoothedCrossentropyRow {").count(), 1);
+            // 0.1 is rounded to f32 first.
+            for argument in ["n_classes, 0.10000000149011612)", "n_classes, 0.25)"] {
+                assert_eq!(text.matches(argument).count(), 2, "{argument}");
+            }
+        }
+    }
+
     #[test]
     fn every_kernel_becomes_spirv_msl_hlsl_and_glsl() {
         for key in LossKernelKey::all() {
@@ -144,7 +192,7 @@ mod tests {
     fn a_browser_compiles_every_kernel() {
         let mut sources: Vec<(String, String)> =
             LossKernelKey::all().map(|key| (format!("{key:?}"), loss_kernel(key))).collect();
-        sources.push(("all losses".to_owned(), chosen_losses(&Loss::ALL)));
+        sources.push(("all losses".to_owned(), chosen_losses(&all_losses())));
         assert_browser_compiles(&sources);
     }
 
@@ -184,8 +232,8 @@ mod tests {
 
     #[test]
     fn the_losses_can_stand_in_one_source() {
-        let (module, _) = parse_shader(&chosen_losses(&Loss::ALL));
-        for loss in Loss::ALL {
+        let (module, _) = parse_shader(&chosen_losses(&all_losses()));
+        for loss in Loss::ALL.map(Loss::name).into_iter().chain(["smoothed_crossentropy"]) {
             for function in ["identity", "term", "combine", "value", "gradient"] {
                 let name = format!("{loss}_{function}");
                 assert!(module.functions.iter().any(|(_, f)| f.name.as_deref() == Some(&name)), "{name}");

@@ -76,10 +76,12 @@ impl StudyFolder {
         let mut kept: Vec<(Training, Scaler)> = Vec::new();
         for number in 0..study.n_trainings() {
             let file = weights_in(path, number);
-            if !file.exists() {
+            let training = study.training(number);
+            // A classical model scales its features, and no channel.
+            if !file.exists() || study.settings[training.setting].classical.is_some() {
                 continue;
             }
-            let (training, scaler) = (study.training(number), WeightFile::read(file)?.scaler);
+            let scaler = WeightFile::read(file)?.scaler;
             let is_same = |(other, known): &(Training, Scaler)| {
                 (other.setting, other.fold) == (training.setting, training.fold) && Some(known) == scaler.as_ref()
             };

@@ -8,9 +8,11 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use triax_data::{Audit, Corpus, Fold, Folds, ScalerInUse, UntrainedClass, Windows, fit_scaler};
 use triax_engine::WindowSet;
-use triax_losses::balanced_class_weights;
-use triax_model::{Network, Scaler};
+use triax_losses::{Loss, balanced_class_weights};
+use triax_model::{InitialWeights, Network, Scaler};
 use triax_trainer::FitPlan;
+
+use crate::baselines::ClassicalPlan;
 
 /// The most classes that a command line is spelled out with.
 const MOST_ACTIVITIES: usize = 12;
@@ -26,12 +28,16 @@ pub struct Setting {
     pub network: Network,
     /// The plan of each training, without its seed and its balanced class weights.
     pub plan: FitPlan,
+    /// The classical model that is trained in place of the network, if there is one. Network and plan then have no effect.
+    pub classical: Option<ClassicalPlan>,
     /// Whether class weights balance the classes of each fold's training part.
     pub balances_classes: bool,
     /// Whether channels are standardised, by each fold's training part.
     pub standardises: bool,
-    /// The windows as this setting normalises them; see [`window_set()`](crate::window_set()).
+    /// The windows as this setting prepares them; see [`window_set()`](crate::window_set()).
     pub windows: WindowSet,
+    /// What its trainings start from, if that is not drawn from their seeds alone.
+    pub initial: Option<InitialWeights>,
     /// Further metadata of its weight files.
     pub extra: BTreeMap<String, String>,
 }
@@ -80,6 +86,18 @@ pub struct Share {
     pub n_shares: usize,
 }
 
+impl Setting {
+    /// What the scores of its models are: those of this loss.
+    pub fn loss(&self) -> Loss {
+        self.classical.map_or(self.plan.training.loss, |plan| plan.method.loss())
+    }
+
+    /// The epochs of each training; none of a classical model.
+    pub fn epochs(&self) -> usize {
+        if self.classical.is_some() { 0 } else { self.plan.epochs }
+    }
+}
+
 impl Study {
     /// The most trainings of a study. The names of their files have as many digits.
     pub const MOST_TRAININGS: usize = 100_000;
@@ -105,7 +123,7 @@ impl Study {
         &self.corpus.classes
     }
 
-    /// Number of channels.
+    /// Number of the sensors' channels.
     pub fn channels(&self) -> usize {
         self.corpus.channels.len()
     }
@@ -141,7 +159,8 @@ impl Study {
     /// The scaler of a setting in a fold, from the fold's training windows alone.
     pub fn scaler(&self, setting: &Setting, fold: &Fold) -> Option<Scaler> {
         let values = &setting.windows.windows;
-        setting.standardises.then(|| fit_scaler(values, &fold.train, self.window, self.channels()))
+        let channels = setting.network.spec().channels;
+        setting.standardises.then(|| fit_scaler(values, &fold.train, self.window, channels))
     }
 
     /// The scalers of its trainings: for each fold, one for each way in which settings normalise the windows.
@@ -168,13 +187,12 @@ impl Study {
         let folds: Vec<(&[u32], &[u32])> = self.folds.iter().map(|fold| (&*fold.train, &*fold.valid)).collect();
         let used = scalers.iter().map(|(training, scaler)| {
             let (train, valid) = folds[training.fold];
-            ScalerInUse { scaler, values: &self.settings[training.setting].windows.windows, train, valid }
+            let setting = &self.settings[training.setting];
+            let (values, channels) = (&setting.windows.windows, setting.network.spec().channels);
+            ScalerInUse { scaler, values, channels, train, valid }
         });
-        Audit::new(&self.corpus, &self.windows.origins, self.window, &folds).with_scalers(
-            self.window,
-            self.channels(),
-            &used.collect::<Vec<_>>(),
-        )
+        Audit::new(&self.corpus, &self.windows.origins, self.window, &folds)
+            .with_scalers(self.window, &used.collect::<Vec<_>>())
     }
 
     /// The plan of one training.

@@ -14,8 +14,10 @@
 //! | `run`, `training_inputs`, `writer` | training, as fleets on one or several devices, and files written meanwhile |
 //! | `owned_folder` | a folder that belongs to one piece of work, and is locked |
 //! | `folder`, `training_file`, `tables`, `networks` | the files of a study: written, checked, joined, found again |
-//! | `evaluation` | the figures of a training, and the scores of an ensemble |
-//! | [`baselines`], `classical` | classical methods on the same folds |
+//! | `evaluation` | the figures of a training |
+//! | `ensembles` | the scores of several models as those of one, and the weights with which they count |
+//! | [`baselines`] | classical models: trained, kept, and used to predict |
+//! | `classical`, `classical_trainings` | classical models on the folds of a study: as its baselines, and as its settings |
 //! | [`statistics`] | intervals, tests, corrections |
 //! | [`search`] | the search for good settings: iterated racing over people |
 //! | `gap` | the difference between random folds and folds by subject |
@@ -26,7 +28,9 @@
 
 pub mod baselines;
 mod classical;
+mod classical_trainings;
 mod comparisons;
+mod ensembles;
 mod error;
 mod evaluation;
 mod folder;
@@ -47,8 +51,8 @@ mod writer;
 
 pub use classical::{Classical, ClassicalBeside};
 pub use comparisons::compare_with_first;
+pub use ensembles::{EnsembleScores, ensemble_weights};
 pub use error::StudyError;
-pub use evaluation::EnsembleScores;
 pub use folder::StudyFolder;
 pub use gap::{Gap, GapFigures};
 pub use grid::{Setting, Share, Study, Training};
@@ -61,4 +65,4 @@ pub use summary::{
 };
 pub use training_file::{Trained, TrainedEpoch, TrainingFile};
 pub use triax_trainer::{Measure, Mistake, Reliability, SubjectFigures};
-pub use window_set::window_set;
+pub use window_set::{prepare, window_set};

@@ -10,7 +10,8 @@ use triax_trainer::{Mistake, Reliability, SubjectFigures, worst_mistakes};
 use crate::baselines::BaselineFold;
 use crate::classical::{Classical, ClassicalBeside};
 use crate::comparisons::{comparisons, main_effects};
-use crate::evaluation::{EnsembleScores, TrainingFigures, subject_figures, valid_windows};
+use crate::ensembles::EnsembleScores;
+use crate::evaluation::{TrainingFigures, subject_figures, valid_windows};
 use crate::folder::StudyFolder;
 use crate::grid::{Setting, Study};
 use crate::statistics::{Estimate, mean, quantile};
@@ -196,7 +197,7 @@ fn network(
     files: &[&TrainingFile],
     ensemble: &OutOfFoldScores,
 ) -> Result<Option<Competitor>, StudyError> {
-    let (n_classes, loss) = (study.classes().len(), setting.plan.training.loss);
+    let (n_classes, loss) = (study.classes().len(), setting.loss());
     let (mut confusion, mut parts) = (Confusion::new(n_classes), Vec::new());
     // The judged windows and their predictions of each seed, over all folds.
     let mut by_seed: BTreeMap<u64, (Vec<u32>, Vec<u32>)> = BTreeMap::new();
@@ -286,7 +287,7 @@ impl OutOfFoldScores {
                 files.iter().filter(|file| file.trained.broken.is_none()).map(|file| &*file.scores).collect();
             if !sound.is_empty() {
                 all.indices.extend(&fold.valid);
-                let mut ensemble = EnsembleScores::new(setting.plan.training.loss, study.classes().len());
+                let mut ensemble = EnsembleScores::new(setting.loss(), study.classes().len());
                 sound.iter().for_each(|scores| ensemble.add(scores));
                 all.scores.extend(ensemble.scores());
             }
@@ -304,7 +305,7 @@ impl OutOfFoldScores {
         let name = format!("{} × {} seeds", setting.name, study.seeds.len());
         let subjects = subject_figures(study, &self.indices, &predicted);
         Some(Competitor {
-            reliability: Some(Reliability::from_scores(&self.scores, &labels, n_classes, setting.plan.training.loss)),
+            reliability: Some(Reliability::from_scores(&self.scores, &labels, n_classes, setting.loss())),
             mistakes: self.mistakes(study),
             settings: setting.values.clone(),
             ..competitor(name, Kind::Ensemble, subjects, Confusion::from_predictions(n_classes, &labels, &predicted))

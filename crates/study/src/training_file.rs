@@ -115,7 +115,7 @@ impl TrainingFile {
         if broken.is_none() && self.scores.len() != n_scores {
             return Err(format!("it has {} scores, and its fold {n_scores}", self.scores.len()));
         }
-        let n_epochs = study.settings[wanted.setting].plan.epochs;
+        let n_epochs = study.settings[wanted.setting].epochs();
         if history.len() > n_epochs || (broken.is_none() && history.len() != n_epochs) {
             return Err(format!("it has {} epochs, and the study trains {n_epochs}", history.len()));
         }

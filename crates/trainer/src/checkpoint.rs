@@ -220,6 +220,7 @@ mod tests {
                 batch_size: 4,
                 clip_norm: Some(0.1),
                 class_weights: None,
+                label_smoothing: 0.0,
                 augmentation: Augmentation::default(),
                 seed: u64::MAX,
             },

@@ -232,6 +232,7 @@ pub(crate) mod tests {
                 batch_size: 4,
                 clip_norm: None,
                 class_weights: None,
+                label_smoothing: 0.0,
                 augmentation: Augmentation::default(),
                 seed: 0,
             },

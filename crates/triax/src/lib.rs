@@ -31,6 +31,7 @@
 //! | say what to train, and how | [`Settings`], [`settings`] |
 //! | train a network in a folder of its own, continue it | [`train()`], [`Training`], [`Run`] |
 //! | train a network in memory, on windows that were never a file | [`WindowArrays`] |
+//! | train the layers of a network without labels, to start other trainings from | [`pretrain()`], [`Pretraining`] |
 //! | watch and stop a training | [`Observer`] |
 //! | compare settings on people that no network has trained on | [`study()`], [`StudyRun`], [`Description`] |
 //! | search for settings that suit a data set | [`TuneRun`], [`TuneDescription`] |
@@ -52,9 +53,11 @@ mod error;
 mod evaluate;
 mod export;
 mod import;
+mod initial;
 mod latency;
 mod predictor;
 mod preprocessing;
+mod pretrain;
 mod recordings;
 pub mod report;
 mod run;
@@ -72,9 +75,11 @@ pub use error::Error;
 pub use evaluate::{EvaluateOptions, Evaluation, Part, evaluate};
 pub use export::{Check, DeviceCost, Export, ExportFormat, ExportOptions, Golden, export};
 pub use import::{ImportOptions, import};
+pub use initial::PretrainRecord;
 pub use latency::Latency;
 pub use predictor::{Member, Prediction, Predictor, PredictorOptions, PredictorOrigin, StudyOrigin, WhichWeights};
 pub use preprocessing::{ChannelScale, Preprocessing};
+pub use pretrain::{PretrainOptions, PretrainTask, Pretrained, Pretraining, pretrain};
 pub use recordings::{Recordings, TrainingData, read_corpus, read_data};
 pub use run::{DataRecord, Outcome, Record, Run, SplitRecord, Training, is_run, train};
 pub use settings::Settings;

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use triax_engine::device::{DeviceChoice, DeviceInfo};
 use triax_engine::{Engine, Scorer};
 use triax_losses::{Loss, predicted_class};
-use triax_model::{Layer, Network, NetworkSpec, PerWindow, WeightFile};
+use triax_model::{Layer, Network, NetworkSpec, Preparation, WeightFile};
 use triax_study::{EnsembleScores, Kind, Summary, kept_networks};
 
 use crate::engines::{OpenEngine, open_choice};
@@ -62,7 +62,7 @@ pub struct Predictor {
     scoring: Scoring,
     /// On the device for many windows; none with a device that was named. It is opened when it is needed.
     for_many: Option<OnceCell<Scoring>>,
-    /// Names of the channels, if the weight files have them.
+    /// Names of the sensors' channels, if the weight files have them.
     pub channels: Option<Vec<String>>,
     /// Display name of each class.
     pub class_names: Vec<String>,
@@ -82,8 +82,10 @@ pub struct Member {
     pub file: WeightFile,
     /// The network that the specification describes.
     pub network: Network,
-    /// Normalisation of each window before the scaler.
-    per_window: Option<PerWindow>,
+    /// What becomes of each window before the scaler.
+    preparation: Preparation,
+    /// The number of the sensors' channels.
+    n_channels: usize,
     /// Fold of a study in which the network was trained, and its seed.
     place: Option<(String, u64)>,
 }
@@ -225,7 +227,7 @@ impl Predictor {
         let device = if for_many.is_some() { DeviceChoice::Cpu } else { options.device };
         let (open, notices) = open_choice(EngineName::Fused, device)?;
         Ok(Self {
-            channels: list("channels", first.spec.channels),
+            channels: list("channels", members[0].n_channels),
             class_names: list("class_names", first.spec.classes).unwrap_or_else(|| first.classes.clone()),
             step: first.extra.get("step").and_then(|step| step.parse().ok()).filter(|step| *step > 0),
             rate_hz: first.extra.get(RATE).and_then(|rate| rate.parse().ok()).filter(|rate| *rate > 0.0),
@@ -242,7 +244,12 @@ impl Predictor {
         &self.members
     }
 
-    /// The specification of the networks: shape of a window, layers, number of classes.
+    /// The number of channels of the windows that it reads: those of the sensors. The network may read others, which are derived.
+    pub fn n_channels(&self) -> usize {
+        self.members[0].n_channels
+    }
+
+    /// The specification of the networks: samples of a window, the channels that the first layer reads, layers, number of classes.
     pub fn spec(&self) -> &NetworkSpec {
         &self.members[0].file.spec
     }
@@ -321,7 +328,7 @@ impl Predictor {
 
     /// The number of windows, rounded down.
     fn n_windows(&self, windows: &[f32]) -> usize {
-        windows.len() / (self.spec().window * self.spec().channels)
+        windows.len() / (self.spec().window * self.n_channels())
     }
 
     /// Like [`Predictor::scores`], with the networks of one fold of a study. `None` if all of them broke down.
@@ -382,8 +389,9 @@ impl Predictor {
 
 impl Member {
     #[cfg(test)]
-    pub(crate) fn new(file: WeightFile, network: Network, per_window: Option<PerWindow>) -> Self {
-        Self { file, network, per_window, place: None }
+    pub(crate) fn new(file: WeightFile, network: Network, preparation: Preparation) -> Self {
+        let n_channels = preparation.channels_in(file.spec.channels).unwrap();
+        Self { file, network, preparation, n_channels, place: None }
     }
 
     /// Its name in a study, `FOLD:SEED`; empty for a network that is alone.
@@ -396,9 +404,14 @@ impl Member {
         self.place.as_ref().map(|(fold, _)| fold.as_str())
     }
 
-    /// How each window is normalised by itself.
-    pub fn per_window(&self) -> Option<PerWindow> {
-        self.per_window
+    /// What becomes of each window by itself.
+    pub fn preparation(&self) -> &Preparation {
+        &self.preparation
+    }
+
+    /// The number of channels of the windows that it reads: those of the sensors.
+    pub fn n_channels(&self) -> usize {
+        self.n_channels
     }
 
     fn read(path: &Path, place: Option<(String, u64)>) -> Result<Self, Error> {
@@ -408,10 +421,11 @@ impl Member {
     /// The network of `file`, which errors call `path`.
     fn of_file(file: WeightFile, place: Option<(String, u64)>, path: &Path) -> Result<Self, Error> {
         let network = Network::new(file.spec.clone())?;
-        let per_window = file.extra.get(PER_WINDOW).map(|step| step.parse::<PerWindow>()).transpose();
-        let per_window =
-            per_window.map_err(|problem| Error::Input(format!("{}: {PER_WINDOW}: {problem}", path.display())))?;
-        Ok(Self { file, network, per_window, place })
+        let wrong = |problem| Error::Input(format!("{}: {PER_WINDOW}: {problem}", path.display()));
+        let text = file.extra.get(PER_WINDOW).map_or("", String::as_str);
+        let preparation = text.parse::<Preparation>().map_err(wrong)?;
+        let n_channels = preparation.channels_in(file.spec.channels).map_err(wrong)?;
+        Ok(Self { file, network, preparation, n_channels, place })
     }
 }
 
@@ -427,14 +441,11 @@ impl Scoring {
         Self { open, scorers: RefCell::new((0..n_networks).map(|_| None).collect()) }
     }
 
-    /// Scores by network `idx`, which is `member`, of windows in the sensor's unit. They are normalised and standardised
+    /// Scores by network `idx`, which is `member`, of windows in the sensor's unit. They are prepared and standardised
     /// as in training.
     fn scores(&self, idx: usize, member: &Member, windows: &[f32]) -> Result<Vec<f32>, Error> {
-        let Member { file, network, per_window, .. } = member;
-        let mut windows = Cow::Borrowed(windows);
-        if let Some(per_window) = per_window {
-            per_window.apply(windows.to_mut(), file.spec.window, file.spec.channels).map_err(Error::Input)?;
-        }
+        let Member { file, network, preparation, n_channels, .. } = member;
+        let windows = preparation.apply(Cow::Borrowed(windows), file.spec.window, *n_channels).map_err(Error::Input)?;
         let mut scorers = self.scorers.borrow_mut();
         let scorer = match &mut scorers[idx] {
             Some(open) => open,

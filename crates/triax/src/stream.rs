@@ -64,7 +64,7 @@ impl<'a> StreamPredictor<'a> {
         let spec = predictor.spec();
         Self {
             predictor,
-            rows: Rows::new((0..spec.channels).collect(), LiveClock::new(spec.window, None, GAP)),
+            rows: Rows::new((0..predictor.n_channels()).collect(), LiveClock::new(spec.window, None, GAP)),
             window: WindowBuffer::new(spec.window, step),
             ready: Vec::new(),
             has_seen_rate: false,

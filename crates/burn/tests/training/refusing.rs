@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use triax_engine::{Augmentation, Engine, EngineError, Member, TrainingPlan, WindowSet};
+use triax_losses::Loss;
 use triax_model::{ConvSpec, DenseSpec, Network, NetworkSpec, Weights};
 
 use crate::setup::{engines, open_session, plan, reference_network, small_network, windows};
@@ -68,14 +69,19 @@ fn a_fleet_is_left_to_the_fused_engine() {
 }
 
 #[test]
-fn augmentation_is_left_to_the_fused_engine() {
+fn augmentation_and_label_smoothing_are_left_to_the_fused_engine() {
     let network = small_network(0.0);
     let weights = Weights::glorot_uniform(&network, 1);
     let windows = windows(&network, 5);
-    let plan = TrainingPlan { augmentation: Augmentation { jitter: 0.1, ..Augmentation::default() }, ..plan() };
-    let member = Member { network: &network, weights: &weights, plan: &plan, scaler: None, validation: &[] };
-    for (device, engine) in engines("augmentation_is_left_to_the_fused_engine") {
-        let refused = engine.open(&[member], &windows).map(|_| ()).unwrap_err().to_string();
-        assert!(refused.contains("augmentation") && refused.contains("fused engine"), "{device}: {refused}");
+    let jitter = Augmentation { jitter: 0.1, ..Augmentation::default() };
+    for (what, plan) in [
+        ("augmentation", TrainingPlan { augmentation: jitter, ..plan() }),
+        ("label smoothing", TrainingPlan { loss: Loss::CategoricalCrossentropy, label_smoothing: 0.1, ..plan() }),
+    ] {
+        let member = Member { network: &network, weights: &weights, plan: &plan, scaler: None, validation: &[] };
+        for (device, engine) in engines("augmentation_and_label_smoothing_are_left_to_the_fused_engine") {
+            let refused = engine.open(&[member], &windows).map(|_| ()).unwrap_err().to_string();
+            assert!(refused.contains(what) && refused.contains("fused engine"), "{device}: {refused}");
+        }
     }
 }

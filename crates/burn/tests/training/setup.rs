@@ -78,6 +78,7 @@ pub fn plan() -> TrainingPlan {
         batch_size: 32,
         clip_norm: None,
         class_weights: None,
+        label_smoothing: 0.0,
         augmentation: Augmentation::default(),
         seed: 11,
     }

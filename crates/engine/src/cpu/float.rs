@@ -17,8 +17,6 @@ pub trait Float: Real {
     /// The nearest value.
     fn from_f64(value: f64) -> Self;
     /// The value itself, widened.
-    fn from_f32(value: f32) -> Self;
-    /// The value itself, widened.
     fn to_f64(self) -> f64;
     /// The nearest value.
     fn to_f32(self) -> f32;
@@ -74,11 +72,6 @@ macro_rules! float {
             #[inline(always)]
             fn from_f64(value: f64) -> Self {
                 value as $float
-            }
-
-            #[inline(always)]
-            fn from_f32(value: f32) -> Self {
-                value.into()
             }
 
             #[inline(always)]

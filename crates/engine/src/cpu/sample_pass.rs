@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use pulp::{Simd, WithSimd};
-use triax_losses::Loss;
+use triax_losses::SmoothedLoss;
 
 use super::Float;
 use super::affine::Affine;
@@ -74,9 +74,15 @@ impl<F: Float> Tile<F> {
     }
 
     /// Computes the losses of the scores and their gradients. `batch` is the number of windows in the whole batch.
-    pub fn judge(&mut self, loss: Loss, batch: usize) {
+    pub fn judge(&mut self, loss: SmoothedLoss, batch: usize) {
         let last = self.outputs.len() - 1;
         self.tile_loss.judge(loss, batch, self.outputs[last].rows(), &mut self.d_outputs[last]);
+    }
+
+    /// [`Tile::judge`] for a tile that has targets.
+    pub fn compare(&mut self, batch: usize) {
+        let last = self.outputs.len() - 1;
+        self.tile_loss.compare(batch, self.outputs[last].rows(), &mut self.d_outputs[last]);
     }
 
     /// Runs the stages of `part` backward, after [`Tile::judge`]. All parts in turn lead from the scores to the first

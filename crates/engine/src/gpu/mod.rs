@@ -133,7 +133,7 @@ pub fn wgsl(network: &Network, plan: &TrainingPlan, models: usize) -> Result<Vec
     let layout = Layout::new(network);
     let key = FleetKey {
         size: FleetSize::of(models),
-        losses: vec![plan.loss],
+        losses: vec![plan.training_loss()],
         optimizer: OptimizerForm::new(&plan.optimizer),
         scaled: true,
         drops: plan::dropout(network) > 0.0,

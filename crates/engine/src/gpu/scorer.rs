@@ -53,7 +53,7 @@ impl GpuScorer {
         let key = FleetKey {
             size: FleetSize::Few,
             // Loss, optimizer and batch have no influence on the scores.
-            losses: vec![Loss::CategoricalCrossentropy],
+            losses: vec![Loss::CategoricalCrossentropy.into()],
             optimizer: OptimizerForm::new(&Optimizer::sgd()),
             scaled: false,
             drops: false,

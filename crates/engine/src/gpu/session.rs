@@ -9,14 +9,13 @@ use crate::{
     EngineError, Evaluation, Member, Phase, Progress, Session, SessionState, StepResult, Stretch, Timings,
     TrainingPlan, Watch, WindowSet, check_weights,
 };
-use triax_losses::Loss;
 use triax_model::{Network, Weights};
 
 use super::bound::{Bound, INDEX_STRIDE, compile};
 use super::device::{Device, Kernel, MOST_GROUPS, Reading};
 use super::evaluation::Evaluations;
 use super::plan::{AugmentationKinds, Batch, Ending, FleetKey, FleetSize, Layout, OptimizerForm, Program, Step};
-use super::plan::{ROWS_READ_BEYOND, dropout, member_words};
+use super::plan::{ROWS_READ_BEYOND, different_losses, dropout, member_words};
 use super::stage_clock::StageClock;
 use super::submissions::Submissions;
 use super::windows::Windows;
@@ -105,11 +104,11 @@ fn bytes_of_model(key: &FleetKey, program: &Program) -> [(&'static str, usize); 
 /// The key of `fleet` on `device`.
 fn fleet_key(device: &Device, fleet: &[Member<'_>], options: &Options) -> FleetKey {
     let first = &fleet[0];
-    let used = |loss: &Loss| fleet.iter().any(|member| member.plan.loss == *loss);
+    let losses: Vec<_> = fleet.iter().map(|member| member.plan.training_loss()).collect();
     let n_validation = fleet.iter().map(|member| member.validation.len()).max().unwrap_or(0);
     let key = FleetKey {
         size: FleetSize::of(options.planned_models.unwrap_or(fleet.len())),
-        losses: Loss::ALL.into_iter().filter(used).collect(),
+        losses: different_losses(&losses),
         optimizer: OptimizerForm::new(&first.plan.optimizer),
         scaled: fleet.iter().any(|member| member.scaler.is_some()),
         drops: fleet.iter().any(|member| dropout(member.network) > 0.0),

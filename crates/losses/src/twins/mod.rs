@@ -4,6 +4,7 @@ pub(crate) mod categorical_crossentropy;
 pub(crate) mod categorical_hinge;
 pub(crate) mod hinge;
 mod loss_rows;
+pub(crate) mod smoothed_crossentropy;
 pub(crate) mod squared_hinge;
 #[cfg(test)]
 mod tests;

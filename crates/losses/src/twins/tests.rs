@@ -6,12 +6,21 @@ use proptest::prelude::*;
 use serde::Deserialize;
 use triax_testing::{Tolerance, assert_close, golden};
 
-use crate::{Loss, loss_rows};
+use crate::{Loss, SmoothedLoss, loss_rows};
 
 #[derive(Deserialize)]
 struct Golden {
     cases: Vec<Case>,
     kinks: Vec<Kink>,
+    smoothed: Vec<Smoothed>,
+}
+
+/// Losses and gradients by smoothed labels.
+#[derive(Deserialize)]
+struct Smoothed {
+    label_smoothing: f32,
+    #[serde(flatten)]
+    case: Case,
 }
 
 /// Losses and gradients from Keras in f64.
@@ -87,6 +96,44 @@ fn values_and_gradients_are_those_of_keras() {
         let d_reduced: Vec<f64> = d_scores.iter().map(|d| d / n).collect();
         assert_close(&name, &d_reduced, &case.d_reduced, Tolerance::Each(&rounding(&case.d_reduced)));
     }
+}
+
+#[test]
+fn smoothed_labels_give_what_keras_gives() {
+    let cases = keras().smoothed;
+    assert!(cases.len() >= 4);
+    for Smoothed { label_smoothing, case } in cases {
+        let name = format!("{} smoothed by {label_smoothing}, {}×{}", case.loss, case.rows, case.classes);
+        let loss = SmoothedLoss::new(case.loss, label_smoothing).unwrap();
+        let (mut values, mut d_values) = (Vec::new(), Vec::new());
+        for (scores, &label) in case.scores.chunks_exact(case.classes).zip(&case.labels) {
+            let mut d_scores = vec![f64::NAN; case.classes];
+            values.push(loss.row(scores, label as usize, &mut d_scores));
+            d_values.extend(d_scores);
+        }
+        assert_close(&name, &values, &case.values, Tolerance::Each(&rounding(&case.values)));
+        assert_close(&name, &d_values, &case.d_values, Tolerance::Each(&rounding(&case.d_values)));
+        let (n, weights) = (case.rows as f64, case.sample_weights.unwrap());
+        let reduced = values.iter().zip(&weights).map(|(value, weight)| weight * value).sum::<f64>() / n;
+        assert_close(&name, &[reduced], &[case.reduced], Tolerance::Each(&rounding(&[case.reduced])));
+        let by_row = weights.iter().flat_map(|weight| vec![weight / n; case.classes]);
+        let d_reduced: Vec<f64> = d_values.iter().zip(by_row).map(|(d, weight)| weight * d).collect();
+        assert_close(&name, &d_reduced, &case.d_reduced, Tolerance::Each(&rounding(&case.d_reduced)));
+    }
+}
+
+#[test]
+fn without_smoothing_nothing_changes_and_with_it_nan_stays_nan() {
+    let scores = [0.3_f32, -1.7, 2.9, 0.1];
+    for loss in Loss::ALL {
+        let [mut d_plain, mut d_smoothed] = [[0.0; 4]; 2];
+        let plain = loss.row(&scores, 2, &mut d_plain);
+        let smoothed = SmoothedLoss::new(loss, 0.0).unwrap().row(&scores, 2, &mut d_smoothed);
+        assert_eq!((plain.to_bits(), d_plain.map(f32::to_bits)), (smoothed.to_bits(), d_smoothed.map(f32::to_bits)));
+    }
+    let smoothed = SmoothedLoss::new(Loss::CategoricalCrossentropy, 0.1).unwrap();
+    let mut d_scores = [0.0; 2];
+    assert!(smoothed.row(&[f32::INFINITY, 0.0], 0, &mut d_scores).is_nan() && d_scores.iter().all(|d| d.is_nan()));
 }
 
 /// Where a `max(·, 0)` switches we say 0 and Keras leaves it to its backend; ties are shared as in Keras.

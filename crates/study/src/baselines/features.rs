@@ -1,5 +1,6 @@
 //! Features of a window, in time and in frequency, of each channel and of the magnitude of each group of three.
 
+use rayon::prelude::*;
 use realfft::RealFftPlanner;
 
 use crate::statistics::{mean, quantile};
@@ -9,6 +10,10 @@ use crate::statistics::{mean, quantile};
 const BANDS: [(f64, f64); 4] = [(0.0, 0.7), (0.7, 2.0), (2.0, 4.0), (4.0, f64::INFINITY)];
 /// The rate that is assumed if it is unknown.
 const USUAL_RATE_HZ: f64 = 20.0;
+/// Number of features of a series in time.
+const TIME_FEATURES: usize = 11;
+/// Number of features of the spectrum of a series.
+const SPECTRUM_FEATURES: usize = 6;
 
 /// Features of windows.
 ///
@@ -30,52 +35,84 @@ impl Features {
     /// If the window has no sample or no channel.
     pub fn new(windows: &[f32], window: usize, channels: usize, rate_hz: Option<f64>) -> Self {
         assert!(window > 0 && channels > 0, "a window has samples and channels");
-        let mut spectrum = Spectrum::new(window, rate_hz.unwrap_or(USUAL_RATE_HZ));
-        let row = |values: &[f32]| {
-            let mut series: Vec<Vec<f64>> = (0..channels)
-                .map(|channel| values.iter().skip(channel).step_by(channels).map(|&value| f64::from(value)).collect())
-                .collect();
-            let mut row = Vec::new();
-            for axes in series.chunks_exact(3) {
-                row.extend([(0, 1), (0, 2), (1, 2)].map(|(a, b)| correlation(&axes[a], &axes[b])));
-            }
-            let magnitudes: Vec<Vec<f64>> = series
-                .chunks_exact(3)
-                .map(|axes| (0..window).map(|t| axes.iter().map(|axis| axis[t].powi(2)).sum::<f64>().sqrt()).collect())
-                .collect();
-            series.extend(magnitudes);
-            for one in &series {
-                row.extend(time_features(one));
-                row.extend(spectrum.features(one));
-            }
-            row
-        };
-        Self { rows: windows.chunks_exact(window * channels).map(row).collect() }
+        let spectrum = Spectrum::new(window, rate_hz.unwrap_or(USUAL_RATE_HZ));
+        let rows = windows.par_chunks_exact(window * channels).map(|values| row(values, channels, &spectrum));
+        Self { rows: rows.collect() }
     }
 
-    /// The rows at `train` and at `valid`. Each feature is standardised to mean 0 and deviation 1 over `train`; a feature
-    /// that is constant there is 0.
-    pub(crate) fn standardised(&self, train: &[u32], valid: &[u32]) -> (Vec<Vec<f64>>, Vec<Vec<f64>>) {
-        let n_features = self.rows.first().map_or(0, Vec::len);
-        let column = |feature: usize| train.iter().map(move |&idx| self.rows[idx as usize][feature]);
-        let scales: Vec<(f64, f64)> = (0..n_features)
-            .map(|feature| {
-                let values: Vec<f64> = column(feature).collect();
-                let (mean, deviation) = (mean(&values), deviation(&values));
-                (mean, if deviation > 1e-9 * (1.0 + mean.abs()) { 1.0 / deviation } else { 0.0 })
-            })
-            .collect();
-        let rows = |indices: &[u32]| -> Vec<Vec<f64>> {
-            let scaled =
-                |row: &Vec<f64>| row.iter().zip(&scales).map(|(value, (mean, scale))| (value - mean) * scale).collect();
-            indices.iter().map(|&idx| scaled(&self.rows[idx as usize])).collect()
-        };
-        (rows(train), rows(valid))
+    /// Number of windows.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether there is no window.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// Number of features of windows of `channels` channels.
+    pub fn count(channels: usize) -> usize {
+        let groups = channels / 3;
+        groups * 3 + (channels + groups) * (TIME_FEATURES + SPECTRUM_FEATURES)
+    }
+
+    /// The features of window `idx`.
+    pub(crate) fn row(&self, idx: u32) -> &[f64] {
+        &self.rows[idx as usize]
     }
 }
 
+/// Mean of each feature, and the factor that brings it to a deviation of 1.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct FeatureScaler {
+    pub mean: Vec<f64>,
+    /// 0 for a feature that is constant, which is then 0.
+    pub scale: Vec<f64>,
+}
+
+impl FeatureScaler {
+    /// The scaler that brings each feature to mean 0 and deviation 1 over the windows at `train`.
+    pub fn fit(features: &Features, train: &[u32]) -> Self {
+        let n_features = train.first().map_or(0, |&idx| features.row(idx).len());
+        let (mean, scale) = (0..n_features)
+            .map(|feature| {
+                let values: Vec<f64> = train.iter().map(|&idx| features.row(idx)[feature]).collect();
+                let (mean, deviation) = (mean(&values), deviation(&values));
+                (mean, if deviation > 1e-9 * (1.0 + mean.abs()) { 1.0 / deviation } else { 0.0 })
+            })
+            .unzip();
+        Self { mean, scale }
+    }
+
+    /// `row`, standardised.
+    pub fn apply(&self, row: &[f64]) -> Vec<f64> {
+        row.iter().zip(&self.mean).zip(&self.scale).map(|((value, mean), scale)| (value - mean) * scale).collect()
+    }
+}
+
+/// The features of one window, of which `values` are (window, channels).
+fn row(values: &[f32], channels: usize, spectrum: &Spectrum) -> Vec<f64> {
+    let mut series: Vec<Vec<f64>> = (0..channels)
+        .map(|channel| values.iter().skip(channel).step_by(channels).map(|&value| f64::from(value)).collect())
+        .collect();
+    let mut row = Vec::with_capacity(Features::count(channels));
+    for axes in series.chunks_exact(3) {
+        row.extend([(0, 1), (0, 2), (1, 2)].map(|(a, b)| correlation(&axes[a], &axes[b])));
+    }
+    let magnitude = |axes: &[Vec<f64>]| -> Vec<f64> {
+        (0..axes[0].len()).map(|t| axes.iter().map(|axis| axis[t].powi(2)).sum::<f64>().sqrt()).collect()
+    };
+    let magnitudes: Vec<Vec<f64>> = series.chunks_exact(3).map(magnitude).collect();
+    series.extend(magnitudes);
+    for one in &series {
+        row.extend(time_features(one));
+        row.extend(spectrum.features(one));
+    }
+    row
+}
+
 /// Features of one series in time.
-fn time_features(x: &[f64]) -> [f64; 11] {
+fn time_features(x: &[f64]) -> [f64; TIME_FEATURES] {
     let n = x.len() as f64;
     let (mean, deviation) = (mean(x), deviation(x));
     let mut sorted = x.to_vec();
@@ -114,7 +151,7 @@ impl Spectrum {
     }
 
     /// Shares of the bands, dominant frequency and entropy; all 0 for a constant series.
-    fn features(&mut self, x: &[f64]) -> [f64; 6] {
+    fn features(&self, x: &[f64]) -> [f64; SPECTRUM_FEATURES] {
         let mean = mean(x);
         let mut input: Vec<f64> = x.iter().map(|value| value - mean).collect();
         let mut output = self.transform.make_output_vec();
@@ -123,7 +160,7 @@ impl Spectrum {
         let energy: Vec<f64> = output.iter().skip(1).map(|bin| bin.norm_sqr()).collect();
         let total: f64 = energy.iter().sum();
         if total <= 1e-9 * (1.0 + mean * mean) {
-            return [0.0; 6];
+            return [0.0; SPECTRUM_FEATURES];
         }
         let frequency = |bin: usize| (bin + 1) as f64 * self.hz;
         let band = |(low, high): (f64, f64)| {
@@ -174,7 +211,8 @@ mod tests {
         let Golden { window, channels, rate_hz, windows, features } =
             golden(concat!(env!("CARGO_MANIFEST_DIR"), "/golden/baselines/features.json"));
         let found = Features::new(&windows, window, channels, Some(rate_hz));
-        assert_eq!((found.rows.len(), found.rows[0].len()), (features.len(), features[0].len()));
+        assert_eq!((found.len(), found.rows[0].len()), (features.len(), features[0].len()));
+        assert_eq!(Features::count(channels), features[0].len());
         for (found, wanted) in found.rows.iter().zip(&features) {
             for (feature, (found, wanted)) in found.iter().zip(wanted).enumerate() {
                 assert!(
@@ -197,8 +235,9 @@ mod tests {
 
     #[test]
     fn a_constant_feature_is_0() {
-        let (train, valid) =
-            Features { rows: vec![vec![3.0, 1.0], vec![3.0, 2.0], vec![4.0, 3.0]] }.standardised(&[0, 1], &[2]);
-        assert_eq!((train, valid), (vec![vec![0.0, -1.0], vec![0.0, 1.0]], vec![vec![0.0, 3.0]]));
+        let features = Features { rows: vec![vec![3.0, 1.0], vec![3.0, 2.0], vec![4.0, 3.0]] };
+        let scaler = FeatureScaler::fit(&features, &[0, 1]);
+        let rows = [0, 1, 2].map(|idx| scaler.apply(features.row(idx)));
+        assert_eq!(rows, [[0.0, -1.0], [0.0, 1.0], [0.0, 3.0]]);
     }
 }

@@ -4,7 +4,7 @@ use rayon::prelude::*;
 use triax_trainer::SubjectFigures;
 
 use crate::StudyError;
-use crate::baselines::{Baseline, Features};
+use crate::baselines::{Baseline, ClassicalModel, ClassicalPlan, Features};
 use crate::evaluation::subject_figures;
 use crate::grid::Study;
 
@@ -29,9 +29,10 @@ pub(crate) fn train(study: &Study, features: &Features) -> Result<Vec<BaselineFo
     let work: Vec<_> = Baseline::ALL.iter().flat_map(|&one| study.folds.iter().map(move |fold| (one, fold))).collect();
     work.into_par_iter()
         .map(|(baseline, fold)| {
-            let predictions = baseline
-                .predict(features, labels, &fold.train, &fold.valid, study.classes().len())
+            let plan = ClassicalPlan::new(baseline);
+            let model = ClassicalModel::train(&plan, features, labels, &fold.train, study.classes().len())
                 .map_err(|problem| StudyError::Baseline { name: baseline.name(), fold: fold.name.clone(), problem })?;
+            let predictions = model.predict(features, &fold.valid);
             let subjects = subject_figures(study, &fold.valid, &predictions);
             Ok(BaselineFold { baseline: baseline.name(), fold: fold.name.clone(), predictions, subjects })
         })

@@ -59,6 +59,7 @@ impl Setup {
                     batch_size: 5,
                     clip_norm: None,
                     class_weights: None,
+                    label_smoothing: 0.0,
                     augmentation: Augmentation::default(),
                     seed: 3,
                 },

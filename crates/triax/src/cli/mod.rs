@@ -22,6 +22,7 @@ mod new_folder;
 mod options;
 mod output;
 mod predict;
+mod pretrain;
 mod progress;
 mod sparkline;
 mod study;
@@ -62,6 +63,7 @@ Exit codes: 0 done, 2 wrong usage, 1 anything else.";
 #[derive(Subcommand)]
 enum Command {
     Train(Box<train::Args>),
+    Pretrain(Box<pretrain::Args>),
     Study(Box<study::Args>),
     Tune(Box<tune::Args>),
     Evaluate(evaluate::Args),
@@ -92,6 +94,7 @@ pub fn main() -> ExitCode {
     // After a panic nothing of the command line is used.
     let run = std::panic::catch_unwind(AssertUnwindSafe(|| match cli.command {
         Command::Train(args) => train::run(*args),
+        Command::Pretrain(args) => pretrain::run(*args),
         Command::Study(args) => study::run(*args),
         Command::Tune(args) => tune::run(*args),
         Command::Evaluate(args) => evaluate::run(args),

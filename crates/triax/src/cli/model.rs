@@ -231,7 +231,7 @@ fn spec(args: &Args) -> anyhow::Result<NetworkSpec> {
     let settings = settings(args)?;
     let window = settings.data.window.unwrap_or(NetworkSpec::default().window.into());
     let (window, _) = window.samples("window", settings.data.rate, 0)?;
-    Ok(settings.network.spec(window, args.channels, args.classes))
+    Ok(settings.network.spec(window, settings.data.network_channels(args.channels)?, args.classes))
 }
 
 fn settings(args: &Args) -> anyhow::Result<Settings> {

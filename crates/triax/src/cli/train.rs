@@ -13,7 +13,7 @@ use triax_trainer::{EpochRecord, Metrics, Summary};
 
 use super::new_folder::NewFolder;
 use super::options::GivenSettings;
-use super::progress::{Style, TrainingProgress, interruption};
+use super::progress::{Figures, Style, TrainingProgress, interruption};
 use super::terminal::{log, say, tell, visible};
 use super::text::{self, Labels};
 use super::{print_notices, sparkline, timings};
@@ -92,7 +92,13 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     print_notices(&training.notices);
     announce(&training, style)?;
     let interrupted = interruption("finishing the batch and saving", "the run resumes from its last complete epoch")?;
-    let mut progress = TrainingProgress::new(style, &training, interrupted);
+    let mut progress = TrainingProgress::new(
+        style,
+        Figures::LossAndAccuracy,
+        &training.plan,
+        training.data.split.train.len(),
+        interrupted,
+    );
     let outcome = training.run(&mut progress)?;
     drop(progress);
     let code = conclude(&training, outcome, style)?;

@@ -188,6 +188,7 @@ mod tests {
                     batch_size,
                     clip_norm: None,
                     class_weights: None,
+                    label_smoothing: 0.0,
                     augmentation: Augmentation::default(),
                     seed: 1,
                 },

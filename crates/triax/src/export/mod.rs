@@ -97,7 +97,12 @@ pub fn export(predictor: &Predictor, options: &ExportOptions) -> Result<Export, 
     };
     let file = writer.write()?;
     let check = Check::new(predictor, &indices, (&file, format), &windows)?;
-    let golden = Golden::of(&file, &windows, prefix, predictor.spec())?;
+    let golden = Golden::of(
+        &file,
+        &windows,
+        prefix,
+        [predictor.spec().window, predictor.n_channels(), predictor.spec().classes],
+    )?;
     let mut notices = windows.notices;
     notices.extend(own);
     notices.extend(check.notices(&predictor.class_names));
@@ -143,7 +148,7 @@ fn chosen(predictor: &Predictor, options: &ExportOptions) -> Result<Vec<usize>, 
 /// What a format is to hold of `member`.
 fn trained(predictor: &Predictor, member: &Member, softmax: bool) -> Trained {
     let WeightFile { weights, scaler, .. } = &member.file;
-    let is_unitless = member.per_window() == Some(PerWindow::Standardise);
+    let is_unitless = member.preparation().normalisation == Some(PerWindow::Standardise);
     let gravity = predictor.extra(GRAVITY).filter(|_| !is_unitless);
     let fingerprint = match &predictor.origin {
         PredictorOrigin::Run(run) => Some(run.record.data.fingerprint.clone()),
@@ -153,7 +158,7 @@ fn trained(predictor: &Predictor, member: &Member, softmax: bool) -> Trained {
     Trained {
         network: member.network.clone(),
         weights: weights.clone(),
-        per_window: member.per_window(),
+        preparation: member.preparation().clone(),
         scaler: scaler.clone(),
         softmax,
         about: About {

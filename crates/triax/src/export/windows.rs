@@ -115,19 +115,20 @@ fn evenly(n: usize) -> Vec<usize> {
     (0..kept).map(|i| i * n / kept).collect()
 }
 
-/// Windows of noise around the means of the network's scaler.
+/// Windows of noise around the means of the network's scaler, where it standardises the channels of the sensors.
 fn made_up(member: &Member, notice: Notice) -> PartWindows {
-    let spec = &member.file.spec;
+    let (window, channels) = (member.file.spec.window, member.n_channels());
+    let is_derived = member.preparation().derivation.is_some();
     let mut stream = Stream::new(0, Purpose::Synthesise, u64::MAX);
     let value = |i: usize| {
         let (mean, scale) = match &member.file.scaler {
-            Some(scaler) => (scaler.mean[i % spec.channels], scaler.scale[i % spec.channels]),
-            None => (0.0, 1.0),
+            Some(scaler) if !is_derived => (scaler.mean[i % channels], scaler.scale[i % channels]),
+            _ => (0.0, 1.0),
         };
         mean + scale * stream.normal() as f32
     };
     PartWindows {
-        values: (0..MADE_UP * spec.window * spec.channels).map(value).collect(),
+        values: (0..MADE_UP * window * channels).map(value).collect(),
         labels: Vec::new(),
         judged: "made-up windows".to_owned(),
         notices: vec![notice],

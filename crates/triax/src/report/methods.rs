@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use maud::{Markup, html};
+use triax_model::LOW_PASS_S;
 use triax_study::statistics::{LEVEL, RESAMPLES};
 use triax_study::{Kind, Summary};
 
@@ -22,12 +23,13 @@ const YEAR: &str = "2026";
 const WIDTH: usize = 48;
 
 /// Settings of training that a methods section names, where all trainings share them.
-const NAMED: [&str; 12] = [
+const NAMED: [&str; 13] = [
     "convs",
     "hidden",
     "dropout",
     "loss",
     "class_weights",
+    "label_smoothing",
     "optimizer",
     "learning_rate",
     "lr_schedule",
@@ -109,6 +111,13 @@ fn data(summary: &Summary) -> Vec<String> {
         Some("none") => Some("Values were not normalised."),
         _ => None,
     };
+    if let Some(kinds) = summary.shared_settings.get("derive").filter(|kinds| !matches!(kinds.as_str(), "" | "raw")) {
+        sentences.push(format!(
+            "Of each three axes of a sensor, the networks read these channels: {}. Their low-pass takes two moving averages of \
+             {LOW_PASS_S} s; vertical is the component along gravity (Mizell, 2003).",
+            kinds.replace(',', ", ")
+        ));
+    }
     sentences.extend(normalised.map(str::to_owned));
     sentences
 }

@@ -13,8 +13,8 @@ use triax_model::{Network, Weights};
 use triax_trainer::{FitPlan, Job, Model, Observer, RunFolder, RunOutcome, Summary, fit_run, resume_run};
 
 use crate::engines::{Candidates, ChosenEngine, Trial};
-use crate::import::initial_weights;
-use crate::recordings::{Recordings, TrainingData, complete, data_extra, weight_file_extra};
+use crate::initial;
+use crate::recordings::{Recordings, TrainingData, complete, data_extra, preparation_extra, weight_file_extra};
 use crate::settings::{Entries, MachineSettings, Settings};
 use crate::text::grouped;
 use crate::{Error, Notice, audit};
@@ -100,8 +100,8 @@ impl Prepared {
         };
         let data = recordings.split(&settings)?;
         settings.data.window.get_or_insert(data.window.into());
-        let (n_channels, classes) = (data.corpus.channels.len(), &data.corpus.classes);
-        let spec = settings.network.spec(data.window, n_channels, classes.len());
+        let classes = &data.corpus.classes;
+        let spec = settings.network.spec(data.window, data.channels.len(), classes.len());
         let network =
             Network::new(spec).map_err(|problem| Error::from(problem).while_doing("this network cannot work"))?;
         let mut plan = settings.fit_plan(&network, classes)?;
@@ -180,9 +180,12 @@ impl Training {
     fn start(prepared: Prepared, out: &Path) -> Result<Self, Error> {
         let preparing = prepared.timings.phase(Phase::Preparing);
         let (settings, network) = (&prepared.settings, &prepared.network);
-        let (weights, more) = match &settings.training.init_weights {
-            Some(file) => {
-                initial_weights(file, network).map_err(|error| error.while_doing("cannot start from these weights"))?
+        let (weights, more) = match initial::read(settings, network)? {
+            Some((initial, mut notices)) => {
+                let TrainingData { corpus, preparation, split, .. } = &prepared.data;
+                let prepared = preparation_extra(preparation).map(|(_, words)| words);
+                notices.extend(initial::notices(&initial, corpus, prepared.as_deref(), &split.valid_subjects));
+                (initial.weights(network, settings.training.seed), notices)
             }
             None => (Weights::glorot_uniform(network, settings.training.seed), Vec::new()),
         };
@@ -260,7 +263,7 @@ impl Training {
         let Self { settings, data, network, plan, engine, folder, timings, .. } = self;
         let in_loop = timings.phase(Phase::Training);
         let of_data = data_extra(&data.corpus, data.window, (settings.data.step, data.step));
-        let extra = weight_file_extra(&of_data, data.normalize, plan.training.loss);
+        let extra = weight_file_extra(&of_data, &data.preparation, plan.training.loss);
         let model = Model {
             network,
             weights: &self.weights,

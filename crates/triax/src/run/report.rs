@@ -106,7 +106,7 @@ fn add_scores(
             label: labels[wrong.window] as usize,
             prediction: wrong.prediction,
             margin: wrong.margin,
-            values: data.window_at(data.split.valid[wrong.window]).to_vec(),
+            values: data.as_measured(origin(wrong.window)).to_vec(),
             channels: data.corpus.channels.clone(),
         })
         .collect();

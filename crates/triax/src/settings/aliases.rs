@@ -5,7 +5,7 @@
 use super::Settings;
 
 /// Settings with their names elsewhere: in Keras, PyTorch, scikit-learn, and in papers. Separators and capitals do not count.
-const ELSEWHERE: [(&str, &[&str]); 29] = [
+const ELSEWHERE: [(&str, &[&str]); 30] = [
     ("data", &["dataset", "data_path", "data_dir", "input", "path"]),
     ("normalize", &["normalise", "normalization", "normalisation", "norm", "scaler", "standardize"]),
     ("rate", &["fs", "hz", "sample_rate", "sampling_rate", "frequency"]),
@@ -19,6 +19,7 @@ const ELSEWHERE: [(&str, &[&str]); 29] = [
     ("dropout", &["drop", "dropout_rate", "p_drop"]),
     ("loss", &["criterion", "objective", "loss_fn", "loss_function"]),
     ("class_weights", &["class_weight", "cw", "weights"]),
+    ("label_smoothing", &["smoothing", "label_smooth", "ls"]),
     ("optimizer", &["opt", "optim", "optimiser", "solver"]),
     ("learning_rate", &["lr", "eta", "alpha", "init_lr", "base_lr", "learn_rate"]),
     ("lr_schedule", &["schedule", "scheduler", "lr_scheduler", "lr_decay", "learning_rate_schedule"]),

@@ -19,8 +19,8 @@ use serde::Serialize;
 use triax_data::{Fill, Format, ReadOptions};
 use triax_engine::device::DeviceChoice;
 use triax_engine::{Augmentation, Optimizer, TrainingPlan};
-use triax_losses::Loss;
-use triax_model::{ConvSpec, Network, NetworkSpec, PerWindow, PoolKind};
+use triax_losses::{Loss, SmoothedLoss};
+use triax_model::{ConvSpec, Derivation, Derived, Network, NetworkSpec, PerWindow, PoolKind, Preparation};
 use triax_trainer::{FitPlan, Sampling, Schedule};
 
 use crate::Error;
@@ -32,7 +32,9 @@ pub use declare::{Choice, Group, Setting};
 pub use entries::{Entries, RECORDED, read_entries, text_of, to_json};
 pub use preset::Preset;
 pub use text::{list_items, list_text};
-pub use values::{ClassWeights, ConvBlock, DataSource, FormatChoice, HiddenLayers, Length, MappedColumns, Renames};
+pub use values::{
+    ClassWeights, ConvBlock, DataSource, DerivedChannels, FormatChoice, HiddenLayers, Length, MappedColumns, Renames,
+};
 
 /// The most epochs. So the steps of a run can be counted, whatever the data.
 const MOST_EPOCHS: usize = 1_000_000;
@@ -93,6 +95,10 @@ settings! {
         pub window: Option<Length> = None, "N|Ns";
         /// From one window to the next: samples, seconds such as `3s`, or a share of the window such as `50%`
         pub step: Length = Length::Samples(60), "N|Ns|N%";
+        /// Channels for the network instead of the axes, of each three axes of a sensor: `raw` (the axes), `gravity` (their low-pass),
+        /// `linear` (the rest), `jerk` (change from sample to sample), and what no turn of the sensor changes: `norm` (length),
+        /// `vertical` (along gravity), `horizontal` (length of the rest) [default: raw]
+        pub derive: Vec<DerivedChannels> = Vec::new(), "NAME,…";
         /// `standard` takes mean and deviation of each channel from the training part; `window` from each window itself;
         /// `gravity` turns each window upright before `standard`; `none` leaves the data as it is
         pub normalize: Normalize = Normalize::Standard, "", one of Normalize::choices;
@@ -135,6 +141,8 @@ settings! {
         pub loss: Loss = Loss::SquaredHinge, "", one of losses;
         /// Weight of each class in the loss: `none`, `balanced` (n / (classes · n of the class)), or one number a class
         pub class_weights: ClassWeights = ClassWeights::None, "none|balanced|W,…";
+        /// Part of each label that goes to all classes alike, in training with categorical_crossentropy
+        pub label_smoothing: f32 = 0.0, "PART";
         /// Optimizer, in Keras's form and with its defaults
         pub optimizer: OptimizerName = OptimizerName::Adam, "", one of OptimizerName::choices;
         /// Learning rate at the start
@@ -157,7 +165,8 @@ settings! {
         pub average_last: Option<usize> = None, "N";
         /// `shuffle` visits every window once an epoch, `balanced` each class equally often
         pub sampling: SamplingName = SamplingName::Shuffle, "", one of SamplingName::choices;
-        /// Start from the weights of this file (.safetensors, .keras, .h5) instead of drawing them from the seed
+        /// Start from the weights of this file (.safetensors, .keras, .h5) instead of drawing them from the seed; of a
+        /// file of `triax pretrain`, or of other classes, all layers but the last are taken. `none` draws all
         pub init_weights: Option<PathBuf> = None, "FILE";
         /// Keep the training windows in the order of the data
         pub no_shuffle: bool = false, "";
@@ -302,6 +311,9 @@ impl Settings {
     /// [`Error::Usage`] for the first such setting.
     pub fn check(&self) -> Result<(), Error> {
         self.check_each()?;
+        let TrainingSettings { loss, label_smoothing, .. } = self.training;
+        SmoothedLoss::new(loss, label_smoothing)
+            .map_err(|problem| Error::Usage(format!("`label_smoothing`: {problem}")))?;
         self.training.optimizer().map(|_| ())
     }
 
@@ -322,6 +334,9 @@ impl Settings {
         }
         if let Some((_, name)) = data.channels.iter().enumerate().find(|(n, name)| data.channels[..*n].contains(name)) {
             return Err(Error::Usage(format!("`channels` names `{name}` twice")));
+        }
+        if let Some((_, kind)) = data.derive.iter().enumerate().find(|(n, kind)| data.derive[..*n].contains(kind)) {
+            return Err(Error::Usage(format!("`derive` names `{kind}` twice")));
         }
         for (name, count, most) in [
             ("epochs", Some(training.epochs), MOST_EPOCHS),
@@ -379,7 +394,11 @@ impl Settings {
                 batch_size: training.batch_size,
                 clip_norm: training.clip_norm,
                 class_weights,
-                augmentation: self.augmentation.augmentation(),
+                label_smoothing: training.label_smoothing,
+                augmentation: Augmentation {
+                    scalars: self.data.scalars(network.spec().channels),
+                    ..self.augmentation.augmentation()
+                },
                 seed: training.seed,
             },
             epochs: training.epochs,
@@ -426,6 +445,47 @@ impl DataSettings {
             merge: self.merge,
             ..ReadOptions::default()
         }
+    }
+
+    /// The channels that the network reads instead of the sensors'; `None` where it reads those.
+    fn derived(&self) -> Option<Vec<Derived>> {
+        let kinds: Vec<Derived> = self.derive.iter().map(|kind| kind.0).collect();
+        (!kinds.is_empty() && kinds != [Derived::Raw]).then_some(kinds)
+    }
+
+    /// What becomes of each window of `channels` channels by itself. `rate_hz` is samples a second, if known. `gravity` tells that in
+    /// each three channels, and is asked only where it matters.
+    ///
+    /// # Errors
+    /// As [`Derivation::new`].
+    pub fn preparation(
+        &self,
+        channels: usize,
+        rate_hz: Option<f64>,
+        gravity: impl FnOnce() -> Vec<Option<f64>>,
+    ) -> Result<Preparation, Error> {
+        let has_gravity = || gravity().iter().map(Option::is_some).collect();
+        let derivation = self.derived().map(|kinds| Derivation::new(&kinds, channels, rate_hz, has_gravity));
+        let derivation = derivation.transpose().map_err(|problem| Error::Usage(format!("`derive`: {problem}")))?;
+        Ok(Preparation { derivation, normalisation: self.normalize.per_window() })
+    }
+
+    /// The number of channels that the network reads where the sensors have `channels`.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for channels that are no groups of three, where some are derived.
+    pub fn network_channels(&self, channels: usize) -> Result<usize, Error> {
+        // The number depends neither on the rate nor on which sensor holds gravity.
+        let preparation = self.preparation(channels, Some(1.0), || vec![Some(1.0); channels / 3])?;
+        Ok(preparation.derivation.map_or(channels, |derivation| derivation.channels_out()))
+    }
+
+    /// How many of the network's last channels are no axes of a sensor.
+    fn scalars(&self, network_channels: usize) -> usize {
+        let kinds = self.derived().unwrap_or_default();
+        let of_group: usize = kinds.iter().map(|kind| kind.channels()).sum();
+        let scalars = kinds.iter().filter(|kind| !kind.is_vector()).count();
+        if of_group > 0 { network_channels / of_group * scalars } else { 0 }
     }
 }
 
@@ -501,7 +561,7 @@ impl AugmentationSettings {
     fn augmentation(&self) -> Augmentation {
         let Self { rotate, permute_channels, flip_axes, scale_windows, shift, time_warp, mix, jitter } = *self;
         let (rotation, scaling) = (rotate, scale_windows);
-        Augmentation { rotation, permute_channels, flip_axes, scaling, shift, time_warp, mix, jitter }
+        Augmentation { rotation, permute_channels, flip_axes, scaling, shift, time_warp, mix, jitter, scalars: 0 }
     }
 }
 

@@ -231,7 +231,12 @@ impl Description {
 
     /// The part that must agree between shares of the study, as JSON.
     pub(super) fn compared(&self, study: &Study) -> Value {
-        json!({
+        let initial = study
+            .settings
+            .iter()
+            .filter_map(|setting| Some((setting.name.clone(), crate::initial::fingerprint(setting.initial.as_ref()?))));
+        let initial: BTreeMap<String, String> = initial.collect();
+        let mut compared = json!({
             "version": env!("CARGO_PKG_VERSION"),
             "folds": study.protocol.to_string(),
             "seeds": self.seeds,
@@ -245,7 +250,12 @@ impl Description {
                 "n_windows": study.windows.len(),
                 "n_trainings": study.n_trainings(),
             },
-        })
+        });
+        // The settings name files, whose content may change. Where there are none, nothing is said of them.
+        if !initial.is_empty() {
+            compared["initial_weights"] = json!(initial);
+        }
+        compared
     }
 
     /// Location of the data, and how and where the study is trained, as JSON.

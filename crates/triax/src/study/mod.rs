@@ -5,14 +5,14 @@ mod grid;
 mod labels;
 mod variant;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use triax_data::{Corpus, Fold, Folds, HeldOut, Windows};
 use triax_engine::device::{DeviceChoice, DeviceKind};
 use triax_engine::{Engine, Member, Phase, Timings, WindowSet};
-use triax_model::{Network, Weights};
+use triax_model::{Network, Preparation, Weights};
 use triax_study::{
     ClassicalBeside, Device, Facts, Options, Setting, Share, Study, StudyFolder, Summary, difference, run, summarise,
     window_set,
@@ -20,8 +20,9 @@ use triax_study::{
 use triax_trainer::Observer;
 
 use crate::engines::{self, Candidates, OpenEngine, Shelf, Trial};
-use crate::recordings::{Recordings, data_extra, read_data, weight_file_extra};
-use crate::settings::{ClassWeights, MachineSettings, Normalize, Settings, SplitSettings};
+use crate::initial;
+use crate::recordings::{PER_WINDOW, Recordings, data_extra, read_data, weight_file_extra};
+use crate::settings::{ClassWeights, MachineSettings, Settings, SplitSettings};
 use crate::text::listed;
 use crate::{Error, Notice, audit};
 
@@ -278,50 +279,76 @@ fn build(folds: Option<Folds>, n_seeds: usize, points: &[Point], corpus: Corpus)
     let held_out = HeldOut { valid_fraction, valid_subjects };
     let folds = protocol.make(&corpus, &windows, window, &held_out, first.training.seed)?;
     grid::check_size(Some(points.len()), folds.len(), n_seeds)?;
-    let settings = build_settings(points, &corpus, &windows, (window, step))?;
+    let (settings, of_weights) = build_settings(points, &corpus, &windows, (window, step))?;
+    let of_weights = of_weights.into_iter().chain(notices_of_weights(&settings, &corpus, &folds));
+    // Settings that start from the same file have the same notices.
+    for notice in of_weights.collect::<Vec<_>>() {
+        if !corpus.notices.contains(&notice) {
+            corpus.notices.push(notice);
+        }
+    }
     let seeds = (0..n_seeds as u64).map(|n| first.training.seed.wrapping_add(n)).collect();
     Ok(Study { corpus: Arc::new(corpus), windows, window, step, protocol, folds, settings, seeds })
 }
 
-/// The settings of each point. Points with the same normalisation share their windows.
+/// What a user should know of the weights that settings start from, for these data and folds.
+fn notices_of_weights(settings: &[Setting], corpus: &Corpus, folds: &[Fold]) -> Vec<Notice> {
+    let judged: BTreeSet<&String> = folds.iter().flat_map(|fold| &fold.valid_subjects).collect();
+    let judged: Vec<String> = judged.into_iter().cloned().collect();
+    let of_setting = |setting: &Setting| {
+        let weights = setting.initial.as_ref()?;
+        Some(initial::notices(weights, corpus, setting.extra.get(PER_WINDOW).map(String::as_str), &judged))
+    };
+    settings.iter().filter_map(of_setting).flatten().collect()
+}
+
+/// The settings of each point, and what a user should know of the weights that they start from. Points with the same
+/// preparation share their windows.
 pub(crate) fn build_settings(
     points: &[Point],
     corpus: &Corpus,
     windows: &Windows,
     (window, step): (usize, usize),
-) -> Result<Vec<Setting>, Error> {
+) -> Result<(Vec<Setting>, Vec<Notice>), Error> {
     let of_data = data_extra(corpus, window, (points[0].settings.data.step, step));
     let n_channels = corpus.channels.len();
-    let mut sets: Vec<(Normalize, WindowSet)> = Vec::new();
-    let mut settings = Vec::new();
+    let mut sets: Vec<(Preparation, WindowSet)> = Vec::new();
+    let (mut settings, mut notices) = (Vec::new(), Vec::new());
     for point in points {
         let (name, point_settings) = (point.name(), &point.settings);
-        let normalize = point_settings.data.normalize;
-        let set = match sets.iter().find(|(known, _)| *known == normalize) {
+        let data = &point_settings.data;
+        let preparation = data.preparation(n_channels, corpus.rate_hz, || corpus.gravity(window))?;
+        let set = match sets.iter().find(|(known, _)| *known == preparation) {
             Some((_, set)) => set.clone(),
             None => {
-                let set = window_set(windows.clone(), normalize.per_window(), window, n_channels)
+                let set = window_set(windows.clone(), &preparation, window, n_channels)
                     .map_err(|problem| Error::Input(format!("{}: {problem}", corpus.name)))?;
-                sets.push((normalize, set.clone()));
+                sets.push((preparation.clone(), set.clone()));
                 set
             }
         };
-        let spec = point_settings.network.spec(window, n_channels, corpus.classes.len());
+        let spec = point_settings.network.spec(window, data.network_channels(n_channels)?, corpus.classes.len());
         let network = Network::new(spec)
             .map_err(|problem| Error::from(problem).while_doing(format!("the network of {name} cannot work")))?;
         let plan = point_settings.fit_plan(&network, &corpus.classes)?;
+        let initial = initial::read(point_settings, &network)?.map(|(initial, of_file)| {
+            notices.extend(of_file);
+            initial
+        });
         settings.push(Setting {
             name,
             values: point.texts(),
             network,
+            classical: None,
             balances_classes: point_settings.training.class_weights == ClassWeights::Balanced,
-            standardises: normalize.has_scaler(),
+            standardises: data.normalize.has_scaler(),
             windows: set,
-            extra: weight_file_extra(&of_data, normalize, plan.training.loss),
+            initial,
+            extra: weight_file_extra(&of_data, &preparation, plan.training.loss),
             plan,
         });
     }
-    Ok(settings)
+    Ok((settings, notices))
 }
 
 /// The requested devices, before an `auto` is resolved.

@@ -25,7 +25,7 @@ const REFUSED: [(&str, &str); 5] = [
     ("split", "a search holds people out: pass --valid-subjects, --valid-fraction or --nested instead of --split"),
     ("early_stopping", "trainings that are compared have their number of epochs in advance: pass --epochs"),
     ("log_steps", "a search keeps figures of epochs, not of steps"),
-    ("init_weights", "each training of a search draws its own initial weights from its seed"),
+    ("init_weights", "weights that a search starts from may know the people who judge: leave `init_weights` out"),
 ];
 
 /// An unchecked description of a search.

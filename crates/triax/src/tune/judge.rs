@@ -89,7 +89,8 @@ impl<'a> FieldJudge<'a> {
         }
         let Ready { settings, lengths } = self.ground.ready(values)?;
         let corpus = &self.ground.corpus;
-        let network = Network::new(settings.network.spec(lengths.0, corpus.channels.len(), corpus.classes.len()))?;
+        let n_channels = settings.data.network_channels(corpus.channels.len())?;
+        let network = Network::new(settings.network.spec(lengths.0, n_channels, corpus.classes.len()))?;
         Ok(work(&network, self.n_train(lengths, folds) * settings.training.epochs as u64))
     }
 }
@@ -184,12 +185,12 @@ impl Ground<'_> {
     fn check(&self, values: &Values) -> Result<(), Error> {
         let Ready { settings, lengths } = self.ready(values)?;
         settings.check()?;
-        if let Some(per_window) = settings.data.normalize.per_window() {
-            per_window.apply(&mut [], lengths.0, self.corpus.channels.len()).map_err(Error::Input)?;
-        }
-        let spec = settings.network.spec(lengths.0, self.corpus.channels.len(), self.corpus.classes.len());
+        let (corpus, data) = (&self.corpus, &settings.data);
+        let n_channels = corpus.channels.len();
+        data.preparation(n_channels, corpus.rate_hz, || corpus.gravity(lengths.0))?;
+        let spec = settings.network.spec(lengths.0, data.network_channels(n_channels)?, corpus.classes.len());
         let network = Network::new(spec)?;
-        settings.fit_plan(&network, &self.corpus.classes).map(|_| ())
+        settings.fit_plan(&network, &corpus.classes).map(|_| ())
     }
 
     /// Trains each of `candidates`, with a name that is unique here, on the folds of `work`, and judges it by the people that
@@ -245,7 +246,7 @@ impl Ground<'_> {
             Fold::of_subjects(name, people, corpus, &windows, window)
         };
         let folds = work.folds.iter().map(fold).collect::<Result<Vec<_>, _>>()?;
-        let mut settings = build_settings(points, corpus, &windows, (window, step))?;
+        let (mut settings, _) = build_settings(points, corpus, &windows, (window, step))?;
         settings.iter_mut().zip(names).for_each(|(setting, name)| setting.name = (*name).to_owned());
         let (first, n_seeds) = work.seeds;
         let first = points[0].settings.training.seed.wrapping_add(first);

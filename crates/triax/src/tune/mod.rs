@@ -258,7 +258,7 @@ impl TuneRun {
     ) -> Result<Option<Ended>, Error> {
         let corpus = match one.held_out.as_slice() {
             [] => self.corpus.clone(),
-            held_out => Arc::new(self.corpus.as_ref().clone().without_subjects(held_out)),
+            held_out => Arc::new(self.corpus.as_ref().clone().without_subjects(held_out)?),
         };
         let groups = self.inner_folds(&corpus)?;
         let path = self.folder.path().join(&one.name);

@@ -102,7 +102,7 @@ fn what_was_meant_is_suggested() {
 #[test]
 fn wrong_usage_is_exit_code_2() {
     let folder = tempfile::tempdir().unwrap();
-    let wrong: [&[&str]; 21] = [
+    let wrong: [&[&str]; 23] = [
         &["train", "--no-such-option"],
         &["train", "--epochs", "0"],
         &["train", "--loss", "mse"],
@@ -119,6 +119,8 @@ fn wrong_usage_is_exit_code_2() {
         &["train", "--preset", "best"],
         &["train", "--rotate", "181", "--step", "600"],
         &["train", "--mix", "0.6", "--step", "600"],
+        &["train", "--label-smoothing", "0.1"],
+        &["train", "--loss", "categorical_crossentropy", "--label-smoothing", "1"],
         &["train", "--average-last", "11", "--step", "600"],
         &["train", "--sampling", "balanced", "--no-shuffle", "--step", "600"],
         &["no-such-command"],

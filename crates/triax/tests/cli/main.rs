@@ -6,6 +6,7 @@ mod bench;
 mod cases;
 mod claims;
 mod config;
+mod derived;
 mod devices;
 #[cfg(target_os = "linux")]
 mod disk;
@@ -19,6 +20,7 @@ mod limits;
 mod packages;
 mod paper;
 mod predict;
+mod pretrain;
 mod rates;
 mod readers;
 mod real_data;

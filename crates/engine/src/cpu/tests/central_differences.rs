@@ -3,7 +3,7 @@
 use std::array;
 
 use crate::{Augmentation, TrainingPlan, WindowSet};
-use triax_losses::Loss;
+use triax_losses::{Loss, SmoothedLoss};
 use triax_model::{Activation, Network, PoolKind};
 
 use super::super::affine::Affine;
@@ -188,7 +188,8 @@ fn relu_and_dropout() {
 
 #[test]
 fn losses() {
-    for loss in Loss::ALL {
+    let smoothed = SmoothedLoss::new(Loss::CategoricalCrossentropy, 0.2).unwrap();
+    for loss in Loss::ALL.map(SmoothedLoss::from).into_iter().chain([smoothed]) {
         for (batch, classes) in [(1, 3), (3, 2), (5, 7), (2, 31), (16, 5)] {
             let scores: Vec<f64> = random(classes as u64, batch * classes).into_iter().map(|s| 2.0 * s).collect();
             let mut tile_loss = TileLoss::new(classes);
@@ -216,7 +217,7 @@ fn losses() {
                 (mean, (0..batch * classes).map(|i| d_rows[i % classes].0[i / classes]).collect::<Vec<_>>())
             };
             let (_, d_scores) = judge(&scores);
-            assert_gradient(loss.name(), &scores, &d_scores, |scores| judge(scores).0);
+            assert_gradient(&format!("{loss:?}"), &scores, &d_scores, |scores| judge(scores).0);
         }
     }
 }

@@ -81,6 +81,7 @@ fn plan(loss: Loss, optimizer: Optimizer, batch_size: usize) -> TrainingPlan {
         batch_size,
         clip_norm: None,
         class_weights: None,
+        label_smoothing: 0.0,
         augmentation: Augmentation::default(),
         seed: 0,
     }
@@ -323,6 +324,7 @@ struct Trajectory {
 struct Epoch {
     loss: Loss,
     class_weights: Option<Vec<f32>>,
+    label_smoothing: f32,
     mean_loss: f64,
     accuracy: f64,
 }
@@ -375,16 +377,19 @@ fn twenty_steps_follow_keras() {
     }
 }
 
-/// Keras averages an epoch's loss over its windows, not over its batches, and counts accuracy without weights.
+/// Keras averages an epoch's loss over its windows, not over its batches, and counts accuracy without weights. A class
+/// weight multiplies the loss of a smoothed label by its true class.
 #[test]
 fn an_epoch_is_averaged_as_keras_does() {
     let file: TrainingFile = golden(golden_file("trajectory"));
     let network = Network::new(file.spec.clone()).unwrap();
-    assert_eq!(file.epochs.len(), 3);
+    assert_eq!(file.epochs.len(), 4);
+    assert!(file.epochs.iter().any(|epoch| epoch.label_smoothing > 0.0 && epoch.class_weights.is_some()));
     assert!(!file.epoch_windows.is_multiple_of(file.batch), "the last batch is to be smaller");
     for epoch in file.epochs {
         let train = window_set(&file.spec, file.epoch_windows, false);
-        let plan = TrainingPlan { class_weights: epoch.class_weights, ..plan(epoch.loss, file.optimizer, file.batch) };
+        let Epoch { class_weights, label_smoothing, .. } = epoch;
+        let plan = TrainingPlan { class_weights, label_smoothing, ..plan(epoch.loss, file.optimizer, file.batch) };
         let order: Vec<u32> = (0..train.len() as u32).collect();
         let (results, _) = run(&network, plan, &train, &order, file.learning_rate);
         let sizes = order.chunks(file.batch).map(<[u32]>::len);

@@ -7,6 +7,7 @@ mod family;
 mod floats;
 mod keras;
 mod not_finite;
+mod reconstruction;
 mod same_bits;
 mod session;
 mod stage;
@@ -60,6 +61,7 @@ pub(super) fn plan(loss: Loss, batch_size: usize) -> TrainingPlan {
         batch_size,
         clip_norm: None,
         class_weights: None,
+        label_smoothing: 0.0,
         augmentation: Augmentation::default(),
         seed: 42,
     }

@@ -115,6 +115,7 @@ fn augmentation(m: usize) -> Augmentation {
         mix: [0.0, 0.3, 0.5][m % 3],
         permute_channels: m == 5,
         flip_axes: m == 4,
+        scalars: if m == 1 { 3 } else { 0 },
     }
 }
 
@@ -139,6 +140,7 @@ fn fleet(n_windows: usize, batch_size: usize) -> Vec<Case> {
             batch_size,
             clip_norm: (m % 3 == 1).then_some(0.1),
             class_weights: (m % 2 == 1).then(|| vec![0.5, 1.0, 0.25 * m as f32]),
+            label_smoothing: if m == 3 { 0.2 } else { 0.0 },
             augmentation: augmentation(m),
             seed: 42 + m as u64,
         };

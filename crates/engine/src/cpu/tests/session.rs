@@ -430,6 +430,7 @@ fn arguments_that_do_not_belong_together_are_refused() {
     refused(TrainingPlan { clip_norm: Some(f32::NAN), ..plan(2) }, good.clone(), "norm");
     refused(TrainingPlan { clip_norm: Some(f32::INFINITY), ..plan(2) }, good.clone(), "norm");
     refused(TrainingPlan { class_weights: Some(vec![1.0; 2]), ..plan(2) }, good.clone(), "2 class weights");
+    refused(TrainingPlan { label_smoothing: 0.1, ..plan(2) }, good.clone(), "a hinge asks for");
     refused(TrainingPlan { class_weights: Some(vec![1.0, -1.0, 1.0]), ..plan(2) }, good.clone(), "class weight -1");
     refused(plan(2), WindowSet { windows: good.windows[1..].into(), ..good.clone() }, "203 values");
     refused(plan(2), WindowSet { labels: [0, 1, 3, 0].into(), ..good.clone() }, "window 2 has class 3");

@@ -8,6 +8,7 @@ use std::fmt::Write;
 
 use naga::{AddressSpace, StorageAccess};
 use triax_kernels::{self as kernels, Kernel, Replaced};
+use triax_losses::SmoothedLoss;
 use triax_losses::wgsl::chosen_losses;
 
 use super::key::{Batch, FleetKey, OptimizerForm};
@@ -229,7 +230,9 @@ impl Pass<'_> {
     /// The end of an evaluation, which judges the scores.
     pub fn evaluation(&self, head: Option<usize>) -> String {
         let (constants, parts) = self.judging(HEAD_WORKGROUP, head);
-        constants.with(chosen_losses(&self.key.losses), &[&parts[..], &[&kernels::EVALUATION]].concat())
+        // By the labels as they are.
+        let losses: Vec<SmoothedLoss> = self.key.losses.iter().map(|loss| loss.loss().into()).collect();
+        constants.with(chosen_losses(&losses), &[&parts[..], &[&kernels::EVALUATION]].concat())
     }
 
     /// The end of a pass that only scores.

@@ -1,7 +1,7 @@
 //! Everything that a plan depends on.
 
 use crate::{Augmentation, Optimizer};
-use triax_losses::Loss;
+use triax_losses::{Loss, SmoothedLoss};
 
 use super::layout::Layout;
 
@@ -144,13 +144,23 @@ impl FleetSize {
     }
 }
 
+/// The different losses among `used`, in the order of [`Loss::ALL`] and of their smoothing.
+pub(in crate::gpu) fn different_losses(used: &[SmoothedLoss]) -> Vec<SmoothedLoss> {
+    let place = |loss: &SmoothedLoss| Loss::ALL.iter().position(|known| *known == loss.loss());
+    let mut losses = used.to_vec();
+    // Positive numbers are in the order of their bits.
+    losses.sort_by_key(|loss| (place(loss), loss.smoothing().to_bits()));
+    losses.dedup();
+    losses
+}
+
 /// Everything that the kernels of a fleet depend on.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(in crate::gpu) struct FleetKey {
     pub layout: Layout,
     pub size: FleetSize,
     /// The losses of the fleet. A model refers to its loss by the index.
-    pub losses: Vec<Loss>,
+    pub losses: Vec<SmoothedLoss>,
     pub optimizer: OptimizerForm,
     /// Whether any model standardises its windows.
     pub scaled: bool,

@@ -1,7 +1,7 @@
 //! The words that describe a model and a step to the kernels: see `kernels/part/member.wgsl` and `kernels/part/place.wgsl`.
 
 use crate::{Member, Optimizer};
-use triax_losses::Loss;
+use triax_losses::SmoothedLoss;
 use triax_model::Network;
 
 use super::key::{MEMBER_HEAD, STEP_HEAD};
@@ -12,9 +12,10 @@ pub(in crate::gpu) fn dropout(network: &Network) -> f32 {
 }
 
 /// The words of `member` in a fleet with these losses.
-pub(in crate::gpu) fn member_words(member: &Member<'_>, losses: &[Loss]) -> Vec<u32> {
+pub(in crate::gpu) fn member_words(member: &Member<'_>, losses: &[SmoothedLoss]) -> Vec<u32> {
     let (spec, plan) = (member.network.spec(), member.plan);
-    let which = losses.iter().position(|loss| *loss == plan.loss).expect("the fleet's losses are those of its members");
+    let own = plan.training_loss();
+    let which = losses.iter().position(|loss| *loss == own).expect("the fleet's losses are those of its members");
     let rate = dropout(member.network);
     let mut words = vec![plan.seed as u32, (plan.seed >> 32) as u32, which as u32];
     let clip = plan.clip_norm.unwrap_or(f32::MAX);
@@ -24,7 +25,9 @@ pub(in crate::gpu) fn member_words(member: &Member<'_>, losses: &[Loss]) -> Vec<
     let augmentation = &plan.augmentation;
     words.extend([
         augmentation.largest_turn().to_bits(),
-        u32::from(augmentation.permute_channels) + 2 * u32::from(augmentation.flip_axes),
+        u32::from(augmentation.permute_channels)
+            + 2 * u32::from(augmentation.flip_axes)
+            + 4 * augmentation.scalars as u32,
         augmentation.largest_scaling().to_bits(),
         augmentation.shift,
         augmentation.time_warp.to_bits(),

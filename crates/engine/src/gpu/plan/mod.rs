@@ -22,7 +22,7 @@ mod shape;
 mod tests;
 
 pub(super) use compose::{Access, Binding, reflect};
-pub(super) use key::{AugmentationKinds, Batch, FleetKey, FleetSize, OptimizerForm};
+pub(super) use key::{AugmentationKinds, Batch, FleetKey, FleetSize, OptimizerForm, different_losses};
 pub(super) use layers::Tail;
 pub(super) use layout::{Layout, ROWS_READ_BEYOND, check_layout};
 pub(super) use members::{Step, dropout, member_words};

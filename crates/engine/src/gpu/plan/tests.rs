@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use triax_losses::Loss;
+use triax_losses::{Loss, SmoothedLoss};
 use triax_model::{ConvSpec, DenseSpec, Network, NetworkSpec, PoolKind};
 use triax_testing::{assert_tint_accepts, assert_translates, assert_within_limits, parse_shader};
 
@@ -58,9 +58,10 @@ fn keys() -> Vec<FleetKey> {
         for (s, size) in FleetSize::ALL.into_iter().enumerate() {
             let n = 3 * l + s;
             let n_losses = Loss::ALL.len();
+            let smoothed = [0.1, 0.5].map(|by| SmoothedLoss::new(Loss::CategoricalCrossentropy, by).unwrap());
             let losses = match n % (n_losses + 1) {
-                one if one < n_losses => vec![Loss::ALL[one]],
-                _ => Loss::ALL.to_vec(),
+                one if one < n_losses => vec![Loss::ALL[one].into()],
+                _ => Loss::ALL.map(SmoothedLoss::from).into_iter().chain(smoothed).collect(),
             };
             let augmentation = AugmentationKinds {
                 resamples: n % 3 == 1,
@@ -163,7 +164,7 @@ fn stage_names(layout: Layout, size: FleetSize) -> Vec<String> {
     let key = FleetKey {
         layout,
         size,
-        losses: vec![Loss::SquaredHinge],
+        losses: vec![Loss::SquaredHinge.into()],
         optimizer: FORMS[0],
         scaled: false,
         drops: true,

@@ -112,6 +112,7 @@ fn plan(batch_size: usize, seed: u64) -> TrainingPlan {
         batch_size,
         clip_norm: None,
         class_weights: None,
+        label_smoothing: 0.0,
         augmentation: Augmentation::default(),
         seed,
     }
