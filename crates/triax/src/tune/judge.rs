@@ -8,17 +8,17 @@ use std::sync::Arc;
 use serde_json::json;
 use triax_data::{Corpus, Fold, Folds};
 use triax_engine::{StepResult, Timings};
-use triax_model::Network;
+use triax_model::{Network, NetworkSpec};
 use triax_study::search::{Block, Judge, Judgement, Tried, Values};
-use triax_study::{Device, Options, Outcome, Share, Study, StudyFolder, SubjectFigures, judged, run};
+use triax_study::{Device, Options, Outcome, Share, Study, StudyFolder, SubjectFigures, judged, prepare, run};
 use triax_trainer::{FitSize, Observer};
 
 use super::budget::{Budget, work};
-use super::space::Lengths;
+use super::space::Shape;
 use super::{Spending, TuneObserver};
 use crate::Error;
 use crate::settings::{Entries, Length, Settings};
-use crate::study::{Point, build_settings};
+use crate::study::{LOCAL_SETTINGS, Point, build_settings};
 
 /// From one window to the next, where nothing else is asked for.
 const STEP: &str = "50%";
@@ -52,7 +52,7 @@ pub(super) struct Ground<'a> {
 /// Trains and judges the candidates of a search.
 pub(super) struct FieldJudge<'a> {
     pub ground: Ground<'a>,
-    lengths: Lengths,
+    shape: Shape,
     searches_window: bool,
     budget: Budget,
     /// Windows of each person by the lengths of window and step.
@@ -64,12 +64,12 @@ pub(super) struct FieldJudge<'a> {
 impl<'a> FieldJudge<'a> {
     pub fn new(
         ground: Ground<'a>,
-        (lengths, searches_window): (Lengths, bool),
+        (shape, searches_window): (Shape, bool),
         budget: Budget,
         spending: &'a mut Spending,
         observer: &'a mut dyn TuneObserver,
     ) -> Self {
-        Self { ground, lengths, searches_window, budget, counts: RefCell::default(), spending, observer }
+        Self { ground, shape, searches_window, budget, counts: RefCell::default(), spending, observer }
     }
 
     /// The windows to train on in these folds together.
@@ -109,7 +109,7 @@ impl Judge for FieldJudge<'_> {
     type Error = Error;
 
     fn accepts(&self, values: &Values) -> bool {
-        let is_short = !self.searches_window || values.get("window").is_none_or(|window| self.lengths.allow(window));
+        let is_short = !self.searches_window || values.get("window").is_none_or(|window| self.shape.allow(window));
         is_short && self.ground.check(values).is_ok()
     }
 
@@ -165,7 +165,7 @@ impl Ground<'_> {
     /// Samples of a window, and from one to the next.
     fn lengths(&self, settings: &Settings) -> Result<(usize, usize), Error> {
         let (corpus, data) = (&self.corpus, &settings.data);
-        let default = corpus.window.unwrap_or(triax_model::NetworkSpec::default().window);
+        let default = corpus.window.unwrap_or(NetworkSpec::default().window);
         let (window, _) = data.window.unwrap_or(Length::Samples(default)).samples("window", corpus.rate_hz, 0)?;
         let step = match corpus.window {
             Some(_) => window,
@@ -187,7 +187,9 @@ impl Ground<'_> {
         settings.check()?;
         let (corpus, data) = (&self.corpus, &settings.data);
         let n_channels = corpus.channels.len();
-        data.preparation(n_channels, corpus.rate_hz, || corpus.gravity(lengths.0))?;
+        let preparation = data.preparation(n_channels, corpus.rate_hz, || corpus.gravity(lengths.0))?;
+        // Of no window: it says whether channels suit.
+        prepare(Arc::from([]), &preparation, lengths.0, n_channels).map_err(Error::Input)?;
         let spec = settings.network.spec(lengths.0, data.network_channels(n_channels)?, corpus.classes.len());
         let network = Network::new(spec)?;
         settings.fit_plan(&network, &corpus.classes).map(|_| ())
@@ -265,9 +267,11 @@ impl Ground<'_> {
     ) -> Result<Option<Vec<Found>>, Error> {
         let people = |fold: &Fold| (fold.name.clone(), fold.valid_subjects.clone());
         let named = study.settings.iter().map(|setting| setting.name.clone()).zip(values);
+        let mut given = self.given.clone();
+        given.retain(|name, _| !LOCAL_SETTINGS.contains(&name.as_str()));
         let description = json!({
             "version": env!("CARGO_PKG_VERSION"),
-            "settings": self.given,
+            "settings": given,
             "candidates": named.collect::<BTreeMap<_, _>>(),
             "folds": study.folds.iter().map(people).collect::<BTreeMap<_, _>>(),
             "seeds": study.seeds,
@@ -309,7 +313,7 @@ fn fleet_key(settings: &Settings) -> String {
     let Settings { data, network, training, .. } = settings;
     let shape = (&network.convs, network.global_pool, &network.hidden);
     let form = (training.optimizer, training.momentum.is_some(), training.batch_size, training.epochs);
-    format!("{:?} {shape:?} {form:?}", data.normalize)
+    format!("{:?} {:?} {shape:?} {form:?}", data.normalize, data.derive)
 }
 
 /// Tells which part of the steps is done.

@@ -13,6 +13,7 @@ use std::time::Duration;
 use triax_data::{Corpus, Folds, HeldOut};
 use triax_engine::device::DeviceKind;
 use triax_engine::{Phase, Timings};
+use triax_model::{NetworkSpec, whole_file};
 use triax_study::search::{Block, Plan, Searched, Space, Values, effects, search};
 use triax_study::{Device, OwnedFolder, Share, Study, SubjectFigures, compare_with_first};
 use triax_trainer::Observer;
@@ -25,7 +26,7 @@ use crate::text::listed;
 use crate::{Error, Notice, Training};
 use description::TUNE;
 use judge::{FieldJudge, Found, Ground, Group, Work};
-use space::Lengths;
+use space::Shape;
 
 pub use budget::Budget;
 pub use description::{TuneDescription, TuneOptions};
@@ -41,6 +42,8 @@ const AT_ONCE_ON_GPU: usize = 1024;
 const TIMED_ON_GPU: usize = 64;
 /// Candidates of one shape that follow each other where a GPU trains them.
 const VARIANTS_ON_GPU: usize = 8;
+/// The most bytes of a file that is taken over from a share.
+const MOST_BYTES: u64 = 2 << 30;
 /// The part of the time in which steps are taken; in the rest windows are prepared, candidates are judged and files written.
 const IN_STEPS: f64 = 0.8;
 
@@ -63,7 +66,7 @@ pub struct TuneRun {
     /// The settings that are searched.
     pub space: Space,
     given: Vec<(String, Values)>,
-    lengths: Lengths,
+    shape: Shape,
     variants: usize,
     timings: Timings,
 }
@@ -190,6 +193,7 @@ impl TuneRun {
         let prepared = Prepared::new(description, &Timings::off())?;
         let compared = prepared.description.compared(&prepared.corpus);
         for part in parts {
+            TuneDescription::read(part)?;
             // Refuses another search, and one that is being worked on.
             OwnedFolder::open(part, &TUNE, &compared, &serde_json::Value::Null)
                 .map_err(|error| Error::from(error).while_doing(format!("cannot join {}", part.display())))?;
@@ -276,7 +280,7 @@ impl TuneRun {
         let searches_window = self.space.dimensions.iter().any(|one| one.setting == "window");
         let mut judge = FieldJudge::new(
             ground(&corpus, &groups),
-            (self.lengths, searches_window),
+            (self.shape, searches_window),
             self.description.budget,
             spending,
             &mut *observer,
@@ -334,7 +338,7 @@ impl TuneRun {
             Some(folds) => folds,
             None => Folds::Groups(GROUPS.min(n_people)),
         };
-        groups(corpus, protocol, &self.description.settings()?, &HeldOut::default(), self.lengths)
+        groups(corpus, protocol, &self.description.settings()?, &HeldOut::default(), self.shape)
     }
 
     /// Trains the run of the chosen settings, and sums up.
@@ -461,7 +465,7 @@ struct Prepared {
     searches: Vec<OneSearch>,
     space: Space,
     given: Vec<(String, Values)>,
-    lengths: Lengths,
+    shape: Shape,
 }
 
 impl Prepared {
@@ -478,18 +482,18 @@ impl Prepared {
         let Recordings { corpus, .. } = Recordings::select(corpus, &settings.data, settings.training.seed)?;
         drop(reading);
         check_people(&corpus)?;
-        let lengths = Lengths::of(&corpus);
-        let space = space::space(&description.given, &description.vary, &lengths)?;
+        let shape = Shape::of(&corpus);
+        let space = space::space(&description.given, &description.vary, &shape)?;
         let mut given = space::given_candidates(&space, &description.given, &description.vary)?;
         // The default window is too long for some data.
         for (_, values) in &mut given {
-            if let Some(window) = values.get_mut("window").filter(|window| !lengths.allow(window)) {
+            if let Some(window) = values.get_mut("window").filter(|window| !shape.allow(window)) {
                 let dimension = space.dimensions.iter().find(|one| one.setting == "window");
                 window.clone_from(dimension.and_then(|one| one.values.last()).expect("a length that suits"));
             }
         }
-        let searches = searches(&description, &corpus, &settings, lengths)?;
-        Ok(Self { description, corpus: Arc::new(corpus), searches, space, given, lengths })
+        let searches = searches(&description, &corpus, &settings, shape)?;
+        Ok(Self { description, corpus: Arc::new(corpus), searches, space, given, shape })
     }
 
     /// The study of the reference in the first group of the first search, by which devices are timed.
@@ -521,6 +525,13 @@ impl Prepared {
         let (budget, expected) = match (known, self.description.budget) {
             (Some(budget), _) => (budget, None),
             (None, Budget::Time(time)) => {
+                if let Some(shard) = self.description.shard {
+                    return Err(Error::Usage(format!(
+                        "--shard {shard}: all shares must have the same budget, and on each machine {} is other work; pass \
+                         trainings (--budget 200) or work (--budget 5200GMAC), which a search without --shard prints",
+                        self.description.budget
+                    )));
+                }
                 let a_second = work_a_second(&study, &devices)?;
                 let millions = (time.as_secs_f64() * IN_STEPS * a_second).max(1.0) as u64;
                 let n_searches = self.searches.len() as u32;
@@ -538,7 +549,7 @@ impl Prepared {
         (asked, budget, expected): (Budget, Budget, Option<Duration>),
         timings: &Timings,
     ) -> Result<TuneRun, Error> {
-        let Self { mut description, corpus, searches, space, given, lengths } = self;
+        let Self { mut description, corpus, searches, space, given, shape } = self;
         description.budget = budget;
         let folder = OwnedFolder::open(path, &TUNE, &description.compared(&corpus), &description.here(asked))?;
         for search in &searches {
@@ -546,7 +557,7 @@ impl Prepared {
             std::fs::create_dir_all(&path).map_err(|source| Error::io("make", &path, source))?;
         }
         let mut notices = [corpus.notices.clone(), devices.notices].concat();
-        if lengths.rate_hz.is_none() && !lengths.is_windowed && !space.dimensions.iter().any(|one| one.setting == "window")
+        if shape.rate_hz.is_none() && !shape.is_windowed && !space.dimensions.iter().any(|one| one.setting == "window")
             && !description.given.contains_key("window")
         {
             let words = "nobody knows how many samples a second has here, so the length of windows is not searched; name \
@@ -565,7 +576,7 @@ impl Prepared {
             expected,
             space,
             given,
-            lengths,
+            shape,
             variants,
             timings: timings.clone(),
         })
@@ -600,14 +611,14 @@ fn searches(
     description: &TuneDescription,
     corpus: &Corpus,
     settings: &Settings,
-    lengths: Lengths,
+    shape: Shape,
 ) -> Result<Vec<OneSearch>, Error> {
     let held_out = HeldOut {
         valid_fraction: settings.split.valid_fraction,
         valid_subjects: settings.split.valid_subjects.clone(),
     };
     let protocol = description.nested.unwrap_or(Folds::HeldOut);
-    let groups = groups(corpus, protocol, settings, &held_out, lengths)?;
+    let groups = groups(corpus, protocol, settings, &held_out, shape)?;
     let n_people = corpus.subjects().len();
     for (_, people) in &groups {
         let left = n_people - people.len();
@@ -639,11 +650,11 @@ fn groups(
     protocol: Folds,
     settings: &Settings,
     held_out: &HeldOut,
-    lengths: Lengths,
+    shape: Shape,
 ) -> Result<Vec<Group>, Error> {
     let window = match settings.data.window {
         Some(length) => length.samples("window", corpus.rate_hz, 0)?.0,
-        None => corpus.window.unwrap_or_else(|| triax_model::NetworkSpec::default().window.min(lengths.longest).max(1)),
+        None => corpus.window.unwrap_or_else(|| NetworkSpec::default().window.min(shape.longest).max(1)),
     };
     let step = corpus.window.unwrap_or(window.div_ceil(2));
     let windows = triax_data::cut(corpus, window, step)?;
@@ -679,8 +690,8 @@ fn copy_all(from: &Path, to: &Path) -> Result<(), Error> {
         if path.is_dir() {
             copy_all(&path, &target)?;
         } else if !target.exists() {
-            let bytes = std::fs::read(&path).map_err(|source| Error::io("read", &path, source))?;
-            triax_model::whole_file::write(&target, &bytes).map_err(|source| Error::io("write", &target, source))?;
+            let bytes = whole_file::read(&path, MOST_BYTES).map_err(|source| Error::io("read", &path, source))?;
+            whole_file::write(&target, &bytes).map_err(|source| Error::io("write", &target, source))?;
         }
     }
     Ok(())

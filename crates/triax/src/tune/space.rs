@@ -1,7 +1,10 @@
 //! The settings that a search varies by default, with their values.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 use triax_data::Corpus;
+use triax_model::NetworkSpec;
 use triax_study::search::{Condition, Dimension, Space, Values};
 
 use crate::Error;
@@ -24,6 +27,7 @@ const fn row(setting: &'static str, values: &'static [&'static str]) -> Row {
 /// `docs/tune.md` says on which.
 const TABLE: &[Row] = &[
     row("window", &["2s", "3s", "4s", "6s", "8s", "10s"]),
+    row("derive", &["raw", "raw,norm", "raw,vertical,horizontal", "linear,gravity", "norm,vertical,horizontal"]),
     row("normalize", &["standard", "window", "gravity"]),
     row(
         "convs",
@@ -53,35 +57,39 @@ const TABLE: &[Row] = &[
     row("epochs", &["10", "20", "40", "60"]),
     row("average_last", &["1", "5"]),
     row("loss", &["squared_hinge", "categorical_hinge", "categorical_crossentropy"]),
+    Row { only: Some(("loss", &["categorical_crossentropy"])), ..row("label_smoothing", &["0", "0.1"]) },
     row("class_weights", &["none", "balanced"]),
     row("sampling", &["shuffle", "balanced"]),
 ];
 
 /// Settings in which the members of a fleet are equal.
-const SHAPES: [&str; 8] =
-    ["window", "step", "normalize", "convs", "global_pool", "hidden", "optimizer", "epochs"];
+const SHAPES: [&str; 9] =
+    ["window", "step", "derive", "normalize", "convs", "global_pool", "hidden", "optimizer", "epochs"];
 
-/// The windows that recordings allow.
+/// The windows and channels that recordings allow.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Lengths {
+pub struct Shape {
     /// Samples a second, if they are known.
     pub rate_hz: Option<f64>,
     /// The most samples of a window with which everybody keeps a window of each activity.
     pub longest: usize,
     /// Whether the data comes in windows, which have one length.
     pub is_windowed: bool,
+    /// Whether its channels are the axes of sensors, of which others can be derived.
+    pub has_axes: bool,
 }
 
-impl Lengths {
+impl Shape {
     /// Those of `corpus`.
     pub fn of(corpus: &Corpus) -> Self {
-        let mut longest: std::collections::BTreeMap<(&str, u32), usize> = std::collections::BTreeMap::new();
+        let mut longest: BTreeMap<(&str, u32), usize> = BTreeMap::new();
         for recording in &corpus.recordings {
             let of_activity = longest.entry((recording.subject.as_str(), recording.class)).or_default();
             *of_activity = (*of_activity).max(corpus.n_rows(recording));
         }
         let longest = longest.into_values().min().unwrap_or(0);
-        Self { rate_hz: corpus.rate_hz, longest, is_windowed: corpus.window.is_some() }
+        let has_axes = corpus.channels.len().is_multiple_of(3);
+        Self { rate_hz: corpus.rate_hz, longest, is_windowed: corpus.window.is_some(), has_axes }
     }
 
     /// Whether windows of this length can be cut, and everybody keeps all activities.
@@ -92,25 +100,28 @@ impl Lengths {
 }
 
 /// The space of a search: the default table without settings that are `given`, with the values of `vary` in place of its own,
-/// and with windows that `lengths` allow.
+/// and with windows that `shape` allow.
 ///
 /// # Errors
 /// Values in `vary` that their setting cannot have, or of which data allows none.
-pub fn space(given: &Entries, vary: &Vary, lengths: &Lengths) -> Result<Space, Error> {
+pub fn space(given: &Entries, vary: &Vary, shape: &Shape) -> Result<Space, Error> {
     let variants = |values: &[&str]| values.iter().map(|&value| Variant::from(value)).collect::<Vec<_>>();
     let mut all = Vary::new();
     for row in TABLE.iter().filter(|row| !given.contains_key(row.setting)) {
         all.insert(row.setting.to_owned(), variants(row.values));
     }
     all.extend(vary.clone());
-    if lengths.is_windowed || (lengths.rate_hz.is_none() && !vary.contains_key("window")) {
+    if shape.is_windowed || (shape.rate_hz.is_none() && !vary.contains_key("window")) {
         all.remove("window");
+    }
+    if !shape.has_axes && !vary.contains_key("derive") {
+        all.remove("derive");
     }
     let all = normalised(given, &all)?;
     let dimension = |setting: &str, only: Option<Condition>| {
         let values: Vec<String> = all.get(setting)?.iter().map(|variant| variant.value.clone()).collect();
         let values = match setting {
-            "window" => values.into_iter().filter(|window| lengths.allow(window)).collect(),
+            "window" => values.into_iter().filter(|window| shape.allow(window)).collect(),
             _ => values,
         };
         Some(Dimension { setting: setting.to_owned(), values, shapes: SHAPES.contains(&setting), only })
@@ -129,7 +140,7 @@ pub fn space(given: &Entries, vary: &Vary, lengths: &Lengths) -> Result<Space, E
         return Err(Error::Input(format!(
             "no value of `{}` suits the data: somebody has no recording of an activity that is longer than {} samples; \
              pass --window N with a smaller number",
-            one.setting, lengths.longest
+            one.setting, shape.longest
         )));
     }
     let understood = Settings::from_entries(given)?.entries();
@@ -151,7 +162,7 @@ pub fn given_candidates(space: &Space, given: &Entries, vary: &Vary) -> Result<V
         let of_preset = |dimension: &Dimension| {
             let value = match (dimension.setting.as_str(), &entries[&dimension.setting]) {
                 // The default in samples, where the data does not come in windows.
-                ("window", Value::Null) => Some(triax_model::NetworkSpec::default().window.to_string()),
+                ("window", Value::Null) => Some(NetworkSpec::default().window.to_string()),
                 (name, value) => text_of(name, value),
             };
             // What the data or the user has ruled out is not tried. A default window in samples is none of the table's.
@@ -174,7 +185,7 @@ mod tests {
     use super::*;
     use crate::parse_vary;
 
-    const LONG: Lengths = Lengths { rate_hz: Some(20.0), longest: 3600, is_windowed: false };
+    const LONG: Shape = Shape { rate_hz: Some(20.0), longest: 3600, is_windowed: false, has_axes: true };
 
     fn entries(value: Value) -> Entries {
         value.as_object().unwrap().clone()
@@ -219,12 +230,14 @@ mod tests {
 
     #[test]
     fn windows_are_those_that_the_recordings_allow() {
-        let windows = |lengths: Lengths| values(&space(&Entries::new(), &Vary::new(), &lengths).unwrap(), "window");
+        let windows = |shape: Shape| values(&space(&Entries::new(), &Vary::new(), &shape).unwrap(), "window");
         assert_eq!(windows(LONG).unwrap().len(), 6);
-        assert_eq!(windows(Lengths { longest: 80, ..LONG }).unwrap(), ["2s", "3s", "4s"]);
-        assert_eq!(windows(Lengths { rate_hz: None, ..LONG }), None);
-        assert_eq!(windows(Lengths { is_windowed: true, ..LONG }), None);
-        let refusal = space(&Entries::new(), &Vary::new(), &Lengths { longest: 30, ..LONG }).unwrap_err().to_string();
+        assert_eq!(windows(Shape { longest: 80, ..LONG }).unwrap(), ["2s", "3s", "4s"]);
+        assert_eq!(windows(Shape { rate_hz: None, ..LONG }), None);
+        assert_eq!(windows(Shape { is_windowed: true, ..LONG }), None);
+        let four = space(&Entries::new(), &Vary::new(), &Shape { has_axes: false, ..LONG }).unwrap();
+        assert_eq!(values(&four, "derive"), None);
+        let refusal = space(&Entries::new(), &Vary::new(), &Shape { longest: 30, ..LONG }).unwrap_err().to_string();
         assert!(refusal.contains("--window N") && refusal.contains("30 samples"), "{refusal}");
     }
 }

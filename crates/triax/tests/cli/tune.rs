@@ -55,12 +55,12 @@ fn names(value: &Value) -> Vec<String> {
     value.as_array().unwrap().iter().map(|name| name.as_str().unwrap().to_owned()).collect()
 }
 
-/// The people of every training below `path`, trained on or judged by: those in its studies' folds.
+/// The people by whom candidates are judged in the studies below `path`, without the judgement of the chosen ones.
 fn judges_below(path: &Path) -> BTreeSet<String> {
     let mut all = BTreeSet::new();
     for entry in fs::read_dir(path).unwrap() {
         let entry = entry.unwrap().path();
-        if entry.is_dir() {
+        if entry.is_dir() && !entry.ends_with("judgement") {
             all.extend(judges_below(&entry));
         } else if entry.ends_with("study.json") {
             let study: Value = serde_json::from_str(&fs::read_to_string(&entry).unwrap()).unwrap();
@@ -86,7 +86,7 @@ fn a_search_ends_with_settings_a_run_and_both_figures() {
     // Those who judge in the end have no part in the search.
     let held_out = names(&found["held_out"]);
     assert_eq!(held_out.len(), 1);
-    let judges = judges_below(&folder.path().join("found/search/generation-1"));
+    let judges = judges_below(&folder.path().join("found/search"));
     assert_eq!(judges.len(), 6);
     assert!(held_out.iter().all(|who| !judges.contains(who)), "{held_out:?} in {judges:?}");
     let judged = &found["judged"][0];
@@ -98,6 +98,26 @@ fn a_search_ends_with_settings_a_run_and_both_figures() {
     assert_eq!(run["last"]["validation"]["macro_f1"], judged["macro_f1"]["mean"]);
     assert!(read(folder.path(), "found/report.html").contains("unseen people"));
     triax(folder.path(), ["predict", "found/run", "--data", "data.csv", "--out", "predictions.csv"]).done();
+}
+
+/// Whatever those have recorded who judge in the end: the search does not know, and comes to the same.
+#[test]
+fn a_search_sees_nothing_of_those_who_judge() {
+    let folder = data(6);
+    let changed = |line: &str| match line.split(',').collect::<Vec<_>>()[..] {
+        ["p5", activity, time, _, y, z] => format!("p5,{activity},{time},7.5,{z},{y}\n"),
+        _ => format!("{line}\n"),
+    };
+    let recordings = read(folder.path(), "data.csv");
+    fs::write(folder.path().join("other.csv"), recordings.lines().map(changed).collect::<String>()).unwrap();
+    for (data, out) in [("data.csv", "a"), ("other.csv", "b")] {
+        let args = tune(out, "20", &["--valid-subjects", "p5", "--quiet"]);
+        triax(folder.path(), args.iter().map(|&arg| if arg == "data.csv" { data } else { arg })).done();
+    }
+    assert_eq!(read(folder.path(), "a/candidates.csv"), read(folder.path(), "b/candidates.csv"));
+    let [a, b] = ["a", "b"].map(|out| summary(folder.path(), out));
+    assert_eq!(names(&a["held_out"]), ["p5"]);
+    assert_ne!(a["judged"], b["judged"]);
 }
 
 #[test]
@@ -153,7 +173,7 @@ fn a_nested_search_is_judged_by_everybody_and_can_be_shared_out() {
     assert!(names(&found["held_out"]).is_empty());
     for one in found["searches"].as_array().unwrap() {
         let (name, held_out) = (one["name"].as_str().unwrap(), names(&one["held_out"]));
-        let seen = judges_below(&folder.path().join("whole").join(name).join("generation-1"));
+        let seen = judges_below(&folder.path().join("whole").join(name));
         assert_eq!((seen.len(), held_out.len()), (4, 2));
         assert!(held_out.iter().all(|who| !seen.contains(who)), "{name}: {held_out:?} in {seen:?}");
     }
