@@ -51,7 +51,7 @@ pub struct Setting {
 #[derive(Clone, Debug)]
 pub struct Study {
     /// The recordings.
-    pub corpus: Corpus,
+    pub corpus: Arc<Corpus>,
     /// All windows of the corpus, as the sensors measured them.
     pub windows: Windows,
     /// Samples of a window.

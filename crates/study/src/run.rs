@@ -435,7 +435,7 @@ mod tests {
             folds: Folds::Groups(2).make(&corpus, &windows, 8, &HeldOut::default(), 0).unwrap(),
             settings: vec![setting(0.01), setting(1e38)],
             windows,
-            corpus,
+            corpus: Arc::new(corpus),
             window: 8,
             step: 8,
             protocol: Folds::Groups(2),

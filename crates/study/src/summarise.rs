@@ -59,11 +59,7 @@ pub fn summarise(
     beside: Option<ClassicalBeside>,
 ) -> Result<Summary, StudyError> {
     let _statistics = facts.timings.phase(Phase::Statistics);
-    let files = folder.trainings(study)?;
-    if let Some(first) = (0..study.n_trainings()).find(|number| !files.contains_key(number)) {
-        let (n_missing, n_trainings) = (study.n_trainings() - files.len(), study.n_trainings());
-        return Err(StudyError::Incomplete { n_missing, n_trainings, first });
-    }
+    let files = whole(study, folder)?;
     tables::write(study, folder, &files)?;
     tables::write_calibrations(study, folder, &files)?;
     let per_setting = study.n_trainings() / study.settings.len();
@@ -237,6 +233,49 @@ fn network(
         settings: setting.values.clone(),
         ..competitor(setting.name.clone(), Kind::Network, subjects, confusion)
     }))
+}
+
+/// The figures of each subject for each setting of the finished study in `folder`, as the mean over seeds; or how a training
+/// broke down, for a setting that has no network in one of the folds.
+///
+/// # Errors
+/// A training that is missing or damaged.
+pub fn judged(study: &Study, folder: &StudyFolder) -> Result<Vec<Result<Vec<SubjectFigures>, String>>, StudyError> {
+    let files = whole(study, folder)?;
+    let n_seeds = study.seeds.len();
+    let of_setting = |setting: usize| -> Result<Result<Vec<SubjectFigures>, String>, StudyError> {
+        let mut all = Vec::new();
+        for fold in 0..study.folds.len() {
+            let (mut n_sound, mut how) = (0, String::new());
+            for n in 0..n_seeds {
+                let file = &files[&((setting * study.folds.len() + fold) * n_seeds + n)];
+                match TrainingFigures::from_file(study, study.training(file.trained.number), file)? {
+                    Some(figures) => {
+                        all.extend(subject_figures(study, &study.folds[fold].valid, &figures.predictions));
+                        n_sound += 1;
+                    }
+                    None => how = file.trained.broken.clone().unwrap_or_default(),
+                }
+            }
+            if n_sound == 0 {
+                return Ok(Err(how));
+            }
+        }
+        Ok(Ok(mean_over_seeds(all)))
+    };
+    (0..study.settings.len()).map(of_setting).collect()
+}
+
+/// The trainings of `study`, none of which is missing.
+fn whole(study: &Study, folder: &StudyFolder) -> Result<BTreeMap<usize, TrainingFile>, StudyError> {
+    let files = folder.trainings(study)?;
+    match (0..study.n_trainings()).find(|number| !files.contains_key(number)) {
+        None => Ok(files),
+        Some(first) => {
+            let (n_missing, n_trainings) = (study.n_trainings() - files.len(), study.n_trainings());
+            Err(StudyError::Incomplete { n_missing, n_trainings, first })
+        }
+    }
 }
 
 /// The combined scores of all seeds of a setting for each validation window, fold after fold.

@@ -11,7 +11,8 @@ use triax_trainer::{Calibration, Mistake, Reliability, SubjectFigures};
 
 use crate::calibration::CalibrationGain;
 use crate::comparisons::{main_effects, of_same_figure};
-use crate::folder::{check_is_study, read_json};
+use crate::folder::check_is_study;
+use crate::owned_folder::read_json;
 use crate::statistics::Estimate;
 use crate::{Gap, StudyError};
 

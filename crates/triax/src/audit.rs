@@ -1,6 +1,7 @@
 //! Audits of what leaks from training into validation, for recordings, a run or a study.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use serde_json::json;
 use triax_data::{Audit, Corpus, Folds, Verdict};
@@ -98,7 +99,7 @@ impl SplitAudit {
             window: study.window,
             n_windows: study.windows.len(),
             n_folds: study.folds.len(),
-            corpus: study.corpus,
+            corpus: Arc::unwrap_or_clone(study.corpus),
             settings,
             audit,
         }

@@ -3,6 +3,7 @@
 mod over_time;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use triax_answers::Answers;
 use triax_data::{Corpus, Fold, SplitPlan, Windows};
@@ -284,7 +285,7 @@ fn fold_by_fold(
         _ if study.folds.len() > 1 => CrossFit::Folds,
         _ => CrossFit::People,
     };
-    Ok(Chosen { parts, judged, corpus: study.corpus, notices, step: study.step, cross_fit })
+    Ok(Chosen { parts, judged, corpus: Arc::unwrap_or_clone(study.corpus), notices, step: study.step, cross_fit })
 }
 
 /// Gives `corpus` the classes of a network, in its order. Leaves out recordings of other activities, and says how many there

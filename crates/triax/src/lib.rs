@@ -35,6 +35,7 @@
 //! | train the layers of a network without labels, to start other trainings from | [`pretrain()`], [`Pretraining`] |
 //! | watch and stop a training | [`Observer`] |
 //! | compare settings on people that no network has trained on | [`study()`], [`StudyRun`], [`Description`] |
+//! | search for settings that suit a data set | [`TuneRun`], [`TuneDescription`] |
 //! | predict windows, or samples as they come | [`Predictor`], [`StreamPredictor`] |
 //! | evaluate a trained network on recordings | [`evaluate()`] |
 //! | make a network know one person, from a few seconds | [`calibrate()`] |
@@ -72,6 +73,7 @@ mod stream;
 mod study;
 #[doc(hidden)]
 pub mod text;
+mod tune;
 
 pub use arrays::{FittedNetwork, WindowArrays};
 pub use audit::SplitAudit;
@@ -103,3 +105,7 @@ pub use triax_engine::{StepResult, Timings, TimingsFound};
 pub use triax_losses::Loss;
 pub use triax_study::{Gap, Outcome as StudyOutcome, Share, Summary as StudySummary};
 pub use triax_trainer::{EpochRecord, FitSize, Metrics, Observer, Summary};
+pub use tune::{
+    Budget, JudgedCandidate, NestedSearch, OneSearch, Spending, TuneDescription, TuneObserver, TuneOptions,
+    TuneOutcome, TuneRun, TuneSummary,
+};

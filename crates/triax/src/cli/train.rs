@@ -47,7 +47,7 @@ pub struct Args {
 #[derive(clap::Args)]
 #[command(next_help_heading = "Run")]
 struct RunArgs {
-    /// Read settings from a JSON file, such as a run's config.json; options given here win
+    /// Read settings from a JSON or TOML file, such as a run's config.json or a search's best.toml; options given here win
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// The run folder, new or empty [default: runs/DATE_TIME-LOSS]

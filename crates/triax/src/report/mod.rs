@@ -41,6 +41,7 @@ pub(crate) mod samples;
 mod study;
 mod tables;
 pub mod tensorboard;
+mod tune;
 mod verdict;
 
 pub use figures::{StudyFigure, study_figures};
@@ -48,3 +49,4 @@ pub use numbers::grouped;
 pub use paper::{PaperFormat, study_csv, study_methods, study_tables};
 pub use run::{Command, DataFacts, RunReport, run_html};
 pub use study::study_html;
+pub use tune::tune_html;

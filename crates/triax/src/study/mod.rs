@@ -20,7 +20,7 @@ use triax_study::{
 };
 use triax_trainer::Observer;
 
-use crate::engines::{self, Candidates, OpenEngine, Trial};
+use crate::engines::{self, Candidates, OpenEngine, Shelf, Trial};
 use crate::initial;
 use crate::recordings::{PER_WINDOW, Recordings, data_extra, drawn_subjects, read_data, weight_file_extra};
 use crate::settings::{ClassWeights, MachineSettings, Settings, SplitSettings};
@@ -28,7 +28,9 @@ use crate::text::listed;
 use crate::{Error, Notice, audit};
 
 pub use description::{Conduct, Description, StudyOptions};
+pub(crate) use description::{LOCAL_SETTINGS, relocated};
 pub use grid::{Point, Vary, parse_vary};
+pub(crate) use grid::{check_can_vary, normalised};
 pub use labels::Labels;
 pub use variant::Variant;
 
@@ -96,7 +98,8 @@ impl StudyRun {
         drop(reading);
         let study =
             calibrations::with(build(description.folds, description.seeds, &points, corpus)?, &description.calibrate)?;
-        let Devices { devices, notices: of_devices, idle_threads } = choose_devices(candidates, &study, timings)?;
+        let Devices { devices, notices: of_devices, idle_threads, kind: _ } =
+            choose_devices(candidates, &study, timings)?;
         let mut notices = [study.corpus.notices.clone(), of_devices].concat();
         let files = timings.phase(Phase::Files);
         let folder = StudyFolder::open(path, &description.compared(&study), &description.here())?;
@@ -303,7 +306,7 @@ fn build(folds: Option<Folds>, n_seeds: usize, points: &[Point], corpus: Corpus)
         }
     }
     let seeds = (0..n_seeds as u64).map(|n| first.training.seed.wrapping_add(n)).collect();
-    let calibrations = Vec::new();
+    let (corpus, calibrations) = (Arc::new(corpus), Vec::new());
     Ok(Study { corpus, windows, window, step, protocol, folds, settings, seeds, calibrations })
 }
 
@@ -320,7 +323,7 @@ fn notices_of_weights(settings: &[Setting], corpus: &Corpus, folds: &[Fold]) -> 
 
 /// The settings of each point, and what a user should know of the weights that they start from. Points with the same
 /// preparation share their windows.
-fn build_settings(
+pub(crate) fn build_settings(
     points: &[Point],
     corpus: &Corpus,
     windows: &Windows,
@@ -372,7 +375,7 @@ fn build_settings(
 }
 
 /// The requested devices, before an `auto` is resolved.
-fn candidates(machine: &MachineSettings, devices: &[DeviceChoice]) -> Result<Vec<Candidates>, Error> {
+pub(crate) fn candidates(machine: &MachineSettings, devices: &[DeviceChoice]) -> Result<Vec<Candidates>, Error> {
     let several = |&device: &DeviceChoice| Candidates::find(&MachineSettings { device, ..machine.clone() });
     match devices {
         [] => Ok(vec![Candidates::find(machine)?]),
@@ -381,59 +384,81 @@ fn candidates(machine: &MachineSettings, devices: &[DeviceChoice]) -> Result<Vec
 }
 
 /// The devices of a study.
-struct Devices {
-    devices: Vec<Device<'static>>,
-    notices: Vec<Notice>,
+pub(crate) struct Devices {
+    pub devices: Vec<Device<'static>>,
+    pub notices: Vec<Notice>,
     /// Threads of the CPU that they leave idle.
-    idle_threads: usize,
+    pub idle_threads: usize,
+    /// The kind of the first; none without devices.
+    pub kind: Option<DeviceKind>,
 }
 
-/// Chooses the devices, and how many models each trains at once.
+/// Chooses the devices of `study`, and how many models each trains at once.
 fn choose_devices(candidates: Vec<Candidates>, study: &Study, timings: &Timings) -> Result<Devices, Error> {
+    let most = |engine: &dyn Engine| even_groups(study.n_trainings(), capacity(study, engine).min(AT_ONCE_ON_GPU));
+    open_devices(candidates, study, most, timings)
+}
+
+/// Chooses devices by the first setting of `study`. Each GPU trains as many models at once as `most` says of its engine.
+pub(crate) fn open_devices(
+    candidates: Vec<Candidates>,
+    study: &Study,
+    most: impl Fn(&dyn Engine) -> usize,
+    timings: &Timings,
+) -> Result<Devices, Error> {
     let _choosing = timings.phase(Phase::Devices);
-    let (setting, fold) = (&study.settings[0], &study.folds[0]);
-    let engine_name = |engine: &str| engine.parse().map_err(Error::Input);
-    let scaler = study.scaler(setting, fold);
-    let (mut devices, mut notices, mut uses_cpu) = (Vec::new(), Vec::new(), false);
+    let (mut devices, mut notices, mut uses_cpu, mut kind) = (Vec::new(), Vec::new(), false, None);
     for candidate in candidates {
-        let chosen = candidate.choose(&Trial {
-            network: &setting.network,
-            plan: &setting.plan.training,
-            windows: &setting.windows,
-            train: &fold.train,
-            scaler: scaler.as_ref(),
-            learning_rate: setting.plan.learning_rate,
-        })?;
+        let chosen = with_trial(study, |trial| candidate.choose(trial))?;
         notices.extend(chosen.notices);
         let OpenEngine { mut engine, device } = chosen.open;
         engine.set_timings(timings);
         let name = format!("{} ({})", device.name, engine.name());
-        let choice = engine_name(engine.name())?;
+        let choice = engine.name().parse().map_err(Error::Input)?;
         // Each thread of a CPU trains whole models. A multiple of the threads leaves none idle.
         let threads = device.threads.unwrap_or(1);
-        let is_cpu = matches!(device.kind, DeviceKind::Cpu | DeviceKind::Software);
+        let is_cpu = is_cpu(device.kind);
         uses_cpu |= is_cpu;
+        kind.get_or_insert(device.kind);
         let at_once = match is_cpu {
             true => AT_ONCE_ON_CPU.next_multiple_of(threads),
-            false => even_groups(study.n_trainings(), capacity(study, engine.as_ref()).min(AT_ONCE_ON_GPU)),
+            false => most(engine.as_ref()),
         };
-        // The engine that is open already; a study that runs again opens another one.
-        let (opened, timings) = (Mutex::new(Some(engine)), timings.clone());
+        let (shelf, timings) = (Shelf::with(engine), timings.clone());
         let open = move || -> Result<Box<dyn Engine>, String> {
-            if let Some(engine) = opened.lock().unwrap_or_else(PoisonError::into_inner).take() {
-                return Ok(engine);
+            if let Some(engine) = shelf.take() {
+                return Ok(Box::new(engine));
             }
             let _opening = timings.phase(Phase::Devices);
             let mut open = engines::open(choice, &device).map_err(|error| error.in_full())?;
             open.engine.set_timings(&timings);
-            Ok(open.engine)
+            Ok(Box::new(shelf.lend(open.engine)))
         };
         devices.push(Device { name, open: Box::new(open), at_once });
     }
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     // Each device has a thread that feeds it.
     let idle_threads = if uses_cpu { 0 } else { threads.saturating_sub(devices.len()) };
-    Ok(Devices { devices, notices, idle_threads })
+    Ok(Devices { devices, notices, idle_threads, kind })
+}
+
+/// Whether the CPU computes what a device of this kind does.
+pub(crate) fn is_cpu(kind: DeviceKind) -> bool {
+    matches!(kind, DeviceKind::Cpu | DeviceKind::Software)
+}
+
+/// Calls `with` with the trial of the first setting of `study` in its first fold.
+pub(crate) fn with_trial<T>(study: &Study, with: impl FnOnce(&Trial<'_>) -> T) -> T {
+    let (setting, fold) = (&study.settings[0], &study.folds[0]);
+    let scaler = study.scaler(setting, fold);
+    with(&Trial {
+        network: &setting.network,
+        plan: &setting.plan.training,
+        windows: &setting.windows,
+        train: &fold.train,
+        scaler: scaler.as_ref(),
+        learning_rate: setting.plan.learning_rate,
+    })
 }
 
 /// The number of models that `engine` holds at once, whatever their setting.

@@ -35,6 +35,7 @@ mod study;
 mod terminal;
 mod timings;
 mod train;
+mod tune;
 
 use std::ffi::OsStr;
 use std::fs;
