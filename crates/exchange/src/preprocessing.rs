@@ -86,8 +86,7 @@ pub fn prepare<G: Operations>(
     match (derivation, normalisation) {
         (None, None) => x.clone(),
         (None, Some(way)) => normalise(graph, *way, x, channels),
-        (Some(derivation), None) => derive(graph, derivation, x, None, window),
-        (Some(derivation), Some(PerWindow::AlignGravity)) => {
+        (Some(derivation), Some(PerWindow::AlignGravity)) if derivation.has_vectors() => {
             let upright = normalise(graph, PerWindow::AlignGravity, x, channels);
             derive(graph, derivation, x, Some(&upright), window)
         }
@@ -95,24 +94,37 @@ pub fn prepare<G: Operations>(
             let derived = derive(graph, derivation, x, None, window);
             normalise(graph, PerWindow::Standardise, &derived, derivation.channels_out())
         }
+        // A turn does not change scalars.
+        (Some(derivation), None | Some(PerWindow::AlignGravity)) => derive(graph, derivation, x, None, window),
     }
 }
 
-/// The low-pass of all channels, and what it leaves.
-struct Slow<V> {
-    slow: V,
-    rest: V,
+/// The low-pass of all channels, of differences from the first sample, so that a constant channel stays what it is.
+struct LowPass<V> {
+    first: V,
+    moved: V,
+    low: V,
 }
 
-/// Of differences from the first sample, so that a constant channel stays what it is.
-fn low_pass<G: Operations>(graph: &mut G, x: &G::Value, size: usize) -> Slow<G::Value> {
-    let first = graph.first_sample(x);
-    let moved = graph.sub(x, &first);
-    let low = graph.low_pass(&moved, size);
-    Slow { rest: graph.sub(&moved, &low), slow: graph.add(&low, &first) }
+impl<V> LowPass<V> {
+    fn of<G: Operations<Value = V>>(graph: &mut G, x: &V, size: usize) -> Self {
+        let first = graph.first_sample(x);
+        let moved = graph.sub(x, &first);
+        let low = graph.low_pass(&moved, size);
+        Self { first, moved, low }
+    }
+
+    fn slow<G: Operations<Value = V>>(&self, graph: &mut G) -> V {
+        graph.add(&self.low, &self.first)
+    }
+
+    fn rest<G: Operations<Value = V>>(&self, graph: &mut G) -> V {
+        graph.sub(&self.moved, &self.low)
+    }
 }
 
-/// The channels of `derivation`: vectors of the axes that were turned `upright`, if they were, and scalars of `raw`.
+/// The channels of `derivation`: vectors of the axes that were turned `upright`, if they were, and scalars of `raw`. No operation is
+/// added that nothing needs: programs that save a graph anew leave those out.
 pub fn derive<G: Operations>(
     graph: &mut G,
     derivation: &Derivation,
@@ -123,13 +135,19 @@ pub fn derive<G: Operations>(
     // A longer average sees no more samples.
     let size = derivation.low_pass().min(2 * window - 1);
     let axes = upright.unwrap_or(raw);
-    let (mut slow_axes, mut split) = (None, None);
+    let (mut low_pass, mut slow_axes, mut split) = (None, None, None);
     let mut parts = Vec::new();
     for kind in derivation.kinds() {
         match kind {
             Derived::Raw => parts.push(axes.clone()),
-            Derived::Gravity => parts.push(slow_axes.get_or_insert_with(|| low_pass(graph, axes, size)).slow.clone()),
-            Derived::Linear => parts.push(slow_axes.get_or_insert_with(|| low_pass(graph, axes, size)).rest.clone()),
+            Derived::Gravity => {
+                let low_pass = low_pass.get_or_insert_with(|| LowPass::of(graph, axes, size));
+                parts.push(slow_axes.get_or_insert_with(|| low_pass.slow(graph)).clone());
+            }
+            Derived::Linear => {
+                let low_pass = low_pass.get_or_insert_with(|| LowPass::of(graph, axes, size));
+                parts.push(low_pass.rest(graph));
+            }
             Derived::Jerk => parts.push(jerk(graph, axes, window)),
             Derived::Norm => {
                 for group in 0..derivation.groups() {
@@ -138,19 +156,32 @@ pub fn derive<G: Operations>(
                 }
             }
             Derived::Vertical | Derived::Horizontal => {
-                let shared = slow_axes.as_ref().filter(|_| upright.is_none()).map(|slow| slow.slow.clone());
                 let split = split.get_or_insert_with(|| {
-                    let slow = shared.unwrap_or_else(|| low_pass(graph, raw, size).slow);
+                    let slow = if upright.is_some() {
+                        LowPass::of(graph, raw, size).slow(graph)
+                    } else {
+                        let low_pass = low_pass.get_or_insert_with(|| LowPass::of(graph, raw, size));
+                        slow_axes.get_or_insert_with(|| low_pass.slow(graph)).clone()
+                    };
                     split_at_gravity(graph, derivation, raw, &slow)
                 });
-                let of_group = |(along, rest): &(G::Value, G::Value)| {
-                    if *kind == Derived::Vertical { along.clone() } else { rest.clone() }
+                let of_group = |split: &Split<G::Value>| match kind {
+                    Derived::Vertical => Some(split.along.clone()),
+                    _ => split.rest.clone(),
                 };
-                parts.extend(split.iter().map(of_group));
+                parts.extend(split.iter().filter_map(of_group));
             }
         }
     }
     graph.concat(&parts)
+}
+
+/// A group by the direction of gravity.
+struct Split<V> {
+    /// Its component along gravity.
+    along: V,
+    /// The length of what is left, where it is wanted.
+    rest: Option<V>,
 }
 
 fn axes_of<G: Operations>(graph: &mut G, x: &G::Value, group: usize) -> [G::Value; 3] {
@@ -173,13 +204,13 @@ fn jerk<G: Operations>(graph: &mut G, x: &G::Value, window: usize) -> G::Value {
     graph.append(&[first, differences])
 }
 
-/// For each group, its component along gravity and the length of the rest.
+/// Each group by the direction of gravity.
 fn split_at_gravity<G: Operations>(
     graph: &mut G,
     derivation: &Derivation,
     raw: &G::Value,
     slow: &G::Value,
-) -> Vec<(G::Value, G::Value)> {
+) -> Vec<Split<G::Value>> {
     let [zero, one] = [0.0, 1.0].map(|value| graph.constant(value));
     let mut units: Vec<Option<[G::Value; 3]>> = vec![None; derivation.groups()];
     let mut split = Vec::new();
@@ -193,11 +224,14 @@ fn split_at_gravity<G: Operations>(
         });
         let v = axes_of(graph, raw, group);
         let along = graph.dot(&v.each_ref(), &unit.each_ref());
-        let rest = [0, 1, 2].map(|axis| {
-            let taken = graph.mul(&along, &unit[axis]);
-            graph.sub(&v[axis], &taken)
+        let rest = derivation.kinds().contains(&Derived::Horizontal).then(|| {
+            let rest = [0, 1, 2].map(|axis| {
+                let taken = graph.mul(&along, &unit[axis]);
+                graph.sub(&v[axis], &taken)
+            });
+            length(graph, &rest)
         });
-        split.push((along, length(graph, &rest)));
+        split.push(Split { along, rest });
     }
     split
 }

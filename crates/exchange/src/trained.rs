@@ -172,7 +172,7 @@ pub(crate) mod tests {
     pub(crate) fn derived() -> Vec<(String, Trained)> {
         let texts = [
             "derive:raw,gravity,linear,jerk,norm,vertical,horizontal:groups=2:low_pass=7:down=0,0",
-            "derive:norm,vertical,horizontal:groups=2:low_pass=99:down=0,1",
+            "gravity derive:norm,vertical,horizontal:groups=2:low_pass=99:down=0,1",
             "gravity derive:raw,linear,vertical:groups=2:low_pass=5:down=1,0",
             "derive:jerk,norm:groups=2 window",
         ];

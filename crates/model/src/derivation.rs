@@ -209,6 +209,11 @@ impl Derivation {
         self.groups * self.kinds.iter().map(|kind| kind.channels()).sum::<usize>()
     }
 
+    /// Whether some of its channels are axes of vectors.
+    pub fn has_vectors(&self) -> bool {
+        self.kinds.iter().any(|kind| kind.is_vector())
+    }
+
     /// How many of the last channels are no axes of a vector.
     pub fn scalars(&self) -> usize {
         self.groups * self.kinds.iter().filter(|kind| !kind.is_vector()).count()

@@ -26,7 +26,9 @@ pub fn preparation(body: &mut CText<'_>, head: &Head<'_>) -> Prepared {
     let way = head.preparation.normalisation;
     let derivation = head.preparation.derivation.as_ref();
     let needs_root = |derivation: &Derivation| derivation.kinds().iter().any(|kind| !kind.is_vector());
-    if way.is_some() || derivation.is_some_and(needs_root) {
+    let normalises =
+        way.is_some() && (way == Some(PerWindow::Standardise) || derivation.is_none_or(Derivation::has_vectors));
+    if normalises || derivation.is_some_and(needs_root) {
         body.source(include_str!("source/root.h"));
     }
     let Some(derivation) = derivation else {
@@ -44,7 +46,8 @@ pub fn preparation(body: &mut CText<'_>, head: &Head<'_>) -> Prepared {
     body.source("\n/* Values that the network reads of a sample. */\n");
     body.constant("INPUTS", &inputs.to_string());
     let (mut fit, mut axis, mut value) = (String::new(), RAW, RAW);
-    if way == Some(PerWindow::AlignGravity) {
+    // A turn does not change scalars.
+    if way == Some(PerWindow::AlignGravity) && derivation.has_vectors() {
         normalise(body, PerWindow::AlignGravity, head.channels, "PREFIX_CHANNELS");
         fit += "    PREFIX_fit(samples, first);\n";
         axis = NORMALISED;
@@ -87,13 +90,12 @@ fn normalise(body: &mut CText<'_>, way: PerWindow, channels: usize, name: &str) 
 /// Adds a function for each kind of channels, which vectors are derived from `axis` by.
 fn derive(body: &mut CText<'_>, derivation: &Derivation, window: usize, axis: &str) {
     let kinds = derivation.kinds();
-    let has_vector = kinds.iter().any(|kind| kind.is_vector());
     let has_scalar = kinds.iter().any(|kind| !kind.is_vector());
     body.buffer("float", "derived", window * derivation.channels_out(), size_of::<f32>());
     if has_scalar {
         body.source(include_str!("source/derive/raw_value.h"));
     }
-    if has_vector {
+    if derivation.has_vectors() {
         body.source(&include_str!("source/derive/axis_value.h").replace("AXIS", axis));
     }
     if derivation.low_pass() > 0 {

@@ -99,9 +99,8 @@ pub(super) struct Model {
 }
 
 impl Model {
-    /// Reads `config.json`, or the attribute `model_config`. `tells` gives the preparation that the file tells for windows of so many
-    /// channels, if it derives channels.
-    pub fn read(config: &Value, tells: impl Fn(usize) -> Option<Preparation>) -> Result<Self, ReadError> {
+    /// Reads `config.json`, or the attribute `model_config`.
+    pub fn read(config: &Value) -> Result<Self, ReadError> {
         let class = config["class_name"].as_str().unwrap_or("no class");
         let settings = &config["config"];
         // Keras before 2.2.3 wrote the layers of a sequential model alone.
@@ -119,7 +118,8 @@ impl Model {
         let layers = match class {
             "Sequential" => layers,
             "Functional" | "Model" => {
-                let (layers, found) = without_preparation(layers, input, tells(input.1).as_ref());
+                let tells = preparation::told(settings["name"].as_str().unwrap_or_default(), input.1);
+                let (layers, found) = without_preparation(layers, input, tells.as_ref());
                 preparation = found;
                 in_order(layers, settings)?
             }

@@ -5,9 +5,10 @@
 //! differ by rounding.
 
 use serde_json::{Map, Value, json};
-use triax_model::{PerWindow, Preparation};
+use triax_model::{Derivation, PerWindow, Preparation};
 
 use super::config::LayerConfig;
+use crate::about::{PREPARATION, preparation_in};
 use crate::preprocessing::{Binary, Operations, Unary, derive};
 
 /// The name of the input layer.
@@ -17,6 +18,24 @@ pub(super) const INPUT: &str = "window";
 const CONSTANT: f64 = 2e-6;
 /// The square of the sine below which a direction is the opposite one: as in [`PerWindow::AlignGravity`].
 const OPPOSITE: f64 = 2e-12;
+
+/// What characters of a preparation's text become in the name of a model, so that all backends take it.
+const IN_NAMES: [(&str, &str); 4] = [(" ", ".."), (":", "."), (",", "-"), ("=", ">")];
+/// What names of models begin with.
+const NAME: &str = "triax";
+
+/// The name of a model with `preparation`. It stays when Keras saves the model anew, as metadata does not.
+fn name(preparation: &Preparation) -> String {
+    let text = preparation.derivation.as_ref().map(|_| format!(" {preparation}")).unwrap_or_default();
+    NAME.to_owned() + &IN_NAMES.iter().fold(text, |text, (from, to)| text.replace(from, to))
+}
+
+/// The preparation that the name of a model tells for windows of `channels`, if it derives channels.
+pub(super) fn told(name: &str, channels: usize) -> Option<Preparation> {
+    let text = name.strip_prefix(NAME)?.strip_prefix("..")?;
+    let text = IN_NAMES.iter().fold(text.to_owned(), |text, (to, from)| text.replace(from, to));
+    preparation_in([(PREPARATION, text.as_str())], channels)
+}
 
 /// The functional model of these `layers`, an input layer first, with the operations of `preparation` after it.
 pub(super) fn functional(preparation: &Preparation, input: (usize, usize), layers: Vec<Value>) -> Value {
@@ -38,7 +57,7 @@ pub(super) fn functional(preparation: &Preparation, input: (usize, usize), layer
         "module": "keras.src.models.functional",
         "class_name": "Functional",
         "config": {
-            "name": "triax",
+            "name": name(preparation),
             "layers": all,
             "input_layers": [INPUT, 0, 0],
             "output_layers": [before.name, 0, 0],
@@ -48,7 +67,7 @@ pub(super) fn functional(preparation: &Preparation, input: (usize, usize), layer
 }
 
 /// The preparation that operations of a functional model are, with their names in the order of computation, if they are
-/// those that [`functional`] writes. The file `tells` one that derives channels.
+/// those that [`functional`] writes. The name of the model `tells` one that derives channels.
 pub(super) fn recognised(
     layers: &[LayerConfig],
     input: (usize, usize),
@@ -307,9 +326,12 @@ fn operations(preparation: &Preparation, input: (usize, usize)) -> Graph {
     let mut graph = Graph { prefix, nodes: Vec::new(), shape: vec![input.0, input.1] };
     let raw = Tensor::layer(INPUT, vec![input.0, input.1]);
     let is = |way: PerWindow| preparation.normalisation == Some(way);
-    let mut x = if is(PerWindow::AlignGravity) { align(&mut graph, &raw) } else { raw.clone() };
+    // A turn does not change scalars.
+    let has_axes = preparation.derivation.as_ref().is_none_or(Derivation::has_vectors);
+    let is_turned = is(PerWindow::AlignGravity) && has_axes;
+    let mut x = if is_turned { align(&mut graph, &raw) } else { raw.clone() };
     if let Some(derivation) = &preparation.derivation {
-        let upright = is(PerWindow::AlignGravity).then_some(Operand::Tensor(x));
+        let upright = is_turned.then_some(Operand::Tensor(x));
         x = derive(&mut graph, derivation, &Operand::Tensor(raw), upright.as_ref(), input.0).tensor().clone();
     }
     if is(PerWindow::Standardise) {

@@ -10,7 +10,7 @@ use super::config::{LayerConfig, Model};
 use super::layers::steps;
 use super::loss;
 use super::weights::{Store, numbered, of_class, of_name};
-use crate::about::{CROSSENTROPY, preparation_in};
+use crate::about::CROSSENTROPY;
 use crate::assembly::{Assembly, Step};
 use crate::hdf5::{self, Group};
 use crate::{About, Imported, ReadError};
@@ -128,7 +128,7 @@ fn member(archive: &mut ZipArchive<Cursor<&[u8]>>, name: &str, most: u64) -> Res
 fn import(config: &Value, root: &Group<'_>, metadata: &Value) -> Result<Imported, ReadError> {
     let entries = metadata["triax"].as_object().into_iter().flatten();
     let entries = entries.filter_map(|(key, value)| Some((key.as_str(), value.as_str()?)));
-    let model = Model::read(config, |channels| preparation_in(entries.clone(), channels))?;
+    let model = Model::read(config)?;
     let mut store = Store::new(root)?;
     let input = |problem: String| ReadError::new("the input", problem);
     let mut assembly = Assembly::new(model.input.0, model.input.1).map_err(input)?;

@@ -11,7 +11,7 @@ use zip::{CompressionMethod, DateTime, ZipWriter};
 use super::layers::LEAST_DEVIATION;
 use super::weights::numbered;
 use super::{loss, preparation};
-use crate::about::{CROSSENTROPY, preparation_entry};
+use crate::about::CROSSENTROPY;
 use crate::hdf5::{self, Content};
 use crate::{Trained, Unsupported};
 
@@ -79,8 +79,7 @@ pub fn write(trained: &Trained, compiled: &Compiled) -> Result<Vec<u8>, Unsuppor
         );
     }
     let weights = hdf5::write(&BTreeMap::from([("layers".to_owned(), Content::Group(weights))]));
-    let entries = trained.about.entries().into_iter().chain(preparation_entry(&trained.preparation));
-    let about: BTreeMap<_, _> = entries.collect();
+    let about: BTreeMap<_, _> = trained.about.entries().into_iter().collect();
     let metadata = json!({ "keras_version": KERAS_VERSION, "triax": about });
     archive(&[
         ("metadata.json", metadata.to_string().as_bytes()),

@@ -159,7 +159,9 @@ fn onnxruntime_finds_the_same_classes_in_integers() {
     for (found, (name, quantised)) in runtimes.run(&networks).iter().zip(&expected) {
         let (scores, step) = (quantised.scores(&windows), quantised.output().scale);
         let worst = found.iter().zip(&scores).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max) / step;
-        let most = if has_means(quantised) { 6.0 } else { 2.0 };
+        // A low-pass is in f32 there: values between two integers of the input's grid may be rounded to either.
+        let is_derived = quantised.preparation.derivation.is_some();
+        let most = if has_means(quantised) || is_derived { 6.0 } else { 2.0 };
         assert!(worst <= most, "{name}: scores differ by {worst} steps");
         same += found.chunks_exact(3).zip(scores.chunks_exact(3)).filter(|(a, b)| class(a) == class(b)).count();
     }

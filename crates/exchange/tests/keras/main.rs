@@ -48,7 +48,7 @@ fn preparing() -> [(&'static str, Trained); 5] {
         ("window", "window"),
         ("gravity", "gravity"),
         ("derived", "derive:raw,gravity,linear,jerk,norm,vertical,horizontal:groups=2:low_pass=7:down=0,0"),
-        ("upright", "gravity derive:jerk,horizontal:groups=2:low_pass=99:down=0,1"),
+        ("upright", "gravity derive:jerk,vertical:groups=2:low_pass=99:down=0,1"),
         ("changes", "derive:jerk,norm:groups=2 window"),
     ]
     .map(|(name, preparation)| {
