@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use serde_json::Value;
 use triax::Predictor;
-use triax_model::{WeightFile, read_plain_weights};
+use triax_model::{InitialWeights, WeightFile};
 use triax_study::StudyFolder;
 
 use crate::packed;
@@ -21,7 +21,7 @@ static IDENTITY: LazyLock<String> =
 pub fn weights(bytes: &[u8]) -> bool {
     let folder = packed::file("a.safetensors", &packed::safetensors(bytes));
     let path = folder.path().join("a.safetensors");
-    _ = read_plain_weights(&path, &STUDY.settings[0].network);
+    _ = InitialWeights::read(&path, &STUDY.settings[0].network);
     let Ok(file) = WeightFile::read(&path) else { return false };
     let copy = folder.path().join("b.safetensors");
     file.write(&copy).expect("what was read can be written");

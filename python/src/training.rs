@@ -48,7 +48,8 @@ pub fn fit(
 ) -> PyResult<Fitted> {
     let mut settings = from_json(settings)?;
     let window = values.shape()[1];
-    let mut spec = settings.network.spec(window, channels.len(), classes.len());
+    let network_channels = settings.data.network_channels(channels.len()).map_err(to_python)?;
+    let mut spec = settings.network.spec(window, network_channels, classes.len());
     let adapted = adapt::to_window(&mut spec)
         .map_err(|problem| to_python(triax::Error::from(problem).while_doing("this network cannot work")))?;
     settings.network.convs = spec.convs.into_iter().map(ConvBlock).collect();

@@ -108,6 +108,10 @@ class TriaxClassifier(ClassifierMixin, BaseEstimator):
         Augmentation: blend each window and its label with another of its batch, by up to this share. By default 0.
     jitter : float, optional
         Augmentation: deviation of the noise on each value, in deviations of its channel. By default 0.
+    derive : list of str, optional
+        Channels that the network reads instead of the axes, of each three axes of a sensor: ``"raw"`` (the axes),
+        ``"gravity"``, ``"linear"``, ``"jerk"``, ``"norm"``, ``"vertical"``, ``"horizontal"``. Those that need gravity need
+        `rate_hz`. By default the axes. The network keeps it: windows to predict are given as the sensor gave them.
     normalize : {"standard", "window", "gravity", "none"}, optional
         ``"standard"`` takes mean and deviation of each channel from the training windows; ``"window"`` from each window
         itself; ``"gravity"`` turns each window upright before ``"standard"``. By default ``"standard"``. The network keeps it:
@@ -203,6 +207,7 @@ class TriaxClassifier(ClassifierMixin, BaseEstimator):
         time_warp=None,
         mix=None,
         jitter=None,
+        derive=None,
         normalize=None,
         device="cpu",
         channels=None,
@@ -240,6 +245,7 @@ class TriaxClassifier(ClassifierMixin, BaseEstimator):
         self.time_warp = time_warp
         self.mix = mix
         self.jitter = jitter
+        self.derive = derive
         self.normalize = normalize
         self.device = device
         self.channels = channels

@@ -207,6 +207,33 @@ impl Corpus {
         Ok(self.with_fingerprint())
     }
 
+    /// Leaves out the recordings of the named subjects.
+    ///
+    /// # Errors
+    /// A name that is none of the corpus's subjects; no recording of anybody else.
+    pub fn without_subjects(mut self, names: &[String]) -> Result<Self, DataError> {
+        let subjects = self.subjects();
+        if let Some(unknown) = names.iter().find(|name| !subjects.contains(name)) {
+            let known = if subjects.is_empty() {
+                "It does not say whose its recordings are.".to_owned()
+            } else {
+                format!("It has: {}.", subjects.join(", "))
+            };
+            return Err(DataError::request(format!("There is no subject `{unknown}` in {}", self.name), known));
+        }
+        if names.is_empty() {
+            return Ok(self);
+        }
+        self.recordings.retain(|recording| !names.contains(&recording.subject));
+        if self.recordings.is_empty() {
+            return Err(DataError::request(
+                format!("Nothing is left of {} without these subjects", self.name),
+                "Leave fewer out.",
+            ));
+        }
+        Ok(self.with_fingerprint())
+    }
+
     /// Keeps the named channels only, in the order of `names`; none of them means all. Names are compared as they are,
     /// and where none is the same, without regard to case.
     ///

@@ -162,6 +162,7 @@ fn fleet_of(spec: fn(f32) -> NetworkSpec) -> (Vec<Case>, Vec<Vec<u32>>) {
             mix: [0.0, 0.3][m % 2],
             permute_channels: m == 4,
             flip_axes: m == 5,
+            scalars: if m == 2 { 3 } else { 0 },
         };
         case
     };

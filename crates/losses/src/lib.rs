@@ -10,6 +10,7 @@ mod labels;
 mod meaning;
 mod real;
 mod smoothed;
+mod squared_error;
 mod twins;
 pub mod wgsl;
 
@@ -21,6 +22,7 @@ use serde::{Deserialize, Serialize};
 pub use labels::{LabelError, balanced_class_weights, labels_from_matrix};
 pub use real::Real;
 pub use smoothed::SmoothedLoss;
+pub use squared_error::squared_error;
 pub use twins::loss_rows;
 
 /// A loss over (batch, classes) scores and one class index a row, as Keras 3 defines it.

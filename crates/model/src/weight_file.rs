@@ -13,18 +13,21 @@ use safetensors::{Dtype, SafeTensorError, SafeTensors};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::network::{MOST_VALUES, Network};
+use crate::initial_weights::FIRST_LAYERS;
+use crate::network::{MOST_VALUES, Network, Parameter};
 use crate::scaler::Scaler;
 use crate::spec::NetworkSpec;
 use crate::weights::{Tensor, Weights};
 use crate::whole_file;
 
+/// Key in the metadata that says what a file holds.
+pub(crate) const FORMAT_KEY: &str = "format";
 /// Value of `format` in the metadata of a file with everything needed to predict.
 const FORMAT: &str = "triax";
 /// Value of `version` in the metadata; it changes when older programs could misread a file.
 const VERSION: &str = "1";
 /// Metadata keys with a meaning of their own, which `extra` must not use.
-const RESERVED: [&str; 5] = ["format", "version", "spec", "classes", "scaler"];
+const RESERVED: [&str; 5] = [FORMAT_KEY, "version", "spec", "classes", "scaler"];
 /// Longest file that can hold a network's values, with the longest header that safetensors allows.
 const MOST_BYTES: u64 = 4 * MOST_VALUES as u64 + 100_000_008;
 
@@ -133,9 +136,14 @@ impl WeightFile {
             problem,
         };
 
-        for (key, expected) in [("format", FORMAT), ("version", VERSION)] {
+        for (key, expected) in [(FORMAT_KEY, FORMAT), ("version", VERSION)] {
             match metadata.remove(key) {
                 Some(found) if found == expected => {}
+                Some(found) if found == FIRST_LAYERS => {
+                    let problem =
+                        format!("is `{found}`: the file has no layer of scores, and only `--init-weights` takes it");
+                    return Err(wrong(key, problem));
+                }
                 Some(found) => return Err(wrong(key, format!("is `{found}`; this Triax reads `{expected}`"))),
                 None => {
                     let problem = "is missing: the file holds plain weights, which only `--init-weights` takes";
@@ -181,62 +189,54 @@ impl WeightFile {
         }
     }
 
-    /// The bytes of the file, whose contents are not checked. The header is not written by the `safetensors` crate, which keeps metadata in a hash map: two
-    /// runs of the same training would differ in the order of its entries.
+    /// The bytes of the file, whose contents are not checked.
     pub fn to_bytes(&self) -> Vec<u8> {
-        #[derive(Serialize)]
-        struct Entry<'a> {
-            dtype: Dtype,
-            shape: &'a [usize],
-            data_offsets: [usize; 2],
-        }
-        #[derive(Serialize)]
-        struct Header<'a> {
-            #[serde(rename = "__metadata__")]
-            metadata: BTreeMap<&'a str, String>,
-            #[serde(flatten)]
-            tensors: BTreeMap<&'a str, Entry<'a>>,
-        }
-
         let mut metadata: BTreeMap<&str, String> = self.extra.iter().map(|(k, v)| (k.as_str(), v.clone())).collect();
-        metadata.insert("format", FORMAT.into());
+        metadata.insert(FORMAT_KEY, FORMAT.into());
         metadata.insert("version", VERSION.into());
         metadata.insert("spec", json(&self.spec));
         metadata.insert("classes", json(&self.classes));
         if let Some(scaler) = &self.scaler {
             metadata.insert("scaler", json(scaler));
         }
-        let mut end = 0;
-        let entries = self.weights.tensors.iter().map(|tensor| {
-            let start = end;
-            end += size_of_val(&tensor.values[..]);
-            let entry = Entry { dtype: Dtype::F32, shape: &tensor.shape, data_offsets: [start, end] };
-            (tensor.name.as_str(), entry)
-        });
-        let tensors = entries.collect();
-        let mut header = json(&Header { metadata, tensors });
-        // safetensors pads with spaces, so that the values are aligned.
-        header.push_str(&" ".repeat(header.len().next_multiple_of(8) - header.len()));
-
-        let mut bytes = Vec::with_capacity(8 + header.len() + end);
-        bytes.extend((header.len() as u64).to_le_bytes());
-        bytes.extend(header.as_bytes());
-        bytes.extend(
-            self.weights.tensors.iter().flat_map(|tensor| &tensor.values).flat_map(|value| value.to_le_bytes()),
-        );
-        bytes
+        to_bytes(metadata, &self.weights.tensors)
     }
 }
 
-/// Reads the weights of `network` from any safetensors file. Metadata is ignored.
-///
-/// # Errors
-/// A file that cannot be read, is damaged, or whose tensors are not exactly those of `network` in F32, all finite.
-pub fn read_plain_weights(path: impl AsRef<Path>, network: &Network) -> Result<Weights, WeightFileError> {
-    let path = path.as_ref();
-    let bytes = read_bytes(path)?;
-    let (_, tensors) = parse(path, &bytes)?;
-    read_tensors(path, &tensors, network)
+/// The bytes of a file of these tensors, one after the other. The header is not written by the `safetensors` crate, which
+/// keeps metadata in a hash map: two runs of the same training would differ in the order of its entries.
+pub(crate) fn to_bytes(metadata: BTreeMap<&str, String>, tensors: &[Tensor]) -> Vec<u8> {
+    #[derive(Serialize)]
+    struct Entry<'a> {
+        dtype: Dtype,
+        shape: &'a [usize],
+        data_offsets: [usize; 2],
+    }
+    #[derive(Serialize)]
+    struct Header<'a> {
+        #[serde(rename = "__metadata__")]
+        metadata: BTreeMap<&'a str, String>,
+        #[serde(flatten)]
+        tensors: BTreeMap<&'a str, Entry<'a>>,
+    }
+
+    let mut end = 0;
+    let entries = tensors.iter().map(|tensor| {
+        let start = end;
+        end += size_of_val(&tensor.values[..]);
+        let entry = Entry { dtype: Dtype::F32, shape: &tensor.shape, data_offsets: [start, end] };
+        (tensor.name.as_str(), entry)
+    });
+    let entries = entries.collect();
+    let mut header = json(&Header { metadata, tensors: entries });
+    // safetensors pads with spaces, so that the values are aligned.
+    header.push_str(&" ".repeat(header.len().next_multiple_of(8) - header.len()));
+
+    let mut bytes = Vec::with_capacity(8 + header.len() + end);
+    bytes.extend((header.len() as u64).to_le_bytes());
+    bytes.extend(header.as_bytes());
+    bytes.extend(tensors.iter().flat_map(|tensor| &tensor.values).flat_map(|value| value.to_le_bytes()));
+    bytes
 }
 
 /// `value` as JSON, for the strings of the metadata.
@@ -251,7 +251,7 @@ fn take<T: DeserializeOwned>(metadata: &mut BTreeMap<String, String>, key: &str)
 }
 
 /// The bytes of a regular file of a size that a network can have.
-fn read_bytes(path: &Path) -> Result<Vec<u8>, WeightFileError> {
+pub(crate) fn read_bytes(path: &Path) -> Result<Vec<u8>, WeightFileError> {
     let io_error = |reason| WeightFileError::Io { action: "read", path: path.to_owned(), reason };
     if !fs::metadata(path).map_err(io_error)?.is_file() {
         return Err(io_error(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file")));
@@ -260,7 +260,10 @@ fn read_bytes(path: &Path) -> Result<Vec<u8>, WeightFileError> {
 }
 
 /// The metadata and the tensors of the file.
-fn parse<'a>(path: &Path, bytes: &'a [u8]) -> Result<(BTreeMap<String, String>, SafeTensors<'a>), WeightFileError> {
+pub(crate) fn parse<'a>(
+    path: &Path,
+    bytes: &'a [u8],
+) -> Result<(BTreeMap<String, String>, SafeTensors<'a>), WeightFileError> {
     let damaged = |reason| WeightFileError::Damaged { path: path.to_owned(), reason };
     let (_, header) = match SafeTensors::read_metadata(bytes) {
         Ok(read) => read,
@@ -292,36 +295,48 @@ fn wrong_length(path: &Path, bytes: &[u8]) -> WeightFileError {
 
 /// Reads the tensors of `network`; there must be no others.
 fn read_tensors(path: &Path, tensors: &SafeTensors<'_>, network: &Network) -> Result<Weights, WeightFileError> {
-    let wrong = |tensor: &str, problem: String| WeightFileError::Tensor {
-        path: path.to_owned(),
-        tensor: tensor.to_owned(),
-        problem,
-    };
+    check_names(path, tensors, network)?;
+    let read = network.parameters().iter().map(|parameter| read_tensor(path, tensors, parameter));
+    Ok(Weights { tensors: read.collect::<Result<_, _>>()? })
+}
+
+/// Refuses tensors that `network` does not have.
+pub(crate) fn check_names(path: &Path, tensors: &SafeTensors<'_>, network: &Network) -> Result<(), WeightFileError> {
     let known = || network.parameters().iter().map(|parameter| parameter.name.as_str());
     let mut names = tensors.names();
     names.sort_unstable();
-    if let Some(unknown) = names.iter().find(|name| !known().any(|known| known == **name)) {
-        let names: Vec<_> = known().collect();
-        return Err(wrong(unknown, format!("is not part of the network, which has {}", names.join(", "))));
+    match names.iter().find(|name| !known().any(|known| known == **name)) {
+        None => Ok(()),
+        Some(unknown) => {
+            let names: Vec<_> = known().collect();
+            let problem = format!("is not part of the network, which has {}", names.join(", "));
+            Err(WeightFileError::Tensor { path: path.to_owned(), tensor: (*unknown).to_owned(), problem })
+        }
     }
-    let read = network.parameters().iter().map(|parameter| {
-        let name = &parameter.name;
-        let view = tensors.tensor(name).map_err(|_| wrong(name, "is missing".into()))?;
-        if view.dtype() != Dtype::F32 {
-            return Err(wrong(name, format!("has dtype {}; only F32 is read, so save it as float32", view.dtype())));
-        }
-        if view.shape() != parameter.shape {
-            let problem = format!("has shape {:?}, the network needs {:?}", view.shape(), parameter.shape);
-            return Err(wrong(name, problem));
-        }
-        let (words, _) = view.data().as_chunks();
-        let values: Vec<f32> = words.iter().map(|word| f32::from_le_bytes(*word)).collect();
-        if let Some(i) = values.iter().position(|value| !value.is_finite()) {
-            return Err(wrong(name, format!("holds {} at element {i}; all values must be finite", values[i])));
-        }
-        Ok(Tensor { name: name.clone(), shape: parameter.shape.clone(), values })
-    });
-    Ok(Weights { tensors: read.collect::<Result<_, _>>()? })
+}
+
+/// Reads the tensor of `parameter`, all of whose values must be finite.
+pub(crate) fn read_tensor(
+    path: &Path,
+    tensors: &SafeTensors<'_>,
+    parameter: &Parameter,
+) -> Result<Tensor, WeightFileError> {
+    let name = &parameter.name;
+    let wrong = |problem: String| WeightFileError::Tensor { path: path.to_owned(), tensor: name.clone(), problem };
+    let view = tensors.tensor(name).map_err(|_| wrong("is missing".into()))?;
+    if view.dtype() != Dtype::F32 {
+        return Err(wrong(format!("has dtype {}; only F32 is read, so save it as float32", view.dtype())));
+    }
+    if view.shape() != parameter.shape {
+        let problem = format!("has shape {:?}, the network needs {:?}", view.shape(), parameter.shape);
+        return Err(wrong(problem));
+    }
+    let (words, _) = view.data().as_chunks();
+    let values: Vec<f32> = words.iter().map(|word| f32::from_le_bytes(*word)).collect();
+    if let Some(i) = values.iter().position(|value| !value.is_finite()) {
+        return Err(wrong(format!("holds {} at element {i}; all values must be finite", values[i])));
+    }
+    Ok(Tensor { name: name.clone(), shape: parameter.shape.clone(), values })
 }
 
 #[cfg(test)]
@@ -329,6 +344,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::initial_weights::InitialWeights;
     use crate::spec::{ConvSpec, DenseSpec};
 
     /// A file of a small network, with everything in it.
@@ -490,7 +506,7 @@ mod tests {
         let path = folder.path().join("plain.safetensors");
         let file = example();
         file.write(&path).unwrap();
-        assert_eq!(read_plain_weights(&path, &network(&file)).unwrap(), file.weights);
+        assert_eq!(InitialWeights::read(&path, &network(&file)).unwrap().weights(&network(&file), 1), file.weights);
 
         // As another program writes it.
         let words: Vec<Vec<u8>> =
@@ -501,15 +517,15 @@ mod tests {
         });
         let plain = safetensors::serialize(views, None).unwrap();
         fs::write(&path, &plain).unwrap();
-        assert_eq!(read_plain_weights(&path, &network(&file)).unwrap(), file.weights);
+        assert_eq!(InitialWeights::read(&path, &network(&file)).unwrap().weights(&network(&file), 1), file.weights);
         let error = WeightFile::read(&path).unwrap_err().to_string();
         assert!(error.contains("`--init-weights`"), "{error}");
 
         let wider = Network::new(NetworkSpec { hidden: DenseSpec::relu([5]), ..file.spec.clone() }).unwrap();
-        let error = read_plain_weights(&path, &wider).unwrap_err().to_string();
+        let error = InitialWeights::read(&path, &wider).unwrap_err().to_string();
         assert!(error.contains("tensor `dense1.kernel` has shape [9, 4], the network needs [9, 5]"), "{error}");
         let deeper = Network::new(NetworkSpec { hidden: DenseSpec::relu([4, 2]), ..file.spec }).unwrap();
-        let error = read_plain_weights(&path, &deeper).unwrap_err().to_string();
+        let error = InitialWeights::read(&path, &deeper).unwrap_err().to_string();
         assert!(error.contains("tensor `dense3.kernel` is missing"), "{error}");
     }
 

@@ -6,6 +6,7 @@
 //! | `trainings/NNNNN.safetensors` | a training, written when it ends |
 //! | `weights/NNNNN.safetensors` | its weights, if they are kept, in the format of `triax train` |
 //! | `results.csv`, `subjects.csv`, `history.csv`, `baselines.csv` | tables of the trainings, at the end in the order of their numbers |
+//! | `calibrations.csv` | each calibration of a subject by a training, where the study calibrates |
 //! | `timings.csv` | start and duration of each training; the only table that differs between two runs of the same study |
 //! | `summary.json`, `report.html` | the results, once all trainings have ended |
 
@@ -102,10 +103,12 @@ impl StudyFolder {
         let mut kept: Vec<(Training, Scaler)> = Vec::new();
         for number in 0..study.n_trainings() {
             let file = weights_in(path, number);
-            if !file.exists() {
+            let training = study.training(number);
+            // A classical model scales its features, and no channel.
+            if !file.exists() || study.settings[training.setting].classical.is_some() {
                 continue;
             }
-            let (training, scaler) = (study.training(number), WeightFile::read(file)?.scaler);
+            let scaler = WeightFile::read(file)?.scaler;
             let is_same = |(other, known): &(Training, Scaler)| {
                 (other.setting, other.fold) == (training.setting, training.fold) && Some(known) == scaler.as_ref()
             };

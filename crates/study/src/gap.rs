@@ -11,7 +11,7 @@ use triax_engine::Engine;
 use triax_losses::predicted_classes;
 use triax_trainer::{FitOutcome, Job, Model, ModelResult, SubjectFigures, fit};
 
-use crate::baselines::{Baseline, BaselineFold, Features};
+use crate::baselines::{Baseline, BaselineFold, ClassicalModel, ClassicalPlan, Features};
 use crate::evaluation::{subject_figures, valid_windows};
 use crate::grid::Study;
 use crate::statistics::{Estimate, Interval};
@@ -92,8 +92,11 @@ impl Gap {
         let own: Vec<u32> = own.flat_map(|fold| fold.predictions.iter().copied()).collect();
         let own = Judged::new(&study.folds, &own);
         let other_folds = folds(other, study)?;
-        let predict =
-            |fold: &Fold| BASELINE.predict(features, &windows.labels, &fold.train, &fold.valid, study.classes().len());
+        let predict = |fold: &Fold| {
+            let (plan, classes) = (ClassicalPlan::new(BASELINE), study.classes().len());
+            let model = ClassicalModel::train(&plan, features, &windows.labels, &fold.train, classes)?;
+            Ok::<_, String>(model.predict(features, &fold.valid))
+        };
         let predictions = other_folds.par_iter().map(predict).collect::<Result<Vec<_>, _>>()?.concat();
         let made = Judged::new(&other_folds, &predictions);
         Ok(match other {
@@ -292,6 +295,7 @@ mod tests {
             folds: Vec::new(),
             settings: Vec::new(),
             seeds: vec![0],
+            calibrations: Vec::new(),
         };
         study.folds = folds(protocol, &study).unwrap_or_default();
         study

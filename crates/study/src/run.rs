@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
+use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,12 +13,14 @@ use triax_model::WeightFile;
 use triax_trainer::{FitOutcome, FitSize, Job, Model, ModelResult, Observer, TrainedModel, fit};
 
 use crate::StudyError;
+use crate::calibration;
+use crate::classical_trainings::ClassicalTrainings;
 use crate::folder::StudyFolder;
 use crate::grid::{Setting, Share, Study, Training};
 use crate::tables;
 use crate::training_file::{Trained, TrainingFile};
 use crate::training_inputs::TrainingInputs;
-use crate::writer::{Ended, Writer};
+use crate::writer::{Ended, Kept, Writer};
 
 /// A device to train on.
 pub struct Device<'a> {
@@ -106,9 +109,20 @@ pub fn run(
     let panicked = || StudyError::Device("a thread of the study panicked".into());
     let timings = options.timings.clone();
     let writer = Writer { study, folder, progress: &progress, failed: &failed, timings };
+    let classical = ClassicalTrainings {
+        study,
+        keeps_weights: options.keeps_weights,
+        is_stopped: &|| failed.load(Relaxed) || lock(&progress).observer.interrupted(),
+    };
+    let missing: Vec<usize> = numbers.difference(&done).copied().collect();
     let (ends, written) = std::thread::scope(|scope| {
         let writing = scope.spawn(|| writer.write_all(ended));
         let work = &work;
+        let to_writer = sender.clone();
+        let classical = scope.spawn(|| {
+            let to_writer = to_writer;
+            classical.train(missing, &to_writer)
+        });
         let others: Vec<_> = (1..devices.len())
             .map(|device| {
                 let sender = sender.clone();
@@ -117,7 +131,8 @@ pub fn run(
             .collect();
         let own = work(0, sender);
         let others = others.into_iter().map(|other| other.join().unwrap_or_else(|_| Err(panicked())));
-        let ends: Vec<_> = std::iter::once(own).chain(others).collect();
+        let classical = Ok(classical.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        let ends: Vec<_> = std::iter::once(own).chain(others).chain([classical]).collect();
         // All senders are gone: the writer ends with what it has.
         let _files = options.timings.phase(Phase::Files);
         (ends, writing.join().unwrap_or_else(|_| Err(panicked())))
@@ -143,15 +158,15 @@ fn share_numbers(study: &Study, share: Share) -> BTreeSet<usize> {
 
 /// The size of the trainings `numbers`, of which those in `done` have ended.
 fn size(study: &Study, numbers: &BTreeSet<usize>, done: &BTreeSet<usize>) -> FitSize {
-    let plan = |number: usize| &study.settings[study.training(number).setting].plan;
+    let setting = |number: usize| &study.settings[study.training(number).setting];
     let n_steps = |&number: &usize| {
         let fold = &study.folds[study.training(number).fold];
-        (plan(number).epochs * plan(number).training.n_steps(fold.train.len())) as u64
+        (setting(number).epochs() * setting(number).plan.training.n_steps(fold.train.len())) as u64
     };
     FitSize {
         n_models: numbers.len(),
         models_done: numbers.intersection(done).count(),
-        epochs: numbers.iter().map(|&number| plan(number).epochs).max().unwrap_or(0),
+        epochs: numbers.iter().map(|&number| setting(number).epochs()).max().unwrap_or(0),
         epochs_done: 0,
         n_steps: numbers.iter().map(n_steps).sum(),
         steps_done: numbers.intersection(done).map(n_steps).sum(),
@@ -164,12 +179,13 @@ struct Group {
     trainings: Vec<usize>,
 }
 
-/// Cuts a share into groups, in the order of the numbers. A group ends before the first training that cannot share a fleet
+/// Cuts the networks of a share into groups, in the order of the numbers. A group ends before the first training that cannot share a fleet
 /// with it, or at the most models of its device. Groups go to the devices in turn, and none is so large that a device gets
 /// no share.
 fn groups(study: &Study, devices: &[Device<'_>], share: Share) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
-    let numbers = share_numbers(study, share);
+    let is_network = |&number: &usize| study.settings[study.training(number).setting].classical.is_none();
+    let numbers: Vec<usize> = share_numbers(study, share).into_iter().filter(is_network).collect();
     let a_device = numbers.len().div_ceil(devices.len().max(1));
     for number in numbers {
         let fits = |group: &&mut Group| {
@@ -244,7 +260,7 @@ impl Worker<'_, '_> {
         let seconds = clock.elapsed().as_secs_f64() / numbers.len() as f64;
         let ends =
             inputs.into_iter().zip(results).map(|(inputs, result)| self.ended(inputs, result, (started, seconds)));
-        let ends = ends.collect();
+        let ends = ends.collect::<Result<_, _>>()?;
         // While as many files wait as may.
         let _files = self.options.timings.phase(Phase::Files);
         // Nobody receives after an error, which is that of the study.
@@ -255,7 +271,12 @@ impl Worker<'_, '_> {
     }
 
     /// The file of a training with the scores of its validation windows, and its weight file if weights are kept.
-    fn ended(&self, inputs: TrainingInputs, result: ModelResult, (started, seconds): (u64, f64)) -> Ended {
+    fn ended(
+        &self,
+        inputs: TrainingInputs,
+        result: ModelResult,
+        (started, seconds): (u64, f64),
+    ) -> Result<Ended, StudyError> {
         let Training { number, setting, fold, seed } = inputs.training;
         let setting = &self.study.settings[setting];
         let mut trained = Trained {
@@ -269,22 +290,28 @@ impl Worker<'_, '_> {
             seconds,
             history: result.history.into_iter().map(Into::into).collect(),
             broken: None,
+            calibrated: Vec::new(),
         };
         let TrainedModel { weights, scores, .. } = match result.end {
             Ok(model) => model,
             Err(breakdown) => {
                 trained.broken = Some(breakdown.to_string());
-                return Ended { file: TrainingFile { trained, scores: Vec::new() }, weights: None };
+                return Ok(Ended { file: TrainingFile { trained, scores: Vec::new() }, weights: None });
             }
         };
-        let weights = self.options.keeps_weights.then(|| WeightFile {
-            weights,
-            spec: setting.network.spec().clone(),
-            classes: self.study.classes().to_vec(),
-            scaler: inputs.scaler,
-            extra: setting.extra.clone(),
+        let scores = scores.unwrap_or_default();
+        let network = (&weights, inputs.scaler.as_ref());
+        trained.calibrated = calibration::calibrated(self.study, inputs.training, self.engine, network, &scores)?;
+        let weights = self.options.keeps_weights.then(|| {
+            Kept::Network(WeightFile {
+                weights,
+                spec: setting.network.spec().clone(),
+                classes: self.study.classes().to_vec(),
+                scaler: inputs.scaler,
+                extra: setting.extra.clone(),
+            })
         });
-        Ended { file: TrainingFile { trained, scores: scores.unwrap_or_default() }, weights }
+        Ok(Ended { file: TrainingFile { trained, scores }, weights })
     }
 }
 
@@ -323,10 +350,11 @@ mod tests {
     use triax_data::{Corpus, Folds, HeldOut, Recording, RepairLog, cut};
     use triax_engine::{Augmentation, CpuEngine, Optimizer, TrainingPlan, WindowSet};
     use triax_losses::Loss;
-    use triax_model::{ConvSpec, DenseSpec, Network, NetworkSpec};
+    use triax_model::{ConvSpec, DenseSpec, Network, NetworkSpec, Preparation};
     use triax_trainer::{FitPlan, Sampling, Schedule};
 
     use super::*;
+    use crate::baselines::{Baseline, ClassicalFile, ClassicalPlan};
     use crate::{ClassicalBeside, Facts, summarise};
 
     fn plan(learning_rate: f32) -> FitPlan {
@@ -395,9 +423,12 @@ mod tests {
             values: BTreeMap::new(),
             network: Network::new(spec.clone()).unwrap(),
             plan: plan(learning_rate),
+            classical: None,
             balances_classes: false,
             standardises: true,
+            preparation: Preparation::default(),
             windows: set.clone(),
+            initial: None,
             extra: BTreeMap::new(),
         };
         Study {
@@ -409,6 +440,7 @@ mod tests {
             step: 8,
             protocol: Folds::Groups(2),
             seeds: vec![0, 1],
+            calibrations: Vec::new(),
         }
     }
 
@@ -494,6 +526,60 @@ mod tests {
             }
         }
         assert_eq!(n_checked, 4);
+    }
+
+    /// The study with a logistic regression as its third setting.
+    fn study_with_classical() -> Study {
+        let mut study = study();
+        let classical = Some(ClassicalPlan { regularization: 0.1, ..ClassicalPlan::new(Baseline::LogisticRegression) });
+        let name = "model=logistic_regression".to_owned();
+        study.settings.push(Setting { name, classical, ..study.settings[0].clone() });
+        study
+    }
+
+    #[test]
+    fn classical_settings_are_trained_beside_networks() {
+        let study = study_with_classical();
+        let scratch = tempfile::tempdir().unwrap();
+        for n_devices in [1, 2] {
+            let folder = scratch.path().join(n_devices.to_string());
+            let folder = StudyFolder::open(&folder, &json!({}), &json!({})).unwrap();
+            let mut log = EventLog::default();
+            assert_eq!(train(&study, n_devices, &folder, &mut log), Outcome::Finished);
+            assert_eq!(log.size.unwrap().n_steps, 8 * 12, "a classical model has no steps");
+            assert_eq!(log.models_ended.last(), Some(&12));
+            let files = folder.trainings(&study).unwrap();
+            for number in 8..12 {
+                let (file, valid) = (&files[&number], &study.folds[study.training(number).fold].valid);
+                assert_eq!(file.trained.history, []);
+                let kept = ClassicalFile::read(folder.weights_path(number)).unwrap();
+                assert_eq!(kept.classes, study.classes());
+                assert_eq!(file.scores, kept.scores(&study.settings[2].windows.values_at(valid)).unwrap());
+            }
+            // Seeds draw nothing.
+            assert_eq!(files[&8].scores, files[&9].scores);
+            assert_ne!(files[&8].scores, files[&10].scores);
+            // Those that are missing are trained again.
+            std::fs::remove_file(folder.training_path(9)).unwrap();
+            assert_eq!(train(&study, n_devices, &folder, &mut ()), Outcome::Finished);
+            assert_eq!(folder.trainings(&study).unwrap()[&9].scores, files[&9].scores);
+        }
+    }
+
+    #[test]
+    fn a_study_of_classical_settings_alone_opens_no_device() {
+        let mut study = study_with_classical();
+        study.settings.drain(..2);
+        let scratch = tempfile::tempdir().unwrap();
+        let folder = StudyFolder::open(&scratch.path().join("study"), &json!({}), &json!({})).unwrap();
+        let open = Box::new(|| Err("there is no device".to_owned()));
+        let device = Device { name: "none".to_owned(), open, at_once: 1 };
+        let options = Options { share: Share::WHOLE, keeps_weights: false, timings: Timings::off() };
+        assert_eq!(run(&study, &[device], &options, &folder, &mut ()).unwrap(), Outcome::Finished);
+        assert!(!folder.weights_path(0).exists());
+        let mut stopped = EventLog { stop_at: Some(0), steps: vec![0], ..EventLog::default() };
+        let other = StudyFolder::open(&scratch.path().join("other"), &json!({}), &json!({})).unwrap();
+        assert_eq!(train(&study, 1, &other, &mut stopped), Outcome::Interrupted { n_done: 0, n_trainings: 4 });
     }
 
     #[test]

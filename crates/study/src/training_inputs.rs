@@ -28,7 +28,10 @@ impl TrainingInputs {
                 training: *training,
                 plan: study.plan(*training),
                 scaler: scaler.clone(),
-                weights: Weights::glorot_uniform(&setting.network, training.seed),
+                weights: match &setting.initial {
+                    Some(initial) => initial.weights(&setting.network, training.seed),
+                    None => Weights::glorot_uniform(&setting.network, training.seed),
+                },
             };
             seeds.par_iter().map(inputs).collect()
         };

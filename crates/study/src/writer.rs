@@ -1,13 +1,15 @@
 //! The files of trainings, written by threads of their own while the next trainings are on the device.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::mpsc::Receiver;
 use std::sync::{Mutex, PoisonError};
 
 use triax_engine::{Phase, Timings};
-use triax_model::WeightFile;
+use triax_model::{WeightFile, WeightFileError};
 
 use crate::StudyError;
+use crate::baselines::ClassicalFile;
 use crate::folder::StudyFolder;
 use crate::grid::Study;
 use crate::run::{Progress, lock};
@@ -22,7 +24,22 @@ const AT_ONCE: usize = 8;
 pub(crate) struct Ended {
     pub file: TrainingFile,
     /// Its weights, if they are kept.
-    pub weights: Option<WeightFile>,
+    pub weights: Option<Kept>,
+}
+
+/// The weights of a training.
+pub(crate) enum Kept {
+    Network(WeightFile),
+    Classical(ClassicalFile),
+}
+
+impl Kept {
+    fn write(&self, path: &Path) -> Result<(), WeightFileError> {
+        match self {
+            Self::Network(file) => file.write(path),
+            Self::Classical(file) => file.write(path),
+        }
+    }
 }
 
 /// Writes the files of trainings that have ended.
@@ -80,7 +97,7 @@ impl Writer<'_, '_> {
     fn write_files(&self, ended: &Ended) -> Result<(), StudyError> {
         let number = ended.file.trained.number;
         if let Some(weights) = &ended.weights {
-            weights.write(self.folder.weights_path(number))?;
+            weights.write(&self.folder.weights_path(number))?;
         }
         ended.file.write(&self.folder.training_path(number), self.study.classes().len())
     }

@@ -12,10 +12,10 @@ use std::path::Path;
 use triax_data::Notice;
 use triax_exchange::{Imported, is_known, read, read_weights};
 use triax_losses::Loss;
-use triax_model::{Network, Scaler, WeightFile, Weights, read_plain_weights, whole_file};
+use triax_model::{Network, Scaler, WeightFile, Weights, whole_file};
 
 use crate::Error;
-use crate::recordings::{PER_WINDOW, RATE};
+use crate::recordings::{RATE, preparation_extra};
 use crate::text::listed;
 
 /// Key in the metadata of a weight file: the file that it was imported from.
@@ -88,7 +88,7 @@ pub fn import(path: impl AsRef<Path>, options: &ImportOptions) -> Result<(Weight
         extra.insert("window_s".to_owned(), (imported.spec.window as f64 / rate).to_string());
     }
     extra.extend(imported.about.step.map(|step| ("step".to_owned(), step.to_string())));
-    extra.extend(imported.per_window.map(|step| (PER_WINDOW.to_owned(), step.to_string())));
+    extra.extend(preparation_extra(&imported.preparation));
     Ok((WeightFile { weights: imported.weights, spec: imported.spec, classes, scaler, extra }, notices))
 }
 
@@ -118,7 +118,7 @@ fn classes(imported: &Imported, options: &ImportOptions, notices: &mut Vec<Notic
 
 /// The names of the channels; none, where they are unknown.
 fn channels(imported: &Imported, options: &ImportOptions, notices: &mut Vec<Notice>) -> Result<Vec<String>, Error> {
-    let n = imported.spec.channels;
+    let n = imported.preparation.channels_in(imported.spec.channels).map_err(Error::Input)?;
     match [&options.channels, &imported.about.channels].into_iter().find(|names| !names.is_empty()) {
         Some(names) => named("channel", names, n),
         None => {
@@ -172,7 +172,7 @@ fn scaler(imported: &Imported, options: &ImportOptions, notices: &mut Vec<Notice
             Ok(Some(scaler.clone()))
         }
         (None, Some(scaler)) => Ok(Some(scaler.clone())),
-        (None, None) if imported.per_window.is_some() => Ok(None),
+        (None, None) if imported.preparation.normalisation.is_some() => Ok(None),
         (None, None) => {
             notices.push(Notice::Warning(
                 "the network does not standardise its input. If the windows were standardised before they came to it, say \
@@ -184,14 +184,11 @@ fn scaler(imported: &Imported, options: &ImportOptions, notices: &mut Vec<Notice
     }
 }
 
-/// The weights of `network` from a file: safetensors, or one of another program; and what a user should know.
+/// The weights of `network` from a file of another program, and what a user should know.
 ///
 /// # Errors
 /// A file that cannot be read, or holds the weights of another network.
-pub(crate) fn initial_weights(path: &Path, network: &Network) -> Result<(Weights, Vec<Notice>), Error> {
-    if !is_of_another_program(path) {
-        return Ok((read_plain_weights(path, network)?, Vec::new()));
-    }
+pub(crate) fn weights_of_another_program(path: &Path, network: &Network) -> Result<(Weights, Vec<Notice>), Error> {
     let bytes = whole_file::read(path, MOST_BYTES).map_err(|source| Error::io("read", path, source))?;
     let read = read_weights(&bytes, network);
     let (weights, notices) = read.map_err(|source| Error::Exchange { path: path.to_owned(), source })?;

@@ -1,12 +1,14 @@
 //! The library as another program uses it.
 
 use serde_json::json;
-use triax::settings::{ClassWeights, DataSettings, DataSource, Entries, HiddenLayers, Normalize, SamplingName};
+use triax::settings::{
+    ClassWeights, DataSettings, DataSource, DerivedChannels, Entries, HiddenLayers, Normalize, SamplingName,
+};
 use triax::{
     Error, EvaluateOptions, ExportFormat, ExportOptions, Observer, Outcome, Predictor, PredictorOptions, Recordings,
     Sample, Settings, StepResult, StreamPredictor, Training, TrainingData, WindowArrays, evaluate, export, train,
 };
-use triax_model::WeightFile;
+use triax_model::{Derived, WeightFile};
 
 /// Settings of a training that takes a moment.
 fn small() -> Settings {
@@ -158,12 +160,16 @@ fn in_memory(data: &TrainingData) -> WindowArrays {
 #[test]
 fn a_training_in_memory_ends_with_the_weights_of_a_run() {
     let folder = tempfile::tempdir().unwrap();
-    for (name, early_stopping, normalize) in
-        [("plain", None, Normalize::Standard), ("early", Some(1), Normalize::Gravity)]
-    {
+    for (name, early_stopping, normalize, derive) in [
+        ("plain", None, Normalize::Standard, &[][..]),
+        ("early", Some(1), Normalize::Gravity, &[]),
+        ("derived", None, Normalize::Standard, &[Derived::Norm, Derived::Vertical, Derived::Linear]),
+    ] {
         let mut settings = small();
         settings.data.step = 120.into();
         settings.data.normalize = normalize;
+        settings.data.derive = derive.iter().copied().map(DerivedChannels).collect();
+        settings.augmentation.flip_axes = true;
         settings.training.early_stopping = early_stopping;
         settings.training.class_weights = ClassWeights::Balanced;
         // So fast that the best epoch is not the last one.
@@ -178,8 +184,8 @@ fn a_training_in_memory_ends_with_the_weights_of_a_run() {
         assert_eq!(summary.stopped_early, early_stopping.is_some(), "{summary:?}");
 
         // As they were measured: the training normalises them itself.
-        let plain =
-            Settings { data: DataSettings { normalize: Normalize::None, ..settings.data.clone() }, ..settings.clone() };
+        let as_measured = DataSettings { normalize: Normalize::None, derive: Vec::new(), ..settings.data.clone() };
+        let plain = Settings { data: as_measured, ..settings.clone() };
         let data = Recordings::synthetic(0).split(&plain).unwrap();
         let fitted = in_memory(&data).fit(&settings, &mut ()).unwrap().unwrap();
         let (file, of_run) = (&fitted.file, WeightFile::read(run.join("last.safetensors")).unwrap());

@@ -1,6 +1,6 @@
 //! One model in training: its state, and the step that changes it.
 
-use crate::{Member, MemberEpoch, SessionState, StepResult, TrainingPlan, WindowSet};
+use crate::{Member, MemberEpoch, Reconstruction, SessionState, StepResult, TrainingPlan, WindowSet};
 use triax_model::{Network, Scaler, Tensor, Weights};
 
 use super::Float;
@@ -10,6 +10,7 @@ use super::gather::gather;
 use super::layers::{Stage, stages};
 use super::loss::{Partners, TileLoss};
 use super::parameter_pass::{Block, Round, Target, blocks, parameter_pass, update_pass};
+use super::reconstruction::Place;
 use super::row::TILE;
 use super::sample_pass::{LayerPass, Phase, Tile, backward_phases, forward_phases};
 use super::team::Team;
@@ -120,6 +121,8 @@ pub(super) struct Model<F> {
     pub dropout: f32,
     pub scaler: Option<Scaler>,
     pub validation: Vec<u32>,
+    /// What it does instead of telling classes apart, if it is trained without labels.
+    pub task: Option<Reconstruction>,
 }
 
 /// The result of a step, at the engine's precision.
@@ -149,6 +152,7 @@ impl<F: Float> Model<F> {
             dropout: member.network.spec().dropout,
             scaler: member.scaler.cloned(),
             validation: member.validation.to_vec(),
+            task: None,
         }
     }
 
@@ -257,7 +261,7 @@ impl<F: Float> SamplePass<'_, F> {
         let (stages, parameters, dropout) = (&self.shape.stages[..], &self.model.parameters[..], self.dropout(first));
         self.fill(first, tile);
         tile.forward(stages, 0..stages.len(), parameters, dropout);
-        tile.judge(self.model.plan.training_loss(), self.batch.len());
+        self.judge(tile);
         tile.backward(stages, 0..stages.len(), parameters, dropout);
     }
 
@@ -267,7 +271,7 @@ impl<F: Float> SamplePass<'_, F> {
         let n_pieces = pieces_of_a_tile(team.n_threads(), tiles.len());
         team.each(tiles, |i, tile| self.fill(first + i * TILE, tile));
         forward_phases(stages).for_each(|phase| self.share_phase(team, phase, first, tiles, n_pieces));
-        team.each(tiles, |_, tile| tile.judge(self.model.plan.training_loss(), self.batch.len()));
+        team.each(tiles, |_, tile| self.judge(tile));
         backward_phases(stages).for_each(|phase| self.share_phase(team, phase, first, tiles, n_pieces));
     }
 
@@ -296,6 +300,14 @@ impl<F: Float> SamplePass<'_, F> {
         (mask.rate > 0.0).then_some((mask, first))
     }
 
+    /// Computes the losses of a tile's windows, and their gradients.
+    pub fn judge(&self, tile: &mut Tile<F>) {
+        match self.model.task {
+            None => tile.judge(self.model.plan.training_loss(), self.batch.len()),
+            Some(_) => tile.compare(self.batch.len()),
+        }
+    }
+
     /// Fills `tile` with the windows of the batch from window `first` on, as many as fit.
     pub fn fill(&self, first: usize, tile: &mut Tile<F>) {
         let Self { shape, model, windows, counter, batch } = *self;
@@ -309,13 +321,20 @@ impl<F: Float> SamplePass<'_, F> {
         }
         let window = |n: usize| shape.window(windows, batch[n]);
         let (scaler, channels) = (model.scaler.as_ref(), shape.network.spec().channels);
-        let Some(augment) = Augment::for_step(&model.plan, counter, batch.len()) else {
-            return gather(here.map(window), scaler, channels, tile.input.rows_mut());
-        };
-        if augment.mixes() {
-            self.share_weights(&augment, first, tile_loss);
+        let x = tile.input.rows_mut();
+        match Augment::for_step(&model.plan, counter, batch.len()) {
+            None => gather(here.clone().map(window), scaler, channels, x),
+            Some(augment) => {
+                if augment.mixes() {
+                    self.share_weights(&augment, first, tile_loss);
+                }
+                augment.gather(window, here.clone(), scaler, channels, x);
+            }
         }
-        augment.gather(window, here, scaler, channels, tile.input.rows_mut());
+        if let Some(task) = model.task {
+            let place = Place { seed: model.plan.seed, step: counter, first, n_windows: here.len() };
+            task.prepare(place, channels, x, &mut tile_loss.targets);
+        }
     }
 
     /// Class of window `n` of the batch, and its weight in the loss.

@@ -157,7 +157,7 @@ fn timed_tile<F: Float>(
     for part in parts(stages) {
         clock.time(format!("{} forward", names[part.start]), || tile.forward(stages, part, parameters, dropout));
     }
-    clock.time("loss", || tile.judge(pass.model.plan.training_loss(), pass.batch.len()));
+    clock.time("loss", || pass.judge(tile));
     for part in parts(stages).rev() {
         let name = format!("{} backward", names[part.start]);
         clock.time(name, || tile.backward(stages, part, parameters, dropout));

@@ -1,6 +1,6 @@
 //! What each step adds to a network, and which it refuses.
 
-use triax_model::{Activation, Padding, PerWindow, PoolKind, PoolSpec, reach, steps};
+use triax_model::{Activation, Padding, PoolKind, PoolSpec, Preparation, reach, steps};
 
 use super::{
     Affine, Assembly, ConvParts, FAMILY, Last, MOST_FACTORS, MOST_VALUES, Order, Pads, Pool, Refusal, Values, Weighted,
@@ -15,11 +15,15 @@ struct Strided {
 }
 
 impl Assembly {
-    pub(super) fn normalise(&mut self, per_window: PerWindow) -> Result<(), Refusal> {
-        if self.per_window.is_some() || self.pending.is_some() || !self.is_empty() {
+    pub(super) fn prepare(&mut self, preparation: Preparation) -> Result<(), Refusal> {
+        if !self.preparation.is_none() || self.pending.is_some() || !self.is_empty() {
             return Err("it normalises each window by itself, and something comes before; put it first".into());
         }
-        self.per_window = Some(per_window);
+        let channels = preparation.channels_out(self.channels)?;
+        if self.window.checked_mul(channels).is_none_or(|values| values > MOST_VALUES) {
+            return Err(format!("it derives {channels} channels; the most is {MOST_VALUES} values a window"));
+        }
+        (self.preparation, self.channels, self.shape.1) = (preparation, channels, channels);
         Ok(())
     }
 

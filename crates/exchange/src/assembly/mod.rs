@@ -13,7 +13,7 @@ mod layers;
 mod tests;
 
 use triax_model::{
-    Activation, ConvSpec, DenseSpec, Network, NetworkSpec, Padding, PerWindow, PoolKind, PoolSpec, Scaler, Tensor,
+    Activation, ConvSpec, DenseSpec, Network, NetworkSpec, Padding, PoolKind, PoolSpec, Preparation, Scaler, Tensor,
     Weights,
 };
 
@@ -35,8 +35,8 @@ const MOST_FACTORS: usize = 1 << 22;
 /// What a layer of another program does.
 #[derive(Clone, Debug)]
 pub(crate) enum Step {
-    /// Normalises each window by itself.
-    Normalise(PerWindow),
+    /// Prepares each window by itself.
+    Prepare(Preparation),
     /// Multiplies and shifts each channel, or each feature where they are flat.
     Affine(Affine),
     /// The same, learnt as batch normalisation.
@@ -118,7 +118,7 @@ pub(crate) type Refusal = String;
 pub(crate) struct Assembly {
     window: usize,
     channels: usize,
-    per_window: Option<PerWindow>,
+    preparation: Preparation,
     scaler: Option<Scaler>,
     layers: Vec<Weighted>,
     global_pool: Option<PoolKind>,
@@ -179,7 +179,7 @@ impl Assembly {
         Ok(Self {
             window,
             channels,
-            per_window: None,
+            preparation: Preparation::default(),
             scaler: None,
             layers: Vec::new(),
             global_pool: None,
@@ -225,7 +225,7 @@ impl Assembly {
             return Err(format!("it follows a softmax, which can only be last; {FAMILY}"));
         }
         match step {
-            Step::Normalise(per_window) => self.normalise(per_window),
+            Step::Prepare(preparation) => self.prepare(preparation),
             Step::Affine(affine) => self.affine(place, affine),
             Step::BatchNormalisation(affine) => {
                 self.is_folded = true;
@@ -265,9 +265,6 @@ impl Assembly {
             );
             return Err(ReadError::new(scores.place, problem));
         }
-        if self.per_window == Some(PerWindow::AlignGravity) && !self.channels.is_multiple_of(3) {
-            return Err(ReadError::new("the input", "gravity is aligned in channels that are no groups of three"));
-        }
         let n_convs = self.layers.iter().filter(|layer| layer.conv.is_some()).count();
         let (dropout, notice) = self.dropouts.place(n_convs);
         self.notices.extend(notice);
@@ -292,8 +289,8 @@ impl Assembly {
             Network::new(spec.clone()).map_err(|error| ReadError::new("the network", format!("{error}; {FAMILY}")))?;
         self.layers.push(scores);
         let weights = weights(&network, self.layers)?;
-        let Self { per_window, scaler, softmax, is_folded, notices, .. } = self;
-        Ok(Imported { spec, weights, per_window, scaler, softmax, is_folded, about, notices })
+        let Self { preparation, scaler, softmax, is_folded, notices, .. } = self;
+        Ok(Imported { spec, weights, preparation, scaler, softmax, is_folded, about, notices })
     }
 }
 

@@ -16,10 +16,10 @@ pub fn scores(network: &Quantised, windows: &[f32]) -> Vec<f32> {
 
 pub fn integers(network: &Quantised, windows: &[f32]) -> Vec<i8> {
     let spec = network.network.spec();
-    let values = spec.window * spec.channels;
+    let values = spec.window * network.channels();
     assert!(windows.len().is_multiple_of(values), "whole windows");
     let of_window = |window| {
-        let prepared = prepared(spec, network.per_window, network.scaler.as_ref(), window);
+        let prepared = prepared(spec, &network.preparation, network.scaler.as_ref(), window);
         let mut values: Vec<i8> = prepared.into_iter().map(|value| network.input.integer(value)).collect();
         let mut grid = network.input;
         for layer in &network.layers {

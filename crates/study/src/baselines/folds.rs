@@ -4,7 +4,7 @@ use rayon::prelude::*;
 use triax_trainer::SubjectFigures;
 
 use crate::StudyError;
-use crate::baselines::{Baseline, Features};
+use crate::baselines::{Baseline, ClassicalModel, ClassicalPlan, Features};
 use crate::evaluation::subject_figures;
 use crate::grid::Study;
 
@@ -26,12 +26,14 @@ pub(crate) fn features(study: &Study) -> Features {
 /// Trains every baseline in every fold. The results are in the order of the baselines, then of the folds.
 pub(crate) fn train(study: &Study, features: &Features) -> Result<Vec<BaselineFold>, StudyError> {
     let labels = &study.windows.labels;
-    let work: Vec<_> = Baseline::ALL.iter().flat_map(|&one| study.folds.iter().map(move |fold| (one, fold))).collect();
+    let work: Vec<_> =
+        Baseline::OF_STUDIES.iter().flat_map(|&one| study.folds.iter().map(move |fold| (one, fold))).collect();
     work.into_par_iter()
         .map(|(baseline, fold)| {
-            let predictions = baseline
-                .predict(features, labels, &fold.train, &fold.valid, study.classes().len())
+            let plan = ClassicalPlan::new(baseline);
+            let model = ClassicalModel::train(&plan, features, labels, &fold.train, study.classes().len())
                 .map_err(|problem| StudyError::Baseline { name: baseline.name(), fold: fold.name.clone(), problem })?;
+            let predictions = model.predict(features, &fold.valid);
             let subjects = subject_figures(study, &fold.valid, &predictions);
             Ok(BaselineFold { baseline: baseline.name(), fold: fold.name.clone(), predictions, subjects })
         })

@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Context;
 use clap::ValueEnum;
 use triax::settings::DataSource;
 use triax::text::grouped;
@@ -116,7 +115,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     }
     print_check(&exported.check, args.to);
     if let Some(folder) = &args.golden {
-        std::fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
+        output::make_folder(folder)?;
         for (name, bytes) in exported.golden.files() {
             output::write(&folder.join(name), &bytes)?;
         }

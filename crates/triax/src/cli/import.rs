@@ -1,17 +1,16 @@
 //! `triax import`: a network that was trained elsewhere, as a weight file.
 
-use std::fs;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, ensure};
+use anyhow::ensure;
 use triax::text::{listed, network_in_words};
 use triax::{ImportOptions, Loss, import};
 use triax_model::{Network, Scaler, whole_file};
 
 use super::options::names;
-use super::output::{Source, check_is_not_read};
+use super::output::{self, Source, check_is_not_read};
 use super::print_notices;
 use super::terminal::{out, visible};
 
@@ -78,8 +77,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     };
     let (imported, notices) = import(&file, &options)?;
     print_notices(&notices);
-    let folder = whole_file::folder_of(&to);
-    fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    output::make_folder(whole_file::folder_of(&to))?;
     imported.write(&to)?;
 
     let mut out = out();

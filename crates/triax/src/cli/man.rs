@@ -1,6 +1,5 @@
 //! `triax man`: a manual page for each command, for those who make packages.
 
-use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -9,6 +8,7 @@ use anyhow::Context;
 use clap::Command;
 use triax_model::whole_file;
 
+use super::output;
 use super::terminal::out;
 
 /// Write a manual page for each command
@@ -22,7 +22,7 @@ pub struct Args {
 
 /// Runs the subcommand for the command line `cli`.
 pub fn run(args: Args, mut cli: Command) -> anyhow::Result<ExitCode> {
-    fs::create_dir_all(&args.folder).with_context(|| args.folder.display().to_string())?;
+    output::make_folder(&args.folder)?;
     cli.build();
     write(&args.folder, &cli)?;
     Ok(ExitCode::SUCCESS)

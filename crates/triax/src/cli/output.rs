@@ -200,6 +200,14 @@ fn is_stream(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|there| !there.is_file() || is_name_of_an_open_file)
 }
 
+/// Makes a folder that the user has named, with those above it, unless it is there.
+///
+/// # Errors
+/// A folder that cannot be made.
+pub fn make_folder(folder: &Path) -> anyhow::Result<()> {
+    fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))
+}
+
 /// Refuses to write to a file that is among the `sources`, whatever its name: behind links, or within a folder that is read.
 /// A file that is not there yet holds nothing that could be lost.
 ///

@@ -8,10 +8,10 @@ use std::time::Duration;
 use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use serde_json::json;
+use triax::Observer;
 use triax::settings::to_json;
-use triax::{Observer, Training};
 use triax_engine::StepResult;
-use triax_trainer::{EpochRecord, FitSize, Metrics};
+use triax_trainer::{EpochRecord, FitPlan, FitSize, Metrics};
 
 use super::terminal::{say, tell};
 
@@ -37,9 +37,19 @@ impl Style {
     }
 }
 
+/// What is printed of an epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Figures {
+    /// The loss, the share of windows that are told right, and those of validation.
+    LossAndAccuracy,
+    /// The loss, where no window can be right or wrong.
+    Loss,
+}
+
 /// Prints the progress of a run, and stops it on Ctrl-C.
 pub struct TrainingProgress {
     style: Style,
+    figures: Figures,
     interrupted: Arc<AtomicBool>,
     bar: Option<ProgressBar>,
     epochs: usize,
@@ -60,15 +70,16 @@ struct EpochSums {
 }
 
 impl TrainingProgress {
-    /// Prints the progress of `training` in `style`.
-    pub fn new(style: Style, training: &Training, interrupted: Arc<AtomicBool>) -> Self {
+    /// Prints the progress of a training of `n_train` windows by `plan`, in `style`.
+    pub fn new(style: Style, figures: Figures, plan: &FitPlan, n_train: usize, interrupted: Arc<AtomicBool>) -> Self {
         Self {
             style,
+            figures,
             interrupted,
             bar: None,
-            epochs: training.plan.epochs,
-            n_train: training.data.split.train.len(),
-            batch_size: training.plan.training.batch_size,
+            epochs: plan.epochs,
+            n_train,
+            batch_size: plan.training.batch_size,
             epoch_start: 0,
             sums: EpochSums::default(),
         }
@@ -119,7 +130,7 @@ impl Observer for TrainingProgress {
             self.sums.correct += u64::from(result.correct);
             self.sums.windows += n_windows;
             let mean = |sum: f64| sum / self.sums.windows as f64;
-            bar.set_message(figures(mean(self.sums.loss), mean(self.sums.correct as f64)));
+            bar.set_message(self.figures.in_words(mean(self.sums.loss), mean(self.sums.correct as f64), "  "));
         }
     }
 
@@ -127,14 +138,17 @@ impl Observer for TrainingProgress {
         match self.style {
             Style::Human => {
                 if let Some(bar) = &self.bar {
-                    bar.set_message(figures(record.loss, record.accuracy));
+                    bar.set_message(self.figures.in_words(record.loss, record.accuracy, "  "));
                 }
-                self.print(&epoch_line(record, self.epochs));
+                self.print(&epoch_line(record, self.epochs, self.figures));
             }
             Style::Json => {
                 let mut line = json!({ "event": "epoch" });
                 if let (Some(line), serde_json::Value::Object(figures)) = (line.as_object_mut(), to_json(record)) {
                     line.extend(figures);
+                    if self.figures == Figures::Loss {
+                        line.remove("accuracy");
+                    }
                 }
                 self.print(&line.to_string());
             }
@@ -155,16 +169,19 @@ impl Drop for TrainingProgress {
     }
 }
 
-fn figures(loss: f64, accuracy: f64) -> String {
-    format!("loss: {loss:.4}  accuracy: {accuracy:.4}")
+impl Figures {
+    fn in_words(self, loss: f64, accuracy: f64, between: &str) -> String {
+        match self {
+            Self::LossAndAccuracy => format!("loss: {loss:.4}{between}accuracy: {accuracy:.4}"),
+            Self::Loss => format!("loss: {loss:.4}"),
+        }
+    }
 }
 
 /// An epoch as Keras prints it.
-fn epoch_line(record: &EpochRecord, epochs: usize) -> String {
-    let mut line = format!(
-        "Epoch {}/{epochs} - {:.1}s - loss: {:.4} - accuracy: {:.4}",
-        record.epoch, record.seconds, record.loss, record.accuracy
-    );
+fn epoch_line(record: &EpochRecord, epochs: usize, figures: Figures) -> String {
+    let trained = figures.in_words(record.loss, record.accuracy, " - ");
+    let mut line = format!("Epoch {}/{epochs} - {:.1}s - {trained}", record.epoch, record.seconds);
     let figures =
         [("val_loss", record.val_loss), ("val_accuracy", record.val_accuracy), ("val_macro_f1", record.val_macro_f1)];
     for (name, value) in figures {
@@ -208,11 +225,12 @@ mod tests {
             seconds: 1.234,
         };
         assert_eq!(
-            epoch_line(&record, 10),
+            epoch_line(&record, 10, Figures::LossAndAccuracy),
             "Epoch 3/10 - 1.2s - loss: 0.1234 - accuracy: 0.9100 - val_loss: 0.2500 - val_accuracy: 0.8000 - \
              val_macro_f1: 0.7500"
         );
         let record = EpochRecord { val_loss: None, val_accuracy: None, val_macro_f1: None, ..record };
-        assert!(!epoch_line(&record, 10).contains("val_"));
+        assert!(!epoch_line(&record, 10, Figures::LossAndAccuracy).contains("val_"));
+        assert_eq!(epoch_line(&record, 10, Figures::Loss), "Epoch 3/10 - 1.2s - loss: 0.1234");
     }
 }

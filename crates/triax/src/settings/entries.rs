@@ -21,6 +21,9 @@ pub type Entries = Map<String, Value>;
 /// Key of the part of `config.json` that is not settings: data, network, device, versions.
 pub const RECORDED: &str = "recorded";
 
+/// What stands for no file, so that a study can compare a training with initial weights and one without.
+const NO_FILE: &str = "none";
+
 /// The setting that changes the defaults of others.
 const PRESET: &str = "preset";
 
@@ -65,7 +68,8 @@ impl Settings {
             augmentation: read::<AugmentationSettings>(&all)?,
             machine: read::<MachineSettings>(&all)?,
         };
-        settings.training.init_weights = settings.training.init_weights.map(absolute).transpose()?;
+        settings.training.init_weights =
+            settings.training.init_weights.filter(|file| file != Path::new(NO_FILE)).map(absolute).transpose()?;
         settings.check_each()?;
         Ok(settings)
     }

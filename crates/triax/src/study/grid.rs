@@ -40,11 +40,10 @@ const SHARED: [(&str, &str); 20] = [
 ];
 
 /// Settings that a study rejects, with the reason.
-const REFUSED: [(&str, &str); 4] = [
+const REFUSED: [(&str, &str); 3] = [
     ("split", "a study takes --folds instead of --split"),
     ("early_stopping", "the trainings of a study all have the same number of epochs: pass --epochs"),
     ("log_steps", "a study keeps figures of epochs, not of steps"),
-    ("init_weights", "each training of a study draws its own initial weights from its seed"),
 ];
 
 /// A point of the grid.
@@ -143,7 +142,8 @@ pub(super) fn normalised(given: &Entries, vary: &Vary) -> Result<Vary, Error> {
     for (name, variants) in vary {
         let normal = |variant: &Variant| {
             let entries = settings(given, [(name.as_str(), variant)])?.entries();
-            let value = text_of(name, &entries[name]).unwrap_or_default();
+            // A text that stands for no value, such as `none`, stays as it is.
+            let value = text_of(name, &entries[name]).unwrap_or_else(|| variant.value.clone());
             Ok::<_, Error>(Variant { name: variant.name.clone(), value })
         };
         let variants: Vec<Variant> = variants.iter().map(normal).collect::<Result<_, _>>()?;

@@ -7,6 +7,7 @@ mod family;
 mod floats;
 mod keras;
 mod not_finite;
+mod reconstruction;
 mod same_bits;
 mod session;
 mod stage;

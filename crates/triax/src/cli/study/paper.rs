@@ -1,11 +1,9 @@
 //! `triax study tables`, `figures` and `methods`: what of a finished study goes into a paper.
 
-use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Context as _;
 use clap::ValueEnum;
 use triax::report::{PaperFormat, study_csv, study_figures, study_methods, study_tables};
 use triax_study::Summary;
@@ -124,7 +122,7 @@ pub fn methods(args: &MethodsArgs) -> anyhow::Result<ExitCode> {
 pub fn figures(args: &FiguresArgs) -> anyhow::Result<ExitCode> {
     let summary = Summary::read(&args.study)?;
     let folder = &args.out;
-    fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
+    output::make_folder(folder)?;
     for figure in study_figures(&summary) {
         for form in [FigureForm::Svg, FigureForm::Pdf].into_iter().filter(|form| args.to.is_none_or(|to| to == *form)) {
             let (extension, bytes) = match form {
