@@ -10,11 +10,12 @@ use triax_answers::Answers;
 use triax_data::{Audit, Corpus, Fold, Folds, ScalerInUse, UntrainedClass, Windows, fit_scaler};
 use triax_engine::WindowSet;
 use triax_losses::{Loss, balanced_class_weights};
-use triax_model::{InitialWeights, Network, Scaler};
+use triax_model::{InitialWeights, Network, Preparation, Scaler};
 use triax_trainer::FitPlan;
 
 use crate::answers::TrainedOn;
 use crate::baselines::ClassicalPlan;
+use crate::calibration::CalibrationLength;
 
 /// The most classes that a command line is spelled out with.
 const MOST_ACTIVITIES: usize = 12;
@@ -36,6 +37,8 @@ pub struct Setting {
     pub balances_classes: bool,
     /// Whether channels are standardised, by each fold's training part.
     pub standardises: bool,
+    /// What becomes of each window by itself.
+    pub preparation: Preparation,
     /// The windows as this setting prepares them; see [`window_set()`](crate::window_set()).
     pub windows: WindowSet,
     /// What its trainings start from, if that is not drawn from their seeds alone.
@@ -63,6 +66,8 @@ pub struct Study {
     pub settings: Vec<Setting>,
     /// The seeds of each setting and fold.
     pub seeds: Vec<u64>,
+    /// How much of each held-out person calibrates each network; mostly none.
+    pub calibrations: Vec<CalibrationLength>,
 }
 
 /// One training.
@@ -133,6 +138,11 @@ impl Study {
     /// Subject of a window.
     pub fn subject(&self, window_idx: u32) -> &str {
         self.corpus.subject_of(self.windows.origins[window_idx as usize])
+    }
+
+    /// The number of the subject of each window, if it is known of all.
+    pub fn subject_numbers(&self) -> Option<Vec<u32>> {
+        self.corpus.subject_numbers(&self.windows.origins).ok()
     }
 
     /// What the windows at `train` say about the answers of networks that `setting` trains on them.

@@ -20,6 +20,7 @@
 //! | `classical`, `classical_trainings` | classical models on the folds of a study: as its baselines, and as its settings |
 //! | [`statistics`] | intervals, tests, corrections |
 //! | `gap` | the difference between random folds and folds by subject |
+//! | `calibration` | what a few seconds of a held-out person give |
 //! | `comparisons` | comparisons of pairs, and main effects |
 //! | `summarise`, `summary` | everything that a study finds, and its form in `summary.json` |
 //!
@@ -27,6 +28,7 @@
 
 mod answers;
 pub mod baselines;
+mod calibration;
 mod classical;
 mod classical_trainings;
 mod comparisons;
@@ -49,6 +51,7 @@ mod window_set;
 mod writer;
 
 pub use answers::{HeldOutScores, TrainedOn, independent_groups};
+pub use calibration::{CalibratedSubject, CalibrationGain, CalibrationLength};
 pub use classical::{Classical, ClassicalBeside};
 pub use ensembles::{EnsembleScores, ensemble_weights};
 pub use error::StudyError;

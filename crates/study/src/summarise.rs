@@ -10,6 +10,7 @@ use triax_trainer::{Calibration, CrossFit, Mistake, Reliability, SubjectFigures,
 
 use crate::answers::{HeldOutScores, independent_groups};
 use crate::baselines::BaselineFold;
+use crate::calibration;
 use crate::classical::{Classical, ClassicalBeside};
 use crate::comparisons::{comparisons, main_effects};
 use crate::ensembles::EnsembleScores;
@@ -64,6 +65,7 @@ pub fn summarise(
         return Err(StudyError::Incomplete { n_missing, n_trainings, first });
     }
     tables::write(study, folder, &files)?;
+    tables::write_calibrations(study, folder, &files)?;
     let per_setting = study.n_trainings() / study.settings.len();
     let (mut networks, mut ensembles) = (Vec::new(), Vec::new());
     for (idx, setting) in study.settings.iter().enumerate() {
@@ -114,6 +116,7 @@ pub fn summarise(
         shared_settings: facts.shared_settings,
         comparisons: comparisons(&competitors),
         main_effects: main_effects(&competitors),
+        calibrations: calibration::gains(study, &files),
         value_names: facts.value_names,
         untrained: untrained(study),
         caveats: Vec::new(),
@@ -172,6 +175,7 @@ fn caveats(study: &Study, summary: &Summary) -> Vec<String> {
     });
     caveats.extend(cut(partly.collect()));
     caveats.extend(cut(study.untrained_in_words()));
+    caveats.extend(cut(calibration::without_people(study)));
     let best = summary.competitors.iter().find(|one| one.macro_f1.n == n_judged).or(summary.competitors.first());
     caveats.extend(best.and_then(|best| SubjectFigures::lacking_in_words(&best.subjects)));
     caveats
@@ -364,7 +368,7 @@ pub(crate) fn sample(subjects: &[SubjectFigures]) -> impl Iterator<Item = &Subje
 }
 
 /// The mean figures of each subject over all that there are of it, in the order of first appearance.
-fn mean_over_seeds(all: impl IntoIterator<Item = SubjectFigures>) -> Vec<SubjectFigures> {
+pub(crate) fn mean_over_seeds(all: impl IntoIterator<Item = SubjectFigures>) -> Vec<SubjectFigures> {
     let mut subjects: Vec<(SubjectFigures, f64)> = Vec::new();
     for one in all {
         match subjects.iter_mut().find(|(known, _)| known.subject == one.subject) {

@@ -9,6 +9,7 @@ use triax_data::Audit;
 use triax_engine::Confusion;
 use triax_trainer::{Calibration, Mistake, Reliability, SubjectFigures};
 
+use crate::calibration::CalibrationGain;
 use crate::comparisons::{main_effects, of_same_figure};
 use crate::folder::{check_is_study, read_json};
 use crate::statistics::Estimate;
@@ -62,6 +63,9 @@ pub struct Summary {
     /// as they are.
     #[serde(default)]
     pub main_effects: Vec<MainEffect>,
+    /// What calibration with a few seconds of each held-out person gives, if the study calibrates.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub calibrations: Vec<CalibrationGain>,
     /// The names that the user has given to values of settings that vary: by setting and value. Names of competitors have
     /// them instead of the values.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]

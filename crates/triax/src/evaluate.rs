@@ -2,7 +2,7 @@
 
 mod over_time;
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use triax_answers::Answers;
 use triax_data::{Corpus, Fold, SplitPlan, Windows};
@@ -182,15 +182,7 @@ pub(crate) fn choose(options: &EvaluateOptions, predictor: &Predictor) -> Result
         PredictorOrigin::Study(_) | PredictorOrigin::File => None,
     };
     let (corpus, left_out) = with_classes(corpus, predictor.classes())?;
-    if !left_out.is_empty() {
-        let names: Vec<String> = left_out.keys().cloned().collect();
-        let n_recordings: usize = left_out.values().sum();
-        notices.push(Notice::Note(format!(
-            "left out {} recordings of activities that the network does not know: {}.",
-            grouped(n_recordings),
-            listed(&names, 8)
-        )));
-    }
+    notices.extend(left_out);
 
     let (window, seed) = (predictor.spec().window, settings.training.seed);
     let as_trained = predictor.step.map_or(settings.data.step, Length::Samples);
@@ -295,17 +287,18 @@ fn fold_by_fold(
     Ok(Chosen { parts, judged, corpus: study.corpus, notices, step: study.step, cross_fit })
 }
 
-/// Gives `corpus` the classes of a network, in its order. Leaves out recordings of other activities, and returns how
-/// many there were of each.
-fn with_classes(mut corpus: Corpus, classes: &[String]) -> Result<(Corpus, BTreeMap<String, usize>), Error> {
-    let mut left_out = BTreeMap::new();
+/// Gives `corpus` the classes of a network, in its order. Leaves out recordings of other activities, and says how many there
+/// were.
+pub(crate) fn with_classes(mut corpus: Corpus, classes: &[String]) -> Result<(Corpus, Option<Notice>), Error> {
+    let mut left_out = BTreeSet::new();
     let position: Vec<Option<u32>> =
         corpus.classes.iter().map(|name| classes.iter().position(|class| class == name).map(|at| at as u32)).collect();
+    let n_recordings = corpus.recordings.len();
     corpus.recordings.retain_mut(|recording| {
         let old = recording.class as usize;
         match position[old] {
             Some(new) => recording.class = new,
-            None => *left_out.entry(corpus.class_names[old].clone()).or_default() += 1,
+            None => drop(left_out.insert(corpus.class_names[old].clone())),
         }
         position[old].is_some()
     });
@@ -323,5 +316,12 @@ fn with_classes(mut corpus: Corpus, classes: &[String]) -> Result<(Corpus, BTree
     };
     corpus.class_names = classes.iter().map(name_of).collect();
     corpus.classes = classes.to_vec();
-    Ok((corpus, left_out))
+    let notice = (!left_out.is_empty()).then(|| {
+        let n_recordings = grouped(n_recordings - corpus.recordings.len());
+        let names = listed(&left_out.into_iter().collect::<Vec<_>>(), 8);
+        Notice::Note(format!(
+            "left out {n_recordings} recordings of activities that the network does not know: {names}."
+        ))
+    });
+    Ok((corpus, notice))
 }

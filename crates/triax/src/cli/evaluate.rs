@@ -1,11 +1,13 @@
 //! `triax evaluate`: the metrics of a trained network on recordings.
 
 use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
 
 use serde_json::json;
 use triax::settings::{DataSource, FormatChoice, Length, SplitKind, SplitSettings};
-use triax::{EvaluateOptions, JudgedOverTime, Part, PredictorOrigin, evaluate};
+use triax::text::listed;
+use triax::{EvaluateOptions, JudgedOverTime, Member, Part, Predictor, PredictorOrigin, evaluate};
 
 use super::options::{GivenSettings, PredictorArgs, Tables, formats, fraction, length, named, names};
 use super::over_time::OverTimeArgs;
@@ -120,13 +122,15 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let synthetic = if evaluation.synthetic { SYNTHETIC } else { "" };
-    writeln!(out, "network   {}, trained with {}", args.predictor.run.display(), predictor.loss()?)?;
+    writeln!(out, "{}", model(&predictor, &args.predictor.run)?)?;
     if let PredictorOrigin::Study(study) = &predictor.origin {
         writeln!(out, "          {} networks of {}", predictor.members().len(), study.setting)?;
     }
     writeln!(out, "data      {}{synthetic}", visible(&evaluation.data))?;
     writeln!(out, "judged    {}", evaluation.judged)?;
-    writeln!(out, "device    {} (engine {})", predictor.device(), predictor.engine().name())?;
+    if predictor.members().iter().any(|member| member.network().is_some()) {
+        writeln!(out, "device    {} (engine {})", predictor.device(), predictor.engine().name())?;
+    }
     writeln!(out)?;
     let labels = Labels { class_names: &evaluation.class_names, synthetic: evaluation.synthetic };
     text::metrics(&mut out, &evaluation.metrics, &labels)?;
@@ -139,4 +143,21 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         text::over_time(&mut out, over_time)?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The line that says what is judged.
+fn model(predictor: &Predictor, path: &Path) -> anyhow::Result<String> {
+    let path = path.display();
+    let members = predictor.members();
+    if predictor.is_ensemble() {
+        let kinds: Vec<&str> = members.iter().map(Member::kind).collect();
+        return Ok(format!(
+            "ensemble  {path}, of {}",
+            listed(&kinds.iter().map(ToString::to_string).collect::<Vec<_>>(), 12)
+        ));
+    }
+    Ok(match members[0].kind() {
+        "network" => format!("network   {path}, trained with {}", predictor.loss()?),
+        method => format!("model     {path}, {method}"),
+    })
 }

@@ -1,67 +1,75 @@
-//! How well probabilities hold before and after a temperature, in all and for each class.
+//! What a few seconds of each person give.
 
 use maud::{Markup, html};
-use triax_trainer::{Calibration, CalibrationFigures};
+use triax_study::{CalibrationGain, Summary};
 
-use crate::report::numbers::{decimals, grouped, percent};
+use crate::report::charts::inline::{Axis, whisker};
+use crate::report::numbers::{figure, interval, interval_of_difference, name, p_value, shortened, signed};
 use crate::report::page;
+use crate::study::Labels;
+use crate::text::listed;
 
-/// The section on what a temperature makes of the scores.
-pub fn section(found: &Calibration, class_names: &[String]) -> Markup {
-    let lead = format!(
-        "Scores divided by a temperature of {}, fitted to {} windows that the network was not trained on.",
-        decimals(found.temperature, 2),
-        grouped(found.n_windows)
-    );
-    let caption = format!(
-        "Log loss, and the difference between what is claimed and what is kept (expected calibration error, ten bins): of the \
-         answers, and of the probability of each class. After: {}.",
-        found.judged.in_words()
-    );
-    let row = |name: &str, figure: &dyn Fn(&CalibrationFigures) -> String| {
-        html! {
-            tr {
-                th scope="row" { (name) }
-                td.number { (figure(&found.before)) }
-                td.number { (found.after.as_ref().map_or_else(|| "–".to_owned(), figure)) }
-            }
-        }
-    };
-    let body = html! {
-        table.figures {
-            caption { (caption) }
+/// The most rows of the table.
+const MOST_ROWS: usize = 60;
+/// The most characters of the sentences on a row.
+const MOST_OF_WORDS: usize = 1200;
+
+/// The section on calibrations; nothing where the study does not calibrate.
+pub fn section(summary: &Summary, labels: &Labels) -> Markup {
+    let lead = "The first seconds of each class of a held-out person calibrate the network: its last layer is refitted to \
+                them in closed form, pulled to the layer as it was trained. The rest of the person’s windows judge the network \
+                before and after; none of them overlaps the calibration. p-values are of Wilcoxon’s signed-rank test over \
+                people, corrected by Holm for all rows; intervals are not corrected.";
+    let body = table(summary, labels);
+    html! { @if !summary.calibrations.is_empty() { (page::section("Calibrated with a few seconds", lead, &body)) } }
+}
+
+fn table(summary: &Summary, labels: &Labels) -> Markup {
+    let gains = &summary.calibrations;
+    let differences = gains.iter().filter_map(CalibrationGain::by_macro_f1);
+    let axis = Axis::for_differences(differences.map(|comparison| &comparison.difference));
+    html! {
+        table.figures.comparisons {
+            caption { "Macro-F1 over people as trained and calibrated, and the gain with its 95 % interval" }
             thead {
                 tr {
-                    th scope="col" { "" }
-                    th.number scope="col" { "before" }
-                    th.number scope="col" { "after" }
+                    th scope="col" { "setting, and how much of each class" }
+                    th.number scope="col" { "as trained" }
+                    th.number scope="col" { "calibrated" }
+                    th.number scope="col" { "gain" }
+                    th.graph scope="col" { span.axis { span { (signed(axis.low)) } span { "0" } span { (signed(axis.high)) } } }
+                    th.number scope="col" { "p (Holm)" }
                 }
             }
             tbody {
-                (row("log loss", &|figures| decimals(figures.log_loss, 4)))
-                (row("calibration error", &|figures| percent(figures.error)))
-                @for (class, name) in class_names.iter().enumerate().take(found.before.per_class.len()) {
-                    (row(name, &|figures| percent(figures.per_class.get(class).copied().unwrap_or_default())))
+                @for gain in gains.iter().take(MOST_ROWS) {
+                    @let label = name(&labels.of(&gain.setting));
+                    tr {
+                        th scope="row" { (label) ", " (name(&gain.length)) small.words { (words(summary, gain, &label)) } }
+                        td.number { (figure(gain.before_macro_f1.mean)) small { (interval(&gain.before_macro_f1)) } }
+                        td.number { (figure(gain.after_macro_f1.mean)) small { (interval(&gain.after_macro_f1)) } }
+                        @if let Some(found) = gain.by_macro_f1() {
+                            @let ends = interval_of_difference(&found.difference);
+                            td.number { (signed(found.difference.mean)) small { (ends) } }
+                            td.graph { (whisker(&found.difference, axis, &[0.0], &format!("gain {}, {ends}", signed(found.difference.mean)))) }
+                            td.number { (p_value(found.p_holm)) }
+                        } @else {
+                            td colspan="3" { "one person: no interval, and nothing can be compared" }
+                        }
+                    }
                 }
             }
         }
-    };
-    page::section("Before and after calibration", lead, &body)
+        (page::more(gains.len().saturating_sub(MOST_ROWS), "summary.json"))
+    }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::report::samples;
-
-    #[test]
-    fn each_class_has_a_row_and_what_was_not_judged_has_a_dash() {
-        let mut found = samples::calibration();
-        let names: Vec<String> = (0..6).map(|class| format!("class{class}")).collect();
-        let html = section(&found, &names).into_string();
-        assert!(html.contains("temperature of 1.75") && html.contains("for each person by the temperature"), "{html}");
-        assert!(html.contains("class5") && html.contains("4.0\u{a0}%") && !html.contains("–"), "{html}");
-        found.after = None;
-        assert!(section(&found, &names).into_string().contains("–"));
+/// What a row shows, and who is not in it.
+fn words(summary: &Summary, gain: &CalibrationGain, label: &str) -> String {
+    let mut words = gain.in_words(label, summary).unwrap_or_default();
+    if !gain.left_out.is_empty() {
+        let names: Vec<String> = gain.left_out.iter().map(|who| name(who)).collect();
+        words += &format!(" Left out, with too little of a class: {}.", listed(&names, 8));
     }
+    shortened(&words, MOST_OF_WORDS)
 }

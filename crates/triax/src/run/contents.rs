@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use triax_answers::Answers;
 use triax_engine::NotFinite;
+use triax_losses::Loss;
 use triax_study::{HeldOutScores, TrainedOn, independent_groups};
-use triax_trainer::{Contents, CrossFit, FitPlan, Judged};
+use triax_trainer::{Contents, CrossFit, Judged};
 
 use crate::recordings::{TrainingData, data_extra, weight_file_extra};
 use crate::settings::Length;
@@ -22,8 +23,8 @@ pub struct RunContents {
 }
 
 impl RunContents {
-    /// Those of a run on `data` with `plan`; `step` is the setting.
-    pub fn new(data: &TrainingData, plan: &FitPlan, step: Length) -> Self {
+    /// Those of a run on `data` with `loss`, and with these weights of the classes in it; `step` is the setting.
+    pub fn new(data: &TrainingData, step: Length, loss: Loss, class_weights: Option<&[f32]>) -> Self {
         let of_data = data_extra(&data.corpus, data.window, (step, data.step));
         let trained = TrainedOn {
             corpus: &data.corpus,
@@ -31,13 +32,13 @@ impl RunContents {
             window: data.window,
             step: data.step,
             train: &data.split.train,
-            class_weights: plan.training.class_weights.as_deref(),
+            class_weights,
         };
         let labels = data.valid_labels();
         let origins: Vec<_> = data.split.valid.iter().map(|&idx| data.origins[idx as usize]).collect();
         let (groups, judged) = independent_groups(&data.corpus, &origins, &labels);
         Self {
-            metadata: weight_file_extra(&of_data, &data.preparation, plan.training.loss),
+            metadata: weight_file_extra(&of_data, &data.preparation, loss),
             trained: trained.answers(),
             labels,
             groups,

@@ -3,8 +3,10 @@
 mod audit;
 mod bad_input;
 mod bench;
+mod calibrate;
 mod cases;
 mod claims;
+mod classical;
 mod config;
 mod derived;
 mod devices;
