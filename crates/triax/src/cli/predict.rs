@@ -74,12 +74,12 @@ pub struct Args {
     #[arg(long, value_name = "N|Ns|N%", value_parser = length)]
     step: Option<Length>,
     /// Refuse standard input that is not JSON lines; they are also recognised without this
-    #[arg(long, requires = "stdin")]
+    #[arg(long, requires = "stdin", conflicts_with = "data")]
     json_lines: bool,
     #[command(flatten)]
     over_time: OverTimeArgs,
     /// With --over-time on a stream: how much of what follows an answer may wait for, in samples or seconds [default: 4 steps]
-    #[arg(long, value_name = "N|Ns", value_parser = length, requires_all = ["over_time", "stdin"], help_heading = "Answers over time")]
+    #[arg(long, value_name = "N|Ns", value_parser = length, requires = "over_time", conflicts_with = "data", help_heading = "Answers over time")]
     lag: Option<Length>,
     /// With --over-time: JSON lines instead of CSV
     #[arg(long, requires = "over_time", help_heading = "Answers over time")]

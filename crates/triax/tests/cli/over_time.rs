@@ -99,8 +99,15 @@ fn a_file_gets_a_row_a_segment() {
     }
     // Where an activity lasts for ever, there is one a sequence.
     assert_eq!(table(&predicted(folder.path(), &["run", "--mean-duration", "200000000"])).len(), 1 + 4);
-    // Hardly anything is as sure as the surest.
-    assert!(predicted(folder.path(), &["run", "--unknown", "0.99"]).contains(",unknown,"));
+    // A network that is always sure of what it knows knows nothing of this.
+    let mut file = WeightFile::read(folder.path().join("run/last.safetensors")).unwrap();
+    let mut answers: Value = serde_json::from_str(&file.extra["answers"]).unwrap();
+    answers["confidence"] = serde_json::json!([1.0, 1.0]);
+    file.extra.insert("answers".to_owned(), answers.to_string());
+    file.write(folder.path().join("sure.safetensors")).unwrap();
+    assert!(!predicted(folder.path(), &["sure.safetensors"]).contains("unknown"));
+    let text = predicted(folder.path(), &["sure.safetensors", "--unknown", "0.05"]);
+    assert!(table(&text)[1..].iter().all(|row| row[4] == "unknown"), "{text}");
 }
 
 #[test]
