@@ -77,7 +77,7 @@ pub use initial::PretrainRecord;
 pub use latency::Latency;
 pub use predictor::{Member, Prediction, Predictor, PredictorOptions, PredictorOrigin, StudyOrigin, WhichWeights};
 pub use preprocessing::{ChannelScale, Preprocessing};
-pub use pretrain::{PretrainOptions, PretrainTask, Pretrained, Pretraining, pretrain};
+pub use pretrain::{KeptLayers, PretrainOptions, PretrainTask, Pretrained, Pretraining, pretrain};
 pub use recordings::{Recordings, TrainingData, read_corpus, read_data};
 pub use run::{DataRecord, Outcome, Record, Run, SplitRecord, Training, is_run, train};
 pub use settings::Settings;
