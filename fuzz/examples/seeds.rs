@@ -6,6 +6,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 use triax_exchange::{Trained, c, html, onnx, tflite};
 use triax_fuzz::{packed, small};
+use triax_model::Preparation;
 use zip::CompressionMethod;
 
 fn write(target: &str, name: &str, content: &[u8]) {
@@ -53,7 +54,7 @@ fn main() {
     write("trainings", "sound-broken", &small::training(true));
 
     let (network, integers) = (&*triax_fuzz::NETWORK, &*triax_fuzz::INTEGERS);
-    let plain = Trained { per_window: None, ..network.clone() };
+    let plain = Trained { preparation: Preparation::default(), ..network.clone() };
     write("onnx", "sound", &onnx::write(std::slice::from_ref(network)).expect("a network"));
     write("onnx", "sound-ensemble", &onnx::write(&[plain.clone(), plain]).expect("an ensemble"));
     write("onnx", "sound-int8", &onnx::write_int8(integers).expect("integers"));

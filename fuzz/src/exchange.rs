@@ -26,7 +26,7 @@ fn network() -> Trained {
     Trained {
         weights: Weights::glorot_uniform(&network, 1),
         network,
-        per_window: Some(PerWindow::Standardise),
+        preparation: PerWindow::Standardise.into(),
         scaler: Some(Scaler { mean: vec![0.5, -1.0, 0.25], scale: vec![1.0, 2.0, 0.5] }),
         softmax: true,
         about: About { classes: vec!["sit".to_owned(), "walk".to_owned()], ..About::default() },
@@ -67,7 +67,7 @@ pub fn onnx(bytes: &[u8]) -> bool {
         if let Ok(written) = onnx_files::write(std::slice::from_ref(&trained)) {
             let again = onnx_files::read(&written).expect("what was written can be read");
             assert_eq!((again.spec, again.weights), (trained.network.spec().clone(), trained.weights));
-            assert_eq!((again.per_window, again.scaler), (trained.per_window, trained.scaler));
+            assert_eq!((again.preparation, again.scaler), (trained.preparation, trained.scaler));
         }
     }
     true
@@ -83,7 +83,7 @@ pub fn tflite(bytes: &[u8]) -> bool {
     if let Ok(written) = tflite_files::write(&trained) {
         let again = tflite_files::read(&written).expect("what was written can be read");
         assert_eq!((again.network, again.weights), (trained.network, trained.weights));
-        assert_eq!((again.per_window, again.scaler), (trained.per_window, trained.scaler));
+        assert_eq!((again.preparation, again.scaler), (trained.preparation, trained.scaler));
     }
     true
 }
@@ -115,7 +115,7 @@ pub fn html(bytes: &[u8]) -> bool {
 /// Lets a network in integers compute, if it is small.
 fn computes(quantised: &Quantised) {
     let spec = quantised.network.spec();
-    if spec.window * spec.channels == WINDOW.0 * WINDOW.1 && quantised.network.n_parameters() < 1000 {
+    if spec.window * quantised.channels() == WINDOW.0 * WINDOW.1 && quantised.network.n_parameters() < 1000 {
         assert_eq!(quantised.scores(&windows(2)).len(), 2 * spec.classes);
     }
 }

@@ -1,7 +1,7 @@
 // The value of a window, varied as triax_engine::Augmentation says:
 //     x = (factor · R · S · P · value(t + shift + d(t)) − mean) / scale + jitter · normal
 // of the value between samples by linear interpolation, P an order of the axes of each triple of channels, S their signs,
-// R a rotation.
+// R a rotation. The last channels of a model may be no axes (scalars): P, S and R leave them as they are.
 // Where a fleet mixes windows (PARTS = 2), each is blended with its partner, another window of the batch that is varied by
 // its own draws, before the scaler: x = own + share · (partner − own). loss.wgsl judges by the labels of both.
 //
@@ -60,9 +60,9 @@ fn prepare_windows(tile: u32, at: At) {
 
 // Value `row` of sample `s` of a tile.
 fn window_value(tile: u32, s: u32, row: u32, at: At) -> f32 {
-    var value = varied(s, row);
+    var value = varied(s, row, at);
     if PARTS > 1u {
-        value += drawn[SAMPLES + s].share * (varied(SAMPLES + s, row) - value);
+        value += drawn[SAMPLES + s].share * (varied(SAMPLES + s, row, at) - value);
     }
     value = standardised(value, row, at);
     if JITTERS {
@@ -95,7 +95,7 @@ fn draw(at: At, window: u32, share: f32) -> Drawn {
 }
 
 // Value `i` of the window that `drawn[s]` is of.
-fn varied(s: u32, i: u32) -> f32 {
+fn varied(s: u32, i: u32, at: At) -> f32 {
     let start = drawn[s].window_idx * WINDOW_VALUES;
     let t = i / CHANNELS;
     let c = i % CHANNELS;
@@ -104,7 +104,8 @@ fn varied(s: u32, i: u32) -> f32 {
         let sine = sine_and_cosine(f32(t) * (0.5 / f32(TIMES)) + drawn[s].phase).x;
         time = clamp(f32(t) + drawn[s].shift + drawn[s].sway * (sine - drawn[s].middle), 0.0, f32(TIMES - 1u));
     }
-    if !TURNS {
+    // The bits of MEMBER_AXES above the kinds count the scalars.
+    if !TURNS || c + (members[at.member + MEMBER_AXES] >> 2u) >= CHANNELS {
         return value_between(start + c, time) * drawn[s].factor;
     }
     let triple = start + c - c % 3u;

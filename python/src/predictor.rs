@@ -37,7 +37,7 @@ impl Predictor {
     pub fn new(predictor: triax::Predictor) -> Self {
         let spec = predictor.spec();
         let facts = Facts {
-            shape: (spec.window, spec.channels),
+            shape: (spec.window, predictor.n_channels()),
             classes: predictor.classes().to_vec(),
             class_names: predictor.class_names.clone(),
             channels: predictor.channels.clone(),
@@ -84,7 +84,7 @@ impl Predictor {
     /// Bytes of the weight file, if it is one network.
     fn to_bytes<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyBytes>> {
         let bytes = py.detach(|| match self.lock().members() {
-            [only] => Some(only.file.to_bytes()),
+            [only] => Some(only.to_bytes()),
             _ => None,
         });
         bytes.map(|bytes| PyBytes::new(py, &bytes))

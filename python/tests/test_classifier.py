@@ -54,6 +54,17 @@ def test_two_dimensions_are_samples_of_channels(windows, small):
         TriaxClassifier(channels=["x", "y"]).fit(X, y)
 
 
+def test_derived_channels_are_computed_from_the_windows_that_are_given(windows, small):
+    X, y, _ = windows
+    derived = TriaxClassifier(**small, derive=["norm", "vertical", "horizontal"], rate_hz=20.0).fit(X, y)
+    assert derived.window_shape_ == (120, 3)
+    # Another way to wear the sensor, turned and mirrored.
+    turned = X[:, :, [2, 0, 1]] * np.array([1, -1, 1], np.float32)
+    np.testing.assert_allclose(derived.decision_function(turned), derived.decision_function(X), rtol=1e-3, atol=1e-3)
+    with pytest.raises(ValueError, match="the rate of the data is unknown"):
+        TriaxClassifier(**small, derive=["linear"]).fit(X, y)
+
+
 def test_weight_zero_leaves_a_window_out(windows, small):
     X, y, _ = windows
     weights = np.tile([0.0, 1.0, 1.0], len(y))[: len(y)]
@@ -147,7 +158,7 @@ def test_every_setting_of_the_network_and_the_training_is_a_parameter():
     parameters = set(TriaxClassifier().get_params())
     assert settings <= parameters
     own = {"channels", "rate_hz", "random_state", "valid_fraction", "verbose"}
-    assert parameters - settings - own == {"normalize", "device"} <= set(SETTINGS)
+    assert parameters - settings - own == {"derive", "normalize", "device"} <= set(SETTINGS)
 
 
 def test_the_docstring_tells_the_defaults():

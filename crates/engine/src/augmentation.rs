@@ -12,7 +12,8 @@ use triax_model::NetworkSpec;
 ///    first or last sample is repeated. `d(t) = w·L/π · (sin(π·t/L + φ) − sin(π/2 + φ))` in a window of `L` samples, so
 ///    that the speed `1 + w·cos(π·t/L + φ)` changes smoothly; `w` is uniform in ± `time_warp`, `φ` in a whole turn.
 /// 2. `permute_channels`, `flip_axes`, then `rotation`: the axes of each group of three channels are put in another order,
-///    turned around, and turned. All groups of a window alike, as the sensors of a device turn together.
+///    turned around, and turned. All groups of a window alike, as the sensors of a device turn together. The last `scalars`
+///    channels are no axes, and stay: what is derived from a sensor and does not change when it is turned.
 /// 3. `scaling`: one factor for the whole window, so that directions stay; uniform around 1.
 /// 4. `mix` (mixup; Zhang et al., 2018): `x = x_own + share · (x_partner − x_own)`, where the partner is another window of
 ///    the batch, each as likely, as the steps before have left it (a batch of one window is its own partner), and the share
@@ -51,12 +52,19 @@ pub struct Augmentation {
     /// Whether each axis of each group of three channels is turned around or not, as likely as not: the sensor may be worn
     /// upside down, with its back to the front, or on the other side of the body, which is the mirror image.
     pub flip_axes: bool,
+    /// How many of a window's last channels are no axes of a sensor. No variation by itself.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub scalars: usize,
+}
+
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 impl Augmentation {
     /// Whether windows are not varied.
     pub fn is_none(&self) -> bool {
-        *self == Self::default()
+        Self { scalars: 0, ..*self } == Self::default()
     }
 
     /// Whether windows are resampled in time.
@@ -106,10 +114,12 @@ impl Augmentation {
         if self.shift as usize >= spec.window {
             return Err(format!("windows of {} samples cannot be shifted by {}", spec.window, self.shift));
         }
-        if self.turns() && !spec.channels.is_multiple_of(3) {
+        let Some(axes) = spec.channels.checked_sub(self.scalars) else {
+            return Err(format!("{} of {} channels cannot be scalars", self.scalars, spec.channels));
+        };
+        if self.turns() && !axes.is_multiple_of(3) {
             return Err(format!(
-                "rotation and permutation are of groups of three channels (the axes of a sensor), and there are {}",
-                spec.channels
+                "rotation and permutation are of groups of three channels (the axes of a sensor), and there are {axes}"
             ));
         }
         Ok(())
@@ -143,6 +153,10 @@ mod tests {
         refused(Augmentation { shift: 120, ..none }, 3, "120");
         refused(Augmentation { rotation: 1.0, ..none }, 4, "there are 4");
         refused(Augmentation { permute_channels: true, ..none }, 1, "there are 1");
+        refused(Augmentation { rotation: 1.0, scalars: 1, ..none }, 6, "there are 5");
+        refused(Augmentation { scalars: 4, ..none }, 3, "4 of 3");
+        let with_scalars = Augmentation { rotation: 1.0, scalars: 2, ..none };
+        assert_eq!(with_scalars.check(&NetworkSpec { channels: 5, ..NetworkSpec::default() }), Ok(()));
         let all = Augmentation {
             rotation: 180.0,
             jitter: 2.0,
@@ -152,6 +166,7 @@ mod tests {
             mix: 0.5,
             permute_channels: true,
             flip_axes: true,
+            scalars: 0,
         };
         assert_eq!(all.check(&NetworkSpec { channels: 6, ..NetworkSpec::default() }), Ok(()));
     }
@@ -159,6 +174,8 @@ mod tests {
     #[test]
     fn settings_left_out_are_nothing_and_unknown_ones_are_refused() {
         assert!(serde_json::from_str::<Augmentation>("{}").unwrap().is_none());
+        assert!(Augmentation { scalars: 2, ..Augmentation::default() }.is_none(), "scalars vary nothing");
+        assert!(!serde_json::to_string(&Augmentation::default()).unwrap().contains("scalars"));
         let some: Augmentation = serde_json::from_str(r#"{"rotation": 20}"#).unwrap();
         assert_eq!(some, Augmentation { rotation: 20.0, ..Augmentation::default() });
         assert!(serde_json::from_str::<Augmentation>(r#"{"rotate": 20}"#).is_err());

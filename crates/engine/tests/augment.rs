@@ -21,6 +21,7 @@ const NONE: Augmentation = Augmentation {
     mix: 0.0,
     permute_channels: false,
     flip_axes: false,
+    scalars: 0,
 };
 
 /// Each kind by itself, and all together.
@@ -38,6 +39,15 @@ fn kinds() -> Vec<Augmentation> {
     ]
 }
 
+/// Turns of windows whose last channels are no axes: two beside three, one beside six, and all of six.
+fn with_scalars() -> Vec<Augmentation> {
+    vec![
+        Augmentation { rotation: 180.0, flip_axes: true, scalars: 2, ..NONE },
+        Augmentation { scalars: 1, ..all(29) },
+        Augmentation { rotation: 180.0, scaling: 0.3, scalars: 6, ..NONE },
+    ]
+}
+
 /// All kinds, with a shift of `shift` samples.
 fn all(shift: u32) -> Augmentation {
     Augmentation {
@@ -49,6 +59,7 @@ fn all(shift: u32) -> Augmentation {
         mix: 0.4,
         permute_channels: true,
         flip_axes: true,
+        scalars: 0,
     }
 }
 
@@ -162,14 +173,12 @@ fn moved(case: &Case, values: &[f32], window: usize, step: u64) -> Vec<f64> {
 
     let mut window_values = Vec::new();
     for t in 0..samples {
-        if a.turns() {
-            for triple in (0..channels).step_by(3) {
-                let axes: [f64; 3] = std::array::from_fn(|i| signs[i] * read(t, triple + order[i]));
-                window_values.extend(turned(axes).map(|value| factor * value));
-            }
-        } else {
-            window_values.extend((0..channels).map(|c| factor * read(t, c)));
+        let n_axes = if a.turns() { channels - a.scalars } else { 0 };
+        for triple in (0..n_axes).step_by(3) {
+            let axes: [f64; 3] = std::array::from_fn(|i| signs[i] * read(t, triple + order[i]));
+            window_values.extend(turned(axes).map(|value| factor * value));
         }
+        window_values.extend((n_axes..channels).map(|c| factor * read(t, c)));
     }
     window_values
 }
@@ -180,7 +189,8 @@ const BOUND: f64 = 3e-5;
 /// Compares `trace` with the formulas, in full and partial tiles, early and late in training.
 fn assert_formulas(name: &str, augmentations: Vec<Augmentation>, trace: impl Fn(&Case, &[u32], u64) -> BatchTrace) {
     for (n, augmentation) in augmentations.into_iter().enumerate() {
-        let channels = if augmentation.turns() { [3, 6][n % 2] } else { [2, 5][n % 2] };
+        let n_axes = if augmentation.turns() { [3, 6][n % 2] } else { [2, 5][n % 2] };
+        let channels = if augmentation.scalars == 6 { 6 } else { n_axes + augmentation.scalars };
         let batch = [5, 33][n % 2];
         let case = transparent(97, channels, batch, augmentation);
         let (indices, step) = (case.indices(batch), [3, 1 << 33][n % 2]);
@@ -201,14 +211,16 @@ fn on_cpu(case: &Case, indices: &[u32], step: u64) -> BatchTrace {
 
 #[test]
 fn the_cpu_follows_the_formulas_in_both_floats() {
-    assert_formulas("f32", kinds(), on_cpu);
-    assert_formulas("f64", kinds(), fixtures::truth);
+    assert_formulas("f32", [kinds(), with_scalars()].concat(), on_cpu);
+    assert_formulas("f64", [kinds(), with_scalars()].concat(), fixtures::truth);
 }
 
 #[test]
 fn the_gpu_follows_the_formulas() {
     let Some(engine) = gpu("the_gpu_follows_the_formulas") else { return };
-    assert_formulas("GPU", kinds(), |case, indices, step| case.gradients(&engine, indices, step));
+    assert_formulas("GPU", [kinds(), with_scalars()].concat(), |case, indices, step| {
+        case.gradients(&engine, indices, step)
+    });
 }
 
 /// An engine, as the trace of a batch.

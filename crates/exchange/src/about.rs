@@ -1,10 +1,16 @@
 //! What a file says about its network, beside the network.
 
+use triax_model::Preparation;
+
 /// The loss whose scores are logits, by its name.
 pub(crate) const CROSSENTROPY: &str = "categorical_crossentropy";
 
 /// The metadata entry for the share of features that are dropped in training, in formats whose layers do not tell.
 pub(crate) const DROPOUT: &str = "dropout";
+
+/// The metadata entry for a preparation of windows that derives channels: what a reader looks for in the graph, as the numbers
+/// of a derivation cannot be told from its operations.
+pub(crate) const PREPARATION: &str = "preparation";
 
 /// What people and programs should know about a network. It travels as the metadata of each format.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -79,6 +85,22 @@ impl About {
 pub(crate) fn dropout_in<'a>(entries: impl IntoIterator<Item = (&'a str, &'a str)>) -> Option<f32> {
     let (_, rate) = entries.into_iter().find(|(key, _)| *key == DROPOUT)?;
     rate.parse().ok().filter(|rate| (0.0..1.0).contains(rate))
+}
+
+/// The preparation that the entries of a format's metadata tell, if it derives channels of windows with `channels`.
+pub(crate) fn preparation_in<'a>(
+    entries: impl IntoIterator<Item = (&'a str, &'a str)>,
+    channels: usize,
+) -> Option<Preparation> {
+    let (_, text) = entries.into_iter().find(|(key, _)| *key == PREPARATION)?;
+    let preparation: Preparation = text.parse().ok()?;
+    preparation.derivation.as_ref().filter(|derivation| derivation.channels_in() == channels)?;
+    Some(preparation)
+}
+
+/// The entry of a preparation that derives channels.
+pub(crate) fn preparation_entry(preparation: &Preparation) -> Option<(&'static str, String)> {
+    preparation.derivation.as_ref().map(|_| (PREPARATION, preparation.to_string()))
 }
 
 #[cfg(test)]

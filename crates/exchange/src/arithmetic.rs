@@ -1,12 +1,12 @@
 //! The arithmetic of a network in plain f32, for one window: the yardstick of all formats.
 
-use triax_model::{Activation, Layer, NetworkSpec, PerWindow, PoolKind, Scaler};
+use triax_model::{Activation, Layer, NetworkSpec, PoolKind, Preparation, Scaler};
 
 use crate::Trained;
 
 /// One score for each class.
 pub fn scores(trained: &Trained, window: &[f32]) -> Vec<f32> {
-    let mut values = prepared(trained.network.spec(), trained.per_window, trained.scaler.as_ref(), window);
+    let mut values = prepared(trained.network.spec(), &trained.preparation, trained.scaler.as_ref(), window);
     for (layer, weights) in layers(trained) {
         values = sums(layer, weights, values);
         let activation = activation(layer);
@@ -19,16 +19,9 @@ pub fn scores(trained: &Trained, window: &[f32]) -> Vec<f32> {
 }
 
 /// What the first layer reads of `window`.
-pub fn prepared(
-    spec: &NetworkSpec,
-    per_window: Option<PerWindow>,
-    scaler: Option<&Scaler>,
-    window: &[f32],
-) -> Vec<f32> {
-    let mut values = window.to_vec();
-    if let Some(per_window) = per_window {
-        per_window.apply(&mut values, spec.window, spec.channels).expect("the parts of the network fit each other");
-    }
+pub fn prepared(spec: &NetworkSpec, preparation: &Preparation, scaler: Option<&Scaler>, window: &[f32]) -> Vec<f32> {
+    let prepared = preparation.apply(window.into(), spec.window, window.len() / spec.window);
+    let mut values = prepared.expect("the parts of the network fit each other").into_owned();
     if let Some(scaler) = scaler {
         scaler.apply(&mut values);
     }
@@ -62,14 +55,13 @@ pub fn activation(layer: &Layer) -> Activation {
 pub fn sums(layer: &Layer, weights: Option<LayerWeights<'_>>, values: Vec<f32>) -> Vec<f32> {
     let (weights, bias) = weights.unwrap_or_default();
     match layer {
-        Layer::Conv { input, output, kernel, stride, before, .. } => {
+        Layer::Conv { input, output, kernel, stride, dilation, before, .. } => {
             let mut outputs = Vec::with_capacity(output.0 * output.1);
             for t in 0..output.0 {
                 let mut sums = bias.to_vec();
                 for k in 0..*kernel {
-                    let Some(position) = (t * stride + k).checked_sub(*before).filter(|p| *p < input.0) else {
-                        continue;
-                    };
+                    let position = (t * stride + k * dilation).checked_sub(*before);
+                    let Some(position) = position.filter(|p| *p < input.0) else { continue };
                     let x = &values[position * input.1..][..input.1];
                     add_product(&mut sums, x, &weights[k * input.1 * output.1..]);
                 }

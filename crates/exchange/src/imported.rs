@@ -1,6 +1,6 @@
 //! A network that was read from another program's file.
 
-use triax_model::{Network, NetworkSpec, PerWindow, PoolKind, Scaler, Weights};
+use triax_model::{Network, NetworkSpec, PoolKind, Preparation, Scaler, Weights};
 
 use crate::{About, Trained, keras, onnx};
 
@@ -11,8 +11,8 @@ pub struct Imported {
     pub spec: NetworkSpec,
     /// The weights, in the order of the network of `spec`.
     pub weights: Weights,
-    /// How the file normalises each window before the scaler.
-    pub per_window: Option<PerWindow>,
+    /// What the file makes of each window before the scaler.
+    pub preparation: Preparation,
     /// How the file standardises the input.
     pub scaler: Option<Scaler>,
     /// Whether the file ends in a softmax, which is not part of the network.
@@ -64,9 +64,9 @@ impl Imported {
     /// # Errors
     /// A specification that is no network: those of readers are.
     pub fn into_trained(self) -> Result<Trained, ReadError> {
-        let Self { spec, weights, per_window, scaler, softmax, about, .. } = self;
+        let Self { spec, weights, preparation, scaler, softmax, about, .. } = self;
         let network = Network::new(spec).map_err(|error| ReadError::new(error.layer, error.problem))?;
-        Ok(Trained { network, weights, per_window, scaler, softmax, about })
+        Ok(Trained { network, weights, preparation, scaler, softmax, about })
     }
 
     /// The weights, where they are of `network`, to go on training with; and what the user should know.

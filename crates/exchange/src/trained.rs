@@ -1,13 +1,13 @@
 //! A trained network with everything that its answers depend on.
 
-use triax_model::{Layer, Network, PerWindow, Scaler, Weights};
+use triax_model::{Layer, Network, Preparation, Scaler, Weights};
 
 use crate::About;
 use crate::arithmetic;
 
 /// A trained network with everything that its answers depend on: what every format holds.
 ///
-/// It reads windows (window, channels) as the sensor gave them. Each is normalised by itself, then standardised, then goes
+/// It reads windows (window, channels) as the sensors gave them. Each is prepared by itself, then standardised, then goes
 /// through the layers. The result is one score for each class.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Trained {
@@ -15,8 +15,8 @@ pub struct Trained {
     pub network: Network,
     /// The weights of `network`.
     pub weights: Weights,
-    /// Normalisation of each window by itself.
-    pub per_window: Option<PerWindow>,
+    /// What becomes of each window by itself: which channels the network reads, and their normalisation.
+    pub preparation: Preparation,
     /// Standardisation of the channels, after that.
     pub scaler: Option<Scaler>,
     /// Whether a softmax follows the last layer.
@@ -44,13 +44,8 @@ impl Trained {
         if let Some(scaler) = &self.scaler {
             scaler.fits(spec.channels).map_err(|problem| Unsupported(format!("scaler: {problem}")))?;
         }
-        if self.per_window == Some(PerWindow::AlignGravity) && !spec.channels.is_multiple_of(3) {
-            return Err(Unsupported(format!(
-                "gravity is aligned in groups of three channels, and there are {}",
-                spec.channels
-            )));
-        }
-        let names = [("class", &self.about.classes, spec.classes), ("channel", &self.about.channels, spec.channels)];
+        let channels = self.preparation.channels_in(spec.channels).map_err(Unsupported)?;
+        let names = [("class", &self.about.classes, spec.classes), ("channel", &self.about.channels, channels)];
         for (what, names, n) in names {
             if !names.is_empty() && names.len() != n {
                 return Err(Unsupported(format!("{} {what} names stand for {n}", names.len())));
@@ -67,7 +62,9 @@ impl Trained {
     pub(crate) fn check_steps(network: &Network) -> Result<(), Unsupported> {
         let largest = i32::MAX as usize;
         let too_long = network.layers().iter().find_map(|layer| match layer {
-            Layer::Conv { name, kernel, stride, .. } => (*kernel.max(stride) > largest).then_some(name),
+            Layer::Conv { name, kernel, stride, dilation, .. } => {
+                (*kernel.max(stride).max(dilation) > largest).then_some(name)
+            }
             Layer::Pool { name, size, stride, .. } => (*size.max(stride) > largest).then_some(name),
             Layer::Dropout { .. } | Layer::Dense { .. } => None,
         });
@@ -78,6 +75,14 @@ impl Trained {
         })
     }
 
+    /// The number of channels of the windows that it reads: those of the sensors.
+    ///
+    /// # Panics
+    /// If its parts do not fit each other.
+    pub fn channels(&self) -> usize {
+        self.preparation.channels_in(self.network.spec().channels).expect("the parts of the network fit each other")
+    }
+
     /// Scores (n_windows, classes) of `windows` (n_windows, window, channels), computed in f32 in the plain order of the sums.
     /// This is what files are checked with after they have been read back; it is not made to be fast.
     ///
@@ -85,7 +90,7 @@ impl Trained {
     /// If its parts do not fit each other, or `windows` is no whole number of windows.
     pub fn scores(&self, windows: &[f32]) -> Vec<f32> {
         let spec = self.network.spec();
-        let values = spec.window * spec.channels;
+        let values = spec.window * self.channels();
         assert!(windows.len().is_multiple_of(values), "whole windows");
         windows.chunks_exact(values).flat_map(|window| arithmetic::scores(self, window)).collect()
     }
@@ -94,7 +99,7 @@ impl Trained {
 #[cfg(test)]
 pub(crate) mod tests {
     use triax_model::random::{Purpose, Stream};
-    use triax_model::{DenseSpec, NetworkSpec, PoolKind};
+    use triax_model::{DenseSpec, NetworkSpec, PerWindow, PoolKind};
 
     use super::*;
 
@@ -122,7 +127,7 @@ pub(crate) mod tests {
         Trained {
             network,
             weights,
-            per_window: None,
+            preparation: Preparation::default(),
             scaler: Some(Scaler {
                 mean: vec![0.1, -0.2, 9.6, 0.0, 0.5, -1.0],
                 scale: vec![2.0, 1.5, 3.0, 0.5, 1.0, 0.7],
@@ -146,18 +151,52 @@ pub(crate) mod tests {
             ("5:4:2:same:3/4-same:gelu", "6:gelu,5:leaky_relu=0", None),
             ("4:7:2:same:avg2:tanh,3:2:2:same,5:1:1:2/1,4:2:1:same", "", None),
             ("7:20:1", "5:linear", None),
+            ("6:3:1:d3:2,5:2:1:d2:same:elu,4:3:1:d2", "6", None),
+            ("7:5:1:d4:same:avg2/1,5:3:1:d20:same", "5:tanh", Some(PoolKind::Max)),
         ];
         let mut all = Vec::new();
         for (n, (convs, hidden, pool)) in rows.into_iter().enumerate() {
             let mut one = trained(convs, hidden, pool);
-            one.per_window = [None, Some(PerWindow::Standardise), Some(PerWindow::AlignGravity)][n % 3];
+            one.preparation = ["", "window", "gravity"][n % 3].parse().unwrap();
             one.softmax = n % 2 == 1;
             if n == 4 {
                 one.scaler = None;
             }
             all.push((format!("{convs} {hidden} {pool:?}"), one));
         }
+        all.extend(derived());
         all
+    }
+
+    /// Networks of derived channels, with each order of the steps of a preparation.
+    pub(crate) fn derived() -> Vec<(String, Trained)> {
+        let texts = [
+            "derive:raw,gravity,linear,jerk,norm,vertical,horizontal:groups=2:low_pass=7:down=0,0",
+            "derive:norm,vertical,horizontal:groups=2:low_pass=99:down=0,1",
+            "gravity derive:raw,linear,vertical:groups=2:low_pass=5:down=1,0",
+            "derive:jerk,norm:groups=2 window",
+        ];
+        let of_text = |text: &str| {
+            let preparation: Preparation = text.parse().unwrap();
+            let mut one = trained("8:3:2:2,8:3:1", "12", None);
+            let channels = preparation.channels_out(6).unwrap();
+            let spec = NetworkSpec { channels, ..one.network.spec().clone() };
+            one.network = Network::new(spec).unwrap();
+            one.weights = Weights::glorot_uniform(&one.network, 8);
+            let cycle = |numbers: [f32; 4]| numbers.into_iter().cycle().take(channels).collect();
+            one.scaler = Some(Scaler { mean: cycle([0.1, -0.2, 6.0, 0.5]), scale: cycle([2.0, 1.5, 3.0, 0.7]) });
+            one.preparation = preparation;
+            (text.to_owned(), one)
+        };
+        texts.map(of_text).to_vec()
+    }
+
+    /// The preparations that a network is tried with: its own, if it derives channels; else none and each normalisation.
+    pub(crate) fn preparations(one: &Trained) -> Vec<Preparation> {
+        match one.preparation.derivation {
+            Some(_) => vec![one.preparation.clone()],
+            None => ["", "gravity", "window"].map(|text| text.parse().unwrap()).to_vec(),
+        }
     }
 
     /// Windows as a sensor might give them: gravity and noise.
@@ -206,9 +245,25 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn the_taps_of_a_dilated_kernel_lie_apart() {
+        let mut one = trained("1:3:1:d4:linear", "", None);
+        one.scaler = None;
+        for tensor in &mut one.weights.tensors {
+            tensor.values.fill(0.0);
+        }
+        // Position t gives x[t] + 2·x[t + 4] + 4·x[t + 8] of channel 0, where x[t] = t².
+        [1.0, 2.0, 4.0].into_iter().enumerate().for_each(|(k, weight)| one.weights.tensors[0].values[k * 6] = weight);
+        let kernel = &mut one.weights.tensors[2].values;
+        (kernel[0], kernel[1 + 3], kernel[2 + 3 * 11]) = (1.0, 1.0, 1.0);
+        let mut window = vec![0.0; 20 * 6];
+        window.iter_mut().step_by(6).enumerate().for_each(|(t, value)| *value = (t * t) as f32);
+        assert_eq!(one.scores(&window), [32.0 + 256.0, 1.0 + 50.0 + 324.0, 121.0 + 450.0 + 1444.0]);
+    }
+
+    #[test]
     fn windows_do_not_depend_on_each_other() {
         let mut one = trained("4:3:2:2:elu,5:3:1:gelu", "6:tanh", None);
-        one.per_window = Some(PerWindow::AlignGravity);
+        one.preparation = PerWindow::AlignGravity.into();
         let windows = windows(2);
         let (first, second) = windows.split_at(20 * 6);
         assert_eq!(one.scores(&windows), [one.scores(first), one.scores(second)].concat());

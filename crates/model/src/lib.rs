@@ -3,9 +3,11 @@
 //! This crate knows neither how a network is trained, nor where its data comes from.
 
 mod cost;
+mod derivation;
 mod initial_weights;
 mod network;
 mod per_window;
+mod preparation;
 pub mod random;
 mod scaler;
 mod spec;
@@ -16,9 +18,11 @@ mod weights;
 pub mod whole_file;
 
 pub use cost::{Cost, LayerCost, Precision};
+pub use derivation::{Derivation, Derived, LOW_PASS_S};
 pub use initial_weights::InitialWeights;
-pub use network::{Layer, Network, Parameter, SpecError, steps};
+pub use network::{Layer, Network, Parameter, SpecError, reach, steps};
 pub use per_window::PerWindow;
+pub use preparation::Preparation;
 pub use scaler::Scaler;
 pub use spec::{Activation, ConvSpec, DenseSpec, NetworkSpec, Padding, PoolKind, PoolSpec};
 pub use weight_file::{WeightFile, WeightFileError};

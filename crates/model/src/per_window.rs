@@ -4,8 +4,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// A normalisation that depends on the window alone. It is applied after windows are cut, and before a scaler is fitted or a
-/// network reads them.
+/// A normalisation that depends on the window alone: a part of its [`Preparation`](crate::Preparation).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PerWindow {
     /// Each channel gets mean 0 and deviation 1; a constant channel becomes 0.
@@ -22,14 +21,21 @@ impl PerWindow {
     /// # Errors
     /// A sentence, where gravity is to be aligned in channels that are not a whole number of groups of three.
     pub fn apply(self, values: &mut [f32], window: usize, channels: usize) -> Result<(), String> {
-        match self {
-            Self::Standardise => values.chunks_exact_mut(window * channels).for_each(|x| standardise(x, channels)),
-            Self::AlignGravity if !channels.is_multiple_of(3) => {
-                return Err(format!(
-                    "gravity is aligned in groups of three channels (the axes of a sensor), and there are {channels}"
-                ));
-            }
-            Self::AlignGravity => values.chunks_exact_mut(window * channels).for_each(|x| align(x, channels)),
+        self.check(channels)?;
+        let normalise = match self {
+            Self::Standardise => standardise,
+            Self::AlignGravity => align,
+        };
+        values.chunks_exact_mut(window * channels).for_each(|x| normalise(x, channels));
+        Ok(())
+    }
+
+    /// Checks that windows have a number of channels that it takes.
+    pub(crate) fn check(self, channels: usize) -> Result<(), String> {
+        if self == Self::AlignGravity && !channels.is_multiple_of(3) {
+            return Err(format!(
+                "gravity is aligned in groups of three channels (the axes of a sensor), and there are {channels}"
+            ));
         }
         Ok(())
     }

@@ -36,7 +36,7 @@ fn pairs(n: usize) -> Vec<(usize, usize)> {
 }
 
 /// Compares `pairs` of `sides` by both figures. p-values are corrected for all comparisons of the same figure.
-fn compared(sides: &[Side<'_>], pairs: &[(usize, usize)]) -> Vec<Comparison> {
+pub(crate) fn compared(sides: &[Side<'_>], pairs: &[(usize, usize)]) -> Vec<Comparison> {
     type Figure = fn(&SubjectFigures) -> f64;
     let figures: [(&str, Figure); 2] = [("macro_f1", |one| one.macro_f1), ("accuracy", |one| one.accuracy)];
     let mut comparisons = Vec::new();

@@ -6,13 +6,16 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use triax_answers::Answers;
 use triax_data::{Audit, Corpus, Fold, Folds, ScalerInUse, UntrainedClass, Windows, fit_scaler};
 use triax_engine::WindowSet;
 use triax_losses::{Loss, balanced_class_weights};
-use triax_model::{InitialWeights, Network, Scaler};
+use triax_model::{InitialWeights, Network, Preparation, Scaler};
 use triax_trainer::FitPlan;
 
+use crate::answers::TrainedOn;
 use crate::baselines::ClassicalPlan;
+use crate::calibration::CalibrationLength;
 
 /// The most classes that a command line is spelled out with.
 const MOST_ACTIVITIES: usize = 12;
@@ -34,7 +37,9 @@ pub struct Setting {
     pub balances_classes: bool,
     /// Whether channels are standardised, by each fold's training part.
     pub standardises: bool,
-    /// The windows as this setting normalises them; see [`window_set()`](crate::window_set()).
+    /// What becomes of each window by itself.
+    pub preparation: Preparation,
+    /// The windows as this setting prepares them; see [`window_set()`](crate::window_set()).
     pub windows: WindowSet,
     /// What its trainings start from, if that is not drawn from their seeds alone.
     pub initial: Option<InitialWeights>,
@@ -61,6 +66,8 @@ pub struct Study {
     pub settings: Vec<Setting>,
     /// The seeds of each setting and fold.
     pub seeds: Vec<u64>,
+    /// How much of each held-out person calibrates each network; mostly none.
+    pub calibrations: Vec<CalibrationLength>,
 }
 
 /// One training.
@@ -123,7 +130,7 @@ impl Study {
         &self.corpus.classes
     }
 
-    /// Number of channels.
+    /// Number of the sensors' channels.
     pub fn channels(&self) -> usize {
         self.corpus.channels.len()
     }
@@ -131,6 +138,28 @@ impl Study {
     /// Subject of a window.
     pub fn subject(&self, window_idx: u32) -> &str {
         self.corpus.subject_of(self.windows.origins[window_idx as usize])
+    }
+
+    /// The number of the subject of each window, if it is known of all.
+    pub fn subject_numbers(&self) -> Option<Vec<u32>> {
+        self.corpus.subject_numbers(&self.windows.origins).ok()
+    }
+
+    /// What the windows at `train` say about the answers of networks that `setting` trains on them.
+    pub fn trained_on(&self, setting: &Setting, train: &[u32]) -> Answers {
+        let balanced =
+            setting.balances_classes.then(|| balanced_class_weights(&self.labels(train), self.classes().len()));
+        let given = setting.plan.training.class_weights.as_deref();
+        let weights = balanced.as_deref().or(given).filter(|_| setting.classical.is_none());
+        let on = TrainedOn {
+            corpus: &self.corpus,
+            origins: &self.windows.origins,
+            window: self.window,
+            step: self.step,
+            train,
+            class_weights: weights,
+        };
+        on.answers()
     }
 
     /// Labels of the windows at `indices`.
@@ -159,7 +188,8 @@ impl Study {
     /// The scaler of a setting in a fold, from the fold's training windows alone.
     pub fn scaler(&self, setting: &Setting, fold: &Fold) -> Option<Scaler> {
         let values = &setting.windows.windows;
-        setting.standardises.then(|| fit_scaler(values, &fold.train, self.window, self.channels()))
+        let channels = setting.network.spec().channels;
+        setting.standardises.then(|| fit_scaler(values, &fold.train, self.window, channels))
     }
 
     /// The scalers of its trainings: for each fold, one for each way in which settings normalise the windows.
@@ -186,13 +216,12 @@ impl Study {
         let folds: Vec<(&[u32], &[u32])> = self.folds.iter().map(|fold| (&*fold.train, &*fold.valid)).collect();
         let used = scalers.iter().map(|(training, scaler)| {
             let (train, valid) = folds[training.fold];
-            ScalerInUse { scaler, values: &self.settings[training.setting].windows.windows, train, valid }
+            let setting = &self.settings[training.setting];
+            let (values, channels) = (&setting.windows.windows, setting.network.spec().channels);
+            ScalerInUse { scaler, values, channels, train, valid }
         });
-        Audit::new(&self.corpus, &self.windows.origins, self.window, &folds).with_scalers(
-            self.window,
-            self.channels(),
-            &used.collect::<Vec<_>>(),
-        )
+        Audit::new(&self.corpus, &self.windows.origins, self.window, &folds)
+            .with_scalers(self.window, &used.collect::<Vec<_>>())
     }
 
     /// The plan of one training.

@@ -14,17 +14,21 @@
 //! | `run`, `training_inputs`, `writer` | training, as fleets on one or several devices, and files written meanwhile |
 //! | `folder`, `training_file`, `tables`, `networks` | the files of a study: written, checked, joined, found again |
 //! | `evaluation` | the figures of a training |
+//! | `answers`, `over_time` | what makes probabilities of scores and one answer of a sequence, and how good that is |
 //! | `ensembles` | the scores of several models as those of one, and the weights with which they count |
 //! | [`baselines`] | classical models: trained, kept, and used to predict |
 //! | `classical`, `classical_trainings` | classical models on the folds of a study: as its baselines, and as its settings |
 //! | [`statistics`] | intervals, tests, corrections |
 //! | `gap` | the difference between random folds and folds by subject |
+//! | `calibration` | what a few seconds of a held-out person give |
 //! | `comparisons` | comparisons of pairs, and main effects |
 //! | `summarise`, `summary` | everything that a study finds, and its form in `summary.json` |
 //!
 //! This crate must never know the command line, nor how a report looks.
 
+mod answers;
 pub mod baselines;
+mod calibration;
 mod classical;
 mod classical_trainings;
 mod comparisons;
@@ -35,6 +39,7 @@ mod folder;
 mod gap;
 mod grid;
 mod networks;
+mod over_time;
 mod run;
 pub mod statistics;
 mod summarise;
@@ -45,6 +50,8 @@ mod training_inputs;
 mod window_set;
 mod writer;
 
+pub use answers::{HeldOutScores, TrainedOn, independent_groups};
+pub use calibration::{CalibratedSubject, CalibrationGain, CalibrationLength};
 pub use classical::{Classical, ClassicalBeside};
 pub use ensembles::{EnsembleScores, ensemble_weights};
 pub use error::StudyError;
@@ -52,6 +59,7 @@ pub use folder::{StudyFolder, difference};
 pub use gap::{Gap, GapFigures};
 pub use grid::{Setting, Share, Study, Training};
 pub use networks::{KeptNetwork, kept_networks};
+pub use over_time::{AnswerFigures, AnsweredSequence, OVERLAPS, OverTimeFigures, PersonOverTime};
 pub use run::{Device, Options, Outcome, run};
 pub use summarise::{Facts, cut, summarise};
 pub use summary::{
@@ -59,4 +67,4 @@ pub use summary::{
 };
 pub use training_file::{Trained, TrainedEpoch, TrainingFile};
 pub use triax_trainer::{Measure, Mistake, Reliability, SubjectFigures};
-pub use window_set::window_set;
+pub use window_set::{prepare, window_set};

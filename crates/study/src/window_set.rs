@@ -1,32 +1,52 @@
 //! The windows of a corpus as the set that a session reads.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use triax_data::Windows;
 use triax_engine::WindowSet;
-use triax_model::PerWindow;
+use triax_model::Preparation;
 
-/// `windows` (n_windows, window, channels) as a session reads them, each normalised by itself as `per_window` says.
+/// `windows` (n_windows, window, channels) as a session reads them, each prepared by itself.
 ///
-/// Values are copied only if there is something to normalise and the memory of `windows` has another owner.
+/// Values are copied only if something is derived, or if there is something to normalise and the memory of `windows` has another
+/// owner.
 ///
 /// # Errors
-/// As [`PerWindow::apply`].
+/// As [`Preparation::apply`].
 pub fn window_set(
     windows: Windows,
-    per_window: Option<PerWindow>,
+    preparation: &Preparation,
     window: usize,
     channels: usize,
 ) -> Result<WindowSet, String> {
-    let Windows { mut values, labels, origins: _ } = windows;
-    if let Some(per_window) = per_window {
-        per_window.apply(Arc::make_mut(&mut values), window, channels)?;
+    let Windows { values, labels, origins: _ } = windows;
+    let windows = prepare(values, preparation, window, channels)?;
+    Ok(WindowSet { windows, labels, sample_weights: None })
+}
+
+/// `values` (n_windows, window, channels), each window prepared by itself; see [`window_set()`].
+///
+/// # Errors
+/// As [`Preparation::apply`].
+pub fn prepare(
+    mut values: Arc<[f32]>,
+    preparation: &Preparation,
+    window: usize,
+    channels: usize,
+) -> Result<Arc<[f32]>, String> {
+    match (&preparation.derivation, preparation.normalisation) {
+        (None, None) => {}
+        (None, Some(normalisation)) => normalisation.apply(Arc::make_mut(&mut values), window, channels)?,
+        (Some(_), _) => values = preparation.apply(Cow::Borrowed(&values), window, channels)?.into(),
     }
-    Ok(WindowSet { windows: values, labels, sample_weights: None })
+    Ok(values)
 }
 
 #[cfg(test)]
 mod tests {
+    use triax_model::PerWindow;
+
     use super::*;
 
     /// Two windows of three rows in two channels.
@@ -41,7 +61,7 @@ mod tests {
     #[test]
     fn windows_that_stay_as_they_are_share_their_memory() {
         let windows = windows();
-        let set = window_set(windows.clone(), None, 3, 2).unwrap();
+        let set = window_set(windows.clone(), &Preparation::default(), 3, 2).unwrap();
         assert!(Arc::ptr_eq(&set.windows, &windows.values) && Arc::ptr_eq(&set.labels, &windows.labels));
     }
 
@@ -51,19 +71,29 @@ mod tests {
         PerWindow::Standardise.apply(&mut expected, 3, 2).unwrap();
 
         let shared = windows();
-        let set = window_set(shared.clone(), Some(PerWindow::Standardise), 3, 2).unwrap();
+        let set = window_set(shared.clone(), &PerWindow::Standardise.into(), 3, 2).unwrap();
         assert_eq!(*set.windows, expected);
         assert_eq!(shared, windows(), "the windows as they were cut");
 
         let own = windows();
         let place = own.values.as_ptr();
-        let set = window_set(own, Some(PerWindow::Standardise), 3, 2).unwrap();
+        let set = window_set(own, &PerWindow::Standardise.into(), 3, 2).unwrap();
         assert_eq!(*set.windows, expected);
         assert_eq!(set.windows.as_ptr(), place);
     }
 
     #[test]
+    fn channels_are_derived_into_memory_of_their_own() {
+        let three =
+            Windows { values: [3.0, 4.0, 12.0, 0.0, 0.0, 2.0].into(), labels: [1].into(), ..Windows::default() };
+        let norm = "derive:norm:groups=1".parse().unwrap();
+        let set = window_set(three.clone(), &norm, 2, 3).unwrap();
+        assert_eq!((&*set.windows, &*set.labels), (&[13.0, 2.0][..], &[1][..]));
+        assert!(window_set(windows(), &norm, 3, 2).is_err());
+    }
+
+    #[test]
     fn channels_without_gravity_are_refused() {
-        assert!(window_set(windows(), Some(PerWindow::AlignGravity), 3, 2).unwrap_err().contains("there are 2"));
+        assert!(window_set(windows(), &PerWindow::AlignGravity.into(), 3, 2).unwrap_err().contains("there are 2"));
     }
 }

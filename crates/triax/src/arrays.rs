@@ -1,18 +1,17 @@
 //! Training in memory, on windows that were never a file.
 
-use std::sync::Arc;
-
 use triax_data::{fit_scaler, gravity_of_windows};
 use triax_engine::WindowSet;
 use triax_engine::device::DeviceInfo;
-use triax_model::{Network, PerWindow, WeightFile, Weights};
+use triax_model::{Network, WeightFile, Weights};
+use triax_study::prepare;
 use triax_trainer::{EpochRecord, FitOutcome, Job, Metrics, Model, ModelResult, Observer, TrainedModel, fit};
 
 use crate::engines::{Candidates, Trial};
 use crate::import::check_rate;
 use crate::initial;
 use crate::recordings::{complete, weight_file_extra, windows_extra};
-use crate::settings::Settings;
+use crate::settings::{SamplingName, Settings};
 use crate::{Error, Notice};
 
 /// Labelled windows in memory, and which of them train.
@@ -28,6 +27,8 @@ pub struct WindowArrays {
     pub classes: Vec<String>,
     /// Samples a second, if known.
     pub rate_hz: Option<f64>,
+    /// The number of the subject of each window, if they are known.
+    pub subjects: Option<Vec<u32>>,
     /// Indices of the windows to train on.
     pub train: Vec<u32>,
     /// Indices of the windows to validate with; may be empty.
@@ -51,7 +52,7 @@ pub struct FittedNetwork {
 
 impl WindowArrays {
     /// Trains a network as a run in a folder does, to the same weights, and writes nothing. Of `settings`, those of the
-    /// network, of training and augmentation, `normalize`, `device` and `engine` count. `None` if the observer asked to stop.
+    /// network, of training and augmentation, `derive`, `normalize`, `device` and `engine` count. `None` if the observer asked to stop.
     ///
     /// The windows are normalised where they lie, unless somebody else holds them.
     ///
@@ -60,21 +61,30 @@ impl WindowArrays {
     /// training that breaks down.
     pub fn fit(self, settings: &Settings, observer: &mut dyn Observer) -> Result<Option<FittedNetwork>, Error> {
         settings.check()?;
+        settings.check_is_network()?;
         let candidates = Candidates::find(&settings.machine)?;
         let (n_channels, n_classes) = (self.channels.len(), self.classes.len());
-        let spec = settings.network.spec(self.window, n_channels, n_classes);
+        let network_channels = settings.data.network_channels(n_channels)?;
+        let spec = settings.network.spec(self.window, network_channels, n_classes);
         let network =
             Network::new(spec).map_err(|problem| Error::from(problem).while_doing("this network cannot work"))?;
-        self.check(&network)?;
-        let normalize = settings.data.normalize;
+        self.check()?;
+        if settings.training.sampling == SamplingName::Subjects && self.subjects.is_none() {
+            return Err(Error::Input(
+                "`sampling` is subjects, and the subjects of the windows are not given (in Python: `groups` of `fit`): give \
+                 them, or take another sampling"
+                    .to_owned(),
+            ));
+        }
         let names = (self.channels.as_slice(), self.classes.as_slice());
         let gravity = gravity_of_windows(&self.windows.windows, self.window, n_channels);
+        let preparation = settings.data.preparation(n_channels, self.rate_hz, || gravity.clone())?;
         let of_data = windows_extra(names, (self.window, self.window), self.rate_hz, &gravity);
-        let Self { mut windows, window, classes, train, valid, .. } = self;
-        if let Some(per_window) = normalize.per_window() {
-            normalise(&mut windows, per_window, window, n_channels)?;
-        }
-        let scaler = normalize.has_scaler().then(|| fit_scaler(&windows.windows, &train, window, n_channels));
+        let Self { mut windows, window, classes, subjects, train, valid, .. } = self;
+        windows.windows = prepare(windows.windows, &preparation, window, n_channels).map_err(Error::Input)?;
+        windows.check(&network)?;
+        let has_scaler = settings.data.normalize.has_scaler();
+        let scaler = has_scaler.then(|| fit_scaler(&windows.windows, &train, window, network_channels));
         let mut plan = settings.fit_plan(&network, &classes)?;
         complete(&mut plan, settings, (&windows, &train), n_classes);
         let chosen = candidates.choose(&Trial {
@@ -100,6 +110,7 @@ impl WindowArrays {
         let job = Job {
             engine: chosen.open.engine.as_ref(),
             windows: &windows,
+            subjects: subjects.as_deref(),
             classes: &classes,
             models: &[model],
             at_once: None,
@@ -113,15 +124,22 @@ impl WindowArrays {
         };
         let Some(ModelResult { history, end }) = results.pop() else { unreachable!("a fleet of one has one result") };
         let TrainedModel { weights, validation, .. } = end.map_err(|breakdown| Error::Input(breakdown.to_string()))?;
-        let extra = weight_file_extra(&of_data, normalize, plan.training.loss);
+        let extra = weight_file_extra(&of_data, &preparation, plan.training.loss);
         let file = WeightFile { weights, spec: network.spec().clone(), classes, scaler, extra };
         let notices = [chosen.notices, of_weights].concat();
         Ok(Some(FittedNetwork { file, history, validation, device: chosen.open.device, notices }))
     }
 
-    /// Checks that the windows fit `network`, and that there are those to train on, before anything looks at them.
-    fn check(&self, network: &Network) -> Result<(), Error> {
-        self.windows.check(network)?;
+    /// Checks that the values are those of the windows, and that there are windows to train on, before anything looks at them.
+    fn check(&self) -> Result<(), Error> {
+        let (n, window, channels) = (self.windows.len(), self.window, self.channels.len());
+        let n_values = n.checked_mul(window).and_then(|samples| samples.checked_mul(channels));
+        if n_values != Some(self.windows.windows.len()) {
+            return Err(Error::Input(format!(
+                "{} values are not those of {n} windows of {window} samples in {channels} channels",
+                self.windows.windows.len()
+            )));
+        }
         check_rate(self.rate_hz)?;
         let n_windows = self.windows.len();
         if self.train.is_empty() {
@@ -132,9 +150,4 @@ impl WindowArrays {
             None => Ok(()),
         }
     }
-}
-
-/// Normalises each of `windows` by itself.
-fn normalise(windows: &mut WindowSet, per_window: PerWindow, window: usize, channels: usize) -> Result<(), Error> {
-    per_window.apply(Arc::make_mut(&mut windows.windows), window, channels).map_err(Error::Input)
 }

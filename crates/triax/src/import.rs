@@ -15,7 +15,7 @@ use triax_losses::Loss;
 use triax_model::{Network, Scaler, WeightFile, Weights, whole_file};
 
 use crate::Error;
-use crate::recordings::{PER_WINDOW, RATE};
+use crate::recordings::{RATE, preparation_extra};
 use crate::text::listed;
 
 /// Key in the metadata of a weight file: the file that it was imported from.
@@ -88,7 +88,7 @@ pub fn import(path: impl AsRef<Path>, options: &ImportOptions) -> Result<(Weight
         extra.insert("window_s".to_owned(), (imported.spec.window as f64 / rate).to_string());
     }
     extra.extend(imported.about.step.map(|step| ("step".to_owned(), step.to_string())));
-    extra.extend(imported.per_window.map(|step| (PER_WINDOW.to_owned(), step.to_string())));
+    extra.extend(preparation_extra(&imported.preparation));
     Ok((WeightFile { weights: imported.weights, spec: imported.spec, classes, scaler, extra }, notices))
 }
 
@@ -118,7 +118,7 @@ fn classes(imported: &Imported, options: &ImportOptions, notices: &mut Vec<Notic
 
 /// The names of the channels; none, where they are unknown.
 fn channels(imported: &Imported, options: &ImportOptions, notices: &mut Vec<Notice>) -> Result<Vec<String>, Error> {
-    let n = imported.spec.channels;
+    let n = imported.preparation.channels_in(imported.spec.channels).map_err(Error::Input)?;
     match [&options.channels, &imported.about.channels].into_iter().find(|names| !names.is_empty()) {
         Some(names) => named("channel", names, n),
         None => {
@@ -172,7 +172,7 @@ fn scaler(imported: &Imported, options: &ImportOptions, notices: &mut Vec<Notice
             Ok(Some(scaler.clone()))
         }
         (None, Some(scaler)) => Ok(Some(scaler.clone())),
-        (None, None) if imported.per_window.is_some() => Ok(None),
+        (None, None) if imported.preparation.normalisation.is_some() => Ok(None),
         (None, None) => {
             notices.push(Notice::Warning(
                 "the network does not standardise its input. If the windows were standardised before they came to it, say \

@@ -8,11 +8,12 @@ use sha2::{Digest, Sha256};
 use triax_data::{Corpus, is_same_rate};
 use triax_model::text::hex;
 use triax_model::{InitialWeights, Network};
+use triax_study::baselines::ClassicalFile;
 
 use crate::import::{is_of_another_program, weights_of_another_program};
 use crate::pretrain::PretrainTask;
 use crate::recordings::{PER_WINDOW, RATE};
-use crate::settings::{Normalize, Settings};
+use crate::settings::Settings;
 use crate::text::{joined, listed};
 use crate::{Error, Notice};
 
@@ -60,6 +61,10 @@ fn read_file(file: &Path, network: &Network) -> Result<(InitialWeights, Vec<Noti
         let (weights, notices) = weights_of_another_program(file, network)?;
         return Ok((InitialWeights::whole(weights), notices));
     }
+    if ClassicalFile::is_at(file) {
+        let problem = "holds a classical model: no network can start from its weights";
+        return Err(Error::Usage(format!("{} {problem}", file.display())));
+    }
     let initial = InitialWeights::read(file, network)?;
     let (taken, drawn) = initial.layers(network);
     let names = |layers: &[&str]| joined(&layers.iter().map(ToString::to_string).collect::<Vec<_>>());
@@ -77,12 +82,13 @@ fn read_file(file: &Path, network: &Network) -> Result<(InitialWeights, Vec<Noti
     Ok((initial, partly.into_iter().collect()))
 }
 
-/// What a user should know of weights that training on `corpus` starts from, and by whose windows it is `judged`. Of a file
+/// What a user should know of weights that training on `corpus` starts from, how its windows are `prepared` (in the words of a
+/// weight file), and by whose windows it is `judged`. Of a file
 /// that does not say on what it was trained, there is nothing to say.
 pub(crate) fn notices(
     initial: &InitialWeights,
     corpus: &Corpus,
-    normalize: Normalize,
+    prepared: Option<&str>,
     judged: &[String],
 ) -> Vec<Notice> {
     let mut notices = Vec::new();
@@ -104,12 +110,12 @@ pub(crate) fn notices(
             listed(&corpus.channels, MOST_NAMED),
         )));
     }
-    let (before, now) = (told.get(PER_WINDOW).cloned(), normalize.per_window().map(|step| step.to_string()));
-    if record.is_some() && before != now {
+    let before = told.get(PER_WINDOW).map(String::as_str);
+    if record.is_some() && before != prepared {
         notices.push(Notice::Warning(format!(
-            "the initial weights were trained on windows that were normalised in another way (`{}`, and here `{}`).",
-            before.as_deref().unwrap_or("not each by itself"),
-            now.as_deref().unwrap_or("not each by itself"),
+            "the initial weights were trained on windows that were prepared in another way (`{}`, and here `{}`).",
+            before.unwrap_or("none"),
+            prepared.unwrap_or("none"),
         )));
     }
     notices.extend(record.and_then(|record| seen(&record, corpus, judged)));
@@ -163,7 +169,7 @@ mod tests {
         let channels = serde_json::json!(corpus.channels).to_string();
         let rate = corpus.rate_hz.unwrap().to_string();
         let said = |initial: &InitialWeights, judged: &[String]| {
-            let notices = notices(initial, &corpus, Normalize::Standard, judged);
+            let notices = notices(initial, &corpus, None, judged);
             notices.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
         };
         let alike = [("channels", channels.as_str()), ("rate_hz", rate.as_str())];
@@ -176,7 +182,7 @@ mod tests {
         for (key, value, words) in [
             ("rate_hz", "7", "7 samples a second"),
             ("channels", "[\"a\"]", "the channels a,"),
-            (PER_WINDOW, "standardise", "normalised in another way"),
+            (PER_WINDOW, "standardise", "prepared in another way"),
         ] {
             let differs = said(&initial(&[], "", &[&alike[..], &[(key, value)]].concat()), &subjects);
             assert!(differs.contains(words), "{differs}");
@@ -187,6 +193,6 @@ mod tests {
     fn a_file_of_another_origin_says_nothing() {
         let corpus = Recordings::synthetic(0).corpus;
         let plain = InitialWeights { tensors: Vec::new(), metadata: BTreeMap::new() };
-        assert_eq!(notices(&plain, &corpus, Normalize::Window, &corpus.subjects()), []);
+        assert_eq!(notices(&plain, &corpus, Some("window"), &corpus.subjects()), []);
     }
 }

@@ -36,7 +36,7 @@ impl Latency {
     /// # Errors
     /// As [`Predictor::scores`].
     pub fn of_predictor(predictor: &Predictor) -> Result<Self, Error> {
-        let window = window(predictor.spec().window * predictor.spec().channels);
+        let window = window(predictor.spec().window * predictor.n_channels());
         Self::of_calls(|| predictor.scores_of_one(&window).map(drop))
     }
 

@@ -19,14 +19,14 @@ use triax_engine::device::{DeviceChoice, DeviceInfo};
 use triax_engine::{Reconstruction, ReconstructionEngine, WindowSet};
 use triax_losses::Loss;
 use triax_model::random::{Purpose, Stream};
-use triax_model::{InitialWeights, Network, Scaler, Weights};
+use triax_model::{InitialWeights, Network, Preparation, Scaler, Weights};
 use triax_study::window_set;
 use triax_trainer::{EpochRecord, FitOutcome, FitPlan, Job, Model, ModelResult, Observer, Sampling, fit};
 
 use crate::Error;
 use crate::engines::{Candidates, ChosenEngine, OpenEngine, Trial};
 use crate::initial::{self, PretrainRecord};
-use crate::recordings::{PER_WINDOW, Recordings, read_corpus, windows_extra};
+use crate::recordings::{Recordings, preparation_extra, read_corpus, windows_extra};
 use crate::settings::declare::named;
 use crate::settings::{ClassWeights, EngineName, Entries, MachineSettings, Settings};
 
@@ -127,6 +127,7 @@ pub struct Pretraining {
     pub notices: Vec<Notice>,
     /// Samples from one window to the next.
     step: usize,
+    preparation: Preparation,
     windows: WindowSet,
     scaler: Option<Scaler>,
     weights: Weights,
@@ -170,7 +171,9 @@ impl Pretraining {
         let (step, rounded) = recordings.step(&settings.data)?;
         let Recordings { corpus, window, .. } = recordings;
         settings.data.window = Some(window.into());
-        let n_channels = corpus.channels.len();
+        let measured = corpus.channels.len();
+        let preparation = settings.data.preparation(measured, corpus.rate_hz, || corpus.gravity(window))?;
+        let n_channels = preparation.channels_out(measured).map_err(Error::Usage)?;
         let reconstruction = Reconstruction {
             mask: options.mask,
             span: window.div_ceil(SPANS).max(1),
@@ -178,7 +181,7 @@ impl Pretraining {
         };
         let cut_windows = cut(&corpus, window, step)?;
         let origins = cut_windows.origins.clone();
-        let windows = window_set(cut_windows, settings.data.normalize.per_window(), window, n_channels)
+        let windows = window_set(cut_windows, &preparation, window, measured)
             .map_err(|problem| Error::Input(format!("{}: {problem}", corpus.name)))?;
         let Asked { windows, n_classes, train } = match options.task {
             PretrainTask::Contrast => stretches(windows, &origins, options.stretches, settings.training.seed)
@@ -211,7 +214,21 @@ impl Pretraining {
         };
         let mut notices = [corpus.notices.clone(), engine.notices.clone(), of_weights].concat();
         notices.extend(rounded);
-        Ok(Self { settings, options, corpus, network, plan, engine, train, notices, step, windows, scaler, weights })
+        Ok(Self {
+            settings,
+            options,
+            corpus,
+            network,
+            plan,
+            engine,
+            train,
+            notices,
+            step,
+            preparation,
+            windows,
+            scaler,
+            weights,
+        })
     }
 
     /// Trains to the end. `None` if `observer` asked to stop.
@@ -219,7 +236,7 @@ impl Pretraining {
     /// # Errors
     /// A training that breaks down; a device that fails.
     pub fn run(&self, observer: &mut dyn Observer) -> Result<Option<Pretrained>, Error> {
-        let Self { settings, corpus, network, plan, engine, train, windows, scaler, weights, .. } = self;
+        let Self { corpus, network, plan, engine, train, windows, scaler, weights, .. } = self;
         let classes: Vec<String> = (0..network.spec().classes).map(|class| class.to_string()).collect();
         let model = Model { network, weights, plan, scaler: scaler.as_ref(), train, valid: &[] };
         let job = Job {
@@ -227,6 +244,7 @@ impl Pretraining {
             windows,
             classes: &classes,
             models: &[model],
+            subjects: None,
             at_once: None,
             planned: None,
             follows_validation: false,
@@ -244,7 +262,7 @@ impl Pretraining {
         let window = network.spec().window;
         let mut metadata = windows_extra((&corpus.channels, &[]), (window, self.step), corpus.rate_hz, &[]);
         metadata.remove("class_names");
-        metadata.extend(settings.data.normalize.per_window().map(|step| (PER_WINDOW.to_owned(), step.to_string())));
+        metadata.extend(preparation_extra(&self.preparation));
         metadata.extend(record.metadata());
         let mut weights = InitialWeights::without_scores(trained.weights, metadata);
         if self.options.keep == KeptLayers::Convolutions {

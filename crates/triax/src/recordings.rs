@@ -7,14 +7,16 @@ use std::sync::Arc;
 use triax_data::{Audit, Corpus, HeldOut, Notice, Origin, ReadOptions, ScalerInUse, Split, SplitPlan};
 use triax_engine::WindowSet;
 use triax_losses::{Loss, balanced_class_weights};
-use triax_model::{NetworkSpec, Scaler};
+use triax_model::{NetworkSpec, Preparation, Scaler};
 use triax_study::window_set;
 use triax_trainer::FitPlan;
 
 use crate::Error;
-use crate::settings::{ClassWeights, DataSettings, DataSource, Length, Normalize, Settings, SplitKind, SplitSettings};
+use crate::settings::{
+    ClassWeights, DataSettings, DataSource, Length, SamplingName, Settings, SplitKind, SplitSettings,
+};
 
-/// Key in the metadata of a weight file: how each window is normalised before the scaler. Absent if it is not.
+/// Key in the metadata of a weight file: what becomes of each window by itself before the scaler. Absent if it stays as it is.
 pub(crate) const PER_WINDOW: &str = "per_window";
 /// Key in the metadata of a weight file: samples a second, where they are known.
 pub(crate) const RATE: &str = "rate_hz";
@@ -106,7 +108,9 @@ impl Recordings {
             )));
         }
         let DataSettings { step, normalize, .. } = settings.data;
-        settings.data = DataSettings { window: Some(self.window.into()), step, normalize, ..self.source.clone() };
+        let derive = std::mem::take(&mut settings.data.derive);
+        settings.data =
+            DataSettings { window: Some(self.window.into()), step, derive, normalize, ..self.source.clone() };
         Ok(())
     }
 
@@ -128,16 +132,18 @@ impl Recordings {
         let (step, rounded) = self.step(&settings.data)?;
         let Self { mut corpus, window, .. } = self;
         corpus.notices.extend(rounded);
-        let (normalize, n_channels) = (settings.data.normalize, corpus.channels.len());
+        let n_channels = corpus.channels.len();
+        let preparation = settings.data.preparation(n_channels, corpus.rate_hz, || corpus.gravity(window))?;
         let plan = split_plan(&settings.split, &corpus);
         let windows = triax_data::cut(&corpus, window, step)?;
         let split = triax_data::split(&corpus, &windows, window, &plan, settings.training.seed)?;
         let origins = windows.origins.clone();
-        let windows = window_set(windows, normalize.per_window(), window, n_channels)
+        let windows = window_set(windows, &preparation, window, n_channels)
             .map_err(|problem| Error::Input(format!("{}: {problem}", corpus.name)))?;
-        let scaler =
-            normalize.has_scaler().then(|| triax_data::fit_scaler(&windows.windows, &split.train, window, n_channels));
-        Ok(TrainingData { corpus, window, step, plan, split, normalize, scaler, windows, origins })
+        let channels = preparation.names(&corpus.channels);
+        let has_scaler = settings.data.normalize.has_scaler();
+        let scaler = has_scaler.then(|| triax_data::fit_scaler(&windows.windows, &split.train, window, channels.len()));
+        Ok(TrainingData { corpus, window, step, plan, split, preparation, channels, scaler, windows, origins })
     }
 }
 
@@ -154,11 +160,13 @@ pub struct TrainingData {
     pub plan: SplitPlan,
     /// Indices of the training and the validation windows.
     pub split: Split,
-    /// How windows are normalised.
-    pub normalize: Normalize,
+    /// What becomes of each window by itself.
+    pub preparation: Preparation,
+    /// Names of the channels that the network reads.
+    pub channels: Vec<String>,
     /// Standardisation of the values. The engine applies it when it reads them.
     pub scaler: Option<Scaler>,
-    /// All windows. Each is already normalised by itself; the engine applies the scaler.
+    /// All windows, (n_windows, window, channels). Each is already prepared by itself; the engine applies the scaler.
     pub windows: WindowSet,
     /// Origin of each window.
     pub origins: Arc<[Origin]>,
@@ -169,9 +177,10 @@ impl TrainingData {
     pub fn audit(&self, scaler: Option<&Scaler>) -> Audit {
         let Self { corpus, window, split, windows, origins, .. } = self;
         let (train, valid) = (split.train.as_slice(), split.valid.as_slice());
-        let used = scaler.map(|scaler| ScalerInUse { scaler, values: &windows.windows, train, valid });
+        let (values, channels) = (&windows.windows, self.channels.len());
+        let used = scaler.map(|scaler| ScalerInUse { scaler, values, channels, train, valid });
         let audit = Audit::new(corpus, origins, *window, &[(train, valid)]);
-        audit.with_scalers(*window, corpus.channels.len(), used.as_slice())
+        audit.with_scalers(*window, used.as_slice())
     }
 
     /// Samples from one window to the next; `None` if the source came as windows, which does not say.
@@ -189,17 +198,24 @@ impl TrainingData {
         self.split.valid.iter().map(|&idx| self.windows.labels[idx as usize]).collect()
     }
 
-    /// The validation windows, (n_valid, window, channels), not standardised.
+    /// The validation windows, (n_valid, window, channels), prepared by themselves and not standardised.
     pub fn valid_windows(&self) -> Vec<f32> {
         self.split.valid.iter().flat_map(|&idx| self.window_at(idx)).copied().collect()
     }
 
-    /// Window `idx`, (window, channels), not standardised.
+    /// The window at `origin`, (window, channels), as the sensors measured it.
+    pub(crate) fn as_measured(&self, origin: Origin) -> &[f32] {
+        let n_channels = self.corpus.channels.len();
+        let values = &self.corpus.recordings[origin.recording as usize].values;
+        &values[origin.start as usize * n_channels..][..self.window * n_channels]
+    }
+
+    /// Window `idx`, (window, channels), prepared by itself and not standardised.
     ///
     /// # Panics
     /// If there is no window `idx`.
     pub fn window_at(&self, idx: u32) -> &[f32] {
-        let n_values = self.window * self.corpus.channels.len();
+        let n_values = self.window * self.channels.len();
         &self.windows.windows[idx as usize * n_values..][..n_values]
     }
 }
@@ -215,6 +231,27 @@ pub(crate) fn complete(
         let labels: Vec<u32> = train.iter().map(|&idx| windows.labels[idx as usize]).collect();
         plan.training.class_weights = Some(balanced_class_weights(&labels, n_classes));
     }
+}
+
+/// The number of the subject of each window at `origins`, if `settings` draw subjects.
+///
+/// # Errors
+/// A recording whose subject is not known, with its place and the remedy.
+pub(crate) fn drawn_subjects(
+    settings: &Settings,
+    corpus: &Corpus,
+    origins: &[Origin],
+) -> Result<Option<Vec<u32>>, Error> {
+    if settings.training.sampling != SamplingName::Subjects {
+        return Ok(None);
+    }
+    corpus.subject_numbers(origins).map(Some).map_err(|unknown| {
+        Error::Input(format!(
+            "{}: `sampling` is subjects, and the data does not say who this recording is of: name the column with --map \
+             COLUMN=subject, or find the subject in the name of the file with --subject-from, or take another sampling",
+            corpus.place_of(unknown)
+        ))
+    })
 }
 
 /// Metadata of weight files that follows from the recordings and their windows: what is needed to use a network on others.
@@ -257,13 +294,18 @@ pub(crate) fn windows_extra(
 /// The metadata of a weight file: that of its data, `of_data`, and that of its training.
 pub(crate) fn weight_file_extra(
     of_data: &BTreeMap<String, String>,
-    normalize: Normalize,
+    preparation: &Preparation,
     loss: Loss,
 ) -> BTreeMap<String, String> {
     let mut extra = of_data.clone();
     extra.insert("loss".to_owned(), loss.to_string());
-    extra.extend(normalize.per_window().map(|step| (PER_WINDOW.to_owned(), step.to_string())));
+    extra.extend(preparation_extra(preparation));
     extra
+}
+
+/// The entry of a preparation in the metadata of a weight file.
+pub(crate) fn preparation_extra(preparation: &Preparation) -> Option<(String, String)> {
+    (!preparation.is_none()).then(|| (PER_WINDOW.to_owned(), preparation.to_string()))
 }
 
 /// Reads all recordings that the settings name, with all activities, and resamples them where the settings ask for it.

@@ -1,12 +1,14 @@
 //! The library as another program uses it.
 
 use serde_json::json;
-use triax::settings::{ClassWeights, DataSettings, DataSource, Entries, HiddenLayers, Normalize};
+use triax::settings::{
+    ClassWeights, DataSettings, DataSource, DerivedChannels, Entries, HiddenLayers, Normalize, SamplingName,
+};
 use triax::{
     Error, EvaluateOptions, ExportFormat, ExportOptions, Observer, Outcome, Predictor, PredictorOptions, Recordings,
     Sample, Settings, StepResult, StreamPredictor, Training, TrainingData, WindowArrays, evaluate, export, train,
 };
-use triax_model::WeightFile;
+use triax_model::{Derived, WeightFile};
 
 /// Settings of a training that takes a moment.
 fn small() -> Settings {
@@ -149,6 +151,7 @@ fn in_memory(data: &TrainingData) -> WindowArrays {
         channels: data.corpus.channels.clone(),
         classes: data.corpus.classes.clone(),
         rate_hz: data.corpus.rate_hz,
+        subjects: None,
         train: data.split.train.clone(),
         valid: data.split.valid.clone(),
     }
@@ -157,12 +160,16 @@ fn in_memory(data: &TrainingData) -> WindowArrays {
 #[test]
 fn a_training_in_memory_ends_with_the_weights_of_a_run() {
     let folder = tempfile::tempdir().unwrap();
-    for (name, early_stopping, normalize) in
-        [("plain", None, Normalize::Standard), ("early", Some(1), Normalize::Gravity)]
-    {
+    for (name, early_stopping, normalize, derive) in [
+        ("plain", None, Normalize::Standard, &[][..]),
+        ("early", Some(1), Normalize::Gravity, &[]),
+        ("derived", None, Normalize::Standard, &[Derived::Norm, Derived::Vertical, Derived::Linear]),
+    ] {
         let mut settings = small();
         settings.data.step = 120.into();
         settings.data.normalize = normalize;
+        settings.data.derive = derive.iter().copied().map(DerivedChannels).collect();
+        settings.augmentation.flip_axes = true;
         settings.training.early_stopping = early_stopping;
         settings.training.class_weights = ClassWeights::Balanced;
         // So fast that the best epoch is not the last one.
@@ -177,8 +184,8 @@ fn a_training_in_memory_ends_with_the_weights_of_a_run() {
         assert_eq!(summary.stopped_early, early_stopping.is_some(), "{summary:?}");
 
         // As they were measured: the training normalises them itself.
-        let plain =
-            Settings { data: DataSettings { normalize: Normalize::None, ..settings.data.clone() }, ..settings.clone() };
+        let as_measured = DataSettings { normalize: Normalize::None, derive: Vec::new(), ..settings.data.clone() };
+        let plain = Settings { data: as_measured, ..settings.clone() };
         let data = Recordings::synthetic(0).split(&plain).unwrap();
         let fitted = in_memory(&data).fit(&settings, &mut ()).unwrap().unwrap();
         let (file, of_run) = (&fitted.file, WeightFile::read(run.join("last.safetensors")).unwrap());
@@ -209,6 +216,15 @@ fn a_training_in_memory_weighs_windows_and_refuses_what_does_not_fit() {
     let plain = weights(in_memory(&data));
     assert_eq!(plain, weights(with_weights(vec![1.0; n_windows])));
     assert_ne!(plain, weights(with_weights((0..n_windows).map(|idx| (idx % 2) as f32).collect())));
+
+    // By subjects, windows without them are refused.
+    let mut by_subject = settings.clone();
+    by_subject.training.sampling = SamplingName::Subjects;
+    let no_subjects = in_memory(&data).fit(&by_subject, &mut ()).unwrap_err().in_full();
+    assert!(no_subjects.contains("subjects of the windows are not given"), "{no_subjects}");
+    let subjects = Some(data.corpus.subject_numbers(&data.origins).unwrap());
+    let found = WindowArrays { subjects, ..in_memory(&data) }.fit(&by_subject, &mut ()).unwrap().unwrap();
+    assert_ne!(plain, found.file.weights);
 
     let refused = |data: WindowArrays| data.fit(&settings, &mut ()).unwrap_err().in_full();
     assert!(refused(with_weights(vec![-1.0; n_windows])).contains("has the weight -1"));

@@ -87,10 +87,10 @@ impl Audit {
         Self { findings }.sorted()
     }
 
-    /// Adds the check whether each scaler was fitted to the training windows of its fold and no others. `window` and
-    /// `channels` are those of its windows.
-    pub fn with_scalers(self, window: usize, channels: usize, scalers: &[ScalerInUse<'_>]) -> Self {
-        self.with(preprocessing::scaler(window, channels, scalers))
+    /// Adds the check whether each scaler was fitted to the training windows of its fold and no others. Windows have `window`
+    /// samples.
+    pub fn with_scalers(self, window: usize, scalers: &[ScalerInUse<'_>]) -> Self {
+        self.with(preprocessing::scaler(window, scalers))
     }
 
     /// Adds a finding.

@@ -15,6 +15,8 @@ pub struct ScalerInUse<'a> {
     pub scaler: &'a Scaler,
     /// All windows (n_windows, window, channels), before the scaler.
     pub values: &'a [f32],
+    /// The number of their channels.
+    pub channels: usize,
     /// Indices of the training windows.
     pub train: &'a [u32],
     /// Indices of the validation windows.
@@ -67,11 +69,12 @@ impl Checks<'_> {
 }
 
 /// Whether each scaler was fitted to the training windows of its fold alone.
-pub(super) fn scaler(window: usize, channels: usize, scalers: &[ScalerInUse<'_>]) -> Finding {
+pub(super) fn scaler(window: usize, scalers: &[ScalerInUse<'_>]) -> Finding {
     let check = "scaler";
     let (mut n_with_validation, mut n_foreign) = (0, 0);
     for used in scalers {
-        let is_fitted_to = |windows: &[u32]| is_same(used.scaler, &fit_scaler(used.values, windows, window, channels));
+        let is_fitted_to =
+            |windows: &[u32]| is_same(used.scaler, &fit_scaler(used.values, windows, window, used.channels));
         if is_fitted_to(used.train) {
             continue;
         }

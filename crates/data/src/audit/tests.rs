@@ -92,10 +92,11 @@ fn a_scaler_of_other_windows_is_found() {
         let used = apart.iter().zip(scalers).map(|((train, valid), scaler)| ScalerInUse {
             scaler,
             values: &windows.values,
+            channels: 3,
             train,
             valid,
         });
-        let found = Audit::default().with_scalers(4, 3, &used.collect::<Vec<_>>());
+        let found = Audit::default().with_scalers(4, &used.collect::<Vec<_>>());
         (found.findings[0].verdict, found.findings[0].words.clone())
     };
     let own: Vec<Scaler> = apart.iter().map(|(train, _)| fit_scaler(&windows.values, train, 4, 3)).collect();
@@ -113,7 +114,7 @@ fn a_scaler_of_other_windows_is_found() {
     rounded.mean[0] *= 1.0 + 2.0 * f32::EPSILON;
     assert_eq!(audited([&rounded, &own[1]]).0, Verdict::Sound);
     assert_eq!(audited([&Scaler { mean: vec![0.0], scale: vec![1.0] }, &own[1]]).0, Verdict::Leak);
-    assert_eq!(Audit::default().with_scalers(4, 3, &[]).findings[0].verdict, Verdict::Sound);
+    assert_eq!(Audit::default().with_scalers(4, &[]).findings[0].verdict, Verdict::Sound);
 }
 
 /// `corpus`, each of `channels` columns standardised by the recordings that `is_used` keeps.

@@ -144,17 +144,15 @@ impl Augment {
                 let (a, b) = (values[before * channels + c], values[after * channels + c]);
                 a + share * (b - a)
             };
-            if turns {
-                for triple in (0..channels).step_by(3) {
-                    let v = variation.order.map(|axis| read(triple + axis));
-                    for (i, row) in variation.turn.iter().enumerate() {
-                        let turned = row[0] * v[0] + row[1] * v[1] + row[2] * v[2];
-                        put(t * channels + triple + i, turned * variation.factor);
-                    }
+            let axes = if turns { channels - self.strengths.scalars } else { 0 };
+            for triple in (0..axes).step_by(3) {
+                let v = variation.order.map(|axis| read(triple + axis));
+                for (i, row) in variation.turn.iter().enumerate() {
+                    let turned = row[0] * v[0] + row[1] * v[1] + row[2] * v[2];
+                    put(t * channels + triple + i, turned * variation.factor);
                 }
-            } else {
-                (0..channels).for_each(|c| put(t * channels + c, read(c) * variation.factor));
             }
+            (axes..channels).for_each(|c| put(t * channels + c, read(c) * variation.factor));
         }
     }
 

@@ -13,7 +13,7 @@ mod layers;
 mod tests;
 
 use triax_model::{
-    Activation, ConvSpec, DenseSpec, Network, NetworkSpec, Padding, PerWindow, PoolKind, PoolSpec, Scaler, Tensor,
+    Activation, ConvSpec, DenseSpec, Network, NetworkSpec, Padding, PoolKind, PoolSpec, Preparation, Scaler, Tensor,
     Weights,
 };
 
@@ -35,14 +35,14 @@ const MOST_FACTORS: usize = 1 << 22;
 /// What a layer of another program does.
 #[derive(Clone, Debug)]
 pub(crate) enum Step {
-    /// Normalises each window by itself.
-    Normalise(PerWindow),
+    /// Prepares each window by itself.
+    Prepare(Preparation),
     /// Multiplies and shifts each channel, or each feature where they are flat.
     Affine(Affine),
     /// The same, learnt as batch normalisation.
     BatchNormalisation(Affine),
     /// A convolution over positions with weights (kernel, in, out) and one bias for each output.
-    Conv { kernel: Values, bias: Option<Vec<f32>>, stride: usize, pads: Pads },
+    Conv { kernel: Values, bias: Option<Vec<f32>>, stride: usize, dilation: usize, pads: Pads },
     /// A pool.
     Pool(Pool),
     /// A pool over all positions, which leaves one feature for each channel.
@@ -118,7 +118,7 @@ pub(crate) type Refusal = String;
 pub(crate) struct Assembly {
     window: usize,
     channels: usize,
-    per_window: Option<PerWindow>,
+    preparation: Preparation,
     scaler: Option<Scaler>,
     layers: Vec<Weighted>,
     global_pool: Option<PoolKind>,
@@ -149,6 +149,7 @@ struct Weighted {
 #[derive(Clone, Copy, Debug)]
 struct ConvParts {
     stride: usize,
+    dilation: usize,
     padding: Padding,
     pool: Option<PoolSpec>,
 }
@@ -178,7 +179,7 @@ impl Assembly {
         Ok(Self {
             window,
             channels,
-            per_window: None,
+            preparation: Preparation::default(),
             scaler: None,
             layers: Vec::new(),
             global_pool: None,
@@ -224,13 +225,15 @@ impl Assembly {
             return Err(format!("it follows a softmax, which can only be last; {FAMILY}"));
         }
         match step {
-            Step::Normalise(per_window) => self.normalise(per_window),
+            Step::Prepare(preparation) => self.prepare(preparation),
             Step::Affine(affine) => self.affine(place, affine),
             Step::BatchNormalisation(affine) => {
                 self.is_folded = true;
                 self.affine(place, affine)
             }
-            Step::Conv { kernel, bias, stride, pads } => self.conv(place, kernel, bias, stride, pads),
+            Step::Conv { kernel, bias, stride, dilation, pads } => {
+                self.conv(place, kernel, bias, (stride, dilation), pads)
+            }
             Step::Pool(pool) => self.pool(pool),
             Step::GlobalPool(kind) => self.global_pool(kind),
             Step::Flatten(order) => self.flatten(order),
@@ -262,16 +265,13 @@ impl Assembly {
             );
             return Err(ReadError::new(scores.place, problem));
         }
-        if self.per_window == Some(PerWindow::AlignGravity) && !self.channels.is_multiple_of(3) {
-            return Err(ReadError::new("the input", "gravity is aligned in channels that are no groups of three"));
-        }
         let n_convs = self.layers.iter().filter(|layer| layer.conv.is_some()).count();
         let (dropout, notice) = self.dropouts.place(n_convs);
         self.notices.extend(notice);
         let conv_spec = |layer: &Weighted| {
-            let ConvParts { stride, padding, pool } = layer.conv?;
+            let ConvParts { stride, dilation, padding, pool } = layer.conv?;
             let (kernel, filters, activation) = (layer.kernel.shape[0], layer.bias.len(), layer.activation);
-            Some(ConvSpec { filters, kernel, stride, padding, activation, pool })
+            Some(ConvSpec { filters, kernel, stride, dilation, padding, activation, pool })
         };
         let spec = NetworkSpec {
             window: self.window,
@@ -289,8 +289,8 @@ impl Assembly {
             Network::new(spec.clone()).map_err(|error| ReadError::new("the network", format!("{error}; {FAMILY}")))?;
         self.layers.push(scores);
         let weights = weights(&network, self.layers)?;
-        let Self { per_window, scaler, softmax, is_folded, notices, .. } = self;
-        Ok(Imported { spec, weights, per_window, scaler, softmax, is_folded, about, notices })
+        let Self { preparation, scaler, softmax, is_folded, notices, .. } = self;
+        Ok(Imported { spec, weights, preparation, scaler, softmax, is_folded, about, notices })
     }
 }
 

@@ -1,3 +1,5 @@
+use triax_model::PerWindow;
+
 use super::*;
 
 /// The network of steps for windows of (8, 2), each called by its number.
@@ -18,7 +20,7 @@ fn values(shape: &[usize]) -> Values {
 
 fn conv(inputs: usize, outputs: usize, padding: Padding) -> Step {
     let bias = Some(values(&[outputs]).values);
-    Step::Conv { kernel: values(&[3, inputs, outputs]), bias, stride: 1, pads: padding.into() }
+    Step::Conv { kernel: values(&[3, inputs, outputs]), bias, stride: 1, dilation: 1, pads: padding.into() }
 }
 
 fn dense(inputs: usize, outputs: usize) -> Step {
@@ -107,7 +109,7 @@ fn plainly(steps: &[Step], window: &[f32], channels: usize) -> Vec<f64> {
                 let mean = |c: usize| x.iter().skip(c).step_by(channels).sum::<f64>() / n as f64;
                 x = (0..channels).map(mean).collect();
             }
-            Step::Normalise(_) | Step::Softmax => unreachable!("not in these chains"),
+            Step::Prepare(_) | Step::Softmax => unreachable!("not in these chains"),
         }
     }
     x
@@ -210,7 +212,7 @@ fn what_has_no_place_is_refused_with_its_layer_and_the_family() {
         ("layer 3", "has turned around", vec![same(), relu(), norm(4, both, shift), max_pool()]),
         ("layer 3", "layer 2 normalises", vec![same(), relu(), norm(4, both, shift), relu()]),
         ("layer 1", "factors for 8 channels", vec![same(), norm(8, both, shift)]),
-        ("layer 1", "normalises each window by itself", vec![same(), Step::Normalise(PerWindow::Standardise)]),
+        ("layer 1", "normalises each window by itself", vec![same(), Step::Prepare(PerWindow::Standardise.into())]),
         (
             "layer 1",
             "pads 2 positions before and 0 after its 8; the family pads none, or 0 and 0",
@@ -224,12 +226,12 @@ fn what_has_no_place_is_refused_with_its_layer_and_the_family() {
         (
             "layer 0",
             "reads 3 positions at a time with a stride of 0",
-            vec![Step::Conv { kernel: values(&[3, 2, 4]), bias: None, stride: 0, pads: Pads::Same }],
+            vec![Step::Conv { kernel: values(&[3, 2, 4]), bias: None, stride: 0, dilation: 1, pads: Pads::Same }],
         ),
         (
-            "the input",
-            "no groups of three",
-            vec![Step::Normalise(PerWindow::AlignGravity), same(), flatten(), dense(32, 3)],
+            "layer 0",
+            "groups of three",
+            vec![Step::Prepare(PerWindow::AlignGravity.into()), same(), flatten(), dense(32, 3)],
         ),
         ("layer 4", "no layer follows", vec![same(), flatten(), dense(32, 5), relu(), norm(5, both, shift)]),
         ("layer 1", "softmax follows the last dense layer", vec![same(), Step::Softmax]),
@@ -271,14 +273,14 @@ fn what_a_file_need_not_name_one_by_one_is_bounded() {
     assert!(Assembly::new(1 << 20, 1 << 20).unwrap_err().contains("from 1 to"));
     assert!(Assembly::new(0, 6).is_err());
     let mut long = Assembly::new(1 << 24, 1).unwrap();
-    let conv = Step::Conv { kernel: values(&[1, 1, 2]), bias: None, stride: 1, pads: Pads::Same };
+    let conv = Step::Conv { kernel: values(&[1, 1, 2]), bias: None, stride: 1, dilation: 1, pads: Pads::Same };
     long.add("conv", conv).unwrap();
     long.add("relu", Step::Activation(Activation::Relu)).unwrap();
     long.add("norm", norm(2, &[0.5], &[0.1])).unwrap();
     let refusal = long.add("flatten", flatten()).unwrap_err();
     assert!(refusal.contains("features, which norm multiplies"), "{refusal}");
     let mut wide = Assembly::new(1 << 24, 1).unwrap();
-    let conv = Step::Conv { kernel: values(&[1, 1, 32]), bias: None, stride: 1, pads: Pads::Same };
+    let conv = Step::Conv { kernel: values(&[1, 1, 32]), bias: None, stride: 1, dilation: 1, pads: Pads::Same };
     assert!(wide.add("conv", conv).unwrap_err().contains("values are the most"));
 }
 

@@ -2,9 +2,10 @@
 
 use std::fmt::Write as _;
 
-use triax_model::{Activation, Layer, Network, PerWindow, PoolKind, Scaler};
+use triax_model::{Activation, Layer, Network, PoolKind, Preparation, Scaler};
 
 use super::CText;
+use super::preparation::{Prepared, preparation};
 use super::text::{Number, comment, string};
 use super::{CFile, check_prefix};
 use crate::int8::{Affine, Quantised};
@@ -15,8 +16,10 @@ const MOST_PARAMETERS: usize = 1 << 24;
 
 /// What headers in floating point and in integers share.
 pub struct Head<'a> {
-    network: &'a Network,
-    per_window: Option<PerWindow>,
+    pub network: &'a Network,
+    pub preparation: &'a Preparation,
+    /// The channels of the sensors.
+    pub channels: usize,
     scaler: Option<&'a Scaler>,
     softmax: bool,
     about: &'a About,
@@ -24,13 +27,15 @@ pub struct Head<'a> {
 
 impl<'a> Head<'a> {
     pub fn of(trained: &'a Trained) -> Self {
-        let Trained { network, per_window, scaler, softmax, about, .. } = trained;
-        Self { network, per_window: *per_window, scaler: scaler.as_ref(), softmax: *softmax, about }
+        let Trained { network, preparation, scaler, softmax, about, .. } = trained;
+        let (channels, scaler) = (trained.channels(), scaler.as_ref());
+        Self { network, preparation, channels, scaler, softmax: *softmax, about }
     }
 
     pub fn of_int8(quantised: &'a Quantised) -> Self {
-        let Quantised { network, per_window, scaler, softmax, about, .. } = quantised;
-        Self { network, per_window: *per_window, scaler: scaler.as_ref(), softmax: *softmax, about }
+        let Quantised { network, preparation, scaler, softmax, about, .. } = quantised;
+        let (channels, scaler) = (quantised.channels(), scaler.as_ref());
+        Self { network, preparation, channels, scaler, softmax: *softmax, about }
     }
 }
 
@@ -65,7 +70,7 @@ pub fn header(head: &Head<'_>, arithmetic: Arithmetic<'_>, prefix: &str) -> Resu
     body.source(include_str!("source/interface.h"));
     let spec = head.network.spec();
     names(&mut body, "classname", "a class", &head.about.classes, spec.classes);
-    names(&mut body, "channelname", "a channel", &head.about.channels, spec.channels);
+    names(&mut body, "channelname", "a channel", &head.about.channels, head.channels);
 
     let multiply_adds = head.network.layers().iter().map(Layer::multiply_adds).sum();
     introduction(&mut text, head, arithmetic, &body, multiply_adds);
@@ -95,7 +100,7 @@ fn introduction(
          * It has one set of buffers: one stream of samples, from one thread. Include it in one source file. */\n\n\
          #include <stdint.h>\n",
         spec.window,
-        spec.channels,
+        head.channels,
         spec.classes,
         comment(&head.about.producer),
         body.flash,
@@ -111,7 +116,7 @@ fn constants(body: &mut CText<'_>, head: &Head<'_>) {
         body.constant(name, &value.to_string());
     };
     size("WINDOW", spec.window, "Samples of a window.");
-    size("CHANNELS", spec.channels, "Values of a sample.");
+    size("CHANNELS", head.channels, "Values of a sample.");
     size("CLASSES", spec.classes, "Scores.");
     let step = about.step_or_half(spec.window).clamp(1, i32::MAX as usize);
     size("STEP", step, "Samples from one window to the next: as in training, where that is known.");
@@ -201,7 +206,8 @@ fn float_layers(body: &mut CText<'_>, trained: &Trained) -> Result<Calls, Unsupp
                 format!(" PREFIX_gelu($out, {n});")
             }
         };
-        calls.push(format!("PREFIX_affine(&PREFIX_{name}, $in, $out);{activation}"));
+        let affine = affine(body, &mut sources, layer, include_str!("source/dilated_float.h"));
+        calls.push(format!("{affine}{activation}"));
     }
     if trained.softmax {
         sources.add(body, EXPONENTIAL);
@@ -225,7 +231,7 @@ fn int8_layers(body: &mut CText<'_>, quantised: &Quantised) -> Result<Calls, Uns
                 sources.add(body, include_str!("source/affine_int8.h"));
                 let name = name(&layer.layer);
                 int8_tables(body, name, &shape, input.zero_point, affine);
-                calls.push(format!("PREFIX_affine(&PREFIX_{name}, $in, $out);"));
+                calls.push(self::affine(body, &mut sources, &layer.layer, include_str!("source/dilated_int8.h")));
             }
         }
         input = layer.output;
@@ -258,6 +264,18 @@ fn int8_tables(body: &mut CText<'_>, name: &str, shape: &[i32; 7], input_zero: i
 
 fn listed(numbers: &[i32]) -> String {
     numbers.iter().map(i32::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// The call of a layer with weights. Adds the source `dilated` where it is needed.
+fn affine(body: &mut CText<'_>, sources: &mut Sources, layer: &Layer, dilated: &'static str) -> String {
+    let name = name(layer);
+    match layer {
+        Layer::Conv { dilation, .. } if *dilation > 1 => {
+            sources.add(body, dilated);
+            format!("PREFIX_dilated(&PREFIX_{name}, {dilation}, $in, $out);")
+        }
+        _ => format!("PREFIX_affine(&PREFIX_{name}, $in, $out);"),
+    }
 }
 
 /// Adds a pool, and returns its call.
@@ -299,7 +317,8 @@ fn shape(layer: &Layer) -> Result<Option<[i32; 7]>, Unsupported> {
     // The stride of a single result does not matter.
     let stride = if results == 1 { 1 } else { stride };
     let shape = [positions, inputs, results, outputs, size, stride, before];
-    if let Some(large) = shape.iter().find(|&&value| value > 1 << 28) {
+    let dilation = if let Layer::Conv { dilation, .. } = layer { *dilation } else { 1 };
+    if let Some(large) = shape.iter().chain([&dilation]).find(|&&value| value > 1 << 28) {
         return Err(Unsupported(format!("{}: {large} is too large for C; make it smaller", name(layer))));
     }
     Ok(Some(shape.map(|value| value as i32)))
@@ -327,32 +346,14 @@ fn buffers(body: &mut CText<'_>, head: &Head<'_>, arithmetic: Arithmetic<'_>) {
             body.buffer("PREFIX_Value", name, *largest, value);
         }
     }
-    body.buffer("float", "ring", spec.window * spec.channels, size_of::<f32>());
+    body.buffer("float", "ring", spec.window * head.channels, size_of::<f32>());
     body.source("static int32_t PREFIX_next = 0, PREFIX_missing = PREFIX_WINDOW;\n");
     body.ram += 2 * size_of::<i32>();
 }
 
 /// The function that brings a window to what the first layer reads.
 fn load(body: &mut CText<'_>, head: &Head<'_>, arithmetic: Arithmetic<'_>) {
-    let channels = head.network.spec().channels;
-    let (fit, mut value) = match head.per_window {
-        None => ("", "sample[c]".to_owned()),
-        Some(_) => ("    PREFIX_fit(samples, first);\n", "PREFIX_normalised(sample, c)".to_owned()),
-    };
-    match head.per_window {
-        None => {}
-        Some(PerWindow::Standardise) => {
-            body.buffer("double", "centres", channels, size_of::<f64>());
-            body.buffer("double", "factors", channels, size_of::<f64>());
-            body.source(include_str!("source/mean.h"));
-            body.source(include_str!("source/standardise.h"));
-        }
-        Some(PerWindow::AlignGravity) => {
-            body.buffer("double", "turns", 3 * channels, size_of::<f64>());
-            body.source(include_str!("source/mean.h"));
-            body.source(include_str!("source/align.h"));
-        }
-    }
+    let Prepared { fit, mut value, mut load } = preparation(body, head);
     if let Some(scaler) = head.scaler {
         body.source("\n");
         body.table("means", scaler.mean.iter().copied());
@@ -368,7 +369,8 @@ fn load(body: &mut CText<'_>, head: &Head<'_>, arithmetic: Arithmetic<'_>) {
         body.source(include_str!("source/integer.h"));
         value = format!("PREFIX_integer({value})");
     }
-    body.source(&include_str!("source/load.h").replace("FIT\n", fit).replace("VALUE", &value));
+    load = load.replace("FIT\n", &fit).replace("VALUE", &value);
+    body.source(&load);
 }
 
 /// The function that computes the scores of a window.

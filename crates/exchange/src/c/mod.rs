@@ -8,6 +8,7 @@
 //! Buffers are shared: a layer reads one and writes the other.
 
 mod layers;
+mod preparation;
 mod read;
 #[cfg(test)]
 mod tests;

@@ -11,7 +11,7 @@ use triax_testing::{has_c_compilers, has_cortex_m};
 use super::*;
 use crate::golden;
 use crate::int8::quantise;
-use crate::trained::tests::{trained, windows};
+use crate::trained::tests::{derived, trained, windows};
 
 /// Samples from one window to the next.
 const STEP: usize = 7;
@@ -50,13 +50,15 @@ fn family() -> Vec<(&'static str, Trained)> {
     for (name, one) in &mut all {
         *one = hostile(one.clone());
         match *name {
-            "gravity" => one.per_window = Some(PerWindow::AlignGravity),
-            "shape" => (one.per_window, one.scaler) = (Some(PerWindow::Standardise), None),
+            "gravity" => one.preparation = PerWindow::AlignGravity.into(),
+            "shape" => (one.preparation, one.scaler) = (PerWindow::Standardise.into(), None),
             "raw" => one.scaler = None,
             "soft" => one.softmax = true,
             _ => {}
         }
     }
+    let names = ["derived", "scalars", "upright", "changes"];
+    all.extend(names.into_iter().zip(derived()).map(|(name, (_, one))| (name, hostile(one))));
     all.push(("single", single()));
     all
 }
@@ -90,7 +92,7 @@ fn program() -> Program {
     windows.iter_mut().for_each(|value| *value = (*value * 32.0).round() / 32.0);
     for (name, one) in family() {
         let mut add = |prefix: String, file: CFile, scores: &dyn Fn(&[f32]) -> Vec<f32>, is_exact: bool| {
-            let (size, channels) = (one.network.spec().window, one.network.spec().channels);
+            let (size, channels) = (one.network.spec().window, one.channels());
             // Windows side by side, as samples of a stream.
             let step = one.about.step.unwrap_or(size / 2);
             let starts =

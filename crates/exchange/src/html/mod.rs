@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use triax_model::{Activation, Layer, Network, NetworkSpec, PerWindow, PoolKind, Scaler, Tensor, Weights};
+use triax_model::{Activation, Layer, Network, NetworkSpec, PoolKind, Preparation, Scaler, Tensor, Weights};
 
 use crate::{About, ReadError, Trained, Unsupported};
 
@@ -21,6 +21,7 @@ const BEFORE_MODEL: &str = "<script id=\"model\" type=\"application/json\">";
 #[derive(Serialize, Deserialize)]
 struct Model {
     window: usize,
+    /// Those of the sensors.
     channels: usize,
     /// Names of the channels.
     names: Vec<String>,
@@ -28,6 +29,7 @@ struct Model {
     units: Vec<Option<String>>,
     rate: Option<f64>,
     step: usize,
+    /// The preparation of windows, by its text.
     per_window: Option<String>,
     scaler: Option<Scaler>,
     softmax: bool,
@@ -45,7 +47,7 @@ struct Model {
 /// Parts of the network that do not fit each other.
 pub fn write(trained: &Trained) -> Result<String, Unsupported> {
     trained.check()?;
-    let Trained { network, weights, per_window, scaler, softmax, about } = trained;
+    let Trained { network, weights, preparation, scaler, softmax, about } = trained;
     let spec = network.spec();
     let or_numbers = |names: &[String], n: usize| match names {
         [] => (0..n).map(|i| i.to_string()).collect(),
@@ -55,13 +57,13 @@ pub fn write(trained: &Trained) -> Result<String, Unsupported> {
         weights.tensors.iter().flat_map(|tensor| &tensor.values).flat_map(|value| value.to_le_bytes()).collect();
     let model = Model {
         window: spec.window,
-        channels: spec.channels,
-        names: or_numbers(&about.channels, spec.channels),
+        channels: trained.channels(),
+        names: or_numbers(&about.channels, trained.channels()),
         classes: or_numbers(&about.classes, spec.classes),
         units: about.units.clone(),
         rate: about.rate_hz,
         step: about.step_or_half(spec.window),
-        per_window: per_window.map(|way| way.to_string()),
+        per_window: (!preparation.is_none()).then(|| preparation.to_string()),
         scaler: scaler.clone(),
         softmax: *softmax,
         layers: network.layers().iter().filter_map(layer).collect(),
@@ -100,9 +102,9 @@ fn layer(layer: &Layer) -> Option<serde_json::Value> {
         other => serde_json::json!({"name": other.to_string()}),
     };
     Some(match layer {
-        Layer::Conv { input, output, kernel, stride, before, activation: by, .. } => serde_json::json!({
+        Layer::Conv { input, output, kernel, stride, dilation, before, activation: by, .. } => serde_json::json!({
             "type": "conv", "positions": [input.0, output.0], "channels": [input.1, output.1], "kernel": kernel,
-            "stride": stride, "before": before, "activation": activation(by),
+            "stride": stride, "dilation": dilation, "before": before, "activation": activation(by),
         }),
         Layer::Pool { kind, input, output, size, stride, before, .. } => serde_json::json!({
             "type": "pool", "kind": match kind { PoolKind::Max => "max", PoolKind::Average => "average" },
@@ -138,10 +140,10 @@ pub fn read(page: &str) -> Result<Trained, ReadError> {
         values: values.by_ref().take(parameter.len()).collect(),
     });
     let weights = Weights { tensors: tensors.collect() };
-    let per_window = model.per_window.map(|way| way.parse::<PerWindow>()).transpose();
+    let preparation = model.per_window.unwrap_or_default().parse::<Preparation>();
     let trained = Trained {
         weights,
-        per_window: per_window.map_err(|problem| ReadError::new("per_window", problem))?,
+        preparation: preparation.map_err(|problem| ReadError::new("per_window", problem))?,
         scaler: model.scaler,
         softmax: model.softmax,
         about: About::from_entries(model.about.iter().map(|(key, value)| (key.as_str(), value.as_str()))),

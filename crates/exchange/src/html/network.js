@@ -18,12 +18,10 @@ function openNetwork(model) {
 
   /** One score for each class of `window` (samples × channels, sample by sample). */
   function scores(window) {
-    let x = Float32Array.from(window);
-    if (model.per_window === "window") standardiseWindow(x, model.channels);
-    if (model.per_window === "gravity") alignGravity(x, model.channels);
+    let x = prepare(model.per_window, Float32Array.from(window), model.channels);
     if (model.scaler) {
       const { mean, scale } = model.scaler;
-      x = x.map((value, i) => (value - mean[i % model.channels]) / scale[i % model.channels]);
+      x = x.map((value, i) => (value - mean[i % mean.length]) / scale[i % scale.length]);
     }
     for (const layer of layers) x = run[layer.type](layer, x);
     return Array.from(model.softmax ? softmax(x) : x);
@@ -69,7 +67,7 @@ function normalDistribution(x) {
   return x > 0 ? 1 - tail : tail;
 }
 
-function convolution({ positions, channels, kernel, stride, before, activation, weights, bias }, x) {
+function convolution({ positions, channels, kernel, stride, dilation, before, activation, weights, bias }, x) {
   const [n_in, n_out] = positions;
   const [c_in, c_out] = channels;
   const y = new Float32Array(n_out * c_out);
@@ -77,7 +75,7 @@ function convolution({ positions, channels, kernel, stride, before, activation, 
     for (let o = 0; o < c_out; o++) {
       let sum = bias[o];
       for (let k = 0; k < kernel; k++) {
-        const p = t * stride + k - before;
+        const p = t * stride + k * dilation - before;
         if (p < 0 || p >= n_in) continue;
         for (let c = 0; c < c_in; c++) sum += x[p * c_in + c] * weights[(k * c_in + c) * c_out + o];
       }
@@ -155,4 +153,88 @@ function alignGravity(x, channels) {
       turn.forEach((row, axis) => (x[i + axis] = row[0] * v[0] + row[1] * v[1] + row[2] * v[2]));
     }
   }
+}
+
+/** What becomes of a window before the scaler, by steps such as "gravity derive:raw,norm:groups=1": the network's channels. */
+function prepare(steps, raw, channels) {
+  let x = raw;
+  for (const step of (steps ?? "").split(" ")) {
+    if (step === "gravity") {
+      x = raw.slice();
+      alignGravity(x, channels);
+    } else if (step === "window") {
+      standardiseWindow(x, (channels * x.length) / raw.length);
+    } else if (step) {
+      x = derive(step, raw, x);
+    }
+  }
+  return x;
+}
+
+/** The channels that `step` derives: vectors from `axes`, which may be turned upright, scalars from `raw`. */
+function derive(step, raw, axes) {
+  const [, kinds, ...rest] = step.split(":");
+  const fields = Object.fromEntries(rest.map((field) => field.split("=")));
+  const groups = Number(fields.groups);
+  const n = 3 * groups;
+  const down = (fields.down ?? "").split(",").map(Number);
+  const slow = memo((x) => lowPass(x, n, Number(fields.low_pass)));
+  const length = (v) => Math.sqrt(v[0] ** 2 + v[1] ** 2 + v[2] ** 2);
+  const vector = (x, i) => [x[i], x[i + 1], x[i + 2]];
+  const split = (t, group) => {
+    const v = vector(raw, t * n + 3 * group);
+    const gravity = vector(slow(raw), t * n + 3 * down[group]);
+    const size = length(gravity);
+    const unit = gravity.map((g) => (size > 0 ? g / size : 0));
+    const along = v[0] * unit[0] + v[1] * unit[1] + v[2] * unit[2];
+    return [along, length(v.map((value, axis) => value - along * unit[axis]))];
+  };
+  const later = (t) => (t > 0 || axes.length === n ? t : 1);
+  // The value of a kind, for axis or group c of sample t.
+  const values = {
+    raw: (t, c) => axes[t * n + c],
+    gravity: (t, c) => slow(axes)[t * n + c],
+    linear: (t, c) => axes[t * n + c] - slow(axes)[t * n + c],
+    jerk: (t, c) => (later(t) > 0 ? axes[later(t) * n + c] - axes[(later(t) - 1) * n + c] : 0),
+    norm: (t, group) => length(vector(raw, t * n + 3 * group)),
+    vertical: (t, group) => split(t, group)[0],
+    horizontal: (t, group) => split(t, group)[1],
+  };
+  const isVector = (kind) => ["raw", "gravity", "linear", "jerk"].includes(kind);
+  const derived = [];
+  for (let t = 0; t < raw.length / n; t++) {
+    for (const kind of kinds.split(",")) {
+      for (let c = 0; c < (isVector(kind) ? n : groups); c++) derived.push(values[kind](t, c));
+    }
+  }
+  return Float32Array.from(derived);
+}
+
+/** `compute` of an object, once for each. */
+function memo(compute) {
+  const known = new Map();
+  return (x) => {
+    if (!known.has(x)) known.set(x, compute(x));
+    return known.get(x);
+  };
+}
+
+/** Two averages after each other over up to `size` samples around each, of each channel, as differences from its first. */
+function lowPass(x, channels, size) {
+  const n = x.length / channels;
+  const half = (size - 1) / 2;
+  const slow = new Float64Array(x.length);
+  const average = (values) => {
+    const sums = [0];
+    for (const value of values) sums.push(sums[sums.length - 1] + value);
+    return values.map((_, t) => {
+      const [start, end] = [Math.max(t - half, 0), Math.min(t + half + 1, n)];
+      return (sums[end] - sums[start]) / (end - start);
+    });
+  };
+  for (let c = 0; c < channels; c++) {
+    const column = Array.from({ length: n }, (_, t) => x[t * channels + c] - x[c]);
+    average(average(column)).forEach((mean, t) => (slow[t * channels + c] = x[c] + mean));
+  }
+  return slow;
 }

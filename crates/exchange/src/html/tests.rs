@@ -1,17 +1,18 @@
-use triax_model::PoolKind;
+use triax_model::{PerWindow, PoolKind};
 use triax_testing::browser_or_skip;
 
 use super::*;
-use crate::trained::tests::{trained, windows};
+use crate::trained::tests::{derived, trained, windows};
 
 /// Networks with everything that the family holds.
 fn networks() -> Vec<Trained> {
     let mut upright = trained("4:3:2:2,5:3:1:gelu", "6:tanh", None);
-    upright.per_window = Some(PerWindow::AlignGravity);
+    upright.preparation = PerWindow::AlignGravity.into();
     let mut by_window = trained("4:3:1:avg3/2-same:same:elu,5:4:2:3/1:leaky_relu=0.3", "", Some(PoolKind::Average));
-    (by_window.per_window, by_window.scaler, by_window.softmax) = (Some(PerWindow::Standardise), None, true);
+    (by_window.preparation, by_window.scaler, by_window.softmax) = (PerWindow::Standardise.into(), None, true);
     let largest = trained("7:5:1:2/3-same:linear", "4,3:gelu", Some(PoolKind::Max));
-    vec![upright, by_window, largest]
+    let derived = derived().into_iter().map(|(_, one)| one);
+    [upright, by_window, largest].into_iter().chain(derived).collect()
 }
 
 #[test]
@@ -86,7 +87,7 @@ fn restless() -> Trained {
         producer: "triax test".into(),
         ..About::default()
     };
-    Trained { network, weights, per_window: None, scaler: None, softmax: false, about }
+    Trained { network, weights, preparation: Preparation::default(), scaler: None, softmax: false, about }
 }
 
 /// Feeds the page made-up events at 60 Hz: 4 s of rest, then 4 s of shaking along x at 2 Hz with 1 g. What the page says of

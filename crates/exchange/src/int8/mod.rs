@@ -14,7 +14,7 @@ mod lookup;
 mod parts;
 mod quantise;
 
-use triax_model::{Layer, Network, PerWindow, Scaler};
+use triax_model::{Layer, Network, Preparation, Scaler};
 
 pub use fixed_point::Multiplier;
 use lookup::Lookup;
@@ -29,7 +29,7 @@ pub struct Quantised {
     /// The layers.
     pub network: Network,
     /// Normalisation of each window by itself, in floating point.
-    pub per_window: Option<PerWindow>,
+    pub preparation: Preparation,
     /// Standardisation of the channels, after that, in floating point.
     pub scaler: Option<Scaler>,
     /// Whether a softmax follows the scores, in floating point.
@@ -104,6 +104,14 @@ impl Quantised {
     /// As [`Self::scores`] does.
     pub fn integers(&self, windows: &[f32]) -> Vec<i8> {
         arithmetic::integers(self, windows)
+    }
+
+    /// The number of channels of the windows that it reads: those of the sensors.
+    ///
+    /// # Panics
+    /// If its parts do not fit each other.
+    pub fn channels(&self) -> usize {
+        self.preparation.channels_in(self.network.spec().channels).expect("the parts of the network fit each other")
     }
 
     /// Where the scores lie, before a softmax.

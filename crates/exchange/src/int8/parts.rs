@@ -96,7 +96,7 @@ impl Quantised {
             layers.push(QuantisedLayer { layer: layer.clone(), affine: Some(affine), output });
             grid = output;
         }
-        let Trained { network, per_window, scaler, softmax, about, .. } = shape;
-        Ok(Self { network, per_window, scaler, softmax, about, input, layers })
+        let Trained { network, preparation, scaler, softmax, about, .. } = shape;
+        Ok(Self { network, preparation, scaler, softmax, about, input, layers })
     }
 }

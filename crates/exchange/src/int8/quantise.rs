@@ -30,8 +30,7 @@ const MOST_BIAS: i32 = 1 << 30;
 /// layer has an activation or sums that integers cannot hold.
 pub fn quantise(trained: &Trained, calibration: &[f32]) -> Result<Quantised, Unsupported> {
     trained.check()?;
-    let spec = trained.network.spec();
-    let size = spec.window * spec.channels;
+    let size = trained.network.spec().window * trained.channels();
     if calibration.is_empty() || !calibration.len().is_multiple_of(size) {
         return Err(Unsupported(format!(
             "the grids of integers are found with training windows of {size} values, and there are {} values",
@@ -56,7 +55,7 @@ pub fn quantise(trained: &Trained, calibration: &[f32]) -> Result<Quantised, Uns
     }
     Ok(Quantised {
         network: trained.network.clone(),
-        per_window: trained.per_window,
+        preparation: trained.preparation.clone(),
         scaler: trained.scaler.clone(),
         softmax: trained.softmax,
         about: trained.about.clone(),
@@ -72,13 +71,14 @@ fn not_finite(what: &str) -> Unsupported {
 /// What the first layer reads of the windows that are taken.
 fn prepared_windows(trained: &Trained, calibration: &[f32]) -> Vec<Vec<f32>> {
     let spec = trained.network.spec();
-    let size = spec.window * spec.channels;
-    let largest = trained.network.layers().iter().map(values_of).max().unwrap_or(0).max(size);
+    let size = spec.window * trained.channels();
+    let input = spec.window * spec.channels;
+    let largest = trained.network.layers().iter().map(values_of).max().unwrap_or(0).max(input);
     let given = calibration.len() / size;
     let taken = given.min(MOST_WINDOWS).min(MOST_VALUES / largest).max(1);
     (0..taken)
         .map(|n| &calibration[n * given / taken * size..][..size])
-        .map(|window| prepared(spec, trained.per_window, trained.scaler.as_ref(), window))
+        .map(|window| prepared(spec, &trained.preparation, trained.scaler.as_ref(), window))
         .collect()
 }
 
@@ -230,7 +230,7 @@ fn quantised_weights(
 
 #[cfg(test)]
 mod tests {
-    use triax_model::{PerWindow, PoolKind};
+    use triax_model::{PoolKind, Preparation};
 
     use super::*;
     use crate::trained::tests::{trained, windows};
@@ -252,12 +252,12 @@ mod tests {
             ("8:5:2:tanh,6:3:1:same:linear", "", Some(PoolKind::Max)),
             ("8:1:1:leaky_relu=0", "", None),
         ] {
-            for per_window in [None, Some(PerWindow::AlignGravity), Some(PerWindow::Standardise)] {
+            for preparation in ["", "gravity", "window"] {
                 let mut one = trained(convs, hidden, pool);
-                one.per_window = per_window;
+                one.preparation = preparation.parse::<Preparation>().unwrap();
                 let quantised = quantise(&one, &windows).unwrap();
                 let error = error(&one, &quantised, &windows);
-                assert!(error < 0.08, "{convs} {hidden} {per_window:?}: {error}");
+                assert!(error < 0.08, "{convs} {hidden} {preparation}: {error}");
                 one.softmax = true;
                 let probabilities = quantise(&one, &windows).unwrap().scores(&windows[..120]);
                 assert!((probabilities.iter().sum::<f32>() - 1.0).abs() < 1e-6);

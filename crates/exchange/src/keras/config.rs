@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 
 use serde_json::{Map, Value, json};
-use triax_model::PerWindow;
+use triax_model::Preparation;
 
-use super::per_window;
+use super::preparation;
 use crate::ReadError;
 
 /// The most layers of a model, and the deepest JSON in which names of layers are looked for.
@@ -92,15 +92,16 @@ impl LayerConfig {
 pub(super) struct Model {
     /// (window, channels)
     pub input: (usize, usize),
-    /// The normalisation of windows that Triax has written before the layers.
-    pub per_window: Option<PerWindow>,
+    /// The preparation of windows that Triax has written before the layers.
+    pub preparation: Preparation,
     /// The layers in the order in which they compute. Input layers are left out.
     pub layers: Vec<LayerConfig>,
 }
 
 impl Model {
-    /// Reads `config.json`, or the attribute `model_config`.
-    pub fn read(config: &Value) -> Result<Self, ReadError> {
+    /// Reads `config.json`, or the attribute `model_config`. `tells` gives the preparation that the file tells for windows of so many
+    /// channels, if it derives channels.
+    pub fn read(config: &Value, tells: impl Fn(usize) -> Option<Preparation>) -> Result<Self, ReadError> {
         let class = config["class_name"].as_str().unwrap_or("no class");
         let settings = &config["config"];
         // Keras before 2.2.3 wrote the layers of a sequential model alone.
@@ -114,12 +115,12 @@ impl Model {
             let problem = "the model does not say what it reads; begin it with `keras.Input((window, channels))`";
             Err(ReadError::new("config.json", problem))
         })?;
-        let mut per_window = None;
+        let mut preparation = Preparation::default();
         let layers = match class {
             "Sequential" => layers,
             "Functional" | "Model" => {
-                let (layers, found) = without_normalisation(layers, input);
-                per_window = found;
+                let (layers, found) = without_preparation(layers, input, tells(input.1).as_ref());
+                preparation = found;
                 in_order(layers, settings)?
             }
             other => {
@@ -128,24 +129,30 @@ impl Model {
             }
         };
         let layers = layers.into_iter().filter(|layer| layer.class != "InputLayer").collect();
-        Ok(Self { input, per_window, layers })
+        Ok(Self { input, preparation, layers })
     }
 }
 
-/// The layers of a functional model without the operations that normalise windows, as Triax writes them, and what those
+/// The layers of a functional model without the operations that prepare windows, as Triax writes them, and what those
 /// were. The layer after them then reads the input.
-fn without_normalisation(mut layers: Vec<LayerConfig>, input: (usize, usize)) -> (Vec<LayerConfig>, Option<PerWindow>) {
-    let Some((kind, names)) = per_window::recognised(&layers, input) else { return (layers, None) };
+fn without_preparation(
+    mut layers: Vec<LayerConfig>,
+    input: (usize, usize),
+    tells: Option<&Preparation>,
+) -> (Vec<LayerConfig>, Preparation) {
+    let Some((preparation, names)) = preparation::recognised(&layers, input, tells) else {
+        return (layers, Preparation::default());
+    };
     layers.retain(|layer| !names.contains(&layer.name));
     let last = names.last().map(String::as_str);
     for layer in &mut layers {
         let mut inputs = Vec::new();
         names_of_inputs(&layer.inbound, DEEPEST, &mut inputs);
         if inputs.len() == 1 && inputs.first().copied() == last {
-            layer.inbound = json!([[[per_window::INPUT, 0, 0]]]);
+            layer.inbound = json!([[[preparation::INPUT, 0, 0]]]);
         }
     }
-    (layers, Some(kind))
+    (layers, preparation)
 }
 
 /// The layers of a functional model from its input to its output.

@@ -9,7 +9,7 @@
 mod config;
 mod layers;
 mod loss;
-mod per_window;
+mod preparation;
 mod read;
 mod weights;
 mod write;

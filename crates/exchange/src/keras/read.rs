@@ -10,7 +10,7 @@ use super::config::{LayerConfig, Model};
 use super::layers::steps;
 use super::loss;
 use super::weights::{Store, numbered, of_class, of_name};
-use crate::about::CROSSENTROPY;
+use crate::about::{CROSSENTROPY, preparation_in};
 use crate::assembly::{Assembly, Step};
 use crate::hdf5::{self, Group};
 use crate::{About, Imported, ReadError};
@@ -126,20 +126,21 @@ fn member(archive: &mut ZipArchive<Cursor<&[u8]>>, name: &str, most: u64) -> Res
 }
 
 fn import(config: &Value, root: &Group<'_>, metadata: &Value) -> Result<Imported, ReadError> {
-    let model = Model::read(config)?;
+    let entries = metadata["triax"].as_object().into_iter().flatten();
+    let entries = entries.filter_map(|(key, value)| Some((key.as_str(), value.as_str()?)));
+    let model = Model::read(config, |channels| preparation_in(entries.clone(), channels))?;
     let mut store = Store::new(root)?;
     let input = |problem: String| ReadError::new("the input", problem);
     let mut assembly = Assembly::new(model.input.0, model.input.1).map_err(input)?;
-    if let Some(per_window) = model.per_window {
-        assembly.add("the input", Step::Normalise(per_window)).map_err(input)?;
+    if !model.preparation.is_none() {
+        assembly.add("the input", Step::Prepare(model.preparation)).map_err(input)?;
     }
     for layer in &model.layers {
         for step in steps(layer, &assembly, &store.arrays(layer)?)? {
             assembly.add(&layer.place(), step).or_else(|problem| layer.refuse(problem))?;
         }
     }
-    let entries = metadata["triax"].as_object().into_iter().flatten();
-    let about = About::from_entries(entries.filter_map(|(key, value)| Some((key.as_str(), value.as_str()?))));
+    let about = About::from_entries(entries);
     let mut imported = assembly.finish(about)?;
     let loss = loss::read(&config["compile_config"]["loss"]);
     let policy = |layer: &LayerConfig| {

@@ -9,7 +9,7 @@ use zip::write::SimpleFileOptions;
 use zip::{ZipArchive, ZipWriter};
 
 use super::*;
-use crate::trained::tests::trained;
+use crate::trained::tests::{derived, trained};
 use crate::{About, ReadError, Trained};
 
 fn golden(name: &str) -> Vec<u8> {
@@ -51,8 +51,12 @@ fn examples() -> Vec<Trained> {
         trained("8:3:1:avg3/2-same:same:elu,4:2:1:gelu", "7:tanh,5:leaky_relu=0.3", Some(PoolKind::Max)),
         trained("8:3:1:linear,4:2:2:leaky_relu=0.01", "", Some(PoolKind::Average)),
         with(trained("8:3:1", "", None), |t| (t.scaler, t.softmax) = (None, true)),
-        with(trained("8:3:1", "4", None), |t| t.per_window = Some(PerWindow::Standardise)),
-        with(trained("8:3:1", "4", None), |t| t.per_window = Some(PerWindow::AlignGravity)),
+        with(trained("8:3:1", "4", None), |t| t.preparation = PerWindow::Standardise.into()),
+        with(trained("8:3:1", "4", None), |t| t.preparation = PerWindow::AlignGravity.into()),
+        with(derived()[0].1.clone(), |_| {}),
+        with(derived()[1].1.clone(), |_| {}),
+        with(derived()[2].1.clone(), |_| {}),
+        with(derived()[3].1.clone(), |_| {}),
         with(trained("8:3:1", "4", None), |t| t.about.loss = Some("hinge".into())),
         with(trained("8:3:1", "4", None), |t| t.about.loss = Some("categorical_crossentropy".into())),
     ]
@@ -129,7 +133,8 @@ fn what_is_not_of_the_family_is_refused_with_the_layer_and_its_class() {
     // 0 InputLayer, 1 Normalization, 2 Conv1D, 3 MaxPooling1D, 4 Dropout, 5 Flatten, 6 Dense, 7 Dense
     let cases = [
         (2, "class", json!("LSTM"), "layer `conv1` (LSTM)", "no such layer in the family"),
-        (2, "dilation_rate", json!([2]), "layer `conv1` (Conv1D)", "dilated"),
+        (2, "dilation_rate", json!([2]), "layer `conv1` (Conv1D)", "its dilation is 2 and its stride 2"),
+        (2, "dilation_rate", json!([0]), "layer `conv1` (Conv1D)", "`dilation_rate` is 0"),
         (2, "groups", json!(2), "layer `conv1` (Conv1D)", "grouped"),
         (2, "padding", json!("causal"), "layer `conv1` (Conv1D)", "`causal`"),
         (2, "data_format", json!("channels_first"), "layer `conv1` (Conv1D)", "channels_first"),
@@ -173,7 +178,7 @@ fn batch_normalisation_along_another_axis_is_refused() {
 #[test]
 fn a_model_that_is_no_chain_is_refused() {
     let mut example = trained("8:3:2:2", "10", None);
-    example.per_window = Some(PerWindow::Standardise);
+    example.preparation = PerWindow::Standardise.into();
     let bytes = write(&example, &Compiled::default()).unwrap();
     let tensor = |name: &str| json!({"class_name": "__keras_tensor__", "config": {"shape": [], "dtype": "float32", "keras_history": [name, 0, 0]}});
     type Change<'a> = Box<dyn FnOnce(&mut Value) + 'a>;

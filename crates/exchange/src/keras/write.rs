@@ -10,8 +10,8 @@ use zip::{CompressionMethod, DateTime, ZipWriter};
 
 use super::layers::LEAST_DEVIATION;
 use super::weights::numbered;
-use super::{loss, per_window};
-use crate::about::CROSSENTROPY;
+use super::{loss, preparation};
+use crate::about::{CROSSENTROPY, preparation_entry};
 use crate::hdf5::{self, Content};
 use crate::{Trained, Unsupported};
 
@@ -36,8 +36,8 @@ impl Default for Compiled {
 
 /// The bytes of a `.keras` file of `trained`, which Keras 3 loads. The same network gives the same bytes.
 ///
-/// The scaler becomes a `Normalization` layer, whose division Keras computes with the same bits; gravity alignment and
-/// normalisation of windows become operations of a functional model, in float32. The optimizer begins anew.
+/// The scaler becomes a `Normalization` layer, whose division Keras computes with the same bits; derived channels,
+/// gravity alignment and normalisation of windows become operations of a functional model, in float32. The optimizer begins anew.
 ///
 /// # Errors
 /// Parts that do not fit each other; a channel that is scaled by less than 1e-7 or more than 1e18.
@@ -48,17 +48,18 @@ pub fn write(trained: &Trained, compiled: &Compiled) -> Result<Vec<u8>, Unsuppor
 
     let mut layers = vec![layer(
         "InputLayer",
-        json!({"name": per_window::INPUT, "batch_shape": [null, spec.window, spec.channels], "dtype": "float32"}),
+        json!({"name": preparation::INPUT, "batch_shape": [null, spec.window, trained.channels()], "dtype": "float32"}),
     )];
     layers.extend(chain(trained));
-    let model = match trained.per_window {
-        None => json!({
+    let model = if trained.preparation.is_none() {
+        json!({
             "module": "keras",
             "class_name": "Sequential",
             "config": { "name": "triax", "layers": layers },
             "registered_name": null,
-        }),
-        Some(kind) => per_window::functional(kind, (spec.window, spec.channels), layers),
+        })
+    } else {
+        preparation::functional(&trained.preparation, (spec.window, trained.channels()), layers)
     };
     let config = with_compilation(model, trained, compiled);
 
@@ -78,7 +79,8 @@ pub fn write(trained: &Trained, compiled: &Compiled) -> Result<Vec<u8>, Unsuppor
         );
     }
     let weights = hdf5::write(&BTreeMap::from([("layers".to_owned(), Content::Group(weights))]));
-    let about: BTreeMap<_, _> = trained.about.entries().into_iter().collect();
+    let entries = trained.about.entries().into_iter().chain(preparation_entry(&trained.preparation));
+    let about: BTreeMap<_, _> = entries.collect();
     let metadata = json!({ "keras_version": KERAS_VERSION, "triax": about });
     archive(&[
         ("metadata.json", metadata.to_string().as_bytes()),
@@ -96,15 +98,16 @@ fn chain(trained: &Trained) -> Vec<Value> {
     let mut has_global_pool = false;
     for one in trained.network.layers() {
         match one {
-            Layer::Conv { name, output, kernel, stride, padding, activation, .. } => {
+            Layer::Conv { name, output, kernel, stride, dilation, padding, activation, .. } => {
                 let (inline, own) = activation_of(name, *activation);
-                layers.push(layer(
-                    "Conv1D",
-                    json!({
-                        "name": name, "filters": output.1, "kernel_size": [kernel], "strides": [stride],
-                        "padding": padding_name(*padding), "activation": inline, "use_bias": true,
-                    }),
-                ));
+                let mut config = json!({
+                    "name": name, "filters": output.1, "kernel_size": [kernel], "strides": [stride],
+                    "padding": padding_name(*padding), "activation": inline, "use_bias": true,
+                });
+                if *dilation != 1 {
+                    config["dilation_rate"] = json!([dilation]);
+                }
+                layers.push(layer("Conv1D", config));
                 layers.extend(own);
             }
             Layer::Pool { name, kind, .. } if name == "global_pool" => {

@@ -1,5 +1,7 @@
 //! Which axis of a tensor is which: graphs move axes about, and the family knows one order.
 
+use triax_model::Preparation;
+
 use crate::assembly::{Order, Refusal};
 
 /// An axis of a tensor.
@@ -231,6 +233,12 @@ impl Axes {
     pub fn window(&self) -> Result<(usize, usize, bool), Refusal> {
         let channel = self.channel.ok_or("it is not known which axis holds the channels")?;
         Ok((self.sizes[1 - channel], self.sizes[channel], channel == 1))
+    }
+
+    /// Lets the tensor have the channels of `preparation`, which reads the last axis as channels.
+    pub fn prepare(&mut self, preparation: &Preparation) -> Result<(), Refusal> {
+        self.sizes[1] = preparation.channels_out(self.sizes[1])?;
+        Ok(())
     }
 
     /// What a constant of `dims` says about each element, when it is combined with this tensor.

@@ -60,7 +60,13 @@ impl Builder {
     }
 
     /// The graph, whose last node gives the scores.
-    pub fn finish(mut self, classes: usize, doc: &str, about: &About, entries: &[(&str, String)]) -> Vec<u8> {
+    pub fn finish(
+        mut self,
+        classes: usize,
+        doc: &str,
+        about: &About,
+        entries: impl IntoIterator<Item = (&'static str, String)>,
+    ) -> Vec<u8> {
         let last = self.model.nodes.last_mut().expect("a network has layers");
         last.outputs = vec![OUTPUT.into()];
         self.model.outputs = vec![Port {
@@ -71,7 +77,7 @@ impl Builder {
         let (program, version) = about.producer.split_once(' ').unwrap_or((&about.producer, ""));
         self.model.producer = (program.to_owned(), version.to_owned());
         doc.clone_into(&mut self.model.doc);
-        let entries = about.entries().into_iter().chain(entries.iter().cloned());
+        let entries = about.entries().into_iter().chain(entries);
         self.model.metadata = entries.map(|(key, value)| (key.to_owned(), value)).collect();
         self.model.encode()
     }
@@ -115,8 +121,8 @@ impl Operations for Builder {
         self.slice(x, 2, first, n)
     }
 
-    fn first_sample(&mut self, x: &String) -> String {
-        self.slice(x, 1, 0, 1)
+    fn samples(&mut self, x: &String, first: usize, n: usize) -> String {
+        self.slice(x, 1, first, n)
     }
 
     fn mean(&mut self, x: &String) -> String {
@@ -126,6 +132,32 @@ impl Operations for Builder {
     fn concat(&mut self, parts: &[String]) -> String {
         let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
         self.operation("Concat", &parts, &[("axis", Attribute::Int(2))])
+    }
+
+    fn append(&mut self, parts: &[String]) -> String {
+        let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+        self.operation("Concat", &parts, &[("axis", Attribute::Int(1))])
+    }
+
+    /// In f32: runtimes have no averages in f64.
+    fn low_pass(&mut self, x: &String, size: usize) -> String {
+        let cast = |graph: &mut Self, x: &str, to: i64| graph.operation("Cast", &[x], &[("to", Attribute::Int(to))]);
+        let swap =
+            |graph: &mut Self, x: &str| graph.operation("Transpose", &[x], &[("perm", Attribute::Ints(vec![0, 2, 1]))]);
+        let (size, half) = (size as i64, size as i64 / 2);
+        let average = [
+            ("kernel_shape", Attribute::Ints(vec![size])),
+            ("strides", Attribute::Ints(vec![1])),
+            ("pads", Attribute::Ints(vec![half, half])),
+            ("count_include_pad", Attribute::Int(0)),
+        ];
+        let mut x = cast(self, x, data_type::FLOAT);
+        x = swap(self, &x);
+        for _ in 0..2 {
+            x = self.operation("AveragePool", &[&x], &average);
+        }
+        x = swap(self, &x);
+        cast(self, &x, data_type::DOUBLE)
     }
 
     fn unary(&mut self, operation: Unary, x: &String) -> String {

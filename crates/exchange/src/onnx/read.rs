@@ -1,13 +1,13 @@
 //! Networks of the family from ONNX graphs.
 
-use triax_model::{Activation, PerWindow, PoolKind};
+use triax_model::{Activation, PoolKind, Preparation};
 
 use super::axes::{Axes, Spread};
 use super::constants::Values;
 use super::model::{Dim, Model, Node, Port, data_type};
 use super::walk;
 use super::walk::{ends, steps};
-use crate::about::dropout_in;
+use crate::about::{dropout_in, preparation_in};
 use crate::assembly::{Affine, Assembly, FAMILY, MOST_VALUES, Refusal, Step};
 use crate::{About, Imported, ReadError};
 
@@ -94,6 +94,7 @@ pub fn networks(model: &Model) -> Result<Vec<Imported>, ReadError> {
     };
 
     let entries = model.metadata.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+    let tells = shape.and_then(|(_, channels)| preparation_in(entries.clone(), channels));
     let (about, dropout) = (About::from_entries(entries.clone()), dropout_in(entries));
     let ends = ends(&values, &output.name)?;
     if ends.scores.len() > 1 && ends.are_logits != about.has_logits() {
@@ -101,10 +102,10 @@ pub fn networks(model: &Model) -> Result<Vec<Imported>, ReadError> {
     }
     let mut members = Vec::new();
     for scores in ends.scores {
-        let steps = steps(model, &values, &input.name, scores, shape)?;
+        let steps = steps(model, &values, &input.name, scores, shape, tells.as_ref())?;
         let mut reader = Reader { values: &values, axes: axes.clone(), assembly: None, early: Vec::new(), pads: None };
-        for step in &steps {
-            reader.take(*step)?;
+        for step in steps {
+            reader.take(step)?;
         }
         let mut assembly = match reader.assembly {
             Some(assembly) if reader.pads.is_none() => assembly,
@@ -122,7 +123,7 @@ pub fn networks(model: &Model) -> Result<Vec<Imported>, ReadError> {
 
 /// What happens to the input before it is known which of its axes has the channels.
 pub enum Early<'a> {
-    Normalise(PerWindow, &'a Node),
+    Prepare(Preparation, &'a Node),
     /// An affine along this data axis, or the same for all elements.
     Affine(Option<usize>, Affine, fn(Affine) -> Step, &'a Node),
 }
@@ -140,18 +141,19 @@ pub struct Reader<'a, 'v> {
 impl<'a> Reader<'a, '_> {
     fn take(&mut self, step: walk::Step<'a>) -> Result<(), ReadError> {
         let (node, taken) = match step {
-            walk::Step::Normalise(per_window, node) => (node, self.normalise(per_window, node)),
+            walk::Step::Prepare(preparation, node) => (node, self.prepare(preparation, node)),
             walk::Step::Gelu(node) => (node, self.activation(node, Activation::Gelu)),
             walk::Step::Node(node, at) => (node, self.node(node, at)),
         };
         taken.map_err(|problem| ReadError::new(node.title(), problem))
     }
 
-    fn normalise(&mut self, per_window: PerWindow, node: &'a Node) -> Result<(), Refusal> {
+    fn prepare(&mut self, preparation: Preparation, node: &'a Node) -> Result<(), Refusal> {
         if !self.axes.is_untouched() {
             return Err("normalises a window whose axes were moved".into());
         }
-        self.early.push(Early::Normalise(per_window, node));
+        self.axes.prepare(&preparation)?;
+        self.early.push(Early::Prepare(preparation, node));
         Ok(())
     }
 
@@ -357,7 +359,11 @@ impl<'a> Reader<'a, '_> {
             return Ok(());
         }
         let (window, channels, is_channels_last) = self.axes.window()?;
-        let mut assembly = Assembly::new(window, channels)?;
+        let derives = self.early.iter().find_map(|early| match early {
+            Early::Prepare(preparation, _) if is_channels_last => Some(preparation.channels_in(channels)),
+            _ => None,
+        });
+        let mut assembly = Assembly::new(window, derives.transpose()?.unwrap_or(channels))?;
         if !is_channels_last {
             assembly.notice(format!(
                 "the file reads windows as ({channels} channels, {window} samples); here they are ({window}, {channels})"
@@ -365,11 +371,11 @@ impl<'a> Reader<'a, '_> {
         }
         for early in std::mem::take(&mut self.early) {
             let (node, step) = match early {
-                Early::Normalise(_, node) if !is_channels_last => {
+                Early::Prepare(_, node) if !is_channels_last => {
                     (node, Err("takes the channels for samples".to_owned()))
                 }
-                Early::Normalise(per_window, node) => (node, Ok(Step::Normalise(per_window))),
-                Early::Affine(None, affine, step, node) => (node, affine.over(channels).map(step)),
+                Early::Prepare(preparation, node) => (node, Ok(Step::Prepare(preparation))),
+                Early::Affine(None, affine, step, node) => (node, affine.over(assembly.shape().1).map(step)),
                 Early::Affine(along, affine, step, node) if along == self.axes.channel() => (node, Ok(step(affine))),
                 Early::Affine(.., node) => {
                     (node, Err("has a number for each sample of a window; the family has one for each channel".into()))

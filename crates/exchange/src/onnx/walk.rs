@@ -2,23 +2,23 @@
 
 use std::collections::HashMap;
 
-use triax_model::PerWindow;
+use triax_model::{PerWindow, Preparation};
 
 use super::builder::Builder;
 use super::constants::Values;
 use super::model::{Model, Node};
-use super::write::normalised;
+use super::write::prepared;
 use crate::ReadError;
 
 /// What a window goes through.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub enum Step<'a> {
     /// An operator, with the index of its input that holds the data.
     Node(&'a Node, usize),
     /// A GELU of several operators, the last of which is this.
     Gelu(&'a Node),
-    /// The normalisation of a window, as it is written here.
-    Normalise(PerWindow, &'a Node),
+    /// The preparation of a window, as it is written here.
+    Prepare(Preparation, &'a Node),
 }
 
 /// The ends of the networks of a graph: one, or several that are an ensemble.
@@ -61,7 +61,8 @@ pub fn ends<'a>(values: &Values<'a>, output: &'a str) -> Result<Ends<'a>, ReadEr
     Ok(Ends { scores, are_logits: true, softmax })
 }
 
-/// The steps from `input` to `output`, in the order of the data.
+/// The steps from `input` to `output`, in the order of the data. Windows have `shape`, where it is (window, channels); the metadata
+/// `tells` a preparation that derives channels.
 ///
 /// # Errors
 /// A value that nothing makes, a circle, or an operator of two values that no network of the family has.
@@ -71,6 +72,7 @@ pub fn steps<'a>(
     input: &str,
     output: &'a str,
     shape: Option<(usize, usize)>,
+    tells: Option<&Preparation>,
 ) -> Result<Vec<Step<'a>>, ReadError> {
     let mut steps = Vec::new();
     let mut value = output;
@@ -81,8 +83,8 @@ pub fn steps<'a>(
         if steps.len() > model.nodes.len() {
             return Err(ReadError::new(node.title(), "is its own input"));
         }
-        if let Some((inner, per_window)) = normalisation(values, node, shape) {
-            steps.push(Step::Normalise(per_window, node));
+        if let Some((inner, preparation)) = preparation(values, node, shape, tells) {
+            steps.push(Step::Prepare(preparation, node));
             value = inner;
             continue;
         }
@@ -174,28 +176,33 @@ fn product<'a>(
     Some(())
 }
 
-/// What `node` normalises window by window, if it ends such a normalisation as it is written here: the same operators on the
-/// same numbers, whatever the names.
-fn normalisation<'a>(
+/// The preparation of windows that `node` ends, if it is one as it is written here: the same operators on the same numbers, whatever
+/// the names.
+fn preparation<'a>(
     values: &Values<'a>,
     node: &'a Node,
     shape: Option<(usize, usize)>,
-) -> Option<(&'a str, PerWindow)> {
+    tells: Option<&Preparation>,
+) -> Option<(&'a str, Preparation)> {
     let (window, channels) = shape.filter(|_| node.op == "Cast")?;
     let inner = values.producer(node.inputs.first()?)?;
-    let per_window = match inner.op.as_str() {
-        "Mul" => PerWindow::Standardise,
+    let preparation = match (tells, inner.op.as_str()) {
+        // What is built to compare is bounded by the channels of the input.
+        (Some(tells), "Mul" | "Concat") => tells.clone(),
+        (None, "Mul") => PerWindow::Standardise.into(),
         // A file holds a slice and its three numbers for each channel: this bounds what is built to compare.
-        "Concat" if channels.is_multiple_of(3) && inner.inputs.len() == channels => PerWindow::AlignGravity,
+        (None, "Concat") if channels.is_multiple_of(3) && inner.inputs.len() == channels => {
+            PerWindow::AlignGravity.into()
+        }
         _ => return None,
     };
     let mut builder = Builder::new(window, channels);
-    let last = normalised(&mut builder, per_window, super::builder::INPUT, channels);
+    let last = prepared(&mut builder, &preparation, super::builder::INPUT, (window, channels));
     let expected = builder.into_model();
     let mut comparison =
         Comparison { expected: &Values::of(&expected), found: values, input: None, seen: HashMap::new() };
     comparison.is_same(&last, node.outputs.first()?).then_some(())?;
-    Some((comparison.input?, per_window))
+    Some((comparison.input?, preparation))
 }
 
 /// A comparison of two graphs.

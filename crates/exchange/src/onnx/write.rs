@@ -1,11 +1,11 @@
 //! Networks as ONNX graphs.
 
-use triax_model::{Activation, Layer, PerWindow, PoolKind, Scaler, Tensor};
+use triax_model::{Activation, Layer, NetworkSpec, PoolKind, Preparation, Scaler, Tensor, reach};
 
 use super::builder::{Builder, INPUT};
 use super::model::{Attribute, Data, data_type};
-use crate::about::DROPOUT;
-use crate::preprocessing::normalise;
+use crate::about::{DROPOUT, preparation_entry};
+use crate::preprocessing::prepare;
 use crate::{Trained, Unsupported};
 
 /// The bytes of an ONNX file (opset 13, IR 7) with one network, or with several as an ensemble.
@@ -26,8 +26,11 @@ pub fn write(members: &[Trained]) -> Result<Vec<u8>, Unsupported> {
         let refuse = |what: &str| {
             Err(Unsupported(format!("network {} of the ensemble has another {what} than the first", n + 1)))
         };
-        if (other.window, other.channels) != (spec.window, spec.channels) {
+        if (other.window, member.channels()) != (spec.window, first.channels()) {
             return refuse("input");
+        }
+        if member.preparation.derivation != first.preparation.derivation {
+            return refuse("derivation of channels");
         }
         if (other.classes, &member.about.classes) != (spec.classes, &first.about.classes) {
             return refuse("list of classes");
@@ -46,7 +49,7 @@ pub fn write(members: &[Trained]) -> Result<Vec<u8>, Unsupported> {
         )));
     }
 
-    let mut graph = Builder::new(spec.window, spec.channels);
+    let mut graph = Builder::new(spec.window, first.channels());
     let mut scores = Vec::new();
     for (n, member) in members.iter().enumerate() {
         if members.len() > 1 {
@@ -67,8 +70,8 @@ pub fn write(members: &[Trained]) -> Result<Vec<u8>, Unsupported> {
         [_] => "Scores of a window of motion-sensor samples.".to_owned(),
         all => format!("Combined scores of {} networks for a window of motion-sensor samples.", all.len()),
     };
-    let dropout = (DROPOUT, spec.dropout.to_string());
-    Ok(graph.finish(spec.classes, &doc, &first.about, &[dropout]))
+    let entries = [(DROPOUT, spec.dropout.to_string())].into_iter().chain(preparation_entry(&first.preparation));
+    Ok(graph.finish(spec.classes, &doc, &first.about, entries))
 }
 
 /// The scores of several networks, combined.
@@ -94,7 +97,7 @@ pub fn softmax(graph: &mut Builder, name: &str, scores: &str) -> String {
 
 /// Adds a network, and returns its scores.
 fn network(graph: &mut Builder, trained: &Trained) -> String {
-    let x = input(graph, trained.per_window, trained.scaler.as_ref(), trained.network.spec().channels);
+    let x = input(graph, &trained.preparation, trained.scaler.as_ref(), trained.network.spec());
     let mut x = transpose(graph, "channels_first", &x);
     let mut tensors = trained.weights.tensors.chunks_exact(2);
     for layer in trained.network.layers() {
@@ -128,11 +131,13 @@ fn network(graph: &mut Builder, trained: &Trained) -> String {
     x
 }
 
-/// Adds normalisation and scaler, and returns what the first layer reads.
-pub fn input(graph: &mut Builder, per_window: Option<PerWindow>, scaler: Option<&Scaler>, channels: usize) -> String {
+/// Adds preparation and scaler, and returns what the first layer reads.
+pub fn input(graph: &mut Builder, preparation: &Preparation, scaler: Option<&Scaler>, spec: &NetworkSpec) -> String {
+    let channels = spec.channels;
     let mut x = INPUT.to_owned();
-    if let Some(per_window) = per_window {
-        x = normalised(graph, per_window, &x, channels);
+    if !preparation.is_none() {
+        let channels_in = preparation.channels_in(channels).expect("the parts of the network fit each other");
+        x = prepared(graph, preparation, &x, (spec.window, channels_in));
     }
     if let Some(scaler) = scaler {
         let mean = graph.constant("scaler.mean", &[channels], Data::Float(scaler.mean.clone()));
@@ -143,14 +148,14 @@ pub fn input(graph: &mut Builder, per_window: Option<PerWindow>, scaler: Option<
     x
 }
 
-/// Adds the normalisation of windows `x`, in f64 between two casts.
-pub fn normalised(graph: &mut Builder, per_window: PerWindow, x: &str, channels: usize) -> String {
+/// Adds the preparation of windows `x` (batch, window, channels), in f64 between two casts.
+pub fn prepared(graph: &mut Builder, preparation: &Preparation, x: &str, shape: (usize, usize)) -> String {
     let cast = |graph: &mut Builder, name: &str, x: &str, to: i64| {
         graph.node(name, "Cast", &[x], &[("to", Attribute::Int(to))])
     };
     let wide = cast(graph, "normalise/wide", x, data_type::DOUBLE);
-    let normalised = normalise(graph, per_window, &wide, channels);
-    cast(graph, "normalise", &normalised, data_type::FLOAT)
+    let prepared = prepare(graph, preparation, &wide, shape);
+    cast(graph, "normalise", &prepared, data_type::FLOAT)
 }
 
 /// Swaps positions and channels.
@@ -182,16 +187,23 @@ pub fn features(graph: &mut Builder, x: &str, units: usize) -> String {
     graph.node("features", "Reshape", &[&last, &shape], &[])
 }
 
-/// Kernel, stride and pads of a convolution or a pool.
+/// Kernel, stride and pads of a convolution or a pool, and the dilation where there is one.
 pub fn steps(layer: &Layer) -> Vec<(&'static str, Attribute)> {
-    let (size, stride, before, input, output) = match layer {
-        Layer::Conv { kernel, stride, before, input, output, .. } => (*kernel, *stride, *before, input.0, output.0),
-        Layer::Pool { size, stride, before, input, output, .. } => (*size, *stride, *before, input.0, output.0),
+    let (size, stride, dilation, before, input, output) = match layer {
+        Layer::Conv { kernel, stride, dilation, before, input, output, .. } => {
+            (*kernel, *stride, *dilation, *before, input.0, output.0)
+        }
+        Layer::Pool { size, stride, before, input, output, .. } => (*size, *stride, 1, *before, input.0, output.0),
         Layer::Dropout { .. } | Layer::Dense { .. } => unreachable!("such layers take no steps"),
     };
-    let after = ((output - 1) * stride + size).saturating_sub(before + input);
+    let after = ((output - 1) * stride + reach(size, dilation)).saturating_sub(before + input);
     let ints = |values: &[usize]| Attribute::Ints(values.iter().map(|&value| value as i64).collect());
-    vec![("kernel_shape", ints(&[size])), ("strides", ints(&[stride])), ("pads", ints(&[before, after]))]
+    let mut steps =
+        vec![("kernel_shape", ints(&[size])), ("strides", ints(&[stride])), ("pads", ints(&[before, after]))];
+    if dilation > 1 {
+        steps.push(("dilations", ints(&[dilation])));
+    }
+    steps
 }
 
 /// A convolution's kernel (kernel, in, out) as (out, in, kernel).

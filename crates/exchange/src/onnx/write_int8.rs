@@ -5,7 +5,7 @@ use triax_model::{Activation, Layer};
 use super::builder::Builder;
 use super::model::{Attribute, Data};
 use super::write::{activate, features, input, pool, softmax, steps, transpose};
-use crate::about::DROPOUT;
+use crate::about::{DROPOUT, preparation_entry};
 use crate::int8::{Affine, Grid, Quantised};
 use crate::{Trained, Unsupported};
 
@@ -20,8 +20,8 @@ use crate::{Trained, Unsupported};
 pub fn write_int8(quantised: &Quantised) -> Result<Vec<u8>, Unsupported> {
     Trained::check_steps(&quantised.network)?;
     let spec = quantised.network.spec();
-    let mut graph = Builder::new(spec.window, spec.channels);
-    let x = input(&mut graph, quantised.per_window, quantised.scaler.as_ref(), spec.channels);
+    let mut graph = Builder::new(spec.window, quantised.channels());
+    let x = input(&mut graph, &quantised.preparation, quantised.scaler.as_ref(), spec);
     let x = transpose(&mut graph, "channels_first", &x);
     let mut grid = quantised.input;
     let mut x = on_grid(&mut graph, "input", &x, grid);
@@ -65,7 +65,8 @@ pub fn write_int8(quantised: &Quantised) -> Result<Vec<u8>, Unsupported> {
         softmax(&mut graph, "softmax", &x);
     }
     let doc = "Scores of a window of motion-sensor samples, computed in integers of eight bits.";
-    Ok(graph.finish(spec.classes, doc, &quantised.about, &[(DROPOUT, spec.dropout.to_string())]))
+    let entries = [(DROPOUT, spec.dropout.to_string())].into_iter().chain(preparation_entry(&quantised.preparation));
+    Ok(graph.finish(spec.classes, doc, &quantised.about, entries))
 }
 
 /// Brings `x` to integers and back.

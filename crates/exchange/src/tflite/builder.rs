@@ -2,7 +2,6 @@
 
 use super::model::{Kind, Model, Operator, Quantisation, Setting, Settings, Tensor, op, tables};
 use crate::About;
-use crate::about::DROPOUT;
 use crate::int8::Grid;
 use crate::preprocessing::{Binary, Operations, Unary};
 
@@ -117,14 +116,19 @@ impl Builder {
     }
 
     /// The file, whose last operator gives the scores.
-    pub fn finish(mut self, description: &str, about: &About, dropout: f32) -> Vec<u8> {
+    pub fn finish(
+        mut self,
+        description: &str,
+        about: &About,
+        entries: impl IntoIterator<Item = (&'static str, String)>,
+    ) -> Vec<u8> {
         let last = self.model.operators.last().expect("a network has layers").output;
         self.model.output = last;
         OUTPUT.clone_into(&mut self.model.tensors[last].name);
         description.clone_into(&mut self.model.description);
-        let mut entries: serde_json::Map<String, serde_json::Value> =
-            about.entries().into_iter().map(|(key, value)| (key.to_owned(), value.into())).collect();
-        entries.insert(DROPOUT.into(), dropout.to_string().into());
+        let entries = about.entries().into_iter().chain(entries);
+        let entries: serde_json::Map<String, serde_json::Value> =
+            entries.map(|(key, value)| (key.to_owned(), value.into())).collect();
         let about = serde_json::Value::Object(entries).to_string();
         self.model.metadata = vec![(ABOUT.into(), about)];
         self.model.encode()
@@ -142,6 +146,14 @@ impl Builder {
         let shape = [0, 1, 2].map(longest);
         let name = format!("normalise/{}", self.model.tensors.len());
         self.operator(&name, operation, inputs, &shape, kind)
+    }
+
+    fn joined(&mut self, name: &str, parts: &[usize], axis: usize) -> usize {
+        let mut shape = self.shape(parts[0]);
+        shape[axis] = parts.iter().map(|part| self.shape(*part)[axis]).sum();
+        let settings = [Setting::Int(axis as i32), Setting::Byte(0)];
+        let concatenation = operation(op::CONCATENATION, 1, tables::CONCATENATION, settings);
+        self.operator(name, concatenation, parts, &shape, Kind::Float)
     }
 
     fn slice(&mut self, x: usize, axis: usize, first: usize, n: usize) -> usize {
@@ -173,8 +185,8 @@ impl Operations for Builder {
         self.slice(*x, 2, first, n)
     }
 
-    fn first_sample(&mut self, x: &usize) -> usize {
-        self.slice(*x, 1, 0, 1)
+    fn samples(&mut self, x: &usize, first: usize, n: usize) -> usize {
+        self.slice(*x, 1, first, n)
     }
 
     fn mean(&mut self, x: &usize) -> usize {
@@ -187,10 +199,25 @@ impl Operations for Builder {
     }
 
     fn concat(&mut self, parts: &[usize]) -> usize {
-        let mut shape = self.shape(parts[0]);
-        shape[2] = parts.iter().map(|part| self.shape(*part)[2]).sum();
-        let concatenation = operation(op::CONCATENATION, 1, tables::CONCATENATION, [Setting::Int(2), Setting::Byte(0)]);
-        self.operator("normalise/all", concatenation, parts, &shape, Kind::Float)
+        self.joined("normalise/all", parts, 2)
+    }
+
+    fn append(&mut self, parts: &[usize]) -> usize {
+        self.joined(&format!("normalise/{}", self.model.tensors.len()), parts, 1)
+    }
+
+    fn low_pass(&mut self, x: &usize, size: usize) -> usize {
+        let shape = self.shape(*x);
+        let name = format!("normalise/{}", self.model.tensors.len());
+        let image = [1, 1, shape[1], shape[2]];
+        let mut x = self.reshape(&format!("{name}/image"), *x, &image[1..], None);
+        for pass in 1..=2 {
+            let int = |value: usize| Setting::Int(value as i32);
+            let settings = [Setting::Byte(0), int(1), int(1), int(size), int(1), Setting::Byte(0)];
+            let average = operation(op::AVERAGE_POOL_2D, 1, tables::POOL_2D, settings);
+            x = self.operator(&format!("{name}/average{pass}"), average, &[x], &image, Kind::Float);
+        }
+        self.reshape(&name, x, &shape[1..], None)
     }
 
     fn unary(&mut self, unary: Unary, x: &usize) -> usize {

@@ -1,13 +1,13 @@
 //! Networks from TensorFlow Lite graphs that were written here.
 
-use triax_model::{Activation, PerWindow, PoolKind};
+use triax_model::{Activation, PerWindow, PoolKind, Preparation};
 
 use super::builder::{ABOUT, Builder};
 use super::model::{Kind, Model, Operator, Setting, Tensor, op};
-use crate::about::dropout_in;
+use crate::about::{dropout_in, preparation_in};
 use crate::assembly::{Affine, Assembly, Order, Pads, Pool, Refusal, Step, Values};
 use crate::int8::{Grid, Integers, Quantised, QuantisedAffine};
-use crate::preprocessing::normalise;
+use crate::preprocessing::prepare;
 use crate::{About, ReadError, Trained};
 
 /// The network of a file that [`super::write()`] has written: what it computes, read from its operators and not from its
@@ -71,8 +71,8 @@ impl<'a> Reader<'a> {
     /// Goes through all operators.
     fn take_all(&mut self) -> Result<(), ReadError> {
         let mut operators = &self.model.operators[..];
-        if let Some((per_window, rest, value)) = self.normalisation(operators) {
-            let step = Step::Normalise(per_window);
+        if let Some((preparation, rest, value)) = self.preparation(operators) {
+            let step = Step::Prepare(preparation);
             self.assembly.add("input", step).map_err(|problem| ReadError::new("input", problem))?;
             (operators, self.value) = (rest, value);
         }
@@ -89,13 +89,17 @@ impl<'a> Reader<'a> {
     }
 
     fn finish(self) -> Result<Trained, ReadError> {
-        let text = self.model.metadata.iter().find(|(name, _)| name == ABOUT).map(|(_, text)| text.as_str());
-        let entries: serde_json::Map<String, serde_json::Value> =
-            text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+        let entries = self.entries();
         let texts = entries.iter().filter_map(|(key, value)| Some((key.as_str(), value.as_str()?)));
         let mut imported = self.assembly.finish(About::from_entries(texts.clone()))?;
         imported.spec.dropout = dropout_in(texts).unwrap_or(imported.spec.dropout);
         imported.into_trained()
+    }
+
+    /// The entries of the metadata.
+    fn entries(&self) -> serde_json::Map<String, serde_json::Value> {
+        let text = self.model.metadata.iter().find(|(name, _)| name == ABOUT).map(|(_, text)| text.as_str());
+        text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
     }
 
     /// Where the integers of `tensor` lie.
@@ -143,20 +147,24 @@ impl<'a> Reader<'a> {
         Ok(vec![Step::Activation(activation)])
     }
 
-    /// The normalisation that the graph begins with, if it is one of those that are written here: what it is, what follows, and
+    /// The preparation that the graph begins with, if it is one of those that are written here: what it is, what follows, and
     /// the tensor that it gives. Tensors are compared by what they hold, in the order of the operators.
-    fn normalisation(&self, operators: &'a [Operator]) -> Option<(PerWindow, &'a [Operator], usize)> {
+    fn preparation(&self, operators: &'a [Operator]) -> Option<(Preparation, &'a [Operator], usize)> {
         let (window, channels) = self.assembly.shape();
         let found = &self.model.tensors;
-        for per_window in [PerWindow::Standardise, PerWindow::AlignGravity] {
+        let entries = self.entries();
+        let texts = entries.iter().filter_map(|(key, value)| Some((key.as_str(), value.as_str()?)));
+        let tells = preparation_in(texts, channels);
+        let known = [PerWindow::Standardise, PerWindow::AlignGravity].map(Preparation::from);
+        for preparation in tells.into_iter().chain(known) {
             // A file has operators for each channel: this bounds what is built to compare.
-            let is_aligned = per_window == PerWindow::AlignGravity;
-            if is_aligned && (!channels.is_multiple_of(3) || operators.len() < channels) {
+            let is_by_channel = preparation != PerWindow::Standardise.into();
+            if is_by_channel && (!channels.is_multiple_of(3) || operators.len() < channels) {
                 continue;
             }
             let mut builder = Builder::new(window, channels);
             let input = builder.input();
-            let last = normalise(&mut builder, per_window, &input, channels);
+            let last = prepare(&mut builder, &preparation, &input, (window, channels));
             let expected = builder.into_model();
             let Some((head, rest)) = operators.split_at_checked(expected.operators.len()) else { continue };
             let is_same = |(e, f): (&Operator, &Operator)| {
@@ -172,7 +180,7 @@ impl<'a> Reader<'a> {
                     && e.inputs.iter().zip(&f.inputs).all(|(e, f)| tensors(*e, *f))
             };
             if expected.operators.iter().zip(head).all(is_same) {
-                return Some((per_window, rest, last));
+                return Some((preparation, rest, last));
             }
         }
         None
@@ -228,11 +236,11 @@ impl<'a> Reader<'a> {
                     return Err("has a kernel that is not (outputs, 1, length, inputs)".into());
                 };
                 let (kernel, bias) = self.weights(operator, &[outputs, 1, length, inputs])?;
-                if (int(2), int(4), int(5)) != (1, 1, 1) {
-                    return Err("moves along its height, or leaves positions out".into());
+                if (int(2), int(5)) != (1, 1) {
+                    return Err("moves along its height".into());
                 }
                 let kernel = Values { shape: vec![length, inputs, outputs], values: outputs_last(&kernel, outputs) };
-                let conv = Step::Conv { kernel, bias: Some(bias), stride: int(1), pads };
+                let conv = Step::Conv { kernel, bias: Some(bias), stride: int(1), dilation: int(4), pads };
                 Ok(vec![conv, Step::Activation(is_relu(byte(3))?)])
             }
             op::MAX_POOL_2D | op::AVERAGE_POOL_2D => {

@@ -5,7 +5,7 @@ use super::{read, read_int8, write, write_int8};
 use crate::Trained;
 use crate::int8::quantise;
 use crate::onnx::tests::{assert_close, special_windows};
-use crate::trained::tests::{family, windows};
+use crate::trained::tests::{family, preparations, windows};
 
 /// Whether TensorFlow Lite Micro lacks an activation of the network.
 fn has_gelu(one: &Trained) -> bool {
@@ -30,7 +30,7 @@ fn networks_are_read_back() {
 
 #[test]
 fn bytes_that_were_changed_are_read_or_refused() {
-    let file = write(&Trained { per_window: Some(PerWindow::AlignGravity), ..family()[4].1.clone() }).unwrap();
+    let file = write(&Trained { preparation: PerWindow::AlignGravity.into(), ..family()[4].1.clone() }).unwrap();
     for n in 0..file.len() {
         let mut changed = file.clone();
         changed[n] ^= [1, 0x80, 0xff][n % 3];
@@ -56,14 +56,14 @@ fn runtimes_compute_the_same() {
     let windows = special_windows();
     let (mut networks, mut expected) = (Vec::new(), Vec::new());
     for (name, one) in family() {
-        for per_window in [None, Some(PerWindow::AlignGravity), Some(PerWindow::Standardise)] {
-            let one = Trained { per_window, ..one.clone() };
+        for preparation in preparations(&one) {
+            let one = Trained { preparation: preparation.clone(), ..one.clone() };
             for runtime in [Runtime::Litert, Runtime::Micro] {
                 if runtime == Runtime::Micro && has_gelu(&one) {
                     continue;
                 }
                 networks.push(Exported { runtime, file: write(&one).unwrap(), windows: &windows, shape: (20, 6) });
-                expected.push((format!("{name} {per_window:?} {runtime:?}"), one.scores(&windows)));
+                expected.push((format!("{name} {preparation} {runtime:?}"), one.scores(&windows)));
             }
         }
     }
@@ -78,19 +78,25 @@ fn micro_computes_in_integers_bit_for_bit() {
     let windows = windows(40);
     let (mut networks, mut expected) = (Vec::new(), Vec::new());
     for (name, one) in family().into_iter().filter(|(_, one)| !has_gelu(one)) {
-        for per_window in [None, Some(PerWindow::AlignGravity)] {
-            let quantised = quantise(&Trained { per_window, softmax: false, ..one.clone() }, &windows).unwrap();
+        for preparation in preparations(&one).into_iter().filter(|one| *one != PerWindow::Standardise.into()) {
+            let plain = Trained { preparation: preparation.clone(), softmax: false, ..one.clone() };
+            let quantised = quantise(&plain, &windows).unwrap();
             for runtime in [Runtime::Micro, Runtime::Litert] {
                 let file = write_int8(&quantised).unwrap();
                 networks.push(Exported { runtime, file, windows: &windows, shape: (20, 6) });
-                expected.push((format!("{name} {per_window:?} {runtime:?}"), runtime, per_window, quantised.clone()));
+                expected.push((
+                    format!("{name} {preparation} {runtime:?}"),
+                    runtime,
+                    preparation.clone(),
+                    quantised.clone(),
+                ));
             }
         }
     }
-    for (found, (name, runtime, per_window, quantised)) in runtimes.run(&networks).iter().zip(&expected) {
+    for (found, (name, runtime, preparation, quantised)) in runtimes.run(&networks).iter().zip(&expected) {
         let scores = quantised.scores(&windows);
         let differ = found.iter().zip(&scores).filter(|(a, b)| a != b).count();
-        let is_exact = *runtime == Runtime::Micro && per_window.is_none();
+        let is_exact = *runtime == Runtime::Micro && preparation.is_none();
         // Otherwise values between two integers may be rounded to either.
         let worst =
             found.iter().zip(&scores).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max) / quantised.output().scale;

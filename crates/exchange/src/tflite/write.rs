@@ -1,12 +1,13 @@
 //! Networks as TensorFlow Lite graphs.
 
-use triax_model::{Activation, Layer, Padding, PerWindow, PoolKind, Scaler};
+use triax_model::{Activation, Layer, Padding, PoolKind, Preparation, Scaler};
 
 use super::builder::{Builder, Operation, operation};
 use super::model::{Setting, op, tables};
+use crate::about::{DROPOUT, preparation_entry};
 use crate::arithmetic::{activation, layers};
 use crate::int8::{Affine, Grid, Quantised, QuantisedLayer};
-use crate::preprocessing::normalise;
+use crate::preprocessing::prepare;
 use crate::{Trained, Unsupported};
 
 /// The bytes of a TensorFlow Lite file with one network in floats.
@@ -20,8 +21,8 @@ pub fn write(trained: &Trained) -> Result<Vec<u8>, Unsupported> {
     trained.check()?;
     Trained::check_steps(&trained.network)?;
     let spec = trained.network.spec();
-    let mut graph = Builder::new(spec.window, spec.channels);
-    let x = input(&mut graph, trained.per_window, trained.scaler.as_ref());
+    let mut graph = Builder::new(spec.window, trained.channels());
+    let x = input(&mut graph, &trained.preparation, trained.scaler.as_ref());
     let mut x = graph.reshape("image", x, &[1, spec.window, spec.channels], None);
     for (layer, weights) in layers(trained) {
         let Some((kernel, bias)) = weights else {
@@ -39,7 +40,8 @@ pub fn write(trained: &Trained) -> Result<Vec<u8>, Unsupported> {
         }
     }
     end(&mut graph, x, trained.softmax);
-    Ok(graph.finish("Scores of a window of motion-sensor samples.", &trained.about, spec.dropout))
+    let entries = [(DROPOUT, spec.dropout.to_string())].into_iter().chain(preparation_entry(&trained.preparation));
+    Ok(graph.finish("Scores of a window of motion-sensor samples.", &trained.about, entries))
 }
 
 /// The bytes of a TensorFlow Lite file with one network in integers of eight bits.
@@ -52,8 +54,8 @@ pub fn write(trained: &Trained) -> Result<Vec<u8>, Unsupported> {
 pub fn write_int8(quantised: &Quantised) -> Result<Vec<u8>, Unsupported> {
     Trained::check_steps(&quantised.network)?;
     let spec = quantised.network.spec();
-    let mut graph = Builder::new(spec.window, spec.channels);
-    let x = input(&mut graph, quantised.per_window, quantised.scaler.as_ref());
+    let mut graph = Builder::new(spec.window, quantised.channels());
+    let x = input(&mut graph, &quantised.preparation, quantised.scaler.as_ref());
     let mut grid = quantised.input;
     let shape = graph.shape(x);
     let x = graph.layer("quantised", operation(op::QUANTIZE, 1, tables::QUANTIZE, []), &[x], &shape, Some(grid));
@@ -77,16 +79,16 @@ pub fn write_int8(quantised: &Quantised) -> Result<Vec<u8>, Unsupported> {
     let x = graph.layer("dequantised", operation(op::DEQUANTIZE, 2, tables::DEQUANTIZE, []), &[x], &shape, None);
     end(&mut graph, x, quantised.softmax);
     let description = "Scores of a window of motion-sensor samples, computed in integers of eight bits.";
-    Ok(graph.finish(description, &quantised.about, spec.dropout))
+    let entries = [(DROPOUT, spec.dropout.to_string())].into_iter().chain(preparation_entry(&quantised.preparation));
+    Ok(graph.finish(description, &quantised.about, entries))
 }
 
-/// Adds normalisation and scaler, and returns what the first layer reads.
-pub fn input(graph: &mut Builder, per_window: Option<PerWindow>, scaler: Option<&Scaler>) -> usize {
-    let mut x = graph.input();
+/// Adds preparation and scaler, and returns what the first layer reads.
+pub fn input(graph: &mut Builder, preparation: &Preparation, scaler: Option<&Scaler>) -> usize {
+    let input = graph.input();
+    let shape = graph.shape(input);
+    let mut x = prepare(graph, preparation, &input, (shape[1], shape[2]));
     let shape = graph.shape(x);
-    if let Some(per_window) = per_window {
-        x = normalise(graph, per_window, &x, shape[2]);
-    }
     if let Some(scaler) = scaler {
         let mean = graph.floats("scaler.mean", &[shape[2]], &scaler.mean);
         let scale = graph.floats("scaler.scale", &[shape[2]], &scaler.scale);
@@ -146,8 +148,8 @@ fn affine(
     let fused = Setting::Byte(u8::from(is_relu));
     let int = |value: usize| Setting::Int(value as i32);
     match layer {
-        Layer::Conv { name, output, stride, padding: pads, .. } => {
-            let settings = [padding(*pads), int(*stride), int(1), fused, int(1), int(1)];
+        Layer::Conv { name, output, stride, dilation, padding: pads, .. } => {
+            let settings = [padding(*pads), int(*stride), int(1), fused, int(*dilation), int(1)];
             let operation = operation(op::CONV_2D, conv, tables::CONV_2D, settings);
             graph.layer(name, operation, &inputs, &[1, 1, output.0, output.1], grid)
         }

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use triax_exchange::keras::{Compiled, read, read_weights, write};
 use triax_exchange::{About, Imported, Trained};
-use triax_model::{Network, NetworkSpec, PerWindow, Scaler, Weights};
+use triax_model::{Network, NetworkSpec, Preparation, Scaler, Weights};
 use triax_testing::keras_or_skip;
 
 /// Runs a part of `models.py`.
@@ -26,7 +26,7 @@ fn trained(imported: &Imported, loss: &str) -> Trained {
     Trained {
         network: Network::new(imported.spec.clone()).unwrap(),
         weights: imported.weights.clone(),
-        per_window: imported.per_window,
+        preparation: imported.preparation.clone(),
         scaler: imported.scaler.clone(),
         softmax: imported.softmax,
         about: About { loss: Some(loss.to_owned()), ..imported.about.clone() },
@@ -42,19 +42,29 @@ fn assert_near(name: &str, ours: &[f32], keras: &[f32], tolerance: f32) {
     }
 }
 
-/// Networks with the normalisations that Keras has no layer for.
-fn normalising() -> [(&'static str, Trained); 2] {
-    [("window", PerWindow::Standardise), ("gravity", PerWindow::AlignGravity)].map(|(name, per_window)| {
+/// Networks with the preparations that Keras has no layer for.
+fn preparing() -> [(&'static str, Trained); 5] {
+    [
+        ("window", "window"),
+        ("gravity", "gravity"),
+        ("derived", "derive:raw,gravity,linear,jerk,norm,vertical,horizontal:groups=2:low_pass=7:down=0,0"),
+        ("upright", "gravity derive:jerk,horizontal:groups=2:low_pass=99:down=0,1"),
+        ("changes", "derive:jerk,norm:groups=2 window"),
+    ]
+    .map(|(name, preparation)| {
+        let preparation: Preparation = preparation.parse().unwrap();
+        let channels = preparation.channels_out(6).unwrap();
         let spec = NetworkSpec {
             window: 24,
-            channels: 6,
+            channels,
             convs: vec!["8:3:2:2:leaky_relu=0.3".parse().unwrap()],
             classes: 3,
             ..NetworkSpec::default()
         };
         let network = Network::new(spec).unwrap();
         let weights = Weights::glorot_uniform(&network, 3);
-        let scaler = Some(Scaler { mean: vec![0.1; 6], scale: vec![0.7, 1.0, 0.3, 1e-3, 5.0, 1.1] });
+        let scales = [0.7, 1.0, 0.3, 1e-3, 5.0, 1.1].into_iter().cycle().take(channels).collect();
+        let scaler = Some(Scaler { mean: vec![0.1; channels], scale: scales });
         let about = About {
             classes: ["walking", "sitting", "standing"].map(str::to_owned).to_vec(),
             rate_hz: Some(20.0),
@@ -62,7 +72,7 @@ fn normalising() -> [(&'static str, Trained); 2] {
             producer: "triax test".into(),
             ..About::default()
         };
-        (name, Trained { network, weights, per_window: Some(per_window), scaler, softmax: false, about })
+        (name, Trained { network, weights, preparation, scaler, softmax: false, about })
     })
 }
 
@@ -92,7 +102,7 @@ fn keras_files_make_the_round_trip_bit_for_bit() {
         }
         fs::write(folder.join(format!("{name}.out.keras")), write(&trained, &Compiled::default()).unwrap()).unwrap();
     }
-    for (name, trained) in normalising() {
+    for (name, trained) in preparing() {
         fs::write(folder.join(format!("{name}.out.keras")), write(&trained, &Compiled::default()).unwrap()).unwrap();
     }
     python(&keras, "check", folder);
@@ -107,11 +117,11 @@ fn keras_files_make_the_round_trip_bit_for_bit() {
         );
         assert_eq!(again.spec, first.spec, "{name}");
     }
-    for (name, trained) in normalising() {
+    for (name, trained) in preparing() {
         assert_near(name, &floats(&folder.join(format!("{name}.out.f32"))), &trained.scores(&windows), 1e-5);
         for file in [format!("{name}.out.keras"), format!("{name}.again.keras")] {
             let read = read(&open(file)).unwrap();
-            assert_eq!(read.per_window, trained.per_window, "{name}");
+            assert_eq!(read.preparation, trained.preparation, "{name}");
             assert_eq!((read.scaler, read.weights), (trained.scaler.clone(), trained.weights.clone()), "{name}");
         }
     }

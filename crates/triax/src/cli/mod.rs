@@ -9,9 +9,11 @@
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
 mod bench;
+mod calibrate;
 mod completions;
 mod data;
 mod devices;
+mod ensemble;
 mod evaluate;
 mod export;
 mod failure;
@@ -21,6 +23,7 @@ mod model;
 mod new_folder;
 mod options;
 mod output;
+mod over_time;
 mod predict;
 mod pretrain;
 mod progress;
@@ -52,6 +55,7 @@ Examples:
   triax train --data wisdm/ --split subject    train on your own recordings
   triax study losses --data wisdm/             compare the losses on people a network has never seen
   triax evaluate runs/NAME                     measure a trained network
+  triax calibrate runs/NAME --data person.csv --out person.safetensors    make it know one person
   triax import model.keras --out m.safetensors take over a network that was trained in Keras
   triax data inspect wisdm/                    see what is in a data set, and what is wrong with it
   triax data audit wisdm/                      see what validation would know from training
@@ -64,7 +68,9 @@ enum Command {
     Pretrain(Box<pretrain::Args>),
     Study(Box<study::Args>),
     Evaluate(evaluate::Args),
+    Ensemble(ensemble::Args),
     Predict(predict::Args),
+    Calibrate(calibrate::Args),
     Export(export::Args),
     Import(import::Args),
     Model(model::Args),
@@ -94,7 +100,9 @@ pub fn main() -> ExitCode {
         Command::Pretrain(args) => pretrain::run(*args),
         Command::Study(args) => study::run(*args),
         Command::Evaluate(args) => evaluate::run(args),
+        Command::Ensemble(args) => ensemble::run(args),
         Command::Predict(args) => predict::run(args),
+        Command::Calibrate(args) => calibrate::run(args),
         Command::Export(args) => export::run(args),
         Command::Import(args) => import::run(args),
         Command::Model(args) => model::run(args),

@@ -1,7 +1,6 @@
 //! Golden windows: inputs and outputs of a file, for tests of the programs that use it.
 
 use triax_exchange::golden::{c_arrays, npy};
-use triax_model::NetworkSpec;
 
 use super::formats::File;
 use super::windows::PartWindows;
@@ -23,16 +22,16 @@ pub struct Golden {
 }
 
 impl Golden {
-    /// Some of `windows`, evenly spread.
-    pub(super) fn of(file: &File, windows: &PartWindows, prefix: &str, spec: &NetworkSpec) -> Result<Self, Error> {
-        let n_values = spec.window * spec.channels;
+    /// Some of `windows`, evenly spread. `shape` is (window, channels, classes).
+    pub(super) fn of(file: &File, windows: &PartWindows, prefix: &str, shape: [usize; 3]) -> Result<Self, Error> {
+        let n_values = shape[0] * shape[1];
         let n_all = windows.values.len() / n_values;
         let n_windows = n_all.min(MOST);
         let window = |i: usize| &windows.values[i * n_all / n_windows * n_values..][..n_values];
         let windows: Vec<f32> = (0..n_windows).flat_map(window).copied().collect();
         let scores = file.scores(&windows);
         let c_arrays = c_arrays(prefix, n_windows, &windows, &scores)?;
-        Ok(Self { windows, scores, n_windows, shape: [spec.window, spec.channels, spec.classes], c_arrays })
+        Ok(Self { windows, scores, n_windows, shape, c_arrays })
     }
 
     /// The files, by name: `inputs.npy` (n_windows, window, channels), `outputs.npy` (n_windows, classes), and `golden.h` with

@@ -9,7 +9,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use triax_data::{Format, MappedRole};
-use triax_model::{ConvSpec, DenseSpec};
+use triax_model::{ConvSpec, DenseSpec, Derived};
 
 use super::check_count;
 use crate::text::grouped;
@@ -297,6 +297,24 @@ impl fmt::Display for ConvBlock {
     }
 }
 
+/// Channels that are derived from the axes of the sensors, by their name: see [`triax_model::Derived`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DerivedChannels(pub Derived);
+
+impl FromStr for DerivedChannels {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        name.parse().map(Self)
+    }
+}
+
+impl fmt::Display for DerivedChannels {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.name())
+    }
+}
+
 /// Weights of the classes in the loss.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ClassWeights {
@@ -404,7 +422,7 @@ macro_rules! written_as_text {
         }
     )*};
 }
-written_as_text!(DataSource, FormatChoice, ConvBlock, ClassWeights);
+written_as_text!(DataSource, FormatChoice, DerivedChannels, ConvBlock, ClassWeights);
 
 macro_rules! read_from_text {
     ($($name:ty),*) => {$(
@@ -415,7 +433,7 @@ macro_rules! read_from_text {
         }
     )*};
 }
-read_from_text!(DataSource, FormatChoice, ConvBlock);
+read_from_text!(DataSource, FormatChoice, DerivedChannels, ConvBlock);
 
 #[cfg(test)]
 mod tests {
@@ -425,6 +443,9 @@ mod tests {
     fn what_is_written_is_read_back() {
         for text in ["32:3:2:2", "1:2:3", "8:3:1:avg4:same:gelu"] {
             assert_eq!(text.parse::<ConvBlock>().unwrap().to_string(), text);
+        }
+        for text in ["raw", "horizontal"] {
+            assert_eq!(text.parse::<DerivedChannels>().unwrap().to_string(), text);
         }
         for text in ["none", "balanced", "1,0.5,0"] {
             assert_eq!(text.parse::<ClassWeights>().unwrap().to_string(), text);

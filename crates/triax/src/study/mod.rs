@@ -1,5 +1,6 @@
 //! Studies: a grid of settings, trained on every fold with every seed, in a folder of its own.
 
+mod calibrations;
 mod description;
 mod grid;
 mod labels;
@@ -12,7 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use triax_data::{Corpus, Fold, Folds, HeldOut, Windows};
 use triax_engine::device::{DeviceChoice, DeviceKind};
 use triax_engine::{Engine, Member, Phase, Timings, WindowSet};
-use triax_model::{Network, Weights};
+use triax_model::{Network, Preparation, Weights};
 use triax_study::{
     ClassicalBeside, Device, Facts, Options, Setting, Share, Study, StudyFolder, Summary, difference, run, summarise,
     window_set,
@@ -21,8 +22,8 @@ use triax_trainer::Observer;
 
 use crate::engines::{self, Candidates, OpenEngine, Trial};
 use crate::initial;
-use crate::recordings::{Recordings, data_extra, read_data, weight_file_extra};
-use crate::settings::{ClassWeights, MachineSettings, Normalize, Settings, SplitSettings};
+use crate::recordings::{PER_WINDOW, Recordings, data_extra, drawn_subjects, read_data, weight_file_extra};
+use crate::settings::{ClassWeights, MachineSettings, Settings, SplitSettings};
 use crate::text::listed;
 use crate::{Error, Notice, audit};
 
@@ -93,13 +94,15 @@ impl StudyRun {
         let reading = timings.phase(Phase::Reading);
         let corpus = read_data(&points[0].settings.data, points[0].settings.training.seed)?;
         drop(reading);
-        let study = build(description.folds, description.seeds, &points, corpus)?;
+        let study =
+            calibrations::with(build(description.folds, description.seeds, &points, corpus)?, &description.calibrate)?;
         let Devices { devices, notices: of_devices, idle_threads } = choose_devices(candidates, &study, timings)?;
         let mut notices = [study.corpus.notices.clone(), of_devices].concat();
         let files = timings.phase(Phase::Files);
         let folder = StudyFolder::open(path, &description.compared(&study), &description.here())?;
         drop(files);
         notices.extend(claims(&study));
+        notices.extend(without_effect(&points));
         notices.extend(audit::notices(&study.audit(&[])));
         let share = description.conduct.shard.unwrap_or(Share::WHOLE);
         let (study, baselines, timings) = (Arc::new(study), Mutex::default(), timings.clone());
@@ -186,9 +189,9 @@ impl StudyRun {
     /// # Errors
     /// Trainings that are missing or damaged; a baseline that fails; files that cannot be written.
     pub fn summarise(&self) -> Result<Summary, Error> {
-        let (points, study) = (self.description.points()?, &self.study);
+        let study = &self.study;
         let warning = |notice| if let Notice::Warning(warning) = notice { Some(warning) } else { None };
-        let of_weights = notices_of_weights(&study.settings, &points, &study.corpus, &study.folds);
+        let of_weights = notices_of_weights(&study.settings, &study.corpus, &study.folds);
         let facts = Facts {
             caveats: of_weights.into_iter().filter_map(warning).collect(),
             shared_settings: self.description.shared()?,
@@ -229,6 +232,16 @@ pub(crate) fn claims(study: &Study) -> Vec<Notice> {
     folds_notice(study.protocol).into_iter().chain(untrained.into_iter().map(Notice::Warning)).collect()
 }
 
+/// A note on the settings that have no effect on any model of the grid.
+fn without_effect(points: &[Point]) -> Option<Notice> {
+    let mut names = points[0].settings.without_effect();
+    for point in &points[1..] {
+        let others = point.settings.without_effect();
+        names.retain(|name| others.contains(name));
+    }
+    points[0].settings.note_without_effect(&names)
+}
+
 /// The warning about folds that are no test on unseen people.
 pub(crate) fn folds_notice(protocol: Folds) -> Option<Notice> {
     matches!(protocol, Folds::Random(_))
@@ -253,6 +266,7 @@ pub(crate) fn read_again(path: &Path) -> Result<(Study, Settings), Error> {
 /// Data that differs, or another version of Triax.
 pub(crate) fn rebuild(description: &Description, path: &Path, corpus: Corpus) -> Result<Study, Error> {
     let study = build(description.folds, description.seeds, &description.points()?, corpus)?;
+    let study = calibrations::with(study, &description.calibrate)?;
     match difference("", &StudyFolder::description(path)?["study"], &description.compared(&study)) {
         None => Ok(study),
         Some(difference) => Err(Error::Input(format!(
@@ -281,22 +295,26 @@ fn build(folds: Option<Folds>, n_seeds: usize, points: &[Point], corpus: Corpus)
     let held_out = HeldOut { valid_fraction, valid_subjects };
     let folds = protocol.make(&corpus, &windows, window, &held_out, first.training.seed)?;
     grid::check_size(Some(points.len()), folds.len(), n_seeds)?;
+    for point in points {
+        drawn_subjects(&point.settings, &corpus, &windows.origins)?;
+    }
     let (settings, of_weights) = build_settings(points, &corpus, &windows, (window, step))?;
-    let of_data = notices_of_weights(&settings, points, &corpus, &folds);
+    let of_data = notices_of_weights(&settings, &corpus, &folds);
     corpus.notices.extend(once(of_weights.into_iter().chain(of_data)));
     let seeds = (0..n_seeds as u64).map(|n| first.training.seed.wrapping_add(n)).collect();
-    Ok(Study { corpus, windows, window, step, protocol, folds, settings, seeds })
+    let calibrations = Vec::new();
+    Ok(Study { corpus, windows, window, step, protocol, folds, settings, seeds, calibrations })
 }
 
 /// What a user should know of the weights that settings start from, for these data and folds.
-fn notices_of_weights(settings: &[Setting], points: &[Point], corpus: &Corpus, folds: &[Fold]) -> Vec<Notice> {
+fn notices_of_weights(settings: &[Setting], corpus: &Corpus, folds: &[Fold]) -> Vec<Notice> {
     let judged: BTreeSet<&String> = folds.iter().flat_map(|fold| &fold.valid_subjects).collect();
     let judged: Vec<String> = judged.into_iter().cloned().collect();
-    let of_setting = |(setting, point): (&Setting, &Point)| {
+    let of_setting = |setting: &Setting| {
         let weights = setting.initial.as_ref()?;
-        Some(initial::notices(weights, corpus, point.settings.data.normalize, &judged))
+        Some(initial::notices(weights, corpus, setting.extra.get(PER_WINDOW).map(String::as_str), &judged))
     };
-    once(settings.iter().zip(points).filter_map(of_setting).flatten())
+    once(settings.iter().filter_map(of_setting).flatten())
 }
 
 /// Each of `notices` once: settings that start from the same file have the same.
@@ -311,7 +329,7 @@ fn once(notices: impl Iterator<Item = Notice>) -> Vec<Notice> {
 }
 
 /// The settings of each point, and what a user should know of the weights that they start from. Points with the same
-/// normalisation share their windows.
+/// preparation share their windows.
 fn build_settings(
     points: &[Point],
     corpus: &Corpus,
@@ -320,21 +338,22 @@ fn build_settings(
 ) -> Result<(Vec<Setting>, Vec<Notice>), Error> {
     let of_data = data_extra(corpus, window, (points[0].settings.data.step, step));
     let n_channels = corpus.channels.len();
-    let mut sets: Vec<(Normalize, WindowSet)> = Vec::new();
+    let mut sets: Vec<(Preparation, WindowSet)> = Vec::new();
     let (mut settings, mut notices) = (Vec::new(), Vec::new());
     for point in points {
         let (name, point_settings) = (point.name(), &point.settings);
-        let normalize = point_settings.data.normalize;
-        let set = match sets.iter().find(|(known, _)| *known == normalize) {
+        let data = &point_settings.data;
+        let preparation = data.preparation(n_channels, corpus.rate_hz, || corpus.gravity(window))?;
+        let set = match sets.iter().find(|(known, _)| *known == preparation) {
             Some((_, set)) => set.clone(),
             None => {
-                let set = window_set(windows.clone(), normalize.per_window(), window, n_channels)
+                let set = window_set(windows.clone(), &preparation, window, n_channels)
                     .map_err(|problem| Error::Input(format!("{}: {problem}", corpus.name)))?;
-                sets.push((normalize, set.clone()));
+                sets.push((preparation.clone(), set.clone()));
                 set
             }
         };
-        let spec = point_settings.network.spec(window, n_channels, corpus.classes.len());
+        let spec = point_settings.network.spec(window, data.network_channels(n_channels)?, corpus.classes.len());
         let network = Network::new(spec)
             .map_err(|problem| Error::from(problem).while_doing(format!("the network of {name} cannot work")))?;
         let plan = point_settings.fit_plan(&network, &corpus.classes)?;
@@ -342,16 +361,20 @@ fn build_settings(
             notices.extend(of_file);
             initial
         });
+        let classical = point_settings.training.classical();
+        let loss = classical.map_or(plan.training.loss, |classical| classical.method.loss());
         settings.push(Setting {
             name,
             values: point.texts(),
             network,
-            classical: None,
+            classical,
             balances_classes: point_settings.training.class_weights == ClassWeights::Balanced,
-            standardises: normalize.has_scaler(),
+            // Features are standardised by the model itself.
+            standardises: data.normalize.has_scaler() && classical.is_none(),
+            extra: weight_file_extra(&of_data, &preparation, loss),
+            preparation,
             windows: set,
             initial,
-            extra: weight_file_extra(&of_data, normalize, plan.training.loss),
             plan,
         });
     }

@@ -3,9 +3,12 @@
 mod audit;
 mod bad_input;
 mod bench;
+mod calibrate;
 mod cases;
 mod claims;
+mod classical;
 mod config;
+mod derived;
 mod devices;
 #[cfg(target_os = "linux")]
 mod disk;
@@ -16,6 +19,7 @@ mod family;
 mod import;
 mod killed;
 mod limits;
+mod over_time;
 mod packages;
 mod paper;
 mod predict;

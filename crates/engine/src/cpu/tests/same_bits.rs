@@ -115,6 +115,7 @@ fn augmentation(m: usize) -> Augmentation {
         mix: [0.0, 0.3, 0.5][m % 3],
         permute_channels: m == 5,
         flip_axes: m == 4,
+        scalars: if m == 1 { 3 } else { 0 },
     }
 }
 

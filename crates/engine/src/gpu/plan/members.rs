@@ -25,7 +25,9 @@ pub(in crate::gpu) fn member_words(member: &Member<'_>, losses: &[SmoothedLoss])
     let augmentation = &plan.augmentation;
     words.extend([
         augmentation.largest_turn().to_bits(),
-        u32::from(augmentation.permute_channels) + 2 * u32::from(augmentation.flip_axes),
+        u32::from(augmentation.permute_channels)
+            + 2 * u32::from(augmentation.flip_axes)
+            + 4 * augmentation.scalars as u32,
         augmentation.largest_scaling().to_bits(),
         augmentation.shift,
         augmentation.time_warp.to_bits(),

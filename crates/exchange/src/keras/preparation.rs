@@ -1,13 +1,14 @@
-//! Normalisation of each window by itself, as operations of a functional model: out, and recognised on the way in.
+//! The preparation of each window by itself, as operations of a functional model: out, and recognised on the way in.
 //!
-//! Keras has no layer for either. Operations of `keras.ops` between layers are part of a functional model and need no code
+//! Keras has no layers for it. Operations of `keras.ops` between layers are part of a functional model and need no code
 //! where it is loaded, as a `Lambda` or a layer of one's own would. They compute in float32, Triax in float64: the results
 //! differ by rounding.
 
 use serde_json::{Map, Value, json};
-use triax_model::PerWindow;
+use triax_model::{PerWindow, Preparation};
 
 use super::config::LayerConfig;
+use crate::preprocessing::{Binary, Operations, Unary, derive};
 
 /// The name of the input layer.
 pub(super) const INPUT: &str = "window";
@@ -17,9 +18,9 @@ const CONSTANT: f64 = 2e-6;
 /// The square of the sine below which a direction is the opposite one: as in [`PerWindow::AlignGravity`].
 const OPPOSITE: f64 = 2e-12;
 
-/// The functional model of these `layers`, an input layer first, with the operations of `kind` after it.
-pub(super) fn functional(kind: PerWindow, input: (usize, usize), layers: Vec<Value>) -> Value {
-    let operations = operations(kind, input);
+/// The functional model of these `layers`, an input layer first, with the operations of `preparation` after it.
+pub(super) fn functional(preparation: &Preparation, input: (usize, usize), layers: Vec<Value>) -> Value {
+    let operations = operations(preparation, input);
     let mut before = Tensor::layer(INPUT, vec![input.0, input.1]);
     let mut all = Vec::new();
     for (i, mut layer) in layers.into_iter().enumerate() {
@@ -46,11 +47,19 @@ pub(super) fn functional(kind: PerWindow, input: (usize, usize), layers: Vec<Val
     })
 }
 
-/// The normalisation that operations of a functional model are, with their names in the order of computation, if they are
-/// those that [`functional`] writes.
-pub(super) fn recognised(layers: &[LayerConfig], input: (usize, usize)) -> Option<(PerWindow, Vec<String>)> {
-    [PerWindow::Standardise, PerWindow::AlignGravity].into_iter().find_map(|kind| {
-        let expected = operations(kind, input).nodes;
+/// The preparation that operations of a functional model are, with their names in the order of computation, if they are
+/// those that [`functional`] writes. The file `tells` one that derives channels.
+pub(super) fn recognised(
+    layers: &[LayerConfig],
+    input: (usize, usize),
+    tells: Option<&Preparation>,
+) -> Option<(Preparation, Vec<String>)> {
+    let known = [PerWindow::Standardise, PerWindow::AlignGravity].map(Preparation::from);
+    tells.cloned().into_iter().chain(known).find_map(|preparation| {
+        if preparation.channels_out(input.1).is_err() {
+            return None;
+        }
+        let expected = operations(&preparation, input).nodes;
         let names: Option<Vec<String>> = expected
             .iter()
             .map(|node| {
@@ -63,7 +72,7 @@ pub(super) fn recognised(layers: &[LayerConfig], input: (usize, usize)) -> Optio
                 is_same.then(|| name.to_owned())
             })
             .collect();
-        Some((kind, names?))
+        Some((preparation, names?))
     })
 }
 
@@ -113,13 +122,13 @@ enum Argument<'a> {
 use Argument::{Number, Of};
 
 /// Operations, one after the other.
-struct Operations {
+struct Graph {
     prefix: String,
     nodes: Vec<Value>,
     shape: Vec<usize>,
 }
 
-impl Operations {
+impl Graph {
     fn last(&self) -> Tensor {
         Tensor::layer(&format!("{}_{}", self.prefix, self.nodes.len()), self.shape.clone())
     }
@@ -129,16 +138,40 @@ impl Operations {
         let name = format!("{}_{}", self.prefix, self.nodes.len() + 1);
         let mut config = Map::from_iter([("name".to_owned(), json!(name))]);
         config.extend(settings.as_object().cloned().unwrap_or_default());
+        let is_layer = class == "AveragePooling1D";
         self.nodes.push(json!({
-            "module": "keras.src.ops.numpy",
+            "module": if is_layer { "keras.layers" } else { "keras.src.ops.numpy" },
             "class_name": class,
             "config": config,
-            "registered_name": class,
+            "registered_name": (!is_layer).then_some(class),
             "name": name,
             "inbound_nodes": [{"args": arguments, "kwargs": {}}],
         }));
         self.shape = shape.to_vec();
         Tensor { dtype, ..Tensor::layer(&name, shape.to_vec()) }
+    }
+
+    /// `n` places of `axis`, counted with the batch, from `first` on.
+    fn part(&mut self, x: &Tensor, axis: usize, first: usize, n: usize) -> Tensor {
+        let length = x.shape[axis - 1];
+        if n == length {
+            return x.clone();
+        }
+        let mut ends = vec![first, first + n];
+        ends.retain(|end| !(*end == 0 || *end == length));
+        let mut shape = x.shape.clone();
+        shape[axis - 1] = n;
+        let split = json!({"indices_or_sections": ends, "axis": axis});
+        let part = self.add("Split", split, json!([x.json()]), &shape, "float32");
+        Tensor { index: usize::from(first > 0), ..part }
+    }
+
+    fn joined(&mut self, parts: &[Operand], axis: usize) -> Operand {
+        let parts: Vec<&Tensor> = parts.iter().map(Operand::tensor).collect();
+        let mut shape = parts[0].shape.clone();
+        shape[axis - 1] = parts.iter().map(|part| part.shape[axis - 1]).sum();
+        let json: Vec<Value> = parts.iter().map(|part| part.json()).collect();
+        Operand::Tensor(self.add("Concatenate", json!({"axis": axis}), json!([json]), &shape, "float32"))
     }
 
     /// An operation on each element. Shapes are spread over each other.
@@ -181,20 +214,112 @@ impl Operations {
     }
 }
 
-/// The operations of `kind` on windows of the shape `input`.
-fn operations(kind: PerWindow, input: (usize, usize)) -> Operations {
-    let prefix = format!("normalize_{kind}");
-    let mut operations = Operations { prefix, nodes: Vec::new(), shape: vec![input.0, input.1] };
-    let x = Tensor::layer(INPUT, vec![input.0, input.1]);
-    match kind {
-        PerWindow::Standardise => standardise(&mut operations, &x),
-        PerWindow::AlignGravity => align(&mut operations, &x),
+/// A value of the operations that channels are derived by.
+#[derive(Clone)]
+enum Operand {
+    Tensor(Tensor),
+    Number(f64),
+}
+
+impl Operand {
+    fn tensor(&self) -> &Tensor {
+        match self {
+            Self::Tensor(tensor) => tensor,
+            Self::Number(_) => unreachable!("only element by element are there numbers"),
+        }
+    }
+
+    fn argument(&self) -> Argument<'_> {
+        match self {
+            Self::Tensor(tensor) => Of(tensor),
+            Self::Number(number) => Number(*number),
+        }
+    }
+}
+
+impl Operations for Graph {
+    type Value = Operand;
+
+    fn constant(&mut self, value: f64) -> Operand {
+        Operand::Number(value)
+    }
+
+    fn channels(&mut self, x: &Operand, first: usize, n: usize) -> Operand {
+        Operand::Tensor(self.part(x.tensor(), 2, first, n))
+    }
+
+    fn samples(&mut self, x: &Operand, first: usize, n: usize) -> Operand {
+        Operand::Tensor(self.part(x.tensor(), 1, first, n))
+    }
+
+    fn mean(&mut self, x: &Operand) -> Operand {
+        Operand::Tensor(self.over("Mean", 1, x.tensor()))
+    }
+
+    fn concat(&mut self, parts: &[Operand]) -> Operand {
+        self.joined(parts, 2)
+    }
+
+    fn append(&mut self, parts: &[Operand]) -> Operand {
+        self.joined(parts, 1)
+    }
+
+    fn low_pass(&mut self, x: &Operand, size: usize) -> Operand {
+        let average = json!({"pool_size": [size], "strides": [1], "padding": "same"});
+        let mut x = x.tensor().clone();
+        for _ in 0..2 {
+            x = self.add("AveragePooling1D", average.clone(), json!([x.json()]), &x.shape, "float32");
+        }
+        Operand::Tensor(x)
+    }
+
+    fn unary(&mut self, operation: Unary, x: &Operand) -> Operand {
+        let class = match operation {
+            Unary::Sqrt => "Sqrt",
+            Unary::Abs => "Absolute",
+        };
+        Operand::Tensor(self.each(class, [x.argument()]))
+    }
+
+    fn binary(&mut self, operation: Binary, a: &Operand, b: &Operand) -> Operand {
+        let class = match operation {
+            Binary::Add => "Add",
+            Binary::Sub => "Subtract",
+            Binary::Mul => "Multiply",
+            Binary::Div => "Divide",
+            Binary::Max => "Maximum",
+        };
+        Operand::Tensor(self.each(class, [a.argument(), b.argument()]))
+    }
+
+    fn where_less(&mut self, a: &Operand, b: &Operand, yes: &Operand, no: &Operand) -> Operand {
+        let is_less = self.each("Less", [a.argument(), b.argument()]);
+        Operand::Tensor(self.each("Where", [Of(&is_less), yes.argument(), no.argument()]))
+    }
+}
+
+/// The operations of `preparation` on windows of the shape `input`.
+fn operations(preparation: &Preparation, input: (usize, usize)) -> Graph {
+    let prefix = match (&preparation.derivation, preparation.normalisation) {
+        (None, Some(way)) => format!("normalize_{way}"),
+        _ => "prepare".to_owned(),
     };
-    operations
+    let mut graph = Graph { prefix, nodes: Vec::new(), shape: vec![input.0, input.1] };
+    let raw = Tensor::layer(INPUT, vec![input.0, input.1]);
+    let is = |way: PerWindow| preparation.normalisation == Some(way);
+    let mut x = if is(PerWindow::AlignGravity) { align(&mut graph, &raw) } else { raw.clone() };
+    if let Some(derivation) = &preparation.derivation {
+        let upright = is(PerWindow::AlignGravity).then_some(Operand::Tensor(x));
+        x = derive(&mut graph, derivation, &Operand::Tensor(raw), upright.as_ref(), input.0).tensor().clone();
+    }
+    if is(PerWindow::Standardise) {
+        standardise(&mut graph, &x);
+    }
+    graph
 }
 
 /// `(x − mean) / deviation`, and 0 for a constant channel.
-fn standardise(o: &mut Operations, x: &Tensor) -> Tensor {
+fn standardise(o: &mut Graph, x: &Tensor) -> Tensor {
     let mean = o.over("Mean", 1, x);
     let centred = o.each("Subtract", [Of(x), Of(&mean)]);
     let squares = o.each("Square", [Of(&centred)]);
@@ -211,7 +336,7 @@ fn standardise(o: &mut Operations, x: &Tensor) -> Tensor {
 /// Rotates each group of three channels, with the shortest rotation of their mean's direction (a, b, c) to the third axis: with
 /// `s = a·x + b·y` and `t = s/(1 + c) + z` it is `(x − a·t, y − b·t, s + c·z)`. `1/(1 + c)` is `(1 − c)/(a² + b²)` too, which is
 /// exact where c is near −1.
-fn align(o: &mut Operations, x: &Tensor) -> Tensor {
+fn align(o: &mut Graph, x: &Tensor) -> Tensor {
     let (window, groups) = (x.shape[0], x.shape[1] / 3);
     let v = o.reshape(x, &[window, groups, 3]);
     let mean = o.over("Mean", 1, &v);
