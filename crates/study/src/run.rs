@@ -622,6 +622,7 @@ mod tests {
         let facts = || Facts {
             shared_settings: BTreeMap::new(),
             value_names: BTreeMap::new(),
+            caveats: Vec::new(),
             command: String::new(),
             version: String::new(),
             baselines: true,

@@ -37,6 +37,8 @@ pub struct Facts {
     pub shared_settings: BTreeMap<String, String>,
     /// The names that the user has given to values of settings that vary: by setting and value.
     pub value_names: BTreeMap<String, BTreeMap<String, String>>,
+    /// What limits the figures, beside what the study itself shows.
+    pub caveats: Vec<String>,
     /// The command that repeats the study.
     pub command: String,
     /// Version of Triax.
@@ -125,7 +127,7 @@ pub fn summarise(
         version: facts.version,
         command: facts.command,
     };
-    summary.caveats = caveats(study, &summary);
+    summary.caveats = [caveats(study, &summary), facts.caveats].concat();
     folder.write_json("summary.json", &summary)?;
     Ok(summary)
 }

@@ -192,7 +192,11 @@ impl StudyRun {
     /// # Errors
     /// Trainings that are missing or damaged; a baseline that fails; files that cannot be written.
     pub fn summarise(&self) -> Result<Summary, Error> {
+        let study = &self.study;
+        let warning = |notice| if let Notice::Warning(warning) = notice { Some(warning) } else { None };
+        let of_weights = notices_of_weights(&study.settings, &study.corpus, &study.folds);
         let facts = Facts {
+            caveats: of_weights.into_iter().filter_map(warning).collect(),
             shared_settings: self.description.shared()?,
             value_names: self.description.value_names(),
             command: self.description.command(self.study.protocol),
@@ -298,13 +302,8 @@ fn build(folds: Option<Folds>, n_seeds: usize, points: &[Point], corpus: Corpus)
         drawn_subjects(&point.settings, &corpus, &windows.origins)?;
     }
     let (settings, of_weights) = build_settings(points, &corpus, &windows, (window, step))?;
-    let of_weights = of_weights.into_iter().chain(notices_of_weights(&settings, &corpus, &folds));
-    // Settings that start from the same file have the same notices.
-    for notice in of_weights.collect::<Vec<_>>() {
-        if !corpus.notices.contains(&notice) {
-            corpus.notices.push(notice);
-        }
-    }
+    let of_data = notices_of_weights(&settings, &corpus, &folds);
+    corpus.notices.extend(once(of_weights.into_iter().chain(of_data)));
     let seeds = (0..n_seeds as u64).map(|n| first.training.seed.wrapping_add(n)).collect();
     let (corpus, calibrations) = (Arc::new(corpus), Vec::new());
     Ok(Study { corpus, windows, window, step, protocol, folds, settings, seeds, calibrations })
@@ -318,7 +317,18 @@ fn notices_of_weights(settings: &[Setting], corpus: &Corpus, folds: &[Fold]) -> 
         let weights = setting.initial.as_ref()?;
         Some(initial::notices(weights, corpus, setting.extra.get(PER_WINDOW).map(String::as_str), &judged))
     };
-    settings.iter().filter_map(of_setting).flatten().collect()
+    once(settings.iter().filter_map(of_setting).flatten())
+}
+
+/// Each of `notices` once: settings that start from the same file have the same.
+fn once(notices: impl Iterator<Item = Notice>) -> Vec<Notice> {
+    let mut once = Vec::new();
+    for notice in notices {
+        if !once.contains(&notice) {
+            once.push(notice);
+        }
+    }
+    once
 }
 
 /// The settings of each point, and what a user should know of the weights that they start from. Points with the same
