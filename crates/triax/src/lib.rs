@@ -87,13 +87,13 @@ pub use stream::{Sample, StreamPrediction, StreamPredictor};
 pub use study::{
     Conduct, Description, Labels, Point, StudyOptions, StudyRun, Variant, Vary, is_study, parse_vary, study,
 };
-pub use tune::{
-    Budget, JudgedCandidate, NestedSearch, OneSearch, Spending, TuneDescription, TuneObserver, TuneOptions, TuneOutcome, TuneRun,
-    TuneSummary,
-};
 pub use triax_data::{Audit, Corpus, Folds, Notice, ReadOptions, Recording};
 pub use triax_engine::device::{DeviceChoice, DeviceInfo};
 pub use triax_engine::{StepResult, Timings, TimingsFound};
 pub use triax_losses::Loss;
 pub use triax_study::{Gap, Outcome as StudyOutcome, Share, Summary as StudySummary};
 pub use triax_trainer::{EpochRecord, FitSize, Metrics, Observer, Summary};
+pub use tune::{
+    Budget, JudgedCandidate, NestedSearch, OneSearch, Spending, TuneDescription, TuneObserver, TuneOptions,
+    TuneOutcome, TuneRun, TuneSummary,
+};

@@ -77,14 +77,7 @@ pub fn search<J: Judge>(
     given: &[(String, Values)],
     judge: &mut J,
 ) -> Result<Option<Searched>, J::Error> {
-    let mut search = Search {
-        space,
-        plan,
-        judge,
-        purse: Purse::new(plan.budget),
-        candidates: Vec::new(),
-        most: 0,
-    };
+    let mut search = Search { space, plan, judge, purse: Purse::new(plan.budget), candidates: Vec::new(), most: 0 };
     search.most = plan.most_for_one(search.full_cost(&given[0].1));
     let n_generations = plan.n_generations(search.typical_cost(given));
     for generation in 1..=n_generations {

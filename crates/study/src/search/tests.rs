@@ -49,7 +49,8 @@ impl Judge for Formula {
                 return Err("loss is NaN".to_owned());
             }
             // Two people in each fold.
-            let people = block.folds.iter().flat_map(|fold| [2 * fold, 2 * fold + 1]).filter(|&who| who < self.n_people);
+            let people =
+                block.folds.iter().flat_map(|fold| [2 * fold, 2 * fold + 1]).filter(|&who| who < self.n_people);
             Ok(people.map(|who| (who.to_string(), score(one, who))).collect())
         };
         Ok(Some(candidates.iter().map(judged).collect()))
@@ -163,7 +164,9 @@ fn what_mattered_is_found_with_its_interval() {
         let best = &effect.levels[0];
         assert_eq!(best.value, "3", "{effect:?}");
         assert!(best.difference.excludes_0() && best.difference.mean > 0.015, "{effect:?}");
-        let all: Vec<f64> = effect.levels.iter().map(|level| level.difference.mean * level.difference.n as f64).collect();
+        assert!(effect.levels.iter().all(|level| level.difference.n >= 3));
+        let all: Vec<f64> =
+            effect.levels.iter().map(|level| level.difference.mean * level.difference.n as f64).collect();
         assert!(mean(&all).abs() < 1e-9);
     }
     assert_eq!(effects.len(), 8);

@@ -37,8 +37,8 @@ mod run;
 pub(crate) mod samples;
 mod study;
 mod tables;
-mod tune;
 pub mod tensorboard;
+mod tune;
 mod verdict;
 
 pub use figures::{StudyFigure, study_figures};

@@ -55,7 +55,10 @@ fn opening(summary: &TuneSummary) -> Markup {
         ("people", summary.n_people.to_string(), counted(summary.folds.len() as u64, "inner fold")),
     ];
     let few = honest.rests_on_few().then(|| {
-        format!("Judged by {} people: an interval over fewer than five is far too narrow. --nested judges by all.", honest.n)
+        format!(
+            "Judged by {} people: an interval over fewer than five is far too narrow. --nested judges by all.",
+            honest.n
+        )
     });
     html! {
         header {
@@ -100,10 +103,14 @@ fn judged(summary: &TuneSummary) -> Markup {
             }
         }
     };
-    page::section("By people whom no search has seen", lead, &html! {
-        (page::scrolling("figures by unseen people", &table))
-        @for sentence in words { p { (sentence) } }
-    })
+    page::section(
+        "By people whom no search has seen",
+        lead,
+        &html! {
+            (page::scrolling("figures by unseen people", &table))
+            @for sentence in words { p { (sentence) } }
+        },
+    )
 }
 
 fn chosen(summary: &TuneSummary) -> Markup {
@@ -137,12 +144,16 @@ fn tried(summary: &TuneSummary) -> Markup {
             } } }
         }
     };
-    page::section("What was tried", lead, &html! {
-        @let panels = panels(summary);
-        @if !panels.is_empty() { (svg::in_page(&slices(&panels), "macro-F1 of the candidates by each setting")) }
-        (page::scrolling("candidates", &table))
-        (page::more(ranked.len().saturating_sub(MOST_CANDIDATES), FILE))
-    })
+    page::section(
+        "What was tried",
+        lead,
+        &html! {
+            @let panels = panels(summary);
+            @if !panels.is_empty() { (svg::in_page(&slices(&panels), "macro-F1 of the candidates by each setting")) }
+            (page::scrolling("candidates", &table))
+            (page::more(ranked.len().saturating_sub(MOST_CANDIDATES), FILE))
+        },
+    )
 }
 
 /// The candidates by their values of each setting that has several, the setting that mattered most first.
@@ -177,14 +188,16 @@ fn effects(summary: &TuneSummary) -> Markup {
     let lead = "The mean difference of the candidates with a value to all that were drawn at random, by the people of the \
                 first folds, with the 95 % bootstrap interval over candidates. All other settings vary at random beside it.";
     let axis = Axis::for_differences(summary.effects.iter().flat_map(|one| &one.levels).map(|level| &level.difference));
-    let rows = |effect: &Effect| html! {
-        @for level in &effect.levels {
-            @let ends = interval_of_difference(&level.difference);
-            tr {
-                th scope="row" { (name(&effect.setting)) " = " (name(&level.value)) }
-                td.number { (signed(level.difference.mean)) small { (ends) } }
-                td.graph { (whisker(&level.difference, axis, &[0.0], &format!("{} {ends}", signed(level.difference.mean)))) }
-                td.number { (level.difference.n) }
+    let rows = |effect: &Effect| {
+        html! {
+            @for level in &effect.levels {
+                @let ends = interval_of_difference(&level.difference);
+                tr {
+                    th scope="row" { (name(&effect.setting)) " = " (name(&level.value)) }
+                    td.number { (signed(level.difference.mean)) small { (ends) } }
+                    td.graph { (whisker(&level.difference, axis, &[0.0], &format!("{} {ends}", signed(level.difference.mean)))) }
+                    td.number { (level.difference.n) }
+                }
             }
         }
     };
@@ -220,10 +233,14 @@ fn searches(summary: &TuneSummary) -> Markup {
             } } }
         }
     };
-    page::section("The nested searches", lead, &html! {
-        (page::scrolling("nested searches", &table))
-        (page::more(summary.searches.len().saturating_sub(MOST_SEARCHES), FILE))
-    })
+    page::section(
+        "The nested searches",
+        lead,
+        &html! {
+            (page::scrolling("nested searches", &table))
+            (page::more(summary.searches.len().saturating_sub(MOST_SEARCHES), FILE))
+        },
+    )
 }
 
 /// `window=4s, dropout=0.3`, cut where it is too long.

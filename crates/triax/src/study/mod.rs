@@ -96,7 +96,8 @@ impl StudyRun {
         let corpus = read_data(&points[0].settings.data, points[0].settings.training.seed)?;
         drop(reading);
         let study = build(description.folds, description.seeds, &points, corpus)?;
-        let Devices { devices, notices: of_devices, idle_threads, kind: _ } = choose_devices(candidates, &study, timings)?;
+        let Devices { devices, notices: of_devices, idle_threads, kind: _ } =
+            choose_devices(candidates, &study, timings)?;
         let mut notices = [study.corpus.notices.clone(), of_devices].concat();
         let files = timings.phase(Phase::Files);
         let folder = StudyFolder::open(path, &description.compared(&study), &description.here())?;

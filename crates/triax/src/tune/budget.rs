@@ -28,7 +28,7 @@ impl Budget {
 }
 
 /// What a window costs in a step besides its multiply-adds, in multiply-adds: gathering, scaling, pools, activations, loss and
-/// updates. Networks of 0.03 to 1.5 million multiply-adds were timed on two processors.
+/// updates. It keeps the smallest networks from counting for nothing.
 const PER_WINDOW: u64 = 100_000;
 
 /// The work of `n_windows` windows in training, in millions of multiply-adds, rounded up.
@@ -74,7 +74,9 @@ impl FromStr for Budget {
             Self::Time(time) => !time.is_zero(),
         };
         budget.filter(is_some).ok_or_else(|| {
-            format!("`{text}` is no budget; write a number of trainings (200), a time (90s, 10m, 2h) or work (5200GMAC)")
+            format!(
+                "`{text}` is no budget; write a number of trainings (200), a time (90s, 10m, 2h) or work (5200GMAC)"
+            )
         })
     }
 }

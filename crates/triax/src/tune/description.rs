@@ -115,7 +115,8 @@ impl TuneDescription {
                 TUNE.file()
             )));
         }
-        let text = whole_file::read(&file, whole_file::MOST_FIGURES).map_err(|source| Error::io("read", &file, source))?;
+        let text =
+            whole_file::read(&file, whole_file::MOST_FIGURES).map_err(|source| Error::io("read", &file, source))?;
         let json: Value = serde_json::from_slice(&text).unwrap_or_default();
         let description = Self::from_json(&json)
             .ok_or_else(|| Error::Input(format!("{} is not what a search writes there", file.display())))?;
@@ -229,7 +230,9 @@ fn check(given: &Entries, vary: &Vary, (folds, nested): (Option<Folds>, Option<F
     }
     for (option, folds) in [("--folds", folds), ("--nested", nested)] {
         if let Some(folds) = folds.filter(|folds| !matches!(folds, Folds::LeaveOneSubjectOut | Folds::Groups(_))) {
-            return Err(Error::Usage(format!("{option} {folds}: a search is about unseen people; write loso or group-K")));
+            return Err(Error::Usage(format!(
+                "{option} {folds}: a search is about unseen people; write loso or group-K"
+            )));
         }
     }
     if nested.is_some()
@@ -241,7 +244,9 @@ fn check(given: &Entries, vary: &Vary, (folds, nested): (Option<Folds>, Option<F
     if let Some(name) = vary.keys().find(|name| given.contains_key(*name)) {
         return Err(Error::Usage(format!("`{name}` is given, and varies in the space: leave one out")));
     }
-    vary.keys().filter(|name| !["window", "step"].contains(&name.as_str())).try_for_each(|name| check_can_vary(name))?;
+    vary.keys()
+        .filter(|name| !["window", "step"].contains(&name.as_str()))
+        .try_for_each(|name| check_can_vary(name))?;
     match vary.iter().find(|(_, values)| values.is_empty()) {
         Some((name, _)) => Err(Error::Usage(format!("`{name}` varies, and has no values"))),
         None => Ok(()),

@@ -77,9 +77,8 @@ impl<'a> FieldJudge<'a> {
         let mut counts = self.counts.borrow_mut();
         let of_people = counts.entry(lengths).or_insert_with(|| windows_of_people(&self.ground.corpus, lengths));
         let all: u64 = of_people.values().sum();
-        let held_out = |&fold: &usize| -> u64 {
-            self.ground.groups[fold].1.iter().filter_map(|who| of_people.get(who)).sum()
-        };
+        let held_out =
+            |&fold: &usize| -> u64 { self.ground.groups[fold].1.iter().filter_map(|who| of_people.get(who)).sum() };
         folds.iter().map(|fold| all - held_out(fold)).sum()
     }
 
@@ -120,7 +119,8 @@ impl Judge for FieldJudge<'_> {
 
     fn judge(&mut self, block: &Block, candidates: &[&Tried]) -> Result<Option<Vec<Judgement>>, Error> {
         self.observer.block_started(block, candidates.len());
-        let named: Vec<(String, &Values)> = candidates.iter().map(|one| (one.number.to_string(), &one.values)).collect();
+        let named: Vec<(String, &Values)> =
+            candidates.iter().map(|one| (one.number.to_string(), &one.values)).collect();
         let costs: Vec<u64> = named.iter().map(|(_, values)| self.cost(values, &block.folds)).collect();
         let place = format!("generation-{}/block-{}", block.generation, block.number);
         let work = Work { place: &place, folds: &block.folds, seeds: (block.seed, 1) };
@@ -132,7 +132,8 @@ impl Judge for FieldJudge<'_> {
         })?;
         let Some(found) = found else { return Ok(None) };
         self.spending.add(costs.iter().sum());
-        let scores = |figures: Vec<SubjectFigures>| figures.into_iter().map(|one| (one.subject, one.macro_f1)).collect();
+        let scores =
+            |figures: Vec<SubjectFigures>| figures.into_iter().map(|one| (one.subject, one.macro_f1)).collect();
         Ok(Some(found.into_iter().map(|one| one.map(scores)).collect()))
     }
 }

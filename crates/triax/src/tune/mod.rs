@@ -368,7 +368,8 @@ impl TuneRun {
         }
         let mut entries = best.clone();
         for name in ["device", "engine"] {
-            entries.extend(self.description.given.get_key_value(name).map(|(name, value)| (name.clone(), value.clone())));
+            entries
+                .extend(self.description.given.get_key_value(name).map(|(name, value)| (name.clone(), value.clone())));
         }
         if !held_out.is_empty() {
             entries.insert("valid_subjects".to_owned(), held_out.to_vec().into());
@@ -413,9 +414,7 @@ impl TuneRun {
                 chosen: end.chosen.clone(),
                 flattering: best(end).mean(),
                 honest: match &end.judged[0].1 {
-                    Ok(figures) => {
-                        outcome::estimate(&figures.iter().map(|one| one.macro_f1).collect::<Vec<_>>()).mean
-                    }
+                    Ok(figures) => outcome::estimate(&figures.iter().map(|one| one.macro_f1).collect::<Vec<_>>()).mean,
                     Err(_) => 0.0,
                 },
             })
@@ -557,7 +556,9 @@ impl Prepared {
             std::fs::create_dir_all(&path).map_err(|source| Error::io("make", &path, source))?;
         }
         let mut notices = [corpus.notices.clone(), devices.notices].concat();
-        if shape.rate_hz.is_none() && !shape.is_windowed && !space.dimensions.iter().any(|one| one.setting == "window")
+        if shape.rate_hz.is_none()
+            && !shape.is_windowed
+            && !space.dimensions.iter().any(|one| one.setting == "window")
             && !description.given.contains_key("window")
         {
             let words = "nobody knows how many samples a second has here, so the length of windows is not searched; name \

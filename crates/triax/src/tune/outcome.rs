@@ -143,7 +143,8 @@ pub(super) fn table(searched: &Searched) -> Vec<u8> {
     let settings = names(&|one| one.values.keys().cloned().collect());
     let people = names(&|one| one.scores.keys().cloned().collect());
     let fixed = ["candidate", "generation", "origin", "macro_f1", "people", "seeds", "end"].map(str::to_owned);
-    let header = fixed.into_iter().chain(settings.iter().cloned()).chain(people.iter().map(|who| format!("person {who}")));
+    let header =
+        fixed.into_iter().chain(settings.iter().cloned()).chain(people.iter().map(|who| format!("person {who}")));
     table.write_record(header).expect("memory can be written");
     for one in &searched.candidates {
         let end = match &one.dropped {

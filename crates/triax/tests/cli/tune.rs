@@ -90,7 +90,10 @@ fn a_search_ends_with_settings_a_run_and_both_figures() {
     assert_eq!(judges.len(), 6);
     assert!(held_out.iter().all(|who| !judges.contains(who)), "{held_out:?} in {judges:?}");
     let judged = &found["judged"][0];
-    assert_eq!((judged["name"].as_str(), judged["people"][0]["subject"].as_str()), (Some("chosen"), Some(&*held_out[0])));
+    assert_eq!(
+        (judged["name"].as_str(), judged["people"][0]["subject"].as_str()),
+        (Some("chosen"), Some(&*held_out[0]))
+    );
     // The run holds them out too, and comes to the same figure with the first seed.
     let run: Value = serde_json::from_str(&read(folder.path(), "found/run/metrics.json")).unwrap();
     let config: Value = serde_json::from_str(&read(folder.path(), "found/run/config.json")).unwrap();
@@ -124,13 +127,26 @@ fn a_search_sees_nothing_of_those_who_judge() {
 fn what_was_found_goes_through_train_and_study() {
     let folder = data(6);
     triax(folder.path(), tune("found", "12", &["--quiet"])).done();
-    triax(folder.path(), ["train", "--config", "found/best.toml", "--device", "cpu", "--out", "again", "--quiet"]).done();
+    triax(folder.path(), ["train", "--config", "found/best.toml", "--device", "cpu", "--out", "again", "--quiet"])
+        .done();
     let [chosen, config]: [Value; 2] = ["found/run/config.json", "again/config.json"]
         .map(|file| serde_json::from_str(&read(folder.path(), file)).unwrap());
     for setting in ["window", "step", "convs", "dropout", "epochs", "rotate", "normalize"] {
         assert_eq!(config[setting], chosen[setting], "{setting}");
     }
-    let study = ["study", "--file", "found/best.toml", "--device", "cpu", "--folds", "group-2", "--seeds", "1", "--out", "study"];
+    let study = [
+        "study",
+        "--file",
+        "found/best.toml",
+        "--device",
+        "cpu",
+        "--folds",
+        "group-2",
+        "--seeds",
+        "1",
+        "--out",
+        "study",
+    ];
     triax(folder.path(), study).done();
     let refused = triax(folder.path(), ["train", "--config", "space.toml", "--out", "x"]).refused(2);
     assert!(refused.contains("varies") && refused.contains("study --file"), "{refused}");
@@ -230,6 +246,7 @@ fn what_makes_no_sense_is_refused_with_a_remedy() {
     }
     let nothing = refused(1, &["tune", "--resume", "nowhere"]);
     assert!(nothing.contains("not the folder of a search"), "{nothing}");
-    let left: Vec<String> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let left: Vec<String> =
+        fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     assert!(!left.contains(&"runs".to_owned()), "{left:?}");
 }
