@@ -117,6 +117,8 @@ kernels! {
     PADDING = "stage/padding" needs [PLACE];
     TAIL_STAGE = "stage/tail" needs [OUTPUTS, TAIL];
     TAIL_BACKWARD = "stage/tail_backward" needs [DROPOUT, OUTPUTS, TAIL];
+    TAPS = "stage/taps" needs [OUTPUTS];
+    TAPS_BACKWARD = "stage/taps_backward" needs [OUTPUTS];
     FORWARD_BY_LANES = "stage/forward_by_lanes" needs [LONG_PRODUCT, OUTPUTS, WEIGHTS];
     FORWARD_STAGED = "stage/forward_staged" needs [OUTPUTS, PRODUCT];
     HEAD = "stage/head" needs [HEAD_SCORES, LAYER, LONG_PRODUCT, LOSS, SCORES_IN_MEMORY];

@@ -41,7 +41,8 @@ pub fn study(
     let vary: Vary = named.collect();
     let folds = folds.map(parsed).transpose()?;
     let settings = entries(settings)?;
-    let options = StudyOptions { folds, seeds: Some(seeds), baselines: Some(baselines), settings, vary };
+    let (seeds, baselines) = (Some(seeds), Some(baselines));
+    let options = StudyOptions { folds, seeds, baselines, settings, vary, ..StudyOptions::default() };
     let description = Description::new(options).map_err(to_python)?;
     let told = watched(py, progress, |observer| {
         let study = StudyRun::new(description, &out)?;

@@ -28,9 +28,9 @@ pub struct Fitted {
 }
 
 /// Trains a network on `values` (n, window, channels) with `labels` (n), indices into `classes`, and `weights` (n) of the
-/// windows in the loss. `train` and `valid` are indices of windows. Calls `progress(steps, n_steps, epoch)` meanwhile.
+/// windows in the loss and the numbers of their `subjects` (n). `train` and `valid` are indices of windows. Calls `progress(steps, n_steps, epoch)` meanwhile.
 #[pyfunction]
-#[pyo3(signature = (settings, values, labels, weights, channels, classes, rate_hz, train, valid, progress=None))]
+#[pyo3(signature = (settings, values, labels, weights, subjects, channels, classes, rate_hz, train, valid, progress=None))]
 #[allow(clippy::too_many_arguments, reason = "named arguments in Python")]
 pub fn fit(
     py: Python<'_>,
@@ -38,6 +38,7 @@ pub fn fit(
     values: PyReadonlyArray3<'_, f32>,
     labels: PyReadonlyArray1<'_, u32>,
     weights: Option<PyReadonlyArray1<'_, f32>>,
+    subjects: Option<PyReadonlyArray1<'_, u32>>,
     channels: Vec<String>,
     classes: Vec<String>,
     rate_hz: Option<f64>,
@@ -63,6 +64,7 @@ pub fn fit(
         channels,
         classes,
         rate_hz,
+        subjects: subjects.map(|subjects| subjects.as_slice().map(<[u32]>::to_vec)).transpose()?,
         train: train.as_slice()?.to_vec(),
         valid: valid.as_slice()?.to_vec(),
     };

@@ -47,8 +47,8 @@ class TriaxClassifier(ClassifierMixin, BaseEstimator):
     loss : {"squared_hinge", "hinge", "categorical_hinge", "categorical_crossentropy"}, optional
         Loss, as Keras defines it. By default ``"squared_hinge"``. Only ``"categorical_crossentropy"`` gives probabilities.
     convs : list of str or of tuple, optional
-        One to four convolution blocks: filters, kernel and stride in samples; then, where wanted, a pool (``2``, ``"3/2"``,
-        ``"avg2"``), ``"same"`` padding and an activation (``"relu"``, ``"elu"``, ``"gelu"``, ``"tanh"``, ``"linear"``,
+        One to four convolution blocks: filters, kernel and stride in samples; then, where wanted, a dilation (``"d2"``), a pool
+        (``2``, ``"3/2"``, ``"avg2"``), ``"same"`` padding and an activation (``"relu"``, ``"elu"``, ``"gelu"``, ``"tanh"``, ``"linear"``,
         ``"leaky_relu=0.3"``). By default ``["32:3:2:2", "64:3:2"]``, which ``[(32, 3, 2, 2), (64, 3, 2)]`` says too. For windows
         that are too short for them, kernels and pools are shortened; see `adapted_`.
     global_pool : {"none", "max", "average"}, optional
@@ -85,8 +85,9 @@ class TriaxClassifier(ClassifierMixin, BaseEstimator):
         keep the best weights. By default all epochs are trained.
     average_last : int, optional
         End with the mean of the weights at the ends of this many last epochs.
-    sampling : {"shuffle", "balanced"}, optional
-        ``"shuffle"`` visits every window once an epoch, ``"balanced"`` each class equally often. By default ``"shuffle"``.
+    sampling : {"shuffle", "balanced", "subjects"}, optional
+        ``"shuffle"`` visits every window once an epoch, ``"balanced"`` each class equally often, ``"subjects"`` each of the
+        `groups` that `fit` is given. By default ``"shuffle"``.
     init_weights : path, optional
         Start from the weights of this file instead of drawing them: a weight file, or one that `import_network` reads.
     no_shuffle : bool, optional
@@ -268,7 +269,8 @@ class TriaxClassifier(ClassifierMixin, BaseEstimator):
         y : array-like, (n,)
             Class of each.
         groups : array-like, (n,), optional
-            Subject of each. `valid_fraction` holds whole subjects out; otherwise they are not used.
+            Subject of each. `valid_fraction` holds whole subjects out, and ``sampling="subjects"`` visits each equally often;
+            otherwise they are not used.
         sample_weight : array-like, (n,), optional
             Weight of each in the loss, at least 0.
 
@@ -299,13 +301,16 @@ class TriaxClassifier(ClassifierMixin, BaseEstimator):
         all_labels = np.zeros(len(y), dtype=np.uint32)
         all_labels[counted] = labels
         seed = self._seed()
-        train, valid = self._split(counted, None if groups is None else column_or_1d(groups), seed)
+        groups = None if groups is None else column_or_1d(groups)
+        subjects = None if groups is None else np.unique(groups, return_inverse=True)[1].astype(np.uint32)
+        train, valid = self._split(counted, groups, seed)
         with progress(self.verbose, type(self).__name__) as show:
             fitted = _triax.fit(
                 as_json(self._settings(seed)),
                 windows,
                 all_labels,
                 weights,
+                subjects,
                 self._channel_names(windows.shape[2]),
                 [str(label) for label in self.classes_],
                 None if self.rate_hz is None else float(self.rate_hz),

@@ -66,6 +66,7 @@ def fit(
     values: NDArray[np.float32],
     labels: NDArray[np.uint32],
     weights: NDArray[np.float32] | None,
+    subjects: NDArray[np.uint32] | None,
     channels: list[str],
     classes: list[str],
     rate_hz: float | None,

@@ -64,13 +64,14 @@ impl SensorCnn {
         let layers = network.layers();
         for (layer_idx, layer) in layers.iter().enumerate() {
             match *layer {
-                Layer::Conv { input, output, kernel: length, stride, .. } => {
+                Layer::Conv { input, output, kernel: length, stride, dilation, .. } => {
                     let (kernel, bias) = kernel_and_bias(length * input.1, output.1);
                     let (pool, n_positions) = match layers.get(layer_idx + 1) {
                         Some(Layer::Pool { size, output, .. }) => (*size, output.0 * size),
                         _ => (1, output.0),
                     };
-                    let taps = (0..n_positions).flat_map(|at| (0..length).map(move |tap| (at * stride + tap) as i32));
+                    let read = |at: usize| (0..length).map(move |tap| (at * stride + tap * dilation) as i32);
+                    let taps = (0..n_positions).flat_map(read);
                     let taps: Vec<i32> = taps.collect();
                     convs.push(ConvBlock { kernel, bias, taps: Tensor::from_data(taps.as_slice(), &device), pool });
                 }

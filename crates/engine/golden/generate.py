@@ -9,7 +9,7 @@ writes, with the versions that made them,
     optimizers.json                   several updates of each optimizer
     networks.json                     activations, scores and gradients of whole networks for one batch
     family.json                       the same, and a few training steps, of networks with all that the family has beyond
-                                      the reference network: padding, activations, pools
+                                      the reference network: padding, activations, pools, dilation
     trajectory.json                   20 training steps of the reference network, and one epoch of `fit`
 
 Weights, windows and labels are not stored: they follow from `hash32`, which Rust repeats bit for bit. Everything is
@@ -137,8 +137,8 @@ def build(spec):
     x = inputs = keras.Input((spec["window"], spec["channels"]))
     for k, conv in enumerate(spec["convs"], 1):
         x = keras.layers.Conv1D(
-            conv["filters"], conv["kernel"], strides=conv["stride"], padding=conv.get("padding", "valid"),
-            activation=activation_of(conv.get("activation", "relu")), name=f"conv{k}",
+            conv["filters"], conv["kernel"], strides=conv["stride"], dilation_rate=conv.get("dilation", 1),
+            padding=conv.get("padding", "valid"), activation=activation_of(conv.get("activation", "relu")), name=f"conv{k}",
         )(x)  # fmt: skip
         if "pool" in conv:
             x = pool_of(conv["pool"], f"pool{k}")(x)
@@ -420,11 +420,22 @@ def write_family():
         ],
         "global_pool": "average", "dropout": 0.0, "hidden": [], "classes": 5,
     }  # fmt: skip
+    # Dilated convolutions with and without padding, whose kernels are odd and even, before pools of both kinds.
+    dilated = {
+        "window": 45, "channels": 3,
+        "convs": [
+            {"filters": 6, "kernel": 3, "stride": 1, "dilation": 4, "pool": 2},
+            {"filters": 5, "kernel": 2, "stride": 1, "dilation": 3, "padding": "same", "activation": "elu"},
+            {"filters": 4, "kernel": 3, "stride": 1, "dilation": 2, "pool": "3/2"},
+        ],
+        "dropout": 0.0, "hidden": [9], "classes": 4,
+    }  # fmt: skip
     cases = []
     for spec, loss, batch, weighted in [
         (averages, "categorical_crossentropy", 7, True),
         (maxima, "squared_hinge", 18, False),
         (tutorial, "categorical_crossentropy", 20, False),
+        (dilated, "squared_hinge", 19, True),
     ]:
         losses, weights = trajectory(spec, loss, "float64", 5, batch)
         steps = {"losses": losses, "weights": weights}

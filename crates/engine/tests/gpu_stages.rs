@@ -194,7 +194,10 @@ fn random_conv(below: &mut dyn FnMut(u32) -> usize) -> ConvSpec {
         stride: 1 + below(4),
         padding: paddings[below(2)],
     };
+    let dilation = [1, 2 + below(4)][below(2)];
     ConvSpec {
+        dilation,
+        stride: if dilation > 1 { 1 } else { plain.stride },
         padding: paddings[below(2)],
         activation: random_activation(below),
         pool: [None, Some(pool)][below(2)],

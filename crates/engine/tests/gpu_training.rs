@@ -24,7 +24,7 @@ fn spec(dropout: f32) -> NetworkSpec {
 /// As small, with padding, pools that overlap and take means, one over all positions, and an activation of every kind.
 fn family(dropout: f32) -> NetworkSpec {
     NetworkSpec {
-        convs: ["6:3:1:3/2-same:same:elu", "5:2:1:avg2/1:gelu", "7:3:1:2:same", "5:3:1:same:tanh"]
+        convs: ["6:3:1:d2:3/2-same:same:elu", "5:2:1:avg2/1:gelu", "7:3:1:d3:2:same", "5:3:1:same:tanh"]
             .iter()
             .map(|conv| conv.parse().unwrap())
             .collect(),

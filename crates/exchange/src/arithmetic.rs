@@ -55,14 +55,13 @@ pub fn activation(layer: &Layer) -> Activation {
 pub fn sums(layer: &Layer, weights: Option<LayerWeights<'_>>, values: Vec<f32>) -> Vec<f32> {
     let (weights, bias) = weights.unwrap_or_default();
     match layer {
-        Layer::Conv { input, output, kernel, stride, before, .. } => {
+        Layer::Conv { input, output, kernel, stride, dilation, before, .. } => {
             let mut outputs = Vec::with_capacity(output.0 * output.1);
             for t in 0..output.0 {
                 let mut sums = bias.to_vec();
                 for k in 0..*kernel {
-                    let Some(position) = (t * stride + k).checked_sub(*before).filter(|p| *p < input.0) else {
-                        continue;
-                    };
+                    let position = (t * stride + k * dilation).checked_sub(*before);
+                    let Some(position) = position.filter(|p| *p < input.0) else { continue };
                     let x = &values[position * input.1..][..input.1];
                     add_product(&mut sums, x, &weights[k * input.1 * output.1..]);
                 }

@@ -62,7 +62,9 @@ impl Trained {
     pub(crate) fn check_steps(network: &Network) -> Result<(), Unsupported> {
         let largest = i32::MAX as usize;
         let too_long = network.layers().iter().find_map(|layer| match layer {
-            Layer::Conv { name, kernel, stride, .. } => (*kernel.max(stride) > largest).then_some(name),
+            Layer::Conv { name, kernel, stride, dilation, .. } => {
+                (*kernel.max(stride).max(dilation) > largest).then_some(name)
+            }
             Layer::Pool { name, size, stride, .. } => (*size.max(stride) > largest).then_some(name),
             Layer::Dropout { .. } | Layer::Dense { .. } => None,
         });
@@ -149,6 +151,8 @@ pub(crate) mod tests {
             ("5:4:2:same:3/4-same:gelu", "6:gelu,5:leaky_relu=0", None),
             ("4:7:2:same:avg2:tanh,3:2:2:same,5:1:1:2/1,4:2:1:same", "", None),
             ("7:20:1", "5:linear", None),
+            ("6:3:1:d3:2,5:2:1:d2:same:elu,4:3:1:d2", "6", None),
+            ("7:5:1:d4:same:avg2/1,5:3:1:d20:same", "5:tanh", Some(PoolKind::Max)),
         ];
         let mut all = Vec::new();
         for (n, (convs, hidden, pool)) in rows.into_iter().enumerate() {
@@ -238,6 +242,22 @@ pub(crate) mod tests {
         let scores = one.scores(&window);
         let expected = [8.0 / 3.0, 3.0, 2.5];
         assert!(scores.iter().zip(expected).all(|(score, expected)| (score - expected).abs() < 1e-6), "{scores:?}");
+    }
+
+    #[test]
+    fn the_taps_of_a_dilated_kernel_lie_apart() {
+        let mut one = trained("1:3:1:d4:linear", "", None);
+        one.scaler = None;
+        for tensor in &mut one.weights.tensors {
+            tensor.values.fill(0.0);
+        }
+        // Position t gives x[t] + 2·x[t + 4] + 4·x[t + 8] of channel 0, where x[t] = t².
+        [1.0, 2.0, 4.0].into_iter().enumerate().for_each(|(k, weight)| one.weights.tensors[0].values[k * 6] = weight);
+        let kernel = &mut one.weights.tensors[2].values;
+        (kernel[0], kernel[1 + 3], kernel[2 + 3 * 11]) = (1.0, 1.0, 1.0);
+        let mut window = vec![0.0; 20 * 6];
+        window.iter_mut().step_by(6).enumerate().for_each(|(t, value)| *value = (t * t) as f32);
+        assert_eq!(one.scores(&window), [32.0 + 256.0, 1.0 + 50.0 + 324.0, 121.0 + 450.0 + 1444.0]);
     }
 
     #[test]

@@ -20,7 +20,7 @@ pub mod whole_file;
 pub use cost::{Cost, LayerCost, Precision};
 pub use derivation::{Derivation, Derived, LOW_PASS_S};
 pub use initial_weights::InitialWeights;
-pub use network::{Layer, Network, Parameter, SpecError, steps};
+pub use network::{Layer, Network, Parameter, SpecError, reach, steps};
 pub use per_window::PerWindow;
 pub use preparation::Preparation;
 pub use scaler::Scaler;

@@ -25,12 +25,14 @@ pub enum Layer {
         output: (usize, usize),
         /// Length of the convolution's kernel.
         kernel: usize,
-        /// Stride of the convolution.
+        /// Stride of the convolution; 1 where it is dilated.
         stride: usize,
+        /// Positions from one that the kernel reads to the next.
+        dilation: usize,
         /// How it treats the ends.
         padding: Padding,
-        /// Positions of zeros before the input. Output `t` reads from position `t · stride − before` on; beyond the input's
-        /// end there are zeros too.
+        /// Positions of zeros before the input. Output `t` reads the positions `t · stride + j · dilation − before` for each `j`
+        /// of the kernel; beyond the input's end there are zeros too.
         before: usize,
         /// What becomes of the sums.
         activation: Activation,
@@ -239,6 +241,11 @@ fn count_values(layer: &str, sizes: &[usize]) -> Result<usize, SpecError> {
     })
 }
 
+/// The positions from the first to the last that a kernel reads, both included.
+pub fn reach(kernel: usize, dilation: usize) -> usize {
+    (kernel - 1).saturating_mul(dilation).saturating_add(1)
+}
+
 /// The outputs of something that reads `size` of `positions` at a time, and the positions before the first that it would read;
 /// none if there is no output.
 pub fn steps(positions: usize, size: usize, stride: usize, padding: Padding) -> Option<(usize, usize)> {
@@ -264,25 +271,37 @@ struct Builder {
 impl Builder {
     /// Adds block `number` and returns its output as (positions, channels).
     fn conv(&mut self, number: usize, input: (usize, usize), conv: &ConvSpec) -> Result<(usize, usize), SpecError> {
-        let ConvSpec { filters, kernel, stride, padding, activation, pool } = *conv;
+        let ConvSpec { filters, kernel, stride, dilation, padding, activation, pool } = *conv;
         let name = format!("conv{number}");
         let refuse = |problem: String| Err(SpecError { layer: name.clone(), problem });
-        for (what, size) in [("filters", filters), ("kernel", kernel), ("stride", stride)] {
+        for (what, size) in [("filters", filters), ("kernel", kernel), ("stride", stride), ("dilation", dilation)] {
             if size == 0 {
                 return refuse(format!("{what} is 0; it must be at least 1"));
             }
         }
-        let Some((positions, before)) = steps(input.0, kernel, stride, padding) else {
+        if stride > 1 && dilation > 1 {
             return refuse(format!(
-                "its kernel needs {kernel} positions and only {} of the window are left; \
-                 take a longer window, a shorter kernel, less stride and pooling before it, or `same` padding",
+                "its stride is {stride} and its dilation {dilation}; one of the two must be 1, as in Keras"
+            ));
+        }
+        let reach = reach(kernel, dilation);
+        let Some((positions, before)) = steps(input.0, reach, stride, padding) else {
+            let dilated = if dilation > 1 { ", less dilation" } else { "" };
+            return refuse(format!(
+                "its kernel needs {reach} positions and only {} of the window are left; \
+                 take a longer window, a shorter kernel{dilated}, less stride and pooling before it, or `same` padding",
                 input.0
             ));
         };
         let output = (positions, filters);
         count_values(&name, &[output.0, output.1])?;
+        if dilation > 1 {
+            // What its padding takes, and what its taps read where each has a copy.
+            count_values(&name, &[input.0.saturating_add(reach), input.1])?;
+            count_values(&name, &[positions, kernel, input.1])?;
+        }
         self.add_parameters(&name, vec![kernel, input.1, filters], kernel)?;
-        self.layers.push(Layer::Conv { name, input, output, kernel, stride, padding, before, activation });
+        self.layers.push(Layer::Conv { name, input, output, kernel, stride, dilation, padding, before, activation });
         match pool {
             Some(pool) => self.pool(format!("pool{number}"), output, pool),
             None => Ok(output),
@@ -471,6 +490,27 @@ mod tests {
         // A stride beyond the kernel misses nothing, and a kernel beyond the window is no problem.
         assert_eq!(steps_of(10, "4:1:3:same"), [(10, 4, 0)]);
         assert_eq!(steps_of(3, "4:9:1:same"), [(3, 3, 4)]);
+    }
+
+    #[test]
+    fn a_dilated_kernel_reaches_further_and_pads_as_in_tensorflow() {
+        // Three taps with three positions between them reach over seven.
+        assert_eq!(steps_of(10, "4:3:1:d3"), [(10, 4, 0)]);
+        assert_eq!(steps_of(10, "4:3:1:d3:same"), [(10, 10, 3)]);
+        assert_eq!(steps_of(10, "4:2:1:d3:same"), [(10, 10, 1)]);
+        let conv = |conv: &str| changed(|spec| spec.convs = vec![conv.parse().unwrap()]);
+        let same_weights = [conv("4:3:1").unwrap(), conv("4:3:1:d5").unwrap()].map(|it| it.parameters()[0].clone());
+        assert_eq!(same_weights[0], same_weights[1]);
+        for (wrong, problem) in [
+            ("4:3:2:d2", "its stride is 2 and its dilation 2"),
+            ("4:3:1:d0", "dilation is 0"),
+            ("4:3:1:d60", "its kernel needs 121 positions and only 120"),
+            ("4:3:1:d1000000000:same", "values"),
+            ("4:3:1:d18446744073709551615:same", "values"),
+        ] {
+            let error = conv(wrong).unwrap_err();
+            assert!(error.layer == "conv1" && error.problem.contains(problem), "{error}");
+        }
     }
 
     #[test]

@@ -29,6 +29,8 @@ pub enum Purpose {
     Pretrain = 8,
     /// Candidates of a search; the index is the generation.
     Search = 10,
+    /// Order of the pieces that a sequence is cut into; the index is the sequence.
+    Pieces = 20,
 }
 
 /// One block of Philox4x32-10: four 32-bit words from a 128-bit counter and a 64-bit key.

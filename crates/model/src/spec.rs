@@ -7,7 +7,7 @@
 //! |---|---|---|
 //! | activation | its name in Keras; a leaky ReLU with its slope | `relu`, `elu`, `gelu`, `tanh`, `linear`, `leaky_relu=0.3` |
 //! | pool | kind, size, stride where it is another than the size, `-same` where padded | `2`, `3/2`, `avg4`, `avg3/2-same` |
-//! | convolution | filters, kernel, stride; then, in any order, pool, `same`, activation | `32:3:2:2`, `64:5:1:avg3/2:same:elu` |
+//! | convolution | filters, kernel, stride; then, in any order, dilation, pool, `same`, activation | `32:3:2:2`, `32:3:1:d4`, `64:5:1:avg3/2:same:elu` |
 //! | hidden layer | units, and the activation where it is no ReLU | `120`, `60:tanh` |
 
 use std::fmt;
@@ -202,6 +202,11 @@ pub struct ConvSpec {
     pub kernel: usize,
     /// Stride of the convolution, in positions.
     pub stride: usize,
+    /// Positions from one that the kernel reads to the next: 1 for neighbours, more for a wider view with as many weights
+    /// (Yu and Koltun, "Multi-scale context aggregation by dilated convolutions", 2016). A convolution with a stride has none,
+    /// as in Keras.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub dilation: usize,
     /// How the convolution treats the ends of the window.
     #[serde(default, skip_serializing_if = "is_default")]
     pub padding: Padding,
@@ -214,18 +219,21 @@ pub struct ConvSpec {
 }
 
 impl ConvSpec {
-    /// A block as in the reference network: no padding, ReLU, and max-pooling over `pool` positions, if any, with a stride as
+    /// A block as in the reference network: no dilation, no padding, ReLU, and max-pooling over `pool` positions, if any, with a stride as
     /// long.
     pub fn plain(filters: usize, kernel: usize, stride: usize, pool: Option<usize>) -> Self {
         let (padding, activation) = (Padding::Valid, Activation::Relu);
-        Self { filters, kernel, stride, padding, activation, pool: pool.map(PoolSpec::max) }
+        Self { filters, kernel, stride, dilation: 1, padding, activation, pool: pool.map(PoolSpec::max) }
     }
 }
 
 impl fmt::Display for ConvSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { filters, kernel, stride, padding, activation, pool } = self;
+        let Self { filters, kernel, stride, dilation, padding, activation, pool } = self;
         write!(f, "{filters}:{kernel}:{stride}")?;
+        if *dilation != 1 {
+            write!(f, ":d{dilation}")?;
+        }
         if let Some(pool) = pool {
             write!(f, ":{pool}")?;
         }
@@ -245,8 +253,8 @@ impl FromStr for ConvSpec {
     fn from_str(text: &str) -> Result<Self, String> {
         let unknown = |problem: &str| {
             format!(
-                "`{text}` is no convolution: {problem}; write filters:kernel:stride, then, where wanted, pool, `same` and \
-                 activation, such as 32:3:2:2 or 64:5:1:avg3/2:same:elu"
+                "`{text}` is no convolution: {problem}; write filters:kernel:stride, then, where wanted, dilation, pool, \
+                 `same` and activation, such as 32:3:2:2, 32:3:1:d4 or 64:5:1:avg3/2:same:elu"
             )
         };
         let mut fields = text.split(':');
@@ -255,18 +263,23 @@ impl FromStr for ConvSpec {
             field.parse().map_err(|_| unknown(&format!("its {what} is `{field}`")))
         };
         let mut conv = Self::plain(number("filters")?, number("kernel")?, number("stride")?, None);
-        let (mut is_padded, mut is_activated) = (false, false);
+        let (mut is_dilated, mut is_padded, mut is_activated) = (false, false, false);
         for field in fields {
             let is_second = if field == "same" {
                 conv.padding = Padding::Same;
                 std::mem::replace(&mut is_padded, true)
+            } else if let Some(dilation) = field.strip_prefix('d').and_then(|dilation| dilation.parse().ok()) {
+                conv.dilation = dilation;
+                std::mem::replace(&mut is_dilated, true)
             } else if let Ok(activation) = field.parse() {
                 conv.activation = activation;
                 std::mem::replace(&mut is_activated, true)
             } else if let Ok(pool) = field.parse() {
                 conv.pool.replace(pool).is_some()
             } else {
-                return Err(unknown(&format!("`{field}` is neither a pool, nor `same`, nor an activation")));
+                return Err(unknown(&format!(
+                    "`{field}` is neither a dilation, nor a pool, nor `same`, nor an activation"
+                )));
             };
             if is_second {
                 return Err(unknown(&format!("`{field}` comes after another of its kind")));
@@ -350,6 +363,14 @@ impl Default for NetworkSpec {
     }
 }
 
+fn one() -> usize {
+    1
+}
+
+fn is_one(value: &usize) -> bool {
+    *value == 1
+}
+
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
@@ -427,6 +448,8 @@ mod tests {
             "8:1:1:avg4:same:leaky_relu=0.25",
             "8:1:1:linear",
             "8:1:1:gelu",
+            "32:3:1:d4",
+            "5:2:1:d3:3/2-same:same:tanh",
         ];
         for text in convs {
             assert_eq!(text.parse::<ConvSpec>().unwrap().to_string(), text);
@@ -434,7 +457,7 @@ mod tests {
         for text in ["120", "60:tanh", "7:leaky_relu=0.3"] {
             assert_eq!(text.parse::<DenseSpec>().unwrap().to_string(), text);
         }
-        let conv: ConvSpec = "8:3:1:tanh:same:max2".parse().unwrap();
+        let conv: ConvSpec = "8:3:1:tanh:same:max2:d1".parse().unwrap();
         let expected =
             ConvSpec { padding: Padding::Same, activation: Activation::Tanh, ..ConvSpec::plain(8, 3, 1, Some(2)) };
         assert_eq!(conv, expected, "in any order");
@@ -452,6 +475,9 @@ mod tests {
             ("32:3:2:2:3", "`3`"),
             ("32:3:2:same:same", "`same`"),
             ("32:3:2:elu:relu", "`relu`"),
+            ("32:3:1:d2:d3", "`d3`"),
+            ("32:3:1:d", "`d`"),
+            ("32:3:1:d-1", "`d-1`"),
             ("32:3:2:leaky_relu=1", "`leaky_relu=1`"),
             ("32:3:2:avg", "`avg`"),
             ("32:3:2:2/", "`2/`"),
@@ -476,7 +502,7 @@ mod tests {
     #[test]
     fn every_network_of_the_family_has_a_json_form() {
         let spec = NetworkSpec {
-            convs: vec!["4:3:1:avg3/2-same:same:elu".parse().unwrap()],
+            convs: vec!["4:3:1:avg3/2-same:same:elu".parse().unwrap(), "4:3:1:d2".parse().unwrap()],
             global_pool: Some(PoolKind::Average),
             hidden: vec!["60:tanh".parse().unwrap(), "7".parse().unwrap()],
             ..NetworkSpec::default()

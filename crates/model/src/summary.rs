@@ -19,10 +19,13 @@ impl Network {
         for layer in self.layers() {
             let work = grouped(layer.multiply_adds());
             match layer {
-                Layer::Conv { name, input, output, kernel, stride, padding, activation, .. } => {
+                Layer::Conv { name, input, output, kernel, stride, dilation, padding, activation, .. } => {
                     let padding = padded(*padding);
-                    let kind =
-                        format!("{name} (Conv1D, kernel {kernel}, stride {stride}{padding}, {})", label(*activation));
+                    let steps = match dilation {
+                        1 => format!("stride {stride}"),
+                        _ => format!("dilation {dilation}"),
+                    };
+                    let kind = format!("{name} (Conv1D, kernel {kernel}, {steps}{padding}, {})", label(*activation));
                     rows.push([kind, sequence(*output), count((kernel * input.1 + 1) * output.1), work]);
                     shape = *output;
                 }

@@ -41,7 +41,7 @@ pub fn compare_with_first(sides: &[(&str, &[SubjectFigures])]) -> Vec<Comparison
 }
 
 /// Compares `pairs` of `sides` by both figures. p-values are corrected for all comparisons of the same figure.
-fn compared(sides: &[Side<'_>], pairs: &[(usize, usize)]) -> Vec<Comparison> {
+pub(crate) fn compared(sides: &[Side<'_>], pairs: &[(usize, usize)]) -> Vec<Comparison> {
     type Figure = fn(&SubjectFigures) -> f64;
     let figures: [(&str, Figure); 2] = [("macro_f1", |one| one.macro_f1), ("accuracy", |one| one.accuracy)];
     let mut comparisons = Vec::new();

@@ -48,6 +48,14 @@ pub enum StudyError {
         /// What is wrong.
         problem: String,
     },
+    /// The network of a training cannot be calibrated.
+    #[error("the network of training {number} cannot be calibrated: {problem}")]
+    Calibration {
+        /// Number of the training.
+        number: usize,
+        /// What is wrong.
+        problem: String,
+    },
     /// Trainings are missing.
     #[error("{n_missing} of {n_trainings} trainings are missing, number {first} the first of them")]
     Incomplete {

@@ -6,6 +6,7 @@
 //! | `trainings/NNNNN.safetensors` | a training, written when it ends |
 //! | `weights/NNNNN.safetensors` | its weights, if they are kept, in the format of `triax train` |
 //! | `results.csv`, `subjects.csv`, `history.csv`, `baselines.csv` | tables of the trainings, at the end in the order of their numbers |
+//! | `calibrations.csv` | each calibration of a subject by a training, where the study calibrates |
 //! | `timings.csv` | start and duration of each training; the only table that differs between two runs of the same study |
 //! | `summary.json`, `report.html` | the results, once all trainings have ended |
 

@@ -220,9 +220,11 @@ fn train_networks(study: &Study, engine: &dyn Engine) -> Result<Vec<Vec<u32>>, S
         inputs.plan.log_steps = false;
     }
     let models: Vec<Model<'_>> = inputs.iter().map(|inputs| inputs.model(study)).collect();
+    let subjects = study.subject_numbers();
     let job = Job {
         engine,
         windows: &study.settings[0].windows,
+        subjects: subjects.as_deref(),
         classes: study.classes(),
         models: &models,
         at_once: None,
@@ -295,6 +297,7 @@ mod tests {
             folds: Vec::new(),
             settings: Vec::new(),
             seeds: vec![0],
+            calibrations: Vec::new(),
         };
         study.folds = folds(protocol, &study).unwrap_or_default();
         study

@@ -6,13 +6,16 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use triax_answers::Answers;
 use triax_data::{Audit, Corpus, Fold, Folds, ScalerInUse, UntrainedClass, Windows, fit_scaler};
 use triax_engine::WindowSet;
 use triax_losses::{Loss, balanced_class_weights};
-use triax_model::{InitialWeights, Network, Scaler};
+use triax_model::{InitialWeights, Network, Preparation, Scaler};
 use triax_trainer::FitPlan;
 
+use crate::answers::TrainedOn;
 use crate::baselines::ClassicalPlan;
+use crate::calibration::CalibrationLength;
 
 /// The most classes that a command line is spelled out with.
 const MOST_ACTIVITIES: usize = 12;
@@ -34,6 +37,8 @@ pub struct Setting {
     pub balances_classes: bool,
     /// Whether channels are standardised, by each fold's training part.
     pub standardises: bool,
+    /// What becomes of each window by itself.
+    pub preparation: Preparation,
     /// The windows as this setting prepares them; see [`window_set()`](crate::window_set()).
     pub windows: WindowSet,
     /// What its trainings start from, if that is not drawn from their seeds alone.
@@ -61,6 +66,8 @@ pub struct Study {
     pub settings: Vec<Setting>,
     /// The seeds of each setting and fold.
     pub seeds: Vec<u64>,
+    /// How much of each held-out person calibrates each network; mostly none.
+    pub calibrations: Vec<CalibrationLength>,
 }
 
 /// One training.
@@ -131,6 +138,28 @@ impl Study {
     /// Subject of a window.
     pub fn subject(&self, window_idx: u32) -> &str {
         self.corpus.subject_of(self.windows.origins[window_idx as usize])
+    }
+
+    /// The number of the subject of each window, if it is known of all.
+    pub fn subject_numbers(&self) -> Option<Vec<u32>> {
+        self.corpus.subject_numbers(&self.windows.origins).ok()
+    }
+
+    /// What the windows at `train` say about the answers of networks that `setting` trains on them.
+    pub fn trained_on(&self, setting: &Setting, train: &[u32]) -> Answers {
+        let balanced =
+            setting.balances_classes.then(|| balanced_class_weights(&self.labels(train), self.classes().len()));
+        let given = setting.plan.training.class_weights.as_deref();
+        let weights = balanced.as_deref().or(given).filter(|_| setting.classical.is_none());
+        let on = TrainedOn {
+            corpus: &self.corpus,
+            origins: &self.windows.origins,
+            window: self.window,
+            step: self.step,
+            train,
+            class_weights: weights,
+        };
+        on.answers()
     }
 
     /// Labels of the windows at `indices`.

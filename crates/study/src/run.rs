@@ -13,6 +13,7 @@ use triax_model::WeightFile;
 use triax_trainer::{FitOutcome, FitSize, Job, Model, ModelResult, Observer, TrainedModel, fit};
 
 use crate::StudyError;
+use crate::calibration;
 use crate::classical_trainings::ClassicalTrainings;
 use crate::folder::StudyFolder;
 use crate::grid::{Setting, Share, Study, Training};
@@ -242,9 +243,11 @@ impl Worker<'_, '_> {
         let inputs = TrainingInputs::prepare(self.study, numbers.iter().copied());
         drop(preparing);
         let models: Vec<Model<'_>> = inputs.iter().map(|inputs| inputs.model(self.study)).collect();
+        let subjects = self.study.subject_numbers();
         let job = Job {
             engine: self.engine,
             windows: &self.study.settings[inputs[0].training.setting].windows,
+            subjects: subjects.as_deref(),
             classes: self.study.classes(),
             models: &models,
             at_once: Some(numbers.len()),
@@ -257,7 +260,7 @@ impl Worker<'_, '_> {
         let seconds = clock.elapsed().as_secs_f64() / numbers.len() as f64;
         let ends =
             inputs.into_iter().zip(results).map(|(inputs, result)| self.ended(inputs, result, (started, seconds)));
-        let ends = ends.collect();
+        let ends = ends.collect::<Result<_, _>>()?;
         // While as many files wait as may.
         let _files = self.options.timings.phase(Phase::Files);
         // Nobody receives after an error, which is that of the study.
@@ -268,7 +271,12 @@ impl Worker<'_, '_> {
     }
 
     /// The file of a training with the scores of its validation windows, and its weight file if weights are kept.
-    fn ended(&self, inputs: TrainingInputs, result: ModelResult, (started, seconds): (u64, f64)) -> Ended {
+    fn ended(
+        &self,
+        inputs: TrainingInputs,
+        result: ModelResult,
+        (started, seconds): (u64, f64),
+    ) -> Result<Ended, StudyError> {
         let Training { number, setting, fold, seed } = inputs.training;
         let setting = &self.study.settings[setting];
         let mut trained = Trained {
@@ -282,14 +290,18 @@ impl Worker<'_, '_> {
             seconds,
             history: result.history.into_iter().map(Into::into).collect(),
             broken: None,
+            calibrated: Vec::new(),
         };
         let TrainedModel { weights, scores, .. } = match result.end {
             Ok(model) => model,
             Err(breakdown) => {
                 trained.broken = Some(breakdown.to_string());
-                return Ended { file: TrainingFile { trained, scores: Vec::new() }, weights: None };
+                return Ok(Ended { file: TrainingFile { trained, scores: Vec::new() }, weights: None });
             }
         };
+        let scores = scores.unwrap_or_default();
+        let network = (&weights, inputs.scaler.as_ref());
+        trained.calibrated = calibration::calibrated(self.study, inputs.training, self.engine, network, &scores)?;
         let weights = self.options.keeps_weights.then(|| {
             Kept::Network(WeightFile {
                 weights,
@@ -299,7 +311,7 @@ impl Worker<'_, '_> {
                 extra: setting.extra.clone(),
             })
         });
-        Ended { file: TrainingFile { trained, scores: scores.unwrap_or_default() }, weights }
+        Ok(Ended { file: TrainingFile { trained, scores }, weights })
     }
 }
 
@@ -338,7 +350,7 @@ mod tests {
     use triax_data::{Corpus, Folds, HeldOut, Recording, RepairLog, cut};
     use triax_engine::{Augmentation, CpuEngine, Optimizer, TrainingPlan, WindowSet};
     use triax_losses::Loss;
-    use triax_model::{ConvSpec, DenseSpec, Network, NetworkSpec};
+    use triax_model::{ConvSpec, DenseSpec, Network, NetworkSpec, Preparation};
     use triax_trainer::{FitPlan, Sampling, Schedule};
 
     use super::*;
@@ -414,6 +426,7 @@ mod tests {
             classical: None,
             balances_classes: false,
             standardises: true,
+            preparation: Preparation::default(),
             windows: set.clone(),
             initial: None,
             extra: BTreeMap::new(),
@@ -427,6 +440,7 @@ mod tests {
             step: 8,
             protocol: Folds::Groups(2),
             seeds: vec![0, 1],
+            calibrations: Vec::new(),
         }
     }
 
@@ -517,7 +531,7 @@ mod tests {
     /// The study with a logistic regression as its third setting.
     fn study_with_classical() -> Study {
         let mut study = study();
-        let classical = Some(ClassicalPlan { method: Baseline::LogisticRegression, regularization: 0.1 });
+        let classical = Some(ClassicalPlan { regularization: 0.1, ..ClassicalPlan::new(Baseline::LogisticRegression) });
         let name = "model=logistic_regression".to_owned();
         study.settings.push(Setting { name, classical, ..study.settings[0].clone() });
         study

@@ -2,12 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use triax_answers::Answers;
 use triax_data::{Fold, Folds, UntrainedClass};
 use triax_engine::{Confusion, Phase, Timings};
 use triax_losses::predicted_classes;
-use triax_trainer::{Mistake, Reliability, SubjectFigures, worst_mistakes};
+use triax_trainer::{Calibration, CrossFit, Mistake, Reliability, SubjectFigures, worst_mistakes};
 
+use crate::answers::{HeldOutScores, independent_groups};
 use crate::baselines::BaselineFold;
+use crate::calibration;
 use crate::classical::{Classical, ClassicalBeside};
 use crate::comparisons::{comparisons, main_effects};
 use crate::ensembles::EnsembleScores;
@@ -58,6 +61,7 @@ pub fn summarise(
     let _statistics = facts.timings.phase(Phase::Statistics);
     let files = whole(study, folder)?;
     tables::write(study, folder, &files)?;
+    tables::write_calibrations(study, folder, &files)?;
     let per_setting = study.n_trainings() / study.settings.len();
     let (mut networks, mut ensembles) = (Vec::new(), Vec::new());
     for (idx, setting) in study.settings.iter().enumerate() {
@@ -108,6 +112,7 @@ pub fn summarise(
         shared_settings: facts.shared_settings,
         comparisons: comparisons(&competitors),
         main_effects: main_effects(&competitors),
+        calibrations: calibration::gains(study, &files),
         value_names: facts.value_names,
         untrained: untrained(study),
         caveats: Vec::new(),
@@ -166,6 +171,7 @@ fn caveats(study: &Study, summary: &Summary) -> Vec<String> {
     });
     caveats.extend(cut(partly.collect()));
     caveats.extend(cut(study.untrained_in_words()));
+    caveats.extend(cut(calibration::without_people(study)));
     let best = summary.competitors.iter().find(|one| one.macro_f1.n == n_judged).or(summary.competitors.first());
     caveats.extend(best.and_then(|best| SubjectFigures::lacking_in_words(&best.subjects)));
     caveats
@@ -217,7 +223,10 @@ fn network(
     }
     let figures = by_seed.values().flat_map(|(indices, predictions)| subject_figures(study, indices, predictions));
     let subjects = mean_over_seeds(figures);
+    let (answers, calibration) = ensemble.answers(study, setting);
     Ok(Some(Competitor {
+        answers: Some(answers),
+        calibration,
         curves: curves(files),
         reliability: Reliability::pooled(&parts),
         mistakes: ensemble.mistakes(study),
@@ -273,6 +282,8 @@ fn whole(study: &Study, folder: &StudyFolder) -> Result<BTreeMap<usize, Training
 struct OutOfFoldScores {
     /// Indices of the windows.
     indices: Vec<u32>,
+    /// The number of each window's fold, from 0, among those with scores.
+    folds: Vec<u32>,
     /// (n_windows, classes)
     scores: Vec<f32>,
 }
@@ -281,12 +292,15 @@ impl OutOfFoldScores {
     /// The combined scores of the trainings of `setting`, without those that broke down. `files` are in the order of
     /// their numbers.
     fn new(study: &Study, setting: &Setting, files: &[&TrainingFile]) -> Self {
-        let mut all = Self { indices: Vec::new(), scores: Vec::new() };
+        let mut all = Self { indices: Vec::new(), folds: Vec::new(), scores: Vec::new() };
+        let mut n_folds = 0;
         for (fold, files) in study.folds.iter().zip(files.chunks_exact(study.seeds.len())) {
             let sound: Vec<&[f32]> =
                 files.iter().filter(|file| file.trained.broken.is_none()).map(|file| &*file.scores).collect();
             if !sound.is_empty() {
                 all.indices.extend(&fold.valid);
+                all.folds.resize(all.indices.len(), n_folds);
+                n_folds += 1;
                 let mut ensemble = EnsembleScores::new(setting.loss(), study.classes().len());
                 sound.iter().for_each(|scores| ensemble.add(scores));
                 all.scores.extend(ensemble.scores());
@@ -304,12 +318,30 @@ impl OutOfFoldScores {
         let predicted = predicted_classes(&self.scores, n_classes);
         let name = format!("{} × {} seeds", setting.name, study.seeds.len());
         let subjects = subject_figures(study, &self.indices, &predicted);
+        let (answers, calibration) = self.answers(study, setting);
         Some(Competitor {
+            answers: Some(answers),
+            calibration,
             reliability: Some(Reliability::from_scores(&self.scores, &labels, n_classes, setting.loss())),
             mistakes: self.mistakes(study),
             settings: setting.values.clone(),
             ..competitor(name, Kind::Ensemble, subjects, Confusion::from_predictions(n_classes, &labels, &predicted))
         })
+    }
+
+    /// What the networks know about their answers, and how well that holds: each fold by what the others say; with a single
+    /// fold, each person by the others.
+    fn answers(&self, study: &Study, setting: &Setting) -> (Answers, Option<Calibration>) {
+        let all: Vec<u32> = (0..study.windows.len() as u32).collect();
+        let labels = study.labels(&self.indices);
+        let (groups, judged) = if study.folds.len() > 1 {
+            (self.folds.clone(), CrossFit::Folds)
+        } else {
+            let origins: Vec<_> = self.indices.iter().map(|&idx| study.windows.origins[idx as usize]).collect();
+            independent_groups(&study.corpus, &origins, &labels)
+        };
+        let held_out = HeldOutScores { scores: &self.scores, labels: &labels, groups: &groups, judged };
+        held_out.fit(&study.trained_on(setting, &all))
     }
 
     /// The worst mistakes, at most one of each recording.
@@ -362,6 +394,8 @@ pub(crate) fn competitor(name: String, kind: Kind, subjects: Vec<SubjectFigures>
         confusion,
         curves: Vec::new(),
         reliability: None,
+        calibration: None,
+        answers: None,
         mistakes: Vec::new(),
     }
 }
@@ -373,7 +407,7 @@ pub(crate) fn sample(subjects: &[SubjectFigures]) -> impl Iterator<Item = &Subje
 }
 
 /// The mean figures of each subject over all that there are of it, in the order of first appearance.
-fn mean_over_seeds(all: impl IntoIterator<Item = SubjectFigures>) -> Vec<SubjectFigures> {
+pub(crate) fn mean_over_seeds(all: impl IntoIterator<Item = SubjectFigures>) -> Vec<SubjectFigures> {
     let mut subjects: Vec<(SubjectFigures, f64)> = Vec::new();
     for one in all {
         match subjects.iter_mut().find(|(known, _)| known.subject == one.subject) {

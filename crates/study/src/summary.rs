@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use triax_answers::Answers;
 use triax_data::Audit;
 use triax_engine::Confusion;
-use triax_trainer::{Mistake, Reliability, SubjectFigures};
+use triax_trainer::{Calibration, Mistake, Reliability, SubjectFigures};
 
+use crate::calibration::CalibrationGain;
 use crate::comparisons::{main_effects, of_same_figure};
 use crate::folder::check_is_study;
 use crate::owned_folder::read_json;
@@ -62,6 +64,9 @@ pub struct Summary {
     /// as they are.
     #[serde(default)]
     pub main_effects: Vec<MainEffect>,
+    /// What calibration with a few seconds of each held-out person gives, if the study calibrates.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub calibrations: Vec<CalibrationGain>,
     /// The names that the user has given to values of settings that vary: by setting and value. Names of competitors have
     /// them instead of the values.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -166,6 +171,13 @@ pub struct Competitor {
     pub curves: Vec<EpochBand>,
     /// Calibration of the scores; absent for baselines.
     pub reliability: Option<Reliability>,
+    /// How well the probabilities hold before and after calibration, with the networks of all seeds as one; absent for
+    /// baselines.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibration: Option<Calibration>,
+    /// What its networks, all as one, know about their answers to people who come later; absent for baselines.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answers: Option<Answers>,
     /// The worst mistakes, in descending order of the margin.
     pub mistakes: Vec<Mistake>,
 }

@@ -10,6 +10,7 @@ use triax_trainer::{ClassMetrics, SubjectFigures};
 
 use crate::StudyError;
 use crate::baselines::BaselineFold;
+use crate::calibration::CalibratedSubject;
 use crate::evaluation::{TrainingFigures, subject_figures};
 use crate::folder::StudyFolder;
 use crate::grid::Study;
@@ -134,6 +135,38 @@ fn add(study: &Study, file: &TrainingFile, tables: &mut [Table; 4]) -> Result<()
 fn subject_cells(one: SubjectFigures) -> [String; 5] {
     let SubjectFigures { subject, n_windows, accuracy, macro_f1, lacking } = one;
     [subject, n_windows.to_string(), accuracy.to_string(), macro_f1.to_string(), lacking.join("; ")]
+}
+
+/// Writes `calibrations.csv`, where the study calibrates: a row for each calibration of a subject by a training.
+pub(crate) fn write_calibrations(
+    study: &Study,
+    folder: &StudyFolder,
+    files: &BTreeMap<usize, TrainingFile>,
+) -> Result<(), StudyError> {
+    if study.calibrations.is_empty() {
+        return Ok(());
+    }
+    let mut table = Table::new();
+    table.row([
+        "training",
+        "length",
+        "subject",
+        "n_windows",
+        "accuracy",
+        "macro_f1",
+        "calibrated_accuracy",
+        "calibrated_macro_f1",
+    ]);
+    for file in files.values() {
+        for CalibratedSubject { length, before, after } in &file.trained.calibrated {
+            let shares = [before.accuracy, before.macro_f1, after.accuracy, after.macro_f1];
+            let names = [file.trained.number.to_string(), length.clone(), before.subject.clone()];
+            table.row(
+                names.into_iter().chain([before.n_windows.to_string()]).chain(shares.map(|share| share.to_string())),
+            );
+        }
+    }
+    folder.write("calibrations.csv", &table.bytes())
 }
 
 /// Writes `baselines.csv`.

@@ -13,6 +13,7 @@ use triax_model::whole_file;
 use triax_trainer::EpochRecord;
 
 use crate::StudyError;
+use crate::calibration::{self, CalibratedSubject};
 use crate::folder::MOST_BYTES;
 use crate::grid::Study;
 
@@ -52,6 +53,9 @@ pub struct Trained {
     pub history: Vec<TrainedEpoch>,
     /// How it broke down, if it did.
     pub broken: Option<String>,
+    /// The held-out subjects before and after each calibration of the study.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub calibrated: Vec<CalibratedSubject>,
 }
 
 /// The fields of an [`EpochRecord`] that the file of a training keeps. The others follow from the position in the history,
@@ -96,7 +100,8 @@ impl TrainingFile {
     /// # Errors
     /// The first difference, as a sentence.
     pub(crate) fn check(&self, study: &Study) -> Result<(), String> {
-        let Trained { number, setting, fold, seed, fingerprint, broken, seconds, history, .. } = &self.trained;
+        let Trained { number, setting, fold, seed, fingerprint, broken, seconds, history, calibrated, .. } =
+            &self.trained;
         if *number >= study.n_trainings() {
             return Err(format!("it is training {number} of a study of {}", study.n_trainings()));
         }
@@ -121,6 +126,10 @@ impl TrainingFile {
         }
         if !(seconds.is_finite() && *seconds >= 0.0) {
             return Err(format!("it has taken {seconds} seconds"));
+        }
+        // Only networks are calibrated.
+        if broken.is_none() && study.settings[wanted.setting].classical.is_none() {
+            calibration::check(study, own_fold, calibrated)?;
         }
         Ok(())
     }
@@ -178,6 +187,7 @@ mod tests {
             seconds: 0.5,
             history: vec![record.into(), unjudged.into()],
             broken: None,
+            calibrated: Vec::new(),
         };
         let text =
             r#"{"number":3,"setting":"loss=hinge","fold":"1","seed":7,"fingerprint":"ab","device":"cpu","started":1,"#

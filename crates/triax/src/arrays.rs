@@ -11,7 +11,7 @@ use crate::engines::{Candidates, Trial};
 use crate::import::check_rate;
 use crate::initial;
 use crate::recordings::{complete, weight_file_extra, windows_extra};
-use crate::settings::Settings;
+use crate::settings::{SamplingName, Settings};
 use crate::{Error, Notice};
 
 /// Labelled windows in memory, and which of them train.
@@ -27,6 +27,8 @@ pub struct WindowArrays {
     pub classes: Vec<String>,
     /// Samples a second, if known.
     pub rate_hz: Option<f64>,
+    /// The number of the subject of each window, if they are known.
+    pub subjects: Option<Vec<u32>>,
     /// Indices of the windows to train on.
     pub train: Vec<u32>,
     /// Indices of the windows to validate with; may be empty.
@@ -59,6 +61,7 @@ impl WindowArrays {
     /// training that breaks down.
     pub fn fit(self, settings: &Settings, observer: &mut dyn Observer) -> Result<Option<FittedNetwork>, Error> {
         settings.check()?;
+        settings.check_is_network()?;
         let candidates = Candidates::find(&settings.machine)?;
         let (n_channels, n_classes) = (self.channels.len(), self.classes.len());
         let network_channels = settings.data.network_channels(n_channels)?;
@@ -66,11 +69,18 @@ impl WindowArrays {
         let network =
             Network::new(spec).map_err(|problem| Error::from(problem).while_doing("this network cannot work"))?;
         self.check()?;
+        if settings.training.sampling == SamplingName::Subjects && self.subjects.is_none() {
+            return Err(Error::Input(
+                "`sampling` is subjects, and the subjects of the windows are not given (in Python: `groups` of `fit`): give \
+                 them, or take another sampling"
+                    .to_owned(),
+            ));
+        }
         let names = (self.channels.as_slice(), self.classes.as_slice());
         let gravity = gravity_of_windows(&self.windows.windows, self.window, n_channels);
         let preparation = settings.data.preparation(n_channels, self.rate_hz, || gravity.clone())?;
         let of_data = windows_extra(names, (self.window, self.window), self.rate_hz, &gravity);
-        let Self { mut windows, window, classes, train, valid, .. } = self;
+        let Self { mut windows, window, classes, subjects, train, valid, .. } = self;
         windows.windows = prepare(windows.windows, &preparation, window, n_channels).map_err(Error::Input)?;
         windows.check(&network)?;
         let has_scaler = settings.data.normalize.has_scaler();
@@ -100,6 +110,7 @@ impl WindowArrays {
         let job = Job {
             engine: chosen.open.engine.as_ref(),
             windows: &windows,
+            subjects: subjects.as_deref(),
             classes: &classes,
             models: &[model],
             at_once: None,

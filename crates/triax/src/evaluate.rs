@@ -1,16 +1,22 @@
 //! Evaluation of a predictor on recordings.
 
-use std::collections::BTreeMap;
+mod over_time;
+
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use triax_answers::Answers;
 use triax_data::{Corpus, Fold, SplitPlan, Windows};
-use triax_trainer::Metrics;
+use triax_study::OverTimeFigures;
+use triax_trainer::{Calibration, CrossFit, Metrics};
 
+use crate::over_time::OverTimeOptions;
 use crate::predictor::{PredictorOrigin, StudyOrigin};
 use crate::recordings::split_plan;
 use crate::settings::{DataSettings, DataSource, Entries, FormatChoice, Length, SplitSettings, declare::named};
 use crate::text::{grouped, listed};
 use crate::{Error, Notice, Predictor, study};
+use over_time::{KnownAnswers, ScoredWindows};
 
 named! {
     /// A part of the windows.
@@ -43,6 +49,20 @@ pub struct EvaluateOptions {
     pub tables: Entries,
     /// Seed of the split and of the synthetic set. By default, that of the run, or 0.
     pub seed: Option<u64>,
+    /// Whether to judge answers over time, and how.
+    pub over_time: Option<JudgedOverTime>,
+}
+
+/// How answers over time are judged.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct JudgedOverTime {
+    /// How the answers are made.
+    pub options: OverTimeOptions,
+    /// Whether the recordings of a person are one sequence, in the order of time, whatever lies between them.
+    pub joined: bool,
+    /// With `joined`: length of the pieces that a person's recordings are cut into, whose order is drawn. So activities change as
+    /// often as if each lasted no longer than a piece.
+    pub pieces: Option<Length>,
 }
 
 /// Results of an evaluation.
@@ -62,6 +82,10 @@ pub struct Evaluation {
     pub n_windows: usize,
     /// The metrics over these windows.
     pub metrics: Metrics,
+    /// How well probabilities hold, before and after calibration.
+    pub calibration: Option<Calibration>,
+    /// Answers over time, if they were asked for.
+    pub over_time: Option<OverTimeFigures>,
     /// Notices that the user should read before trusting the metrics.
     pub notices: Vec<Notice>,
 }
@@ -72,12 +96,18 @@ pub(crate) struct Chosen {
     pub parts: Vec<WindowsToJudge>,
     pub judged: String,
     pub notices: Vec<Notice>,
+    /// Samples from one window to the next.
+    step: usize,
+    /// How a temperature can be fitted to other windows than it is judged by.
+    cross_fit: CrossFit,
 }
 
 /// Windows, and the networks that score them.
 pub(crate) struct WindowsToJudge {
     /// Windows in the sensor's unit.
     pub windows: Windows,
+    /// What the fold's training part says about the answers, where they are judged over time.
+    trained: Option<Answers>,
     /// The fold of a study whose networks score the windows; `None` for all networks.
     pub fold: Option<String>,
 }
@@ -88,18 +118,15 @@ pub(crate) struct WindowsToJudge {
 /// Recordings that cannot be read or split, or do not suit the network; scores that are not finite.
 pub fn evaluate(predictor: &Predictor, options: &EvaluateOptions) -> Result<Evaluation, Error> {
     let loss = predictor.loss()?;
-    let Chosen { corpus, parts, judged, mut notices } = choose(options, predictor)?;
-    let (mut scores, mut labels) = (Vec::new(), Vec::new());
+    let Chosen { corpus, parts, judged, mut notices, step, cross_fit } = choose(options, predictor)?;
+    let mut all = ScoredWindows::default();
     for part in parts {
         let part_scores = match &part.fold {
             None => Some(predictor.scores(&part.windows.values)?),
             Some(fold) => predictor.scores_of_fold(fold, &part.windows.values)?,
         };
         match part_scores {
-            Some(part_scores) => {
-                scores.extend(part_scores);
-                labels.extend(part.windows.labels.iter());
-            }
+            Some(part_scores) => all.add(&part_scores, &part.windows, part.trained),
             None => {
                 let (fold, n_windows) = (part.fold.unwrap_or_default(), grouped(part.windows.len()));
                 notices.push(Notice::Note(format!(
@@ -108,15 +135,26 @@ pub fn evaluate(predictor: &Predictor, options: &EvaluateOptions) -> Result<Eval
             }
         }
     }
-    let metrics = Metrics::from_scores(&scores, &labels, loss, predictor.classes())?;
+    let metrics = Metrics::from_scores(&all.scores, &all.labels, loss, predictor.classes())?;
+    let known = KnownAnswers::new(&all, predictor, &corpus, cross_fit)?;
+    let over_time = match &options.over_time {
+        None => None,
+        Some(asked) => {
+            let (figures, more) = known.judge_over_time(&all, predictor, &corpus, step, asked)?;
+            notices.extend(more);
+            Some(figures)
+        }
+    };
     Ok(Evaluation {
         data: corpus.name,
         synthetic: corpus.synthetic,
         fingerprint: corpus.fingerprint,
         class_names: corpus.class_names,
         judged,
-        n_windows: labels.len(),
+        n_windows: all.labels.len(),
         metrics,
+        calibration: known.calibration,
+        over_time,
         notices,
     })
 }
@@ -145,15 +183,7 @@ pub(crate) fn choose(options: &EvaluateOptions, predictor: &Predictor) -> Result
         PredictorOrigin::Study(_) | PredictorOrigin::File => None,
     };
     let (corpus, left_out) = with_classes(corpus, predictor.classes())?;
-    if !left_out.is_empty() {
-        let names: Vec<String> = left_out.keys().cloned().collect();
-        let n_recordings: usize = left_out.values().sum();
-        notices.push(Notice::Note(format!(
-            "left out {} recordings of activities that the network does not know: {}.",
-            grouped(n_recordings),
-            listed(&names, 8)
-        )));
-    }
+    notices.extend(left_out);
 
     let (window, seed) = (predictor.spec().window, settings.training.seed);
     let as_trained = predictor.step.map_or(settings.data.step, Length::Samples);
@@ -169,8 +199,9 @@ pub(crate) fn choose(options: &EvaluateOptions, predictor: &Predictor) -> Result
             Some(_) => "all of the run's data, what it was trained on included",
             None => "all of the data",
         };
-        let all = WindowsToJudge { windows, fold: None };
-        return Ok(Chosen { corpus, parts: vec![all], judged: judged.to_owned(), notices });
+        let all = WindowsToJudge { windows, trained: None, fold: None };
+        let (judged, cross_fit) = (judged.to_owned(), CrossFit::Before);
+        return Ok(Chosen { corpus, parts: vec![all], judged, notices, step, cross_fit });
     }
     let plan = match (&options.split, own) {
         (Some(split), _) => split_plan(split, &corpus),
@@ -213,8 +244,10 @@ pub(crate) fn choose(options: &EvaluateOptions, predictor: &Predictor) -> Result
             grouped(split.shared_windows)
         )));
     }
-    let part = WindowsToJudge { windows: windows.select(indices), fold: None };
-    Ok(Chosen { corpus, parts: vec![part], judged, notices })
+    // The temperature that the network comes with was fitted to these windows: each person is judged by that of the others.
+    let cross_fit = if is_own_split && part == Part::Valid { CrossFit::People } else { CrossFit::Before };
+    let part = WindowsToJudge { windows: windows.select(indices), trained: None, fold: None };
+    Ok(Chosen { corpus, parts: vec![part], judged, notices, step, cross_fit })
 }
 
 /// The data of a study: the windows of each fold, for the networks of that fold.
@@ -230,9 +263,11 @@ fn fold_by_fold(
         return Err(Error::Usage(problem.to_owned()));
     }
     let study = study::rebuild(&origin.description, &origin.path, corpus)?;
+    let setting = study.settings.iter().find(|setting| setting.name == origin.setting);
     let to_judge = |fold: &Fold| {
         let indices = if part == Part::Train { &fold.train } else { &fold.valid };
-        WindowsToJudge { windows: study.windows.select(indices), fold: Some(fold.name.clone()) }
+        let trained = setting.filter(|_| options.over_time.is_some()).map(|one| study.trained_on(one, &fold.train));
+        WindowsToJudge { windows: study.windows.select(indices), trained, fold: Some(fold.name.clone()) }
     };
     let parts = study.folds.iter().map(to_judge).collect();
     let unseen = if origin.summary.is_about_strangers() {
@@ -245,20 +280,26 @@ fn fold_by_fold(
         Part::Train => "what the networks of each fold were trained on, by them as one".to_owned(),
         _ => format!("the study's own data, each window by the networks of its fold as one, {unseen}"),
     };
-    Ok(Chosen { parts, judged, corpus: Arc::unwrap_or_clone(study.corpus), notices })
+    let cross_fit = match part {
+        Part::Train => CrossFit::Before,
+        _ if study.folds.len() > 1 => CrossFit::Folds,
+        _ => CrossFit::People,
+    };
+    Ok(Chosen { parts, judged, corpus: Arc::unwrap_or_clone(study.corpus), notices, step: study.step, cross_fit })
 }
 
-/// Gives `corpus` the classes of a network, in its order. Leaves out recordings of other activities, and returns how
-/// many there were of each.
-fn with_classes(mut corpus: Corpus, classes: &[String]) -> Result<(Corpus, BTreeMap<String, usize>), Error> {
-    let mut left_out = BTreeMap::new();
+/// Gives `corpus` the classes of a network, in its order. Leaves out recordings of other activities, and says how many there
+/// were.
+pub(crate) fn with_classes(mut corpus: Corpus, classes: &[String]) -> Result<(Corpus, Option<Notice>), Error> {
+    let mut left_out = BTreeSet::new();
     let position: Vec<Option<u32>> =
         corpus.classes.iter().map(|name| classes.iter().position(|class| class == name).map(|at| at as u32)).collect();
+    let n_recordings = corpus.recordings.len();
     corpus.recordings.retain_mut(|recording| {
         let old = recording.class as usize;
         match position[old] {
             Some(new) => recording.class = new,
-            None => *left_out.entry(corpus.class_names[old].clone()).or_default() += 1,
+            None => drop(left_out.insert(corpus.class_names[old].clone())),
         }
         position[old].is_some()
     });
@@ -276,5 +317,12 @@ fn with_classes(mut corpus: Corpus, classes: &[String]) -> Result<(Corpus, BTree
     };
     corpus.class_names = classes.iter().map(name_of).collect();
     corpus.classes = classes.to_vec();
-    Ok((corpus, left_out))
+    let notice = (!left_out.is_empty()).then(|| {
+        let n_recordings = grouped(n_recordings - corpus.recordings.len());
+        let names = listed(&left_out.into_iter().collect::<Vec<_>>(), 8);
+        Notice::Note(format!(
+            "left out {n_recordings} recordings of activities that the network does not know: {names}."
+        ))
+    });
+    Ok((corpus, notice))
 }

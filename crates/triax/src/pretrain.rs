@@ -230,6 +230,7 @@ impl Pretraining {
             windows,
             classes: &classes,
             models: &[model],
+            subjects: None,
             at_once: None,
             planned: None,
             follows_validation: false,

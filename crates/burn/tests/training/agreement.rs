@@ -76,10 +76,12 @@ fn every_loss_agrees_with_weights_and_clipping() {
 #[test]
 fn every_shape_of_network_agrees() {
     let conv = |filters, kernel, stride, pool| ConvSpec::plain(filters, kernel, stride, pool);
+    let dilated = |conv: ConvSpec, dilation| ConvSpec { dilation, ..conv };
     let shapes = [
         (vec![conv(4, 5, 1, None)], vec![]),
         (vec![conv(4, 3, 3, Some(3)), conv(6, 2, 1, Some(2))], vec![8, 5]),
         (vec![conv(3, 1, 1, None), conv(4, 4, 2, Some(2)), conv(5, 3, 1, None)], vec![7]),
+        (vec![dilated(conv(4, 3, 1, Some(2)), 5), dilated(conv(5, 2, 1, None), 3)], vec![7]),
         (vec![conv(4, 3, 1, Some(2)), conv(4, 3, 1, None), conv(4, 3, 1, Some(2)), conv(2, 2, 1, None)], vec![9, 8, 7]),
     ];
     for (convs, hidden) in shapes {

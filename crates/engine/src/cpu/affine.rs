@@ -1,7 +1,7 @@
-//! A convolution and its activation: `y[t, o] = f(b[o] + Σ x[t·stride + j − before, c] · k[j, c, o])` over taps j and channels c.
-//! A dense layer is a convolution with one position.
+//! A convolution and its activation: `y[t, o] = f(b[o] + Σ x[t·stride + j·dilation − before, c] · k[j, c, o])` over taps j and
+//! channels c. A dense layer is a convolution with one position.
 //!
-//! Beyond the ends of its input a padded convolution reads zeros, which lie there: see [`super::feature_map`]. The layout is channels-last, so the rows that an output position reads are contiguous. The layer is a matrix product
+//! Beyond the ends of its input a padded convolution reads zeros, which lie there: see [`super::feature_map`]. The layout is channels-last, so the rows that an output position reads are contiguous, or those of each tap where the convolution is dilated. The layer is a matrix product
 //! of overlapping runs of rows with the kernel as a (kernel × channels, filters) matrix. The bias follows the kernel:
 //! it is the last row of that matrix, for an input that is always 1.
 
@@ -10,7 +10,7 @@ use triax_model::Activation;
 
 use super::Float;
 use super::activation;
-use super::product::{add_input_gradients, outputs};
+use super::product::{add_input_gradients, add_outputs, begin};
 use super::row::{Row, TILE};
 use super::transpose::transpose;
 
@@ -25,6 +25,8 @@ pub(super) struct Affine {
     pub output: (usize, usize),
     pub kernel: usize,
     pub stride: usize,
+    /// Positions from one tap to the next; if it is more than 1, the stride is 1.
+    pub dilation: usize,
     /// What becomes of the sums.
     pub activation: Activation,
     /// The index of the kernel's first value among all parameters.
@@ -57,6 +59,17 @@ impl Affine {
         t * self.stride * self.input.1
     }
 
+    /// The rows from what the kernel's first tap reads to what row `input` of the kernel as a matrix is multiplied with.
+    pub fn row_of(&self, input: usize) -> usize {
+        let channels = self.input.1;
+        input / channels * self.dilation * channels + input % channels
+    }
+
+    /// The inputs whose rows lie beside each other: all of them, or those of a tap.
+    pub fn run(&self) -> usize {
+        if self.dilation == 1 { self.n_inputs() } else { self.input.1 }
+    }
+
     /// The number of panels of [`TILE`] filters. The last one may not be full.
     pub fn n_panels(&self) -> usize {
         self.output.1.div_ceil(TILE)
@@ -78,7 +91,13 @@ impl Affine {
         let relu = self.activation == Activation::Relu;
         for (t, filter, y) in by_position(first, self.output.1, y) {
             let afresh = t == first / self.output.1;
-            outputs(simd, kernel, bias, [relu, afresh], &x[self.reads(t)..][..self.n_inputs()], filter, y);
+            begin(simd, bias, filter, y);
+            let runs = kernel.chunks(self.run() * bias.len()).enumerate();
+            for (run, kernel) in runs {
+                let relu = relu && (run + 1) * self.run() == self.n_inputs();
+                let x = &x[self.reads(t) + self.row_of(run * self.run())..][..self.run()];
+                add_outputs(simd, kernel, bias.len(), [relu, afresh], x, filter, y);
+            }
         }
         if !relu {
             activation::forward(simd, self.activation, y, slopes);
@@ -112,8 +131,10 @@ impl Affine {
         let before = self.margin_rows()[0];
         for (p, channel, d_x) in by_position(before + first, channels, d_x) {
             d_x.fill(Row::ZERO);
-            for j in (p % self.stride..self.kernel.min(p + 1)).step_by(self.stride) {
-                let t = (p - j) / self.stride;
+            // Those that a position before p, or p itself, can begin with.
+            let taps = self.kernel.min(p / self.dilation + 1);
+            for j in (p % self.stride..taps).step_by(self.stride) {
+                let t = (p - j * self.dilation) / self.stride;
                 if t < positions {
                     let weights = &kernel[(j * channels + channel) * filters..][..d_x.len() * filters];
                     add_input_gradients(simd, weights, &d_y[t * filters..][..filters], d_x);

@@ -1,6 +1,6 @@
 //! The stages of a network on the CPU.
 
-use triax_model::{Layer, Network};
+use triax_model::{Layer, Network, reach};
 
 use super::affine::Affine;
 use super::pool::Pool;
@@ -67,17 +67,17 @@ pub(super) fn stages(network: &Network) -> Vec<Stage> {
     // Positions of the last convolution that are computed.
     let mut computed = 0;
     let stage = |(l, layer): (usize, &Layer)| match *layer {
-        Layer::Conv { input, output, kernel, stride, before, activation, .. } => {
+        Layer::Conv { input, output, kernel, stride, dilation, before, activation, .. } => {
             computed = match layers.get(l + 1) {
                 Some(Layer::Pool { output: pooled, size, stride, before, .. }) => {
                     output.0.min(((pooled.0 - 1) * stride).saturating_add(*size) - before)
                 }
                 _ => output.0,
             };
-            let read = (computed - 1) * stride + kernel;
+            let read = (computed - 1) * stride + reach(kernel, dilation);
             let margins = [before, read.saturating_sub(before + input.0)];
             let output = (computed, output.1);
-            let affine = Affine { input, margins, output, kernel, stride, activation, parameters };
+            let affine = Affine { input, margins, output, kernel, stride, dilation, activation, parameters };
             parameters += affine.n_parameters();
             Stage::Affine(affine)
         }
@@ -92,7 +92,7 @@ pub(super) fn stages(network: &Network) -> Vec<Stage> {
         // A dense layer is a convolution of one position whose channels are its inputs.
         Layer::Dense { inputs, units, activation, .. } => {
             let (input, output, margins) = ((1, inputs), (1, units), [0; 2]);
-            let affine = Affine { input, margins, output, kernel: 1, stride: 1, activation, parameters };
+            let affine = Affine { input, margins, output, kernel: 1, stride: 1, dilation: 1, activation, parameters };
             parameters += affine.n_parameters();
             Stage::Affine(affine)
         }

@@ -45,7 +45,11 @@ pub(super) fn blocks(stages: &[Stage]) -> Vec<Block> {
     });
     for (stage, affine) in layers {
         let (n_inputs, filters) = (affine.n_inputs(), affine.output.1);
-        let input_blocks = (0..n_inputs).step_by(BLOCK).map(|first| first..n_inputs.min(first + BLOCK));
+        // The rows that the inputs of a block read lie beside each other.
+        let input_blocks = (0..n_inputs).step_by(affine.run()).flat_map(|start| {
+            let end = start + affine.run();
+            (start..end).step_by(BLOCK).map(move |first| first..end.min(first + BLOCK))
+        });
         let bias = n_inputs..n_inputs;
         for inputs in input_blocks.chain([bias]) {
             let start = affine.parameters + inputs.start * filters;
@@ -181,6 +185,7 @@ fn gradient<F: Float, S: Simd>(
     let filters = affine.output.1;
     // The bias is the weight of an input that is always 1.
     let n_rows = block.inputs.len().max(1);
+    let first_row = if block.inputs.is_empty() { 0 } else { affine.row_of(block.inputs.start) };
     let mut squares = F::ZERO;
     for first_panel in (0..affine.n_panels()).step_by(PANELS_AT_ONCE) {
         let columns = first_panel * TILE..filters.min((first_panel + PANELS_AT_ONCE) * TILE);
@@ -194,7 +199,7 @@ fn gradient<F: Float, S: Simd>(
             }
         }
         let terms = tiles.iter().map(|tile| Terms {
-            x: &tile.input_of(block.stage).padded()[block.inputs.start..],
+            x: &tile.input_of(block.stage).padded()[first_row..],
             stride: affine.reads(1),
             d_y: &tile.transposed[block.stage][first_panel * TILE..],
             d_stride: affine.n_panels() * TILE,

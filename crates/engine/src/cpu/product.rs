@@ -73,22 +73,28 @@ macro_rules! in_blocks {
     };
 }
 
-/// `y[o] = bias[o] + Σ weights[i, o] · x[i]` for the outputs o from `first` on, with a ReLU if `relu`; weights (inputs,
-/// outputs). `afresh` says that the weights were not used just before.
+/// `y[o] = bias[o]` for the outputs o from `first` on.
 #[inline(always)]
-pub(super) fn outputs<F: Float, S: Simd>(
+pub(super) fn begin<F: Float, S: Simd>(simd: S, bias: &[F], first: usize, y: &mut [Row<F>]) {
+    let here = first..first + y.len();
+    for (y, &bias) in y.iter_mut().zip(&bias[here]) {
+        vectors_mut::<F, S>(std::slice::from_mut(y)).fill(F::splat(simd, bias));
+    }
+}
+
+/// `y[o] += Σ weights[i, o] · x[i]` for the outputs o from `first` on, with a ReLU if `relu`; weights (inputs, `n`).
+/// `afresh` says that the weights were not used just before.
+#[inline(always)]
+pub(super) fn add_outputs<F: Float, S: Simd>(
     simd: S,
     weights: &[F],
-    bias: &[F],
+    n: usize,
     [relu, afresh]: [bool; 2],
     x: &[Row<F>],
     first: usize,
     y: &mut [Row<F>],
 ) {
-    let (n, here) = (bias.len(), first..first + y.len());
-    for (y, &bias) in y.iter_mut().zip(&bias[here.clone()]) {
-        vectors_mut::<F, S>(std::slice::from_mut(y)).fill(F::splat(simd, bias));
-    }
+    let here = first..first + y.len();
     let at_once = (WEIGHTS_AT_ONCE / y.len()).max(1);
     let n_chunks = x.len().div_ceil(at_once);
     let chunks = weights.chunks(at_once * n).zip(x.chunks(at_once));
@@ -99,7 +105,7 @@ pub(super) fn outputs<F: Float, S: Simd>(
         let relu = relu && chunk + 1 == n_chunks;
         in_blocks!(
             start in y.len(), by BLOCK, column in vectors_a_row::<F, S>(),
-            add_outputs::<F, S>(simd, &weights[first + start..], n, relu, x, &mut y[start..], column)
+            add_block_of_outputs::<F, S>(simd, &weights[first + start..], n, relu, x, &mut y[start..], column)
         );
     }
 }
@@ -119,7 +125,7 @@ fn fetch<F: Float>(weights: &[F], n: usize, here: Range<usize>) {
 }
 
 #[inline(always)]
-fn add_outputs<F: Float, S: Simd, const ROWS: usize, const WIDTH: usize>(
+fn add_block_of_outputs<F: Float, S: Simd, const ROWS: usize, const WIDTH: usize>(
     simd: S,
     weights: &[F],
     n: usize,

@@ -1,6 +1,6 @@
 //! What each step adds to a network, and which it refuses.
 
-use triax_model::{Activation, Padding, PoolKind, PoolSpec, Preparation, steps};
+use triax_model::{Activation, Padding, PoolKind, PoolSpec, Preparation, reach, steps};
 
 use super::{
     Affine, Assembly, ConvParts, FAMILY, Last, MOST_FACTORS, MOST_VALUES, Order, Pads, Pool, Refusal, Values, Weighted,
@@ -64,7 +64,7 @@ impl Assembly {
         place: &str,
         mut kernel: Values,
         bias: Option<Vec<f32>>,
-        stride: usize,
+        (stride, dilation): (usize, usize),
         pads: Pads,
     ) -> Result<(), Refusal> {
         if self.is_flat() {
@@ -72,7 +72,16 @@ impl Assembly {
         }
         let [length, inputs, outputs] = self.kernel_shape(&kernel.shape, kernel.values.len())?;
         let mut bias = bias_of(bias, outputs)?;
-        let Strided { positions, padding, is_padded } = self.strided(length, stride, pads, false)?;
+        // With a single tap, there is nothing between taps.
+        let dilation = if length == 1 { 1 } else { dilation };
+        if dilation == 0 || (stride > 1 && dilation > 1) {
+            return Err(format!(
+                "its dilation is {dilation} and its stride {stride}; one of the two must be 1, as in Keras"
+            ));
+        }
+        // An empty kernel is refused below.
+        let reach = if length == 0 { 0 } else { reach(length, dilation) };
+        let Strided { positions, padding, is_padded } = self.strided(reach, stride, pads, false)?;
         if positions.saturating_mul(outputs) > MOST_VALUES {
             return Err(format!(
                 "it gives {positions} positions of {outputs} channels; {MOST_VALUES} values are the most"
@@ -90,7 +99,7 @@ impl Assembly {
             }
             affine.before(&mut kernel.values, &mut bias, inputs);
         }
-        let conv = Some(ConvParts { stride, padding, pool: None });
+        let conv = Some(ConvParts { stride, dilation, padding, pool: None });
         self.layers.push(Weighted { place: place.to_owned(), kernel, bias, activation: Activation::Linear, conv });
         self.shape = (positions, outputs);
         self.last = Last::Sums(Vec::new());

@@ -42,7 +42,7 @@ pub(crate) enum Step {
     /// The same, learnt as batch normalisation.
     BatchNormalisation(Affine),
     /// A convolution over positions with weights (kernel, in, out) and one bias for each output.
-    Conv { kernel: Values, bias: Option<Vec<f32>>, stride: usize, pads: Pads },
+    Conv { kernel: Values, bias: Option<Vec<f32>>, stride: usize, dilation: usize, pads: Pads },
     /// A pool.
     Pool(Pool),
     /// A pool over all positions, which leaves one feature for each channel.
@@ -149,6 +149,7 @@ struct Weighted {
 #[derive(Clone, Copy, Debug)]
 struct ConvParts {
     stride: usize,
+    dilation: usize,
     padding: Padding,
     pool: Option<PoolSpec>,
 }
@@ -230,7 +231,9 @@ impl Assembly {
                 self.is_folded = true;
                 self.affine(place, affine)
             }
-            Step::Conv { kernel, bias, stride, pads } => self.conv(place, kernel, bias, stride, pads),
+            Step::Conv { kernel, bias, stride, dilation, pads } => {
+                self.conv(place, kernel, bias, (stride, dilation), pads)
+            }
             Step::Pool(pool) => self.pool(pool),
             Step::GlobalPool(kind) => self.global_pool(kind),
             Step::Flatten(order) => self.flatten(order),
@@ -266,9 +269,9 @@ impl Assembly {
         let (dropout, notice) = self.dropouts.place(n_convs);
         self.notices.extend(notice);
         let conv_spec = |layer: &Weighted| {
-            let ConvParts { stride, padding, pool } = layer.conv?;
+            let ConvParts { stride, dilation, padding, pool } = layer.conv?;
             let (kernel, filters, activation) = (layer.kernel.shape[0], layer.bias.len(), layer.activation);
-            Some(ConvSpec { filters, kernel, stride, padding, activation, pool })
+            Some(ConvSpec { filters, kernel, stride, dilation, padding, activation, pool })
         };
         let spec = NetworkSpec {
             window: self.window,

@@ -20,7 +20,7 @@ fn values(shape: &[usize]) -> Values {
 
 fn conv(inputs: usize, outputs: usize, padding: Padding) -> Step {
     let bias = Some(values(&[outputs]).values);
-    Step::Conv { kernel: values(&[3, inputs, outputs]), bias, stride: 1, pads: padding.into() }
+    Step::Conv { kernel: values(&[3, inputs, outputs]), bias, stride: 1, dilation: 1, pads: padding.into() }
 }
 
 fn dense(inputs: usize, outputs: usize) -> Step {
@@ -226,7 +226,7 @@ fn what_has_no_place_is_refused_with_its_layer_and_the_family() {
         (
             "layer 0",
             "reads 3 positions at a time with a stride of 0",
-            vec![Step::Conv { kernel: values(&[3, 2, 4]), bias: None, stride: 0, pads: Pads::Same }],
+            vec![Step::Conv { kernel: values(&[3, 2, 4]), bias: None, stride: 0, dilation: 1, pads: Pads::Same }],
         ),
         (
             "layer 0",
@@ -273,14 +273,14 @@ fn what_a_file_need_not_name_one_by_one_is_bounded() {
     assert!(Assembly::new(1 << 20, 1 << 20).unwrap_err().contains("from 1 to"));
     assert!(Assembly::new(0, 6).is_err());
     let mut long = Assembly::new(1 << 24, 1).unwrap();
-    let conv = Step::Conv { kernel: values(&[1, 1, 2]), bias: None, stride: 1, pads: Pads::Same };
+    let conv = Step::Conv { kernel: values(&[1, 1, 2]), bias: None, stride: 1, dilation: 1, pads: Pads::Same };
     long.add("conv", conv).unwrap();
     long.add("relu", Step::Activation(Activation::Relu)).unwrap();
     long.add("norm", norm(2, &[0.5], &[0.1])).unwrap();
     let refusal = long.add("flatten", flatten()).unwrap_err();
     assert!(refusal.contains("features, which norm multiplies"), "{refusal}");
     let mut wide = Assembly::new(1 << 24, 1).unwrap();
-    let conv = Step::Conv { kernel: values(&[1, 1, 32]), bias: None, stride: 1, pads: Pads::Same };
+    let conv = Step::Conv { kernel: values(&[1, 1, 32]), bias: None, stride: 1, dilation: 1, pads: Pads::Same };
     assert!(wide.add("conv", conv).unwrap_err().contains("values are the most"));
 }
 

@@ -206,7 +206,8 @@ fn float_layers(body: &mut CText<'_>, trained: &Trained) -> Result<Calls, Unsupp
                 format!(" PREFIX_gelu($out, {n});")
             }
         };
-        calls.push(format!("PREFIX_affine(&PREFIX_{name}, $in, $out);{activation}"));
+        let affine = affine(body, &mut sources, layer, include_str!("source/dilated_float.h"));
+        calls.push(format!("{affine}{activation}"));
     }
     if trained.softmax {
         sources.add(body, EXPONENTIAL);
@@ -230,7 +231,7 @@ fn int8_layers(body: &mut CText<'_>, quantised: &Quantised) -> Result<Calls, Uns
                 sources.add(body, include_str!("source/affine_int8.h"));
                 let name = name(&layer.layer);
                 int8_tables(body, name, &shape, input.zero_point, affine);
-                calls.push(format!("PREFIX_affine(&PREFIX_{name}, $in, $out);"));
+                calls.push(self::affine(body, &mut sources, &layer.layer, include_str!("source/dilated_int8.h")));
             }
         }
         input = layer.output;
@@ -263,6 +264,18 @@ fn int8_tables(body: &mut CText<'_>, name: &str, shape: &[i32; 7], input_zero: i
 
 fn listed(numbers: &[i32]) -> String {
     numbers.iter().map(i32::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// The call of a layer with weights. Adds the source `dilated` where it is needed.
+fn affine(body: &mut CText<'_>, sources: &mut Sources, layer: &Layer, dilated: &'static str) -> String {
+    let name = name(layer);
+    match layer {
+        Layer::Conv { dilation, .. } if *dilation > 1 => {
+            sources.add(body, dilated);
+            format!("PREFIX_dilated(&PREFIX_{name}, {dilation}, $in, $out);")
+        }
+        _ => format!("PREFIX_affine(&PREFIX_{name}, $in, $out);"),
+    }
 }
 
 /// Adds a pool, and returns its call.
@@ -304,7 +317,8 @@ fn shape(layer: &Layer) -> Result<Option<[i32; 7]>, Unsupported> {
     // The stride of a single result does not matter.
     let stride = if results == 1 { 1 } else { stride };
     let shape = [positions, inputs, results, outputs, size, stride, before];
-    if let Some(large) = shape.iter().find(|&&value| value > 1 << 28) {
+    let dilation = if let Layer::Conv { dilation, .. } = layer { *dilation } else { 1 };
+    if let Some(large) = shape.iter().chain([&dilation]).find(|&&value| value > 1 << 28) {
         return Err(Unsupported(format!("{}: {large} is too large for C; make it smaller", name(layer))));
     }
     Ok(Some(shape.map(|value| value as i32)))

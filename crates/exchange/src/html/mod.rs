@@ -102,9 +102,9 @@ fn layer(layer: &Layer) -> Option<serde_json::Value> {
         other => serde_json::json!({"name": other.to_string()}),
     };
     Some(match layer {
-        Layer::Conv { input, output, kernel, stride, before, activation: by, .. } => serde_json::json!({
+        Layer::Conv { input, output, kernel, stride, dilation, before, activation: by, .. } => serde_json::json!({
             "type": "conv", "positions": [input.0, output.0], "channels": [input.1, output.1], "kernel": kernel,
-            "stride": stride, "before": before, "activation": activation(by),
+            "stride": stride, "dilation": dilation, "before": before, "activation": activation(by),
         }),
         Layer::Pool { kind, input, output, size, stride, before, .. } => serde_json::json!({
             "type": "pool", "kind": match kind { PoolKind::Max => "max", PoolKind::Average => "average" },

@@ -67,7 +67,7 @@ function normalDistribution(x) {
   return x > 0 ? 1 - tail : tail;
 }
 
-function convolution({ positions, channels, kernel, stride, before, activation, weights, bias }, x) {
+function convolution({ positions, channels, kernel, stride, dilation, before, activation, weights, bias }, x) {
   const [n_in, n_out] = positions;
   const [c_in, c_out] = channels;
   const y = new Float32Array(n_out * c_out);
@@ -75,7 +75,7 @@ function convolution({ positions, channels, kernel, stride, before, activation, 
     for (let o = 0; o < c_out; o++) {
       let sum = bias[o];
       for (let k = 0; k < kernel; k++) {
-        const p = t * stride + k - before;
+        const p = t * stride + k * dilation - before;
         if (p < 0 || p >= n_in) continue;
         for (let c = 0; c < c_in; c++) sum += x[p * c_in + c] * weights[(k * c_in + c) * c_out + o];
       }

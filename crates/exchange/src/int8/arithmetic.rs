@@ -38,11 +38,11 @@ impl Affine {
     /// Results (positions, outputs) of `layer` for `values` (positions, inputs) on `input`.
     fn forward(&self, layer: &Layer, input: Grid, values: &[i8]) -> Vec<i8> {
         // A dense layer is a convolution with a single position.
-        let (positions, inputs, outputs, kernel, stride, before) = match layer {
-            Layer::Conv { input, output, kernel, stride, before, .. } => {
-                (input.0, input.1, output.0, *kernel, *stride, *before)
+        let (positions, inputs, outputs, kernel, stride, dilation, before) = match layer {
+            Layer::Conv { input, output, kernel, stride, dilation, before, .. } => {
+                (input.0, input.1, output.0, *kernel, *stride, *dilation, *before)
             }
-            _ => (1, values.len(), 1, 1, 1, 0),
+            _ => (1, values.len(), 1, 1, 1, 1, 0),
         };
         let mut results = Vec::with_capacity(outputs * self.bias.len());
         for t in 0..outputs {
@@ -50,9 +50,8 @@ impl Affine {
                 let mut sum = *bias;
                 // What the padding would read stands for 0.
                 for (k, weights) in weights.chunks_exact(inputs).enumerate() {
-                    let Some(position) = (t * stride + k).checked_sub(before).filter(|p| *p < positions) else {
-                        continue;
-                    };
+                    let position = (t * stride + k * dilation).checked_sub(before);
+                    let Some(position) = position.filter(|p| *p < positions) else { continue };
                     let x = &values[position * inputs..][..inputs];
                     sum += x
                         .iter()

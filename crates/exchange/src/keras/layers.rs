@@ -95,18 +95,17 @@ pub(super) fn steps(layer: &LayerConfig, assembly: &Assembly, arrays: &Arrays<'_
 
 fn convolution(layer: &LayerConfig, arrays: &Arrays<'_, '_>) -> Result<Vec<Step>, ReadError> {
     channels_last(layer)?;
-    for (setting, what) in [("dilation_rate", "dilated"), ("groups", "grouped")] {
-        if layer.settings.contains_key(setting) && layer.number(setting)? != 1 {
-            return layer.refuse(format!("it is {what}; {FAMILY}"));
-        }
+    let number_or_1 = |setting: &str| if layer.settings.contains_key(setting) { layer.number(setting) } else { Ok(1) };
+    if number_or_1("groups")? != 1 {
+        return layer.refuse(format!("it is grouped; {FAMILY}"));
     }
     let (kernel, bias) = kernel_and_bias(layer, arrays)?;
     let said = [layer.number("kernel_size")?, layer.number("filters")?];
     if [kernel.shape.first(), kernel.shape.last()] != [Some(&said[0]), Some(&said[1])] {
         return layer.refuse(format!("its kernel has the shape {:?}, other than its settings say", kernel.shape));
     }
-    let (stride, pads) = (layer.number("strides")?, pads(layer)?);
-    with_activation(layer, Step::Conv { kernel, bias, stride, pads })
+    let (stride, dilation, pads) = (layer.number("strides")?, number_or_1("dilation_rate")?, pads(layer)?);
+    with_activation(layer, Step::Conv { kernel, bias, stride, dilation, pads })
 }
 
 fn pool(layer: &LayerConfig, kind: PoolKind) -> Result<Pool, ReadError> {

@@ -133,7 +133,8 @@ fn what_is_not_of_the_family_is_refused_with_the_layer_and_its_class() {
     // 0 InputLayer, 1 Normalization, 2 Conv1D, 3 MaxPooling1D, 4 Dropout, 5 Flatten, 6 Dense, 7 Dense
     let cases = [
         (2, "class", json!("LSTM"), "layer `conv1` (LSTM)", "no such layer in the family"),
-        (2, "dilation_rate", json!([2]), "layer `conv1` (Conv1D)", "dilated"),
+        (2, "dilation_rate", json!([2]), "layer `conv1` (Conv1D)", "its dilation is 2 and its stride 2"),
+        (2, "dilation_rate", json!([0]), "layer `conv1` (Conv1D)", "`dilation_rate` is 0"),
         (2, "groups", json!(2), "layer `conv1` (Conv1D)", "grouped"),
         (2, "padding", json!("causal"), "layer `conv1` (Conv1D)", "`causal`"),
         (2, "data_format", json!("channels_first"), "layer `conv1` (Conv1D)", "channels_first"),

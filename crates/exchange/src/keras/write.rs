@@ -98,15 +98,16 @@ fn chain(trained: &Trained) -> Vec<Value> {
     let mut has_global_pool = false;
     for one in trained.network.layers() {
         match one {
-            Layer::Conv { name, output, kernel, stride, padding, activation, .. } => {
+            Layer::Conv { name, output, kernel, stride, dilation, padding, activation, .. } => {
                 let (inline, own) = activation_of(name, *activation);
-                layers.push(layer(
-                    "Conv1D",
-                    json!({
-                        "name": name, "filters": output.1, "kernel_size": [kernel], "strides": [stride],
-                        "padding": padding_name(*padding), "activation": inline, "use_bias": true,
-                    }),
-                ));
+                let mut config = json!({
+                    "name": name, "filters": output.1, "kernel_size": [kernel], "strides": [stride],
+                    "padding": padding_name(*padding), "activation": inline, "use_bias": true,
+                });
+                if *dilation != 1 {
+                    config["dilation_rate"] = json!([dilation]);
+                }
+                layers.push(layer("Conv1D", config));
                 layers.extend(own);
             }
             Layer::Pool { name, kind, .. } if name == "global_pool" => {

@@ -46,13 +46,13 @@ impl Reader<'_, '_> {
         Ok(())
     }
 
-    /// Size, stride and pads along the positions, which are spatial axis `at` of `n`.
+    /// Size, stride and dilation, and pads, along the positions, which are spatial axis `at` of `n`.
     fn steps(
         &self,
         node: &Node,
         (at, n): (usize, usize),
         kernel: Option<&[i64]>,
-    ) -> Result<(usize, usize, Pads), Refusal> {
+    ) -> Result<([usize; 3], Pads), Refusal> {
         let kernel = kernel.or(node.ints("kernel_shape")).ok_or("has no kernel shape")?;
         let ones = vec![1; n];
         let (strides, dilations) = (node.ints("strides").unwrap_or(&ones), node.ints("dilations").unwrap_or(&ones));
@@ -61,18 +61,15 @@ impl Reader<'_, '_> {
         if kernel.len() != n || strides.len() != n || dilations.len() != n || pads.len() != 2 * n {
             return Err(format!("does not describe its {n} axes after the channels"));
         }
-        if dilations[at] != 1 && kernel[at] != 1 {
-            return Err("leaves positions out between those that it reads (dilation); the family does not".into());
-        }
         let others = (0..n).filter(|other| *other != at);
         if others.clone().any(|other| kernel[other] != 1 || pads[other] != 0 || pads[other + n] != 0) {
             return Err("reads more than one axis of positions; the family's layers have one".into());
         }
         let size = |value: i64| usize::try_from(value).ok().filter(|value| *value < 1 << 31);
-        let (Some(length), Some(stride), Some(before), Some(after)) =
-            (size(kernel[at]), size(strides[at]), size(pads[at]), size(pads[at + n]))
+        let (Some(length), Some(stride), Some(dilation), Some(before), Some(after)) =
+            (size(kernel[at]), size(strides[at]), size(dilations[at]), size(pads[at]), size(pads[at + n]))
         else {
-            return Err("has a kernel, stride or pad that is negative".into());
+            return Err("has a kernel, stride, dilation or pad that is negative".into());
         };
         let pads = match node.text("auto_pad").unwrap_or("NOTSET") {
             "NOTSET" | "" => Pads::Explicit(before, after),
@@ -80,7 +77,7 @@ impl Reader<'_, '_> {
             "SAME_UPPER" => Pads::Same,
             other => return Err(format!("pads by `{other}`; the family pads none, or the odd position at the end")),
         };
-        Ok((length, stride, pads))
+        Ok(([length, stride, dilation], pads))
     }
 
     pub fn conv(&mut self, node: &Node) -> Result<(), Refusal> {
@@ -94,7 +91,7 @@ impl Reader<'_, '_> {
         let at = self.axes.channels_first()?;
         self.begin()?;
         let kernel: Vec<i64> = dims[2..].iter().map(|dim| *dim as i64).collect();
-        let (length, stride, mut pads) = self.steps(node, (at, dims.len() - 2), Some(&kernel))?;
+        let ([length, stride, dilation], mut pads) = self.steps(node, (at, dims.len() - 2), Some(&kernel))?;
         if let Some((before, after)) = self.pads.take() {
             pads = match pads {
                 Pads::NONE => Pads::Explicit(before, after),
@@ -111,7 +108,7 @@ impl Reader<'_, '_> {
             }
         }
         let kernel = Values { shape: vec![length, inputs, outputs], values: turned };
-        self.add(node, Step::Conv { kernel, bias, stride, pads })
+        self.add(node, Step::Conv { kernel, bias, stride, dilation, pads })
     }
 
     /// The bias of a layer, if it has one.
@@ -122,7 +119,10 @@ impl Reader<'_, '_> {
 
     pub fn pool(&mut self, node: &Node, kind: PoolKind) -> Result<(), Refusal> {
         let at = self.axes.channels_first()?;
-        let (size, stride, pads) = self.steps(node, (at, self.axes.rank() - 2), None)?;
+        let ([size, stride, dilation], pads) = self.steps(node, (at, self.axes.rank() - 2), None)?;
+        if dilation != 1 && size != 1 {
+            return Err("leaves positions out between those that it reads (dilation); the family's pools do not".into());
+        }
         let pool = Pool {
             kind,
             size,

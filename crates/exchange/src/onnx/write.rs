@@ -1,6 +1,6 @@
 //! Networks as ONNX graphs.
 
-use triax_model::{Activation, Layer, NetworkSpec, PoolKind, Preparation, Scaler, Tensor};
+use triax_model::{Activation, Layer, NetworkSpec, PoolKind, Preparation, Scaler, Tensor, reach};
 
 use super::builder::{Builder, INPUT};
 use super::model::{Attribute, Data, data_type};
@@ -187,16 +187,23 @@ pub fn features(graph: &mut Builder, x: &str, units: usize) -> String {
     graph.node("features", "Reshape", &[&last, &shape], &[])
 }
 
-/// Kernel, stride and pads of a convolution or a pool.
+/// Kernel, stride and pads of a convolution or a pool, and the dilation where there is one.
 pub fn steps(layer: &Layer) -> Vec<(&'static str, Attribute)> {
-    let (size, stride, before, input, output) = match layer {
-        Layer::Conv { kernel, stride, before, input, output, .. } => (*kernel, *stride, *before, input.0, output.0),
-        Layer::Pool { size, stride, before, input, output, .. } => (*size, *stride, *before, input.0, output.0),
+    let (size, stride, dilation, before, input, output) = match layer {
+        Layer::Conv { kernel, stride, dilation, before, input, output, .. } => {
+            (*kernel, *stride, *dilation, *before, input.0, output.0)
+        }
+        Layer::Pool { size, stride, before, input, output, .. } => (*size, *stride, 1, *before, input.0, output.0),
         Layer::Dropout { .. } | Layer::Dense { .. } => unreachable!("such layers take no steps"),
     };
-    let after = ((output - 1) * stride + size).saturating_sub(before + input);
+    let after = ((output - 1) * stride + reach(size, dilation)).saturating_sub(before + input);
     let ints = |values: &[usize]| Attribute::Ints(values.iter().map(|&value| value as i64).collect());
-    vec![("kernel_shape", ints(&[size])), ("strides", ints(&[stride])), ("pads", ints(&[before, after]))]
+    let mut steps =
+        vec![("kernel_shape", ints(&[size])), ("strides", ints(&[stride])), ("pads", ints(&[before, after]))];
+    if dilation > 1 {
+        steps.push(("dilations", ints(&[dilation])));
+    }
+    steps
 }
 
 /// A convolution's kernel (kernel, in, out) as (out, in, kernel).

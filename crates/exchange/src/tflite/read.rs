@@ -236,11 +236,11 @@ impl<'a> Reader<'a> {
                     return Err("has a kernel that is not (outputs, 1, length, inputs)".into());
                 };
                 let (kernel, bias) = self.weights(operator, &[outputs, 1, length, inputs])?;
-                if (int(2), int(4), int(5)) != (1, 1, 1) {
-                    return Err("moves along its height, or leaves positions out".into());
+                if (int(2), int(5)) != (1, 1) {
+                    return Err("moves along its height".into());
                 }
                 let kernel = Values { shape: vec![length, inputs, outputs], values: outputs_last(&kernel, outputs) };
-                let conv = Step::Conv { kernel, bias: Some(bias), stride: int(1), pads };
+                let conv = Step::Conv { kernel, bias: Some(bias), stride: int(1), dilation: int(4), pads };
                 Ok(vec![conv, Step::Activation(is_relu(byte(3))?)])
             }
             op::MAX_POOL_2D | op::AVERAGE_POOL_2D => {

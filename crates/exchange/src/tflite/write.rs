@@ -148,8 +148,8 @@ fn affine(
     let fused = Setting::Byte(u8::from(is_relu));
     let int = |value: usize| Setting::Int(value as i32);
     match layer {
-        Layer::Conv { name, output, stride, padding: pads, .. } => {
-            let settings = [padding(*pads), int(*stride), int(1), fused, int(1), int(1)];
+        Layer::Conv { name, output, stride, dilation, padding: pads, .. } => {
+            let settings = [padding(*pads), int(*stride), int(1), fused, int(*dilation), int(1)];
             let operation = operation(op::CONV_2D, conv, tables::CONV_2D, settings);
             graph.layer(name, operation, &inputs, &[1, 1, output.0, output.1], grid)
         }

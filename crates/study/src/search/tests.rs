@@ -61,6 +61,7 @@ fn space() -> Space {
     let dimension = |name: &str| Dimension {
         setting: name.to_owned(),
         values: (0..4).map(|n| n.to_string()).collect(),
+        weights: Vec::new(),
         shapes: name == "a",
         only: None,
     };

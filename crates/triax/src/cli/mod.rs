@@ -9,9 +9,11 @@
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
 mod bench;
+mod calibrate;
 mod completions;
 mod data;
 mod devices;
+mod ensemble;
 mod evaluate;
 mod export;
 mod failure;
@@ -21,6 +23,7 @@ mod model;
 mod new_folder;
 mod options;
 mod output;
+mod over_time;
 mod predict;
 mod pretrain;
 mod progress;
@@ -54,6 +57,7 @@ Examples:
   triax study losses --data wisdm/             compare the losses on people a network has never seen
   triax tune --data wisdm/                     search for the settings that suit your recordings
   triax evaluate runs/NAME                     measure a trained network
+  triax calibrate runs/NAME --data person.csv --out person.safetensors    make it know one person
   triax import model.keras --out m.safetensors take over a network that was trained in Keras
   triax data inspect wisdm/                    see what is in a data set, and what is wrong with it
   triax data audit wisdm/                      see what validation would know from training
@@ -67,7 +71,9 @@ enum Command {
     Study(Box<study::Args>),
     Tune(Box<tune::Args>),
     Evaluate(evaluate::Args),
+    Ensemble(ensemble::Args),
     Predict(predict::Args),
+    Calibrate(calibrate::Args),
     Export(export::Args),
     Import(import::Args),
     Model(model::Args),
@@ -98,7 +104,9 @@ pub fn main() -> ExitCode {
         Command::Study(args) => study::run(*args),
         Command::Tune(args) => tune::run(*args),
         Command::Evaluate(args) => evaluate::run(args),
+        Command::Ensemble(args) => ensemble::run(args),
         Command::Predict(args) => predict::run(args),
+        Command::Calibrate(args) => calibrate::run(args),
         Command::Export(args) => export::run(args),
         Command::Import(args) => import::run(args),
         Command::Model(args) => model::run(args),

@@ -13,13 +13,15 @@ use triax_study::{Share, Study, StudyFolder};
 use super::grid::{self, Point, Vary};
 use super::variant::Variant;
 use crate::Error;
-use crate::settings::{Entries, Settings, text_of};
+use crate::settings::{Entries, Length, Settings, text_of};
 use crate::shell::quoted;
 
 /// Default number of seeds per setting and fold.
 const SEEDS: usize = 5;
 /// Key of the [`Conduct`] in `study.json`.
 const CONDUCT: &str = "conduct";
+/// Key of the lengths of calibrations in `study.json`.
+const CALIBRATE: &str = "calibrate";
 /// Settings that say where data is or where it is computed. They do not define the study.
 pub(crate) const LOCAL_SETTINGS: [&str; 4] = ["data", "format", "device", "engine"];
 
@@ -32,6 +34,8 @@ pub struct Description {
     pub seeds: usize,
     /// Whether to train classical baselines.
     pub baselines: bool,
+    /// How much of each held-out person calibrates the networks, each by itself; mostly none.
+    pub calibrate: Vec<Length>,
     /// The given settings.
     given: Entries,
     /// The settings that vary, with their values.
@@ -61,6 +65,8 @@ pub struct StudyOptions {
     pub seeds: Option<usize>,
     /// Whether to train classical baselines.
     pub baselines: Option<bool>,
+    /// How much of each class of a held-out person calibrates the networks: lengths in seconds or samples, each by itself.
+    pub calibrate: Option<Vec<Length>>,
     /// Settings that all trainings share.
     pub settings: Entries,
     /// The settings that vary, with their values.
@@ -74,6 +80,7 @@ struct File {
     folds: Option<String>,
     seeds: Option<usize>,
     baselines: Option<bool>,
+    calibrate: Option<Vec<String>>,
     #[serde(default)]
     settings: Entries,
     #[serde(default)]
@@ -81,7 +88,7 @@ struct File {
 }
 
 impl StudyOptions {
-    /// Reads a study file: TOML with `folds`, `seeds`, `baselines`, `[settings]` and `[vary]`.
+    /// Reads a study file: TOML with `folds`, `seeds`, `baselines`, `calibrate`, `[settings]` and `[vary]`.
     ///
     /// # Errors
     /// A file that cannot be read, or whose content is invalid.
@@ -105,7 +112,10 @@ impl StudyOptions {
         }
         let settings: Entries = file.settings.into_iter().map(|(name, value)| (underscored(&name), value)).collect();
         vary.keys().chain(settings.keys()).try_for_each(|name| Settings::check_name(name))?;
-        Ok(Self { folds: folds.transpose()?, seeds: file.seeds, baselines: file.baselines, settings, vary })
+        let length = |text: String| text.parse().map_err(|hint| Error::Usage(format!("`calibrate`: {hint}")));
+        let calibrate =
+            file.calibrate.map(|lengths| lengths.into_iter().map(length).collect::<Result<_, _>>()).transpose()?;
+        Ok(Self { folds: folds.transpose()?, seeds: file.seeds, baselines: file.baselines, calibrate, settings, vary })
     }
 
     /// Overrides these options by those in `over`.
@@ -116,6 +126,7 @@ impl StudyOptions {
             folds: over.folds.or(self.folds),
             seeds: over.seeds.or(self.seeds),
             baselines: over.baselines.or(self.baselines),
+            calibrate: over.calibrate.or(self.calibrate),
             ..self
         }
     }
@@ -127,7 +138,7 @@ impl Description {
     /// # Errors
     /// [`Error::Usage`] for settings that are invalid by themselves or in a study.
     pub fn new(options: StudyOptions) -> Result<Self, Error> {
-        let StudyOptions { folds, seeds, baselines, settings: mut given, vary } = options;
+        let StudyOptions { folds, seeds, baselines, calibrate, settings: mut given, vary } = options;
         if let Some((name, value)) = vary.keys().find_map(|name| given.get_key_value(name)) {
             return Err(Error::Usage(format!("`{name}` varies and is {value} at the same time: leave one out")));
         }
@@ -146,7 +157,8 @@ impl Description {
         // Entries are stored as parsed: numbers have one notation, and paths are absolute.
         let understood = Settings::from_entries(&given)?.entries();
         given.iter_mut().for_each(|(name, value)| value.clone_from(&understood[name]));
-        Ok(Self { folds, seeds, baselines: baselines.unwrap_or(true), given, vary, conduct: Conduct::default() })
+        let (baselines, calibrate) = (baselines.unwrap_or(true), calibrate.unwrap_or_default());
+        Ok(Self { folds, seeds, baselines, calibrate, given, vary, conduct: Conduct::default() })
     }
 
     /// Reads the description of the study in the folder `path`.
@@ -175,6 +187,13 @@ impl Description {
             folds: study["folds"].as_str().map(str::parse).transpose().ok()?,
             seeds: study["seeds"].as_u64().and_then(|seeds| usize::try_from(seeds).ok()).filter(|&seeds| seeds > 0)?,
             baselines: study["baselines"].as_bool()?,
+            calibrate: match &study[CALIBRATE] {
+                Value::Null => Vec::new(),
+                lengths => {
+                    let lengths: Vec<String> = serde_json::from_value(lengths.clone()).ok()?;
+                    lengths.iter().map(|length| length.parse()).collect::<Result<_, _>>().ok()?
+                }
+            },
             given,
             vary: serde_json::from_value(study["vary"].clone()).ok()?,
             conduct,
@@ -255,6 +274,10 @@ impl Description {
         if !initial.is_empty() {
             compared["initial_weights"] = json!(initial);
         }
+        // Nor of calibrations.
+        if !self.calibrate.is_empty() {
+            compared[CALIBRATE] = json!(self.calibrate.iter().map(ToString::to_string).collect::<Vec<_>>());
+        }
         compared
     }
 
@@ -312,6 +335,10 @@ impl Description {
         add(format!("--seeds {}", self.seeds));
         if !self.baselines {
             add("--no-baselines".to_owned());
+        }
+        if !self.calibrate.is_empty() {
+            let lengths: Vec<String> = self.calibrate.iter().map(ToString::to_string).collect();
+            add(format!("--calibrate {}", lengths.join(",")));
         }
         command
     }

@@ -1,5 +1,6 @@
 //! Studies: a grid of settings, trained on every fold with every seed, in a folder of its own.
 
+mod calibrations;
 mod description;
 mod grid;
 mod labels;
@@ -21,7 +22,7 @@ use triax_trainer::Observer;
 
 use crate::engines::{self, Candidates, OpenEngine, Shelf, Trial};
 use crate::initial;
-use crate::recordings::{PER_WINDOW, Recordings, data_extra, read_data, weight_file_extra};
+use crate::recordings::{PER_WINDOW, Recordings, data_extra, drawn_subjects, read_data, weight_file_extra};
 use crate::settings::{ClassWeights, MachineSettings, Settings, SplitSettings};
 use crate::text::listed;
 use crate::{Error, Notice, audit};
@@ -95,7 +96,8 @@ impl StudyRun {
         let reading = timings.phase(Phase::Reading);
         let corpus = read_data(&points[0].settings.data, points[0].settings.training.seed)?;
         drop(reading);
-        let study = build(description.folds, description.seeds, &points, corpus)?;
+        let study =
+            calibrations::with(build(description.folds, description.seeds, &points, corpus)?, &description.calibrate)?;
         let Devices { devices, notices: of_devices, idle_threads, kind: _ } =
             choose_devices(candidates, &study, timings)?;
         let mut notices = [study.corpus.notices.clone(), of_devices].concat();
@@ -103,6 +105,7 @@ impl StudyRun {
         let folder = StudyFolder::open(path, &description.compared(&study), &description.here())?;
         drop(files);
         notices.extend(claims(&study));
+        notices.extend(without_effect(&points));
         notices.extend(audit::notices(&study.audit(&[])));
         let share = description.conduct.shard.unwrap_or(Share::WHOLE);
         let (study, baselines, timings) = (Arc::new(study), Mutex::default(), timings.clone());
@@ -228,6 +231,16 @@ pub(crate) fn claims(study: &Study) -> Vec<Notice> {
     folds_notice(study.protocol).into_iter().chain(untrained.into_iter().map(Notice::Warning)).collect()
 }
 
+/// A note on the settings that have no effect on any model of the grid.
+fn without_effect(points: &[Point]) -> Option<Notice> {
+    let mut names = points[0].settings.without_effect();
+    for point in &points[1..] {
+        let others = point.settings.without_effect();
+        names.retain(|name| others.contains(name));
+    }
+    points[0].settings.note_without_effect(&names)
+}
+
 /// The warning about folds that are no test on unseen people.
 pub(crate) fn folds_notice(protocol: Folds) -> Option<Notice> {
     matches!(protocol, Folds::Random(_))
@@ -252,6 +265,7 @@ pub(crate) fn read_again(path: &Path) -> Result<(Study, Settings), Error> {
 /// Data that differs, or another version of Triax.
 pub(crate) fn rebuild(description: &Description, path: &Path, corpus: Corpus) -> Result<Study, Error> {
     let study = build(description.folds, description.seeds, &description.points()?, corpus)?;
+    let study = calibrations::with(study, &description.calibrate)?;
     match difference("", &StudyFolder::description(path)?["study"], &description.compared(&study)) {
         None => Ok(study),
         Some(difference) => Err(Error::Input(format!(
@@ -280,6 +294,9 @@ fn build(folds: Option<Folds>, n_seeds: usize, points: &[Point], corpus: Corpus)
     let held_out = HeldOut { valid_fraction, valid_subjects };
     let folds = protocol.make(&corpus, &windows, window, &held_out, first.training.seed)?;
     grid::check_size(Some(points.len()), folds.len(), n_seeds)?;
+    for point in points {
+        drawn_subjects(&point.settings, &corpus, &windows.origins)?;
+    }
     let (settings, of_weights) = build_settings(points, &corpus, &windows, (window, step))?;
     let of_weights = of_weights.into_iter().chain(notices_of_weights(&settings, &corpus, &folds));
     // Settings that start from the same file have the same notices.
@@ -289,7 +306,9 @@ fn build(folds: Option<Folds>, n_seeds: usize, points: &[Point], corpus: Corpus)
         }
     }
     let seeds = (0..n_seeds as u64).map(|n| first.training.seed.wrapping_add(n)).collect();
-    Ok(Study { corpus: Arc::new(corpus), windows, window, step, protocol, folds, settings, seeds })
+    let calibrations = Vec::new();
+    let corpus = Arc::new(corpus);
+    Ok(Study { corpus, windows, window, step, protocol, folds, settings, seeds, calibrations })
 }
 
 /// What a user should know of the weights that settings start from, for these data and folds.
@@ -336,16 +355,20 @@ pub(crate) fn build_settings(
             notices.extend(of_file);
             initial
         });
+        let classical = point_settings.training.classical();
+        let loss = classical.map_or(plan.training.loss, |classical| classical.method.loss());
         settings.push(Setting {
             name,
             values: point.texts(),
             network,
-            classical: None,
+            classical,
             balances_classes: point_settings.training.class_weights == ClassWeights::Balanced,
-            standardises: data.normalize.has_scaler(),
+            // Features are standardised by the model itself.
+            standardises: data.normalize.has_scaler() && classical.is_none(),
+            extra: weight_file_extra(&of_data, &preparation, loss),
+            preparation,
             windows: set,
             initial,
-            extra: weight_file_extra(&of_data, &preparation, plan.training.loss),
             plan,
         });
     }

@@ -36,6 +36,15 @@ pub fn work(network: &Network, n_windows: u64) -> u64 {
     (network.cost().multiply_adds() + PER_WINDOW).saturating_mul(n_windows).div_ceil(1_000_000)
 }
 
+/// What a window to train on costs a classical model, in multiply-adds: its features and its part of the fit. It is about that
+/// of ten epochs of the reference network.
+const CLASSICAL: u64 = 7_000_000;
+
+/// The work of a classical model that is trained on `n_windows` windows, as [`work`] has it.
+pub fn classical_work(n_windows: u64) -> u64 {
+    CLASSICAL.saturating_mul(n_windows).div_ceil(1_000_000)
+}
+
 impl fmt::Display for Budget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,4 +1,4 @@
-//! Networks with padding, other activations and other pools than those of the reference network.
+//! Networks with padding, dilation, other activations and other pools than those of the reference network.
 
 use std::fs;
 
@@ -6,7 +6,7 @@ use crate::{SMALL, data, read_json, recordings, train_small, triax};
 
 /// Options for such a network.
 pub const WIDE: [&str; 6] =
-    ["--convs", "4:5:1:avg3/2:same:elu,5:4:1:3/2-same:same:gelu", "--global-pool", "average", "--hidden", "6:tanh"];
+    ["--convs", "4:5:1:avg3/2:same:elu,5:4:1:d2:3/2-same:same:gelu", "--global-pool", "average", "--hidden", "6:tanh"];
 
 #[test]
 fn a_network_of_the_whole_family_trains_is_judged_and_predicts() {

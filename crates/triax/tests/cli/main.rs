@@ -3,8 +3,10 @@
 mod audit;
 mod bad_input;
 mod bench;
+mod calibrate;
 mod cases;
 mod claims;
+mod classical;
 mod config;
 mod derived;
 mod devices;
@@ -17,6 +19,7 @@ mod family;
 mod import;
 mod killed;
 mod limits;
+mod over_time;
 mod packages;
 mod paper;
 mod predict;

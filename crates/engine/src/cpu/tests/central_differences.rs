@@ -66,9 +66,16 @@ fn convs() -> impl Iterator<Item = (usize, Affine)> {
     ];
     let dense = [(1, 1, 1), (3, 1, 5), (5, 7, 1), (2, 13, 11), (17, 131, 129)];
     let dense = dense.into_iter().map(|(batch, inputs, units)| (batch, 1, inputs, 1, 1, units));
-    convs.into_iter().chain(dense).map(|(batch, positions, channels, kernel, stride, filters)| {
+    let dilated = [(1, 9, 1, 3, 4, 1), (3, 17, 2, 3, 5, 7), (2, 23, 13, 4, 2, 3), (17, 12, 3, 2, 11, 18)];
+    let dilated = dilated.into_iter().map(|(batch, positions, channels, kernel, dilation, filters)| {
+        let neighbours = affine((positions, channels), filters, kernel, 1);
+        let output = (positions - (kernel - 1) * dilation, filters);
+        (batch, Affine { output, dilation, ..neighbours })
+    });
+    let undilated = convs.into_iter().chain(dense).map(|(batch, positions, channels, kernel, stride, filters)| {
         (batch, affine((positions, channels), filters, kernel, stride))
-    })
+    });
+    undilated.chain(dilated)
 }
 
 #[test]
@@ -87,7 +94,7 @@ fn a_convolution_is_its_formula() {
             let mut expected = bias[o];
             for j in 0..affine.kernel {
                 for c in 0..channels {
-                    let position = t * affine.stride + j;
+                    let position = t * affine.stride + j * affine.dilation;
                     expected +=
                         x[(n * positions_in + position) * channels + c] * kernel[(j * channels + c) * filters + o];
                 }

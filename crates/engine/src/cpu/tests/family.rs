@@ -38,10 +38,13 @@ fn random_spec(stream: &mut Stream) -> NetworkSpec {
             1 => Some(PoolSpec::max(size)),
             _ => Some(PoolSpec { kind: kind(stream), size, stride, padding: padding(stream) }),
         };
+        // Half of them dilated; with a stride too, they are none.
+        let dilation = 1 + stream.below(2) as usize * upto(stream, 3);
         ConvSpec {
             filters: upto(stream, 6),
             kernel: upto(stream, 6),
             stride: upto(stream, 3),
+            dilation,
             padding: padding(stream),
             activation: activation(stream),
             pool,
@@ -73,10 +76,11 @@ fn scores(network: &Network, parameters: &[Vec<f64>], window: &[f32]) -> Vec<f64
             sums.into_iter().map(|sum| activation.value(sum)).collect::<Vec<f64>>()
         };
         x = match layer {
-            Layer::Conv { input, output, kernel: taps, stride, before, activation, .. } => {
+            Layer::Conv { input, output, kernel: taps, stride, dilation, before, activation, .. } => {
                 let [kernel, bias] = parameters.next().unwrap() else { unreachable!("kernel and bias") };
                 let at = |t: usize| {
-                    let position = move |j: usize| (t * stride + j).checked_sub(*before).filter(|p| *p < input.0);
+                    let position =
+                        move |j: usize| (t * stride + j * dilation).checked_sub(*before).filter(|p| *p < input.0);
                     let read = (0..*taps).flat_map(|j| (0..input.1).map(move |c| (position(j), c)));
                     read.map(|(position, c)| position.map(|p| p * input.1 + c)).collect::<Vec<_>>()
                 };

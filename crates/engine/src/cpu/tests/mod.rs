@@ -70,7 +70,16 @@ pub(super) fn plan(loss: Loss, batch_size: usize) -> TrainingPlan {
 /// A convolution without padding, of which the sums are the output.
 fn affine(input: (usize, usize), filters: usize, kernel: usize, stride: usize) -> Affine {
     let output = ((input.0 - kernel) / stride + 1, filters);
-    Affine { input, margins: [0; 2], output, kernel, stride, activation: Activation::Linear, parameters: 0 }
+    Affine {
+        input,
+        margins: [0; 2],
+        output,
+        kernel,
+        stride,
+        dilation: 1,
+        activation: Activation::Linear,
+        parameters: 0,
+    }
 }
 
 fn conv(filters: usize, kernel: usize, stride: usize, pool: Option<usize>) -> ConvSpec {
@@ -123,6 +132,15 @@ fn family() -> Vec<NetworkSpec> {
             dropout: 0.5,
             hidden: DenseSpec::relu([11, 13, 7]),
             classes: 5,
+        },
+        NetworkSpec {
+            window: 41,
+            channels: 3,
+            convs: layers("5:3:1:d4:2 14:2:1:d3:same:elu 6:3:1:d2:3/2"),
+            global_pool: None,
+            dropout: 0.25,
+            hidden: layers("7"),
+            classes: 3,
         },
         NetworkSpec {
             window: 29,

@@ -131,16 +131,23 @@ impl Pass<'_> {
 
     /// A tail forward, and its workgroups.
     pub fn tail(&self, tail: &Tail) -> (String, usize) {
-        self.tail_stage(tail, tail.rows.outputs, &kernels::TAIL_STAGE)
+        match tail.spreads {
+            true => self.tail_stage(tail, tail.rows.output_rows(), &kernels::TAPS),
+            false => self.tail_stage(tail, tail.rows.outputs * tail.rows.quads(), &kernels::TAIL_STAGE),
+        }
     }
 
     /// A tail backward, and its workgroups.
     pub fn tail_backward(&self, tail: &Tail) -> (String, usize) {
-        self.tail_stage(tail, tail.rows.positions_in, &kernels::TAIL_BACKWARD)
+        let positions = tail.rows.positions_in;
+        match tail.spreads {
+            true => self.tail_stage(tail, positions * tail.rows.units, &kernels::TAPS_BACKWARD),
+            false => self.tail_stage(tail, positions * tail.rows.quads(), &kernels::TAIL_BACKWARD),
+        }
     }
 
-    fn tail_stage(&self, tail: &Tail, positions: usize, stage: &'static Kernel) -> (String, usize) {
-        let blocks = self.task_blocks(positions * tail.rows.quads());
+    fn tail_stage(&self, tail: &Tail, tasks: usize, stage: &'static Kernel) -> (String, usize) {
+        let blocks = self.task_blocks(tasks);
         let mut constants = self.constants(TASK_WORKGROUP);
         constants
             .number("TASK_BLOCKS", blocks)

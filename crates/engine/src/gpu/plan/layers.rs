@@ -59,7 +59,8 @@ impl ActivationForm {
 }
 
 /// What follows a layer in stages of its own, where it is more than what the reference network has: its activation, a pool, and
-/// dropout. `kernels/part/tail.wgsl` describes it.
+/// dropout, as `kernels/part/tail.wgsl` describes it; or what the taps of a dilated convolution read, as
+/// `kernels/stage/taps.wgsl` does.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(in crate::gpu) struct Tail {
     /// The layer that it follows.
@@ -71,6 +72,9 @@ pub(in crate::gpu) struct Tail {
     /// Positions before the input that the first output would read, if they were there.
     pub before: usize,
     pub averages: bool,
+    /// Whether it spreads out what the taps of the next layer read, so that this is a convolution whose stride is as long as
+    /// its kernel. `rows` then has their number as `kernel`, and the dilation as `stride`.
+    pub spreads: bool,
     /// Whether it has a pool already, so that another one is the next tail.
     pools: bool,
 }
@@ -142,25 +146,57 @@ impl Affine {
     }
 }
 
-/// The layers of `network`, and the tails that follow them, in order. Their rows are not numbered yet.
-pub(super) fn layers_of(network: &Network) -> (Vec<Affine>, Vec<Tail>) {
+/// The layers of `network`, the tails that follow them, in order, and what spreads out the windows, if the first convolution is
+/// dilated. Their rows are not numbered yet.
+pub(super) fn layers_of(network: &Network) -> (Vec<Affine>, Vec<Tail>, Option<Tail>) {
     let mut builder = Builder::default();
     network.layers().iter().for_each(|layer| builder.add(layer));
-    let Builder { layers, mut tails } = builder;
+    let Builder { layers, mut tails, first_taps } = builder;
     // The scores are the sums of the last layer.
     tails.retain(|tail| tail.after + 1 < layers.len());
-    (layers, tails)
+    (layers, tails, first_taps)
 }
 
 #[derive(Default)]
 struct Builder {
     layers: Vec<Affine>,
     tails: Vec<Tail>,
+    first_taps: Option<Tail>,
 }
 
 impl Builder {
     fn add(&mut self, layer: &Layer) {
         match layer {
+            Layer::Conv { name, input, output, kernel, dilation, before, activation, .. } if *dilation > 1 => {
+                let positions_in = output.0 * kernel;
+                self.add_taps(Tail {
+                    after: 0,
+                    rows: Affine {
+                        channels: input.1,
+                        kernel: *kernel,
+                        stride: *dilation,
+                        positions_in: input.0,
+                        outputs: positions_in,
+                        units: input.1,
+                        ..Affine::named(&format!("{name} taps"))
+                    },
+                    activation: ActivationForm::Linear,
+                    before: *before,
+                    averages: false,
+                    spreads: true,
+                    pools: false,
+                });
+                let conv = Affine {
+                    channels: input.1,
+                    kernel: *kernel,
+                    stride: *kernel,
+                    positions_in,
+                    outputs: output.0,
+                    units: output.1,
+                    ..Affine::named(name)
+                };
+                self.add_affine(conv, *activation);
+            }
             Layer::Conv { name, input, output, kernel, stride, before, activation, .. } => {
                 let behind = ((output.0 - 1) * stride + kernel).saturating_sub(before + input.0);
                 let positions_in = before + input.0 + behind;
@@ -213,6 +249,17 @@ impl Builder {
         }
     }
 
+    /// Adds what the taps of the next layer read. The gradient goes on through the ReLU of the layer before, unless a tail of
+    /// that layer takes it through.
+    fn add_taps(&mut self, taps: Tail) {
+        let Some(after) = self.layers.len().checked_sub(1) else {
+            self.first_taps = Some(taps);
+            return;
+        };
+        let activation = if self.last_tail().is_some() { ActivationForm::Linear } else { ActivationForm::Relu };
+        self.tails.push(Tail { after, activation, ..taps });
+    }
+
     fn add_affine(&mut self, affine: Affine, activation: Activation) {
         let after_tail = self.last_tail().is_some();
         let dropped = !after_tail && self.layers.last().is_some_and(|before| before.drops);
@@ -243,7 +290,7 @@ impl Builder {
             units: *units,
             ..Affine::named(name)
         };
-        self.tails.push(Tail { after, rows, activation, before: 0, averages: false, pools: false });
+        self.tails.push(Tail { after, rows, activation, before: 0, averages: false, spreads: false, pools: false });
     }
 
     /// The last tail of the last layer, or a new one, which can take a pool.

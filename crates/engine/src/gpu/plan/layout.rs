@@ -15,6 +15,8 @@ pub(in crate::gpu) struct Layout {
     pub layers: Vec<Affine>,
     /// What follows them in stages of its own, in order.
     pub tails: Vec<Tail>,
+    /// What spreads out the windows, if the first convolution is dilated.
+    pub first_taps: Option<Tail>,
     /// Values of a window.
     pub window_values: usize,
     /// Those that are read.
@@ -37,18 +39,19 @@ impl Layout {
     /// The layout of `network`.
     pub fn new(network: &Network) -> Self {
         let spec = network.spec();
-        let (mut layers, mut tails) = layers_of(network);
-        // Of the window, only the positions that the first layer reads.
+        let (mut layers, mut tails, mut first_taps) = layers_of(network);
+        // Of the window, only the positions that the first layer reads; all of it if they are spread out.
         let first = &mut layers[0];
         first.positions_in = (first.positions() - 1) * first.stride + first.kernel;
-        let (input_rows, window_values) = (first.positions_in * spec.channels, spec.window * spec.channels);
+        let window_values = spec.window * spec.channels;
+        let input_rows = if first_taps.is_some() { window_values } else { first.positions_in * spec.channels };
         let window_rows = window_values.min(input_rows - first.padding.0);
         let mut weights = 0;
         for layer in &mut layers {
             layer.weights = weights;
             weights += (layer.inputs() + 1) * layer.quads();
         }
-        let mut chain: Vec<&mut Affine> = Vec::new();
+        let mut chain: Vec<&mut Affine> = first_taps.iter_mut().map(|taps| &mut taps.rows).collect();
         let mut left = tails.iter_mut().peekable();
         for (n, layer) in layers.iter_mut().enumerate() {
             chain.push(layer);
@@ -80,6 +83,7 @@ impl Layout {
         Self {
             layers,
             tails,
+            first_taps,
             window_values,
             window_rows,
             input_rows,

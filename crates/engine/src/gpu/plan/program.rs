@@ -161,11 +161,14 @@ fn forward(pass: &Pass<'_>, has_head: bool) -> Vec<Stage> {
     }
     for (n, layer) in layers[..n_layers].iter().enumerate() {
         let shape = match n {
-            0 => Forward::from_windows(layer, batch.samples, layout.input_rows),
+            0 if layout.first_taps.is_none() => Forward::from_windows(layer, batch.samples, layout.input_rows),
             _ => None,
         };
         if n == 0 && shape.is_none() {
             add("gather".to_owned(), pass.gather());
+            if let Some(taps) = &layout.first_taps {
+                add(format!("forward tail {}", taps.rows.name), pass.tail(taps));
+            }
         }
         let shape = shape.unwrap_or_else(|| Forward::new(layer, batch.quads(), tiles));
         add(format!("forward {}", layer.name), pass.forward(layer, shape));

@@ -36,6 +36,7 @@ fn layouts() -> Vec<Layout> {
         family(40, &["6:3:1:2:same", "8:3:2:avg3/2-same:same:elu"], Some(PoolKind::Average), &["9:gelu"]),
         family(300, &["5:64:1:70/3:gelu", "7:4:1:same:tanh"], Some(PoolKind::Max), &["130:leaky_relu=0.3", "6"]),
         family(60, &["64:5:1:3/2-same:same:leaky_relu=0", "33:5:3:linear:same"], None, &["130:elu", "130:tanh"]),
+        family(60, &["8:3:1:d4:2", "12:2:1:d3:same:elu", "33:3:1:d2:3/2"], None, &["9"]),
     ];
     specs.into_iter().map(|spec| Layout::new(&Network::new(spec).unwrap())).collect()
 }
@@ -228,6 +229,35 @@ fn what_the_reference_has_not_comes_in_stages_of_its_own() {
         "update conv1 conv2 dense2",
     ];
     assert_eq!(stage_names(Layout::new(&Network::new(spec).unwrap()), FleetSize::Few), expected);
+}
+
+#[test]
+fn a_dilated_convolution_is_one_over_taps_that_are_spread_out() {
+    let convs = ["6:3:1:d4", "8:3:1:d2:same:elu", "5:2:1:d3"].map(|conv| conv.parse().unwrap()).to_vec();
+    let spec = NetworkSpec { convs, hidden: Vec::new(), ..NetworkSpec::default() };
+    let layout = Layout::new(&Network::new(spec).unwrap());
+    let expected = [
+        "gather",
+        "forward tail conv1 taps",
+        "forward conv1",
+        "forward tail conv2 taps",
+        "forward conv2",
+        "forward tail conv2",
+        "forward tail conv3 taps",
+        "forward conv3",
+        "backward tail conv3 taps",
+        "backward tail conv2",
+        "backward conv2",
+        "backward tail conv2 taps",
+    ];
+    let names = stage_names(layout.clone(), FleetSize::Few);
+    for name in expected {
+        assert!(names.iter().any(|found| found == name), "{name}: {names:?}");
+    }
+    // The ReLU of conv1 is gone back through with its taps, and the ELU of conv2 in its tail.
+    let activations: Vec<layers::ActivationForm> = layout.tails.iter().map(|tail| tail.activation).collect();
+    use layers::ActivationForm::{Elu, Linear, Relu};
+    assert_eq!(activations, [Relu, Elu, Linear]);
 }
 
 #[test]

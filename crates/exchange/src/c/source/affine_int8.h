@@ -20,6 +20,15 @@ static inline int32_t PREFIX_scaled(int32_t sum, int32_t fraction, int8_t shift)
     return high < 0 ? -(int32_t)(((uint32_t)-high + half) >> -shift) : (int32_t)(((uint32_t)high + half) >> -shift);
 }
 
+/* What becomes of the sum of output o. */
+static inline int8_t PREFIX_result(const PREFIX_Layer *layer, int32_t o, int32_t sum)
+{
+    const int32_t m = layer->multipliers == 1 ? 0 : o;
+    sum = PREFIX_scaled(sum, layer->fractions[m], layer->shifts[m]) + layer->sum_zero;
+    sum = sum < layer->least ? layer->least : sum > 127 ? 127 : sum;
+    return layer->lookup ? layer->lookup[sum + 128] : (int8_t)sum;
+}
+
 static void PREFIX_affine(const PREFIX_Layer *layer, const int8_t *input, int8_t *output)
 {
     const PREFIX_Shape *shape = &layer->shape;
@@ -30,14 +39,11 @@ static void PREFIX_affine(const PREFIX_Layer *layer, const int8_t *input, int8_t
         const int8_t *x = input + first * shape->inputs;
         for (int32_t o = 0; o < shape->outputs; o++) {
             const int8_t *weights = layer->weights + (o * shape->size + left_out) * shape->inputs;
-            const int32_t m = layer->multipliers == 1 ? 0 : o;
             int32_t sum = layer->bias[o];
             for (int32_t i = 0; i < n; i++) {
                 sum += (x[i] - layer->input_zero) * weights[i];
             }
-            sum = PREFIX_scaled(sum, layer->fractions[m], layer->shifts[m]) + layer->sum_zero;
-            sum = sum < layer->least ? layer->least : sum > 127 ? 127 : sum;
-            *output++ = layer->lookup ? layer->lookup[sum + 128] : (int8_t)sum;
+            *output++ = PREFIX_result(layer, o, sum);
         }
     }
 }

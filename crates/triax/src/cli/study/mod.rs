@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 use serde_json::json;
-use triax::settings::to_json;
+use triax::settings::{Length, to_json};
 use triax::text::grouped;
 use triax::{Conduct, Description, Error, Settings, StudyOptions, StudyRun, Vary, parse_vary};
 use triax_data::Folds;
@@ -18,7 +18,7 @@ use triax_engine::device::DeviceChoice;
 use triax_study::{Outcome, Share};
 
 use super::new_folder::NewFolder;
-use super::options::{GivenSettings, positive};
+use super::options::{GivenSettings, length, positive};
 use super::progress::{Style, interruption};
 use super::terminal::{log, say, tell, visible};
 use super::text::SYNTHETIC;
@@ -36,6 +36,7 @@ Examples:
   triax study losses --data WISDM/ --shard 2/3          the second of three shares, here or elsewhere
   triax study --data WISDM/ --vary 'convs=small:32:3:2:2|large:64:5:2:2,96:5:1:2'      values with names
   triax study merge part-1 part-2 part-3 --out whole    join the shares
+  triax study --data WISDM/ --calibrate 10s,30s         what a few seconds of a person give: see triax calibrate
   triax study tables runs/NAME --to latex               tables for a paper; figures and methods likewise
   triax study --resume runs/NAME                        go on where a study was stopped
 
@@ -110,6 +111,10 @@ pub struct GridArgs {
     /// Leave the classical baselines out
     #[arg(long)]
     no_baselines: bool,
+    /// Calibrate each network with the first seconds of each class of a held-out person, and judge it by the rest; lengths of
+    /// at least a window, each by itself: `10s,30s`
+    #[arg(long, value_name = "Ns,…", value_delimiter = ',', value_parser = length)]
+    calibrate: Vec<Length>,
 }
 
 /// Where a study is kept, what trains it, and what it prints.
@@ -120,7 +125,7 @@ struct RunArgs {
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Go on with the study in this folder
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["out", "vary", "folds", "seeds", "file"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["out", "vary", "folds", "seeds", "file", "calibrate"])]
     resume: Option<PathBuf>,
     /// Train only this share, for `triax study merge` to join
     #[arg(long, value_name = "I/N")]
@@ -233,6 +238,7 @@ fn description(grid: GridArgs, settings: GivenSettings<Settings>, ready_made: Va
         folds: grid.folds,
         seeds: grid.seeds,
         baselines: grid.no_baselines.then_some(false),
+        calibrate: (!grid.calibrate.is_empty()).then_some(grid.calibrate),
         settings: settings.entries,
         vary,
     };

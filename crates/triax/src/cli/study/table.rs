@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use triax::Labels;
-use triax::text::grouped;
+use triax::text::{grouped, listed};
 use triax_study::{Comparison, Kind, Summary};
 
 use crate::cli::terminal::visible;
@@ -47,6 +47,7 @@ pub fn write(out: &mut dyn Write, summary: &Summary) -> io::Result<()> {
             writeln!(out, "{row:NAME$} {:INTERVAL$}  {}", interval(&one.macro_f1), interval(&one.accuracy))?;
         }
     }
+    calibrations(out, summary, &labels)?;
     let legend = labels.legend();
     if !legend.is_empty() {
         writeln!(out)?;
@@ -74,6 +75,31 @@ pub fn write(out: &mut dyn Write, summary: &Summary) -> io::Result<()> {
     }
     if summary.n_broken > 0 {
         writeln!(out, "{} of {} trainings broke down: see results.csv", summary.n_broken, summary.n_trainings)?;
+    }
+    Ok(())
+}
+
+/// What calibration with a few seconds of each person gives, by macro-F1.
+fn calibrations(out: &mut dyn Write, summary: &Summary, labels: &Labels) -> io::Result<()> {
+    if summary.calibrations.is_empty() {
+        return Ok(());
+    }
+    writeln!(out)?;
+    writeln!(out, "calibrated with the first seconds of each class of a person, judged by the rest")?;
+    writeln!(out, "{:NAME$} {:INTERVAL$}  calibrated", "", "macro-F1 as trained")?;
+    for gain in &summary.calibrations {
+        let row = shortened(&format!("  {:>5}  {}", gain.length, labels.of(&gain.setting)), NAME);
+        writeln!(out, "{row:NAME$} {:INTERVAL$}  {}", interval(&gain.before_macro_f1), interval(&gain.after_macro_f1))?;
+    }
+    for gain in &summary.calibrations {
+        if let Some(words) = gain.in_words(&labels.of(&gain.setting), summary) {
+            writeln!(out, "{}", wrapped(&visible(&words), ""))?;
+        }
+        if !gain.left_out.is_empty() {
+            let who = listed(&gain.left_out, 8);
+            let words = format!("Too little of a class for {}, and in none of these figures: {who}.", gain.length);
+            writeln!(out, "{}", wrapped(&visible(&words), ""))?;
+        }
     }
     Ok(())
 }
