@@ -41,6 +41,7 @@ fn opening(summary: &TuneSummary) -> Markup {
     let of_reference = summary.comparisons.iter().find(|one| one.figure == "macro_f1" && one.b == "reference");
     let sentences = [
         Some(format!("Judged by {}.", summary.held_out_in_words())),
+        summary.classical_in_words(),
         of_reference.map(|comparison| comparison.words.clone()),
         Some(format!(
             "In the search itself the chosen settings came to {}. That figure flatters, because they were chosen by it.",
