@@ -8,6 +8,9 @@ use super::tried::BOOTSTRAP_SEED;
 use super::{Origin, Searched, Tried};
 use crate::statistics::Estimate;
 
+/// The fewest candidates with a value of which something is said.
+const FEWEST: usize = 3;
+
 /// The effects of all settings, the one that mattered most first.
 pub type Effects = Vec<Effect>;
 
@@ -16,7 +19,7 @@ pub type Effects = Vec<Effect>;
 pub struct Effect {
     /// The setting.
     pub setting: String,
-    /// Its values, the best first.
+    /// Its values that at least three candidates had, the best first.
     pub levels: Vec<Level>,
 }
 
@@ -46,17 +49,15 @@ pub fn effects(searched: &Searched) -> Effects {
     effects
 }
 
-/// The effect of a setting by the scores of its values; none if only one value was drawn.
+/// The effect of a setting by the scores of its values; none if fewer than two were drawn often enough.
 fn effect(setting: &str, levels: BTreeMap<&str, Vec<f64>>) -> Option<Effect> {
-    if levels.len() < 2 {
-        return None;
-    }
     let (sum, n) = levels.values().flatten().fold((0.0, 0.0), |(sum, n), score| (sum + score, n + 1.0));
     let level = |(value, scores): (&str, Vec<f64>)| {
         let differences: Vec<f64> = scores.iter().map(|score| score - sum / n).collect();
         Level { value: value.to_owned(), difference: Estimate::new(&differences, BOOTSTRAP_SEED) }
     };
-    let mut levels: Vec<Level> = levels.into_iter().map(level).collect();
+    let often = levels.into_iter().filter(|(_, scores)| scores.len() >= FEWEST);
+    let mut levels: Vec<Level> = often.map(level).collect();
     levels.sort_by(|a, b| b.difference.mean.total_cmp(&a.difference.mean));
-    Some(Effect { setting: setting.to_owned(), levels })
+    (levels.len() > 1).then(|| Effect { setting: setting.to_owned(), levels })
 }

@@ -25,6 +25,8 @@ pub struct Dimension {
     pub setting: String,
     /// Its values. Numbers are in order.
     pub values: Vec<String>,
+    /// How often each value is drawn at random, in proportion; all equally often if it is empty.
+    pub weights: Vec<usize>,
     /// Whether candidates with other values of it cannot be trained together.
     pub shapes: bool,
     /// Where it has a meaning; everywhere without one.
@@ -143,7 +145,8 @@ impl<'a> Sampler<'a> {
     fn next_of(&mut self, dimension: &'a Dimension) -> String {
         let deck = self.decks.entry(&dimension.setting).or_default();
         if deck.is_empty() {
-            deck.extend(0..dimension.values.len());
+            let weight = |value: usize| dimension.weights.get(value).copied().unwrap_or(1);
+            deck.extend((0..dimension.values.len()).flat_map(|value| std::iter::repeat_n(value, weight(value))));
             self.draws.shuffle(deck);
         }
         let value = deck.pop().expect("a setting has a value");
@@ -159,7 +162,7 @@ mod tests {
 
     fn dimension(setting: &str, values: &[&str]) -> Dimension {
         let values = values.iter().map(|&value| value.to_owned()).collect();
-        Dimension { setting: setting.to_owned(), values, shapes: setting == "convs", only: None }
+        Dimension { setting: setting.to_owned(), values, weights: Vec::new(), shapes: setting == "convs", only: None }
     }
 
     fn space() -> Space {
@@ -191,6 +194,15 @@ mod tests {
         for values in &drawn {
             assert_eq!(values.contains_key("weight_decay"), values["optimizer"] == "adamw");
         }
+    }
+
+    #[test]
+    fn weights_say_how_often_a_value_is_drawn() {
+        let mut space = space();
+        space.dimensions[0].weights = vec![3, 1, 1];
+        let mut sampler = Sampler::new(&space, 1, draws(0));
+        let drawn: Vec<Values> = (0..20).map(|_| sampler.draw()).collect();
+        assert_eq!(drawn.iter().filter(|values| values["convs"] == "a").count(), 12);
     }
 
     #[test]

@@ -61,6 +61,7 @@ fn space() -> Space {
     let dimension = |name: &str| Dimension {
         setting: name.to_owned(),
         values: (0..4).map(|n| n.to_string()).collect(),
+        weights: Vec::new(),
         shapes: name == "a",
         only: None,
     };
@@ -164,6 +165,7 @@ fn what_mattered_is_found_with_its_interval() {
         let best = &effect.levels[0];
         assert_eq!(best.value, "3", "{effect:?}");
         assert!(best.difference.excludes_0() && best.difference.mean > 0.015, "{effect:?}");
+        assert!(effect.levels.iter().all(|level| level.difference.n >= 3));
         let all: Vec<f64> =
             effect.levels.iter().map(|level| level.difference.mean * level.difference.n as f64).collect();
         assert!(mean(&all).abs() < 1e-9);

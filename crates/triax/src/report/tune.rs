@@ -41,6 +41,7 @@ fn opening(summary: &TuneSummary) -> Markup {
     let of_reference = summary.comparisons.iter().find(|one| one.figure == "macro_f1" && one.b == "reference");
     let sentences = [
         Some(format!("Judged by {}.", summary.held_out_in_words())),
+        summary.classical_in_words(),
         of_reference.map(|comparison| comparison.words.clone()),
         Some(format!(
             "In the search itself the chosen settings came to {}. That figure flatters, because they were chosen by it.",
@@ -246,4 +247,99 @@ fn searches(summary: &TuneSummary) -> Markup {
 /// `window=4s, dropout=0.3`, cut where it is too long.
 fn in_words(values: &Values) -> String {
     name(&values.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use triax_study::search::{Drop, Origin, Searched, effects};
+    use triax_study::statistics::Estimate;
+    use triax_testing::browser_or_skip;
+
+    use super::*;
+    use crate::report::samples::check_self_contained;
+    use crate::{JudgedCandidate, NestedSearch};
+
+    const HOSTILE: &str = "<script>alert('x')</script>\"><img src=http://example.org/x onerror=alert(1)>";
+
+    /// A nested search of twelve candidates over eight people, all of whose names are `name`, with a number.
+    fn summary(name: &str) -> TuneSummary {
+        let score = |candidate: usize, person: usize| 0.4 + 0.03 * candidate as f64 + 0.02 * (person % 3) as f64;
+        let candidate = |number: usize| {
+            let people = if number % 3 == 0 { 8 } else { 5 };
+            let scores = (0..people).map(|person| (format!("{name} {person}"), vec![score(number, person)]));
+            Tried {
+                number,
+                generation: 1 + number / 8,
+                origin: if number < 8 { Origin::Drawn } else { Origin::Near(3) },
+                values: [(name.to_owned(), (number % 2).to_string()), ("convs".to_owned(), name.to_owned())].into(),
+                scores: scores.collect(),
+                n_folds: people / 2,
+                first: Some(score(number, 0)),
+                dropped: (number % 3 != 0).then_some(Drop::Worse { generation: 1, block: 1, p: 0.03 }),
+            }
+        };
+        let candidates: Vec<Tried> = (0..12).map(candidate).collect();
+        let search = Searched { n_generations: 2, budget: 100, used: 90, best: Some(9), candidates };
+        let estimate = |mean: f64| Estimate::new(&[mean - 0.1, mean, mean + 0.1], 0);
+        let judged = |who: &str, mean| JudgedCandidate {
+            name: who.to_owned(),
+            macro_f1: estimate(mean),
+            accuracy: estimate(mean),
+            people: Vec::new(),
+            broken: Some(name.to_owned()),
+        };
+        let chosen = search.candidates[9].values.clone();
+        let nested = NestedSearch {
+            name: "nested/1".to_owned(),
+            held_out: vec![name.to_owned()],
+            chosen: chosen.clone(),
+            flattering: 0.8,
+            honest: 0.7,
+        };
+        TuneSummary {
+            data: name.to_owned(),
+            synthetic: true,
+            fingerprint: name.to_owned(),
+            class_names: vec![name.to_owned()],
+            n_people: 8,
+            held_out: Vec::new(),
+            nested: Some("loso".to_owned()),
+            folds: vec![(name.to_owned(), vec![name.to_owned()]); 4],
+            budget: "100".to_owned(),
+            n_seeds: 3,
+            effects: effects(&search),
+            search,
+            chosen,
+            flattering: estimate(0.8),
+            judged: vec![judged("chosen", 0.7), judged(name, 0.6)],
+            comparisons: Vec::new(),
+            searches: vec![nested],
+            version: "0.1.0".to_owned(),
+            command: format!("triax tune --data {name}"),
+        }
+    }
+
+    #[test]
+    fn a_report_shows_both_figures_and_loads_nothing() {
+        let page = tune_html(&summary("dropout"));
+        check_self_contained(&page);
+        for said in ["come to 0.700 on unseen people", "flattering", "0.800", "worse than the best (p = 0.030)"] {
+            assert!(page.contains(said), "{said}");
+        }
+        // A point for each candidate in the panel of the setting that has two values.
+        let panels = page.matches("<circle").count();
+        assert!(panels >= 12, "{panels}");
+    }
+
+    #[test]
+    fn names_are_shown_as_text() {
+        check_self_contained(&tune_html(&summary(HOSTILE)));
+    }
+
+    #[test]
+    fn a_report_fits_a_phone_and_a_desktop() {
+        let Some(browser) = browser_or_skip("a_report_fits_a_phone_and_a_desktop") else { return };
+        browser.check(&tune_html(&summary("dropout")));
+        browser.check(&tune_html(&summary(HOSTILE)));
+    }
 }

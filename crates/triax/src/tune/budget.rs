@@ -28,12 +28,21 @@ impl Budget {
 }
 
 /// What a window costs in a step besides its multiply-adds, in multiply-adds: gathering, scaling, pools, activations, loss and
-/// updates. Networks of 0.03 to 1.5 million multiply-adds were timed on two processors.
+/// updates. It keeps the smallest networks from counting for nothing.
 const PER_WINDOW: u64 = 100_000;
 
 /// The work of `n_windows` windows in training, in millions of multiply-adds, rounded up.
 pub fn work(network: &Network, n_windows: u64) -> u64 {
     (network.cost().multiply_adds() + PER_WINDOW).saturating_mul(n_windows).div_ceil(1_000_000)
+}
+
+/// What a window to train on costs a classical model, in multiply-adds: its features and its part of the fit. It is about that
+/// of ten epochs of the reference network.
+const CLASSICAL: u64 = 7_000_000;
+
+/// The work of a classical model that is trained on `n_windows` windows, as [`work`] has it.
+pub fn classical_work(n_windows: u64) -> u64 {
+    CLASSICAL.saturating_mul(n_windows).div_ceil(1_000_000)
 }
 
 impl fmt::Display for Budget {

@@ -13,7 +13,7 @@ use triax_study::search::{Block, Judge, Judgement, Tried, Values};
 use triax_study::{Device, Options, Outcome, Share, Study, StudyFolder, SubjectFigures, judged, prepare, run};
 use triax_trainer::{FitSize, Observer};
 
-use super::budget::{Budget, work};
+use super::budget::{Budget, classical_work, work};
 use super::space::Shape;
 use super::{Spending, TuneObserver};
 use crate::Error;
@@ -88,6 +88,9 @@ impl<'a> FieldJudge<'a> {
         }
         let Ready { settings, lengths } = self.ground.ready(values)?;
         let corpus = &self.ground.corpus;
+        if settings.training.classical().is_some() {
+            return Ok(classical_work(self.n_train(lengths, folds)));
+        }
         let n_channels = settings.data.network_channels(corpus.channels.len())?;
         let network = Network::new(settings.network.spec(lengths.0, n_channels, corpus.classes.len()))?;
         Ok(work(&network, self.n_train(lengths, folds) * settings.training.epochs as u64))
@@ -255,17 +258,8 @@ impl Ground<'_> {
         let first = points[0].settings.training.seed.wrapping_add(first);
         let seeds = (0..n_seeds as u64).map(|n| first.wrapping_add(n)).collect();
         let protocol = Folds::Groups(self.groups.len());
-        Ok(Study {
-            corpus: corpus.clone(),
-            windows,
-            window,
-            step,
-            protocol,
-            folds,
-            settings,
-            seeds,
-            calibrations: Vec::new(),
-        })
+        let (corpus, calibrations) = (corpus.clone(), Vec::new());
+        Ok(Study { corpus, windows, window, step, protocol, folds, settings, seeds, calibrations })
     }
 
     /// Runs the trainings of `study` that its folder does not hold yet, and judges all.

@@ -23,7 +23,7 @@ use crate::recordings::{Recordings, read_data};
 use crate::settings::{Entries, Settings};
 use crate::study::{Devices, candidates, is_cpu, open_devices, with_trial};
 use crate::text::listed;
-use crate::{Error, Notice, Training};
+use crate::{ClassicalTraining, Error, Notice, Training};
 use description::TUNE;
 use judge::{FieldJudge, Found, Ground, Group, Work};
 use space::Shape;
@@ -374,14 +374,16 @@ impl TuneRun {
         if !held_out.is_empty() {
             entries.insert("valid_subjects".to_owned(), held_out.to_vec().into());
         }
+        let settings = Settings::from_entries(&entries)?;
+        if settings.training.classical().is_some() {
+            let training = ClassicalTraining::new(settings, &path, &self.timings)?;
+            return finished(training.run()?);
+        }
         let training = match path.join("checkpoint.safetensors").exists() {
             true => Training::resume(&path, &Entries::new())?,
-            false => Training::new_with(Settings::from_entries(&entries)?, &path, &self.timings)?,
+            false => Training::new_with(settings, &path, &self.timings)?,
         };
-        match training.run(&mut UntilInterrupted(observer))? {
-            crate::Outcome::Finished { report, .. } => report.map(|_| true),
-            crate::Outcome::Interrupted { .. } => Ok(false),
-        }
+        finished(training.run(&mut UntilInterrupted(observer))?)
     }
 
     fn summary(&self, ended: &[(&OneSearch, Ended)], command: String) -> TuneSummary {
@@ -445,6 +447,14 @@ impl TuneRun {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             command,
         }
+    }
+}
+
+/// Whether a run has finished, with its report.
+fn finished(outcome: crate::Outcome) -> Result<bool, Error> {
+    match outcome {
+        crate::Outcome::Finished { report, .. } => report.map(|_| true),
+        crate::Outcome::Interrupted { .. } => Ok(false),
     }
 }
 

@@ -106,6 +106,12 @@ impl TuneSummary {
         &self.judged[0]
     }
 
+    /// Says so where a classical model was ahead of every network.
+    pub fn classical_in_words(&self) -> Option<String> {
+        let model = self.chosen.get("model").filter(|model| *model != "network")?;
+        Some(format!("A classical model, {model}, was ahead of every network of the search."))
+    }
+
     /// How people were held out, in words.
     pub fn held_out_in_words(&self) -> String {
         match self.nested.as_deref() {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use triax_data::Corpus;
 use triax_model::NetworkSpec;
 use triax_study::search::{Condition, Dimension, Space, Values};
@@ -15,21 +15,39 @@ use crate::study::{Variant, Vary, normalised};
 struct Row {
     setting: &'static str,
     values: &'static [&'static str],
+    /// How often each value is drawn at random, in proportion; all equally often if it is empty.
+    weights: &'static [usize],
     /// The other setting with which alone it has a meaning, and the values of that.
     only: Option<(&'static str, &'static [&'static str])>,
 }
 
 const fn row(setting: &'static str, values: &'static [&'static str]) -> Row {
-    Row { setting, values, only: None }
+    Row { setting, values, weights: &[], only: None }
 }
 
-/// The default space. A line more is a setting more. Each was found to help on some data set, or is what it is compared with;
-/// `docs/tune.md` says on which.
+/// A setting of networks.
+const fn of_networks(setting: &'static str, values: &'static [&'static str]) -> Row {
+    Row { only: Some(("model", &["network"])), ..row(setting, values) }
+}
+
+/// The default space. A line more is a setting more. A setting with a condition stands below the one that it depends on.
 const TABLE: &[Row] = &[
+    Row { weights: &[7, 1, 1, 1], ..row("model", &["network", "logistic_regression", "linear_svm", "extra_trees"]) },
+    Row {
+        only: Some(("model", &["logistic_regression", "linear_svm"])),
+        ..row("regularization", &["0.01", "0.1", "1", "10"])
+    },
+    Row {
+        only: Some(("model", &["logistic_regression", "linear_svm", "extra_trees"])),
+        ..row("features", &["basic", "oriented"])
+    },
     row("window", &["2s", "3s", "4s", "6s", "8s", "10s"]),
-    row("derive", &["raw", "raw,norm", "raw,vertical,horizontal", "linear,gravity", "norm,vertical,horizontal"]),
-    row("normalize", &["standard", "window", "gravity"]),
-    row(
+    of_networks(
+        "derive",
+        &["raw", "raw,norm", "raw,vertical,horizontal", "linear,gravity", "norm,vertical,horizontal"],
+    ),
+    of_networks("normalize", &["standard", "window", "gravity"]),
+    of_networks(
         "convs",
         &[
             "32:3:2:2,64:3:2",
@@ -41,30 +59,30 @@ const TABLE: &[Row] = &[
             "64:9:2:2,128:5:1:2",
         ],
     ),
-    row("global_pool", &["none", "max", "average"]),
-    row("hidden", &["none", "64", "120"]),
-    row("dropout", &["0.1", "0.3", "0.5"]),
-    row("rotate", &["0", "15", "45", "180"]),
-    row("flip_axes", &["false", "true"]),
-    row("scale_windows", &["0", "0.1"]),
-    row("time_warp", &["0", "0.15"]),
-    row("jitter", &["0", "0.1"]),
-    row("mix", &["0", "0.3"]),
-    row("optimizer", &["adam", "adamw"]),
+    of_networks("global_pool", &["none", "max", "average"]),
+    of_networks("hidden", &["none", "64", "120"]),
+    of_networks("dropout", &["0.1", "0.3", "0.5"]),
+    of_networks("rotate", &["0", "15", "45", "180"]),
+    of_networks("flip_axes", &["false", "true"]),
+    of_networks("scale_windows", &["0", "0.1"]),
+    of_networks("time_warp", &["0", "0.15"]),
+    of_networks("jitter", &["0", "0.1"]),
+    of_networks("mix", &["0", "0.3"]),
+    of_networks("optimizer", &["adam", "adamw"]),
     Row { only: Some(("optimizer", &["adamw"])), ..row("weight_decay", &["0.004", "0.02", "0.1"]) },
-    row("learning_rate", &["0.0003", "0.001", "0.003"]),
-    row("lr_schedule", &["constant", "cosine"]),
-    row("epochs", &["10", "20", "40", "60"]),
-    row("average_last", &["1", "5"]),
-    row("loss", &["squared_hinge", "categorical_hinge", "categorical_crossentropy"]),
+    of_networks("learning_rate", &["0.0003", "0.001", "0.003"]),
+    of_networks("lr_schedule", &["constant", "cosine"]),
+    of_networks("epochs", &["10", "20", "40", "60"]),
+    of_networks("average_last", &["1", "5"]),
+    of_networks("loss", &["squared_hinge", "categorical_hinge", "categorical_crossentropy"]),
     Row { only: Some(("loss", &["categorical_crossentropy"])), ..row("label_smoothing", &["0", "0.1"]) },
-    row("class_weights", &["none", "balanced"]),
-    row("sampling", &["shuffle", "balanced"]),
+    of_networks("class_weights", &["none", "balanced"]),
+    of_networks("sampling", &["shuffle", "balanced", "subjects"]),
 ];
 
 /// Settings in which the members of a fleet are equal.
-const SHAPES: [&str; 9] =
-    ["window", "step", "derive", "normalize", "convs", "global_pool", "hidden", "optimizer", "epochs"];
+const SHAPES: [&str; 10] =
+    ["model", "window", "step", "derive", "normalize", "convs", "global_pool", "hidden", "optimizer", "epochs"];
 
 /// The windows and channels that recordings allow.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -118,23 +136,26 @@ pub fn space(given: &Entries, vary: &Vary, shape: &Shape) -> Result<Space, Error
         all.remove("derive");
     }
     let all = normalised(given, &all)?;
-    let dimension = |setting: &str, only: Option<Condition>| {
+    let dimension = |setting: &str, weights: &[usize], only: Option<Condition>| {
+        // Other values than those of the table have no weights.
+        let weights = if vary.contains_key(setting) { Vec::new() } else { weights.to_vec() };
         let values: Vec<String> = all.get(setting)?.iter().map(|variant| variant.value.clone()).collect();
         let values = match setting {
             "window" => values.into_iter().filter(|window| shape.allow(window)).collect(),
             _ => values,
         };
-        Some(Dimension { setting: setting.to_owned(), values, shapes: SHAPES.contains(&setting), only })
+        let shapes = SHAPES.contains(&setting);
+        Some(Dimension { setting: setting.to_owned(), values, weights, shapes, only })
     };
     let of_table = TABLE.iter().filter_map(|row| {
         let only = row.only.map(|(setting, values)| Condition {
             setting: setting.to_owned(),
             values: values.iter().map(|&value| value.to_owned()).collect(),
         });
-        dimension(row.setting, only)
+        dimension(row.setting, row.weights, only)
     });
     let is_more = |name: &&String| TABLE.iter().all(|row| row.setting != name.as_str());
-    let more = all.keys().filter(is_more).filter_map(|name| dimension(name, None));
+    let more = all.keys().filter(is_more).filter_map(|name| dimension(name, &[], None));
     let dimensions: Vec<Dimension> = of_table.chain(more).collect();
     if let Some(one) = dimensions.iter().find(|one| one.values.is_empty()) {
         return Err(Error::Input(format!(
@@ -149,14 +170,30 @@ pub fn space(given: &Entries, vary: &Vary, shape: &Shape) -> Result<Space, Error
     Ok(Space { dimensions, fixed })
 }
 
-/// The candidates that always take part, with their names: the reference network, and what is recommended for unseen people.
+/// The candidates that always take part, with their names: the reference network, what is recommended for unseen people, and
+/// the classical models with their defaults. What is fixed or ruled out is not among them; the first is always there.
 ///
 /// # Errors
-/// [`Error::Usage`] for settings that a preset cannot be combined with.
+/// [`Error::Usage`] for settings that cannot be combined with one of them.
 pub fn given_candidates(space: &Space, given: &Entries, vary: &Vary) -> Result<Vec<(String, Values)>, Error> {
-    let mut all: Vec<(String, Values)> = Vec::new();
-    for (name, preset) in [("reference", Preset::Reference), ("preset subject", Preset::Subject)] {
-        let mut entries = preset.entries();
+    let classical = |model: &str| {
+        let entries = json!({"model": model, "regularization": 1});
+        entries.as_object().expect("an object").clone()
+    };
+    let all = [
+        ("reference", Preset::Reference.entries()),
+        ("preset subject", Preset::Subject.entries()),
+        ("logistic regression", classical("logistic_regression")),
+        ("linear SVM", classical("linear_svm")),
+        ("extra trees", classical("extra_trees")),
+    ];
+    let models = space.dimensions.iter().find(|one| one.setting == "model").map(|one| &one.values);
+    let takes_part = |entries: &Entries| {
+        let model = entries.get("model").and_then(Value::as_str);
+        model.is_none_or(|model| models.is_some_and(|models| models.iter().any(|one| one == model)))
+    };
+    let mut found: Vec<(String, Values)> = Vec::new();
+    for (name, mut entries) in all.into_iter().filter(|(_, entries)| takes_part(entries)) {
         entries.extend(given.clone());
         let entries = Settings::from_entries(&entries)?.entries();
         let of_preset = |dimension: &Dimension| {
@@ -171,21 +208,21 @@ pub fn given_candidates(space: &Space, given: &Entries, vary: &Vary) -> Result<V
             value.filter(is_allowed).unwrap_or_else(|| dimension.values[0].clone())
         };
         let values = space.completed(Values::new(), of_preset);
-        if all.iter().all(|(_, other)| *other != values) {
-            all.push((name.to_owned(), values));
+        if found.iter().all(|(_, other)| *other != values) {
+            found.push((name.to_owned(), values));
         }
     }
-    Ok(all)
+    Ok(found)
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
     use crate::parse_vary;
 
     const LONG: Shape = Shape { rate_hz: Some(20.0), longest: 3600, is_windowed: false, has_axes: true };
+
+    const NAMES: [&str; 5] = ["reference", "preset subject", "logistic regression", "linear SVM", "extra trees"];
 
     fn entries(value: Value) -> Entries {
         value.as_object().unwrap().clone()
@@ -222,10 +259,25 @@ mod tests {
         assert_eq!(values(&space, "dropout").unwrap(), ["0.2", "0.4"]);
         assert_eq!(values(&space, "batch_size").unwrap(), ["16", "32"]);
         let all = given_candidates(&space, &given, &vary).unwrap();
-        assert_eq!(all.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["reference", "preset subject"]);
+        assert_eq!(all.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), NAMES);
         assert!(all[0].1.contains_key("weight_decay"), "the optimizer that is given has one");
         assert_eq!((all[0].1["dropout"].as_str(), all[0].1["batch_size"].as_str()), ("0.2", "32"));
+        assert_eq!((all[2].1["regularization"].as_str(), all[2].1.get("dropout")), ("1.0", None));
         assert_eq!((all[0].1["flip_axes"].as_str(), all[1].1["flip_axes"].as_str()), ("false", "true"));
+    }
+
+    #[test]
+    fn a_model_that_is_given_rules_the_others_out() {
+        for (model, names, searched, not) in [
+            ("network", &NAMES[..2], "dropout", "features"),
+            ("logistic_regression", &NAMES[..1], "features", "dropout"),
+        ] {
+            let given = entries(json!({"model": model}));
+            let space = space(&given, &Vary::new(), &LONG).unwrap();
+            let all = given_candidates(&space, &given, &Vary::new()).unwrap();
+            assert_eq!(all.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), names, "{model}");
+            assert!(all[0].1.contains_key(searched) && !all[0].1.contains_key(not), "{model}: {:?}", all[0].1);
+        }
     }
 
     #[test]

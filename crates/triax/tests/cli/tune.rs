@@ -13,6 +13,7 @@ use crate::{command, triax};
 /// A space of small networks and short trainings.
 const SPACE: &str = r#"
 [settings]
+model = "network"
 epochs = 2
 hidden = [8]
 optimizer = "adam"
@@ -150,6 +151,32 @@ fn what_was_found_goes_through_train_and_study() {
     triax(folder.path(), study).done();
     let refused = triax(folder.path(), ["train", "--config", "space.toml", "--out", "x"]).refused(2);
     assert!(refused.contains("varies") && refused.contains("study --file"), "{refused}");
+}
+
+#[test]
+fn classical_models_take_part_and_one_that_wins_is_a_run_like_any_other() {
+    let folder = data(6);
+    let space = SPACE.replace("model = \"network\"", "");
+    fs::write(folder.path().join("space.toml"), space).unwrap();
+    triax(folder.path(), tune("all", "60", &["--quiet"])).done();
+    let found = summary(folder.path(), "all");
+    let judged: Vec<&str> =
+        found["judged"].as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap()).collect();
+    assert_eq!(judged[0], "chosen");
+    for name in ["reference", "logistic regression", "linear SVM", "extra trees"] {
+        assert!(judged.contains(&name), "{judged:?}");
+    }
+    fs::write(
+        folder.path().join("space.toml"),
+        "[vary]\nmodel = [\"logistic_regression\", \"linear_svm\"]\nwindow = [32, 48]\n",
+    )
+    .unwrap();
+    let answer = triax(folder.path(), tune("classical", "30", &[])).done();
+    assert!(answer.stdout.contains("model="), "{}", answer.stdout);
+    assert!(answer.stdout.contains("A classical model"), "{}", answer.stdout);
+    let best = read(folder.path(), "classical/best.toml");
+    assert!(best.contains("model = \"") && !best.contains("dropout"), "{best}");
+    triax(folder.path(), ["predict", "classical/run", "--data", "data.csv", "--out", "predictions.csv"]).done();
 }
 
 #[test]

@@ -27,6 +27,9 @@ pub fn write(out: &mut dyn Write, summary: &TuneSummary) -> io::Result<()> {
     writeln!(out, "\nchosen settings")?;
     let chosen: Vec<String> = summary.chosen.iter().map(|(name, value)| format!("{name}={}", visible(value))).collect();
     writeln!(out, "{}", wrapped(&chosen.join("  "), "  "))?;
+    if let Some(words) = summary.classical_in_words() {
+        writeln!(out, "{}", wrapped(&words, "  "))?;
+    }
     if !summary.effects.is_empty() {
         writeln!(out, "\nwhat mattered: the best and the worst value, against all that were drawn at random")?;
     }

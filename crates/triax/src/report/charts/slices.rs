@@ -5,6 +5,7 @@ use plotters::coord::ranged1d::ValueFormatter as _;
 
 use super::canvas::{Anchor, Canvas, Paint};
 use super::{Ink, Scale};
+use crate::report::numbers::shortened;
 
 /// Panels side by side.
 const ACROSS: usize = 3;
@@ -13,9 +14,10 @@ const PANEL: (f32, f32) = (240.0, 210.0);
 const LEFT: f32 = 34.0;
 const TOP: f32 = 26.0;
 const BELOW: f32 = 58.0;
-/// Size of letters, and the most letters of a value.
+/// Size of letters, and the most letters of a value and of the name of a setting.
 const LETTERS: f32 = 11.0;
 const MOST_LETTERS: usize = 14;
+const MOST_OF_A_NAME: usize = 30;
 
 /// A setting with its values.
 pub struct Slice<'a> {
@@ -45,7 +47,13 @@ fn panel(canvas: &mut Canvas, (x, y): (f32, f32), slice: &Slice<'_>, (low, high)
     let (left, right) = (x + LEFT, x + PANEL.0 - 12.0);
     let (top, bottom) = (y + TOP, y + PANEL.1 - BELOW);
     let up = |score: f64| bottom - (bottom - top) * ((score - low) / (high - low)) as f32;
-    canvas.text((left, y + 14.0), slice.setting, LETTERS + 1.0, Anchor::Start, Ink::Letters);
+    canvas.text(
+        (left, y + 14.0),
+        &shortened(slice.setting, MOST_OF_A_NAME),
+        LETTERS + 1.0,
+        Anchor::Start,
+        Ink::Letters,
+    );
     let scale = Scale::new(low, high, 4.0);
     for &tick in scale.ticks() {
         canvas.line((left, up(tick)), (right, up(tick)), 1.0, Ink::Grid);
@@ -54,10 +62,7 @@ fn panel(canvas: &mut Canvas, (x, y): (f32, f32), slice: &Slice<'_>, (low, high)
     let apart = (right - left) / slice.values.len().max(1) as f32;
     let across = |value: usize| left + apart * (value as f32 + 0.5);
     for (value, text) in slice.values.iter().enumerate() {
-        let text: String = match text.chars().count() > MOST_LETTERS {
-            true => text.chars().take(MOST_LETTERS - 1).chain(['…']).collect(),
-            false => (*text).to_owned(),
-        };
+        let text = shortened(text, MOST_LETTERS);
         let width = text.chars().count() as f32 * LETTERS * 0.55;
         match slice.values.iter().all(|one| (one.chars().count() as f32) * LETTERS * 0.6 < apart) {
             true => canvas.text((across(value), bottom + 15.0), &text, LETTERS, Anchor::Middle, Ink::Muted),
