@@ -168,10 +168,14 @@ fn check(members: impl Iterator<Item = (f64, f64)>) -> Result<(), String> {
     if let Some(weight) = weights.iter().find(|weight| !(weight.is_finite() && **weight >= 0.0)) {
         return Err(format!("a weight is {weight}; it must be a number of at least 0"));
     }
-    if let Some(temperature) = temperatures.iter().find(|one| !(one.is_finite() && **one > 0.0)) {
+    if let Some(temperature) = temperatures.iter().find(|one| !(**one > 0.0 && (**one as f32).is_normal())) {
         return Err(format!("a temperature is {temperature}; it must be a number above 0"));
     }
-    if weights.iter().sum::<f64>() > 0.0 { Ok(()) } else { Err("all weights are 0".to_owned()) }
+    match weights.iter().sum::<f64>() {
+        0.0 => Err("all weights are 0".to_owned()),
+        sum if sum.is_finite() => Ok(()),
+        _ => Err("the weights are too large to be added up".to_owned()),
+    }
 }
 
 /// The first of the runs, if all models are of runs on the same data with the same split.

@@ -156,9 +156,11 @@ impl Predictor {
             return Self::new(vec![Member::read(path, None)?], PredictorOrigin::File, options);
         }
         if Ensemble::is_in(path) {
-            let members = Ensemble::read(path)?.members.into_iter().map(|member| {
+            let members = Ensemble::read(path)?.members;
+            let sum: f64 = members.iter().map(|member| member.weight).sum();
+            let members = members.into_iter().map(|member| {
                 let mut opened = Member::read(&path.join(&member.weights), None)?;
-                (opened.weight, opened.temperature) = (member.weight as f32, member.temperature as f32);
+                (opened.weight, opened.temperature) = ((member.weight / sum) as f32, member.temperature as f32);
                 Ok(opened)
             });
             let members = members.collect::<Result<_, Error>>()?;
