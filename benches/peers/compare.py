@@ -9,7 +9,6 @@ import datetime
 import json
 import os
 import pathlib
-import platform
 import statistics
 import subprocess
 import sys
@@ -17,7 +16,9 @@ import sys
 import job
 
 HERE = pathlib.Path(__file__).resolve().parent
-ROOT = HERE.parent.parent
+sys.path.insert(0, str(HERE.parent))
+from machine import ROOT, commit, load_average, machine  # noqa: E402, of all comparisons
+
 TRIAX = "Triax"
 # Options of `triax bench`.
 OURS = {
@@ -93,41 +94,6 @@ def check(name, report, reference, data_sha256):
         sys.exit(f"{name} did another job: {'; '.join(problems)}")
 
 
-def machine():
-    """What the figures were measured on."""
-    model = platform.processor()
-    try:
-        lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
-        model = next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        pass
-    try:
-        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError):
-        memory = None
-    return {
-        "cpu": model,
-        "logical_cpus": os.cpu_count(),
-        "memory_bytes": memory,
-        "system": platform.platform(),
-        "python": platform.python_version(),
-    }
-
-
-def load_average():
-    """Programs that wanted to run in the last minute, where the system tells."""
-    return os.getloadavg()[0] if hasattr(os, "getloadavg") else None
-
-
-def commit():
-    """The commit measured, marked where the checkout differs from it."""
-    described = subprocess.run(
-        ["git", "describe", "--always", "--abbrev=12", "--dirty", "--exclude", "*"],
-        cwd=ROOT, stdout=subprocess.PIPE, text=True,
-    )
-    return described.stdout.strip() or "unknown"
-
-
 def summary(name, reports, triax_median):
     """One row of the table."""
     seconds = [second for report in reports for second in report["epochs"]]
@@ -163,7 +129,7 @@ def table(rows):
 
 def page(result):
     """The dated file for a reader."""
-    machine, load = result["machine"], result["load_average"]["before"]
+    on, load = result["machine"], result["load_average"]["before"]
     return f"""# Triax and its peers, {result['started']}
 
 The reference job on the CPU: {job.N_WINDOWS:,} windows of {job.WINDOW}×{job.CHANNELS}, batches of {job.BATCH}, squared
@@ -174,7 +140,7 @@ epochs; warm-up and compilation are left out.
 
 * Command: `{result['command']}`
 * Commit: {result['commit']}
-* Machine: {machine['cpu']}, {machine['logical_cpus']} logical CPUs, {machine['system']}, Python {machine['python']}
+* Machine: {on['cpu']}, {on['logical_cpus']} logical CPUs, {on['system']}, Python {on['python']}
 * Load average before the first run: {'not told by the system' if load is None else f'{load:.2f}'}
 """
 

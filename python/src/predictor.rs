@@ -84,7 +84,7 @@ impl Predictor {
     /// Bytes of the weight file, if it is one network.
     fn to_bytes<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyBytes>> {
         let bytes = py.detach(|| match self.lock().members() {
-            [only] => Some(only.file.to_bytes()),
+            [only] => Some(only.to_bytes()),
             _ => None,
         });
         bytes.map(|bytes| PyBytes::new(py, &bytes))

@@ -5,8 +5,14 @@
 
 mod alignment;
 mod features;
+pub mod hmm;
 mod last_layer;
+pub mod segments;
+mod stored;
+pub mod temperature;
+pub mod unknown;
 
 pub use alignment::aligned;
 pub use features::{features, n_features};
 pub use last_layer::{LastLayer, RefitError, STRENGTH, dense_step};
+pub use stored::{Answers, KEY};

@@ -207,7 +207,7 @@ impl Corpus {
         Ok(self.with_fingerprint())
     }
 
-    /// Leaves out the recordings of the named subjects.
+    /// Leaves out the recordings of the named subjects, and the classes that only they do.
     ///
     /// # Errors
     /// A name that is none of the corpus's subjects; no recording of anybody else.
@@ -230,6 +230,14 @@ impl Corpus {
                 format!("Nothing is left of {} without these subjects", self.name),
                 "Leave fewer out.",
             ));
+        }
+        if !self.classes.is_empty() {
+            let is_done: BTreeSet<u32> = self.recordings.iter().map(|recording| recording.class).collect();
+            let keep = |all: &[String]| is_done.iter().map(|&class| all[class as usize].clone()).collect();
+            // A class keeps its place among those that are left.
+            let places: BTreeMap<u32, u32> = is_done.iter().copied().zip(0..).collect();
+            self.recordings.iter_mut().for_each(|recording| recording.class = places[&recording.class]);
+            (self.classes, self.class_names) = (keep(&self.classes), keep(&self.class_names));
         }
         Ok(self.with_fingerprint())
     }

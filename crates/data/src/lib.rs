@@ -36,6 +36,7 @@ mod inspect;
 
 // 4. to 6. From a corpus to windows to train on.
 mod scale;
+mod sequences;
 mod split;
 mod windows;
 
@@ -59,6 +60,7 @@ pub use readers::{Fill, Format, MappedRole, ReadOptions, Row, Rows, Wishes, read
 pub use repair::{Repair, RepairEntry, RepairLog};
 pub use resample::is_same_rate;
 pub use scale::fit_scaler;
+pub use sequences::{Joining, Sequence, Stretch, file_of, sequences};
 pub use split::{Fold, Folds, HeldOut, Split, SplitError, SplitPlan, UntrainedClass, split};
 pub use synthetic::synthetic;
 pub use windows::{Origin, Windows, cut};

@@ -27,6 +27,10 @@ pub enum Purpose {
     /// Training without labels: which parts of windows are hidden, with the step since the start of training as the index;
     /// at the index [`u64::MAX`] which stretches of the recordings are told apart.
     Pretrain = 8,
+    /// Candidates of a search; the index is the generation.
+    Search = 10,
+    /// Order of the pieces that a sequence is cut into; the index is the sequence.
+    Pieces = 20,
 }
 
 /// One block of Philox4x32-10: four 32-bit words from a 128-bit counter and a 64-bit key.

@@ -7,7 +7,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use rayon::prelude::*;
 use triax_engine::device::DeviceInfo;
 
-use crate::baselines::{ClassicalFile, ClassicalModel, ClassicalPlan, Features};
+use crate::baselines::{ClassicalFile, ClassicalModel, ClassicalPlan, FeatureSet, Features};
 use crate::grid::{Study, Training};
 use crate::training_file::{Trained, TrainingFile};
 use crate::writer::{Ended, Kept};
@@ -36,22 +36,24 @@ impl ClassicalTrainings<'_> {
             .map(|number| study.training(number))
             .filter_map(|training| Some((study.settings[training.setting].classical?, training)))
             .collect();
-        // Settings whose windows have the same values have the same features.
-        let address = |training: &Training| study.settings[training.setting].windows.windows.as_ptr();
-        let mut features: Vec<(*const f32, Features)> = Vec::new();
-        for (_, training) in &trainings {
-            if !features.iter().any(|(known, _)| *known == address(training)) {
+        // Settings that read the same windows in the same way share their features.
+        let plan_of = |training: &Training| study.settings[training.setting].classical.expect("a classical setting");
+        // Those that its windows have been prepared to.
+        let channels_of = |training: &Training| study.settings[training.setting].network.spec().channels;
+        let key = |training: &Training| {
+            (study.settings[training.setting].windows.windows.as_ptr(), plan_of(training).features)
+        };
+        let mut features: Vec<((*const f32, FeatureSet), Features)> = Vec::new();
+        for (plan, training) in &trainings {
+            if !features.iter().any(|(known, _)| *known == key(training)) {
                 let windows = &study.settings[training.setting].windows.windows;
-                let of_windows = Features::new(windows, study.window, study.channels(), study.corpus.rate_hz);
-                features.push((address(training), of_windows));
+                let (window, channels, rate_hz) = (study.window, channels_of(training), study.corpus.rate_hz);
+                features.push((key(training), Features::of(plan.features, windows, window, channels, rate_hz)));
             }
         }
         let only: Vec<Training> = trainings.iter().map(|(_, training)| *training).collect();
-        let plan_of = |training: &Training| study.settings[training.setting].classical.expect("a classical setting");
-        let features_of = |training: &Training| {
-            let same = |(known, _): &&(*const f32, Features)| *known == address(training);
-            &features.iter().find(same).expect("made above").1
-        };
+        let features_of =
+            |training: &Training| &features.iter().find(|(known, _)| *known == key(training)).expect("made above").1;
         let in_folds: Vec<InFold<'_>> = only
             .chunk_by(|a, b| (a.setting, a.fold) == (b.setting, b.fold))
             .map(|seeds| InFold { plan: plan_of(&seeds[0]), features: features_of(&seeds[0]), seeds })
@@ -81,7 +83,7 @@ impl ClassicalTrainings<'_> {
         let kept = model.as_ref().ok().filter(|_| keeps_weights).map(|model| ClassicalFile {
             model: model.clone(),
             window: study.window,
-            channels: study.channels(),
+            channels: setting.network.spec().channels,
             rate_hz: study.corpus.rate_hz,
             classes: study.classes().to_vec(),
             extra: setting.extra.clone(),

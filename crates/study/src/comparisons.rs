@@ -35,6 +35,11 @@ fn pairs(n: usize) -> Vec<(usize, usize)> {
     }
 }
 
+/// Compares the first of `sides`, each a name with the figures of subjects, with every other, by both figures.
+pub fn compare_with_first(sides: &[(&str, &[SubjectFigures])]) -> Vec<Comparison> {
+    compared(sides, &(1..sides.len()).map(|b| (0, b)).collect::<Vec<_>>())
+}
+
 /// Compares `pairs` of `sides` by both figures. p-values are corrected for all comparisons of the same figure.
 pub(crate) fn compared(sides: &[Side<'_>], pairs: &[(usize, usize)]) -> Vec<Comparison> {
     type Figure = fn(&SubjectFigures) -> f64;

@@ -16,27 +16,24 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 use triax_data::Audit;
 use triax_model::{Scaler, WeightFile, whole_file};
 use triax_trainer::RunFolder;
 
 use crate::StudyError;
 use crate::grid::{Study, Training};
+use crate::owned_folder::{LOCK, OwnedFolder, Owner, check_lock, read_json};
 use crate::training_file::TrainingFile;
 
-/// The file that is locked.
-const LOCK: &str = ".lock";
 /// The most bytes of a file of a training or of its weights, whose header alone can have 100 MB.
 pub(crate) const MOST_BYTES: u64 = 2 << 30;
 
+/// What a study calls itself.
+const STUDY: Owner = Owner { name: "study", begin: "begin a study in" };
+
 /// The folder of a study, locked for this process.
 #[derive(Debug)]
-pub struct StudyFolder {
-    path: PathBuf,
-    /// The lock lasts as long as this file is open.
-    _lock: File,
-}
+pub struct StudyFolder(OwnedFolder);
 
 impl StudyFolder {
     /// Opens the folder `path`, and creates it if needed. `study` describes the study, and must agree with a study that is
@@ -46,35 +43,12 @@ impl StudyFolder {
     /// A folder that holds other files, or another study (with the first difference); a folder that another process uses;
     /// an error of the system.
     pub fn open(path: &Path, study: &serde_json::Value, here: &serde_json::Value) -> Result<Self, StudyError> {
-        fs::create_dir_all(path).map_err(StudyError::io("make", path))?;
-        let file = path.join("study.json");
-        // Nothing is put into a folder of something else, not even a lock. Where there is one, only its holder knows what else
-        // is there.
-        if !path.join(LOCK).exists() {
-            check_is_free(path)?;
-        }
-        let lock = lock(path)?;
-        check_is_free(path)?;
-        if file.exists() {
-            let there: serde_json::Value = read_json(&file)?;
-            if let Some(difference) = difference("", &there["study"], study) {
-                let reason = io::Error::new(
-                    io::ErrorKind::AlreadyExists,
-                    format!("it holds another study: {difference}; name another --out"),
-                );
-                return Err(StudyError::Io { action: "go on in", path: path.to_owned(), reason });
-            }
-        }
-        let folder = Self { path: path.to_owned(), _lock: lock };
-        if !file.exists() {
-            let description = serde_json::json!({"study": study, "here": here});
-            folder.write_json("study.json", &description)?;
-        }
+        let folder = Self(OwnedFolder::open(path, &STUDY, study, here)?);
         for name in ["trainings", "weights"] {
             fs::create_dir_all(path.join(name)).map_err(StudyError::io("make", &path.join(name)))?;
         }
         // What a process that was killed has not finished.
-        [path, &path.join("trainings"), &path.join("weights")].into_iter().for_each(whole_file::clear_partial);
+        [path.join("trainings"), path.join("weights")].iter().for_each(|path| whole_file::clear_partial(path));
         Ok(folder)
     }
 
@@ -121,7 +95,7 @@ impl StudyFolder {
 
     /// Its path.
     pub fn path(&self) -> &Path {
-        &self.path
+        self.0.path()
     }
 
     /// Writes the file `name` of the folder, as [`whole_file::write`] does.
@@ -129,30 +103,28 @@ impl StudyFolder {
     /// # Errors
     /// An error of the system.
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<(), StudyError> {
-        let path = self.path.join(name);
-        whole_file::write(&path, bytes).map_err(StudyError::io("write", &path))
+        self.0.write(name, bytes)
     }
 
     /// Writes the file `name` of the folder, as [`whole_file::write_json`] does.
     pub(crate) fn write_json(&self, name: &str, value: &impl Serialize) -> Result<(), StudyError> {
-        let path = self.path.join(name);
-        whole_file::write_json(&path, value).map_err(StudyError::io("write", &path))
+        self.0.write_json(name, value)
     }
 
     /// The file of a training.
     pub(crate) fn training_path(&self, number: usize) -> PathBuf {
-        self.path.join("trainings").join(format!("{number:05}.safetensors"))
+        self.path().join("trainings").join(format!("{number:05}.safetensors"))
     }
 
     /// The weights of a training.
     pub(crate) fn weights_path(&self, number: usize) -> PathBuf {
-        weights_in(&self.path, number)
+        weights_in(self.path(), number)
     }
 
     /// The trainings of `study` that have ended, by number.
     pub(crate) fn trainings(&self, study: &Study) -> Result<BTreeMap<usize, TrainingFile>, StudyError> {
         let mut all = BTreeMap::new();
-        for path in files(&self.path.join("trainings"))? {
+        for path in files(&self.path().join("trainings"))? {
             let file = TrainingFile::read(&path, study.classes().len())?;
             file.check(study).map_err(|problem| StudyError::damaged(&path, problem))?;
             if self.training_path(file.trained.number) != path {
@@ -235,69 +207,12 @@ pub(crate) fn check_is_study(path: &Path) -> Result<(), StudyError> {
     }))
 }
 
-/// Refuses a folder that holds something other than a study.
-fn check_is_free(path: &Path) -> Result<(), StudyError> {
-    let mut there = fs::read_dir(path).map_err(StudyError::io("read", path))?;
-    // The lock, and partial files of a process that was killed, have names that begin with a dot.
-    let is_hidden = |entry: &fs::DirEntry| entry.file_name().as_encoded_bytes().starts_with(b".");
-    if path.join("study.json").exists() || !there.any(|entry| entry.is_ok_and(|entry| !is_hidden(&entry))) {
-        return Ok(());
-    }
-    let reason = io::Error::new(
-        io::ErrorKind::AlreadyExists,
-        "it holds files, and no study.json: name a folder that is new or empty, or that of this study",
-    );
-    Err(StudyError::Io { action: "begin a study in", path: path.to_owned(), reason })
-}
-
-fn lock(path: &Path) -> Result<File, StudyError> {
-    let file = path.join(LOCK);
-    let lock = File::create(&file).map_err(StudyError::io("write", &file))?;
-    check_lock(lock.try_lock(), path)?;
-    Ok(lock)
-}
-
 /// Locks the study in `path` against changes, as long as the returned file is open. A folder that cannot be written is not
 /// locked.
 fn lock_for_reading(path: &Path) -> Result<Option<File>, StudyError> {
     let Ok(lock) = File::open(path.join(LOCK)) else { return Ok(None) };
     check_lock(lock.try_lock_shared(), path)?;
     Ok(Some(lock))
-}
-
-fn check_lock(locked: Result<(), fs::TryLockError>, path: &Path) -> Result<(), StudyError> {
-    match locked {
-        Ok(()) => Ok(()),
-        Err(fs::TryLockError::WouldBlock) => {
-            let reason = io::Error::new(io::ErrorKind::ResourceBusy, "another process is at work there");
-            Err(StudyError::Io { action: "go on in", path: path.to_owned(), reason })
-        }
-        // Some network file systems have no locks. There the study runs without one.
-        Err(fs::TryLockError::Error(reason)) if reason.kind() == io::ErrorKind::Unsupported => Ok(()),
-        Err(fs::TryLockError::Error(reason)) => Err(StudyError::Io { action: "lock", path: path.to_owned(), reason }),
-    }
-}
-
-pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, StudyError> {
-    let text = whole_file::read(path, whole_file::MOST_FIGURES).map_err(StudyError::io("read", path))?;
-    serde_json::from_slice(&text).map_err(|error| StudyError::damaged(path, error.to_string()))
-}
-
-/// The first entry in which two descriptions of a study differ, if any.
-pub fn difference(at: &str, there: &serde_json::Value, now: &serde_json::Value) -> Option<String> {
-    use serde_json::Value::Object;
-    match (there, now) {
-        (Object(there), Object(now)) => {
-            let keys: std::collections::BTreeSet<&String> = there.keys().chain(now.keys()).collect();
-            keys.into_iter().find_map(|key| {
-                let null = serde_json::Value::Null;
-                let at = if at.is_empty() { key.clone() } else { format!("{at}.{key}") };
-                difference(&at, there.get(key).unwrap_or(&null), now.get(key).unwrap_or(&null))
-            })
-        }
-        _ if there == now => None,
-        _ => Some(format!("`{at}` is {there} there, and {now} here")),
-    }
 }
 
 #[cfg(test)]

@@ -243,6 +243,8 @@ fn train_networks(study: &Study, engine: &dyn Engine) -> Result<Vec<Vec<u32>>, S
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use triax_data::{Recording, RepairLog, cut};
 
     use super::*;
@@ -288,7 +290,7 @@ mod tests {
     fn study(corpus: &Corpus, protocol: Folds) -> Study {
         let mut study = Study {
             windows: cut(corpus, 16, 8).unwrap(),
-            corpus: corpus.clone(),
+            corpus: Arc::new(corpus.clone()),
             window: 16,
             step: 8,
             protocol,

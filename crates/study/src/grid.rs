@@ -6,12 +6,14 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use triax_answers::Answers;
 use triax_data::{Audit, Corpus, Fold, Folds, ScalerInUse, UntrainedClass, Windows, fit_scaler};
 use triax_engine::WindowSet;
 use triax_losses::{Loss, balanced_class_weights};
 use triax_model::{InitialWeights, Network, Preparation, Scaler};
 use triax_trainer::FitPlan;
 
+use crate::answers::TrainedOn;
 use crate::baselines::ClassicalPlan;
 use crate::calibration::CalibrationLength;
 
@@ -49,7 +51,7 @@ pub struct Setting {
 #[derive(Clone, Debug)]
 pub struct Study {
     /// The recordings.
-    pub corpus: Corpus,
+    pub corpus: Arc<Corpus>,
     /// All windows of the corpus, as the sensors measured them.
     pub windows: Windows,
     /// Samples of a window.
@@ -141,6 +143,23 @@ impl Study {
     /// The number of the subject of each window, if it is known of all.
     pub fn subject_numbers(&self) -> Option<Vec<u32>> {
         self.corpus.subject_numbers(&self.windows.origins).ok()
+    }
+
+    /// What the windows at `train` say about the answers of networks that `setting` trains on them.
+    pub fn trained_on(&self, setting: &Setting, train: &[u32]) -> Answers {
+        let balanced =
+            setting.balances_classes.then(|| balanced_class_weights(&self.labels(train), self.classes().len()));
+        let given = setting.plan.training.class_weights.as_deref();
+        let weights = balanced.as_deref().or(given).filter(|_| setting.classical.is_none());
+        let on = TrainedOn {
+            corpus: &self.corpus,
+            origins: &self.windows.origins,
+            window: self.window,
+            step: self.step,
+            train,
+            class_weights: weights,
+        };
+        on.answers()
     }
 
     /// Labels of the windows at `indices`.

@@ -12,12 +12,15 @@
 //! |---|---|
 //! | `grid`, `window_set` | what is trained: settings, folds, seeds, and the windows of each setting |
 //! | `run`, `training_inputs`, `writer` | training, as fleets on one or several devices, and files written meanwhile |
+//! | `owned_folder` | a folder that belongs to one piece of work, and is locked |
 //! | `folder`, `training_file`, `tables`, `networks` | the files of a study: written, checked, joined, found again |
 //! | `evaluation` | the figures of a training |
+//! | `answers`, `over_time` | what makes probabilities of scores and one answer of a sequence, and how good that is |
 //! | `ensembles` | the scores of several models as those of one, and the weights with which they count |
 //! | [`baselines`] | classical models: trained, kept, and used to predict |
 //! | `classical`, `classical_trainings` | classical models on the folds of a study: as its baselines, and as its settings |
 //! | [`statistics`] | intervals, tests, corrections |
+//! | [`search`] | the search for good settings: iterated racing over people |
 //! | `gap` | the difference between random folds and folds by subject |
 //! | `calibration` | what a few seconds of a held-out person give |
 //! | `comparisons` | comparisons of pairs, and main effects |
@@ -25,6 +28,7 @@
 //!
 //! This crate must never know the command line, nor how a report looks.
 
+mod answers;
 pub mod baselines;
 mod calibration;
 mod classical;
@@ -37,7 +41,10 @@ mod folder;
 mod gap;
 mod grid;
 mod networks;
+mod over_time;
+mod owned_folder;
 mod run;
+pub mod search;
 pub mod statistics;
 mod summarise;
 mod summary;
@@ -47,16 +54,20 @@ mod training_inputs;
 mod window_set;
 mod writer;
 
+pub use answers::{HeldOutScores, TrainedOn, independent_groups};
 pub use calibration::{CalibratedSubject, CalibrationGain, CalibrationLength};
 pub use classical::{Classical, ClassicalBeside};
+pub use comparisons::compare_with_first;
 pub use ensembles::{EnsembleScores, ensemble_weights};
 pub use error::StudyError;
-pub use folder::{StudyFolder, difference};
+pub use folder::StudyFolder;
 pub use gap::{Gap, GapFigures};
 pub use grid::{Setting, Share, Study, Training};
 pub use networks::{KeptNetwork, kept_networks};
+pub use over_time::{AnswerFigures, AnsweredSequence, OVERLAPS, OverTimeFigures, PersonOverTime};
+pub use owned_folder::{OwnedFolder, Owner, difference};
 pub use run::{Device, Options, Outcome, run};
-pub use summarise::{Facts, cut, summarise};
+pub use summarise::{Facts, cut, judged, summarise};
 pub use summary::{
     Band, Comparison, Competitor, EpochBand, Kind, Level, MainEffect, Summary, Untrained, figure_in_words,
 };

@@ -435,7 +435,7 @@ mod tests {
             folds: Folds::Groups(2).make(&corpus, &windows, 8, &HeldOut::default(), 0).unwrap(),
             settings: vec![setting(0.01), setting(1e38)],
             windows,
-            corpus,
+            corpus: Arc::new(corpus),
             window: 8,
             step: 8,
             protocol: Folds::Groups(2),
@@ -531,7 +531,7 @@ mod tests {
     /// The study with a logistic regression as its third setting.
     fn study_with_classical() -> Study {
         let mut study = study();
-        let classical = Some(ClassicalPlan { method: Baseline::LogisticRegression, regularization: 0.1 });
+        let classical = Some(ClassicalPlan { regularization: 0.1, ..ClassicalPlan::new(Baseline::LogisticRegression) });
         let name = "model=logistic_regression".to_owned();
         study.settings.push(Setting { name, classical, ..study.settings[0].clone() });
         study
@@ -622,6 +622,7 @@ mod tests {
         let facts = || Facts {
             shared_settings: BTreeMap::new(),
             value_names: BTreeMap::new(),
+            caveats: Vec::new(),
             command: String::new(),
             version: String::new(),
             baselines: true,

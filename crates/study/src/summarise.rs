@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use triax_answers::Answers;
 use triax_data::{Fold, Folds, UntrainedClass};
 use triax_engine::{Confusion, Phase, Timings};
 use triax_losses::predicted_classes;
-use triax_trainer::{Mistake, Reliability, SubjectFigures, worst_mistakes};
+use triax_trainer::{Calibration, CrossFit, Mistake, Reliability, SubjectFigures, worst_mistakes};
 
+use crate::answers::{HeldOutScores, independent_groups};
 use crate::baselines::BaselineFold;
 use crate::calibration;
 use crate::classical::{Classical, ClassicalBeside};
@@ -35,6 +37,8 @@ pub struct Facts {
     pub shared_settings: BTreeMap<String, String>,
     /// The names that the user has given to values of settings that vary: by setting and value.
     pub value_names: BTreeMap<String, BTreeMap<String, String>>,
+    /// What limits the figures, beside what the study itself shows.
+    pub caveats: Vec<String>,
     /// The command that repeats the study.
     pub command: String,
     /// Version of Triax.
@@ -57,11 +61,7 @@ pub fn summarise(
     beside: Option<ClassicalBeside>,
 ) -> Result<Summary, StudyError> {
     let _statistics = facts.timings.phase(Phase::Statistics);
-    let files = folder.trainings(study)?;
-    if let Some(first) = (0..study.n_trainings()).find(|number| !files.contains_key(number)) {
-        let (n_missing, n_trainings) = (study.n_trainings() - files.len(), study.n_trainings());
-        return Err(StudyError::Incomplete { n_missing, n_trainings, first });
-    }
+    let files = whole(study, folder)?;
     tables::write(study, folder, &files)?;
     tables::write_calibrations(study, folder, &files)?;
     let per_setting = study.n_trainings() / study.settings.len();
@@ -127,7 +127,7 @@ pub fn summarise(
         version: facts.version,
         command: facts.command,
     };
-    summary.caveats = caveats(study, &summary);
+    summary.caveats = [caveats(study, &summary), facts.caveats].concat();
     folder.write_json("summary.json", &summary)?;
     Ok(summary)
 }
@@ -225,7 +225,10 @@ fn network(
     }
     let figures = by_seed.values().flat_map(|(indices, predictions)| subject_figures(study, indices, predictions));
     let subjects = mean_over_seeds(figures);
+    let (answers, calibration) = ensemble.answers(study, setting);
     Ok(Some(Competitor {
+        answers: Some(answers),
+        calibration,
         curves: curves(files),
         reliability: Reliability::pooled(&parts),
         mistakes: ensemble.mistakes(study),
@@ -234,10 +237,55 @@ fn network(
     }))
 }
 
+/// The figures of each subject for each setting of the finished study in `folder`, as the mean over seeds; or how a training
+/// broke down, for a setting that has no network in one of the folds.
+///
+/// # Errors
+/// A training that is missing or damaged.
+pub fn judged(study: &Study, folder: &StudyFolder) -> Result<Vec<Result<Vec<SubjectFigures>, String>>, StudyError> {
+    let files = whole(study, folder)?;
+    let n_seeds = study.seeds.len();
+    let of_setting = |setting: usize| -> Result<Result<Vec<SubjectFigures>, String>, StudyError> {
+        let mut all = Vec::new();
+        for fold in 0..study.folds.len() {
+            let (mut n_sound, mut how) = (0, String::new());
+            for n in 0..n_seeds {
+                let file = &files[&((setting * study.folds.len() + fold) * n_seeds + n)];
+                match TrainingFigures::from_file(study, study.training(file.trained.number), file)? {
+                    Some(figures) => {
+                        all.extend(subject_figures(study, &study.folds[fold].valid, &figures.predictions));
+                        n_sound += 1;
+                    }
+                    None => how = file.trained.broken.clone().unwrap_or_default(),
+                }
+            }
+            if n_sound == 0 {
+                return Ok(Err(how));
+            }
+        }
+        Ok(Ok(mean_over_seeds(all)))
+    };
+    (0..study.settings.len()).map(of_setting).collect()
+}
+
+/// The trainings of `study`, none of which is missing.
+fn whole(study: &Study, folder: &StudyFolder) -> Result<BTreeMap<usize, TrainingFile>, StudyError> {
+    let files = folder.trainings(study)?;
+    match (0..study.n_trainings()).find(|number| !files.contains_key(number)) {
+        None => Ok(files),
+        Some(first) => {
+            let (n_missing, n_trainings) = (study.n_trainings() - files.len(), study.n_trainings());
+            Err(StudyError::Incomplete { n_missing, n_trainings, first })
+        }
+    }
+}
+
 /// The combined scores of all seeds of a setting for each validation window, fold after fold.
 struct OutOfFoldScores {
     /// Indices of the windows.
     indices: Vec<u32>,
+    /// The number of each window's fold, from 0, among those with scores.
+    folds: Vec<u32>,
     /// (n_windows, classes)
     scores: Vec<f32>,
 }
@@ -246,12 +294,15 @@ impl OutOfFoldScores {
     /// The combined scores of the trainings of `setting`, without those that broke down. `files` are in the order of
     /// their numbers.
     fn new(study: &Study, setting: &Setting, files: &[&TrainingFile]) -> Self {
-        let mut all = Self { indices: Vec::new(), scores: Vec::new() };
+        let mut all = Self { indices: Vec::new(), folds: Vec::new(), scores: Vec::new() };
+        let mut n_folds = 0;
         for (fold, files) in study.folds.iter().zip(files.chunks_exact(study.seeds.len())) {
             let sound: Vec<&[f32]> =
                 files.iter().filter(|file| file.trained.broken.is_none()).map(|file| &*file.scores).collect();
             if !sound.is_empty() {
                 all.indices.extend(&fold.valid);
+                all.folds.resize(all.indices.len(), n_folds);
+                n_folds += 1;
                 let mut ensemble = EnsembleScores::new(setting.loss(), study.classes().len());
                 sound.iter().for_each(|scores| ensemble.add(scores));
                 all.scores.extend(ensemble.scores());
@@ -269,12 +320,30 @@ impl OutOfFoldScores {
         let predicted = predicted_classes(&self.scores, n_classes);
         let name = format!("{} × {} seeds", setting.name, study.seeds.len());
         let subjects = subject_figures(study, &self.indices, &predicted);
+        let (answers, calibration) = self.answers(study, setting);
         Some(Competitor {
+            answers: Some(answers),
+            calibration,
             reliability: Some(Reliability::from_scores(&self.scores, &labels, n_classes, setting.loss())),
             mistakes: self.mistakes(study),
             settings: setting.values.clone(),
             ..competitor(name, Kind::Ensemble, subjects, Confusion::from_predictions(n_classes, &labels, &predicted))
         })
+    }
+
+    /// What the networks know about their answers, and how well that holds: each fold by what the others say; with a single
+    /// fold, each person by the others.
+    fn answers(&self, study: &Study, setting: &Setting) -> (Answers, Option<Calibration>) {
+        let all: Vec<u32> = (0..study.windows.len() as u32).collect();
+        let labels = study.labels(&self.indices);
+        let (groups, judged) = if study.folds.len() > 1 {
+            (self.folds.clone(), CrossFit::Folds)
+        } else {
+            let origins: Vec<_> = self.indices.iter().map(|&idx| study.windows.origins[idx as usize]).collect();
+            independent_groups(&study.corpus, &origins, &labels)
+        };
+        let held_out = HeldOutScores { scores: &self.scores, labels: &labels, groups: &groups, judged };
+        held_out.fit(&study.trained_on(setting, &all))
     }
 
     /// The worst mistakes, at most one of each recording.
@@ -327,6 +396,8 @@ pub(crate) fn competitor(name: String, kind: Kind, subjects: Vec<SubjectFigures>
         confusion,
         curves: Vec::new(),
         reliability: None,
+        calibration: None,
+        answers: None,
         mistakes: Vec::new(),
     }
 }

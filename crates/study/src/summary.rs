@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use triax_answers::Answers;
 use triax_data::Audit;
 use triax_engine::Confusion;
-use triax_trainer::{Mistake, Reliability, SubjectFigures};
+use triax_trainer::{Calibration, Mistake, Reliability, SubjectFigures};
 
 use crate::calibration::CalibrationGain;
 use crate::comparisons::{main_effects, of_same_figure};
-use crate::folder::{check_is_study, read_json};
+use crate::folder::check_is_study;
+use crate::owned_folder::read_json;
 use crate::statistics::Estimate;
 use crate::{Gap, StudyError};
 
@@ -169,6 +171,13 @@ pub struct Competitor {
     pub curves: Vec<EpochBand>,
     /// Calibration of the scores; absent for baselines.
     pub reliability: Option<Reliability>,
+    /// How well the probabilities hold before and after calibration, with the networks of all seeds as one; absent for
+    /// baselines.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibration: Option<Calibration>,
+    /// What its networks, all as one, know about their answers to people who come later; absent for baselines.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answers: Option<Answers>,
     /// The worst mistakes, in descending order of the margin.
     pub mistakes: Vec<Mistake>,
 }

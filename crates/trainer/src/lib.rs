@@ -12,7 +12,7 @@
 //!     println!("{} models, {} epochs each", results.len(), results[0].history.len());
 //! }
 //! // One model, in a folder:
-//! let metadata = BTreeMap::new();
+//! let metadata = BTreeMap::<String, String>::new();
 //! let folder = RunFolder::create("runs/walk".as_ref(), config)?; // refused where the folder holds anything
 //! match fit_run(job, &folder, &metadata, observer)? {
 //!     RunOutcome::Finished { summary, .. } => println!("best epoch {}", summary.best.epoch),
@@ -75,8 +75,8 @@ pub use metrics::{ClassMetrics, Metrics, MetricsError};
 pub use mistakes::{Mistake, WrongWindow, worst_mistakes};
 pub use model_result::{ModelResult, TrainedModel};
 pub use observer::{FitSize, Observer};
-pub use reliability::{Measure, Reliability};
-pub use run::{RunOutcome, fit_run, resume_run};
+pub use reliability::{Calibration, CalibrationFigures, CrossFit, Measure, Reliability};
+pub use run::{Contents, Judged, RunOutcome, fit_run, resume_run};
 pub use run_folder::{Figures, RunFolder, Summary};
 pub use sampling::Sampling;
 pub use schedule::Schedule;

@@ -75,15 +75,23 @@ impl Reliability {
     /// If there is not one score for each window and class.
     pub fn from_scores(scores: &[f32], labels: &[u32], classes: usize, loss: Loss) -> Self {
         assert_eq!(scores.len(), labels.len() * classes, "a score for each window and class");
-        let (measure, mut bins) = (Measure::of(loss), [Sums::default(); Self::BINS]);
-        for (row, &label) in scores.chunks_exact(classes).zip(labels) {
+        let measure = Measure::of(loss);
+        let of_window = |(row, &label): (&[f32], &u32)| {
             let predicted = predicted_class(row);
-            let value = measure.value(row, predicted);
+            (measure.value(row, predicted), predicted == label as usize)
+        };
+        Self::binned(measure, scores.chunks_exact(classes).zip(labels).map(of_window))
+    }
+
+    /// The reliability of probabilities, each with whether it came true.
+    fn binned(measure: Measure, values: impl Iterator<Item = (f64, bool)>) -> Self {
+        let mut bins = [Sums::default(); Self::BINS];
+        for (value, came_true) in values {
             // A number above the largest index is that index: a float becomes the nearest whole number that there is.
             let bin = &mut bins[((value / measure.bin_width()) as usize).min(Self::BINS - 1)];
             bin.n_windows += 1;
             bin.confidence += value;
-            bin.correct += f64::from(u8::from(predicted == label as usize));
+            bin.correct += f64::from(u8::from(came_true));
         }
         Self::from_bins(measure, &bins)
     }
@@ -113,6 +121,89 @@ impl Reliability {
             confidence: bins.iter().map(|bin| mean(bin.confidence, bin.n_windows)).collect(),
             accuracy: bins.iter().map(|bin| mean(bin.correct, bin.n_windows)).collect(),
             error: (measure == Measure::Probability).then(|| mean(gaps, in_all)),
+        }
+    }
+}
+
+/// How far probabilities are from what came true.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CalibrationFigures {
+    /// Mean negative log-likelihood of the labels.
+    pub log_loss: f64,
+    /// Expected calibration error of the answers, as [`Reliability::error`].
+    pub error: f64,
+    /// The same for each class: of its probability over all windows, against the share of its windows (classwise calibration
+    /// error; Kull et al., "Beyond temperature scaling", NeurIPS 2019).
+    pub per_class: Vec<f64>,
+}
+
+impl CalibrationFigures {
+    /// The figures of `probabilities` (n_windows, classes) for windows with `labels`.
+    ///
+    /// # Panics
+    /// If there is not one probability for each window and class.
+    pub fn new(probabilities: &[f64], labels: &[u32], classes: usize) -> Self {
+        assert_eq!(probabilities.len(), labels.len() * classes, "a probability for each window and class");
+        let rows = || probabilities.chunks_exact(classes).zip(labels);
+        let error = |values: &mut dyn Iterator<Item = (f64, bool)>| {
+            Reliability::binned(Measure::Probability, values).error.unwrap_or_default()
+        };
+        let answer = |(row, &label): (&[f64], &u32)| {
+            let predicted = predicted_class(row);
+            (row[predicted], predicted == label as usize)
+        };
+        let log_loss: f64 = rows().map(|(row, &label)| -row[label as usize].max(f64::MIN_POSITIVE).ln()).sum();
+        let of_class = |class: usize| error(&mut rows().map(|(row, &label)| (row[class], label as usize == class)));
+        Self {
+            log_loss: log_loss / labels.len().max(1) as f64,
+            error: error(&mut rows().map(answer)),
+            per_class: (0..classes).map(of_class).collect(),
+        }
+    }
+}
+
+/// How well the probabilities of a network hold on windows that it was not trained on, before and after its scores are divided
+/// by a temperature.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Calibration {
+    /// The temperature that is fitted to all of the windows, for people who come later.
+    pub temperature: f64,
+    /// Number of windows.
+    pub n_windows: u64,
+    /// How the windows were divided for the figures after.
+    pub judged: CrossFit,
+    /// With a temperature of 1. Scores of a hinge are no probabilities yet: these are the figures of their softmax.
+    pub before: CalibrationFigures,
+    /// With a temperature that was fitted to other windows; absent where there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<CalibrationFigures>,
+}
+
+/// Which windows a temperature is fitted to that others are judged by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CrossFit {
+    /// For each person, the windows of the other people.
+    People,
+    /// For each half of the recordings of each class, the other half: there is one person, or nobody knows who they are.
+    Recordings,
+    /// For each fold of a study, the windows of the other folds.
+    Folds,
+    /// The temperature was fitted before, to windows of other people.
+    Before,
+    /// There are no others.
+    None,
+}
+
+impl CrossFit {
+    /// For whom a temperature was fitted to which windows, in words.
+    pub fn in_words(self) -> &'static str {
+        match self {
+            Self::People => "for each person by the temperature of the other people",
+            Self::Recordings => "for each half of the recordings by the temperature of the other half",
+            Self::Folds => "for each fold by the temperature of the other folds",
+            Self::Before => "by the temperature that the network came with",
+            Self::None => "not judged: there are no other windows to fit a temperature to",
         }
     }
 }
@@ -160,6 +251,26 @@ mod tests {
             assert_eq!((found.confidence[0], found.confidence[2], found.confidence[9]), (0.0, 0.5, 2.25));
             assert_eq!((found.accuracy[0], found.accuracy[2], found.accuracy[9]), (1.0, 0.0, 1.0));
         }
+    }
+
+    #[test]
+    fn each_class_has_its_error() {
+        let probabilities = [0.75, 0.25, 0.35, 0.65, 0.95, 0.05, 0.55, 0.45];
+        let found = CalibrationFigures::new(&probabilities, &[0, 1, 0, 1], 2);
+        // By hand: each window is alone in its bin.
+        let first = (0.25 + 0.35 + 0.05 + 0.55) / 4.0;
+        assert!(found.per_class.iter().all(|error| (error - first).abs() < 1e-12), "{found:?}");
+        assert!((found.error - (0.25 + 0.35 + 0.05 + 0.55) / 4.0).abs() < 1e-12);
+        let log_loss = -(0.75_f64.ln() + 0.65_f64.ln() + 0.95_f64.ln() + 0.45_f64.ln()) / 4.0;
+        assert!((found.log_loss - log_loss).abs() < 1e-12);
+        // A class that is never done but often feared.
+        let found = CalibrationFigures::new(&[0.5, 0.3, 0.2].repeat(2), &[0, 1], 3);
+        let expected = [0.0, 0.2, 0.2];
+        assert!(
+            found.per_class.iter().zip(expected).all(|(error, wanted)| (error - wanted).abs() < 1e-12),
+            "{found:?}"
+        );
+        assert_eq!(CalibrationFigures::new(&[], &[], 2).error, 0.0);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use triax_engine::Phase;
+use triax_model::WeightFile;
 
 use crate::checkpoint::Checkpoint;
 use crate::error::{FitError, FolderError};
@@ -11,6 +12,7 @@ use crate::job::{Job, Model};
 use crate::metrics::Metrics;
 use crate::observer::{FitSize, Observer};
 use crate::progress::Progress;
+use crate::reliability::Calibration;
 use crate::run_files::RunFiles;
 use crate::run_folder::{Figures, RunFolder, Summary};
 use crate::training::{Training, single};
@@ -35,7 +37,34 @@ pub enum RunOutcome {
     },
 }
 
-/// Trains the one model of `job` in a new folder from [`RunFolder::create`]. Its weight files contain `metadata`.
+/// What the files of a run say that its training does not know. A map of metadata says the same whatever the scores.
+pub trait Contents {
+    /// Further metadata of the weight files, from the first one on.
+    fn metadata(&self) -> &BTreeMap<String, String>;
+
+    /// What follows from the scores (n_valid, classes) of the validation windows with the weights that a file holds at the end
+    /// of the run. It must depend on the scores alone, so that a run that is resumed ends with the same bytes.
+    fn judged(&self, _scores: &[f32]) -> Judged {
+        Judged::default()
+    }
+}
+
+/// What follows from the scores of a trained network.
+#[derive(Clone, Debug, Default)]
+pub struct Judged {
+    /// Metadata for its weight file.
+    pub metadata: BTreeMap<String, String>,
+    /// For `metrics.json`.
+    pub calibration: Option<Calibration>,
+}
+
+impl Contents for BTreeMap<String, String> {
+    fn metadata(&self) -> &BTreeMap<String, String> {
+        self
+    }
+}
+
+/// Trains the one model of `job` in a new folder from [`RunFolder::create`]. Its weight files have the metadata of `contents`.
 ///
 /// # Errors
 /// See [`FitError`]. After any error, the folder holds the last finite state, from which the run can be resumed, and the
@@ -43,7 +72,7 @@ pub enum RunOutcome {
 pub fn fit_run(
     job: &Job<'_>,
     folder: &RunFolder,
-    metadata: &BTreeMap<String, String>,
+    contents: &dyn Contents,
     observer: &mut dyn Observer,
 ) -> Result<RunOutcome, FitError> {
     let model = checked_model(job)?;
@@ -53,12 +82,13 @@ pub fn fit_run(
     }
     let mut run = Run { folder, training: Training::open(job, 0..1, 0)? };
     let progress = Progress::new(model.plan);
-    run.training.files = Some(RunFiles::open(job, folder, metadata, Identity::new(job, model), &progress, None)?);
+    run.training.files =
+        Some(RunFiles::open(job, folder, contents.metadata(), Identity::new(job, model), &progress, None)?);
     // A run that is killed within its first epoch resumes from this state. A full disk is an error already here.
     run.training.hold_state()?;
     run.check_unbroken()?;
     run.save()?;
-    run.train(observer)
+    run.train(contents, observer)
 }
 
 /// Resumes the run in `folder` from its last checkpoint, which may be in the middle of an epoch. On the same device it ends
@@ -69,7 +99,7 @@ pub fn fit_run(
 pub fn resume_run(
     job: &Job<'_>,
     folder: &RunFolder,
-    metadata: &BTreeMap<String, String>,
+    contents: &dyn Contents,
     observer: &mut dyn Observer,
 ) -> Result<RunOutcome, FitError> {
     let model = checked_model(job)?;
@@ -88,10 +118,10 @@ pub fn resume_run(
     let Checkpoint { progress, state, best, average, .. } = checkpoint;
     let mut training = Training::open(job, 0..1, 0)?;
     training.session.restore(&[state])?;
-    training.files = Some(RunFiles::open(job, folder, metadata, identity, &progress, best)?);
+    training.files = Some(RunFiles::open(job, folder, contents.metadata(), identity, &progress, best)?);
     training.models[0].progress = progress;
     training.models[0].average = average;
-    Run { folder, training }.train(observer)
+    Run { folder, training }.train(contents, observer)
 }
 
 /// The model of `job`, if there is exactly one and it can be trained.
@@ -103,6 +133,15 @@ fn checked_model<'a>(job: &Job<'a>) -> Result<&'a Model<'a>, FitError> {
     Ok(model)
 }
 
+/// A weight file at the end of a run.
+#[derive(Clone)]
+struct JudgedFile {
+    file: WeightFile,
+    figures: Figures,
+    /// The scores of the validation windows, if the job wants them.
+    scores: Option<Vec<f32>>,
+}
+
 /// A run in progress.
 struct Run<'a> {
     folder: &'a RunFolder,
@@ -112,7 +151,7 @@ struct Run<'a> {
 
 impl Run<'_> {
     /// Trains the remaining epochs.
-    fn train(mut self, observer: &mut dyn Observer) -> Result<RunOutcome, FitError> {
+    fn train(mut self, contents: &dyn Contents, observer: &mut dyn Observer) -> Result<RunOutcome, FitError> {
         let Progress { epochs, steps, .. } = self.training.models[0].progress;
         let model = self.training.models[0].inputs;
         observer.fit_started(&FitSize {
@@ -138,41 +177,54 @@ impl Run<'_> {
             let Progress { epochs, steps, .. } = self.training.models[0].progress;
             return Ok(RunOutcome::Interrupted { epoch: epochs + 1, step: steps });
         }
-        let (summary, scores) = self.finish()?;
+        let (summary, scores) = self.finish(contents)?;
         observer.models_ended(1);
         Ok(RunOutcome::Finished { summary: Box::new(summary), scores })
     }
 
     /// Writes the final weights and their figures. Returns the figures, and the scores of the weights in the file of the last
     /// epoch.
-    fn finish(mut self) -> Result<(Summary, Option<Vec<f32>>), FitError> {
+    fn finish(mut self, contents: &dyn Contents) -> Result<(Summary, Option<Vec<f32>>), FitError> {
         let plan = self.training.models[0].inputs.plan;
         let mut weights = self.training.session.weights()?;
         self.training.set_averages(&mut weights)?;
-        let validation = self.validate()?;
-        let mut scores = if plan.early_stopping.is_none() { self.scores()? } else { None };
         let Progress { epochs, last, best, .. } = self.training.models[0].progress;
-        let mut last = Figures::new(epochs, last, validation);
         let best_file = self.training.files.as_ref().and_then(RunFiles::best_file);
         let (Some(best), Some(best_file)) = (best, best_file) else {
             unreachable!("a finished run has an epoch, and the first one is the best so far")
         };
+        let last_file = WeightFile { weights: single(weights), ..best_file.clone() };
+        let last = match plan.early_stopping {
+            Some(_) => None,
+            None => Some(self.judge(last_file, Figures::new(epochs, last, None), contents)?),
+        };
         self.training.session.set_weights(std::slice::from_ref(&best_file.weights))?;
-        let best = Figures::new(best.epoch, best.sums, self.validate()?);
-        let mut last_file = best_file.clone();
-        match plan.early_stopping {
-            Some(_) => {
-                last = best.clone();
-                scores = self.scores()?;
-            }
-            None => last_file.weights = single(weights),
-        }
-        let summary = Summary { epochs, stopped_early: epochs < plan.epochs, best, last };
+        let best = self.judge(best_file, Figures::new(best.epoch, best.sums, None), contents)?;
+        let last = last.unwrap_or_else(|| best.clone());
         let _files = self.training.job.engine.timings().phase(Phase::Files);
-        self.folder.write_best(&best_file)?;
-        self.folder.write_last(&last_file)?;
+        self.folder.write_best(&best.file)?;
+        self.folder.write_last(&last.file)?;
+        let stopped_early = epochs < plan.epochs;
+        let summary = Summary { epochs, stopped_early, best: best.figures, last: last.figures };
         self.folder.write_summary(&summary)?;
-        Ok((summary, scores))
+        Ok((summary, last.scores))
+    }
+
+    /// Adds to a weight file, whose weights are the present ones, and to its figures what the validation windows say.
+    fn judge(
+        &mut self,
+        mut file: WeightFile,
+        mut figures: Figures,
+        contents: &dyn Contents,
+    ) -> Result<JudgedFile, FitError> {
+        figures.validation = self.validate()?;
+        let scores = self.scores()?;
+        if let Some(scores) = &scores {
+            let Judged { metadata, calibration } = contents.judged(scores);
+            file.extra.extend(metadata);
+            figures.calibration = calibration;
+        }
+        Ok(JudgedFile { file, figures, scores })
     }
 
     /// The scores of the validation windows with the present weights, if the job wants them.

@@ -18,6 +18,7 @@ use crate::error::FolderError;
 use crate::history::EpochRecord;
 use crate::metrics::Metrics;
 use crate::progress::EpochSums;
+use crate::reliability::Calibration;
 
 /// The longest time that a run goes unsaved. A checkpoint takes about 20 ms to write, which is much after each epoch of
 /// 100 ms, and little every few seconds.
@@ -62,11 +63,14 @@ pub struct Figures {
     /// Figures over the validation windows; absent where there are none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub validation: Option<Metrics>,
+    /// How well its probabilities hold over the validation windows; absent where there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibration: Option<Calibration>,
 }
 
 impl Figures {
     pub(crate) fn new(epoch: usize, sums: EpochSums, validation: Option<Metrics>) -> Self {
-        Self { epoch, loss: sums.mean_loss(), accuracy: sums.accuracy(), validation }
+        Self { epoch, loss: sums.mean_loss(), accuracy: sums.accuracy(), validation, calibration: None }
     }
 }
 

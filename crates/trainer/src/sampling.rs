@@ -96,7 +96,7 @@ mod tests {
     fn each_subject_comes_equally_often_and_classes_as_they_come_within_subjects() {
         // Subject 4 was recorded for long and mostly at rest, subject 9 briefly; the windows of subject 0 are not trained on.
         let subjects: Vec<u32> = [4; 60].into_iter().chain([9; 12]).chain([0; 20]).collect();
-        let labels: Vec<u32> = (0..92).map(|window| u32::from(window % 6 == 0)).collect();
+        let labels: Vec<u32> = (0..92_u32).map(|window| u32::from(window.is_multiple_of(6))).collect();
         let train: Vec<u32> = (0..72).collect();
         let groups = Groups { labels: &labels, subjects: Some(&subjects) };
         for epoch in 0..10 {

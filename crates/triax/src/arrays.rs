@@ -61,6 +61,7 @@ impl WindowArrays {
     /// training that breaks down.
     pub fn fit(self, settings: &Settings, observer: &mut dyn Observer) -> Result<Option<FittedNetwork>, Error> {
         settings.check()?;
+        settings.check_is_network()?;
         let candidates = Candidates::find(&settings.machine)?;
         let (n_channels, n_classes) = (self.channels.len(), self.classes.len());
         let network_channels = settings.data.network_channels(n_channels)?;

@@ -1,11 +1,13 @@
 //! Audits of what leaks from training into validation, for recordings, a run or a study.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use serde_json::json;
 use triax_data::{Audit, Corpus, Folds, Verdict};
 use triax_engine::CpuEngine;
 use triax_model::WeightFile;
+use triax_study::baselines::ClassicalFile;
 use triax_study::{Gap, Study, StudyFolder};
 
 use crate::recordings::{Recordings, TrainingData};
@@ -57,10 +59,13 @@ impl SplitAudit {
         let data = Recordings::read(&run.settings.data, run.settings.training.seed)?.split(&run.settings)?;
         run.check_data(&data.corpus.fingerprint, "audited", "restore the data")?;
         let Run { folder, settings, .. } = run;
+        let run_is_classical = settings.training.classical().is_some();
         let weights = [folder.last_path(), folder.best_path()].into_iter().find(|file| file.exists());
-        let stored = weights.map(WeightFile::read).transpose()?;
+        // A classical model scales its features, and no channel.
+        let stored = weights.filter(|file| !ClassicalFile::is_at(file)).map(WeightFile::read).transpose()?;
         let audit = data.audit(match &stored {
             Some(file) => file.scaler.as_ref(),
+            None if run_is_classical => None,
             None => data.scaler.as_ref(),
         });
         Ok(Self::from_split("the split of the run", data, settings, audit))
@@ -94,7 +99,7 @@ impl SplitAudit {
             window: study.window,
             n_windows: study.windows.len(),
             n_folds: study.folds.len(),
-            corpus: study.corpus,
+            corpus: Arc::unwrap_or_clone(study.corpus),
             settings,
             audit,
         }

@@ -12,7 +12,7 @@ use triax_losses::predicted_classes;
 use triax_model::WeightFile;
 
 use crate::evaluate::with_classes;
-use crate::predictor::{Member, PredictorOrigin};
+use crate::predictor::{NetworkMember, PredictorOrigin};
 use crate::settings::{DataSettings, DataSource, Entries, FormatChoice, Length};
 use crate::text::listed;
 use crate::{Error, Notice, Predictor};
@@ -91,6 +91,12 @@ pub fn calibrate(predictor: &Predictor, options: &CalibrateOptions) -> Result<Ca
         return Err(Error::Usage(format!(
             "one network is calibrated, and this study has {}: name one of the files in its folder weights/",
             predictor.members().len()
+        )));
+    };
+    let Some(member) = member.network() else {
+        return Err(Error::Usage(format!(
+            "a network is calibrated, by its last layer, and this is a model of {}: train a network",
+            member.kind()
         )));
     };
     if options.unlabelled && options.strength.is_some() {
@@ -175,12 +181,12 @@ fn check_lengths(predictor: &Predictor, corpus: &Corpus) -> Result<(), Error> {
 /// The network with its last layer refitted, and what became of each class.
 fn with_last_layer(
     predictor: &Predictor,
-    member: &Member,
+    member: &NetworkMember,
     corpus: &Corpus,
     windows: &Windows,
     strength: Option<f64>,
 ) -> Result<(WeightFile, Vec<CalibratedClass>), Error> {
-    let Member { file, network, .. } = member;
+    let NetworkMember { file, network, .. } = member;
     let input = |problem: String| Error::Input(format!("{}: {problem}", corpus.name));
     let values = member.prepared(&windows.values)?;
     let features = features(network, &file.weights, |network, weights| {
@@ -223,7 +229,7 @@ fn with_last_layer(
 }
 
 /// The network with its scaler moved towards the channels of `windows`.
-fn with_scaler(member: &Member, windows: &Windows) -> Result<WeightFile, Error> {
+fn with_scaler(member: &NetworkMember, windows: &Windows) -> Result<WeightFile, Error> {
     let Some(scaler) = &member.file.scaler else {
         return Err(Error::Usage(
             "the network standardises no channels, so that there is nothing to align: calibrate it with recordings whose \

@@ -1,15 +1,22 @@
 //! Evaluation of a predictor on recordings.
 
+mod over_time;
+
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
+use triax_answers::Answers;
 use triax_data::{Corpus, Fold, SplitPlan, Windows};
-use triax_trainer::Metrics;
+use triax_study::OverTimeFigures;
+use triax_trainer::{Calibration, CrossFit, Metrics};
 
+use crate::over_time::OverTimeOptions;
 use crate::predictor::{PredictorOrigin, StudyOrigin};
 use crate::recordings::split_plan;
 use crate::settings::{DataSettings, DataSource, Entries, FormatChoice, Length, SplitSettings, declare::named};
 use crate::text::{grouped, listed};
 use crate::{Error, Notice, Predictor, study};
+use over_time::{KnownAnswers, ScoredWindows};
 
 named! {
     /// A part of the windows.
@@ -42,6 +49,20 @@ pub struct EvaluateOptions {
     pub tables: Entries,
     /// Seed of the split and of the synthetic set. By default, that of the run, or 0.
     pub seed: Option<u64>,
+    /// Whether to judge answers over time, and how.
+    pub over_time: Option<JudgedOverTime>,
+}
+
+/// How answers over time are judged.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct JudgedOverTime {
+    /// How the answers are made.
+    pub options: OverTimeOptions,
+    /// Whether the recordings of a person are one sequence, in the order of time, whatever lies between them.
+    pub joined: bool,
+    /// With `joined`: length of the pieces that a person's recordings are cut into, whose order is drawn. So activities change as
+    /// often as if each lasted no longer than a piece.
+    pub pieces: Option<Length>,
 }
 
 /// Results of an evaluation.
@@ -61,6 +82,10 @@ pub struct Evaluation {
     pub n_windows: usize,
     /// The metrics over these windows.
     pub metrics: Metrics,
+    /// How well probabilities hold, before and after calibration.
+    pub calibration: Option<Calibration>,
+    /// Answers over time, if they were asked for.
+    pub over_time: Option<OverTimeFigures>,
     /// Notices that the user should read before trusting the metrics.
     pub notices: Vec<Notice>,
 }
@@ -71,12 +96,18 @@ pub(crate) struct Chosen {
     pub parts: Vec<WindowsToJudge>,
     pub judged: String,
     pub notices: Vec<Notice>,
+    /// Samples from one window to the next.
+    step: usize,
+    /// How a temperature can be fitted to other windows than it is judged by.
+    cross_fit: CrossFit,
 }
 
 /// Windows, and the networks that score them.
 pub(crate) struct WindowsToJudge {
     /// Windows in the sensor's unit.
     pub windows: Windows,
+    /// What the fold's training part says about the answers, where they are judged over time.
+    trained: Option<Answers>,
     /// The fold of a study whose networks score the windows; `None` for all networks.
     pub fold: Option<String>,
 }
@@ -87,18 +118,15 @@ pub(crate) struct WindowsToJudge {
 /// Recordings that cannot be read or split, or do not suit the network; scores that are not finite.
 pub fn evaluate(predictor: &Predictor, options: &EvaluateOptions) -> Result<Evaluation, Error> {
     let loss = predictor.loss()?;
-    let Chosen { corpus, parts, judged, mut notices } = choose(options, predictor)?;
-    let (mut scores, mut labels) = (Vec::new(), Vec::new());
+    let Chosen { corpus, parts, judged, mut notices, step, cross_fit } = choose(options, predictor)?;
+    let mut all = ScoredWindows::default();
     for part in parts {
         let part_scores = match &part.fold {
             None => Some(predictor.scores(&part.windows.values)?),
             Some(fold) => predictor.scores_of_fold(fold, &part.windows.values)?,
         };
         match part_scores {
-            Some(part_scores) => {
-                scores.extend(part_scores);
-                labels.extend(part.windows.labels.iter());
-            }
+            Some(part_scores) => all.add(&part_scores, &part.windows, part.trained),
             None => {
                 let (fold, n_windows) = (part.fold.unwrap_or_default(), grouped(part.windows.len()));
                 notices.push(Notice::Note(format!(
@@ -107,15 +135,26 @@ pub fn evaluate(predictor: &Predictor, options: &EvaluateOptions) -> Result<Eval
             }
         }
     }
-    let metrics = Metrics::from_scores(&scores, &labels, loss, predictor.classes())?;
+    let metrics = Metrics::from_scores(&all.scores, &all.labels, loss, predictor.classes())?;
+    let known = KnownAnswers::new(&all, predictor, &corpus, cross_fit)?;
+    let over_time = match &options.over_time {
+        None => None,
+        Some(asked) => {
+            let (figures, more) = known.judge_over_time(&all, predictor, &corpus, step, asked)?;
+            notices.extend(more);
+            Some(figures)
+        }
+    };
     Ok(Evaluation {
         data: corpus.name,
         synthetic: corpus.synthetic,
         fingerprint: corpus.fingerprint,
         class_names: corpus.class_names,
         judged,
-        n_windows: labels.len(),
+        n_windows: all.labels.len(),
         metrics,
+        calibration: known.calibration,
+        over_time,
         notices,
     })
 }
@@ -160,8 +199,9 @@ pub(crate) fn choose(options: &EvaluateOptions, predictor: &Predictor) -> Result
             Some(_) => "all of the run's data, what it was trained on included",
             None => "all of the data",
         };
-        let all = WindowsToJudge { windows, fold: None };
-        return Ok(Chosen { corpus, parts: vec![all], judged: judged.to_owned(), notices });
+        let all = WindowsToJudge { windows, trained: None, fold: None };
+        let (judged, cross_fit) = (judged.to_owned(), CrossFit::Before);
+        return Ok(Chosen { corpus, parts: vec![all], judged, notices, step, cross_fit });
     }
     let plan = match (&options.split, own) {
         (Some(split), _) => split_plan(split, &corpus),
@@ -204,8 +244,10 @@ pub(crate) fn choose(options: &EvaluateOptions, predictor: &Predictor) -> Result
             grouped(split.shared_windows)
         )));
     }
-    let part = WindowsToJudge { windows: windows.select(indices), fold: None };
-    Ok(Chosen { corpus, parts: vec![part], judged, notices })
+    // The temperature that the network comes with was fitted to these windows: each person is judged by that of the others.
+    let cross_fit = if is_own_split && part == Part::Valid { CrossFit::People } else { CrossFit::Before };
+    let part = WindowsToJudge { windows: windows.select(indices), trained: None, fold: None };
+    Ok(Chosen { corpus, parts: vec![part], judged, notices, step, cross_fit })
 }
 
 /// The data of a study: the windows of each fold, for the networks of that fold.
@@ -221,9 +263,11 @@ fn fold_by_fold(
         return Err(Error::Usage(problem.to_owned()));
     }
     let study = study::rebuild(&origin.description, &origin.path, corpus)?;
+    let setting = study.settings.iter().find(|setting| setting.name == origin.setting);
     let to_judge = |fold: &Fold| {
         let indices = if part == Part::Train { &fold.train } else { &fold.valid };
-        WindowsToJudge { windows: study.windows.select(indices), fold: Some(fold.name.clone()) }
+        let trained = setting.filter(|_| options.over_time.is_some()).map(|one| study.trained_on(one, &fold.train));
+        WindowsToJudge { windows: study.windows.select(indices), trained, fold: Some(fold.name.clone()) }
     };
     let parts = study.folds.iter().map(to_judge).collect();
     let unseen = if origin.summary.is_about_strangers() {
@@ -236,7 +280,12 @@ fn fold_by_fold(
         Part::Train => "what the networks of each fold were trained on, by them as one".to_owned(),
         _ => format!("the study's own data, each window by the networks of its fold as one, {unseen}"),
     };
-    Ok(Chosen { parts, judged, corpus: study.corpus, notices })
+    let cross_fit = match part {
+        Part::Train => CrossFit::Before,
+        _ if study.folds.len() > 1 => CrossFit::Folds,
+        _ => CrossFit::People,
+    };
+    Ok(Chosen { parts, judged, corpus: Arc::unwrap_or_clone(study.corpus), notices, step: study.step, cross_fit })
 }
 
 /// Gives `corpus` the classes of a network, in its order. Leaves out recordings of other activities, and says how many there

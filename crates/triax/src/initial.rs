@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use triax_data::{Corpus, is_same_rate};
 use triax_model::text::hex;
 use triax_model::{InitialWeights, Network};
+use triax_study::baselines::ClassicalFile;
 
 use crate::import::{is_of_another_program, weights_of_another_program};
 use crate::pretrain::PretrainTask;
@@ -59,6 +60,10 @@ fn read_file(file: &Path, network: &Network) -> Result<(InitialWeights, Vec<Noti
     if is_of_another_program(file) {
         let (weights, notices) = weights_of_another_program(file, network)?;
         return Ok((InitialWeights::whole(weights), notices));
+    }
+    if ClassicalFile::is_at(file) {
+        let problem = "holds a classical model: no network can start from its weights";
+        return Err(Error::Usage(format!("{} {problem}", file.display())));
     }
     let initial = InitialWeights::read(file, network)?;
     let (taken, drawn) = initial.layers(network);

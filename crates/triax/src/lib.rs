@@ -29,14 +29,17 @@
 //! |---|---|
 //! | read recordings, split them by subject | [`Recordings`], [`TrainingData`] |
 //! | say what to train, and how | [`Settings`], [`settings`] |
-//! | train a network in a folder of its own, continue it | [`train()`], [`Training`], [`Run`] |
+//! | train a model in a folder of its own, continue it | [`train()`], [`Training`], [`ClassicalTraining`], [`Run`] |
+//! | let several models predict together | [`Ensemble`] |
 //! | train a network in memory, on windows that were never a file | [`WindowArrays`] |
 //! | train the layers of a network without labels, to start other trainings from | [`pretrain()`], [`Pretraining`] |
 //! | watch and stop a training | [`Observer`] |
 //! | compare settings on people that no network has trained on | [`study()`], [`StudyRun`], [`Description`] |
+//! | search for settings that suit a data set | [`TuneRun`], [`TuneDescription`] |
 //! | predict windows, or samples as they come | [`Predictor`], [`StreamPredictor`] |
 //! | evaluate a trained network on recordings | [`evaluate()`] |
 //! | make a network know one person, from a few seconds | [`calibrate()`] |
+//! | make one answer of a sequence of windows | [`OverTime`], [`LiveAnswers`] |
 //! | take a trained network to where it runs | [`export()`] |
 //! | see what a network costs, and how a window is prepared for it | [`triax_model::Cost`], [`Latency`], [`Preprocessing`] |
 //! | take over a network that was trained in Keras | [`import()`] |
@@ -50,12 +53,14 @@ mod arrays;
 mod audit;
 mod calibrate;
 pub mod engines;
+mod ensemble;
 mod error;
 mod evaluate;
 mod export;
 mod import;
 mod initial;
 mod latency;
+mod over_time;
 mod predictor;
 mod preprocessing;
 mod pretrain;
@@ -68,21 +73,27 @@ mod stream;
 mod study;
 #[doc(hidden)]
 pub mod text;
+mod tune;
 
 pub use arrays::{FittedNetwork, WindowArrays};
 pub use audit::SplitAudit;
 pub use calibrate::{CalibrateOptions, CalibratedClass, Calibration, calibrate};
+pub use ensemble::{Ensemble, EnsembleMember, NewMember};
 pub use error::Error;
-pub use evaluate::{EvaluateOptions, Evaluation, Part, evaluate};
+pub use evaluate::{EvaluateOptions, Evaluation, JudgedOverTime, Part, evaluate};
 pub use export::{Check, DeviceCost, Export, ExportFormat, ExportOptions, Golden, export};
 pub use import::{ImportOptions, import};
 pub use initial::PretrainRecord;
 pub use latency::Latency;
-pub use predictor::{Member, Prediction, Predictor, PredictorOptions, PredictorOrigin, StudyOrigin, WhichWeights};
+pub use over_time::{Answer, AnswerSegment, LiveAnswers, OverTime, OverTimeOptions, StreamAnswer};
+pub use predictor::{
+    ClassicalMember, Member, Model, NetworkMember, Prediction, Predictor, PredictorOptions, PredictorOrigin,
+    StudyOrigin, WhichWeights, WindowSpec,
+};
 pub use preprocessing::{ChannelScale, Preprocessing};
-pub use pretrain::{PretrainOptions, PretrainTask, Pretrained, Pretraining, pretrain};
+pub use pretrain::{KeptLayers, PretrainOptions, PretrainTask, Pretrained, Pretraining, pretrain};
 pub use recordings::{Recordings, TrainingData, read_corpus, read_data};
-pub use run::{DataRecord, Outcome, Record, Run, SplitRecord, Training, is_run, train};
+pub use run::{ClassicalTraining, DataRecord, Outcome, Record, Run, SplitRecord, Training, is_run, train};
 pub use settings::Settings;
 pub use stream::{Sample, StreamPrediction, StreamPredictor};
 pub use study::{
@@ -94,3 +105,7 @@ pub use triax_engine::{StepResult, Timings, TimingsFound};
 pub use triax_losses::Loss;
 pub use triax_study::{Gap, Outcome as StudyOutcome, Share, Summary as StudySummary};
 pub use triax_trainer::{EpochRecord, FitSize, Metrics, Observer, Summary};
+pub use tune::{
+    Budget, JudgedCandidate, NestedSearch, OneSearch, Spending, TuneDescription, TuneObserver, TuneOptions,
+    TuneOutcome, TuneRun, TuneSummary,
+};

@@ -1,24 +1,29 @@
-//! Predictors: the network of a run folder or of a weight file, or the networks of a study as an ensemble.
+//! Predictors: the model of a run folder or of a weight file, the models of a study as one, or an ensemble of several kinds.
 
+mod member;
 mod reading;
+mod scoring;
 
-use std::borrow::Cow;
-use std::cell::{OnceCell, RefCell};
+use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 
+use triax_engine::Engine;
 use triax_engine::device::{DeviceChoice, DeviceInfo};
-use triax_engine::{Engine, Scorer};
 use triax_losses::{Loss, predicted_class};
-use triax_model::{Layer, Network, NetworkSpec, Preparation, WeightFile};
+use triax_model::WeightFile;
 use triax_study::{EnsembleScores, Kind, Summary, kept_networks};
 
-use crate::engines::{OpenEngine, open_choice};
+use crate::engines::open_choice;
+use crate::ensemble::Ensemble;
 use crate::import::is_of_another_program;
-use crate::recordings::{PER_WINDOW, RATE};
+use crate::recordings::RATE;
 use crate::run::Run;
 use crate::settings::{EngineName, declare::named};
 use crate::study::{Description, Labels, is_study};
 use crate::{Error, Notice};
+use scoring::Scoring;
+
+pub use member::{ClassicalMember, Member, Model, NetworkMember};
 
 /// Multiply-adds for which a GPU is worth opening where the device is `auto`. A processor does this many in about a
 /// second, and to open a GPU and compile for it takes about as long.
@@ -53,11 +58,24 @@ impl Default for PredictorOptions {
     }
 }
 
-/// One or more networks that predict together. They read windows of the same shape and have the same classes. A predictor
-/// may move from thread to thread, and serves one at a time.
+/// What a predictor reads and gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WindowSpec {
+    /// Samples of a window.
+    pub window: usize,
+    /// Number of the sensors' channels.
+    pub channels: usize,
+    /// Number of classes.
+    pub classes: usize,
+}
+
+/// One or more models that predict together: networks, classical models, or both. They read windows of the same shape and
+/// have the same classes. A predictor may move from thread to thread, and serves one at a time.
 pub struct Predictor {
     /// Never empty.
     members: Vec<Member>,
+    /// Whether the members may be of different kinds: their probabilities are combined then.
+    is_ensemble: bool,
     /// On the device that was named, or on the CPU with `auto`.
     scoring: Scoring,
     /// On the device for many windows; none with a device that was named. It is opened when it is needed.
@@ -70,24 +88,10 @@ pub struct Predictor {
     pub step: Option<usize>,
     /// Samples a second in training, if the weight files have it.
     pub rate_hz: Option<f64>,
-    /// Where the networks were read from.
+    /// Where the models were read from.
     pub origin: PredictorOrigin,
     /// Notices for the user about the device.
     pub notices: Vec<Notice>,
-}
-
-/// A network with everything that its scores depend on.
-pub struct Member {
-    /// Weights, specification, classes and scaler.
-    pub file: WeightFile,
-    /// The network that the specification describes.
-    pub network: Network,
-    /// What becomes of each window before the scaler.
-    preparation: Preparation,
-    /// The number of the sensors' channels.
-    n_channels: usize,
-    /// Fold of a study in which the network was trained, and its seed.
-    place: Option<(String, u64)>,
 }
 
 /// Source of a predictor.
@@ -122,10 +126,10 @@ pub struct Prediction {
 }
 
 impl Predictor {
-    /// Opens a run folder, a weight file, or the networks that a study has kept of its best setting, on the CPU.
+    /// Opens a run folder, a weight file, an ensemble, or the models that a study has kept of its best setting, on the CPU.
     ///
     /// # Errors
-    /// Files that cannot be read; a run or a study that is not finished.
+    /// Files that cannot be read; a run or a study that is not finished; members of an ensemble that do not suit each other.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
         Self::open_with(path, &PredictorOptions::default())
     }
@@ -151,9 +155,25 @@ impl Predictor {
             }
             return Self::new(vec![Member::read(path, None)?], PredictorOrigin::File, options);
         }
+        if Ensemble::is_in(path) {
+            let members = Ensemble::read(path)?.members;
+            let sum: f64 = members.iter().map(|member| member.weight).sum();
+            let members = members.into_iter().map(|member| {
+                let mut opened = Member::read(&path.join(&member.weights), None)?;
+                (opened.weight, opened.temperature) = ((member.weight / sum) as f32, member.temperature as f32);
+                Ok(opened)
+            });
+            let members = members.collect::<Result<_, Error>>()?;
+            let origin = match path.join("config.json").exists() {
+                true => PredictorOrigin::Run(Box::new(Run::open(path)?)),
+                false => PredictorOrigin::File,
+            };
+            return Self::new(members, origin, options)
+                .map_err(|error| error.while_doing(format!("cannot use the ensemble in {}", path.display())));
+        }
         if !path.join("config.json").exists() {
-            let problem = "it has no config.json of a run, and no study.json of a study";
-            return Err(Error::Input(format!("there is no network in {}: {problem}", path.display())));
+            let problem = "it has no config.json of a run, no study.json of a study and no ensemble.json";
+            return Err(Error::Input(format!("there is no model in {}: {problem}", path.display())));
         }
         let run = Run::open(path)?;
         let (file, remedy) = match options.weights {
@@ -175,8 +195,8 @@ impl Predictor {
     /// # Errors
     /// A network that cannot work; a device that does not exist.
     pub fn from_weights(file: WeightFile, options: &PredictorOptions) -> Result<Self, Error> {
-        let member = Member::of_file(file, None, Path::new("the weights"))?;
-        Self::new(vec![member], PredictorOrigin::File, options)
+        let model = Model::Network(Box::new(NetworkMember::of_file(file, Path::new("the weights"))?));
+        Self::new(vec![Member::alone(model, None)], PredictorOrigin::File, options)
     }
 
     fn open_study(path: &Path, options: &PredictorOptions) -> Result<Self, Error> {
@@ -210,27 +230,36 @@ impl Predictor {
     }
 
     fn new(members: Vec<Member>, origin: PredictorOrigin, options: &PredictorOptions) -> Result<Self, Error> {
-        let first = &members[0].file;
-        // Specification, classes and metadata are the same in all trainings of a setting.
-        let is_same =
-            |file: &WeightFile| file.spec == first.spec && file.classes == first.classes && file.extra == first.extra;
-        if !members.iter().all(|member| is_same(&member.file)) {
-            let problem =
-                "the weight files are not of one setting: remove the study's folder weights/, and make it again";
-            return Err(Error::Input(problem.to_owned()));
+        let is_study = matches!(origin, PredictorOrigin::Study(_));
+        for other in &members[1..] {
+            if let Some(difference) = members[0].difference(other, is_study) {
+                let remedy = match is_study {
+                    true => {
+                        "the weight files are not of one setting: remove the study's folder weights/, and make it again"
+                    }
+                    false => "models can predict together only if they share window, step, rate, channels and classes",
+                };
+                return Err(Error::Input(format!("{difference}; {remedy}")));
+            }
         }
+        let first = &members[0];
+        let spec = first.spec();
         let list = |key: &str, n: usize| {
-            let names: Option<Vec<String>> = first.extra.get(key).and_then(|names| serde_json::from_str(names).ok());
+            let names: Option<Vec<String>> = first.extra(key).and_then(|names| serde_json::from_str(names).ok());
             names.filter(|names| names.len() == n)
         };
-        let for_many = (options.device == DeviceChoice::Auto).then(OnceCell::new);
-        let device = if for_many.is_some() { DeviceChoice::Cpu } else { options.device };
+        // A classical model computes on the processor alone.
+        let has_network = members.iter().any(|member| member.network().is_some());
+        let asked = if has_network { options.device } else { DeviceChoice::Cpu };
+        let for_many = (asked == DeviceChoice::Auto).then(OnceCell::new);
+        let device = if for_many.is_some() { DeviceChoice::Cpu } else { asked };
         let (open, notices) = open_choice(EngineName::Fused, device)?;
         Ok(Self {
-            channels: list("channels", members[0].n_channels),
-            class_names: list("class_names", first.spec.classes).unwrap_or_else(|| first.classes.clone()),
-            step: first.extra.get("step").and_then(|step| step.parse().ok()).filter(|step| *step > 0),
-            rate_hz: first.extra.get(RATE).and_then(|rate| rate.parse().ok()).filter(|rate| *rate > 0.0),
+            channels: list("channels", spec.channels),
+            class_names: list("class_names", spec.classes).unwrap_or_else(|| first.classes().to_vec()),
+            step: first.extra("step").and_then(|step| step.parse().ok()).filter(|step| *step > 0),
+            rate_hz: first.extra(RATE).and_then(|rate| rate.parse().ok()).filter(|rate| *rate > 0.0),
+            is_ensemble: !is_study && members.len() > 1,
             scoring: Scoring::new(open, members.len()),
             for_many,
             members,
@@ -239,24 +268,49 @@ impl Predictor {
         })
     }
 
-    /// The networks. There is at least one.
+    /// The models. There is at least one.
     pub fn members(&self) -> &[Member] {
         &self.members
     }
 
-    /// The number of channels of the windows that it reads: those of the sensors. The network may read others, which are derived.
-    pub fn n_channels(&self) -> usize {
-        self.members[0].n_channels
+    /// Whether these are models of an ensemble, whose probabilities are averaged.
+    pub fn is_ensemble(&self) -> bool {
+        self.is_ensemble
     }
 
-    /// The specification of the networks: samples of a window, the channels that the first layer reads, layers, number of classes.
-    pub fn spec(&self) -> &NetworkSpec {
-        &self.members[0].file.spec
+    /// The networks, where all models are networks.
+    ///
+    /// # Errors
+    /// A model that is none; `what` it is not made for, such as `an export`.
+    pub fn networks(&self, what: &str) -> Result<Vec<&NetworkMember>, Error> {
+        let mut networks = Vec::with_capacity(self.members.len());
+        for member in &self.members {
+            match &member.model {
+                Model::Network(network) => networks.push(&**network),
+                Model::Classical(classical) => {
+                    return Err(Error::Usage(format!(
+                        "{what} is of networks, and there is a {}, which has no layers: train one with --model network",
+                        classical.file.model.method().name()
+                    )));
+                }
+            }
+        }
+        Ok(networks)
+    }
+
+    /// The number of channels of the windows that it reads: those of the sensors. A model may read others, which are derived.
+    pub fn n_channels(&self) -> usize {
+        self.spec().channels
+    }
+
+    /// Samples and sensors' channels of a window, and the number of classes.
+    pub fn spec(&self) -> WindowSpec {
+        self.members[0].spec()
     }
 
     /// Names of the classes.
     pub fn classes(&self) -> &[String] {
-        &self.members[0].file.classes
+        self.members[0].classes()
     }
 
     /// The device that computes. With `auto`, this is the CPU until there are windows enough for another device.
@@ -275,7 +329,7 @@ impl Predictor {
 
     /// What scores `n_windows` windows at once by `n_networks` networks.
     fn scoring_of(&self, n_windows: usize, n_networks: usize) -> Result<&Scoring, Error> {
-        let a_window: u64 = self.members[0].network.layers().iter().map(Layer::multiply_adds).sum();
+        let a_window = self.members.iter().map(Member::multiply_adds).max().unwrap_or_default();
         let multiply_adds = a_window.saturating_mul(n_windows as u64).saturating_mul(n_networks as u64);
         match &self.for_many {
             Some(for_many) if multiply_adds >= WORTH_A_GPU => {
@@ -291,7 +345,7 @@ impl Predictor {
 
     /// An entry in the metadata of the weight files.
     pub fn extra(&self, key: &str) -> Option<&str> {
-        self.members[0].file.extra.get(key).map(String::as_str)
+        self.members[0].extra(key)
     }
 
     /// Predicts the class of each window. `windows` (n_windows, window, channels) are in the sensor's unit, with the
@@ -359,7 +413,7 @@ impl Predictor {
     ) -> Result<Vec<f32>, Error> {
         let mut combined = EnsembleScores::new(self.loss()?, self.classes().len());
         for (idx, member) in members {
-            combined.add(&scoring.scores(idx, member, windows)?);
+            combined.add_weighted(&scoring.scores(idx, member, windows)?, member.weight, member.temperature);
         }
         Ok(combined.scores())
     }
@@ -377,87 +431,17 @@ impl Predictor {
         Ok(Prediction { class: predicted_class(scores), scores: scores.to_vec() })
     }
 
-    /// The loss that the networks were trained with.
+    /// What the scores are: those of the loss that the models were trained with. Those of an ensemble are logarithms of
+    /// probabilities.
     ///
     /// # Errors
     /// A weight file without an entry for the loss.
     pub fn loss(&self) -> Result<Loss, Error> {
+        if self.is_ensemble {
+            return Ok(Loss::CategoricalCrossentropy);
+        }
         let unknown = || Error::Input("the weight file does not say with which loss it was trained".to_owned());
         self.extra("loss").ok_or_else(unknown)?.parse::<Loss>().map_err(|problem| Error::Input(problem.to_string()))
-    }
-}
-
-impl Member {
-    #[cfg(test)]
-    pub(crate) fn new(file: WeightFile, network: Network, preparation: Preparation) -> Self {
-        let n_channels = preparation.channels_in(file.spec.channels).unwrap();
-        Self { file, network, preparation, n_channels, place: None }
-    }
-
-    /// Its name in a study, `FOLD:SEED`; empty for a network that is alone.
-    pub fn name(&self) -> String {
-        self.place.as_ref().map_or_else(String::new, |(fold, seed)| format!("{fold}:{seed}"))
-    }
-
-    /// The fold of a study in which it was trained.
-    pub(crate) fn fold(&self) -> Option<&str> {
-        self.place.as_ref().map(|(fold, _)| fold.as_str())
-    }
-
-    /// What becomes of each window by itself.
-    pub fn preparation(&self) -> &Preparation {
-        &self.preparation
-    }
-
-    /// The number of channels of the windows that it reads: those of the sensors.
-    pub fn n_channels(&self) -> usize {
-        self.n_channels
-    }
-
-    /// `windows` (n_windows, window, channels) in the sensors' unit, each prepared by itself, as the scaler reads them.
-    pub(crate) fn prepared<'a>(&self, windows: &'a [f32]) -> Result<Cow<'a, [f32]>, Error> {
-        let prepared = self.preparation.apply(Cow::Borrowed(windows), self.file.spec.window, self.n_channels);
-        prepared.map_err(Error::Input)
-    }
-
-    fn read(path: &Path, place: Option<(String, u64)>) -> Result<Self, Error> {
-        Self::of_file(WeightFile::read(path)?, place, path)
-    }
-
-    /// The network of `file`, which errors call `path`.
-    fn of_file(file: WeightFile, place: Option<(String, u64)>, path: &Path) -> Result<Self, Error> {
-        let network = Network::new(file.spec.clone())?;
-        let wrong = |problem| Error::Input(format!("{}: {PER_WINDOW}: {problem}", path.display()));
-        let text = file.extra.get(PER_WINDOW).map_or("", String::as_str);
-        let preparation = text.parse::<Preparation>().map_err(wrong)?;
-        let n_channels = preparation.channels_in(file.spec.channels).map_err(wrong)?;
-        Ok(Self { file, network, preparation, n_channels, place })
-    }
-}
-
-/// The networks of a predictor on one device.
-struct Scoring {
-    open: OpenEngine,
-    /// One for each network, as soon as it has scored.
-    scorers: RefCell<Vec<Option<Box<dyn Scorer>>>>,
-}
-
-impl Scoring {
-    fn new(open: OpenEngine, n_networks: usize) -> Self {
-        Self { open, scorers: RefCell::new((0..n_networks).map(|_| None).collect()) }
-    }
-
-    /// Scores by network `idx`, which is `member`, of windows in the sensor's unit. They are prepared and standardised
-    /// as in training.
-    fn scores(&self, idx: usize, member: &Member, windows: &[f32]) -> Result<Vec<f32>, Error> {
-        let Member { file, network, .. } = member;
-        let windows = member.prepared(windows)?;
-        let mut scorers = self.scorers.borrow_mut();
-        let scorer = match &mut scorers[idx] {
-            Some(open) => open,
-            empty => empty.insert(self.open.engine.scorer(network, &file.weights, file.scaler.as_ref())?),
-        };
-        Ok(scorer.scores(&windows)?)
     }
 }
 
@@ -467,10 +451,11 @@ mod tests {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-    use triax_engine::{CpuEngine, EngineError, Session, WindowSet};
-    use triax_model::{Scaler, Weights};
+    use triax_engine::{CpuEngine, EngineError, Scorer, Session, WindowSet};
+    use triax_model::{Network, NetworkSpec, Scaler, Weights};
 
     use super::*;
+    use crate::engines::OpenEngine;
     use crate::{Sample, StreamPredictor};
 
     fn predictor(device: DeviceChoice) -> Predictor {
@@ -507,7 +492,7 @@ mod tests {
         assert!(!has_looked(&predictor));
         assert_eq!(predictor.device(), &DeviceInfo::cpu());
 
-        let a_window: u64 = predictor.members[0].network.layers().iter().map(Layer::multiply_adds).sum();
+        let a_window = predictor.members[0].multiply_adds();
         let n_windows = WORTH_A_GPU.div_ceil(a_window) as usize;
         predictor.scoring_of(n_windows - 1, 1).unwrap();
         assert!(!has_looked(&predictor));

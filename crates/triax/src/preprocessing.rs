@@ -3,7 +3,7 @@
 use serde::Serialize;
 use triax_model::{Derivation, Derived, LOW_PASS_S, PerWindow, Preparation};
 
-use crate::predictor::Member;
+use crate::predictor::NetworkMember;
 
 /// The way from the sensor's values to those that the first layer reads. Steps follow each other.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -68,7 +68,7 @@ fn derive_in_words(derivation: &Derivation, sensors: &[String]) -> String {
 
 impl Preprocessing {
     /// That of `member`, whose channels have these names. Channels without a name are numbered from 1.
-    pub fn of(member: &Member, names: Option<&[String]>) -> Self {
+    pub fn of(member: &NetworkMember, names: Option<&[String]>) -> Self {
         let mut steps = Vec::new();
         let Preparation { derivation, normalisation } = member.preparation();
         if *normalisation == Some(PerWindow::AlignGravity) {
@@ -108,11 +108,11 @@ mod tests {
 
     use super::*;
 
-    fn member(preparation: &str, scaler: Option<Scaler>) -> Member {
+    fn member(preparation: &str, scaler: Option<Scaler>) -> NetworkMember {
         let network = Network::new(NetworkSpec::default()).unwrap();
         let (weights, spec) = (Weights::glorot_uniform(&network, 0), network.spec().clone());
         let file = WeightFile { weights, spec, classes: Vec::new(), scaler, extra: BTreeMap::new() };
-        Member::new(file, network, preparation.parse().unwrap())
+        NetworkMember::new(file, network, preparation.parse().unwrap())
     }
 
     #[test]

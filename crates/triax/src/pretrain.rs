@@ -10,7 +10,9 @@
 //! * **Reconstruction.** Parts of each window are hidden, and the network gives the whole of it: see
 //!   [`triax_engine::Reconstruction`].
 //!
-//! The last layer serves the task alone. All others are kept.
+//! The last layer serves the task alone. By default only the convolutions are kept: hidden layers between them and the task
+//! learn what the task needs and no other does (Chen et al., "A simple framework for contrastive learning of visual
+//! representations", 2020).
 
 use triax_data::{Corpus, Notice, Origin, ReadOptions, cut, fit_scaler};
 use triax_engine::device::{DeviceChoice, DeviceInfo};
@@ -47,6 +49,16 @@ named! {
     }
 }
 
+named! {
+    /// Layers that are kept after a training without labels.
+    pub enum KeptLayers {
+        /// The convolutions; trainings draw the other layers, which may differ
+        Convolutions = "convolutions",
+        /// All but the last, which serves the task
+        All = "all",
+    }
+}
+
 impl PretrainTask {
     /// The settings of the task that differ from the defaults of a training.
     pub fn entries(self) -> Entries {
@@ -65,6 +77,8 @@ impl PretrainTask {
 pub struct PretrainOptions {
     /// The task.
     pub task: PretrainTask,
+    /// The layers that are kept.
+    pub keep: KeptLayers,
     /// Subjects whose recordings are left out, such as those who will be judged.
     pub without: Vec<String>,
     /// With [`PretrainTask::Contrast`], the most stretches that are told apart. They are drawn from all.
@@ -76,7 +90,7 @@ pub struct PretrainOptions {
 impl PretrainOptions {
     /// The defaults of `task`.
     pub fn new(task: PretrainTask) -> Self {
-        Self { task, without: Vec::new(), stretches: 2048, mask: 0.3 }
+        Self { task, keep: KeptLayers::Convolutions, without: Vec::new(), stretches: 2048, mask: 0.3 }
     }
 
     fn check(&self) -> Result<(), Error> {
@@ -250,7 +264,12 @@ impl Pretraining {
         metadata.remove("class_names");
         metadata.extend(preparation_extra(&self.preparation));
         metadata.extend(record.metadata());
-        Ok(Some(Pretrained { weights: InitialWeights::without_scores(trained.weights, metadata), history }))
+        let mut weights = InitialWeights::without_scores(trained.weights, metadata);
+        if self.options.keep == KeptLayers::Convolutions {
+            // The convolutions come first, each with its kernel and bias.
+            weights.tensors.truncate(2 * network.spec().convs.len());
+        }
+        Ok(Some(Pretrained { weights, history }))
     }
 }
 

@@ -36,6 +36,8 @@ pub struct StreamPrediction {
     pub start: String,
     /// Time or index of the last sample.
     pub end: String,
+    /// Number of its recording, from 1.
+    pub recording: usize,
     /// Class and scores of the window.
     pub prediction: Prediction,
 }
@@ -134,11 +136,11 @@ impl<'a> StreamPredictor<'a> {
                 continue;
             }
             let scores = self.predictor.scores_of_one(&self.window.values);
-            let (subject, start, end) = self.window.bounds();
+            let ((subject, start, end), recording) = (self.window.bounds(), self.window.n_recordings);
             self.window.advance();
             let place = || format!("the window from {start} to {end} of subject `{subject}`");
             match scores.and_then(|scores| self.predictor.prediction(&scores, place)) {
-                Ok(prediction) => self.ready.push(StreamPrediction { subject, start, end, prediction }),
+                Ok(prediction) => self.ready.push(StreamPrediction { subject, start, end, recording, prediction }),
                 Err(error) => failed = failed.and(Err(error)),
             }
         }
@@ -170,11 +172,17 @@ impl<'a> StreamPredictor<'a> {
         )))
     }
 
+    /// The number of recordings that have started so far.
+    pub fn recording(&self) -> usize {
+        self.window.n_recordings
+    }
+
     /// Number of samples in the longest recording so far.
     pub fn longest_recording(&self) -> usize {
         self.window.longest
     }
 }
+
 /// A sample that waits for its place.
 struct Row {
     /// One for each channel of the network.
@@ -281,6 +289,8 @@ struct WindowBuffer {
     /// Rows since the recording started; `longest` is their maximum.
     unbroken: usize,
     longest: usize,
+    /// Recordings that have started.
+    n_recordings: usize,
 }
 
 impl WindowBuffer {
@@ -294,6 +304,7 @@ impl WindowBuffer {
             skip: 0,
             unbroken: 0,
             longest: 0,
+            n_recordings: 0,
         }
     }
 
@@ -302,6 +313,7 @@ impl WindowBuffer {
         self.values.clear();
         self.places.clear();
         (self.skip, self.unbroken) = (0, 0);
+        self.n_recordings += 1;
         subject.clone_into(&mut self.subject);
     }
 

@@ -25,6 +25,49 @@ pub struct Fold {
     pub untrained: Vec<UntrainedClass>,
 }
 
+impl Fold {
+    /// The fold that holds these `subjects` out, of all `windows` that were cut from `corpus`, of `window` rows each. So
+    /// windows of other lengths can be judged by the same people. Classes that only they do are not judged, as in
+    /// [`Folds::make`].
+    ///
+    /// # Errors
+    /// As those of a fold by subject in [`Folds::make`].
+    pub fn of_subjects(
+        name: &str,
+        subjects: &[String],
+        corpus: &Corpus,
+        windows: &Windows,
+        window: usize,
+    ) -> Result<Self, DataError> {
+        check_classes(corpus)?;
+        known_subjects(corpus, windows)?;
+        let is_held_out = |origin| subjects.iter().any(|subject| subject == corpus.subject_of(origin));
+        let is_valid: Vec<bool> = windows.origins.iter().map(|&origin| is_held_out(origin)).collect();
+        let remedy = "Pass a smaller --window, other --folds, or more data.";
+        let fold = Self::new(name.to_owned(), &is_valid, remedy, (corpus, windows, window))?;
+        Ok(fold.judging_what_is_trained(corpus, windows)?)
+    }
+
+    /// The fold that validates with the windows that `is_valid` says, with all of their classes.
+    fn new(
+        name: String,
+        is_valid: &[bool],
+        remedy: &'static str,
+        (corpus, windows, window): (&Corpus, &Windows, usize),
+    ) -> Result<Self, SplitError> {
+        let [train, valid] = partition(corpus, windows, window, is_valid, remedy)?;
+        let untrained = UntrainedClass::find(corpus, windows, &train, &valid);
+        Ok(Self { name, valid_subjects: subjects_at(corpus, windows, &valid), train, valid, untrained })
+    }
+
+    /// Leaves the windows of untrained classes out.
+    fn judging_what_is_trained(mut self, corpus: &Corpus, windows: &Windows) -> Result<Self, SplitError> {
+        leave_out(&self.untrained, corpus, windows, &mut self.valid)?;
+        self.valid_subjects = subjects_at(corpus, windows, &self.valid);
+        Ok(self)
+    }
+}
+
 /// A class that only people do who are held out together: a network that has never seen it cannot be judged by it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UntrainedClass {
@@ -72,15 +115,14 @@ impl Folds {
     ) -> Result<Vec<Fold>, DataError> {
         check_classes(corpus)?;
         let fold = |(name, is_valid): (String, Vec<bool>)| {
-            let [train, mut valid] = partition(corpus, windows, window, &is_valid, self.remedy())?;
-            let untrained = UntrainedClass::find(corpus, windows, &train, &valid);
+            let fold = Fold::new(name, &is_valid, self.remedy(), (corpus, windows, window))?;
             match self {
-                Self::LeaveOneSubjectOut | Self::Groups(_) => {
-                    leave_out(&untrained, corpus, windows, &mut valid)?;
+                Self::LeaveOneSubjectOut | Self::Groups(_) => Ok(fold.judging_what_is_trained(corpus, windows)?),
+                Self::HeldOut | Self::Random(_) | Self::Predefined => {
+                    refuse_untrained(corpus, &fold.untrained)?;
+                    Ok(fold)
                 }
-                Self::HeldOut | Self::Random(_) | Self::Predefined => refuse_untrained(corpus, &untrained)?,
             }
-            Ok(Fold { name, valid_subjects: subjects_at(corpus, windows, &valid), train, valid, untrained })
         };
         self.validation(corpus, windows, held_out, seed)?.into_iter().map(fold).collect()
     }
@@ -215,6 +257,31 @@ mod tests {
         let names: Vec<_> = folds.iter().map(|fold| fold.name.as_str()).collect();
         assert_eq!(names, ["ann", "bob", "cem", "dot", "eve", "fay"]);
         assert!(folds.iter().all(|fold| fold.valid_subjects == [fold.name.clone()]));
+    }
+
+    #[test]
+    fn windows_of_another_length_are_judged_by_the_same_people() {
+        let corpus = six();
+        for (fold, window) in folds(&corpus, Folds::Groups(3), 1).unwrap().iter().zip([4, 6, 8]) {
+            let windows = cut(&corpus, window, 2).unwrap();
+            let same = Fold::of_subjects(&fold.name, &fold.valid_subjects, &corpus, &windows, window).unwrap();
+            assert_eq!(same.valid_subjects, fold.valid_subjects);
+            assert_eq!(same == *fold, window == 4);
+        }
+        let windows = cut(&corpus, 4, 2).unwrap();
+        let nobody = Fold::of_subjects("x", &["zoe".to_owned()], &corpus, &windows, 4).unwrap_err().to_string();
+        assert!(nobody.contains("--folds"), "{nobody}");
+    }
+
+    #[test]
+    fn who_is_left_out_takes_the_classes_along_that_nobody_else_does() {
+        let all = swimmers(false);
+        let without = all.clone().without_subjects(&["bob".to_owned()]).unwrap();
+        assert_eq!((without.classes.len(), without.subjects()), (2, vec!["ann".into(), "cem".into(), "dot".into()]));
+        assert_ne!(without.fingerprint, all.fingerprint);
+        let others = all.without_subjects(&["ann".to_owned()]).unwrap();
+        assert_eq!(others.classes.len(), 3);
+        assert!(others.recordings.iter().all(|recording| recording.subject != "ann"));
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! A convolution and its activation: `y[t, o] = f(b[o] + Σ x[t·stride + j·dilation − before, c] · k[j, c, o])` over taps j and
 //! channels c. A dense layer is a convolution with one position.
 //!
-//! Beyond the ends of its input a padded convolution reads zeros, which lie there: see [`super::feature_map`]. The layout is channels-last, so the rows that an output position reads are contiguous, or those of each tap where the convolution is dilated. The layer is a matrix product
-//! of overlapping runs of rows with the kernel as a (kernel × channels, filters) matrix. The bias follows the kernel:
-//! it is the last row of that matrix, for an input that is always 1.
+//! Beyond the ends of its input a padded convolution reads zeros, which lie there: see [`super::feature_map`]. The layout is
+//! channels-last, so the rows that an output position reads are contiguous; where the convolution is dilated, those of each tap
+//! are. The layer is a matrix product of overlapping runs of rows with the kernel as a (kernel × channels, filters) matrix. The
+//! bias follows the kernel: it is the last row of that matrix, for an input that is always 1.
 
 use pulp::Simd;
 use triax_model::Activation;

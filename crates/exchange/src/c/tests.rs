@@ -38,6 +38,7 @@ fn family() -> Vec<(&'static str, Trained)> {
         ("plain", trained("8:3:2:2,8:3:1", "12", None)),
         ("padded", trained("8:3:2:same:avg3/2-same,6:4:1:same:3/1-same", "9", None)),
         ("means", trained("8:5:2:avg2,6:3:1", "", average)),
+        ("dilated", trained("8:3:1:d3:2,6:2:1:d2:same:elu,5:3:1:d2", "9", None)),
         ("leaky", trained("8:5:2:leaky_relu=0.3,6:3:1:linear", "7:leaky_relu=0.01", Some(PoolKind::Max))),
         ("elu", trained("8:5:2:elu", "12:elu", None)),
         ("tanh", trained("8:5:2:tanh,5:2:3:same", "12:tanh", None)),

@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 use realfft::RealFftPlanner;
 
+use super::oriented;
 use crate::statistics::{mean, quantile};
 
 /// Bands of the spectrum in Hz: changes of posture, steps, running, shaking. An unknown rate is taken as
@@ -15,29 +16,84 @@ const TIME_FEATURES: usize = 11;
 /// Number of features of the spectrum of a series.
 const SPECTRUM_FEATURES: usize = 6;
 
+/// Which features a classical model reads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FeatureSet {
+    /// Those of each channel, and of the magnitude of each group of three; see [`Features`].
+    #[default]
+    Basic,
+    /// Those, and of each group of three also features that hold however the sensor is turned: of the movement along gravity,
+    /// across it and along its main axis there, of its strength and its jerk; the spread in three directions, the rhythm.
+    Oriented,
+}
+
+impl FeatureSet {
+    /// All sets.
+    pub const ALL: [Self; 2] = [Self::Basic, Self::Oriented];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Basic => "basic",
+            Self::Oriented => "oriented",
+        }
+    }
+
+    /// The set of this name, if there is one.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|set| set.name() == name)
+    }
+
+    /// Number of features of windows of `channels` channels.
+    pub fn count(self, channels: usize) -> usize {
+        let (groups, of_series) = (channels / 3, TIME_FEATURES + SPECTRUM_FEATURES);
+        let basic = groups * 3 + (channels + groups) * of_series;
+        match self {
+            Self::Basic => basic,
+            Self::Oriented => basic + groups * oriented::count(of_series),
+        }
+    }
+}
+
 /// Features of windows.
 ///
-/// For each channel, and for the magnitude √(x² + y² + z²) of each group of three channels: mean, standard deviation,
+/// Those of [`FeatureSet::Basic`]: for each channel, and for the magnitude √(x² + y² + z²) of each group of three channels: mean, standard deviation,
 /// minimum, maximum, median, interquartile range, root mean square (all in the sensor's unit), mean absolute difference of
 /// neighbours (unit per sample), crossings of the mean per sample, skewness and excess kurtosis; and of the spectrum without
 /// its mean the share of the energy in four bands, the dominant frequency in Hz, and the entropy from 0 to 1. For each group
 /// of three channels also the three correlations.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Features {
+    set: FeatureSet,
     /// One row per window.
     rows: Vec<Vec<f64>>,
 }
 
 impl Features {
-    /// The features of `windows` (n, window, channels), with the values of the sensors, at `rate_hz` samples per second.
+    /// The basic features of `windows` (n, window, channels), with the values of the sensors, at `rate_hz` samples per second.
     ///
     /// # Panics
     /// If the window has no sample or no channel.
     pub fn new(windows: &[f32], window: usize, channels: usize, rate_hz: Option<f64>) -> Self {
+        Self::of(FeatureSet::Basic, windows, window, channels, rate_hz)
+    }
+
+    /// Like [`Features::new`], with the features of `set`.
+    ///
+    /// # Panics
+    /// As [`Features::new`].
+    pub fn of(set: FeatureSet, windows: &[f32], window: usize, channels: usize, rate_hz: Option<f64>) -> Self {
         assert!(window > 0 && channels > 0, "a window has samples and channels");
-        let spectrum = Spectrum::new(window, rate_hz.unwrap_or(USUAL_RATE_HZ));
-        let rows = windows.par_chunks_exact(window * channels).map(|values| row(values, channels, &spectrum));
-        Self { rows: rows.collect() }
+        let rate_hz = rate_hz.unwrap_or(USUAL_RATE_HZ);
+        let spectrum = Spectrum::new(window, rate_hz);
+        let rows =
+            windows.par_chunks_exact(window * channels).map(|values| row(set, values, channels, rate_hz, &spectrum));
+        Self { set, rows: rows.collect() }
+    }
+
+    /// Which features these are.
+    pub fn set(&self) -> FeatureSet {
+        self.set
     }
 
     /// Number of windows.
@@ -48,12 +104,6 @@ impl Features {
     /// Whether there is no window.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
-    }
-
-    /// Number of features of windows of `channels` channels.
-    pub fn count(channels: usize) -> usize {
-        let groups = channels / 3;
-        groups * 3 + (channels + groups) * (TIME_FEATURES + SPECTRUM_FEATURES)
     }
 
     /// The features of window `idx`.
@@ -91,11 +141,11 @@ impl FeatureScaler {
 }
 
 /// The features of one window, of which `values` are (window, channels).
-fn row(values: &[f32], channels: usize, spectrum: &Spectrum) -> Vec<f64> {
-    let mut series: Vec<Vec<f64>> = (0..channels)
+fn row(set: FeatureSet, values: &[f32], channels: usize, rate_hz: f64, spectrum: &Spectrum) -> Vec<f64> {
+    let series: Vec<Vec<f64>> = (0..channels)
         .map(|channel| values.iter().skip(channel).step_by(channels).map(|&value| f64::from(value)).collect())
         .collect();
-    let mut row = Vec::with_capacity(Features::count(channels));
+    let mut row = Vec::with_capacity(set.count(channels));
     for axes in series.chunks_exact(3) {
         row.extend([(0, 1), (0, 2), (1, 2)].map(|(a, b)| correlation(&axes[a], &axes[b])));
     }
@@ -103,16 +153,18 @@ fn row(values: &[f32], channels: usize, spectrum: &Spectrum) -> Vec<f64> {
         (0..axes[0].len()).map(|t| axes.iter().map(|axis| axis[t].powi(2)).sum::<f64>().sqrt()).collect()
     };
     let magnitudes: Vec<Vec<f64>> = series.chunks_exact(3).map(magnitude).collect();
-    series.extend(magnitudes);
-    for one in &series {
+    for one in series.iter().chain(&magnitudes) {
         row.extend(time_features(one));
         row.extend(spectrum.features(one));
+    }
+    if set == FeatureSet::Oriented {
+        row.extend(series.chunks_exact(3).flat_map(|axes| oriented::features(axes, rate_hz, spectrum)));
     }
     row
 }
 
 /// Features of one series in time.
-fn time_features(x: &[f64]) -> [f64; TIME_FEATURES] {
+pub(super) fn time_features(x: &[f64]) -> [f64; TIME_FEATURES] {
     let n = x.len() as f64;
     let (mean, deviation) = (mean(x), deviation(x));
     let mut sorted = x.to_vec();
@@ -139,19 +191,19 @@ fn time_features(x: &[f64]) -> [f64; TIME_FEATURES] {
 }
 
 /// Spectra of series of one length.
-struct Spectrum {
+pub(super) struct Spectrum {
     transform: std::sync::Arc<dyn realfft::RealToComplex<f64>>,
     /// Frequency of a bin.
     hz: f64,
 }
 
 impl Spectrum {
-    fn new(window: usize, rate_hz: f64) -> Self {
+    pub fn new(window: usize, rate_hz: f64) -> Self {
         Self { transform: RealFftPlanner::new().plan_fft_forward(window), hz: rate_hz / window as f64 }
     }
 
     /// Shares of the bands, dominant frequency and entropy; all 0 for a constant series.
-    fn features(&self, x: &[f64]) -> [f64; SPECTRUM_FEATURES] {
+    pub fn features(&self, x: &[f64]) -> [f64; SPECTRUM_FEATURES] {
         let mean = mean(x);
         let mut input: Vec<f64> = x.iter().map(|value| value - mean).collect();
         let mut output = self.transform.make_output_vec();
@@ -182,7 +234,7 @@ fn deviation(x: &[f64]) -> f64 {
 }
 
 /// Pearson's correlation; 0 if one of the series is constant.
-fn correlation(a: &[f64], b: &[f64]) -> f64 {
+pub(super) fn correlation(a: &[f64], b: &[f64]) -> f64 {
     let ((mean_a, mean_b), scale) = ((mean(a), mean(b)), deviation(a) * deviation(b));
     if scale <= 1e-12 {
         return 0.0;
@@ -212,7 +264,11 @@ mod tests {
             golden(concat!(env!("CARGO_MANIFEST_DIR"), "/golden/baselines/features.json"));
         let found = Features::new(&windows, window, channels, Some(rate_hz));
         assert_eq!((found.len(), found.rows[0].len()), (features.len(), features[0].len()));
-        assert_eq!(Features::count(channels), features[0].len());
+        assert_eq!(FeatureSet::Basic.count(channels), features[0].len());
+        let oriented = Features::of(FeatureSet::Oriented, &windows, window, channels, Some(rate_hz));
+        for (row, basic) in oriented.rows.iter().zip(&found.rows) {
+            assert_eq!((row.len(), &row[..basic.len()]), (FeatureSet::Oriented.count(channels), &basic[..]));
+        }
         for (found, wanted) in found.rows.iter().zip(&features) {
             for (feature, (found, wanted)) in found.iter().zip(wanted).enumerate() {
                 assert!(
@@ -225,17 +281,18 @@ mod tests {
 
     #[test]
     fn windows_at_rest_have_finite_features() {
+        let is_finite = |found: &Features| found.rows.iter().flatten().all(|feature| feature.is_finite());
         for value in [0.0_f32, 9.81, -1e6] {
-            let found = Features::new(&[value; 2 * 16 * 3], 16, 3, None);
-            assert!(found.rows.iter().flatten().all(|feature| feature.is_finite()), "{found:?}");
+            let found = Features::of(FeatureSet::Oriented, &[value; 2 * 16 * 3], 16, 3, None);
+            assert!(is_finite(&found), "{found:?}");
         }
-        let single = Features::new(&[1.0, 2.0], 1, 2, None);
-        assert!(single.rows.iter().flatten().all(|feature| feature.is_finite()), "{single:?}");
+        let single = Features::of(FeatureSet::Oriented, &[1.0, 2.0, 0.5], 1, 3, None);
+        assert!(is_finite(&single), "{single:?}");
     }
 
     #[test]
     fn a_constant_feature_is_0() {
-        let features = Features { rows: vec![vec![3.0, 1.0], vec![3.0, 2.0], vec![4.0, 3.0]] };
+        let features = Features { set: FeatureSet::Basic, rows: vec![vec![3.0, 1.0], vec![3.0, 2.0], vec![4.0, 3.0]] };
         let scaler = FeatureScaler::fit(&features, &[0, 1]);
         let rows = [0, 1, 2].map(|idx| scaler.apply(features.row(idx)));
         assert_eq!(rows, [[0.0, -1.0], [0.0, 1.0], [0.0, 3.0]]);

@@ -5,13 +5,14 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
 
-use safetensors::{Dtype, SafeTensors};
+use safetensors::SafeTensors;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use triax_model::{WeightFileError, whole_file};
 
-use super::features::FeatureScaler;
-use super::{Baseline, ClassicalModel, Features};
+use super::model::Learnt;
+use super::tensors::{Bytes, Tensors};
+use super::{Baseline, ClassicalModel, FeatureSet, Features};
 
 /// Value of `format` in the metadata.
 const FORMAT: &str = "triax-classical";
@@ -48,10 +49,11 @@ pub struct ClassicalFile {
 #[serde(deny_unknown_fields)]
 struct Spec {
     method: String,
+    features: String,
     window: usize,
     channels: usize,
     rate_hz: Option<f64>,
-    /// The classes that have weights, in ascending order.
+    /// The classes that were seen in training, in ascending order.
     seen: Vec<usize>,
 }
 
@@ -79,7 +81,8 @@ impl ClassicalFile {
         if !found.is_multiple_of(n_values) {
             return Err(format!("{found} values are no whole number of windows of {n_values}"));
         }
-        let features = Features::new(windows, self.window, self.channels, self.rate_hz);
+        let set = self.model.features();
+        let features = Features::of(set, windows, self.window, self.channels, self.rate_hz);
         let all: Vec<u32> = (0..features.len() as u32).collect();
         Ok(self.model.scores(&features, &all))
     }
@@ -142,9 +145,12 @@ impl ClassicalFile {
             |key: &'static str| move |error: serde_json::Error| wrong(key, format!("cannot be understood: {error}"));
         let spec: Spec = serde_json::from_str(&take("spec")?).map_err(unclear("spec"))?;
         let classes: Vec<String> = serde_json::from_str(&take("classes")?).map_err(unclear("classes"))?;
-        let Spec { method, window, channels, rate_hz, seen } = spec;
+        let Spec { method, features, window, channels, rate_hz, seen } = spec;
         let Some(method) = Baseline::named(&method) else {
             return Err(wrong("spec", format!("has the method `{method}`, which this Triax does not know")));
+        };
+        let Some(features) = FeatureSet::named(&features) else {
+            return Err(wrong("spec", format!("has the features `{features}`, which this Triax does not know")));
         };
         let is_sound = window > 0
             && (1..=MOST_CHANNELS).contains(&channels)
@@ -156,41 +162,34 @@ impl ClassicalFile {
         if !is_sound {
             return Err(wrong("spec", "cannot be that of a model".to_owned()));
         }
-        let tensor = |name: &str, shape: &[usize]| -> Result<Vec<f64>, WeightFileError> {
-            let wrong =
-                |problem: String| WeightFileError::Tensor { path: path.to_owned(), tensor: name.to_owned(), problem };
-            let view = tensors.tensor(name).map_err(|_| wrong("is missing".to_owned()))?;
-            if view.dtype() != Dtype::F64 || view.shape() != shape {
-                let (dtype, found) = (view.dtype(), view.shape());
-                return Err(wrong(format!("is {dtype} {found:?}, and the model needs F64 {shape:?}")));
-            }
-            let values: Vec<f64> = view.data().as_chunks().0.iter().map(|word| f64::from_le_bytes(*word)).collect();
-            match values.iter().position(|value| !value.is_finite()) {
-                Some(i) => Err(wrong(format!("holds {} at element {i}; all values must be finite", values[i]))),
-                None => Ok(values),
+        let tensors = Tensors { path, tensors };
+        let learnt = match method {
+            Baseline::ExtraTrees => Learnt::Trees(tensors.forest(features.count(channels), classes.len())?),
+            Baseline::Majority | Baseline::LogisticRegression | Baseline::LinearSvm => {
+                Learnt::Linear(tensors.linear(features.count(channels), classes.len(), &seen)?)
             }
         };
-        let n_features = Features::count(channels);
-        let scaler = FeatureScaler { mean: tensor("mean", &[n_features])?, scale: tensor("scale", &[n_features])? };
-        let mut weights = vec![None; classes.len()];
-        let of_seen = tensor("weights", &[seen.len(), n_features + 1])?;
-        seen.iter().zip(of_seen.chunks_exact(n_features + 1)).for_each(|(&class, of_class)| {
-            weights[class] = Some(of_class.to_vec());
-        });
-        let model = ClassicalModel { method, scaler, weights };
+        let model = ClassicalModel { method, features, learnt };
         Ok(Self { model, window, channels, rate_hz, classes, extra })
     }
 
     /// The bytes of the file, whose contents are not checked. The header is written here, as that of a
     /// [`triax_model::WeightFile`] is, so that its entries have one order.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let Self { model: ClassicalModel { method, scaler, weights }, window, channels, rate_hz, classes, extra } =
+        let Self { model: ClassicalModel { method, features, learnt }, window, channels, rate_hz, classes, extra } =
             self;
-        let seen: Vec<usize> = (0..weights.len()).filter(|&class| weights[class].is_some()).collect();
-        let n_features = scaler.mean.len();
-        let n_seen = seen.len();
-        let spec =
-            Spec { method: method.name().to_owned(), window: *window, channels: *channels, rate_hz: *rate_hz, seen };
+        let seen = match learnt {
+            Learnt::Linear(linear) => linear.seen(),
+            Learnt::Trees(forest) => forest.seen(),
+        };
+        let spec = Spec {
+            method: method.name().to_owned(),
+            features: features.name().to_owned(),
+            window: *window,
+            channels: *channels,
+            rate_hz: *rate_hz,
+            seen,
+        };
         let mut metadata = extra.clone();
         let own = [
             ("format", FORMAT.to_owned()),
@@ -201,14 +200,15 @@ impl ClassicalFile {
         metadata.extend(own.map(|(key, value)| (key.to_owned(), value)));
         let mut header = json!({ "__metadata__": metadata });
         let mut values = Vec::new();
-        let mut add = |name: &str, shape: &[usize], of_tensor: Vec<f64>| {
-            let start = values.len();
-            values.extend(of_tensor.into_iter().flat_map(f64::to_le_bytes));
-            header[name] = json!({"dtype": "F64", "shape": shape, "data_offsets": [start, values.len()]});
+        let tensors = match learnt {
+            Learnt::Linear(linear) => linear.tensors(),
+            Learnt::Trees(forest) => forest.tensors(),
         };
-        add("mean", &[n_features], scaler.mean.clone());
-        add("scale", &[n_features], scaler.scale.clone());
-        add("weights", &[n_seen, n_features + 1], weights.iter().flatten().flatten().copied().collect());
+        for Bytes { name, dtype, shape, bytes } in tensors {
+            let start = values.len();
+            values.extend(bytes);
+            header[name] = json!({"dtype": dtype, "shape": shape, "data_offsets": [start, values.len()]});
+        }
         let mut header = header.to_string();
         // Padded with spaces, so that the values are aligned.
         header.push_str(&" ".repeat(header.len().next_multiple_of(8) - header.len()));
@@ -222,15 +222,20 @@ mod tests {
 
     use super::*;
     use crate::baselines::ClassicalPlan;
+    use crate::baselines::trees::{Forest, Node};
 
     /// A model of three classes, one of which was never seen, for windows of 16 samples in three channels; and windows.
     fn example() -> (ClassicalFile, Vec<f32>) {
+        example_of(ClassicalPlan::new(Baseline::LogisticRegression))
+    }
+
+    fn example_of(plan: ClassicalPlan) -> (ClassicalFile, Vec<f32>) {
         let value =
             |i: usize| ((i * 7919) % 1000) as f32 / 500.0 - 1.0 + if (i / 48).is_multiple_of(2) { 0.5 } else { 0.0 };
         let windows: Vec<f32> = (0..20 * 48).map(value).collect();
-        let features = Features::new(&windows, 16, 3, Some(20.0));
+        let features = Features::of(plan.features, &windows, 16, 3, Some(20.0));
         let labels: Vec<u32> = (0..20).map(|window| if window % 2 == 0 { 0 } else { 2 }).collect();
-        let (plan, all) = (ClassicalPlan::new(Baseline::LogisticRegression), (0..20).collect::<Vec<u32>>());
+        let all: Vec<u32> = (0..20).collect();
         let model = ClassicalModel::train(&plan, &features, &labels, &all, 3).unwrap();
         let classes = ["a", "b", "c \"d\"\n"].map(str::to_owned).to_vec();
         let extra = BTreeMap::from([("loss".to_owned(), "categorical_crossentropy".to_owned())]);
@@ -245,17 +250,23 @@ mod tests {
 
     #[test]
     fn a_file_comes_back_and_scores_the_same() {
-        let (file, windows) = example();
+        for (method, features) in Baseline::ALL.into_iter().flat_map(|method| FeatureSet::ALL.map(|set| (method, set)))
+        {
+            comes_back(&example_of(ClassicalPlan { features, ..ClassicalPlan::new(method) }));
+        }
+    }
+
+    fn comes_back((file, windows): &(ClassicalFile, Vec<f32>)) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("last.safetensors");
         assert!(!ClassicalFile::is_at(&path));
         file.write(&path).unwrap();
         assert!(ClassicalFile::is_at(&path) && !ClassicalFile::is_at(folder.path()));
         let read = ClassicalFile::read(&path).unwrap();
-        assert_eq!(read, file);
+        assert_eq!(&read, file);
         assert_eq!(read.to_bytes(), fs::read(&path).unwrap());
-        let scores = file.scores(&windows).unwrap();
-        assert_eq!((scores.len(), read.scores(&windows).unwrap()), (60, scores.clone()));
+        let scores = file.scores(windows).unwrap();
+        assert_eq!((scores.len(), read.scores(windows).unwrap()), (60, scores.clone()));
         assert_eq!(read.scores(&windows[48..96]).unwrap(), scores[3..6], "a window alone");
         assert!(read.scores(&windows[1..]).unwrap_err().contains("959 values"));
     }
@@ -275,6 +286,7 @@ mod tests {
         };
         for (from, to, reason) in [
             ("triax-classical", "triax", "`format` is `triax`"),
+            ("\\\"basic\\\"", "\\\"odd\\\"", "features `odd`"),
             ("\"version\":\"1\"", "\"version\":\"9\"", "`version` is `9`"),
             ("logistic_regression", "forest", "method `forest`"),
             ("\\\"seen\\\":[0,2]", "\\\"seen\\\":[0,3]", "`spec`"),
@@ -296,11 +308,35 @@ mod tests {
     }
 
     #[test]
+    fn damaged_trees_are_refused() {
+        let (file, _) = example_of(ClassicalPlan::new(Baseline::ExtraTrees));
+        let bytes = file.to_bytes();
+        for length in (0..bytes.len()).step_by(997) {
+            refusal(&bytes[..length]);
+        }
+        let Learnt::Trees(forest) = &file.model.learnt else { panic!("it is a forest") };
+        let damaged = |change: fn(&mut Forest)| {
+            let mut forest = forest.clone();
+            change(&mut forest);
+            let model = ClassicalModel { learnt: Learnt::Trees(forest), ..file.model.clone() };
+            refusal(&ClassicalFile { model, ..file.clone() }.to_bytes())
+        };
+        let loops = damaged(|forest| {
+            forest.trees[7].nodes[0] = Node::Split { feature: 0, threshold: 0.0, other: 0 };
+        });
+        assert!(loops.contains("tree 7") && loops.contains("node 0"), "{loops}");
+        assert!(damaged(|forest| forest.trees[0].leaves[0] = f32::NAN).contains("`leaves` holds NaN"));
+        assert!(damaged(|forest| forest.trees[0].leaves.clear()).contains("tree 0"));
+        assert!(damaged(|forest| forest.trees.clear()).contains("`trees`"));
+    }
+
+    #[test]
     fn contents_that_would_not_be_read_back_are_not_written() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.safetensors");
         let (mut file, _) = example();
-        file.model.scaler.scale[0] = f64::INFINITY;
+        let Learnt::Linear(linear) = &mut file.model.learnt else { panic!("it is linear") };
+        linear.scaler.scale[0] = f64::INFINITY;
         let error = file.write(&path).unwrap_err().to_string();
         assert!(error.contains("was not written") && error.contains("`scale`") && !path.exists(), "{error}");
         let (mut file, _) = example();

@@ -26,7 +26,8 @@ pub(crate) fn features(study: &Study) -> Features {
 /// Trains every baseline in every fold. The results are in the order of the baselines, then of the folds.
 pub(crate) fn train(study: &Study, features: &Features) -> Result<Vec<BaselineFold>, StudyError> {
     let labels = &study.windows.labels;
-    let work: Vec<_> = Baseline::ALL.iter().flat_map(|&one| study.folds.iter().map(move |fold| (one, fold))).collect();
+    let work: Vec<_> =
+        Baseline::OF_STUDIES.iter().flat_map(|&one| study.folds.iter().map(move |fold| (one, fold))).collect();
     work.into_par_iter()
         .map(|(baseline, fold)| {
             let plan = ClassicalPlan::new(baseline);

@@ -1,7 +1,8 @@
-//! Classical models: what a baseline has learnt, to score windows with.
+//! What a classical method has learnt, to score windows with.
 
 use super::features::FeatureScaler;
-use super::{Baseline, Features, linear, logistic, svm};
+use super::trees::Forest;
+use super::{Baseline, FeatureSet, Features, linear, logistic, svm};
 
 /// How far a class that was never seen lies below the lowest of the others: its probability is then below the smallest
 /// that an `f32` tells from 0.
@@ -12,14 +13,16 @@ const UNSEEN_BELOW: f64 = 100.0;
 pub struct ClassicalPlan {
     /// The method.
     pub method: Baseline,
-    /// Inverse of the strength of the L2 penalty, as `C` of scikit-learn. The majority has no penalty.
+    /// Inverse of the strength of the L2 penalty, as `C` of scikit-learn. Only linear methods have a penalty.
     pub regularization: f64,
+    /// The features that it reads.
+    pub features: FeatureSet,
 }
 
 impl ClassicalPlan {
     /// The plan of the baselines of a study.
     pub fn new(method: Baseline) -> Self {
-        Self { method, regularization: 1.0 }
+        Self { method, regularization: 1.0, features: FeatureSet::Basic }
     }
 
     /// Rejects a regularization that no training can have.
@@ -34,13 +37,27 @@ impl ClassicalPlan {
     }
 }
 
-/// A trained classical model: a linear function of the standardised features for each class.
+/// A trained classical model.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ClassicalModel {
     pub(super) method: Baseline,
-    pub(super) scaler: FeatureScaler,
+    pub(super) features: FeatureSet,
+    pub(super) learnt: Learnt,
+}
+
+/// What a method has learnt.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Learnt {
+    Linear(Linear),
+    Trees(Forest),
+}
+
+/// A linear function of the standardised features for each class.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Linear {
+    pub scaler: FeatureScaler,
     /// Weights of the features of each class, its bias last; none for a class that was never seen.
-    pub(super) weights: Vec<Option<Vec<f64>>>,
+    pub weights: Vec<Option<Vec<f64>>>,
 }
 
 impl ClassicalModel {
@@ -48,7 +65,7 @@ impl ClassicalModel {
     /// result is deterministic.
     ///
     /// # Errors
-    /// No training window; an invalid plan; an optimisation that fails.
+    /// No training window; an invalid plan, or one for other features; an optimisation that fails.
     pub fn train(
         plan: &ClassicalPlan,
         features: &Features,
@@ -57,40 +74,27 @@ impl ClassicalModel {
         classes: usize,
     ) -> Result<Self, String> {
         plan.check()?;
+        if features.set() != plan.features {
+            let (found, wanted) = (features.set().name(), plan.features.name());
+            return Err(format!("these are the {found} features, and the plan is for {wanted} ones"));
+        }
         let labels: Vec<u32> = train.iter().map(|&idx| labels[idx as usize]).collect();
-        let mut counts = vec![0_usize; classes];
-        labels.iter().for_each(|&label| counts[label as usize] += 1);
-        let seen: Vec<u32> = (0..classes as u32).filter(|&class| counts[class as usize] > 0).collect();
-        if seen.is_empty() {
+        if labels.is_empty() {
             return Err("there is no window to train on".to_owned());
         }
-        let scaler = FeatureScaler::fit(features, train);
-        let rows = || -> Vec<Vec<f64>> { train.iter().map(|&idx| scaler.apply(features.row(idx))).collect() };
-        let n_features = scaler.mean.len();
-        let of_seen: Vec<Vec<f64>> = match plan.method {
-            // One class has nothing to be told apart from.
-            method if method == Baseline::Majority || seen.len() == 1 => {
-                // The logarithm of its share is what a regression without features would find.
-                let bias = |&class: &u32| (counts[class as usize] as f64 / labels.len() as f64).ln();
-                seen.iter().map(|class| [vec![0.0; n_features], vec![bias(class)]].concat()).collect()
+        let learnt = match plan.method {
+            Baseline::ExtraTrees => {
+                let rows: Vec<&[f64]> = train.iter().map(|&idx| features.row(idx)).collect();
+                Learnt::Trees(Forest::train(&rows, &labels, classes))
             }
-            Baseline::LinearSvm => {
-                let signs = |class: u32| -> Vec<f64> {
-                    labels.iter().map(|&label| if label == class { 1.0 } else { -1.0 }).collect()
-                };
-                let x = rows();
-                seen.iter().map(|&class| svm::train(&x, &signs(class), plan.regularization)).collect()
-            }
-            Baseline::Majority | Baseline::LogisticRegression => {
-                let place = |label: &u32| seen.binary_search(label).expect("a seen class") as u32;
-                let places: Vec<u32> = labels.iter().map(place).collect();
-                let weights = logistic::train(&rows(), &places, seen.len(), plan.regularization)?;
-                weights.chunks_exact(n_features + 1).map(<[f64]>::to_vec).collect()
+            Baseline::Majority | Baseline::LogisticRegression | Baseline::LinearSvm => {
+                let scaler = FeatureScaler::fit(features, train);
+                let rows: Vec<Vec<f64>> = train.iter().map(|&idx| scaler.apply(features.row(idx))).collect();
+                let weights = linear_weights(plan, &rows, &labels, classes)?;
+                Learnt::Linear(Linear { scaler, weights })
             }
         };
-        let mut weights = vec![None; classes];
-        seen.iter().zip(of_seen).for_each(|(&class, of_class)| weights[class as usize] = Some(of_class));
-        Ok(Self { method: plan.method, scaler, weights })
+        Ok(Self { method: plan.method, features: plan.features, learnt })
     }
 
     /// The method that it was trained with.
@@ -98,14 +102,30 @@ impl ClassicalModel {
         self.method
     }
 
-    /// The number of classes.
-    pub fn classes(&self) -> usize {
-        self.weights.len()
+    /// The features that it reads.
+    pub fn features(&self) -> FeatureSet {
+        self.features
     }
 
-    /// The number of weights of the classes that it has seen, with the mean and the factor of each feature.
-    pub fn n_parameters(&self) -> usize {
-        2 * self.scaler.mean.len() + self.weights.iter().flatten().map(Vec::len).sum::<usize>()
+    /// The number of classes.
+    pub fn classes(&self) -> usize {
+        match &self.learnt {
+            Learnt::Linear(linear) => linear.weights.len(),
+            Learnt::Trees(forest) => forest.shares.len(),
+        }
+    }
+
+    /// What it holds, in words.
+    pub fn in_words(&self) -> String {
+        match &self.learnt {
+            Learnt::Linear(linear) => {
+                format!("{} weights", linear.weights.iter().flatten().map(Vec::len).sum::<usize>())
+            }
+            Learnt::Trees(forest) => {
+                let n_nodes: usize = forest.trees.iter().map(|tree| tree.nodes.len()).sum();
+                format!("{} trees of {n_nodes} nodes", forest.trees.len())
+            }
+        }
     }
 
     /// Scores (n, classes) of the windows of `features` at `indices`; logits or margins, as [`Baseline::loss`] says. A
@@ -128,6 +148,15 @@ impl ClassicalModel {
 
     /// The score of each class for a window with this row of features.
     fn scores_of(&self, row: &[f64]) -> Vec<f64> {
+        match &self.learnt {
+            Learnt::Linear(linear) => linear.scores(row),
+            Learnt::Trees(forest) => forest.scores(row),
+        }
+    }
+}
+
+impl Linear {
+    fn scores(&self, row: &[f64]) -> Vec<f64> {
         assert_eq!(row.len(), self.scaler.mean.len(), "the features of windows as in training");
         let row = self.scaler.apply(row);
         let scores: Vec<Option<f64>> =
@@ -135,6 +164,43 @@ impl ClassicalModel {
         let lowest = scores.iter().flatten().copied().fold(f64::INFINITY, f64::min);
         scores.into_iter().map(|score| score.unwrap_or(lowest - UNSEEN_BELOW)).collect()
     }
+}
+
+/// The weights of each class, its bias last, that a linear method finds for rows `x` (n, features) of the classes `labels`;
+/// none for a class without a row.
+fn linear_weights(
+    plan: &ClassicalPlan,
+    x: &[Vec<f64>],
+    labels: &[u32],
+    classes: usize,
+) -> Result<Vec<Option<Vec<f64>>>, String> {
+    let mut counts = vec![0_usize; classes];
+    labels.iter().for_each(|&label| counts[label as usize] += 1);
+    let seen: Vec<u32> = (0..classes as u32).filter(|&class| counts[class as usize] > 0).collect();
+    let n_features = x[0].len();
+    let of_seen: Vec<Vec<f64>> = match plan.method {
+        Baseline::LogisticRegression if seen.len() > 1 => {
+            let place = |label: &u32| seen.binary_search(label).expect("a seen class") as u32;
+            let places: Vec<u32> = labels.iter().map(place).collect();
+            let weights = logistic::train(x, &places, seen.len(), plan.regularization)?;
+            weights.chunks_exact(n_features + 1).map(<[f64]>::to_vec).collect()
+        }
+        Baseline::LinearSvm if seen.len() > 1 => {
+            let signs = |class: u32| -> Vec<f64> {
+                labels.iter().map(|&label| if label == class { 1.0 } else { -1.0 }).collect()
+            };
+            seen.iter().map(|&class| svm::train(x, &signs(class), plan.regularization)).collect()
+        }
+        // The majority, and one class, which has nothing to be told apart from: the logarithm of its share is what a regression
+        // without features would find.
+        _ => {
+            let bias = |&class: &u32| (counts[class as usize] as f64 / labels.len() as f64).ln();
+            seen.iter().map(|class| [vec![0.0; n_features], vec![bias(class)]].concat()).collect()
+        }
+    };
+    let mut weights = vec![None; classes];
+    seen.iter().zip(of_seen).for_each(|(&class, of_class)| weights[class as usize] = Some(of_class));
+    Ok(weights)
 }
 
 #[cfg(test)]
@@ -174,6 +240,7 @@ mod tests {
         assert!(accuracy(Baseline::Majority) < 0.5);
         assert!(accuracy(Baseline::LogisticRegression) > 0.95);
         assert!(accuracy(Baseline::LinearSvm) > 0.95);
+        assert!(accuracy(Baseline::ExtraTrees) > 0.95);
     }
 
     #[test]
@@ -200,13 +267,14 @@ mod tests {
         let train: Vec<u32> = (0..60).collect();
         for method in [Baseline::LogisticRegression, Baseline::LinearSvm] {
             let length = |regularization: f64| {
-                let plan = ClassicalPlan { method, regularization };
+                let plan = ClassicalPlan { regularization, ..ClassicalPlan::new(method) };
                 let model = ClassicalModel::train(&plan, &windows.0, &windows.1, &train, 3).unwrap();
-                model.weights.iter().flatten().flatten().map(|weight| weight * weight).sum::<f64>()
+                let Learnt::Linear(linear) = model.learnt else { panic!("{method:?} is linear") };
+                linear.weights.iter().flatten().flatten().map(|weight| weight * weight).sum::<f64>()
             };
             assert!(length(1e-4) < 0.5 * length(1.0), "{}", method.name());
             for bad in [0.0, -1.0, f64::NAN, f64::INFINITY] {
-                let plan = ClassicalPlan { method, regularization: bad };
+                let plan = ClassicalPlan { regularization: bad, ..ClassicalPlan::new(method) };
                 let error = ClassicalModel::train(&plan, &windows.0, &windows.1, &train, 3).unwrap_err();
                 assert!(error.contains("`regularization`"), "{error}");
             }

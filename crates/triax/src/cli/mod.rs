@@ -13,6 +13,7 @@ mod calibrate;
 mod completions;
 mod data;
 mod devices;
+mod ensemble;
 mod evaluate;
 mod export;
 mod failure;
@@ -22,6 +23,7 @@ mod model;
 mod new_folder;
 mod options;
 mod output;
+mod over_time;
 mod predict;
 mod pretrain;
 mod progress;
@@ -32,6 +34,7 @@ mod terminal;
 mod text;
 mod timings;
 mod train;
+mod tune;
 
 use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
@@ -52,6 +55,7 @@ Examples:
   triax train                                  train on the built-in synthetic set
   triax train --data wisdm/ --split subject    train on your own recordings
   triax study losses --data wisdm/             compare the losses on people a network has never seen
+  triax tune --data wisdm/                     search for the settings that suit your recordings
   triax evaluate runs/NAME                     measure a trained network
   triax calibrate runs/NAME --data person.csv --out person.safetensors    make it know one person
   triax import model.keras --out m.safetensors take over a network that was trained in Keras
@@ -65,7 +69,9 @@ enum Command {
     Train(Box<train::Args>),
     Pretrain(Box<pretrain::Args>),
     Study(Box<study::Args>),
+    Tune(Box<tune::Args>),
     Evaluate(evaluate::Args),
+    Ensemble(ensemble::Args),
     Predict(predict::Args),
     Calibrate(calibrate::Args),
     Export(export::Args),
@@ -96,7 +102,9 @@ pub fn main() -> ExitCode {
         Command::Train(args) => train::run(*args),
         Command::Pretrain(args) => pretrain::run(*args),
         Command::Study(args) => study::run(*args),
+        Command::Tune(args) => tune::run(*args),
         Command::Evaluate(args) => evaluate::run(args),
+        Command::Ensemble(args) => ensemble::run(args),
         Command::Predict(args) => predict::run(args),
         Command::Calibrate(args) => calibrate::run(args),
         Command::Export(args) => export::run(args),

@@ -8,7 +8,9 @@ use std::process::ExitCode;
 use anyhow::Context;
 use serde_json::{Value, json};
 use triax::settings::{Entries, NetworkSettings};
-use triax::{ChannelScale, Latency, Predictor, PredictorOptions, Preprocessing, Settings, WhichWeights, is_study};
+use triax::{
+    ChannelScale, Latency, Member, Predictor, PredictorOptions, Preprocessing, Settings, WhichWeights, is_study,
+};
 use triax_model::text::{binary_size, grouped};
 use triax_model::{Network, NetworkSpec, Precision, whole_file};
 
@@ -75,7 +77,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     });
     let trained = trained.transpose()?;
     let network = match &trained {
-        Some(predictor) => predictor.members()[0].network.clone(),
+        Some(predictor) => predictor.networks("this description")?[0].network.clone(),
         None => Network::new(spec(&args)?)?,
     };
     let mut out = out();
@@ -191,7 +193,8 @@ fn facts(out: &mut impl Write, predictor: &Predictor) -> io::Result<()> {
 /// What happens to a window before each network.
 fn preprocessing(predictor: &Predictor) -> Vec<Preprocessing> {
     let names = predictor.channels.as_deref();
-    predictor.members().iter().map(|member| Preprocessing::of(member, names)).collect()
+    let networks = predictor.members().iter().filter_map(Member::network);
+    networks.map(|network| Preprocessing::of(network, names)).collect()
 }
 
 /// Seconds in the unit that suits them.

@@ -7,13 +7,15 @@ use std::process::ExitCode;
 use anyhow::ensure;
 use triax::settings::{DataSource, FormatChoice, Length};
 use triax::{
-    Corpus, Prediction, Predictor, PredictorOrigin, ReadOptions, Recording, Sample, StreamPrediction, StreamPredictor,
+    Corpus, LiveAnswers, OverTime, Prediction, Predictor, PredictorOrigin, ReadOptions, Recording, Sample,
+    StreamPrediction, StreamPredictor,
 };
 use triax_data::time::GAP;
-use triax_data::{DataError, Origin};
+use triax_data::{DataError, Origin, file_of};
 
 use super::options::{GivenSettings, PredictorArgs, Tables, formats, length};
 use super::output::{Output, Rows, Source};
+use super::over_time::{AnswerRow, Answers, OverTimeArgs};
 use super::print_notices;
 use super::terminal::tell;
 
@@ -23,11 +25,17 @@ Examples:
   triax predict runs/NAME --data recordings.csv | head
   sensor | triax predict runs/NAME -                    a line a window, as soon as it is full
   triax predict runs/STUDY --data recordings.csv        all networks of the study's best setting, as one
+  triax predict runs/NAME --data day.csv --over-time    segments: what was done from when to when
+  sensor | triax predict runs/NAME - --over-time --lag 5s --unknown 0.05
 
 Output: CSV with the columns index, subject, start, end, predicted, and a score for each class (the network's output; the
 largest one is predicted). The index counts windows from 0; of an array it is the window's own. Start and end are the times
 of a window's first and last sample as they were written, or the numbers of its rows from 0 where there are no times. Where
 windows are of several files or arrays, the first column names the source.
+
+With --over-time the windows of a recording are one answer: a row a segment, with the columns recording, subject, start, end,
+activity and confidence. Of a stream it is a row a window, which comes --lag later, and at once where a recording ends.
+Answers begin anew after a gap. A network that does not know how long activities last needs --mean-duration.
 
 Channels are taken by the names that the network was trained on. `subject`, `activity` and a clock may be among the columns,
 and are not needed: a window begins anew where subject or activity changes or time jumps. A file, folder or archive is
@@ -39,6 +47,9 @@ resampled: another rate is warned of.
 
 Of a study all networks of one setting predict together, those of every fold and seed: a score is the mean of theirs, or
 the logarithm of the mean probability where the loss is categorical_crossentropy.";
+
+/// Steps that an answer about a stream waits for by default.
+const LAG: usize = 4;
 
 /// Predict the activity of each window
 #[derive(clap::Args)]
@@ -63,8 +74,16 @@ pub struct Args {
     #[arg(long, value_name = "N|Ns|N%", value_parser = length)]
     step: Option<Length>,
     /// Refuse standard input that is not JSON lines; they are also recognised without this
-    #[arg(long, requires = "stdin")]
+    #[arg(long, requires = "stdin", conflicts_with = "data")]
     json_lines: bool,
+    #[command(flatten)]
+    over_time: OverTimeArgs,
+    /// With --over-time on a stream: how much of what follows an answer may wait for, in samples or seconds [default: 4 steps]
+    #[arg(long, value_name = "N|Ns", value_parser = length, requires = "over_time", conflicts_with = "data", help_heading = "Answers over time")]
+    lag: Option<Length>,
+    /// With --over-time: JSON lines instead of CSV
+    #[arg(long, requires = "over_time", help_heading = "Answers over time")]
+    json: bool,
     #[command(flatten)]
     tables: GivenSettings<Tables>,
 }
@@ -81,6 +100,15 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let as_trained = Length::Samples(predictor.step.unwrap_or(window));
     let (step, rounded) = args.step.unwrap_or(as_trained).samples("step", predictor.rate_hz, window)?;
     print_notices(rounded.as_slice());
+    let over_time = match args.over_time.options() {
+        None => None,
+        Some(options) => {
+            let (over_time, notices) = OverTime::new(&predictor, &options, step)?;
+            print_notices(&notices);
+            let lag = args.lag.map(|lag| lag.samples("lag", predictor.rate_hz, window)).transpose()?;
+            Some(Smoothing { over_time, lag: lag.map_or(LAG * step, |(samples, _)| samples), as_json: args.json })
+        }
+    };
     let data = args.data.clone().unwrap_or(DataSource::Path("-".into()));
     let settings = predictor.settings_for(Some(&data), &args.tables.entries)?;
     let options = ReadOptions {
@@ -97,19 +125,27 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let sources: Vec<Source<'_>> = [Source::Path(&args.predictor.run)].into_iter().chain(data_source).collect();
     let mut out = Output::open(args.out.as_deref(), &sources, rows)?;
     match args.data {
-        None => predict_rows(&predictor, step, &options, args.json_lines, &mut out)?,
-        Some(_) => predict_corpus(&predictor, step, &data, options, &mut out)?,
+        None => predict_rows(&predictor, step, (&options, args.json_lines), over_time.as_ref(), &mut out)?,
+        Some(_) => predict_corpus(&predictor, step, (&data, options), over_time.as_ref(), &mut out)?,
     }
     out.finish()?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// Writes the table of predictions for whole recordings.
+/// Answers over time instead of predictions.
+struct Smoothing {
+    over_time: OverTime,
+    /// Samples that a stream waits for.
+    lag: usize,
+    as_json: bool,
+}
+
+/// Writes the table of predictions for whole recordings; with `smoothing` that of segments.
 fn predict_corpus(
     predictor: &Predictor,
     step: usize,
-    data: &DataSource,
-    options: ReadOptions,
+    (data, options): (&DataSource, ReadOptions),
+    smoothing: Option<&Smoothing>,
     output: &mut Output,
 ) -> anyhow::Result<()> {
     let corpus = predictor.read(data, options, 0)?;
@@ -125,6 +161,20 @@ fn predict_corpus(
     }
     let predictions = predictor.predict(&windows.values)?;
     let places = Places::new(&corpus);
+    if let Some(Smoothing { over_time, as_json, .. }) = smoothing {
+        let scores: Vec<f32> = predictions.into_iter().flat_map(|prediction| prediction.scores).collect();
+        let mut table = Answers::new(predictor.classes(), *as_json, output)?;
+        for segment in over_time.segments(&corpus, &windows.origins, &scores) {
+            table.row(&AnswerRow {
+                source: places.source(segment.start),
+                subject: corpus.subject_of(segment.start),
+                start: &places.at(segment.start, 0),
+                end: &places.at(segment.end, 0),
+                answer: segment.answer,
+            })?;
+        }
+        return Ok(table.flush()?);
+    }
     let mut table = Predictions::new(predictor.classes(), places.names_sources, output)?;
     for (n, (origin, prediction)) in windows.origins.iter().zip(predictions).enumerate() {
         let row = Window {
@@ -187,19 +237,13 @@ impl<'a> Places<'a> {
     }
 }
 
-/// The file or array in the place of a recording: `file:line`, or `array[index]`.
-fn file_of(source: &str) -> &str {
-    let without_index = source.strip_suffix(']').and_then(|rest| rest.rsplit_once('['));
-    without_index.or_else(|| source.rsplit_once(':')).map_or(source, |(file, _)| file)
-}
-
 /// Reads rows from standard input, and writes predictions to `output`, a line per window. Invalid rows are dropped and
 /// counted.
 fn predict_rows(
     predictor: &Predictor,
     step: usize,
-    options: &ReadOptions,
-    json_lines: bool,
+    (options, json_lines): (&ReadOptions, bool),
+    smoothing: Option<&Smoothing>,
     output: &mut Output,
 ) -> anyhow::Result<()> {
     let name = "standard input";
@@ -209,18 +253,8 @@ fn predict_rows(
     let stream = StreamPredictor::new(predictor, step).with_clock(rows.unit(), gap);
     let (mut stream, notice) = stream.with_channels(name, rows.channels())?;
     print_notices(notice.as_slice());
-    let mut table = Predictions::new(predictor.classes(), false, output)?;
-    table.flush()?;
-    let (mut n_windows, mut n_dropped) = (0usize, 0usize);
-    let mut write = |windows: Vec<StreamPrediction>| -> anyhow::Result<()> {
-        for StreamPrediction { subject, start, end, prediction } in &windows {
-            let index = n_windows.to_string();
-            table.row(&Window { source: name, index, subject, start, end }, prediction)?;
-            table.flush()?;
-            n_windows += 1;
-        }
-        Ok(())
-    };
+    let mut table = StreamTable::new(predictor, smoothing, name, output)?;
+    let mut n_dropped = 0usize;
     for row in rows.by_ref() {
         let row = match row {
             Ok(row) => row,
@@ -230,7 +264,8 @@ fn predict_rows(
                     tell(format_args!("warning: a row was dropped: {error}"));
                 }
                 n_dropped += 1;
-                write(stream.lost()?)?;
+                let windows = stream.lost()?;
+                table.write(windows, stream.recording())?;
                 continue;
             }
         };
@@ -241,21 +276,88 @@ fn predict_rows(
             subject: row.subject.as_deref().unwrap_or_default(),
             activity: row.activity.as_deref(),
         };
-        write(stream.push(&sample)?)?;
+        let windows = stream.push(&sample)?;
+        table.write(windows, stream.recording())?;
         print_notices(stream.rate_warning().as_slice());
     }
-    write(stream.finish()?)?;
+    let windows = stream.finish()?;
+    table.write(windows, stream.recording())?;
+    table.finish()?;
     print_notices(rows.notice().as_slice());
     if n_dropped > 1 {
         tell(format_args!("warning: {n_dropped} rows were dropped in all."));
     }
     ensure!(
-        n_windows > 0,
+        table.n_windows > 0,
         "{name} ended before a window of {} rows was full: its longest unbroken recording has {}",
         predictor.spec().window,
         stream.longest_recording(),
     );
-    table.finish()
+    Ok(())
+}
+
+/// What is written of a stream as it comes: the prediction of each window, or its answer over time.
+struct StreamTable<'a, 'o> {
+    name: &'a str,
+    n_windows: usize,
+    rows: StreamRows<'a, 'o>,
+}
+
+enum StreamRows<'a, 'o> {
+    Predictions(Predictions<'a, &'o mut Output>),
+    Answers(LiveAnswers<'a>, Answers<'a, &'o mut Output>),
+}
+
+impl<'a, 'o> StreamTable<'a, 'o> {
+    /// A table with its header, of the stream `name`.
+    fn new(
+        predictor: &'a Predictor,
+        smoothing: Option<&'a Smoothing>,
+        name: &'a str,
+        output: &'o mut Output,
+    ) -> anyhow::Result<Self> {
+        let rows = match smoothing {
+            None => {
+                let mut table = Predictions::new(predictor.classes(), false, output)?;
+                table.flush()?;
+                StreamRows::Predictions(table)
+            }
+            Some(Smoothing { over_time, lag, as_json }) => {
+                let mut table = Answers::new(predictor.classes(), *as_json, output)?;
+                table.flush()?;
+                StreamRows::Answers(over_time.live(*lag), table)
+            }
+        };
+        Ok(Self { name, n_windows: 0, rows })
+    }
+
+    /// Takes windows that are full, and the number of the recording that the stream is at. Writes what can be said now.
+    fn write(&mut self, windows: Vec<StreamPrediction>, recording: usize) -> anyhow::Result<()> {
+        let n_before = self.n_windows;
+        self.n_windows += windows.len();
+        match &mut self.rows {
+            StreamRows::Predictions(table) => {
+                for (n, StreamPrediction { subject, start, end, prediction, .. }) in windows.iter().enumerate() {
+                    let index = (n_before + n).to_string();
+                    table.row(&Window { source: self.name, index, subject, start, end }, prediction)?;
+                    table.flush()?;
+                }
+                Ok(())
+            }
+            StreamRows::Answers(live, table) => table.stream(self.name, &live.push(windows, recording)),
+        }
+    }
+
+    /// Ends the table.
+    fn finish(&mut self) -> anyhow::Result<()> {
+        match &mut self.rows {
+            StreamRows::Predictions(table) => Ok(table.flush()?),
+            StreamRows::Answers(live, table) => {
+                table.stream(self.name, &live.finish())?;
+                Ok(table.flush()?)
+            }
+        }
+    }
 }
 
 /// A window in the table.

@@ -10,7 +10,7 @@ use triax::settings::{
     AugmentationSettings, DataSettings, DataSource, Group, MachineSettings, NetworkSettings, Setting, TrainingSettings,
 };
 use triax::text::{grouped, joined, network_in_words};
-use triax::{Error, PretrainOptions, PretrainTask, Pretrained, Pretraining, Settings};
+use triax::{Error, KeptLayers, PretrainOptions, PretrainTask, Pretrained, Pretraining, Settings};
 use triax_model::whole_file;
 
 use super::options::{GivenSettings, Groups, named, names};
@@ -27,8 +27,8 @@ Examples:
   triax pretrain --data WISDM/ --task reconstruction --epochs 50 --out first.safetensors
   triax study --data WISDM/ --vary 'init-weights=scratch:none|pretrained:first.safetensors'
 
-The recordings may be without activities and subjects. The convolutions and hidden layers of the network are kept, with those
-settings of the network and of windows that the training has that starts from them; with --hidden none the convolutions alone.
+The recordings may be without activities and subjects. The convolutions of the network are kept, and suit every training with
+the same convolutions. With --keep all its hidden layers are kept too, and the training must have the same.
 
 contrast         Each of many short stretches of the recordings is a class of its own. The network learns to tell them apart,
                  however their windows are varied (Dosovitskiy et al. 2014). The variations are those of Augmentation; by default
@@ -74,6 +74,9 @@ struct TaskArgs {
     /// The file to write, or a folder for pretrained.safetensors
     #[arg(long, value_name = "FILE|DIR")]
     out: PathBuf,
+    /// The layers to keep
+    #[arg(long, value_name = "LAYERS", value_parser = named::<KeptLayers>(KeptLayers::choices), default_value = "convolutions")]
+    keep: KeptLayers,
     /// Subjects whose recordings are left out, such as those who will be judged
     #[arg(long, value_name = "ID,…")]
     without: Vec<String>,
@@ -93,7 +96,7 @@ struct TaskArgs {
 
 /// Runs the subcommand.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let TaskArgs { task, out, without, stretches, mask, json, quiet } = args.task;
+    let TaskArgs { task, out, keep, without, stretches, mask, json, quiet } = args.task;
     let style = Style::new(json, quiet);
     for (option, given, its_task) in [
         ("--stretches", stretches.is_some(), PretrainTask::Contrast),
@@ -105,6 +108,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     }
     let defaults = PretrainOptions::new(task);
     let options = PretrainOptions {
+        keep,
         without: names(&without),
         stretches: stretches.unwrap_or(defaults.stretches),
         mask: mask.unwrap_or(defaults.mask),

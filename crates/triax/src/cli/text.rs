@@ -4,7 +4,8 @@ use std::io::{self, Write};
 
 use triax::text::{grouped, lacking_in_words, letter};
 use triax_study::statistics::Estimate;
-use triax_trainer::Metrics;
+use triax_study::{AnswerFigures, OVERLAPS, OverTimeFigures};
+use triax_trainer::{Calibration, CalibrationFigures, Metrics};
 
 use super::terminal::visible;
 
@@ -52,6 +53,63 @@ fn classes(out: &mut dyn Write, metrics: &Metrics, names: &[String]) -> io::Resu
         let of_windows = |value: f64| if class.support > 0 { format!("{value:.4}") } else { "–".to_owned() };
         let (recall, f1) = (of_windows(class.recall), of_windows(class.f1));
         writeln!(out, "{name:width$}  {:9.4}  {recall:>6}  {f1:>6}  {:7}", class.precision, class.support)?;
+    }
+    Ok(())
+}
+
+/// Writes how well probabilities hold before and after calibration, in all and for each class.
+pub fn calibration(out: &mut dyn Write, found: &Calibration, labels: &Labels<'_>) -> io::Result<()> {
+    let names: Vec<String> = labels.class_names.iter().map(|name| visible(name)).collect();
+    let width = name_width(&names, 40).max("log loss".len());
+    let judged = format!("calibration: temperature {:.3}; after it {}", found.temperature, found.judged.in_words());
+    writeln!(out, "{}", wrapped(&judged, ""))?;
+    let heading = if found.after.is_some() { "before   after" } else { "before" };
+    writeln!(out, "{:width$}  {heading}", "")?;
+    let mut row = |name: &str, figure: &dyn Fn(&CalibrationFigures) -> f64| {
+        let after = found.after.as_ref().map_or_else(String::new, |after| format!("  {:6.4}", figure(after)));
+        writeln!(out, "{name:width$}  {:6.4}{after}", figure(&found.before))
+    };
+    row("log loss", &|figures| figures.log_loss)?;
+    row("error", &|figures| figures.error)?;
+    for (class, name) in names.iter().enumerate() {
+        row(&shortened(name, width), &|figures| figures.per_class[class])?;
+    }
+    Ok(())
+}
+
+/// Writes the figures of answers over time beside those of windows by themselves.
+pub fn over_time(out: &mut dyn Write, found: &OverTimeFigures) -> io::Result<()> {
+    let people = match found.by_itself.accuracy.n {
+        1 => "all windows together".to_owned(),
+        n => format!("means over {n} people with 95 % intervals"),
+    };
+    let changes = if found.n_changes == 1 { "change" } else { "changes" };
+    let head = format!(
+        "over time: {} sequences with {} {changes} of activity; {people}",
+        grouped(found.n_sequences),
+        grouped(found.n_changes)
+    );
+    writeln!(out, "{}", wrapped(&head, ""))?;
+    writeln!(out, "{:15}  {:21}  {:21}  gain", "", "windows by themselves", "over time")?;
+    let mut is_any_shown = false;
+    let mut row = |name: &str, figure: &dyn Fn(&AnswerFigures<Estimate>) -> Estimate| {
+        let (before, after) = (interval(&figure(&found.by_itself)), interval(&figure(&found.over_time)));
+        let gain = figure(&found.gain);
+        is_any_shown |= gain.excludes_0();
+        let shown = if gain.excludes_0() { " *" } else { "" };
+        writeln!(out, "{name:15}  {before:21}  {after:21}  {:+.3}{shown}", gain.mean)
+    };
+    row("accuracy", &|one| one.accuracy)?;
+    row("macro-F1", &|one| one.macro_f1)?;
+    for (at, least) in OVERLAPS.iter().enumerate() {
+        row(&format!("segment F1 {least:.2}"), &|one| one.segment_f1[at])?;
+    }
+    row("time right", &|one| one.time_right)?;
+    if found.over_time.unknown.mean > 0.0 {
+        row("time unknown", &|one| one.unknown)?;
+    }
+    if is_any_shown {
+        writeln!(out, "* the 95 % interval of the gain, person by person, excludes 0")?;
     }
     Ok(())
 }

@@ -7,9 +7,9 @@ use std::process::ExitCode;
 use serde_json::json;
 use triax::Settings;
 use triax::text::{grouped, listed, network_in_words, step_in_words};
-use triax::{Outcome, Training, TrainingData};
+use triax::{ClassicalTraining, Outcome, Training, TrainingData};
 use triax_data::SplitPlan;
-use triax_trainer::{EpochRecord, Metrics, Summary};
+use triax_trainer::{EpochRecord, Metrics, RunFolder, Summary};
 
 use super::new_folder::NewFolder;
 use super::options::GivenSettings;
@@ -25,6 +25,7 @@ Examples:
   triax train --data WISDM/ --preset subject            trained for people it never saw
   triax train --data WISDM/ --activities A,B,C --step 40 --epochs 30 --early-stopping 5
   triax train --data X.npz --loss categorical_hinge --class-weights balanced
+  triax train --data WISDM/ --model logistic_regression a classical model on features, to compare or combine with
   triax train --config runs/NAME/config.json --seed 1   a run again, with another seed
   triax train --resume runs/NAME                        go on where a run was stopped
 
@@ -32,7 +33,7 @@ A run folder gets report.html, config.json, history.jsonl, metrics.json, best.sa
 checkpoint.
 Ctrl-C finishes the batch, saves, and says how to resume.";
 
-/// Train a network and write a run folder
+/// Train a network or a classical model, and write a run folder
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
@@ -46,7 +47,7 @@ pub struct Args {
 #[derive(clap::Args)]
 #[command(next_help_heading = "Run")]
 struct RunArgs {
-    /// Read settings from a JSON file, such as a run's config.json; options given here win
+    /// Read settings from a JSON or TOML file, such as a run's config.json or a search's best.toml; options given here win
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// The run folder, new or empty [default: runs/DATE_TIME-LOSS]
@@ -80,11 +81,23 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
                 Some(file) => Settings::from_file_and(file, &given)?,
                 None => Settings::from_entries(&given)?,
             };
+            let is_classical = settings.training.classical().is_some();
+            if is_classical && run.tensorboard {
+                let problem = format!("a {} has no epochs: leave --tensorboard out", settings.training.model);
+                return Err(triax::Error::Usage(problem).into());
+            }
+            let called = if is_classical { settings.training.model.name() } else { settings.training.loss.name() };
             let unnamed = match &run.out {
                 Some(_) => None,
-                None => Some(NewFolder::make(settings.training.loss.name())?),
+                None => Some(NewFolder::make(called)?),
             };
             let out = run.out.as_deref().or(unnamed.as_ref().map(NewFolder::path)).expect("given or made");
+            if is_classical {
+                let training = ClassicalTraining::new(settings, out, &timings)?;
+                let code = train_classical(&training, style)?;
+                timings::print(&timings, 1);
+                return Ok(code);
+            }
             Training::new_with(settings, out, &timings)?
         }
     };
@@ -101,25 +114,50 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     );
     let outcome = training.run(&mut progress)?;
     drop(progress);
-    let code = conclude(&training, outcome, style)?;
+    let code = conclude((&training.data, &training.folder), outcome, style)?;
     timings::print(&timings, 1);
     Ok(code)
+}
+
+/// Trains a classical model, and prints what that gave.
+fn train_classical(training: &ClassicalTraining, style: Style) -> anyhow::Result<ExitCode> {
+    let ClassicalTraining { data, plan, folder, .. } = training;
+    print_notices(&training.notices);
+    match style {
+        Style::Human => {
+            let mut out = log();
+            of_data(&mut out, data)?;
+            write!(out, "model     {} on {} features", plan.method.name(), plan.features.name())?;
+            if plan.method.is_penalised() {
+                write!(out, ", regularization {}", plan.regularization)?;
+            }
+            writeln!(out)?;
+            writeln!(out, "run       {}", folder.path().display())?;
+        }
+        Style::Json => start(folder)?,
+        Style::Quiet => {}
+    }
+    conclude((data, folder), training.run()?, style)
 }
 
 /// Prints the data, the network and the settings.
 fn announce(training: &Training, style: Style) -> anyhow::Result<()> {
     match style {
         Style::Human => header(&mut log(), training)?,
-        Style::Json => {
-            say(json!({"event": "start", "run": training.folder.path(), "config": training.folder.config()?}));
-        }
+        Style::Json => start(&training.folder)?,
         Style::Quiet => {}
     }
     Ok(())
 }
 
-fn header(out: &mut dyn Write, training: &Training) -> io::Result<()> {
-    let Training { settings, data, network, plan, engine, folder, .. } = training;
+/// Prints the event that begins a run.
+fn start(folder: &RunFolder) -> anyhow::Result<()> {
+    say(json!({"event": "start", "run": folder.path(), "config": folder.config()?}));
+    Ok(())
+}
+
+/// Prints the data and its split.
+fn of_data(out: &mut dyn Write, data: &TrainingData) -> io::Result<()> {
     let TrainingData { corpus, window, split, .. } = data;
     let synthetic = if corpus.synthetic { text::SYNTHETIC } else { "" };
     let n_subjects = corpus.subjects().len();
@@ -152,6 +190,12 @@ fn header(out: &mut dyn Write, training: &Training) -> io::Result<()> {
         SplitPlan::Random { .. } => writeln!(out, "split     random windows")?,
         SplitPlan::Predefined => writeln!(out, "split     as the data comes")?,
     }
+    Ok(())
+}
+
+fn header(out: &mut dyn Write, training: &Training) -> io::Result<()> {
+    let Training { settings, data, network, plan, engine, folder, .. } = training;
+    of_data(out, data)?;
     writeln!(out, "network   {}", network_in_words(network))?;
     writeln!(
         out,
@@ -182,8 +226,8 @@ fn header(out: &mut dyn Write, training: &Training) -> io::Result<()> {
 }
 
 /// Prints the result. The figures are printed even if the report or an event file cannot be written.
-fn conclude(training: &Training, outcome: Outcome, style: Style) -> anyhow::Result<ExitCode> {
-    let path = training.folder.path();
+fn conclude((data, folder): (&TrainingData, &RunFolder), outcome: Outcome, style: Style) -> anyhow::Result<ExitCode> {
+    let path = folder.path();
     match outcome {
         Outcome::Finished { summary, report, events } => {
             let mut out = log();
@@ -194,7 +238,7 @@ fn conclude(training: &Training, outcome: Outcome, style: Style) -> anyhow::Resu
                     writeln!(out, "{}", json!({"event": "end", "run": path, "report": report, "metrics": summary}))?;
                 }
                 Style::Human => {
-                    results(&mut out, &training.data, &summary, &training.folder.history()?)?;
+                    results(&mut out, data, &summary, &folder.history()?)?;
                     let run = path.display();
                     writeln!(out, "run folder: {run}")?;
                     if let Ok(report) = &report {
@@ -225,6 +269,7 @@ fn results(out: &mut dyn Write, data: &TrainingData, summary: &Summary, history:
     let Summary { epochs, stopped_early, best, last } = summary;
     writeln!(out)?;
     match (stopped_early, last.epoch == *epochs) {
+        _ if *epochs == 0 => writeln!(out, "trained")?,
         (true, _) => writeln!(out, "stopped early after epoch {epochs}, with the weights of epoch {}", last.epoch)?,
         (false, true) => writeln!(out, "after epoch {epochs}")?,
         (false, false) => writeln!(out, "after epoch {epochs}, with the weights of epoch {}", last.epoch)?,

@@ -2,6 +2,7 @@
 
 mod auto;
 mod cache;
+mod shelf;
 mod trial;
 
 use triax_engine::device::{self, DeviceChoice, DeviceInfo, DeviceKind};
@@ -11,6 +12,7 @@ use crate::settings::{EngineName, MachineSettings};
 use crate::{Error, Notice};
 
 pub use auto::Measured;
+pub(crate) use shelf::Shelf;
 pub use trial::{Trial, time_to_warm, warm_up};
 
 /// An engine and its device.

@@ -66,19 +66,32 @@ impl Trial<'_> {
     /// # Errors
     /// A job that the engine refuses; a device that fails.
     pub fn seconds_per_step(&self, engine: &dyn Engine, kind: DeviceKind) -> Result<f64, EngineError> {
-        let mut steps = self.open(engine)?;
+        self.seconds_per_step_of(1, engine, kind)
+    }
+
+    /// Like [`Trial::seconds_per_step`], for a step of each of `n_models` models of one fleet.
+    ///
+    /// # Errors
+    /// As [`Trial::seconds_per_step`].
+    pub fn seconds_per_step_of(
+        &self,
+        n_models: usize,
+        engine: &dyn Engine,
+        kind: DeviceKind,
+    ) -> Result<f64, EngineError> {
+        let mut steps = self.open(n_models, engine)?;
         seconds_per_step(time_to_warm(kind), |n_steps| steps.take(n_steps))
     }
 
     /// Opens a session for the steps of the trial.
-    fn open(&self, engine: &dyn Engine) -> Result<TrialSteps, EngineError> {
+    fn open(&self, n_models: usize, engine: &dyn Engine) -> Result<TrialSteps, EngineError> {
         let windows = self.some_windows();
         let weights = Weights::glorot_uniform(self.network, self.plan.seed);
         let plan = TrainingPlan { batch_size: self.plan.batch_size.min(windows.len()), ..self.plan.clone() };
         let Self { network, scaler, learning_rate, .. } = *self;
         let member = Member { network, weights: &weights, plan: &plan, scaler, validation: &[] };
-        let session = engine.open(&[member], &windows)?;
-        Ok(TrialSteps { session, n_windows: windows.len(), batch_size: plan.batch_size, learning_rate })
+        let session = engine.open(&vec![member; n_models], &windows)?;
+        Ok(TrialSteps { session, n_models, n_windows: windows.len(), batch_size: plan.batch_size, learning_rate })
     }
 
     /// The first training windows in a set of their own, so that a trial does not copy all data to the device.
@@ -95,6 +108,7 @@ impl Trial<'_> {
 /// The session of a trial.
 struct TrialSteps {
     session: Box<dyn Session>,
+    n_models: usize,
     n_windows: usize,
     batch_size: usize,
     learning_rate: f32,
@@ -107,7 +121,8 @@ impl TrialSteps {
         let learning_rates = vec![self.learning_rate; n_steps];
         let epoch = MemberEpoch { order: &order, first_step: 0, learning_rates: &learning_rates };
         let started = Instant::now();
-        self.session.train(&Stretch { steps: 0..n_steps, members: &[epoch] }, &mut |_| ControlFlow::Continue(()))?;
+        let members = vec![epoch; self.n_models];
+        self.session.train(&Stretch { steps: 0..n_steps, members: &members }, &mut |_| ControlFlow::Continue(()))?;
         Ok(started.elapsed())
     }
 }
@@ -197,7 +212,7 @@ mod tests {
         // A batch of some windows, of all, and of more than there are.
         for (batch_size, expected) in [(5, 5), (12, 12), (1000, 12)] {
             let data = Data::new(12, batch_size);
-            let mut steps = data.trial().open(&CpuEngine::<f32>::new()).unwrap();
+            let mut steps = data.trial().open(1, &CpuEngine::<f32>::new()).unwrap();
             assert_eq!(steps.batch_size, expected);
             steps.take(7).unwrap();
             steps.take(4).unwrap();

@@ -12,7 +12,7 @@ use triax_model::{Network, WeightFile};
 use triax_study::EnsembleScores;
 
 use crate::Error;
-use crate::predictor::Member;
+use crate::predictor::NetworkMember;
 use crate::settings::declare::named;
 
 named! {
@@ -111,7 +111,7 @@ pub(super) struct Writer<'a> {
     /// The networks; one, unless the format holds several.
     pub trained: &'a [Trained],
     /// The first network, as it lies in its weight file.
-    pub member: &'a Member,
+    pub member: &'a NetworkMember,
     /// How it was trained, for formats that go on training.
     pub compiled: &'a Compiled,
     /// Windows that it was trained on; empty unless the format is in integers.

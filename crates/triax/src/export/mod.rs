@@ -12,7 +12,7 @@ use triax_losses::Loss;
 use triax_model::{Activation, PerWindow, WeightFile};
 
 use crate::calibrate;
-use crate::predictor::{Member, PredictorOrigin};
+use crate::predictor::{Member, NetworkMember, PredictorOrigin};
 use crate::recordings::GRAVITY;
 use crate::settings::{DataSource, Entries, OptimizerName};
 use crate::text::listed;
@@ -79,9 +79,14 @@ pub struct Export {
 /// A network that the format cannot hold; several networks for a format that holds one; recordings that cannot be read; a file
 /// whose arithmetic does not give Triax's scores, which is a fault of Triax.
 pub fn export(predictor: &Predictor, options: &ExportOptions) -> Result<Export, Error> {
+    let networks = predictor.networks("an export")?;
+    if predictor.is_ensemble() {
+        let problem = "an ensemble is no single network: export its members, which lie in its folder members/";
+        return Err(Error::Usage(problem.to_owned()));
+    }
     let indices = chosen(predictor, options)?;
     let windows = windows::for_check(predictor, &indices, options)?;
-    let members: Vec<&Member> = indices.iter().map(|&idx| &predictor.members()[idx]).collect();
+    let members: Vec<&NetworkMember> = indices.iter().map(|&idx| networks[idx]).collect();
     let trained: Vec<Trained> = members.iter().map(|member| trained(predictor, member, options.softmax)).collect();
     let (calibration, own) = match options.format.is_int8() {
         true => windows::for_calibration(predictor, &indices, options)?,
@@ -98,12 +103,8 @@ pub fn export(predictor: &Predictor, options: &ExportOptions) -> Result<Export, 
     };
     let file = writer.write()?;
     let check = Check::new(predictor, &indices, (&file, format), &windows)?;
-    let golden = Golden::of(
-        &file,
-        &windows,
-        prefix,
-        [predictor.spec().window, predictor.n_channels(), predictor.spec().classes],
-    )?;
+    let spec = predictor.spec();
+    let golden = Golden::of(&file, &windows, prefix, [spec.window, spec.channels, spec.classes])?;
     let mut notices = windows.notices;
     notices.extend(own);
     notices.extend(check.notices(&predictor.class_names));
@@ -147,7 +148,7 @@ fn chosen(predictor: &Predictor, options: &ExportOptions) -> Result<Vec<usize>, 
 }
 
 /// What a format is to hold of `member`.
-fn trained(predictor: &Predictor, member: &Member, softmax: bool) -> Trained {
+fn trained(predictor: &Predictor, member: &NetworkMember, softmax: bool) -> Trained {
     let WeightFile { weights, scaler, .. } = &member.file;
     let is_unitless = member.preparation().normalisation == Some(PerWindow::Standardise);
     let gravity = predictor.extra(GRAVITY).filter(|_| !is_unitless);

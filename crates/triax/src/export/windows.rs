@@ -5,7 +5,7 @@ use triax_model::random::{Purpose, Stream};
 
 use super::ExportOptions;
 use crate::evaluate::{Chosen, WindowsToJudge, choose};
-use crate::predictor::{Member, PredictorOrigin};
+use crate::predictor::{NetworkMember, PredictorOrigin};
 use crate::{Error, EvaluateOptions, Part, Predictor};
 
 /// The most windows that are taken of a part. The arithmetic of a file takes about a millisecond for each.
@@ -34,7 +34,7 @@ pub(super) fn for_check(
     indices: &[usize],
     options: &ExportOptions,
 ) -> Result<PartWindows, Error> {
-    let first = &predictor.members()[indices[0]];
+    let first = predictor.networks("an export")?[indices[0]];
     if options.data.is_none() && matches!(predictor.origin, PredictorOrigin::File) {
         let problem =
             "a weight file does not know its recordings: the check took made-up windows. Name some with --data.";
@@ -116,7 +116,7 @@ fn evenly(n: usize) -> Vec<usize> {
 }
 
 /// Windows of noise around the means of the network's scaler, where it standardises the channels of the sensors.
-fn made_up(member: &Member, notice: Notice) -> PartWindows {
+fn made_up(member: &NetworkMember, notice: Notice) -> PartWindows {
     let (window, channels) = (member.file.spec.window, member.n_channels());
     let is_derived = member.preparation().derivation.is_some();
     let mut stream = Stream::new(0, Purpose::Synthesise, u64::MAX);

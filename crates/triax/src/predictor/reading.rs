@@ -4,7 +4,7 @@
 use triax_data::{Corpus, Notice, ReadOptions, Wishes, is_same_rate, unit_of_gravity};
 use triax_model::PerWindow;
 
-use super::{Predictor, PredictorOrigin};
+use super::{Member, Predictor, PredictorOrigin};
 use crate::Error;
 use crate::recordings::{GRAVITY, read_corpus};
 use crate::settings::{DataSource, Entries, FormatChoice, Settings};
@@ -224,7 +224,8 @@ impl Predictor {
     /// Warnings where gravity tells that the recordings are in another unit than those the network was trained on.
     fn differences_of_gravity(&self, corpus: &Corpus) -> Vec<Notice> {
         // Windows that are standardised one by one have no unit.
-        if self.members[0].preparation.normalisation == Some(PerWindow::Standardise) {
+        let is_unitless = |member: &Member| member.preparation().normalisation == Some(PerWindow::Standardise);
+        if self.members.iter().all(is_unitless) {
             return Vec::new();
         }
         let trained: Option<Vec<Option<f64>>> = self.extra(GRAVITY).and_then(|json| serde_json::from_str(json).ok());

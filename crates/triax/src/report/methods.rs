@@ -9,6 +9,7 @@ use triax_study::{Kind, Summary};
 
 use crate::report::numbers::{counted, grouped};
 use crate::report::{page, verdict};
+use crate::settings::ModelName;
 use crate::shell;
 use crate::text::{joined, step_in_words};
 
@@ -124,16 +125,18 @@ fn data(summary: &Summary) -> Vec<String> {
 
 fn training(summary: &Summary) -> Vec<String> {
     let n_settings = verdict::ranked(summary, Kind::Network).len();
-    let varied = varied(summary);
+    let (varied, models) = (varied(summary), models(summary));
     let compared = match varied.len() {
-        0 => "A one-dimensional convolutional network was trained.".to_owned(),
+        0 => format!("{} was trained.", models.one),
         _ => format!(
-            "{} of one-dimensional convolutional networks were compared, which differ in {}.",
+            "{} of {} were compared, which differ in {}.",
             counted(n_settings as u64, "setting"),
+            models.several,
             joined(&varied)
         ),
     };
-    let shared = NAMED.into_iter().filter_map(|name| Some(format!("{name} {}", summary.shared_settings.get(name)?)));
+    let shared =
+        models.named.iter().copied().filter_map(|name| Some(format!("{name} {}", summary.shared_settings.get(name)?)));
     let shared: Vec<String> = shared.collect();
     let mut sentences = vec![compared];
     if !shared.is_empty() {
@@ -143,6 +146,40 @@ fn training(summary: &Summary) -> Vec<String> {
         "The weights at the end of training were judged; no epoch was chosen by the windows that judge.".to_owned(),
     );
     sentences
+}
+
+/// What a study has trained, in words.
+struct Models {
+    one: &'static str,
+    several: &'static str,
+    /// The settings of training that a methods section names.
+    named: &'static [&'static str],
+}
+
+fn models(summary: &Summary) -> Models {
+    let shared = summary.shared_settings.get("model").map(String::as_str);
+    let varied = summary.competitors.iter().filter_map(|one| one.settings.get("model")).map(String::as_str);
+    let is_network = |name: &str| name == ModelName::Network.name();
+    // Studies of early versions know no other models.
+    let kinds: Vec<bool> = shared.into_iter().chain(varied).map(is_network).collect();
+    match (kinds.iter().all(|&network| network), kinds.contains(&true)) {
+        (true, _) => Models {
+            one: "A one-dimensional convolutional network",
+            several: "one-dimensional convolutional networks",
+            named: &NAMED,
+        },
+        (false, true) => Models {
+            one: "A model",
+            several: "one-dimensional convolutional networks, and of classical models on features of the windows in time and \
+                      frequency,",
+            named: &NAMED,
+        },
+        (false, false) => Models {
+            one: "A classical model on features of the windows in time and frequency",
+            several: "classical models on features of the windows in time and frequency",
+            named: &["model", "features", "regularization"],
+        },
+    }
 }
 
 /// Each setting that varies, with its values, and what those are that have names.

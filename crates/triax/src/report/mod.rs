@@ -10,7 +10,8 @@
 //! | `page`, `style.css` | the frame of both, and its appearance: light, dark, printed, narrow |
 //! | `verdict`, `comparisons` | the verdict on a study, by its statistics, and these in full |
 //! | `methods`, `paper/` | what a paper says about how a study was made, and its tables, as LaTeX, Markdown and CSV |
-//! | `audit`, `confusion`, `mistakes`, `tables` | sections and tables that both reports have |
+//! | `audit`, `confusion`, `mistakes`, `probabilities`, `tables` | sections and tables that both reports have |
+//! | `calibration` | what a few seconds of each person give |
 //! | `figures` | the figures of a study as files for a paper |
 //! | `charts/` | curves, reliability and signals by plotters, drawings for papers, and both as SVG and PDF; bars and whiskers as percentages of a table cell |
 //! | `numbers` | numbers as text |
@@ -33,12 +34,14 @@ mod mistakes;
 mod numbers;
 mod page;
 mod paper;
+mod probabilities;
 mod run;
 #[cfg(test)]
 pub(crate) mod samples;
 mod study;
 mod tables;
 pub mod tensorboard;
+mod tune;
 mod verdict;
 
 pub use figures::{StudyFigure, study_figures};
@@ -46,3 +49,4 @@ pub use numbers::grouped;
 pub use paper::{PaperFormat, study_csv, study_methods, study_tables};
 pub use run::{Command, DataFacts, RunReport, run_html};
 pub use study::study_html;
+pub use tune::tune_html;

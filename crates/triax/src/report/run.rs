@@ -8,7 +8,7 @@ use triax_trainer::{EpochRecord, LossReading, Metrics, Summary};
 use crate::report::charts::curves::{self, Curves, Point};
 use crate::report::charts::reliability;
 use crate::report::numbers::{counted, decimals, figure, grouped, name, percent};
-use crate::report::{audit, confusion, loss, mistakes, page, tables};
+use crate::report::{audit, confusion, loss, mistakes, page, probabilities, tables};
 use crate::text::{lacking_in_words, step_in_words};
 
 /// The file beside the report that has all of its figures.
@@ -43,8 +43,8 @@ pub struct RunReport {
     pub data: DataFacts,
     /// The split, in words.
     pub split: String,
-    /// The network, in words.
-    pub network: String,
+    /// The model, in words.
+    pub model: String,
     /// Every setting by name.
     pub settings: Vec<(String, String)>,
     /// Engine and device.
@@ -93,18 +93,26 @@ pub struct Command {
     pub line: String,
 }
 
+impl RunReport {
+    /// What the model is called. Without epochs it is no network.
+    fn called(&self) -> &'static str {
+        if self.summary.epochs == 0 { "the model" } else { "the network" }
+    }
+}
+
 /// The text of `report.html` for a run.
 pub fn run_html(run: &RunReport) -> String {
     let validation = run.summary.last.validation.as_ref();
     let body = html! {
         (audit::warning(&run.audit, run.random))
         (opening(run, validation))
-        (learning(run))
+        @if !run.history.is_empty() { (learning(run)) }
         @if let Some(reading) = &run.loss { (loss::section(reading)) }
         @if let Some(validation) = validation { (classes(run, validation)) }
         (subjects(run))
         @if let Some(found) = &run.reliability { (reliability::section(found)) }
-        (mistakes::section(&run.mistakes, &run.class_names, run.data.rate_hz, "the network"))
+        @if let Some(found) = &run.summary.last.calibration { (probabilities::section(found, &run.class_names)) }
+        (mistakes::section(&run.mistakes, &run.class_names, run.data.rate_hz, run.called()))
         (audit::section(&run.audit))
         (settings(run))
         (page::section("Commands", "The same data, settings and device give the same weights, to the bit.", &html! {
@@ -133,7 +141,7 @@ fn opening(run: &RunReport, validation: Option<&Metrics>) -> Markup {
         true => format!("stopped early, weights of {}", last.epoch),
         false => format!("weights of epoch {}", last.epoch),
     };
-    let figures = match validation {
+    let mut figures = match validation {
         Some(metrics) => vec![
             ("macro-F1", figure(metrics.macro_f1), mean_of(metrics)),
             ("accuracy", percent(metrics.accuracy), format!("{} in training", percent(last.accuracy))),
@@ -146,6 +154,9 @@ fn opening(run: &RunReport, validation: Option<&Metrics>) -> Markup {
             ("trained", n_epochs, stopped),
         ],
     };
+    if run.summary.epochs == 0 {
+        figures.pop();
+    }
     html! {
         header {
             p.kicker { "Run " (run.name) " · " (run.data.name) @if run.data.synthetic { " (synthetic)" } }
@@ -285,7 +296,7 @@ fn settings(run: &RunReport) -> Markup {
         ("windows", windows),
         ("rows mended or dropped", grouped(data.n_repairs as u64)),
         ("split", run.split.clone()),
-        ("network", run.network.clone()),
+        ("model", run.model.clone()),
         ("device", run.device.clone()),
         ("began", run.started.clone()),
         ("Triax", run.version.clone()),
@@ -319,6 +330,7 @@ mod tests {
             "What is taken for what",
             "Subjects</h2>",
             "Score and accuracy",
+            "Before and after calibration",
             "Most wrong",
             "Leakage audit",
             "Settings, data, device",

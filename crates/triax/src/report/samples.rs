@@ -10,7 +10,9 @@ use triax_study::{
     Band, CalibrationGain, Comparison, Competitor, EpochBand, Kind, Level, MainEffect, Mistake, Reliability,
     SubjectFigures, Summary,
 };
-use triax_trainer::{ClassMetrics, EpochRecord, Figures, LossReading, Metrics};
+use triax_trainer::{
+    Calibration, CalibrationFigures, ClassMetrics, CrossFit, EpochRecord, Figures, LossReading, Metrics,
+};
 
 use crate::report::{Command, DataFacts, RunReport};
 
@@ -159,7 +161,13 @@ pub fn run() -> RunReport {
         per_class: ClassMetrics::from_confusion(&confusion, &class_names),
         confusion: confusion.clone(),
     };
-    let figures = |epoch, loss| Figures { epoch, loss: 0.21, accuracy: 0.95, validation: Some(metrics(loss)) };
+    let figures = |epoch, loss| Figures {
+        epoch,
+        loss: 0.21,
+        accuracy: 0.95,
+        validation: Some(metrics(loss)),
+        calibration: Some(probabilities()),
+    };
     let setting = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
     RunReport {
         name: "runs/2026-03-01_12-00-00-squared_hinge".into(),
@@ -192,7 +200,7 @@ pub fn run() -> RunReport {
             n_repairs: 12,
         },
         split: "by subject: 4 of 16 held out (3, 7, 9, 12)".into(),
-        network: "120×3 → convolutions 32:3:2:2 64:3:2 → dense 120 → 6 classes: 114,894 parameters".into(),
+        model: "120×3 → convolutions 32:3:2:2 64:3:2 → dense 120 → 6 classes: 114,894 parameters".into(),
         settings: [("epochs", "10"), ("batch-size", "32"), ("loss", "squared_hinge"), ("seed", "0")]
             .map(setting)
             .into(),
@@ -206,7 +214,7 @@ pub fn run() -> RunReport {
 /// A run whose every name is an attack.
 pub fn hostile_run() -> RunReport {
     let mut run = run();
-    for text in [&mut run.name, &mut run.split, &mut run.network, &mut run.device, &mut run.started] {
+    for text in [&mut run.name, &mut run.split, &mut run.model, &mut run.device, &mut run.started] {
         *text = HOSTILE.to_owned();
     }
     run.data.name = HOSTILE.to_owned();
@@ -261,6 +269,8 @@ fn competitor(name: &str, kind: Kind, f1: f64) -> Competitor {
         subjects: subjects(f1, 16),
         curves: if kind == Kind::Network { (1..=10).map(|epoch| band(epoch, f1)).collect() } else { Vec::new() },
         reliability: is_network.then(|| reliability(Loss::CategoricalCrossentropy)),
+        calibration: is_network.then(probabilities),
+        answers: None,
         mistakes: if is_network { mistakes() } else { Vec::new() },
     }
 }
@@ -371,6 +381,18 @@ fn epoch(epoch: usize) -> EpochRecord {
 fn reliability(loss: Loss) -> Reliability {
     let (scores, labels) = scores_and_labels();
     Reliability::from_scores(&scores, &labels, 2, loss)
+}
+
+/// The calibration of scores that are too confident.
+pub fn probabilities() -> Calibration {
+    let figures = |log_loss, error| CalibrationFigures { log_loss, error, per_class: vec![error / 2.0; 6] };
+    Calibration {
+        temperature: 1.75,
+        n_windows: 400,
+        judged: CrossFit::People,
+        before: figures(0.61, 0.12),
+        after: Some(figures(0.44, 0.08)),
+    }
 }
 
 /// What `loss` says of the same scores.

@@ -9,7 +9,7 @@ use crate::report::charts::inline::{Axis, whisker};
 use crate::report::charts::reliability;
 use crate::report::numbers::{counted, decimals, figure, grouped, interval, interval_in_percent, name, percent};
 use crate::report::verdict::{self, StudyVerdict};
-use crate::report::{audit, calibration, comparisons, confusion, methods, mistakes, page, tables};
+use crate::report::{audit, calibration, comparisons, confusion, methods, mistakes, page, probabilities, tables};
 use crate::study::Labels;
 use crate::text::{lacking_in_words, step_in_words};
 
@@ -34,6 +34,7 @@ pub fn study_html(summary: &Summary) -> String {
             (classes(summary, labels, best))
             (subjects(summary, labels, best))
             @if let Some(found) = &best.reliability { (reliability::section(found)) }
+            @if let Some(found) = &best.calibration { (probabilities::section(found, &summary.class_names)) }
             @let whose = name(&labels.of(&best.name));
             (mistakes::section(&best.mistakes, &summary.class_names, summary.rate_hz, &whose))
         }

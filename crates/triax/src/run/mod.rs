@@ -1,5 +1,7 @@
 //! Runs: the training of one network in a folder of its own.
 
+mod classical;
+mod contents;
 mod events;
 mod record;
 mod report;
@@ -14,14 +16,14 @@ use triax_trainer::{FitPlan, Job, Model, Observer, RunFolder, RunOutcome, Summar
 
 use crate::engines::{Candidates, ChosenEngine, Trial};
 use crate::initial;
-use crate::recordings::{
-    Recordings, TrainingData, complete, data_extra, drawn_subjects, preparation_extra, weight_file_extra,
-};
+use crate::recordings::{Recordings, TrainingData, complete, drawn_subjects, preparation_extra};
 use crate::settings::{Entries, MachineSettings, Settings};
-use crate::text::grouped;
+use crate::text::{grouped, network_in_words};
 use crate::{Error, Notice, audit};
+use contents::RunContents;
 use events::{Events, WithEvents};
 
+pub use classical::ClassicalTraining;
 pub use record::{DataRecord, Record, Run, SplitRecord, is_run};
 
 /// A training that is ready to run: the data is read, network and device are chosen, and the folder exists.
@@ -90,6 +92,7 @@ impl Prepared {
         let _preparing = timings.phase(Phase::Preparing);
         // Invalid settings and missing devices are rejected before a long read.
         settings.check()?;
+        settings.check_is_network()?;
         let finding = timings.phase(Phase::Devices);
         let candidates = Candidates::find(&settings.machine)?;
         drop(finding);
@@ -132,7 +135,9 @@ impl Prepared {
         let preparing = timings.phase(Phase::Preparing);
         let audit = data.audit(data.scaler.as_ref());
         drop(preparing);
-        let notices = [data.corpus.notices.clone(), engine.notices.clone(), more, notices(&data, &audit)].concat();
+        let unused: Vec<Notice> = settings.note_without_effect(&settings.without_effect()).into_iter().collect();
+        let notices =
+            [data.corpus.notices.clone(), engine.notices.clone(), more, unused, notices(&data, &audit)].concat();
         let tensorboard = false;
         Training {
             settings,
@@ -214,6 +219,14 @@ impl Training {
     /// As [`Training::resume`].
     pub fn resume_with(path: &Path, given: &Entries, timings: &Timings) -> Result<Self, Error> {
         let run = Run::open(path)?;
+        if run.settings.training.classical().is_some() {
+            let model = run.settings.training.model;
+            return Err(Error::Usage(format!(
+                "{} is a run of a {model}, which is trained at once: there is nothing to go on with. Train it anew with --config {}",
+                path.display(),
+                run.folder.config_path().display()
+            )));
+        }
         let before = run.settings.entries();
         let mut entries = before.clone();
         entries.extend(given.clone());
@@ -266,8 +279,8 @@ impl Training {
         let Self { settings, data, network, plan, engine, folder, timings, .. } = self;
         let in_loop = timings.phase(Phase::Training);
         let subjects = drawn_subjects(settings, &data.corpus, &data.origins)?;
-        let of_data = data_extra(&data.corpus, data.window, (settings.data.step, data.step));
-        let extra = weight_file_extra(&of_data, &data.preparation, plan.training.loss);
+        let contents =
+            RunContents::new(data, settings.data.step, plan.training.loss, plan.training.class_weights.as_deref());
         let model = Model {
             network,
             weights: &self.weights,
@@ -289,13 +302,23 @@ impl Training {
         };
         let mut observer = WithEvents { observer, events: Events::new(folder, self.tensorboard)? };
         let fit = if self.resumes { resume_run } else { fit_run };
-        let outcome = fit(&job, folder, &extra, &mut observer)?;
+        let outcome = fit(&job, folder, &contents, &mut observer)?;
         let events = observer.events.map_or(Ok(()), Events::finish);
         drop(in_loop);
         Ok(match outcome {
             RunOutcome::Finished { summary, scores } => {
                 let _report = timings.phase(Phase::Report);
-                let report = report::write(self, &summary, &scores.unwrap_or_default());
+                let device = format!("{} (engine {})", engine.open.device, engine.open.engine.name());
+                let of_run = report::OfRun {
+                    settings,
+                    data,
+                    audit: &self.audit,
+                    folder,
+                    loss: plan.training.loss,
+                    model: network_in_words(network),
+                    device,
+                };
+                let report = report::write(&of_run, &summary, &scores.unwrap_or_default());
                 Outcome::Finished { summary, report, events }
             }
             RunOutcome::Interrupted { epoch, step } => Outcome::Interrupted { epoch, step, events },
@@ -303,7 +326,7 @@ impl Training {
     }
 }
 
-/// Trains a network on `recordings` with `settings`, in the folder `out`, which is created.
+/// Trains the model that `settings` name on `recordings`, in the folder `out`, which is created.
 ///
 /// ```no_run
 /// let recordings = triax::Recordings::open("recordings/")?;
@@ -312,14 +335,17 @@ impl Training {
 /// ```
 ///
 /// # Errors
-/// As [`Training::with_recordings`] and [`Training::run`].
+/// As [`Training::with_recordings`] and [`Training::run`], or as [`ClassicalTraining::with_recordings`].
 pub fn train(
     recordings: Recordings,
     settings: Settings,
     out: impl AsRef<Path>,
     observer: &mut dyn Observer,
 ) -> Result<Outcome, Error> {
-    Training::with_recordings(recordings, settings, out.as_ref())?.run(observer)
+    match settings.training.classical() {
+        None => Training::with_recordings(recordings, settings, out.as_ref())?.run(observer),
+        Some(_) => ClassicalTraining::with_recordings(recordings, settings, out.as_ref())?.run(),
+    }
 }
 
 /// Notices about the data that the user should read before trusting the metrics.

@@ -13,6 +13,9 @@ use crate::engines::{ChosenEngine, Measured};
 use crate::recordings::TrainingData;
 use crate::settings::{EngineName, RECORDED, Settings, read_entries, to_json};
 
+/// What a record says in place of an engine where a classical model is trained.
+pub(super) const CLASSICAL: &str = "classical";
+
 /// The facts of a run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Record {
@@ -31,10 +34,12 @@ pub struct Record {
     pub data: DataRecord,
     /// The split.
     pub split: SplitRecord,
-    /// The network.
-    pub network: NetworkSpec,
+    /// The network, if it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<NetworkSpec>,
     /// Number of parameters of the network.
-    pub n_parameters: usize,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub n_parameters: Option<usize>,
 }
 
 /// The facts of a data set.
@@ -83,15 +88,27 @@ pub struct SplitRecord {
 }
 
 impl Record {
-    /// The record of a run that starts now.
+    /// The record of the training of `network` that starts now.
     pub(super) fn new(data: &TrainingData, network: &Network, chosen: &ChosenEngine) -> Self {
+        Self {
+            engine: chosen.open.engine.name().to_owned(),
+            device: chosen.open.device.clone(),
+            measured: chosen.measured.clone(),
+            network: Some(network.spec().clone()),
+            n_parameters: Some(network.n_parameters()),
+            ..Self::of_data(data)
+        }
+    }
+
+    /// The record of the training of a classical model that starts now.
+    pub(super) fn of_data(data: &TrainingData) -> Self {
         let TrainingData { corpus, split, .. } = data;
         Self {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             started: jiff::Zoned::now().strftime("%Y-%m-%dT%H:%M:%S%:z").to_string(),
-            engine: chosen.open.engine.name().to_owned(),
-            device: chosen.open.device.clone(),
-            measured: chosen.measured.clone(),
+            engine: CLASSICAL.to_owned(),
+            device: DeviceInfo::cpu(),
+            measured: Vec::new(),
             data: DataRecord {
                 name: corpus.name.clone(),
                 synthetic: corpus.synthetic,
@@ -113,8 +130,8 @@ impl Record {
                 train_subjects: split.train_subjects.clone(),
                 valid_subjects: split.valid_subjects.clone(),
             },
-            network: network.spec().clone(),
-            n_parameters: network.n_parameters(),
+            network: None,
+            n_parameters: None,
         }
     }
 

@@ -5,33 +5,45 @@ use std::path::PathBuf;
 use serde_json::Value;
 use triax_data::{Audit, SplitPlan};
 use triax_engine::NotFinite;
-use triax_losses::predicted_classes;
+use triax_losses::{Loss, predicted_classes};
 use triax_model::whole_file;
 use triax_study::Gap;
 use triax_trainer::{LossReading, Mistake, Reliability, RunFolder, SubjectFigures, Summary, worst_mistakes};
 
-use super::Training;
 use crate::Error;
 use crate::recordings::TrainingData;
 use crate::report::{Command, DataFacts, RunReport, run_html};
 use crate::settings::{RECORDED, Settings, text_of};
-use crate::text::network_in_words;
 
 /// Maximum number of misclassified windows in a report.
 const MOST_MISTAKES: usize = 6;
 
-/// Writes `report.html` into the training's folder, replaces an existing one, and returns its path. `scores` (n_valid,
+/// What a report tells of a run beside its figures.
+pub struct OfRun<'a> {
+    pub settings: &'a Settings,
+    pub data: &'a TrainingData,
+    pub audit: &'a Audit,
+    pub folder: &'a RunFolder,
+    /// What its scores are: those of this loss.
+    pub loss: Loss,
+    /// The model, in words.
+    pub model: String,
+    /// The device, in words.
+    pub device: String,
+}
+
+/// Writes `report.html` into the folder of the run, replaces an existing one, and returns its path. `scores` (n_valid,
 /// classes) are those of the validation windows.
-pub fn write(training: &Training, summary: &Summary, scores: &[f32]) -> Result<PathBuf, Error> {
-    let path = training.folder.path().join("report.html");
-    let report = report(training, summary, scores)
-        .map_err(|error| error.while_doing(format!("cannot make {}", path.display())))?;
+pub fn write(run: &OfRun<'_>, summary: &Summary, scores: &[f32]) -> Result<PathBuf, Error> {
+    let path = run.folder.path().join("report.html");
+    let report =
+        report(run, summary, scores).map_err(|error| error.while_doing(format!("cannot make {}", path.display())))?;
     whole_file::write(&path, run_html(&report).as_bytes()).map_err(|source| Error::io("write", &path, source))?;
     Ok(path)
 }
 
-fn report(training: &Training, summary: &Summary, scores: &[f32]) -> Result<RunReport, Error> {
-    let Training { settings, data, network, plan: _, engine, folder, .. } = training;
+fn report(of_run: &OfRun<'_>, summary: &Summary, scores: &[f32]) -> Result<RunReport, Error> {
+    let OfRun { settings, data, folder, .. } = *of_run;
     let TrainingData { corpus, split, plan, .. } = data;
     let run = folder.path().display();
     let subjects = data.valid_subjects();
@@ -48,7 +60,7 @@ fn report(training: &Training, summary: &Summary, scores: &[f32]) -> Result<RunR
         loss: None,
         reliability: None,
         mistakes: Vec::new(),
-        audit: with_gap(&training.audit, plan, &run.to_string()),
+        audit: with_gap(of_run.audit, plan, &run.to_string()),
         data: DataFacts {
             name: corpus.name.clone(),
             synthetic: corpus.synthetic,
@@ -63,15 +75,15 @@ fn report(training: &Training, summary: &Summary, scores: &[f32]) -> Result<RunR
             n_repairs: corpus.repairs.entries.iter().map(|entry| entry.count).sum(),
         },
         split: data.split_in_words(),
-        network: network_in_words(network),
+        model: of_run.model.clone(),
         settings: settings_in_words(settings),
-        device: format!("{} (engine {})", engine.open.device, engine.open.engine.name()),
+        device: of_run.device.clone(),
         started: started(folder)?,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         commands: commands(&run.to_string()),
     };
     if !split.valid.is_empty() {
-        add_scores(&mut report, training, scores, &subjects, known)?;
+        add_scores(&mut report, of_run, scores, &subjects, known)?;
     }
     Ok(report)
 }
@@ -79,13 +91,12 @@ fn report(training: &Training, summary: &Summary, scores: &[f32]) -> Result<RunR
 /// Adds the results that follow from the scores of the validation windows.
 fn add_scores(
     report: &mut RunReport,
-    training: &Training,
+    of_run: &OfRun<'_>,
     scores: &[f32],
     subjects: &[&str],
     known: bool,
 ) -> Result<(), Error> {
-    let Training { data, plan, .. } = training;
-    let loss = plan.training.loss;
+    let OfRun { data, loss, .. } = *of_run;
     let (labels, n_classes) = (data.valid_labels(), data.corpus.classes.len());
     if let Some(problem) = NotFinite::find(scores, n_classes) {
         return Err(Error::Input(problem.to_string()));

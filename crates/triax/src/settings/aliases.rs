@@ -5,7 +5,7 @@
 use super::Settings;
 
 /// Settings with their names elsewhere: in Keras, PyTorch, scikit-learn, and in papers. Separators and capitals do not count.
-const ELSEWHERE: [(&str, &[&str]); 30] = [
+const ELSEWHERE: [(&str, &[&str]); 32] = [
     ("data", &["dataset", "data_path", "data_dir", "input", "path"]),
     ("normalize", &["normalise", "normalization", "normalisation", "norm", "scaler", "standardize"]),
     ("rate", &["fs", "hz", "sample_rate", "sampling_rate", "frequency"]),
@@ -17,6 +17,8 @@ const ELSEWHERE: [(&str, &[&str]); 30] = [
     ("convs", &["layers", "filters", "conv_layers", "kernel", "kernels", "kernel_size", "dilation", "dilation_rate"]),
     ("hidden", &["units", "dense", "fc", "hidden_units", "hidden_size", "hidden_dim"]),
     ("dropout", &["drop", "dropout_rate", "p_drop"]),
+    ("model", &["classifier", "estimator", "method", "model_type"]),
+    ("regularization", &["c", "regularisation", "inverse_regularization"]),
     ("loss", &["criterion", "objective", "loss_fn", "loss_function"]),
     ("class_weights", &["class_weight", "cw", "weights"]),
     ("label_smoothing", &["smoothing", "label_smooth", "ls"]),

@@ -14,6 +14,7 @@ use super::{
     TrainingSettings,
 };
 use crate::Error;
+use crate::study::StudyOptions;
 
 /// Names of settings with values: JSON of the setting's type, or the text of its option.
 pub type Entries = Map<String, Value>;
@@ -28,11 +29,22 @@ const NO_FILE: &str = "none";
 const PRESET: &str = "preset";
 
 /// Reads the entries of a config file: a JSON object whose keys are settings. A run's own `config.json` is such a file.
-/// Its entry [`RECORDED`] holds facts of the run and is not a setting.
+/// Its entry [`RECORDED`] holds facts of the run and is not a setting. A file that ends in `.toml` is a study file, of which
+/// the settings below `[settings]` are read, such as the `best.toml` of a search.
 ///
 /// # Errors
-/// A file that cannot be read; [`Error::Usage`] for a file that is not a JSON object.
+/// A file that cannot be read; [`Error::Usage`] for a file that is not a JSON object, or a study file whose settings vary.
 pub fn read_entries(path: &Path) -> Result<Entries, Error> {
+    if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("toml")) {
+        let file = StudyOptions::read(path)?;
+        return match file.vary.keys().next() {
+            None => Ok(file.settings),
+            Some(name) => Err(Error::Usage(format!(
+                "{}: `{name}` varies, and one training has one value of it; pass the file to triax study --file",
+                path.display()
+            ))),
+        };
+    }
     let text = whole_file::read(path, whole_file::MOST_SETTINGS).map_err(|source| Error::io("read", path, source))?;
     match serde_json::from_slice(&text) {
         Ok(Value::Object(entries)) => Ok(entries),

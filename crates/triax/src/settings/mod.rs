@@ -16,11 +16,12 @@ mod values;
 use std::path::PathBuf;
 
 use serde::Serialize;
-use triax_data::{Fill, Format, ReadOptions};
+use triax_data::{Fill, Format, Notice, ReadOptions};
 use triax_engine::device::DeviceChoice;
 use triax_engine::{Augmentation, Optimizer, TrainingPlan};
 use triax_losses::{Loss, SmoothedLoss};
 use triax_model::{ConvSpec, Derivation, Derived, Network, NetworkSpec, PerWindow, PoolKind, Preparation};
+use triax_study::baselines::{Baseline, ClassicalPlan, FeatureSet};
 use triax_trainer::{FitPlan, Sampling, Schedule};
 
 use crate::Error;
@@ -135,6 +136,12 @@ settings! {
 settings! {
     /// Training of the network.
     pub struct TrainingSettings in "Training" {
+        /// What is trained. Classical models read features of a window in time and frequency, and have no epochs
+        pub model: ModelName = ModelName::Network, "", one of ModelName::choices;
+        /// Inverse strength of the penalty of a linear classical model, as C in scikit-learn [default: 1]
+        pub regularization: Option<f64> = None, "C";
+        /// What a classical model reads: features of each channel, or also such that hold however a sensor is turned
+        pub features: FeaturesName = FeaturesName::Basic, "", one of FeaturesName::choices;
         /// Defaults for other settings, which win where they are given
         pub preset: Preset = Preset::Reference, "", one of Preset::choices;
         /// Loss, as Keras defines it
@@ -214,6 +221,28 @@ named! {
     pub enum FillName {
         None = "none",
         Previous = "previous",
+    }
+}
+
+named! {
+    /// Kinds of models.
+    pub enum ModelName {
+        /// A convolutional network
+        Network = "network",
+        /// Multinomial logistic regression with an L2 penalty
+        LogisticRegression = "logistic_regression",
+        /// A linear support vector machine for each class
+        LinearSvm = "linear_svm",
+        /// 100 extremely randomised trees
+        ExtraTrees = "extra_trees",
+    }
+}
+
+named! {
+    /// Sets of features of classical models.
+    pub enum FeaturesName {
+        Basic = "basic",
+        Oriented = "oriented",
     }
 }
 
@@ -367,11 +396,52 @@ impl Settings {
                 return Err(Error::Usage(format!("`{name}` is {number}; it must be a number above 0")));
             }
         }
+        if let Some(c) = training.regularization.filter(|c| !(c.is_finite() && *c > 0.0)) {
+            return Err(Error::Usage(format!("`regularization` is {c}; it must be a number above 0")));
+        }
         let fraction = split.valid_fraction;
         if !(fraction > 0.0 && fraction < 1.0) {
             return Err(Error::Usage(format!("`valid_fraction` is {fraction}; it must be between 0 and 1")));
         }
         Ok(())
+    }
+
+    /// The settings that differ from their defaults and have no effect on the model that is trained.
+    pub fn without_effect(&self) -> Vec<&'static str> {
+        let Some(plan) = self.training.classical() else {
+            let features = (self.training.features != FeaturesName::Basic).then_some("features");
+            return self.training.regularization.map(|_| "regularization").into_iter().chain(features).collect();
+        };
+        let (own, defaults) = (self.entries(), Self::default().entries());
+        let groups =
+            [NetworkSettings::GROUP, TrainingSettings::GROUP, AugmentationSettings::GROUP, MachineSettings::GROUP];
+        let names = groups.into_iter().flat_map(|group| group.settings).map(|setting| setting.name);
+        let has_effect = |name: &str| match name {
+            "model" | "features" | "seed" => true,
+            "regularization" => plan.method.is_penalised(),
+            // It is the device that a classical model computes on.
+            "device" => self.machine.device == DeviceChoice::Cpu,
+            _ => false,
+        };
+        names.filter(|name| !has_effect(name) && own[*name] != defaults[*name]).collect()
+    }
+
+    /// Refuses settings of a classical model where only networks are trained.
+    pub(crate) fn check_is_network(&self) -> Result<(), Error> {
+        match self.training.classical() {
+            None => Ok(()),
+            Some(_) => {
+                Err(Error::Usage(format!("`model` is {}, and only a network is trained here", self.training.model)))
+            }
+        }
+    }
+
+    /// A note on [`Settings::without_effect`], if there are such settings.
+    pub(crate) fn note_without_effect(&self, names: &[&str]) -> Option<Notice> {
+        let listed = names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+        let have = if names.len() == 1 { "has" } else { "have" };
+        let model = self.training.model;
+        (!names.is_empty()).then(|| Notice::Note(format!("{listed} {have} no effect where `model` is {model}.")))
     }
 
     /// The plan for training `network` with these settings. It lacks class weights that depend on the training windows.
@@ -535,6 +605,18 @@ impl NetworkSettings {
 }
 
 impl TrainingSettings {
+    /// How to train a classical model; `None` if a network is trained.
+    pub fn classical(&self) -> Option<ClassicalPlan> {
+        let method = Baseline::named(self.model.name())?;
+        let default = ClassicalPlan::new(method);
+        let regularization = self.regularization.unwrap_or(default.regularization);
+        let features = match self.features {
+            FeaturesName::Basic => FeatureSet::Basic,
+            FeaturesName::Oriented => FeatureSet::Oriented,
+        };
+        Some(ClassicalPlan { method, regularization, features })
+    }
+
     /// The optimizer. Settings that are not given have Keras's defaults.
     fn optimizer(&self) -> Result<Optimizer, Error> {
         let mut optimizer = match self.optimizer {

@@ -23,7 +23,7 @@ const CONDUCT: &str = "conduct";
 /// Key of the lengths of calibrations in `study.json`.
 const CALIBRATE: &str = "calibrate";
 /// Settings that say where data is or where it is computed. They do not define the study.
-const LOCAL_SETTINGS: [&str; 4] = ["data", "format", "device", "engine"];
+pub(crate) const LOCAL_SETTINGS: [&str; 4] = ["data", "format", "device", "engine"];
 
 /// Description of a study.
 #[derive(Clone, Debug)]
@@ -205,21 +205,9 @@ impl Description {
     /// # Errors
     /// [`Error::Usage`] for any other setting that differs from the study's.
     pub fn relocated(mut self, given: &Entries) -> Result<Self, Error> {
-        let mut all = self.given.clone();
-        all.extend(given.clone());
-        let understood = Settings::from_entries(&all)?.entries();
-        for name in given.keys() {
-            let value = &understood[name];
-            if LOCAL_SETTINGS.contains(&name.as_str()) {
-                if name == "device" {
-                    self.conduct.devices.clear();
-                }
-                self.given.insert(name.clone(), value.clone());
-            } else if self.given.get(name) != Some(value) {
-                return Err(Error::Usage(format!(
-                    "a study that goes on keeps its settings: leave `{name}` out, or make another study of it"
-                )));
-            }
+        self.given = relocated(self.given, given, "study")?;
+        if given.contains_key("device") {
+            self.conduct.devices.clear();
         }
         Ok(self)
     }
@@ -360,6 +348,28 @@ impl Description {
         let entries = self.given.iter().filter(|(name, _)| LOCAL_SETTINGS.contains(&name.as_str()) == local);
         entries.map(|(name, value)| (name.clone(), value.clone())).collect()
     }
+}
+
+/// The settings `known` of a piece of work, `what`, that goes on, with the location of its data, the device and the engine in
+/// `given`.
+///
+/// # Errors
+/// [`Error::Usage`] for any other setting that differs.
+pub(crate) fn relocated(mut known: Entries, given: &Entries, what: &str) -> Result<Entries, Error> {
+    let mut all = known.clone();
+    all.extend(given.clone());
+    let understood = Settings::from_entries(&all)?.entries();
+    for name in given.keys() {
+        let value = &understood[name];
+        if LOCAL_SETTINGS.contains(&name.as_str()) {
+            known.insert(name.clone(), value.clone());
+        } else if known.get(name) != Some(value) {
+            return Err(Error::Usage(format!(
+                "a {what} that goes on keeps its settings: leave `{name}` out, or make another {what} of it"
+            )));
+        }
+    }
+    Ok(known)
 }
 
 #[cfg(test)]

@@ -137,7 +137,7 @@ pub(super) fn text(name: &str, value: &Value) -> Result<String, String> {
 }
 
 /// The settings that vary, with each value in its canonical text.
-pub(super) fn normalised(given: &Entries, vary: &Vary) -> Result<Vary, Error> {
+pub(crate) fn normalised(given: &Entries, vary: &Vary) -> Result<Vary, Error> {
     let mut normalised = Vary::new();
     for (name, variants) in vary {
         let normal = |variant: &Variant| {
@@ -174,15 +174,21 @@ pub(super) fn value_names(vary: &Vary) -> BTreeMap<String, BTreeMap<String, Stri
 /// Rejects settings that cannot vary, and those that a study does not support.
 pub(super) fn check(given: &Entries, vary: &Vary) -> Result<(), Error> {
     for (name, values) in vary {
-        if let Some((_, why)) = SHARED.iter().chain(&REFUSED).find(|(shared, _)| shared == name) {
-            return Err(Error::Usage(format!("the setting `{name}` cannot vary within a study: {why}")));
-        }
+        check_can_vary(name)?;
         if values.is_empty() {
             return Err(Error::Usage(format!("`{name}` varies, and has no values")));
         }
     }
     match REFUSED.iter().find(|(name, _)| given.contains_key(*name)) {
         Some((_, why)) => Err(Error::Usage((*why).to_owned())),
+        None => Ok(()),
+    }
+}
+
+/// Rejects a setting that cannot vary within a study.
+pub(crate) fn check_can_vary(name: &str) -> Result<(), Error> {
+    match SHARED.iter().chain(&REFUSED).find(|(shared, _)| *shared == name) {
+        Some((_, why)) => Err(Error::Usage(format!("the setting `{name}` cannot vary within a study: {why}"))),
         None => Ok(()),
     }
 }

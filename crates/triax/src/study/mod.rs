@@ -20,7 +20,7 @@ use triax_study::{
 };
 use triax_trainer::Observer;
 
-use crate::engines::{self, Candidates, OpenEngine, Trial};
+use crate::engines::{self, Candidates, OpenEngine, Shelf, Trial};
 use crate::initial;
 use crate::recordings::{PER_WINDOW, Recordings, data_extra, drawn_subjects, read_data, weight_file_extra};
 use crate::settings::{ClassWeights, MachineSettings, Settings, SplitSettings};
@@ -28,7 +28,9 @@ use crate::text::listed;
 use crate::{Error, Notice, audit};
 
 pub use description::{Conduct, Description, StudyOptions};
+pub(crate) use description::{LOCAL_SETTINGS, relocated};
 pub use grid::{Point, Vary, parse_vary};
+pub(crate) use grid::{check_can_vary, normalised};
 pub use labels::Labels;
 pub use variant::Variant;
 
@@ -96,12 +98,14 @@ impl StudyRun {
         drop(reading);
         let study =
             calibrations::with(build(description.folds, description.seeds, &points, corpus)?, &description.calibrate)?;
-        let Devices { devices, notices: of_devices, idle_threads } = choose_devices(candidates, &study, timings)?;
+        let Devices { devices, notices: of_devices, idle_threads, kind: _ } =
+            choose_devices(candidates, &study, timings)?;
         let mut notices = [study.corpus.notices.clone(), of_devices].concat();
         let files = timings.phase(Phase::Files);
         let folder = StudyFolder::open(path, &description.compared(&study), &description.here())?;
         drop(files);
         notices.extend(claims(&study));
+        notices.extend(without_effect(&points));
         notices.extend(audit::notices(&study.audit(&[])));
         let share = description.conduct.shard.unwrap_or(Share::WHOLE);
         let (study, baselines, timings) = (Arc::new(study), Mutex::default(), timings.clone());
@@ -188,7 +192,11 @@ impl StudyRun {
     /// # Errors
     /// Trainings that are missing or damaged; a baseline that fails; files that cannot be written.
     pub fn summarise(&self) -> Result<Summary, Error> {
+        let study = &self.study;
+        let warning = |notice| if let Notice::Warning(warning) = notice { Some(warning) } else { None };
+        let of_weights = notices_of_weights(&study.settings, &study.corpus, &study.folds);
         let facts = Facts {
+            caveats: of_weights.into_iter().filter_map(warning).collect(),
             shared_settings: self.description.shared()?,
             value_names: self.description.value_names(),
             command: self.description.command(self.study.protocol),
@@ -225,6 +233,16 @@ pub fn study(
 pub(crate) fn claims(study: &Study) -> Vec<Notice> {
     let untrained = triax_study::cut(study.untrained_in_words());
     folds_notice(study.protocol).into_iter().chain(untrained.into_iter().map(Notice::Warning)).collect()
+}
+
+/// A note on the settings that have no effect on any model of the grid.
+fn without_effect(points: &[Point]) -> Option<Notice> {
+    let mut names = points[0].settings.without_effect();
+    for point in &points[1..] {
+        let others = point.settings.without_effect();
+        names.retain(|name| others.contains(name));
+    }
+    points[0].settings.note_without_effect(&names)
 }
 
 /// The warning about folds that are no test on unseen people.
@@ -284,15 +302,10 @@ fn build(folds: Option<Folds>, n_seeds: usize, points: &[Point], corpus: Corpus)
         drawn_subjects(&point.settings, &corpus, &windows.origins)?;
     }
     let (settings, of_weights) = build_settings(points, &corpus, &windows, (window, step))?;
-    let of_weights = of_weights.into_iter().chain(notices_of_weights(&settings, &corpus, &folds));
-    // Settings that start from the same file have the same notices.
-    for notice in of_weights.collect::<Vec<_>>() {
-        if !corpus.notices.contains(&notice) {
-            corpus.notices.push(notice);
-        }
-    }
+    let of_data = notices_of_weights(&settings, &corpus, &folds);
+    corpus.notices.extend(once(of_weights.into_iter().chain(of_data)));
     let seeds = (0..n_seeds as u64).map(|n| first.training.seed.wrapping_add(n)).collect();
-    let calibrations = Vec::new();
+    let (corpus, calibrations) = (Arc::new(corpus), Vec::new());
     Ok(Study { corpus, windows, window, step, protocol, folds, settings, seeds, calibrations })
 }
 
@@ -304,12 +317,23 @@ fn notices_of_weights(settings: &[Setting], corpus: &Corpus, folds: &[Fold]) -> 
         let weights = setting.initial.as_ref()?;
         Some(initial::notices(weights, corpus, setting.extra.get(PER_WINDOW).map(String::as_str), &judged))
     };
-    settings.iter().filter_map(of_setting).flatten().collect()
+    once(settings.iter().filter_map(of_setting).flatten())
+}
+
+/// Each of `notices` once: settings that start from the same file have the same.
+fn once(notices: impl Iterator<Item = Notice>) -> Vec<Notice> {
+    let mut once = Vec::new();
+    for notice in notices {
+        if !once.contains(&notice) {
+            once.push(notice);
+        }
+    }
+    once
 }
 
 /// The settings of each point, and what a user should know of the weights that they start from. Points with the same
 /// preparation share their windows.
-fn build_settings(
+pub(crate) fn build_settings(
     points: &[Point],
     corpus: &Corpus,
     windows: &Windows,
@@ -340,14 +364,17 @@ fn build_settings(
             notices.extend(of_file);
             initial
         });
+        let classical = point_settings.training.classical();
+        let loss = classical.map_or(plan.training.loss, |classical| classical.method.loss());
         settings.push(Setting {
             name,
             values: point.texts(),
             network,
-            classical: None,
+            classical,
             balances_classes: point_settings.training.class_weights == ClassWeights::Balanced,
-            standardises: data.normalize.has_scaler(),
-            extra: weight_file_extra(&of_data, &preparation, plan.training.loss),
+            // Features are standardised by the model itself.
+            standardises: data.normalize.has_scaler() && classical.is_none(),
+            extra: weight_file_extra(&of_data, &preparation, loss),
             preparation,
             windows: set,
             initial,
@@ -358,7 +385,7 @@ fn build_settings(
 }
 
 /// The requested devices, before an `auto` is resolved.
-fn candidates(machine: &MachineSettings, devices: &[DeviceChoice]) -> Result<Vec<Candidates>, Error> {
+pub(crate) fn candidates(machine: &MachineSettings, devices: &[DeviceChoice]) -> Result<Vec<Candidates>, Error> {
     let several = |&device: &DeviceChoice| Candidates::find(&MachineSettings { device, ..machine.clone() });
     match devices {
         [] => Ok(vec![Candidates::find(machine)?]),
@@ -367,59 +394,81 @@ fn candidates(machine: &MachineSettings, devices: &[DeviceChoice]) -> Result<Vec
 }
 
 /// The devices of a study.
-struct Devices {
-    devices: Vec<Device<'static>>,
-    notices: Vec<Notice>,
+pub(crate) struct Devices {
+    pub devices: Vec<Device<'static>>,
+    pub notices: Vec<Notice>,
     /// Threads of the CPU that they leave idle.
-    idle_threads: usize,
+    pub idle_threads: usize,
+    /// The kind of the first; none without devices.
+    pub kind: Option<DeviceKind>,
 }
 
-/// Chooses the devices, and how many models each trains at once.
+/// Chooses the devices of `study`, and how many models each trains at once.
 fn choose_devices(candidates: Vec<Candidates>, study: &Study, timings: &Timings) -> Result<Devices, Error> {
+    let most = |engine: &dyn Engine| even_groups(study.n_trainings(), capacity(study, engine).min(AT_ONCE_ON_GPU));
+    open_devices(candidates, study, most, timings)
+}
+
+/// Chooses devices by the first setting of `study`. Each GPU trains as many models at once as `most` says of its engine.
+pub(crate) fn open_devices(
+    candidates: Vec<Candidates>,
+    study: &Study,
+    most: impl Fn(&dyn Engine) -> usize,
+    timings: &Timings,
+) -> Result<Devices, Error> {
     let _choosing = timings.phase(Phase::Devices);
-    let (setting, fold) = (&study.settings[0], &study.folds[0]);
-    let engine_name = |engine: &str| engine.parse().map_err(Error::Input);
-    let scaler = study.scaler(setting, fold);
-    let (mut devices, mut notices, mut uses_cpu) = (Vec::new(), Vec::new(), false);
+    let (mut devices, mut notices, mut uses_cpu, mut kind) = (Vec::new(), Vec::new(), false, None);
     for candidate in candidates {
-        let chosen = candidate.choose(&Trial {
-            network: &setting.network,
-            plan: &setting.plan.training,
-            windows: &setting.windows,
-            train: &fold.train,
-            scaler: scaler.as_ref(),
-            learning_rate: setting.plan.learning_rate,
-        })?;
+        let chosen = with_trial(study, |trial| candidate.choose(trial))?;
         notices.extend(chosen.notices);
         let OpenEngine { mut engine, device } = chosen.open;
         engine.set_timings(timings);
         let name = format!("{} ({})", device.name, engine.name());
-        let choice = engine_name(engine.name())?;
+        let choice = engine.name().parse().map_err(Error::Input)?;
         // Each thread of a CPU trains whole models. A multiple of the threads leaves none idle.
         let threads = device.threads.unwrap_or(1);
-        let is_cpu = matches!(device.kind, DeviceKind::Cpu | DeviceKind::Software);
+        let is_cpu = is_cpu(device.kind);
         uses_cpu |= is_cpu;
+        kind.get_or_insert(device.kind);
         let at_once = match is_cpu {
             true => AT_ONCE_ON_CPU.next_multiple_of(threads),
-            false => even_groups(study.n_trainings(), capacity(study, engine.as_ref()).min(AT_ONCE_ON_GPU)),
+            false => most(engine.as_ref()),
         };
-        // The engine that is open already; a study that runs again opens another one.
-        let (opened, timings) = (Mutex::new(Some(engine)), timings.clone());
+        let (shelf, timings) = (Shelf::with(engine), timings.clone());
         let open = move || -> Result<Box<dyn Engine>, String> {
-            if let Some(engine) = opened.lock().unwrap_or_else(PoisonError::into_inner).take() {
-                return Ok(engine);
+            if let Some(engine) = shelf.take() {
+                return Ok(Box::new(engine));
             }
             let _opening = timings.phase(Phase::Devices);
             let mut open = engines::open(choice, &device).map_err(|error| error.in_full())?;
             open.engine.set_timings(&timings);
-            Ok(open.engine)
+            Ok(Box::new(shelf.lend(open.engine)))
         };
         devices.push(Device { name, open: Box::new(open), at_once });
     }
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     // Each device has a thread that feeds it.
     let idle_threads = if uses_cpu { 0 } else { threads.saturating_sub(devices.len()) };
-    Ok(Devices { devices, notices, idle_threads })
+    Ok(Devices { devices, notices, idle_threads, kind })
+}
+
+/// Whether the CPU computes what a device of this kind does.
+pub(crate) fn is_cpu(kind: DeviceKind) -> bool {
+    matches!(kind, DeviceKind::Cpu | DeviceKind::Software)
+}
+
+/// Calls `with` with the trial of the first setting of `study` in its first fold.
+pub(crate) fn with_trial<T>(study: &Study, with: impl FnOnce(&Trial<'_>) -> T) -> T {
+    let (setting, fold) = (&study.settings[0], &study.folds[0]);
+    let scaler = study.scaler(setting, fold);
+    with(&Trial {
+        network: &setting.network,
+        plan: &setting.plan.training,
+        windows: &setting.windows,
+        train: &fold.train,
+        scaler: scaler.as_ref(),
+        learning_rate: setting.plan.learning_rate,
+    })
 }
 
 /// The number of models that `engine` holds at once, whatever their setting.

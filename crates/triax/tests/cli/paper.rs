@@ -184,7 +184,7 @@ fn what_is_no_study_is_called_what_it_is() {
     }
     assert!(!folder.path().join("figures").exists());
     let message = triax(folder.path(), ["evaluate", "empty"]).refused(1);
-    assert!(message.contains("there is no network in empty"), "{message}");
+    assert!(message.contains("there is no model in empty"), "{message}");
 }
 
 #[test]

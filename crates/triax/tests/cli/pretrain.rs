@@ -26,12 +26,12 @@ fn a_training_starts_from_layers_that_were_trained_without_labels() {
         let losses: Vec<f64> = lines[..4].iter().map(|line| line["loss"].as_f64().unwrap()).collect();
         assert!(losses[3] < losses[0], "{task}: {losses:?}");
         assert_eq!(lines[0]["accuracy"].is_null(), task == "reconstruction");
-        assert_eq!(lines[4]["layers"], serde_json::json!(["conv1", "dense1"]));
+        assert_eq!(lines[4]["layers"], serde_json::json!(["conv1"]));
 
         let answer = train_small(folder, "data.csv", task, &["--init-weights", "first.safetensors"]).done();
-        let said = "conv1 and dense1 are taken from ";
+        let said = "conv1 is taken from ";
         assert!(
-            answer.stderr.contains(said) && answer.stderr.contains("dense2 is drawn from the seed"),
+            answer.stderr.contains(said) && answer.stderr.contains("dense1 and dense2 are drawn from the seed"),
             "{}",
             answer.stderr
         );
@@ -49,7 +49,7 @@ fn what_is_printed_says_what_is_learnt() {
     let folder = data();
     let answer = pretrain(folder.path(), "data.csv", &["--stretches", "7"]).done();
     for expected in
-        ["contrast: 7 stretches of ", "Epoch 2/2 - ", " - accuracy: ", "conv1 and dense1 of first.safetensors"]
+        ["contrast: 7 stretches of ", "Epoch 2/2 - ", " - accuracy: ", "written   conv1 of first.safetensors"]
     {
         assert!(answer.stdout.contains(expected), "`{expected}` is not in\n{}", answer.stdout);
     }
@@ -95,16 +95,18 @@ fn recordings_without_labels_are_enough() {
 }
 
 #[test]
-fn convolutions_alone_start_a_network_with_other_hidden_layers() {
+fn convolutions_start_a_network_with_other_hidden_layers_and_hidden_layers_the_same() {
     let folder = data();
-    pretrain(folder.path(), "data.csv", &["--hidden", "none", "--without", "p0,p1,p2,p3", "--quiet"]).refused(1);
-    pretrain(folder.path(), "data.csv", &["--hidden", "none", "--quiet"]).done();
-    let more = ["--init-weights", "first.safetensors", "--hidden", "9"];
-    let answer = train_small(folder.path(), "data.csv", "run", &more).done();
-    assert!(answer.stderr.contains("dense1 and dense2 are drawn from the seed"), "{}", answer.stderr);
-    // A hidden layer of another size is no other class.
+    let other = ["--init-weights", "first.safetensors", "--hidden", "9"];
     pretrain(folder.path(), "data.csv", &["--quiet"]).done();
-    let message = train_small(folder.path(), "data.csv", "no", &more).refused(1);
+    let answer = train_small(folder.path(), "data.csv", "other", &other).done();
+    assert!(answer.stderr.contains("dense1 and dense2 are drawn from the seed"), "{}", answer.stderr);
+
+    pretrain(folder.path(), "data.csv", &["--keep", "all", "--quiet"]).done();
+    let answer = train_small(folder.path(), "data.csv", "same", &other[..2]).done();
+    let said = "conv1 and dense1 are taken from ";
+    assert!(answer.stderr.contains(said) && answer.stderr.contains("dense2 is drawn"), "{}", answer.stderr);
+    let message = train_small(folder.path(), "data.csv", "no", &other).refused(1);
     assert!(message.contains("first.safetensors") && message.contains("dense1.kernel"), "{message}");
 }
 
@@ -142,6 +144,9 @@ fn a_study_compares_initial_weights_with_drawn_ones() {
     let answer = study(&[]).done();
     assert!(answer.stdout.contains("init_weights=pretrained"), "{}", answer.stdout);
     assert!(answer.stderr.contains("judged here (p0, p1, p2, p3)"), "{}", answer.stderr);
+    // The report says it too.
+    let report = fs::read_to_string(folder.join("study/report.html")).unwrap();
+    assert!(report.contains("transductive"));
     let results = fs::read_to_string(folder.join("study/results.csv")).unwrap();
     assert_eq!(results.lines().count(), 5, "{results}");
     // Weights of another training under the same name are another study.
@@ -154,7 +159,7 @@ fn a_study_compares_initial_weights_with_drawn_ones() {
 fn what_cannot_be_trained_without_labels_is_refused_before_it_begins() {
     let folder = trained();
     let folder = folder.path();
-    let cases: [(&[&str], i32, &str); 9] = [
+    let cases: [(&[&str], i32, &str); 10] = [
         (&["--stretches", "1"], 2, "from 2 to 65536"),
         (&["--stretches", "99999999999"], 2, "from 2 to 65536"),
         (&["--mask", "0.5"], 2, "--task reconstruction"),
@@ -162,6 +167,7 @@ fn what_cannot_be_trained_without_labels_is_refused_before_it_begins() {
         (&["--task", "reconstruction", "--stretches", "5"], 2, "--task contrast"),
         (&["--task", "reconstruction", "--device", "gpu"], 2, "on the CPU only"),
         (&["--without", "p9"], 1, "There is no subject `p9`"),
+        (&["--without", "p0,p1,p2,p3"], 1, "Nothing is left"),
         (&["--out", "data.csv"], 2, "data.csv"),
         (&["--loss", "hinge"], 2, "--loss"),
     ];

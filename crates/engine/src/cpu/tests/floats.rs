@@ -56,7 +56,7 @@ struct Shares {
 fn specs() -> Vec<(NetworkSpec, &'static [usize])> {
     let mut specs: Vec<(NetworkSpec, &'static [usize])> = family()
         .into_iter()
-        .zip([&[17][..], &[1, 2], &[15, 16, 17], &[1, 37], &[3, 17], &[16], &[17], &[19]])
+        .zip([&[17][..], &[1, 2], &[15, 16, 17], &[1, 37], &[17], &[3, 17], &[16], &[17], &[19]])
         .collect();
     assert_eq!(specs.len(), family().len());
     specs.push((

@@ -13,6 +13,7 @@ pub mod pdf;
 pub mod reliability;
 mod scale;
 pub mod signals;
+pub mod slices;
 pub mod svg;
 
 use std::error::Error;

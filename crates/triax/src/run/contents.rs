@@ -1,0 +1,64 @@
+//! What the files of a run say that its training does not know: where its data comes from, and what its answers are worth.
+
+use std::collections::BTreeMap;
+
+use triax_answers::Answers;
+use triax_engine::NotFinite;
+use triax_losses::Loss;
+use triax_study::{HeldOutScores, TrainedOn, independent_groups};
+use triax_trainer::{Contents, CrossFit, Judged};
+
+use crate::recordings::{TrainingData, data_extra, weight_file_extra};
+use crate::settings::Length;
+
+/// The contents of a run's files.
+pub struct RunContents {
+    metadata: BTreeMap<String, String>,
+    /// What the training part says about the answers.
+    trained: Answers,
+    /// Label of each validation window, and its group.
+    labels: Vec<u32>,
+    groups: Vec<u32>,
+    judged: CrossFit,
+}
+
+impl RunContents {
+    /// Those of a run on `data` with `loss`, and with these weights of the classes in it; `step` is the setting.
+    pub fn new(data: &TrainingData, step: Length, loss: Loss, class_weights: Option<&[f32]>) -> Self {
+        let of_data = data_extra(&data.corpus, data.window, (step, data.step));
+        let trained = TrainedOn {
+            corpus: &data.corpus,
+            origins: &data.origins,
+            window: data.window,
+            step: data.step,
+            train: &data.split.train,
+            class_weights,
+        };
+        let labels = data.valid_labels();
+        let origins: Vec<_> = data.split.valid.iter().map(|&idx| data.origins[idx as usize]).collect();
+        let (groups, judged) = independent_groups(&data.corpus, &origins, &labels);
+        Self {
+            metadata: weight_file_extra(&of_data, &data.preparation, loss),
+            trained: trained.answers(),
+            labels,
+            groups,
+            judged,
+        }
+    }
+}
+
+impl Contents for RunContents {
+    fn metadata(&self) -> &BTreeMap<String, String> {
+        &self.metadata
+    }
+
+    fn judged(&self, scores: &[f32]) -> Judged {
+        let Self { trained, labels, groups, judged, .. } = self;
+        if NotFinite::find(scores, trained.priors.len()).is_some() {
+            return Judged::default();
+        }
+        let (answers, calibration) = HeldOutScores { scores, labels, groups, judged: *judged }.fit(trained);
+        let entry = answers.to_json().ok().map(|text| (triax_answers::KEY.to_owned(), text));
+        Judged { metadata: entry.into_iter().collect(), calibration }
+    }
+}
