@@ -64,7 +64,7 @@ fn with_identity(network: &Network, weights: &Weights, first: usize, width: usiz
 #[cfg(test)]
 mod tests {
     use triax_exchange::{About, Trained};
-    use triax_model::{NetworkSpec, PoolKind};
+    use triax_model::{NetworkSpec, PoolKind, Preparation};
 
     use super::*;
     use crate::LastLayer;
@@ -73,7 +73,8 @@ mod tests {
     fn scores(network: &Network, weights: &Weights, windows: &[f32]) -> Vec<f32> {
         let (network, weights) = (network.clone(), weights.clone());
         let about = About::default();
-        Trained { network, weights, per_window: None, scaler: None, softmax: false, about }.scores(windows)
+        Trained { network, weights, preparation: Preparation::default(), scaler: None, softmax: false, about }
+            .scores(windows)
     }
 
     #[test]
