@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use triax::Settings;
 use triax_data::{Folds, HeldOut, ReadOptions, cut, read};
 use triax_engine::{CpuEngine, WindowSet};
-use triax_model::{ConvSpec, DenseSpec, Network, NetworkSpec, WeightFile, Weights};
+use triax_model::{ConvSpec, DenseSpec, Network, NetworkSpec, Preparation, WeightFile, Weights};
 use triax_study::{Setting, Study, Trained, TrainedEpoch};
 use triax_trainer::{FitError, FitPlan, Job, Model, Observer, RunFolder, RunOutcome, fit_run, resume_run};
 
@@ -46,6 +46,7 @@ fn study() -> Study {
         network,
         balances_classes: false,
         standardises: false,
+        preparation: Preparation::default(),
         windows: WindowSet { windows: windows.values.clone(), labels: windows.labels.clone(), sample_weights: None },
         extra: BTreeMap::new(),
     };
@@ -58,6 +59,7 @@ fn study() -> Study {
         folds,
         settings: vec![setting],
         seeds: vec![0],
+        calibrations: Vec::new(),
     }
 }
 
@@ -153,6 +155,7 @@ pub fn training(broken: bool) -> Vec<u8> {
         seconds: 1.5,
         history: vec![epoch; if broken { 1 } else { EPOCHS }],
         broken: broken.then(|| "the loss is NaN".to_owned()),
+        calibrated: Vec::new(),
     };
     let trained = serde_json::to_string(&trained).expect("plain data");
     let (n_windows, n_classes) = (if broken { 0 } else { fold.valid.len() }, STUDY.classes().len());

@@ -334,7 +334,7 @@ mod tests {
         Study {
             folds,
             windows,
-            corpus: std::sync::Arc::new(corpus),
+            corpus,
             window: 8,
             step: 4,
             protocol: Folds::LeaveOneSubjectOut,
@@ -357,10 +357,11 @@ mod tests {
         let [Person { name, calibrating, judging }] = &people[..] else { panic!("one subject is held out") };
         assert_eq!(*name, "a");
         // A window of 8 starts on every row of 10 and of 10 rows, and of 20 of the other class.
-        let starts = |recording: u32| {
-            calibrating.iter().filter(move |(it, _)| it.recording == recording).map(|(it, _)| it.start)
+        let starts = |recording: u32| -> Vec<u32> {
+            calibrating.iter().filter(|(it, _)| it.recording == recording).map(|(it, _)| it.start).collect()
         };
-        assert!(starts(0).eq(0..=2) && starts(1).eq(0..=2) && starts(2).eq(0..=12));
+        assert_eq!([starts(0), starts(1)], [[0, 1, 2]; 2]);
+        assert_eq!(starts(2), (0..=12).collect::<Vec<u32>>());
         assert!(calibrating.iter().all(|(origin, label)| *label == u32::from(origin.recording == 2)));
         let judged = judging.iter().map(|&position| study.windows.origins[study.folds[0].valid[position] as usize]);
         let judged: Vec<(u32, u32)> = judged.map(|origin| (origin.recording, origin.start)).collect();
