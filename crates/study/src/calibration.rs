@@ -334,7 +334,7 @@ mod tests {
         Study {
             folds,
             windows,
-            corpus,
+            corpus: std::sync::Arc::new(corpus),
             window: 8,
             step: 4,
             protocol: Folds::LeaveOneSubjectOut,
