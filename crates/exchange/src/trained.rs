@@ -151,7 +151,7 @@ pub(crate) mod tests {
             ("5:4:2:same:3/4-same:gelu", "6:gelu,5:leaky_relu=0", None),
             ("4:7:2:same:avg2:tanh,3:2:2:same,5:1:1:2/1,4:2:1:same", "", None),
             ("7:20:1", "5:linear", None),
-            ("6:3:1:d3:2,5:2:1:d2:same:elu,4:3:1:d2", "6", None),
+            ("6:3:1:d3:2,5:3:1:d2:same:elu", "6", None),
             ("7:5:1:d4:same:avg2/1,5:3:1:d20:same", "5:tanh", Some(PoolKind::Max)),
         ];
         let mut all = Vec::new();
