@@ -34,8 +34,8 @@ fn table(summary: &Summary, labels: &Labels) -> Markup {
             thead {
                 tr {
                     th scope="col" { "setting, and how much of each class" }
-                    th.number scope="col" { "as trained" }
-                    th.number scope="col" { "calibrated" }
+                    th.number.minor scope="col" { "as trained" }
+                    th.number.minor scope="col" { "calibrated" }
                     th.number scope="col" { "gain" }
                     th.graph scope="col" { span.axis { span { (signed(axis.low)) } span { "0" } span { (signed(axis.high)) } } }
                     th.number scope="col" { "p (Holm)" }
@@ -45,9 +45,9 @@ fn table(summary: &Summary, labels: &Labels) -> Markup {
                 @for gain in gains.iter().take(MOST_ROWS) {
                     @let label = name(&labels.of(&gain.setting));
                     tr {
-                        th scope="row" { (label) ", " (name(&gain.length)) small.words { (words(summary, gain, &label)) } }
-                        td.number { (figure(gain.before_macro_f1.mean)) small { (interval(&gain.before_macro_f1)) } }
-                        td.number { (figure(gain.after_macro_f1.mean)) small { (interval(&gain.after_macro_f1)) } }
+                        th scope="row" { (label) ", " (name(&gain.length)) ": " (figure(gain.before_macro_f1.mean)) " → " (figure(gain.after_macro_f1.mean)) small.words { (words(summary, gain, &label)) } }
+                        td.number.minor { (figure(gain.before_macro_f1.mean)) small { (interval(&gain.before_macro_f1)) } }
+                        td.number.minor { (figure(gain.after_macro_f1.mean)) small { (interval(&gain.after_macro_f1)) } }
                         @if let Some(found) = gain.by_macro_f1() {
                             @let ends = interval_of_difference(&found.difference);
                             td.number { (signed(found.difference.mean)) small { (ends) } }
