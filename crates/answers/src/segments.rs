@@ -96,11 +96,12 @@ impl SegmentCounts {
             let near = actual[first..].iter().take_while(|one| one.samples.0 < segment.samples.1).enumerate();
             let of_class = near.filter(|(_, one)| one.state == segment.state);
             let overlaps = of_class.map(|(at, one)| (first + at, overlap(one.samples, segment.samples)));
-            if let Some((at, share)) = overlaps.max_by(|a, b| a.1.total_cmp(&b.1)) {
-                if share >= least && !is_hit[at] {
-                    is_hit[at] = true;
-                    counts.hits += 1;
-                }
+            if let Some((at, share)) = overlaps.max_by(|a, b| a.1.total_cmp(&b.1))
+                && share >= least
+                && !is_hit[at]
+            {
+                is_hit[at] = true;
+                counts.hits += 1;
             }
         }
         counts
