@@ -201,13 +201,9 @@ impl TuneRun {
         let devices = Devices { devices: Vec::new(), notices: Vec::new(), idle_threads: 0, kind: None };
         let run = prepared.begin(out, devices, (asked, asked, None), &Timings::off())?;
         for search in &run.searches {
-            let (name, to) = (&search.name, out.join(&search.name));
-            if let Some(from) = parts.iter().map(|part| part.join(name)).find(|from| from.exists()) {
-                copy_all(&from, &to)?;
-            } else if !to.exists() {
-                return Err(Error::Input(format!(
-                    "none of the shares has the search {name}; do the share that is missing, and join again"
-                )));
+            // Where shares overlap, they have come to the same.
+            for from in parts.iter().map(|part| part.join(&search.name)).filter(|from| from.exists()) {
+                copy_all(&from, &out.join(&search.name))?;
             }
         }
         Ok(run)
@@ -266,6 +262,7 @@ impl TuneRun {
         };
         let groups = self.inner_folds(&corpus)?;
         let path = self.folder.path().join(&one.name);
+        std::fs::create_dir_all(&path).map_err(|source| Error::io("make", &path, source))?;
         let ground = |corpus: &Arc<Corpus>, groups: &[Group]| Ground {
             corpus: corpus.clone(),
             groups: groups.to_vec(),
@@ -561,10 +558,6 @@ impl Prepared {
         let Self { mut description, corpus, searches, space, given, shape } = self;
         description.budget = budget;
         let folder = OwnedFolder::open(path, &TUNE, &description.compared(&corpus), &description.here(asked))?;
-        for search in &searches {
-            let path = path.join(&search.name);
-            std::fs::create_dir_all(&path).map_err(|source| Error::io("make", &path, source))?;
-        }
         let mut notices = [corpus.notices.clone(), devices.notices].concat();
         if shape.rate_hz.is_none()
             && !shape.is_windowed
