@@ -44,6 +44,8 @@ fn study() -> Study {
         values: BTreeMap::new(),
         plan: plan(&network, &corpus.classes),
         network,
+        classical: None,
+        initial: None,
         balances_classes: false,
         standardises: false,
         preparation: Preparation::default(),
@@ -51,7 +53,7 @@ fn study() -> Study {
         extra: BTreeMap::new(),
     };
     Study {
-        corpus,
+        corpus: corpus.into(),
         windows,
         window: WINDOW,
         step: WINDOW,
