@@ -153,8 +153,11 @@ mod tests {
         corpus
     }
 
-    /// (subject, stretches as (recording, windows, follows)) of each sequence.
-    fn found(corpus: &Corpus, joining: Joining) -> Vec<(String, Vec<(u32, usize, bool)>)> {
+    /// Recording, windows, and whether it follows the one before.
+    type Found = (u32, usize, bool);
+
+    /// The subject of each sequence, and its stretches.
+    fn found(corpus: &Corpus, joining: Joining) -> Vec<(String, Vec<Found>)> {
         let windows = cut(corpus, 4, 2).unwrap();
         let all = sequences(corpus, &windows.origins, 2, joining);
         let of = |one: &Stretch| (one.recording, one.windows.len(), one.follows);

@@ -115,9 +115,9 @@ fn eigen(mut a: [[f64; 3]; 3]) -> ([f64; 3], [[f64; 3]; 3]) {
             for row in &mut a {
                 (row[p], row[q]) = (cos * row[p] - sin * row[q], sin * row[p] + cos * row[q]);
             }
-            for n in 0..3 {
-                (a[p][n], a[q][n]) = (cos * a[p][n] - sin * a[q][n], sin * a[p][n] + cos * a[q][n]);
-            }
+            let (one, other) = (a[p], a[q]);
+            a[p] = [0, 1, 2].map(|n| cos * one[n] - sin * other[n]);
+            a[q] = [0, 1, 2].map(|n| sin * one[n] + cos * other[n]);
             for row in &mut vectors {
                 (row[p], row[q]) = (cos * row[p] - sin * row[q], sin * row[p] + cos * row[q]);
             }

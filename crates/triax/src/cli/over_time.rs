@@ -51,7 +51,7 @@ pub struct Answers<'a, W: Write> {
 }
 
 enum Format<W: Write> {
-    Csv(csv::Writer<W>),
+    Csv(Box<csv::Writer<W>>),
     Json(W),
 }
 
@@ -63,7 +63,7 @@ impl<'a, W: Write> Answers<'a, W> {
         } else {
             let mut csv = csv::Writer::from_writer(out);
             csv.write_record(["recording", "subject", "start", "end", "activity", "confidence"])?;
-            Format::Csv(csv)
+            Format::Csv(Box::new(csv))
         };
         Ok(Self { classes, out })
     }

@@ -265,7 +265,7 @@ mod tests {
     fn summary(name: &str) -> TuneSummary {
         let score = |candidate: usize, person: usize| 0.4 + 0.03 * candidate as f64 + 0.02 * (person % 3) as f64;
         let candidate = |number: usize| {
-            let people = if number % 3 == 0 { 8 } else { 5 };
+            let people = if number.is_multiple_of(3) { 8 } else { 5 };
             let scores = (0..people).map(|person| (format!("{name} {person}"), vec![score(number, person)]));
             Tried {
                 number,
@@ -275,7 +275,7 @@ mod tests {
                 scores: scores.collect(),
                 n_folds: people / 2,
                 first: Some(score(number, 0)),
-                dropped: (number % 3 != 0).then_some(Drop::Worse { generation: 1, block: 1, p: 0.03 }),
+                dropped: (!number.is_multiple_of(3)).then_some(Drop::Worse { generation: 1, block: 1, p: 0.03 }),
             }
         };
         let candidates: Vec<Tried> = (0..12).map(candidate).collect();

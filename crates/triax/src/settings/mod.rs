@@ -557,7 +557,7 @@ impl DataSettings {
         let kinds = self.derived().unwrap_or_default();
         let of_group: usize = kinds.iter().map(|kind| kind.channels()).sum();
         let scalars = kinds.iter().filter(|kind| !kind.is_vector()).count();
-        if of_group > 0 { network_channels / of_group * scalars } else { 0 }
+        network_channels.checked_div(of_group).map_or(0, |groups| groups * scalars)
     }
 }
 

@@ -150,8 +150,8 @@ fn studies_compare_networks_with_classical_models_and_predict_with_them() {
     assert_eq!(fs::read_dir(study.join("weights")).unwrap().count(), 16);
     let setting = ["--setting", "model=logistic_regression"];
     let judged = triax(folder.path(), ["evaluate", "study", "--json"].iter().chain(&setting)).done().json_text();
-    let pooled = summary["competitors"].as_array().unwrap().iter();
-    let pooled = pooled.filter(|one| one["name"] == "model=logistic_regression × 2 seeds").next().unwrap();
+    let mut pooled = summary["competitors"].as_array().unwrap().iter();
+    let pooled = pooled.find(|one| one["name"] == "model=logistic_regression × 2 seeds").unwrap();
     assert_eq!(judged["metrics"]["macro_f1"], pooled["pooled_macro_f1"]);
     let rows = triax(folder.path(), ["predict", "study", "--data", "data.csv"].iter().chain(&setting)).done();
     assert_eq!(rows.stdout.lines().count(), 1 + 4 * 3 * 9);
