@@ -50,6 +50,11 @@ impl Answers {
         Self { temperature, n_windows: labels.len(), confidence, ..self.clone() }
     }
 
+    /// These for scores of another scale: what is known of the recordings stays, temperature and confidence are not known.
+    pub fn unfitted(&self) -> Self {
+        Self { temperature: Temperature::ONE, n_windows: 0, confidence: None, ..self.clone() }
+    }
+
     /// For each group of windows its one of `bases`, fitted to the windows of all other groups: what is known about people who
     /// are judged, without them. None with fewer than two groups. `groups` has the index of a group for each window.
     ///
@@ -119,6 +124,8 @@ mod tests {
     fn what_is_written_is_read() {
         let answers = example();
         assert_eq!((answers.n_windows, answers.confidence.is_some()), (3, true));
+        let rescaled = answers.unfitted();
+        assert_eq!(rescaled, Answers { dynamics: answers.dynamics.clone(), ..Answers::unknown(2) });
         let text = answers.to_json().unwrap();
         assert_eq!(Answers::from_json(&text, 2).unwrap(), answers);
         assert_eq!(Answers::from_json(&text, 2).unwrap().to_json().unwrap(), text, "bytes differ");

@@ -127,6 +127,11 @@ pub fn calibrate(predictor: &Predictor, options: &CalibrateOptions) -> Result<Ca
         }
     };
     let took = started.elapsed();
+    if let Some(answers) = predictor.answers()? {
+        // The temperature was that of the network's own scores.
+        let text = answers.unfitted().to_json().map_err(|problem| Error::Input(problem.to_string()))?;
+        file.extra.insert(triax_answers::KEY.to_owned(), text);
+    }
     file.extra.insert(CALIBRATED.to_owned(), record(predictor, &corpus, &classes, options).to_string());
     Ok(Calibration { file, data: corpus.name, n_windows: windows.len(), classes, took, notices })
 }

@@ -116,12 +116,12 @@ impl Ensemble {
                 notices.push(Notice::Note(problem.to_owned()));
             }
         }
-        let member = |(predictor, (_, weight)): (&Predictor, &(PathBuf, f64))| NewMember {
-            file: predictor.members()[0].to_bytes(),
-            weight: *weight,
-            temperature: one(),
+        let member = |(predictor, (_, weight)): (&Predictor, &(PathBuf, f64))| {
+            let temperature = predictor.answers()?.map_or_else(one, |answers| answers.temperature.value());
+            Ok(NewMember { file: predictor.members()[0].to_bytes(), weight: *weight, temperature })
         };
-        Self::write(&opened.iter().zip(members).map(member).collect::<Vec<_>>(), out)?;
+        let members: Vec<NewMember> = opened.iter().zip(members).map(member).collect::<Result<_, Error>>()?;
+        Self::write(&members, out)?;
         Ok(notices)
     }
 

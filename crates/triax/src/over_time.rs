@@ -57,7 +57,8 @@ pub struct OverTime {
 }
 
 impl Predictor {
-    /// What the networks know about their answers. None of an imported network, or of one of an earlier version.
+    /// What the models know about their answers. None of an imported network, or of one of an earlier version. An ensemble knows
+    /// how its first member's activities follow each other; its scores are logarithms of probabilities, and need no temperature.
     ///
     /// # Errors
     /// An entry in the weight file that cannot be understood.
@@ -68,10 +69,9 @@ impl Predictor {
             return Ok(of_setting.and_then(|one| one.answers.clone()));
         }
         let read = |text| Answers::from_json(text, self.classes().len());
-        self.extra(key)
-            .map(read)
-            .transpose()
-            .map_err(|problem| Error::Input(format!("the weight file's entry `{key}`: {problem}")))
+        let wrong = |problem| Error::Input(format!("the weight file's entry `{key}`: {problem}"));
+        let answers = self.extra(key).map(read).transpose().map_err(wrong)?;
+        Ok(answers.map(|answers| if self.is_ensemble() { answers.unfitted() } else { answers }))
     }
 }
 

@@ -51,6 +51,14 @@ fn a_calibrated_network_does_better_on_what_the_person_does_later() {
     }
     let [before, after] = ["run", "person.safetensors"].map(|run| metrics(folder, run)["macro_f1"].as_f64().unwrap());
     assert!(after > before + 0.1, "{before} and {after}");
+    // How long activities last is still known, and the temperature no longer.
+    let entry = |file: &str| -> Value {
+        let file = triax_model::WeightFile::read(&folder.join(file)).unwrap();
+        serde_json::from_str(&file.extra["answers"]).unwrap()
+    };
+    let [own, refitted] = ["run/last.safetensors", "person.safetensors"].map(entry);
+    assert!(own["n_windows"].as_u64() > Some(0) && refitted["n_windows"].as_u64() == Some(0), "{own}, {refitted}");
+    assert_eq!((&refitted["dynamics"], &refitted["temperature"]), (&own["dynamics"], &serde_json::json!(1.0)));
     // The same command writes the same bytes, and a stronger pull stays nearer.
     let bytes = || fs::read(folder.join("person.safetensors")).unwrap();
     let first = bytes();

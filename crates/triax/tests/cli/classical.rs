@@ -173,13 +173,18 @@ fn an_ensemble_of_both_kinds_averages_probabilities() {
         let row = |line: &str| line.split(',').skip(5).map(|score| score.parse().unwrap()).collect();
         from_file.lines().skip(1).map(row).collect()
     };
-    let shares = |row: &[f64]| -> Vec<f64> {
-        let sum: f64 = row.iter().map(|score| score.exp()).sum();
-        row.iter().map(|score| score.exp() / sum).collect()
+    // Each model's scores become probabilities by its own temperature.
+    let members = read_json(folder.path().join("both/ensemble.json"))["members"].clone();
+    let temperatures = [0, 1].map(|n| members[n]["temperature"].as_f64().unwrap());
+    assert!(temperatures.iter().all(|temperature| *temperature != 1.0), "{temperatures:?}");
+    let shares = |row: &[f64], temperature: f64| -> Vec<f64> {
+        let sum: f64 = row.iter().map(|score| (score / temperature).exp()).sum();
+        row.iter().map(|score| (score / temperature).exp() / sum).collect()
     };
     let (network, classical, both) = (scores("run"), scores("classical"), scores("both"));
     for ((network, classical), both) in network.iter().zip(&classical).zip(&both) {
-        for ((a, b), found) in shares(network).iter().zip(shares(classical)).zip(both) {
+        let [one, other] = [shares(network, temperatures[0]), shares(classical, temperatures[1])];
+        for ((a, b), found) in one.iter().zip(other).zip(both) {
             assert!((0.25 * a + 0.75 * b - found.exp()).abs() < 1e-5, "{a} and {b} give {}", found.exp());
         }
     }
