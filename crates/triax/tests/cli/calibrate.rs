@@ -53,7 +53,7 @@ fn a_calibrated_network_does_better_on_what_the_person_does_later() {
     assert!(after > before + 0.1, "{before} and {after}");
     // How long activities last is still known, and the temperature no longer.
     let entry = |file: &str| -> Value {
-        let file = triax_model::WeightFile::read(&folder.join(file)).unwrap();
+        let file = triax_model::WeightFile::read(folder.join(file)).unwrap();
         serde_json::from_str(&file.extra["answers"]).unwrap()
     };
     let [own, refitted] = ["run/last.safetensors", "person.safetensors"].map(entry);
