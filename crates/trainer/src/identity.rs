@@ -181,7 +181,7 @@ pub(crate) mod tests {
         ] {
             assert!(difference.contains(part), "`{part}` is missing in: {difference}");
         }
-        assert!(!difference.contains("epochs") && !difference.contains("training windows"), "{difference}");
+        assert!(!difference.contains("epochs") && !difference.contains("; the training windows"), "{difference}");
     }
 
     fn set(windows: &[f32], labels: &[u32], weights: Option<&[f32]>) -> WindowSet {

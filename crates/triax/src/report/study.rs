@@ -363,6 +363,7 @@ mod tests {
     fn caveats_are_beside_the_verdict_and_one_subject_has_no_interval() {
         let mut summary = Summary { caveats: vec!["Nobody but s03 does swim.".into()], ..samples::study() };
         summary.comparisons.clear();
+        summary.calibrations.clear();
         (summary.n_judged_subjects, summary.n_subjects) = (1, 20);
         for one in &mut summary.competitors {
             one.subjects.truncate(1);

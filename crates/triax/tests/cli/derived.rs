@@ -82,7 +82,7 @@ fn every_format_holds_derived_channels() {
 fn a_study_compares_derivations() {
     let folder = recordings::csv_folder(3, 96);
     let options: Vec<&str> = SMALL.to_vec();
-    let vary = ["--vary", "derive=raw|raw,norm|norm,vertical,horizontal", "--flip-axes", "--keep-weights", "--quiet"];
+    let vary = ["--vary", "derive=raw|raw,norm|norm,vertical,horizontal", "--flip-axes", "--quiet"];
     triax(folder.path(), [&["study", "--data", "data.csv", "--out", "study"], &options[..], &vary[..]].concat()).done();
     let results = fs::read_to_string(folder.path().join("study/results.csv")).unwrap();
     assert!(results.contains("norm,vertical,horizontal"), "{results}");
