@@ -11,7 +11,8 @@
 //! 4. [`cut`] copies the recordings into [`Windows`] of equal length, once.
 //! 5. [`split()`] says which windows train and which validate, and [`Folds::make`] does so fold after fold. Both name windows
 //!    by index. [`SplitPlan::most_honest`] and [`Folds::most_honest`] choose the way where the user does not.
-//! 6. [`PerWindow`](triax_model::PerWindow) normalises each window by itself, and [`fit_scaler`] learns mean and deviation of the training windows.
+//! 6. A [`Preparation`](triax_model::Preparation) makes of each window what a network reads, and [`fit_scaler`] learns mean and
+//!    deviation of the training windows.
 //! 7. [`Audit`] looks for what would make validation figures too good.
 //!
 //! This crate must never know a GPU or a loss.

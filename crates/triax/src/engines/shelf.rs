@@ -94,6 +94,12 @@ impl Engine for Lent {
     fn timings(&self) -> &Timings {
         self.engine().timings()
     }
+
+    fn set_timings(&mut self, timings: &Timings) {
+        if let Some(engine) = &mut self.engine {
+            engine.set_timings(timings);
+        }
+    }
 }
 
 #[cfg(test)]
