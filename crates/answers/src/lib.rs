@@ -14,5 +14,5 @@ pub mod unknown;
 
 pub use alignment::aligned;
 pub use features::{features, n_features};
-pub use last_layer::{LastLayer, RefitError, STRENGTH, dense_step};
+pub use last_layer::{LastLayer, RefitError, STRENGTH, TrainedFeatures, dense_step};
 pub use stored::{Answers, KEY};

@@ -31,6 +31,8 @@ pub enum Purpose {
     Search = 10,
     /// Order of the pieces that a sequence is cut into; the index is the sequence.
     Pieces = 20,
+    /// The start of an iteration for the directions in which most of the features of a network lie.
+    Directions = 21,
 }
 
 /// One block of Philox4x32-10: four 32-bit words from a 128-bit counter and a 64-bit key.

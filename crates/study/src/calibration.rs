@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
-use triax_answers::{LastLayer, STRENGTH, dense_step, features};
+use triax_answers::{LastLayer, STRENGTH, TrainedFeatures, dense_step, features};
 use triax_data::{Fold, Origin};
 use triax_engine::{Engine, Phase};
 use triax_losses::predicted_classes;
@@ -145,8 +145,17 @@ fn person<'a>(
     (classes.len() > 1 && judged == classes).then_some(Person { name, calibrating, judging })
 }
 
+/// A trained network whose last layer is refitted.
+#[derive(Clone, Copy)]
+pub(crate) struct CalibratedNetwork<'a> {
+    pub weights: &'a Weights,
+    pub scaler: Option<&'a Scaler>,
+    /// What is known of the windows that it was trained on.
+    pub features: Option<&'a TrainedFeatures>,
+}
+
 /// The figures of each held-out subject with enough of each class, before and after each calibration of the study, for a
-/// network with these weights. `scores` (n_valid, classes) are its scores of the fold's validation windows.
+/// network. `scores` (n_valid, classes) are its scores of the fold's validation windows.
 ///
 /// # Errors
 /// A device that fails; features that are not finite.
@@ -154,7 +163,7 @@ pub(crate) fn calibrated(
     study: &Study,
     training: Training,
     engine: &dyn Engine,
-    (weights, scaler): (&Weights, Option<&Scaler>),
+    CalibratedNetwork { weights, scaler, features: trained }: CalibratedNetwork<'_>,
     scores: &[f32],
 ) -> Result<Vec<CalibratedSubject>, StudyError> {
     if study.calibrations.is_empty() {
@@ -187,7 +196,8 @@ pub(crate) fn calibrated(
         let (own, others) = of_dense.split_at(calibrating.len() * n_features);
         of_dense = others;
         let labels: Vec<u32> = calibrating.iter().map(|(_, label)| *label).collect();
-        let refitted = layer.refitted(own, &labels, STRENGTH).map_err(|problem| failed(problem.to_string()))?;
+        let refitted =
+            layer.refitted(own, &labels, trained, STRENGTH).map_err(|problem| failed(problem.to_string()))?;
         let rows = |of: &[f32], width: usize| -> Vec<f32> {
             judging.iter().flat_map(|position| of[position * width..][..width].iter().copied()).collect()
         };

@@ -22,7 +22,7 @@
 //! | [`statistics`] | intervals, tests, corrections |
 //! | [`search`] | the search for good settings: iterated racing over people |
 //! | `gap` | the difference between random folds and folds by subject |
-//! | `calibration` | what a few seconds of a held-out person give |
+//! | `calibration`, `trained_features` | what a few seconds of a held-out person give, by what a network was trained on |
 //! | `comparisons` | comparisons of pairs, and main effects |
 //! | `summarise`, `summary` | everything that a study finds, and its form in `summary.json` |
 //!
@@ -49,6 +49,7 @@ pub mod statistics;
 mod summarise;
 mod summary;
 mod tables;
+mod trained_features;
 mod training_file;
 mod training_inputs;
 mod window_set;
@@ -71,6 +72,7 @@ pub use summarise::{Facts, cut, judged, summarise};
 pub use summary::{
     Band, Comparison, Competitor, EpochBand, Kind, Level, MainEffect, Summary, Untrained, figure_in_words,
 };
+pub use trained_features::TrainedNetwork;
 pub use training_file::{Trained, TrainedEpoch, TrainingFile};
 pub use triax_trainer::{Measure, Mistake, Reliability, SubjectFigures};
 pub use window_set::{prepare, window_set};

@@ -8,16 +8,18 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use triax_answers::TrainedFeatures;
 use triax_engine::{Engine, Phase, StepResult, Timings, can_share};
 use triax_model::WeightFile;
 use triax_trainer::{FitOutcome, FitSize, Job, Model, ModelResult, Observer, TrainedModel, fit};
 
 use crate::StudyError;
-use crate::calibration;
+use crate::calibration::{self, CalibratedNetwork};
 use crate::classical_trainings::ClassicalTrainings;
 use crate::folder::StudyFolder;
 use crate::grid::{Setting, Share, Study, Training};
 use crate::tables;
+use crate::trained_features::TrainedNetwork;
 use crate::training_file::{Trained, TrainingFile};
 use crate::training_inputs::TrainingInputs;
 use crate::writer::{Ended, Kept, Writer};
@@ -300,15 +302,26 @@ impl Worker<'_, '_> {
             }
         };
         let scores = scores.unwrap_or_default();
-        let network = (&weights, inputs.scaler.as_ref());
+        let scaler = inputs.scaler.as_ref();
+        // Those who keep the weights can calibrate them.
+        let features = if self.options.keeps_weights || !self.study.calibrations.is_empty() {
+            let (network, windows, train) = (&setting.network, &setting.windows, &self.study.folds[fold].train);
+            TrainedNetwork { network, windows, train, scaler }.features(self.engine, &weights)?
+        } else {
+            None
+        };
+        let network = CalibratedNetwork { weights: &weights, scaler, features: features.as_ref() };
         trained.calibrated = calibration::calibrated(self.study, inputs.training, self.engine, network, &scores)?;
         let weights = self.options.keeps_weights.then(|| {
+            let mut extra = setting.extra.clone();
+            let features = features.and_then(|features| features.to_json().ok());
+            extra.extend(features.map(|text| (TrainedFeatures::KEY.to_owned(), text)));
             Kept::Network(WeightFile {
                 weights,
                 spec: setting.network.spec().clone(),
                 classes: self.study.classes().to_vec(),
                 scaler: inputs.scaler,
-                extra: setting.extra.clone(),
+                extra,
             })
         });
         Ok(Ended { file: TrainingFile { trained, scores }, weights })

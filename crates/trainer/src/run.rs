@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use triax_engine::Phase;
-use triax_model::WeightFile;
+use triax_engine::{EngineError, Phase};
+use triax_model::{WeightFile, Weights};
 
 use crate::checkpoint::Checkpoint;
 use crate::error::{FitError, FolderError};
@@ -46,6 +46,14 @@ pub trait Contents {
     /// of the run. It must depend on the scores alone, so that a run that is resumed ends with the same bytes.
     fn judged(&self, _scores: &[f32]) -> Judged {
         Judged::default()
+    }
+
+    /// Further metadata that follows from the weights that a file holds at the end of the run, and from them alone.
+    ///
+    /// # Errors
+    /// A device that fails.
+    fn learnt(&self, _weights: &Weights) -> Result<BTreeMap<String, String>, EngineError> {
+        Ok(BTreeMap::new())
     }
 }
 
@@ -219,6 +227,7 @@ impl Run<'_> {
     ) -> Result<JudgedFile, FitError> {
         figures.validation = self.validate()?;
         let scores = self.scores()?;
+        file.extra.extend(contents.learnt(&file.weights)?);
         if let Some(scores) = &scores {
             let Judged { metadata, calibration } = contents.judged(scores);
             file.extra.extend(metadata);

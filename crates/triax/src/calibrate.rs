@@ -6,7 +6,7 @@
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use triax_answers::{LastLayer, STRENGTH, aligned, dense_step, features};
+use triax_answers::{LastLayer, STRENGTH, TrainedFeatures, aligned, dense_step, features};
 use triax_data::{Corpus, Windows};
 use triax_losses::predicted_classes;
 use triax_model::WeightFile;
@@ -59,6 +59,8 @@ pub struct Calibration {
     pub classes: Vec<CalibratedClass>,
     /// The time that it took, recordings in memory: the features of the windows and the last layer.
     pub took: Duration,
+    /// The part of it that the last layer took.
+    pub fitting: Duration,
     /// Notices that the user should read.
     pub notices: Vec<Notice>,
 }
@@ -118,12 +120,12 @@ pub fn calibrate(predictor: &Predictor, options: &CalibrateOptions) -> Result<Ca
     check_lengths(predictor, &corpus)?;
     let windows = triax_data::cut(&corpus, window, step)?;
     let started = Instant::now();
-    let (mut file, classes) = match options.unlabelled {
-        true => (with_scaler(member, &windows)?, Vec::new()),
+    let (mut file, classes, fitting) = match options.unlabelled {
+        true => (with_scaler(member, &windows)?, Vec::new(), Duration::ZERO),
         false => {
-            let (file, classes) = with_last_layer(predictor, member, &corpus, &windows, options.strength)?;
-            notices.extend(unchanged(&classes, predictor, &corpus));
-            (file, classes)
+            let refitted = with_last_layer(predictor, member, &corpus, &windows, options.strength)?;
+            notices.extend(unchanged(&refitted.1, predictor, &corpus));
+            refitted
         }
     };
     let took = started.elapsed();
@@ -133,7 +135,7 @@ pub fn calibrate(predictor: &Predictor, options: &CalibrateOptions) -> Result<Ca
         file.extra.insert(triax_answers::KEY.to_owned(), text);
     }
     file.extra.insert(CALIBRATED.to_owned(), record(predictor, &corpus, &classes, options).to_string());
-    Ok(Calibration { file, data: corpus.name, n_windows: windows.len(), classes, took, notices })
+    Ok(Calibration { file, data: corpus.name, n_windows: windows.len(), classes, took, fitting, notices })
 }
 
 /// The recordings as the network reads them, with its classes if they have labels.
@@ -183,14 +185,14 @@ fn check_lengths(predictor: &Predictor, corpus: &Corpus) -> Result<(), Error> {
     Ok(())
 }
 
-/// The network with its last layer refitted, and what became of each class.
+/// The network with its last layer refitted, what became of each class, and the time that the layer took.
 fn with_last_layer(
     predictor: &Predictor,
     member: &NetworkMember,
     corpus: &Corpus,
     windows: &Windows,
     strength: Option<f64>,
-) -> Result<(WeightFile, Vec<CalibratedClass>), Error> {
+) -> Result<(WeightFile, Vec<CalibratedClass>, Duration), Error> {
     let NetworkMember { file, network, .. } = member;
     let input = |problem: String| Error::Input(format!("{}: {problem}", corpus.name));
     let values = member.prepared(&windows.values)?;
@@ -198,9 +200,15 @@ fn with_last_layer(
         predictor.engine().scores(network, weights, file.scaler.as_ref(), &values)
     })?;
     let before = LastLayer::of(&file.weights);
+    let key = TrainedFeatures::KEY;
+    let trained = file.extra.get(key).map(|text| TrainedFeatures::from_json(text, before.n_features())).transpose();
+    let trained = trained
+        .map_err(|problem| Error::Input(format!("the weight file's entry `{key}`: {problem}: train it anew")))?;
+    let started = Instant::now();
     let after = before
-        .refitted(&features, &windows.labels, strength.unwrap_or(STRENGTH))
+        .refitted(&features, &windows.labels, trained.as_ref(), strength.unwrap_or(STRENGTH))
         .map_err(|problem| input(problem.to_string()))?;
+    let fitting = started.elapsed();
     let n_classes = before.classes();
     let predictions = [&before, &after].map(|layer| predicted_classes(&layer.scores(&features), n_classes));
     let of_class = |class: usize| {
@@ -230,7 +238,7 @@ fn with_last_layer(
     }
     let mut file = file.clone();
     after.put_into(&mut file.weights);
-    Ok((file, classes))
+    Ok((file, classes, fitting))
 }
 
 /// The network with its scaler moved towards the channels of `windows`.

@@ -6,12 +6,16 @@
 //! ICML 2013). For windows with features `x` and targets `t` it is the layer that minimises
 //!
 //! ```text
-//! Σ over classes of the mean over its windows of ‖x·W + b − t‖²  +  λ·2s²·(‖W − W₀‖² + ‖b − b₀‖²/s²)
+//! Σ over classes of the mean over its windows of ‖x·W + b − t‖²  +  λ·2s²·(‖M^½·(W − W₀)‖² + ‖b − b₀‖²/s²)
 //! ```
 //!
 //! `W₀`, `b₀` are the layer as it was, `λ` is the strength of the pull, and `s²` is the mean over the windows of ‖x‖²: the bias
 //! counts as the weight of one more feature, which is always `s`. So `λ` has no unit, and depends neither on the number of
 //! windows of a class (overlapping windows say nothing new), nor much on that of the classes.
+//!
+//! `M` says what a change of the layer costs: as much as it changes the scores of the windows that the network was trained on, of
+//! which [`TrainedFeatures`] keeps the second moments. So a few windows of a person change the layer in what they have of their
+//! own, and hardly in what they share with everybody. Where nothing is known of the training windows, `M` is the identity.
 //!
 //! The targets are the network's own scores, moved no further than it takes for the right class to be ahead of the other recorded
 //! classes by a margin. So what is right already stays as it is, whatever the loss and the scale of its scores. Only classes
@@ -19,15 +23,20 @@
 //! of them. docs/subject.md lists what was tried instead, and did worse: targets of ±1, prototypes of classes, the loss itself.
 
 mod positive_definite;
+mod regression;
+mod trained_features;
 
 use triax_model::Weights;
 
+use regression::Inputs;
+pub use trained_features::TrainedFeatures;
+
 /// The pull of a layer to itself, if nothing else is asked for. It was found on people of WISDM v2: see docs/subject.md.
-pub const STRENGTH: f64 = 0.003;
+pub const STRENGTH: f64 = 0.002;
 /// Windows of a few seconds overlap as far as this: a new one begins every twentieth of a window.
 const WINDOWS_IN_ONE: usize = 20;
 /// How far the score of the right class is to be ahead of every other.
-const MARGIN: f64 = 1.0;
+const MARGIN: f64 = 2.0;
 /// The most numbers of the matrix of a regression, 128 MiB.
 const MOST_NUMBERS: usize = 1 << 24;
 
@@ -128,12 +137,18 @@ impl LastLayer {
     }
 
     /// The layer refitted to windows with these `features` (n_windows, n_features) and `labels`, pulled to this one with this
-    /// strength; see the module.
+    /// strength; see the module. `trained` is what is known of the windows that this one was trained on.
     ///
     /// # Errors
     /// No windows, or too many; features and labels that do not fit the layer; a strength that is not above 0; features that
     /// are not finite.
-    pub fn refitted(&self, features: &[f32], labels: &[u32], strength: f64) -> Result<Self, RefitError> {
+    pub fn refitted(
+        &self,
+        features: &[f32],
+        labels: &[u32],
+        trained: Option<&TrainedFeatures>,
+        strength: f64,
+    ) -> Result<Self, RefitError> {
         let (n_windows, n_features, classes) = (labels.len(), self.n_features(), self.classes());
         let is_class = |&label: &u32| (label as usize) < classes;
         if features.len() != n_windows * n_features || !labels.iter().all(is_class) {
@@ -153,14 +168,13 @@ impl LastLayer {
             return Err(too_many);
         }
         let weights = class_weights(labels, classes);
-        let inputs = Inputs::new(features, n_features, &weights);
+        let inputs = Inputs::new(features, n_features, &weights, trained);
         let wanted = self.wanted(&self.scores(features), labels);
-        let change = inputs.change(&wanted, &weights, strength).ok_or(RefitError::NotFinite)?;
+        let (kernel, bias) = inputs.change(&wanted, &weights, strength).ok_or(RefitError::NotFinite)?;
         let moved = |(own, change): (&f32, &f64)| (f64::from(*own) + change) as f32;
-        let bias_change: Vec<f64> = change[self.kernel.len()..].iter().map(|change| change * inputs.size).collect();
         let refitted = Self {
-            kernel: self.kernel.iter().zip(&change).map(moved).collect(),
-            bias: self.bias.iter().zip(&bias_change).map(moved).collect(),
+            kernel: self.kernel.iter().zip(&kernel).map(moved).collect(),
+            bias: self.bias.iter().zip(&bias).map(moved).collect(),
         };
         let is_finite = refitted.kernel.iter().chain(&refitted.bias).all(|value| value.is_finite());
         if is_finite { Ok(refitted) } else { Err(RefitError::NotFinite) }
@@ -191,71 +205,6 @@ fn class_weights(labels: &[u32], classes: usize) -> Vec<f64> {
     let mut counts = vec![0.0; classes];
     labels.iter().for_each(|&label| counts[label as usize] += 1.0);
     labels.iter().map(|&label| 1.0 / counts[label as usize]).collect()
-}
-
-/// The inputs of a regression: features, and one more that is always as large as they are together.
-struct Inputs {
-    /// (n_windows, n_features + 1)
-    rows: Vec<f64>,
-    n_inputs: usize,
-    /// The additional feature: the root of the mean over windows of ‖x‖².
-    size: f64,
-}
-
-impl Inputs {
-    fn new(features: &[f32], n_features: usize, weights: &[f64]) -> Self {
-        let windows = || features.chunks_exact(n_features).map(|x| x.iter().map(|&x| f64::from(x)));
-        let square: f64 = windows().zip(weights).map(|(x, weight)| weight * x.map(|x| x * x).sum::<f64>()).sum();
-        let mean_square = square / weights.iter().sum::<f64>();
-        // Of features that are all 0, only the bias can learn.
-        let size = if mean_square > 0.0 { mean_square.sqrt() } else { 1.0 };
-        let rows = windows().flat_map(|x| x.chain([size])).collect();
-        Self { rows, n_inputs: n_features + 1, size }
-    }
-
-    /// The change (n_features + 1, classes) of the layer whose scores change as `wanted` (n_windows, classes); none if there is
-    /// none that is finite.
-    ///
-    /// Of the two forms of the solution, `(XᵀX + λI)⁻¹Xᵀ` and `Xᵀ(XXᵀ + λI)⁻¹`, the one with the smaller matrix is taken.
-    fn change(&self, wanted: &[f64], weights: &[f64], strength: f64) -> Option<Vec<f64>> {
-        let (n, n_inputs, classes) = (weights.len(), self.n_inputs, wanted.len() / weights.len());
-        let weighted = |values: &[f64], width: usize| -> Vec<f64> {
-            let rows = values.chunks_exact(width).zip(weights);
-            rows.flat_map(|(row, weight)| row.iter().map(move |value| value * weight.sqrt())).collect()
-        };
-        let (x, wanted) = (weighted(&self.rows, n_inputs), weighted(wanted, classes));
-        let pull = strength * 2.0 * self.size * self.size;
-        let dot = |a: &[f64], b: &[f64]| -> f64 { a.iter().zip(b).map(|(a, b)| a * b).sum() };
-        if n <= n_inputs {
-            let mut matrix = vec![0.0; n * n];
-            for row in 0..n {
-                for column in 0..=row {
-                    matrix[row * n + column] =
-                        dot(&x[row * n_inputs..][..n_inputs], &x[column * n_inputs..][..n_inputs]);
-                }
-                matrix[row * n + row] += pull;
-            }
-            let mut duals = wanted;
-            positive_definite::solve(matrix, &mut duals, classes)
-                .then(|| transposed_product(&x, n_inputs, &duals, classes))
-        } else {
-            let mut matrix = transposed_product(&x, n_inputs, &x, n_inputs);
-            (0..n_inputs).for_each(|at| matrix[at * n_inputs + at] += pull);
-            let mut change = transposed_product(&x, n_inputs, &wanted, classes);
-            positive_definite::solve(matrix, &mut change, classes).then_some(change)
-        }
-    }
-}
-
-/// `aᵀ·b` (width_a, width_b) of `a` (n, width_a) and `b` (n, width_b).
-fn transposed_product(a: &[f64], width_a: usize, b: &[f64], width_b: usize) -> Vec<f64> {
-    let mut product = vec![0.0; width_a * width_b];
-    for (a, b) in a.chunks_exact(width_a).zip(b.chunks_exact(width_b)) {
-        for (a, row) in a.iter().zip(product.chunks_exact_mut(width_b)) {
-            row.iter_mut().zip(b).for_each(|(sum, b)| *sum += a * b);
-        }
-    }
-    product
 }
 
 #[cfg(test)]

@@ -24,7 +24,8 @@ Examples:
   triax study --data WISDM/ --calibrate 10s             what it gives on people the network has never seen
 
 The last layer is refitted in closed form to overlapping windows of the recordings: a ridge regression, pulled to the
-network's own layer by --strength. Classes of which nothing was recorded stay as they were. Each activity takes a recording
+network's own layer by --strength, the more so where a change would change the scores of the windows that the network was
+trained on. Classes of which nothing was recorded stay as they were. Each activity takes a recording
 at least as long as a window, and there must be two of them.
 
 With --unlabelled, mean and deviation of each channel, which the network standardises its input by, go a quarter of the way to
@@ -47,7 +48,7 @@ pub struct Args {
     /// Format of the data [default: it is found out]
     #[arg(long, value_name = "FORMAT", value_parser = formats())]
     format: Option<FormatChoice>,
-    /// How strongly the last layer is pulled to the network's own: more keeps more of it [default: 0.003]
+    /// How strongly the last layer is pulled to the network's own: more keeps more of it [default: 0.002]
     #[arg(long, value_name = "NUMBER", value_parser = strength)]
     strength: Option<f64>,
     /// From one window to the next: samples, seconds such as `3s`, or a share of the window such as `50%` [default: a twentieth of a window]
@@ -91,7 +92,8 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         });
         let line = json!({
             "run": given.run, "data": calibration.data, "out": to, "n_windows": calibration.n_windows,
-            "seconds": calibration.took.as_secs_f64(), "classes": classes.collect::<Vec<_>>(),
+            "seconds": calibration.took.as_secs_f64(), "fitting_seconds": calibration.fitting.as_secs_f64(),
+            "classes": classes.collect::<Vec<_>>(),
         });
         writeln!(out, "{line}")?;
         return Ok(ExitCode::SUCCESS);
@@ -99,8 +101,9 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     writeln!(out, "network     {}", given.run.display())?;
     writeln!(out, "data        {}", visible(&calibration.data))?;
     write_table(&mut out, &calibration, predictor.rate_hz.is_some())?;
-    let milliseconds = calibration.took.as_secs_f64() * 1e3;
-    writeln!(out, "calibrated  {}, in {milliseconds:.0} ms", to.display())?;
+    let [all, fitting] = [calibration.took, calibration.fitting].map(|time| time.as_secs_f64() * 1e3);
+    let layer = if unlabelled { String::new() } else { format!(", {fitting:.1} ms of them for the last layer") };
+    writeln!(out, "calibrated  {}, in {all:.0} ms{layer}", to.display())?;
     writeln!(out, "  triax evaluate {} --data LATER", to.display())?;
     writeln!(out, "  triax predict {} --data LATER --out predictions.csv", to.display())?;
     Ok(ExitCode::SUCCESS)

@@ -2,17 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use triax_answers::Answers;
-use triax_engine::NotFinite;
+use triax_answers::{Answers, TrainedFeatures};
+use triax_engine::{Engine, EngineError, NotFinite};
 use triax_losses::Loss;
-use triax_study::{HeldOutScores, TrainedOn, independent_groups};
+use triax_model::Weights;
+use triax_study::{HeldOutScores, TrainedNetwork, TrainedOn, independent_groups};
 use triax_trainer::{Contents, CrossFit, Judged};
 
 use crate::recordings::{TrainingData, data_extra, weight_file_extra};
 use crate::settings::Length;
 
 /// The contents of a run's files.
-pub struct RunContents {
+pub struct RunContents<'a> {
     metadata: BTreeMap<String, String>,
     /// What the training part says about the answers.
     trained: Answers,
@@ -20,9 +21,11 @@ pub struct RunContents {
     labels: Vec<u32>,
     groups: Vec<u32>,
     judged: CrossFit,
+    /// The network that is trained, if it is one, and on what.
+    network: Option<(TrainedNetwork<'a>, &'a dyn Engine)>,
 }
 
-impl RunContents {
+impl<'a> RunContents<'a> {
     /// Those of a run on `data` with `loss`, and with these weights of the classes in it; `step` is the setting.
     pub fn new(data: &TrainingData, step: Length, loss: Loss, class_weights: Option<&[f32]>) -> Self {
         let of_data = data_extra(&data.corpus, data.window, (step, data.step));
@@ -43,11 +46,17 @@ impl RunContents {
             labels,
             groups,
             judged,
+            network: None,
         }
+    }
+
+    /// These, with what the network says of the windows that it is trained on.
+    pub fn of_network(self, network: TrainedNetwork<'a>, engine: &'a dyn Engine) -> Self {
+        Self { network: Some((network, engine)), ..self }
     }
 }
 
-impl Contents for RunContents {
+impl Contents for RunContents<'_> {
     fn metadata(&self) -> &BTreeMap<String, String> {
         &self.metadata
     }
@@ -60,5 +69,14 @@ impl Contents for RunContents {
         let (answers, calibration) = HeldOutScores { scores, labels, groups, judged: *judged }.fit(trained);
         let entry = answers.to_json().ok().map(|text| (triax_answers::KEY.to_owned(), text));
         Judged { metadata: entry.into_iter().collect(), calibration }
+    }
+
+    fn learnt(&self, weights: &Weights) -> Result<BTreeMap<String, String>, EngineError> {
+        let features = match self.network {
+            Some((network, engine)) => network.features(engine, weights)?,
+            None => None,
+        };
+        let entry = features.and_then(|features| features.to_json().ok());
+        Ok(entry.map(|text| (TrainedFeatures::KEY.to_owned(), text)).into_iter().collect())
     }
 }

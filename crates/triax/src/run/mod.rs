@@ -12,6 +12,7 @@ use triax_data::Audit;
 use triax_engine::device::DeviceInfo;
 use triax_engine::{Phase, Timings};
 use triax_model::{Network, Weights};
+use triax_study::TrainedNetwork;
 use triax_trainer::{FitPlan, Job, Model, Observer, RunFolder, RunOutcome, Summary, fit_run, resume_run};
 
 use crate::engines::{Candidates, ChosenEngine, Trial};
@@ -279,19 +280,15 @@ impl Training {
         let Self { settings, data, network, plan, engine, folder, timings, .. } = self;
         let in_loop = timings.phase(Phase::Training);
         let subjects = drawn_subjects(settings, &data.corpus, &data.origins)?;
+        let opened = engine.open.engine.as_ref();
+        let (windows, train, scaler) = (&data.windows, &data.split.train[..], data.scaler.as_ref());
         let contents =
-            RunContents::new(data, settings.data.step, plan.training.loss, plan.training.class_weights.as_deref());
-        let model = Model {
-            network,
-            weights: &self.weights,
-            plan,
-            scaler: data.scaler.as_ref(),
-            train: &data.split.train,
-            valid: &data.split.valid,
-        };
+            RunContents::new(data, settings.data.step, plan.training.loss, plan.training.class_weights.as_deref())
+                .of_network(TrainedNetwork { network, windows, train, scaler }, opened);
+        let model = Model { network, weights: &self.weights, plan, scaler, train, valid: &data.split.valid };
         let job = Job {
-            engine: engine.open.engine.as_ref(),
-            windows: &data.windows,
+            engine: opened,
+            windows,
             subjects: subjects.as_deref(),
             classes: &data.corpus.classes,
             models: &[model],

@@ -87,6 +87,39 @@ fn a_calibrated_network_does_better_on_what_the_person_does_later() {
 }
 
 #[test]
+fn a_weight_file_says_what_its_features_were_trained_on_and_the_calibration_follows_it() {
+    let folder = with_person();
+    let folder = folder.path();
+    let path = folder.join("run/last.safetensors");
+    let whole = triax_model::WeightFile::read(&path).unwrap();
+    let entry: Value = serde_json::from_str(&whole.extra["features"]).unwrap();
+    assert!(
+        entry["mean_square"].as_f64() > Some(0.0) && !entry["directions"].as_array().unwrap().is_empty(),
+        "{entry}"
+    );
+    let layer = |text: Option<&str>| {
+        let mut file = whole.clone();
+        file.extra.remove("features");
+        file.extra.extend(text.map(|text| ("features".to_owned(), text.to_owned())));
+        file.write(folder.join("given.safetensors")).unwrap();
+        triax(
+            folder,
+            ["calibrate", "given.safetensors", "--data", "ten.csv", "--device", "cpu", "--out", "new.safetensors"],
+        )
+    };
+    let calibrated = || triax_model::WeightFile::read(folder.join("new.safetensors")).unwrap();
+    let said = layer(Some(&whole.extra["features"])).done();
+    assert!(said.stdout.contains("for the last layer"), "{}", said.stdout);
+    let known = calibrated();
+    // It is kept for the next calibration.
+    assert_eq!(known.extra["features"], whole.extra["features"]);
+    layer(None).done();
+    assert_ne!(calibrated().weights, known.weights);
+    let message = layer(Some("{}")).refused(1);
+    assert!(message.contains("`features`") && message.contains("train it anew"), "{message}");
+}
+
+#[test]
 fn activities_that_were_not_recorded_keep_their_scores() {
     let folder = with_person();
     let folder = folder.path();
@@ -169,6 +202,8 @@ fn a_study_judges_what_a_calibration_gives() {
     let lengths = ["--calibrate", "2s,4s"];
     let said = study(folder, "whole", &lengths).done();
     assert!(said.stdout.contains("calibrated with the first seconds"), "{}", said.stdout);
+    let kept = triax_model::WeightFile::read(folder.join("whole/weights/00000.safetensors")).unwrap();
+    assert!(kept.extra.contains_key("features"));
     let summary = read_json(folder.join("whole/summary.json"));
     let gains = summary["calibrations"].as_array().unwrap();
     assert_eq!(gains.iter().map(|gain| gain["length"].as_str().unwrap()).collect::<Vec<_>>(), ["2s", "4s"]);
