@@ -1,7 +1,7 @@
 //! Whether a network is right more often where it is surer.
 
 use serde::{Deserialize, Serialize};
-use triax_losses::{Loss, predicted_class};
+use triax_losses::{Loss, predicted_class, softmax};
 
 /// How sure a network is of its answer, by its scores.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,13 +52,15 @@ impl Measure {
 
     /// The measure of one row of finite scores, whose largest is that of class `predicted`.
     fn value(self, row: &[f32], predicted: usize) -> f64 {
-        let largest = f64::from(row[predicted]);
+        let mut row: Vec<f64> = row.iter().copied().map(f64::from).collect();
         match self {
-            // The largest term of softmax, exp(largest − largest) over the sum.
-            Self::Probability => 1.0 / row.iter().map(|&score| (f64::from(score) - largest).exp()).sum::<f64>(),
+            Self::Probability => {
+                softmax(&mut row, 1.0);
+                row[predicted]
+            }
             Self::Lead => {
                 let others = row.iter().enumerate().filter(|&(class, _)| class != predicted);
-                largest - others.map(|(_, &score)| f64::from(score)).fold(f64::NEG_INFINITY, f64::max)
+                row[predicted] - others.map(|(_, &score)| score).fold(f64::NEG_INFINITY, f64::max)
             }
         }
     }
