@@ -57,8 +57,8 @@ impl Contents for RunContents {
         if NotFinite::find(scores, trained.priors.len()).is_some() {
             return Judged::default();
         }
-        let (answers, calibration) = HeldOutScores { scores, labels, groups, judged: *judged }.fit(trained);
+        let (answers, temperature_scaling) = HeldOutScores { scores, labels, groups, judged: *judged }.fit(trained);
         let entry = answers.to_json().ok().map(|text| (triax_answers::KEY.to_owned(), text));
-        Judged { metadata: entry.into_iter().collect(), calibration }
+        Judged { metadata: entry.into_iter().collect(), temperature_scaling }
     }
 }
