@@ -30,21 +30,12 @@ impl TrainedOn<'_> {
     pub fn answers(&self) -> Answers {
         let classes = self.corpus.classes.len();
         let origins: Vec<Origin> = self.train.iter().map(|&idx| self.origins[idx as usize]).collect();
-        // One more window of each class, so that none is impossible.
-        let mut counts = vec![1.0; classes];
-        for origin in &origins {
-            counts[self.class(origin.recording) as usize] += 1.0;
-        }
-        if let Some(weights) = self.class_weights {
-            counts.iter_mut().zip(weights).for_each(|(count, &weight)| *count *= f64::from(weight));
-        }
-        let sum: f64 = counts.iter().sum();
+        let windows = origins.iter().map(|origin| (self.class(origin.recording), 1.0));
         let people = sequences(self.corpus, &origins, self.step, Joining::ByPerson);
         let bouts: Vec<Vec<Bout>> = people.iter().map(|person| self.bouts(person)).collect();
         Answers {
-            priors: counts.iter().map(|count| count / sum).collect(),
             dynamics: Dynamics::learn(&bouts, classes),
-            ..Answers::unknown(classes)
+            ..Answers::of_training(windows, classes, self.class_weights)
         }
     }
 

@@ -54,11 +54,17 @@ impl Contents for RunContents {
 
     fn judged(&self, scores: &[f32]) -> Judged {
         let Self { trained, labels, groups, judged, .. } = self;
-        if NotFinite::find(scores, trained.priors.len()).is_some() {
-            return Judged::default();
-        }
-        let (answers, temperature_scaling) = HeldOutScores { scores, labels, groups, judged: *judged }.fit(trained);
-        let entry = answers.to_json().ok().map(|text| (triax_answers::KEY.to_owned(), text));
-        Judged { metadata: entry.into_iter().collect(), temperature_scaling }
+        judged_by(&HeldOutScores { scores, labels, groups, judged: *judged }, trained)
     }
+}
+
+/// What a weight file says about the answers of its network, by those of its training part and the scores of windows held out of
+/// it; nothing if one of these is not finite.
+pub fn judged_by(held_out: &HeldOutScores<'_>, trained: &Answers) -> Judged {
+    if NotFinite::find(held_out.scores, trained.priors.len()).is_some() {
+        return Judged::default();
+    }
+    let (answers, temperature_scaling) = held_out.fit(trained);
+    let entry = answers.to_json().ok().map(|text| (triax_answers::KEY.to_owned(), text));
+    Judged { metadata: entry.into_iter().collect(), temperature_scaling }
 }
