@@ -38,7 +38,9 @@ judged on groups of people in turn, and dropped where they are worse than the be
 part of it. The reference network, --preset subject and the classical models always take part. docs/tune.md has the whole.
 
 A search gets best.toml, run/ (a run of the best settings like any other), candidates.csv, summary.json and
-report.html. A search that is run again in the same folder does what is missing.";
+report.html. A search that is run again in the same folder does what is missing.
+
+A setting that is given, such as --window 4s, is fixed. The others are searched, with the values that docs/tune.md lists.";
 
 /// Search for the settings that suit your recordings, judged by people whom the search has not seen
 #[derive(clap::Args)]
@@ -69,13 +71,14 @@ struct SearchArgs {
     /// forward passes) [default: 10m]
     #[arg(long, value_name = "TIME|N")]
     budget: Option<Budget>,
-    /// How a search holds its people out in turn to judge candidates: group-K or loso [default: five groups]
+    /// Who judges candidates within a search: each of K groups of its people in turn (group-K), or each person (loso) [default:
+    /// five groups]
     #[arg(long, value_name = "FOLDS")]
     folds: Option<Folds>,
-    /// Hold everybody out in turn, one by one (loso) or in K groups, and search without them
+    /// Let everybody judge what is found: hold people out in turn, one by one (loso) or in K groups, and search without them
     #[arg(long, value_name = "loso|group-K", num_args = 0..=1, require_equals = true, default_missing_value = "loso")]
     nested: Option<Folds>,
-    /// Seeds of the networks that are judged by the people held out [default: 3]
+    /// Networks of the chosen settings, each with its own seed, that the people held out judge [default: 3]
     #[arg(long, value_name = "N", value_parser = positive())]
     seeds: Option<usize>,
     /// Values to search in place of the default ones: a TOML file with [vary], as of a study, and [settings] that are fixed
