@@ -9,6 +9,7 @@ use triax::Share;
 use triax_engine::Timings;
 
 use super::new_folder::NewFolder;
+use super::output;
 use super::progress::{Style, StyleArgs};
 use super::terminal::say;
 use super::timings;
@@ -18,7 +19,7 @@ use super::timings;
 #[command(next_help_heading = "Run")]
 pub struct ManyArgs {
     /// The folder to keep everything in: new, or one that this was begun in [default: runs/DATE_TIME-…]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = output::beside())]
     out: Option<PathBuf>,
     /// Go on in this folder with what was begun there
     #[arg(long, value_name = "DIR", conflicts_with = "out")]
@@ -40,7 +41,7 @@ pub struct MergeArgs {
     #[arg(value_name = "PART", required = true)]
     pub parts: Vec<PathBuf>,
     /// The folder of the whole, new or empty
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = output::beside())]
     pub out: PathBuf,
     /// Where the data is, if not where the first share had it
     #[arg(long, value_name = "PATH")]

@@ -72,7 +72,7 @@ struct TaskArgs {
     #[arg(long, value_name = "TASK", value_parser = named::<PretrainTask>(PretrainTask::choices), default_value = "contrast")]
     task: PretrainTask,
     /// The file to write, or a folder for pretrained.safetensors
-    #[arg(long, value_name = "FILE|DIR")]
+    #[arg(long, value_name = "FILE|DIR", value_parser = output::beside())]
     out: PathBuf,
     /// The layers to keep
     #[arg(long, value_name = "LAYERS", value_parser = named::<KeptLayers>(KeptLayers::choices), default_value = "convolutions")]

@@ -13,6 +13,7 @@ use triax_trainer::{EpochRecord, Metrics, RunFolder, Summary};
 
 use super::new_folder::NewFolder;
 use super::options::GivenSettings;
+use super::output;
 use super::progress::{Figures, Style, StyleArgs, TrainingProgress, interruption};
 use super::terminal::{log, say, tell, visible};
 use super::text::{self, Labels};
@@ -51,7 +52,7 @@ struct RunArgs {
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// The run folder, new or empty [default: runs/DATE_TIME-LOSS]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = output::beside())]
     out: Option<PathBuf>,
     /// Go on with the run in this folder, with its own settings
     #[arg(long, value_name = "DIR", conflicts_with_all = ["config", "out"])]
