@@ -17,6 +17,7 @@
 //! | `evaluation` | the figures of a training |
 //! | `answers`, `over_time` | what makes probabilities of scores and one answer of a sequence, and how good that is |
 //! | `ensembles` | the scores of several models as those of one, and the weights with which they count |
+//! | `stacking` | models of a study that predict together, weighed by people whom they were not trained on |
 //! | [`baselines`] | classical models: trained, kept, and used to predict |
 //! | `classical`, `classical_trainings` | classical models on the folds of a study: as its baselines, and as its settings |
 //! | [`statistics`] | intervals, tests, corrections |
@@ -45,6 +46,7 @@ mod over_time;
 mod owned_folder;
 mod run;
 pub mod search;
+mod stacking;
 pub mod statistics;
 mod summarise;
 mod summary;
@@ -67,7 +69,8 @@ pub use networks::{KeptNetwork, kept_networks};
 pub use over_time::{AnswerFigures, AnsweredSequence, OVERLAPS, OverTimeFigures, PersonOverTime};
 pub use owned_folder::{OwnedFolder, Owner, difference};
 pub use run::{Device, Options, Outcome, run};
-pub use summarise::{Facts, cut, judged, summarise};
+pub use stacking::{FoldScores, HeldOutWindows, Stack, cross_fitted};
+pub use summarise::{Facts, Judged, cut, judged, summarise};
 pub use summary::{
     Band, Comparison, Competitor, EpochBand, Kind, Level, MainEffect, Summary, Untrained, figure_in_words,
 };

@@ -1,6 +1,7 @@
 //! The summary of a study whose trainings are all finished.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use triax_answers::Answers;
 use triax_data::{Fold, Folds, UntrainedClass};
@@ -17,6 +18,7 @@ use crate::ensembles::EnsembleScores;
 use crate::evaluation::{TrainingFigures, subject_figures, valid_windows};
 use crate::folder::StudyFolder;
 use crate::grid::{Setting, Study};
+use crate::stacking::{FoldScores, HeldOutWindows};
 use crate::statistics::{Estimate, mean, quantile};
 use crate::summary::{Band, Competitor, EpochBand, Kind, Summary, Untrained};
 use crate::tables;
@@ -237,35 +239,48 @@ fn network(
     }))
 }
 
-/// The figures of each subject for each setting of the finished study in `folder`, as the mean over seeds; or how a training
-/// broke down, for a setting that has no network in one of the folds.
+/// What was found of a setting on folds that hold people out.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Judged {
+    /// The figures of each person, as the mean over seeds.
+    pub figures: Vec<SubjectFigures>,
+    /// The scores for the windows of each fold.
+    pub folds: Vec<FoldScores>,
+}
+
+/// What each setting of the finished study in `folder` comes to; or how a training broke down, for a setting that has no
+/// network in one of the folds.
 ///
 /// # Errors
 /// A training that is missing or damaged.
-pub fn judged(study: &Study, folder: &StudyFolder) -> Result<Vec<Result<Vec<SubjectFigures>, String>>, StudyError> {
-    let files = whole(study, folder)?;
+pub fn judged(study: &Study, folder: &StudyFolder) -> Result<Vec<Result<Judged, String>>, StudyError> {
+    let mut files = whole(study, folder)?;
     let n_seeds = study.seeds.len();
-    let of_setting = |setting: usize| -> Result<Result<Vec<SubjectFigures>, String>, StudyError> {
-        let mut all = Vec::new();
-        for fold in 0..study.folds.len() {
-            let (mut n_sound, mut how) = (0, String::new());
+    let windows: Vec<Arc<HeldOutWindows>> =
+        (0..study.folds.len()).map(|fold| Arc::new(HeldOutWindows::of_fold(study, fold))).collect();
+    let mut of_setting = |setting: usize| -> Result<Result<Judged, String>, StudyError> {
+        let (mut all, mut folds) = (Vec::new(), Vec::new());
+        for (fold, windows) in windows.iter().enumerate() {
+            let (mut seeds, mut how) = (Vec::new(), String::new());
             for n in 0..n_seeds {
-                let file = &files[&((setting * study.folds.len() + fold) * n_seeds + n)];
-                match TrainingFigures::from_file(study, study.training(file.trained.number), file)? {
+                let number = (setting * study.folds.len() + fold) * n_seeds + n;
+                let file = files.remove(&number).expect("no training is missing");
+                match TrainingFigures::from_file(study, study.training(number), &file)? {
                     Some(figures) => {
                         all.extend(subject_figures(study, &study.folds[fold].valid, &figures.predictions));
-                        n_sound += 1;
+                        seeds.push(file.scores);
                     }
-                    None => how = file.trained.broken.clone().unwrap_or_default(),
+                    None => how = file.trained.broken.unwrap_or_default(),
                 }
             }
-            if n_sound == 0 {
+            if seeds.is_empty() {
                 return Ok(Err(how));
             }
+            folds.push(FoldScores { windows: windows.clone(), seeds });
         }
-        Ok(Ok(mean_over_seeds(all)))
+        Ok(Ok(Judged { figures: mean_over_seeds(all), folds }))
     };
-    (0..study.settings.len()).map(of_setting).collect()
+    (0..study.settings.len()).map(&mut of_setting).collect()
 }
 
 /// The trainings of `study`, none of which is missing.

@@ -40,6 +40,17 @@ pub struct EnsembleMember {
     pub temperature: f64,
 }
 
+/// A run or a weight file that an ensemble is made of.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MemberSource {
+    /// The run or the weight file.
+    pub path: PathBuf,
+    /// As [`EnsembleMember::weight`].
+    pub weight: f64,
+    /// As [`EnsembleMember::temperature`]; none takes that which the model was written with.
+    pub temperature: Option<f64>,
+}
+
 /// A model that an ensemble is made of.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NewMember {
@@ -78,17 +89,16 @@ impl Ensemble {
         }
     }
 
-    /// Makes an ensemble of the models of the runs or weight files `members`, each with its weight, in the new folder `out`:
-    /// copies of their weight files, and `ensemble.json`. Where all of them are runs on the same data with the same split, the
+    /// Makes an ensemble of the models of the runs or weight files `parts` in the new folder `out`: copies of their weight files, and `ensemble.json`. Where all of them are runs on the same data with the same split, the
     /// folder gets the `config.json` of the first of them, which says what they were validated with.
     ///
     /// # Errors
     /// Fewer than two members; weights that are negative or 0 in sum; members that cannot be read, are no single models, or do
     /// not suit each other; a folder that is not empty.
-    pub fn make(members: &[(PathBuf, f64)], out: &Path) -> Result<Vec<Notice>, Error> {
-        check(members.iter().map(|(_, weight)| (*weight, one()))).map_err(Error::Usage)?;
+    pub fn make(parts: &[MemberSource], out: &Path) -> Result<Vec<Notice>, Error> {
+        check(parts.iter().map(|part| (part.weight, part.temperature.unwrap_or_else(one)))).map_err(Error::Usage)?;
         let mut opened = Vec::new();
-        for (path, _) in members {
+        for MemberSource { path, .. } in parts {
             let options = PredictorOptions { weights: WhichWeights::Last, ..PredictorOptions::default() };
             let predictor = Predictor::open_with(path, &options)?;
             if matches!(predictor.origin, PredictorOrigin::Study(_)) || predictor.members().len() > 1 {
@@ -97,13 +107,10 @@ impl Ensemble {
             }
             opened.push(predictor);
         }
-        for ((path, _), other) in members.iter().zip(&opened).skip(1) {
+        for (part, other) in parts.iter().zip(&opened).skip(1) {
             if let Some(difference) = opened[0].members()[0].difference(&other.members()[0], false) {
-                let first = members[0].0.display();
-                return Err(Error::Input(format!(
-                    "{first} and {} do not suit each other: {difference}",
-                    path.display()
-                )));
+                let [first, path] = [&parts[0], part].map(|part| part.path.display());
+                return Err(Error::Input(format!("{first} and {path} do not suit each other: {difference}")));
             }
         }
         let mut notices = Vec::new();
@@ -116,11 +123,14 @@ impl Ensemble {
                 notices.push(Notice::Note(problem.to_owned()));
             }
         }
-        let member = |(predictor, (_, weight)): (&Predictor, &(PathBuf, f64))| {
-            let temperature = predictor.answers()?.map_or_else(one, |answers| answers.temperature.value());
-            Ok(NewMember { file: predictor.members()[0].to_bytes(), weight: *weight, temperature })
+        let member = |(predictor, part): (&Predictor, &MemberSource)| {
+            let temperature = match part.temperature {
+                Some(temperature) => temperature,
+                None => predictor.answers()?.map_or_else(one, |answers| answers.temperature.value()),
+            };
+            Ok(NewMember { file: predictor.members()[0].to_bytes(), weight: part.weight, temperature })
         };
-        let members: Vec<NewMember> = opened.iter().zip(members).map(member).collect::<Result<_, Error>>()?;
+        let members: Vec<NewMember> = opened.iter().zip(parts).map(member).collect::<Result<_, Error>>()?;
         Self::write(&members, out)?;
         Ok(notices)
     }

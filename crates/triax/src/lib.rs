@@ -78,7 +78,7 @@ mod tune;
 pub use arrays::{FittedNetwork, WindowArrays};
 pub use audit::SplitAudit;
 pub use calibrate::{CalibrateOptions, CalibratedClass, Calibration, calibrate};
-pub use ensemble::{Ensemble, EnsembleMember, NewMember};
+pub use ensemble::{Ensemble, EnsembleMember, MemberSource, NewMember};
 pub use error::Error;
 pub use evaluate::{EvaluateOptions, Evaluation, JudgedOverTime, Part, evaluate};
 pub use export::{Check, DeviceCost, Export, ExportFormat, ExportOptions, Golden, export};
@@ -106,6 +106,6 @@ pub use triax_losses::Loss;
 pub use triax_study::{Gap, Outcome as StudyOutcome, Share, Summary as StudySummary};
 pub use triax_trainer::{EpochRecord, FitSize, Metrics, Observer, Summary};
 pub use tune::{
-    Budget, JudgedCandidate, NestedSearch, OneSearch, Spending, TuneDescription, TuneObserver, TuneOptions,
-    TuneOutcome, TuneRun, TuneSummary,
+    Budget, EnsembleCandidate, JudgedCandidate, NestedSearch, OneSearch, Spending, StackedMember, TuneDescription,
+    TuneObserver, TuneOptions, TuneOutcome, TuneRun, TuneSummary,
 };

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use triax::{Ensemble, Error};
+use triax::{Ensemble, Error, MemberSource};
 
 use super::terminal::say;
 use super::{output, print_notices};
@@ -44,10 +44,11 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         let problem = format!("--weights has {} numbers for {} models", weights.len(), runs.len());
         return Err(Error::Usage(problem).into());
     }
-    let members: Vec<(PathBuf, f64)> = runs.into_iter().zip(weights).collect();
-    print_notices(&Ensemble::make(&members, &out)?);
+    let part = |(path, weight)| MemberSource { path, weight, temperature: None };
+    let parts: Vec<MemberSource> = runs.into_iter().zip(weights).map(part).collect();
+    print_notices(&Ensemble::make(&parts, &out)?);
     let out = out.display();
-    say(format_args!("ensemble of {} models: {out}", members.len()));
+    say(format_args!("ensemble of {} models: {out}", parts.len()));
     say(format_args!("  triax evaluate {out}"));
     say(format_args!("  triax predict {out} --data PATH --out predictions.csv"));
     Ok(ExitCode::SUCCESS)

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use maud::{Markup, html};
 use triax_study::search::{Effect, Tried, Values};
 
-use crate::TuneSummary;
 use crate::report::charts::inline::{Axis, whisker};
 use crate::report::charts::slices::{Slice, slices};
 use crate::report::charts::svg;
 use crate::report::numbers::{counted, figure, interval, interval_of_difference, name, percent, signed};
 use crate::report::page;
+use crate::{EnsembleCandidate, NestedSearch, TuneSummary};
 
 /// The file beside the report that has all of its figures.
 const FILE: &str = "summary.json";
@@ -41,10 +41,10 @@ fn opening(summary: &TuneSummary) -> Markup {
     let of_reference = summary.comparisons.iter().find(|one| one.figure == "macro_f1" && one.b == "reference");
     let sentences = [
         Some(format!("Judged by {}.", summary.held_out_in_words())),
-        summary.classical_in_words(),
+        summary.kind_in_words(),
         of_reference.map(|comparison| comparison.words.clone()),
         Some(format!(
-            "In the search itself the chosen settings came to {}. That figure flatters, because they were chosen by it.",
+            "In the search itself what was chosen came to {}. That figure flatters, because it was chosen by it.",
             figure(summary.flattering.mean)
         )),
     ];
@@ -64,7 +64,8 @@ fn opening(summary: &TuneSummary) -> Markup {
     html! {
         header {
             p.kicker { "Search · " (summary.data) @if summary.synthetic { " (synthetic)" } }
-            h1 { "The chosen settings come to " (figure(honest.mean)) " on unseen people" }
+            @let what = if summary.chosen_ensemble().is_some() { "The chosen ensemble comes" } else { "The chosen settings come" };
+            h1 { (what) " to " (figure(honest.mean)) " on unseen people" }
             (page::verdict(&sentences.into_iter().flatten().collect::<Vec<_>>(), &few.into_iter().collect::<Vec<_>>()))
             (page::headline_figures(&figures))
         }
@@ -115,9 +116,45 @@ fn judged(summary: &TuneSummary) -> Markup {
 }
 
 fn chosen(summary: &TuneSummary) -> Markup {
-    let lead = "They are in best.toml, which train and study take; run/ is a run of them like any other.";
+    let lead = match summary.chosen_ensemble() {
+        None => "They are in best.toml, which train and study take; run/ is a run of them like any other.",
+        Some(_) => {
+            "Those of the best single model are in best.toml, which train and study take; run/ is the ensemble, which predict \
+             and evaluate take."
+        }
+    };
     let facts = summary.chosen.iter().map(|(setting, value)| (setting.as_str(), value.clone()));
-    page::section("The chosen settings", lead, &page::facts(facts))
+    let contents = html! {
+        (page::facts(facts))
+        @if let Some(ensemble) = &summary.ensemble { (self::ensemble(ensemble)) }
+    };
+    page::section("The chosen settings", lead, &contents)
+}
+
+/// The members of an ensemble.
+fn ensemble(ensemble: &EnsembleCandidate) -> Markup {
+    let estimate = ensemble.estimate();
+    let table = html! {
+        table.figures {
+            thead { tr {
+                th scope="col" { "member" }
+                th.number scope="col" { "weight" }
+                th.number scope="col" { "temperature" }
+            } }
+            tbody { @for one in &ensemble.members { tr {
+                th scope="row" { (one.candidate) small.words { (in_words(&one.values)) } }
+                td.number { (format!("{:.2}", one.weight)) }
+                td.number { (format!("{:.2}", one.temperature.value())) }
+            } } }
+        }
+    };
+    html! {
+        p {
+            "The best ensemble came to " (figure(estimate.mean)) " " (interval(&estimate)) " in the search, with weights that "
+            "suit the other folds" @if !ensemble.is_chosen { ": the best single model was ahead of it" } "."
+        }
+        (page::scrolling("members of the ensemble", &table))
+    }
 }
 
 /// What was tried: a panel for each setting, and the best candidates.
@@ -228,7 +265,7 @@ fn searches(summary: &TuneSummary) -> Markup {
                 th.number scope="col" { "unseen people" }
             } }
             tbody { @for one in summary.searches.iter().take(MOST_SEARCHES) { tr {
-                th scope="row" { (name(&one.held_out.join(", "))) small.words { (in_words(&one.chosen)) } }
+                th scope="row" { (name(&one.held_out.join(", "))) small.words { (chosen_in_words(one)) } }
                 td.number { (figure(one.flattering)) }
                 td.number { (figure(one.honest)) }
             } } }
@@ -244,6 +281,14 @@ fn searches(summary: &TuneSummary) -> Markup {
     )
 }
 
+/// What a search has chosen.
+fn chosen_in_words(search: &NestedSearch) -> String {
+    match search.ensemble.as_ref().filter(|one| one.is_chosen) {
+        Some(ensemble) => ensemble.in_words(),
+        None => in_words(&search.chosen),
+    }
+}
+
 /// `window=4s, dropout=0.3`, cut where it is too long.
 fn in_words(values: &Values) -> String {
     name(&values.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(", "))
@@ -257,7 +302,7 @@ mod tests {
 
     use super::*;
     use crate::report::samples::check_self_contained;
-    use crate::{JudgedCandidate, NestedSearch};
+    use crate::{JudgedCandidate, StackedMember};
 
     const HOSTILE: &str = "<script>alert('x')</script>\"><img src=http://example.org/x onerror=alert(1)>";
 
@@ -289,10 +334,22 @@ mod tests {
             broken: Some(name.to_owned()),
         };
         let chosen = search.candidates[9].values.clone();
+        let member = |candidate: usize| StackedMember {
+            candidate,
+            weight: 0.5,
+            temperature: 1.5.try_into().unwrap(),
+            values: search.candidates[candidate].values.clone(),
+        };
+        let ensemble = EnsembleCandidate {
+            members: vec![member(9), member(6)],
+            scores: [(name.to_owned(), 0.9)].into(),
+            is_chosen: true,
+        };
         let nested = NestedSearch {
             name: "nested/1".to_owned(),
             held_out: vec![name.to_owned()],
             chosen: chosen.clone(),
+            ensemble: Some(ensemble.clone()),
             flattering: 0.8,
             honest: 0.7,
         };
@@ -310,6 +367,7 @@ mod tests {
             effects: effects(&search),
             search,
             chosen,
+            ensemble: Some(ensemble),
             flattering: estimate(0.8),
             judged: vec![judged("chosen", 0.7), judged(name, 0.6)],
             comparisons: Vec::new(),
@@ -323,7 +381,13 @@ mod tests {
     fn a_report_shows_both_figures_and_loads_nothing() {
         let page = tune_html(&summary("dropout"));
         check_self_contained(&page);
-        for said in ["come to 0.700 on unseen people", "flattering", "0.800", "worse than the best (p = 0.030)"] {
+        for said in [
+            "comes to 0.700 on unseen people",
+            "0.50 model + 0.50 model",
+            "flattering",
+            "0.800",
+            "worse than the best (p = 0.030)",
+        ] {
             assert!(page.contains(said), "{said}");
         }
         // A point for each candidate in the panel of the setting that has two values.

@@ -10,10 +10,11 @@ use triax_data::{Corpus, Fold, Folds};
 use triax_engine::{StepResult, Timings};
 use triax_model::{Network, NetworkSpec};
 use triax_study::search::{Block, Judge, Judgement, Tried, Values};
-use triax_study::{Device, Options, Outcome, Share, Study, StudyFolder, SubjectFigures, judged, prepare, run};
+use triax_study::{Device, Judged, Options, Outcome, Share, Study, StudyFolder, judged, prepare, run};
 use triax_trainer::{FitSize, Observer};
 
 use super::budget::{Budget, classical_work, work};
+use super::choice::ScoresOfCandidates;
 use super::space::Shape;
 use super::{Spending, TuneObserver};
 use crate::Error;
@@ -57,6 +58,8 @@ pub(super) struct FieldJudge<'a> {
     budget: Budget,
     /// Windows of each person by the lengths of window and step.
     counts: RefCell<BTreeMap<(usize, usize), BTreeMap<String, u64>>>,
+    /// The scores of candidates with their first seed, in the order of the folds, as long as they take part.
+    pub scores: ScoresOfCandidates,
     pub spending: &'a mut Spending,
     pub observer: &'a mut dyn TuneObserver,
 }
@@ -69,7 +72,14 @@ impl<'a> FieldJudge<'a> {
         spending: &'a mut Spending,
         observer: &'a mut dyn TuneObserver,
     ) -> Self {
-        Self { ground, shape, searches_window, budget, counts: RefCell::default(), spending, observer }
+        let (counts, scores) = (RefCell::default(), ScoresOfCandidates::new());
+        Self { ground, shape, searches_window, budget, counts, scores, spending, observer }
+    }
+
+    /// Keeps the scores of those who were judged on all folds.
+    pub fn keep_whole(&mut self) {
+        let n_folds = self.ground.groups.len();
+        self.scores.retain(|_, folds| folds.len() == n_folds);
     }
 
     /// The windows to train on in these folds together.
@@ -135,9 +145,17 @@ impl Judge for FieldJudge<'_> {
         })?;
         let Some(found) = found else { return Ok(None) };
         self.spending.add(costs.iter().sum());
-        let scores =
-            |figures: Vec<SubjectFigures>| figures.into_iter().map(|one| (one.subject, one.macro_f1)).collect();
-        Ok(Some(found.into_iter().map(|one| one.map(scores)).collect()))
+        if block.number == 1 && block.seed == 0 {
+            self.keep_whole();
+        }
+        let mut take = |candidate: &Tried, judged: Judged| {
+            if block.seed == 0 {
+                self.scores.entry(candidate.number).or_default().extend(judged.folds);
+            }
+            judged.figures.into_iter().map(|one| (one.subject, one.macro_f1)).collect()
+        };
+        let found = candidates.iter().zip(found);
+        Ok(Some(found.map(|(candidate, one)| one.map(|judged| take(candidate, judged))).collect()))
     }
 }
 
@@ -151,8 +169,8 @@ pub(super) struct Work<'a> {
     pub seeds: (u64, usize),
 }
 
-/// What was found of a candidate: the figures of each person, or how its training broke down.
-pub(super) type Found = Result<Vec<SubjectFigures>, String>;
+/// What was found of a candidate, or how its training broke down.
+pub(super) type Found = Result<Judged, String>;
 
 impl Ground<'_> {
     /// The settings of a candidate.
@@ -164,6 +182,11 @@ impl Ground<'_> {
         let settings = self.settings(values)?;
         let lengths = self.lengths(&settings)?;
         Ok(Ready { settings, lengths })
+    }
+
+    /// Samples of a window, and from one to the next, of a candidate that can be trained.
+    pub fn lengths_of(&self, values: &Values) -> Result<(usize, usize), Error> {
+        Ok(self.ready(values)?.lengths)
     }
 
     /// Samples of a window, and from one to the next.

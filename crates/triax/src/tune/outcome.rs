@@ -6,6 +6,7 @@ use triax_study::search::{Effects, Searched, Values};
 use triax_study::statistics::Estimate;
 use triax_study::{Comparison, SubjectFigures};
 
+use super::choice::EnsembleCandidate;
 use super::description::TuneDescription;
 use super::judge::settings_of;
 use crate::Error;
@@ -42,8 +43,10 @@ pub struct TuneSummary {
     pub search: Searched,
     /// What each setting gave in it.
     pub effects: Effects,
-    /// The values that were chosen.
+    /// The values of the best candidate, which is what was chosen if no ensemble was ahead.
     pub chosen: Values,
+    /// The best ensemble of candidates, if there could be one, and whether it was chosen.
+    pub ensemble: Option<EnsembleCandidate>,
     /// The flattering figure: what the chosen candidates came to in the searches that chose them, as a mean over people.
     pub flattering: Estimate,
     /// The honest figures: macro-F1 of the chosen settings by people whom their search has not seen, and of the settings that
@@ -62,7 +65,7 @@ pub struct TuneSummary {
 /// Settings that were judged by people whom no search has seen.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct JudgedCandidate {
-    /// `chosen`, or the name of the given settings.
+    /// `chosen`, `best single model` if an ensemble was chosen, or the name of the given settings.
     pub name: String,
     /// Macro-F1, as a mean over people, each counting once.
     pub macro_f1: Estimate,
@@ -81,8 +84,10 @@ pub struct NestedSearch {
     pub name: String,
     /// The people whom it has not seen.
     pub held_out: Vec<String>,
-    /// The values that it has chosen.
+    /// The values of its best candidate.
     pub chosen: Values,
+    /// Its best ensemble of candidates, if there could be one, and whether it was chosen.
+    pub ensemble: Option<EnsembleCandidate>,
     /// What the chosen came to in the search.
     pub flattering: f64,
     /// What it came to with the people held out, as a mean over them.
@@ -106,8 +111,20 @@ impl TuneSummary {
         &self.judged[0]
     }
 
-    /// Says so where a classical model was ahead of every network.
-    pub fn classical_in_words(&self) -> Option<String> {
+    /// The ensemble, if it is what was chosen.
+    pub fn chosen_ensemble(&self) -> Option<&EnsembleCandidate> {
+        self.ensemble.as_ref().filter(|one| one.is_chosen)
+    }
+
+    /// Says so where an ensemble or a classical model was ahead of every network.
+    pub fn kind_in_words(&self) -> Option<String> {
+        if let Some(ensemble) = self.chosen_ensemble() {
+            return Some(format!(
+                "An ensemble was ahead of every single model of the search: {}. The settings are those of the best single \
+                 one.",
+                ensemble.in_words()
+            ));
+        }
         let model = self.chosen.get("model").filter(|model| *model != "network")?;
         Some(format!("A classical model, {model}, was ahead of every network of the search."))
     }
@@ -191,11 +208,17 @@ pub(super) fn best_settings(description: &TuneDescription, values: &Values, corp
     Ok(best)
 }
 
-/// `entries` as a study file. What JSON calls a number, a text, a truth value or a list is the same in TOML.
-pub(super) fn toml(entries: &Entries, command: &str) -> String {
+/// `entries` as a study file, which says so if an `ensemble` was ahead of them. What JSON calls a number, a text, a truth value or a list is the same in TOML.
+pub(super) fn toml(entries: &Entries, command: &str, ensemble: Option<&EnsembleCandidate>) -> String {
+    let of_ensemble = ensemble.map_or_else(String::new, |ensemble| {
+        format!(
+            "# An ensemble was ahead, which is in run/: {}. These are the settings of the best single model.\n",
+            ensemble.in_words()
+        )
+    });
     let mut text = format!(
-        "# The settings that this command has found:\n#   {}\n# Use them with: triax train --config best.toml, or \
-         triax study --file best.toml\n\n[settings]\n",
+        "# The settings that this command has found:\n#   {}\n{of_ensemble}# Use them with: triax train --config best.toml, \
+         or triax study --file best.toml\n\n[settings]\n",
         command.replace(['\n', '\r'], " ")
     );
     for (name, value) in entries {

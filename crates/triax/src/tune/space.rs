@@ -30,9 +30,14 @@ const fn of_networks(setting: &'static str, values: &'static [&'static str]) -> 
     Row { only: Some(("model", &["network"])), ..row(setting, values) }
 }
 
+/// A setting of networks with how often each value is drawn: what helps seldom is drawn seldom.
+const fn weighed(setting: &'static str, values: &'static [&'static str], weights: &'static [usize]) -> Row {
+    Row { weights, ..of_networks(setting, values) }
+}
+
 /// The default space. A line more is a setting more. A setting with a condition stands below the one that it depends on.
 const TABLE: &[Row] = &[
-    Row { weights: &[7, 1, 1, 1], ..row("model", &["network", "logistic_regression", "linear_svm", "extra_trees"]) },
+    Row { weights: &[6, 1, 1, 2], ..row("model", &["network", "logistic_regression", "linear_svm", "extra_trees"]) },
     Row {
         only: Some(("model", &["logistic_regression", "linear_svm"])),
         ..row("regularization", &["0.01", "0.1", "1", "10"])
@@ -42,42 +47,97 @@ const TABLE: &[Row] = &[
         ..row("features", &["basic", "oriented"])
     },
     row("window", &["2s", "3s", "4s", "6s", "8s", "10s"]),
-    of_networks(
+    weighed(
         "derive",
         &["raw", "raw,norm", "raw,vertical,horizontal", "linear,gravity", "norm,vertical,horizontal"],
+        &[4, 1, 1, 1, 1],
     ),
-    of_networks("normalize", &["standard", "window", "gravity"]),
+    weighed("normalize", &["standard", "window", "gravity"], &[4, 1, 1]),
     of_networks(
         "convs",
         &[
             "32:3:2:2,64:3:2",
-            "16:5:1:2,32:5:1:2",
             "32:5:1:2,64:5:1:2",
-            "32:9:1:2,64:5:1:2",
-            "32:5:1:2,64:5:1:2,64:3:1:2",
-            "64:5:1:2,96:5:1:2",
-            "64:9:2:2,128:5:1:2",
+            "64:5:2:2,96:5:1:2",
+            "32:5:1:2,64:5:1:2,96:5:1:2",
+            "32:9:1:2,64:9:1:2,96:9:1:2",
+            "32:5:1:2,64:5:1:2:d2,96:5:1:2:d2",
         ],
     ),
-    of_networks("global_pool", &["none", "max", "average"]),
-    of_networks("hidden", &["none", "64", "120"]),
+    weighed("global_pool", &["none", "max", "average"], &[2, 1, 1]),
+    weighed("hidden", &["none", "64", "120"], &[1, 1, 2]),
     of_networks("dropout", &["0.1", "0.3", "0.5"]),
-    of_networks("rotate", &["0", "15", "45", "180"]),
+    weighed("rotate", &["0", "15", "45", "180"], &[1, 2, 2, 1]),
     of_networks("flip_axes", &["false", "true"]),
-    of_networks("scale_windows", &["0", "0.1"]),
-    of_networks("time_warp", &["0", "0.15"]),
-    of_networks("jitter", &["0", "0.1"]),
-    of_networks("mix", &["0", "0.3"]),
-    of_networks("optimizer", &["adam", "adamw"]),
+    weighed("scale_windows", &["0", "0.1"], &[2, 1]),
+    weighed("time_warp", &["0", "0.15"], &[2, 1]),
+    weighed("jitter", &["0", "0.1"], &[2, 1]),
+    weighed("mix", &["0", "0.3"], &[2, 1]),
+    weighed("optimizer", &["adam", "adamw"], &[2, 1]),
     Row { only: Some(("optimizer", &["adamw"])), ..row("weight_decay", &["0.004", "0.02", "0.1"]) },
-    of_networks("learning_rate", &["0.0003", "0.001", "0.003"]),
+    weighed("learning_rate", &["0.0003", "0.001", "0.003"], &[1, 3, 1]),
     of_networks("lr_schedule", &["constant", "cosine"]),
-    of_networks("epochs", &["10", "20", "40", "60"]),
-    of_networks("average_last", &["1", "5"]),
+    weighed("epochs", &["10", "20", "40", "60"], &[1, 2, 2, 1]),
+    weighed("average_last", &["1", "5"], &[2, 1]),
     of_networks("loss", &["squared_hinge", "categorical_hinge", "categorical_crossentropy"]),
     Row { only: Some(("loss", &["categorical_crossentropy"])), ..row("label_smoothing", &["0", "0.1"]) },
-    of_networks("class_weights", &["none", "balanced"]),
-    of_networks("sampling", &["shuffle", "balanced", "subjects"]),
+    weighed("class_weights", &["none", "balanced"], &[2, 1]),
+    weighed("sampling", &["shuffle", "balanced", "subjects"], &[2, 1, 1]),
+];
+
+/// Settings that were good on some data set, with names: a search starts from them, so that it need not find by chance what is
+/// known (a portfolio, as in Feurer et al., "Auto-sklearn 2.0", Journal of Machine Learning Research 23, 2022).
+/// `docs/subject.md` has the studies that they come from.
+const PORTFOLIO: &[(&str, &[(&str, &str)])] = &[
+    (
+        "three convolutions, worn one way",
+        &[
+            ("convs", "32:5:1:2,64:5:1:2,96:5:1:2"),
+            ("window", "4s"),
+            ("rotate", "15"),
+            ("dropout", "0.5"),
+            ("epochs", "40"),
+        ],
+    ),
+    (
+        "three convolutions, worn anyhow",
+        &[
+            ("convs", "32:5:1:2,64:5:1:2,96:5:1:2"),
+            ("window", "6s"),
+            ("rotate", "45"),
+            ("flip_axes", "true"),
+            ("dropout", "0.1"),
+            ("epochs", "40"),
+        ],
+    ),
+    (
+        "two wide convolutions",
+        &[
+            ("convs", "64:5:2:2,96:5:1:2"),
+            ("window", "10s"),
+            ("rotate", "45"),
+            ("flip_axes", "true"),
+            ("dropout", "0.3"),
+            ("epochs", "40"),
+        ],
+    ),
+    (
+        "channels that no turn changes",
+        &[
+            ("convs", "32:5:1:2,64:5:1:2,96:5:1:2"),
+            ("window", "4s"),
+            ("derive", "norm,vertical,horizontal"),
+            ("dropout", "0.3"),
+            ("epochs", "40"),
+        ],
+    ),
+    ("extra trees, oriented", &[("model", "extra_trees"), ("features", "oriented"), ("window", "6s")]),
+    ("extra trees, oriented, long", &[("model", "extra_trees"), ("features", "oriented"), ("window", "10s")]),
+    ("extra trees, oriented, short", &[("model", "extra_trees"), ("features", "oriented"), ("window", "4s")]),
+    (
+        "logistic regression, oriented",
+        &[("model", "logistic_regression"), ("features", "oriented"), ("regularization", "0.1"), ("window", "6s")],
+    ),
 ];
 
 /// Settings in which the members of a fleet are equal.
@@ -170,46 +230,65 @@ pub fn space(given: &Entries, vary: &Vary, shape: &Shape) -> Result<Space, Error
     Ok(Space { dimensions, fixed })
 }
 
-/// The candidates that always take part, with their names: the reference network, what is recommended for unseen people, and
-/// the classical models with their defaults. What is fixed or ruled out is not among them; the first is always there.
+/// A candidate that a search starts with.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Start {
+    /// Its name.
+    pub name: String,
+    /// Its settings.
+    pub values: Values,
+    /// Whether what was chosen is compared with it by people whom the search has not seen.
+    pub is_compared: bool,
+}
+
+/// The candidates that a search starts with: those that what is chosen is compared with, and [`PORTFOLIO`]. What is fixed or
+/// ruled out is not among them; the reference network, or what stands for it, is always the first.
 ///
 /// # Errors
 /// [`Error::Usage`] for settings that cannot be combined with one of them.
-pub fn given_candidates(space: &Space, given: &Entries, vary: &Vary) -> Result<Vec<(String, Values)>, Error> {
+pub fn starts(space: &Space, given: &Entries, vary: &Vary) -> Result<Vec<Start>, Error> {
     let classical = |model: &str| {
         let entries = json!({"model": model, "regularization": 1});
         entries.as_object().expect("an object").clone()
     };
-    let all = [
+    let compared = [
         ("reference", Preset::Reference.entries()),
         ("preset subject", Preset::Subject.entries()),
         ("logistic regression", classical("logistic_regression")),
         ("linear SVM", classical("linear_svm")),
         ("extra trees", classical("extra_trees")),
     ];
+    let of_portfolio = PORTFOLIO.iter().map(|(name, settings)| {
+        let entries = settings.iter().map(|(setting, value)| ((*setting).to_owned(), (*value).into())).collect();
+        (*name, entries, false)
+    });
+    let all = compared.into_iter().map(|(name, entries)| (name, entries, true)).chain(of_portfolio);
     let models = space.dimensions.iter().find(|one| one.setting == "model").map(|one| &one.values);
     let takes_part = |entries: &Entries| {
         let model = entries.get("model").and_then(Value::as_str);
         model.is_none_or(|model| models.is_some_and(|models| models.iter().any(|one| one == model)))
     };
-    let mut found: Vec<(String, Values)> = Vec::new();
-    for (name, mut entries) in all.into_iter().filter(|(_, entries)| takes_part(entries)) {
+    let mut found: Vec<Start> = Vec::new();
+    for (name, mut entries, is_compared) in all.filter(|(_, entries, _)| takes_part(entries)) {
         entries.extend(given.clone());
         let entries = Settings::from_entries(&entries)?.entries();
-        let of_preset = |dimension: &Dimension| {
+        let value_of = |dimension: &Dimension| {
+            let is_window = dimension.setting == "window";
             let value = match (dimension.setting.as_str(), &entries[&dimension.setting]) {
                 // The default in samples, where the data does not come in windows.
                 ("window", Value::Null) => Some(NetworkSpec::default().window.to_string()),
                 (name, value) => text_of(name, value),
             };
             // What the data or the user has ruled out is not tried. A default window in samples is none of the table's.
-            let is_default_window = dimension.setting == "window" && !vary.contains_key("window");
+            let is_default_window = is_window && is_compared && !vary.contains_key("window");
             let is_allowed = |value: &String| is_default_window || dimension.values.contains(value);
-            value.filter(is_allowed).unwrap_or_else(|| dimension.values[0].clone())
+            // In place of a window that is too long, the longest.
+            let other = if is_window && !is_compared { dimension.values.last() } else { dimension.values.first() };
+            value.filter(is_allowed).unwrap_or_else(|| other.expect("a setting has a value").clone())
         };
-        let values = space.completed(Values::new(), of_preset);
-        if found.iter().all(|(_, other)| *other != values) {
-            found.push((name.to_owned(), values));
+        let values = space.completed(Values::new(), value_of);
+        if found.iter().all(|other| other.values != values) {
+            found.push(Start { name: name.to_owned(), values, is_compared });
         }
     }
     Ok(found)
@@ -232,11 +311,30 @@ mod tests {
         space.dimensions.iter().find(|one| one.setting == setting).map(|one| one.values.clone())
     }
 
+    fn compared(all: &[Start]) -> Vec<&str> {
+        all.iter().filter(|one| one.is_compared).map(|one| one.name.as_str()).collect()
+    }
+
+    #[test]
+    fn the_portfolio_lies_in_the_space() {
+        let space = space(&Entries::new(), &Vary::new(), &LONG).unwrap();
+        let all = starts(&space, &Entries::new(), &Vary::new()).unwrap();
+        assert_eq!(all.len(), NAMES.len() + PORTFOLIO.len(), "no two are the same");
+        for (name, settings) in PORTFOLIO {
+            let values = &all.iter().find(|one| one.name == *name).unwrap().values;
+            for (setting, value) in *settings {
+                let found = Settings::from_entries(&[(setting.to_string(), (*value).into())].into_iter().collect());
+                let wanted = text_of(setting, &found.unwrap().entries()[*setting]).unwrap();
+                assert_eq!(values[*setting], wanted, "{name}: {setting}");
+            }
+        }
+    }
+
     #[test]
     fn every_line_of_the_table_is_a_setting_and_its_values() {
         let space = space(&Entries::new(), &Vary::new(), &LONG).unwrap();
         assert_eq!(space.dimensions.len(), TABLE.len());
-        let reference = &given_candidates(&space, &Entries::new(), &Vary::new()).unwrap()[0].1;
+        let reference = &starts(&space, &Entries::new(), &Vary::new()).unwrap()[0].values;
         for dimension in &space.dimensions {
             for value in &dimension.values {
                 let mut one = reference.clone();
@@ -258,12 +356,16 @@ mod tests {
         assert_eq!(values(&space, "epochs"), None);
         assert_eq!(values(&space, "dropout").unwrap(), ["0.2", "0.4"]);
         assert_eq!(values(&space, "batch_size").unwrap(), ["16", "32"]);
-        let all = given_candidates(&space, &given, &vary).unwrap();
-        assert_eq!(all.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), NAMES);
-        assert!(all[0].1.contains_key("weight_decay"), "the optimizer that is given has one");
-        assert_eq!((all[0].1["dropout"].as_str(), all[0].1["batch_size"].as_str()), ("0.2", "32"));
-        assert_eq!((all[2].1["regularization"].as_str(), all[2].1.get("dropout")), ("1.0", None));
-        assert_eq!((all[0].1["flip_axes"].as_str(), all[1].1["flip_axes"].as_str()), ("false", "true"));
+        let all = starts(&space, &given, &vary).unwrap();
+        assert_eq!(compared(&all), NAMES);
+        let values = |at: usize| &all[at].values;
+        assert!(values(0).contains_key("weight_decay"), "the optimizer that is given has one");
+        assert_eq!((values(0)["dropout"].as_str(), values(0)["batch_size"].as_str()), ("0.2", "32"));
+        assert_eq!((values(2)["regularization"].as_str(), values(2).get("dropout")), ("1.0", None));
+        assert_eq!((values(0)["flip_axes"].as_str(), values(1)["flip_axes"].as_str()), ("false", "true"));
+        // What is fixed holds for the portfolio too.
+        let is_network = |one: &&Start| one.values["model"] == "network";
+        assert!(all.len() > NAMES.len() && all.iter().filter(is_network).all(|one| one.values["dropout"] != "0.5"));
     }
 
     #[test]
@@ -274,9 +376,10 @@ mod tests {
         ] {
             let given = entries(json!({"model": model}));
             let space = space(&given, &Vary::new(), &LONG).unwrap();
-            let all = given_candidates(&space, &given, &Vary::new()).unwrap();
-            assert_eq!(all.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), names, "{model}");
-            assert!(all[0].1.contains_key(searched) && !all[0].1.contains_key(not), "{model}: {:?}", all[0].1);
+            let all = starts(&space, &given, &Vary::new()).unwrap();
+            assert_eq!(compared(&all), names, "{model}");
+            let first = &all[0].values;
+            assert!(first.contains_key(searched) && !first.contains_key(not), "{model}: {first:?}");
         }
     }
 

@@ -35,10 +35,11 @@ Examples:
 The search is iterated racing (López-Ibáñez et al., 2016), with people as instances: candidates are drawn at random,
 judged on groups of people in turn, and dropped where they are worse than the best by a signed-rank test over people
 (p < 0.05, one-sided, uncorrected); the next ones are drawn near the best. The people who judge in the end are in no
-part of it. The reference network, --preset subject and the classical models always take part. docs/tune.md has the whole.
+part of it. The reference network, --preset subject and the classical models always take part, and the best candidates
+with windows of one length predict together as an ensemble. docs/tune.md has the whole.
 
-A search gets best.toml, run/ (a run of the best settings like any other), candidates.csv, summary.json and
-report.html. A search that is run again in the same folder does what is missing.
+A search gets best.toml, run/ (what was chosen, like any other run), candidates.csv, summary.json and report.html. A
+search that is run again in the same folder does what is missing.
 
 A setting that is given, such as --window 4s, is fixed. The others are searched, with the values that docs/tune.md lists.";
 

@@ -24,10 +24,13 @@ pub fn write(out: &mut dyn Write, summary: &TuneSummary) -> io::Result<()> {
         let row = shortened(&format!("  {} ({})", one.number, one.origin), NAME);
         writeln!(out, "{row:NAME$} {}", found(one))?;
     }
+    if let Some(ensemble) = &summary.ensemble {
+        writeln!(out, "{:NAME$} {}", "  ensemble", interval(&ensemble.estimate()))?;
+    }
     writeln!(out, "\nchosen settings")?;
     let chosen: Vec<String> = summary.chosen.iter().map(|(name, value)| format!("{name}={}", visible(value))).collect();
     writeln!(out, "{}", wrapped(&chosen.join("  "), "  "))?;
-    if let Some(words) = summary.classical_in_words() {
+    if let Some(words) = summary.kind_in_words() {
         writeln!(out, "{}", wrapped(&words, "  "))?;
     }
     if !summary.effects.is_empty() {
@@ -54,7 +57,7 @@ pub fn write(out: &mut dyn Write, summary: &TuneSummary) -> io::Result<()> {
         writeln!(out, "{}", wrapped(&visible(words), "  "))?;
     }
     let (flattering, honest) = (&summary.flattering, &summary.honest().macro_f1);
-    writeln!(out, "\nmacro-F1 of the chosen settings")?;
+    writeln!(out, "\nmacro-F1 of what was chosen")?;
     writeln!(out, "{:NAME$} {}", "  in the search, which is flattering", interval(flattering))?;
     writeln!(out, "{:NAME$} {}", "  by unseen people", interval(honest))
 }
