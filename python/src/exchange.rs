@@ -84,7 +84,7 @@ pub fn import_network(
         Ok((triax::Predictor::from_weights(file, &opening)?, told))
     };
     let (predictor, told) = py.detach(read).map_err(to_python)?;
-    Ok((Predictor::new(predictor), notices(&told)))
+    Ok((Predictor::new(predictor)?, notices(&told)))
 }
 
 /// What an export has found, by name; what it has not is None.

@@ -29,12 +29,14 @@ struct Facts {
     rate_hz: Option<f64>,
     step: Option<usize>,
     loss: Option<String>,
+    temperature: f64,
     n_networks: usize,
     notices: Vec<Notice>,
 }
 
 impl Predictor {
-    pub fn new(predictor: triax::Predictor) -> Self {
+    pub fn new(predictor: triax::Predictor) -> PyResult<Self> {
+        let answers = predictor.answers().map_err(to_python)?;
         let spec = predictor.spec();
         let facts = Facts {
             shape: (spec.window, predictor.n_channels()),
@@ -44,10 +46,11 @@ impl Predictor {
             rate_hz: predictor.rate_hz,
             step: predictor.step,
             loss: predictor.loss().ok().map(|loss| loss.to_string()),
+            temperature: answers.map_or(1.0, |answers| answers.temperature.value()),
             n_networks: predictor.members().len(),
             notices: predictor.notices.clone(),
         };
-        Self { predictor: Mutex::new(predictor), facts }
+        Ok(Self { predictor: Mutex::new(predictor), facts })
     }
 
     /// The networks, once no other thread uses them. Not to be asked for while the GIL is held, which that thread may need.
@@ -63,7 +66,7 @@ impl Predictor {
     fn from_bytes(bytes: &[u8], device: &str) -> PyResult<Self> {
         let file = WeightFile::from_bytes(bytes, Path::new("the weights")).map_err(|error| to_python(error.into()))?;
         let options = PredictorOptions { device: device_named(device)?, ..PredictorOptions::default() };
-        triax::Predictor::from_weights(file, &options).map(Self::new).map_err(to_python)
+        triax::Predictor::from_weights(file, &options).map_err(to_python).and_then(Self::new)
     }
 
     /// Scores (n, classes) of `windows` (n, window, channels), which are read where they lie.
@@ -125,6 +128,12 @@ impl Predictor {
         self.facts.loss.clone()
     }
 
+    /// What scores are divided by before their softmax.
+    #[getter]
+    fn temperature(&self) -> f64 {
+        self.facts.temperature
+    }
+
     #[getter]
     fn n_networks(&self) -> usize {
         self.facts.n_networks
@@ -148,7 +157,7 @@ pub fn load(
 ) -> PyResult<Predictor> {
     let weights = weights.parse::<WhichWeights>().map_err(|hint| PyValueError::new_err(format!("weights: {hint}")))?;
     let options = PredictorOptions { weights, setting, device: device_named(device)? };
-    py.detach(|| triax::Predictor::open_with(&path, &options)).map(Predictor::new).map_err(to_python)
+    py.detach(|| triax::Predictor::open_with(&path, &options)).map_err(to_python).and_then(Predictor::new)
 }
 
 /// Writes `bytes` into the file `path`, whole or not at all.

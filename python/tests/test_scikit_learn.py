@@ -11,6 +11,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+import triax
 from triax import TriaxClassifier
 
 EXPECTED_FAILURES = {
@@ -75,7 +76,20 @@ def test_probabilities_are_the_softmax_of_the_scores(windows, small):
     scores, probabilities = classifier.decision_function(X).astype(float), classifier.predict_proba(X)
     np.testing.assert_allclose(probabilities, np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True))
     assert (classifier.classes_[probabilities.argmax(axis=1)] == classifier.predict(X)).all()
+    assert classifier.temperature_ == 1, "no window was held out"
     assert cross_val_predict(clone(classifier), X, y, cv=2, method="predict_proba").shape == (len(X), 6)
+
+
+def test_probabilities_are_calibrated_by_windows_held_out(windows, small, tmp_path):
+    X, y, groups = windows
+    classifier = TriaxClassifier(**small, loss="categorical_crossentropy", valid_fraction=0.3).fit(X, y, groups)
+    assert 0 < classifier.temperature_ != 1
+    scores, probabilities = classifier.decision_function(X) / classifier.temperature_, classifier.predict_proba(X)
+    np.testing.assert_allclose(probabilities, np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True), rtol=1e-4)
+    classifier.save(tmp_path / "gait.safetensors")
+    loaded = triax.load(tmp_path / "gait.safetensors")
+    assert loaded.temperature == classifier.temperature_
+    np.testing.assert_array_equal(loaded.predict_proba(X), probabilities)
 
 
 def test_two_classes_have_one_score(windows, small):

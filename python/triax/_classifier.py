@@ -151,13 +151,16 @@ class TriaxClassifier(ClassifierMixin, BaseEstimator):
         What was changed in `convs` because windows are short; a sentence for each block, and none where all fits.
     device_ : str
         The device that has trained.
+    temperature_ : float
+        What scores are divided by to give probabilities.
     weights_ : bytes
         The weight file of the network, in safetensors format.
 
     Notes
     -----
     *Scores.* `decision_function` gives the scores of the last layer. Those of ``loss="categorical_crossentropy"`` are logits,
-    and `predict_proba` is their softmax. Scores of a hinge loss are margins: to call their softmax a probability would be a
+    and `predict_proba` is the softmax of them divided by `temperature_`. With `valid_fraction` this is fitted to the windows held
+    out of training, so that probabilities are right as often as they say; without it, it is 1. Scores of a hinge loss are margins: to call their softmax a probability would be a
     claim without ground, so there is no `predict_proba` then, as in scikit-learn's own classifiers with a hinge loss.
     `sklearn.calibration.CalibratedClassifierCV` learns probabilities from `decision_function`.
 
@@ -326,6 +329,7 @@ class TriaxClassifier(ClassifierMixin, BaseEstimator):
         self.device_ = fitted.device
         self.weights_ = fitted.weights
         self._open()
+        self.temperature_ = self._predictor.temperature
         return self
 
     def decision_function(self, X: ArrayLike) -> NDArray[np.float32]:
@@ -351,11 +355,12 @@ class TriaxClassifier(ClassifierMixin, BaseEstimator):
 
     @available_if(_has_probabilities)
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Return the probability (n, n_classes) of each class: the softmax of the scores. `X` as in `decision_function`.
+        """Return the probability (n, n_classes) of each class: the softmax of scores by `temperature_`. `X` as in
+        `decision_function`.
 
         Only with ``loss="categorical_crossentropy"``; see the notes of the class.
         """
-        return softmax(self._scores(X))
+        return softmax(self._scores(X), self.temperature_)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the network into a weight file (``.safetensors``), which `triax.load` and the command line read."""

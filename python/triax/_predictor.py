@@ -29,6 +29,9 @@ class Predictor:
         Samples a second in training, if known.
     loss : str or None
         The loss by which the networks were trained.
+    temperature : float
+        What scores are divided by before their softmax, so that probabilities are right as often as they say: fitted to windows
+        held out of training; 1 where there were none.
     n_networks : int
         How many there are.
     """
@@ -41,6 +44,7 @@ class Predictor:
         self.window: int = compiled.shape[0]
         self.rate_hz: float | None = compiled.rate_hz
         self.loss: str | None = compiled.loss
+        self.temperature: float = compiled.temperature
         self.n_networks: int = compiled.n_networks
 
     def __repr__(self) -> str:
@@ -71,7 +75,7 @@ class Predictor:
         return self.classes_[self.scores(X).argmax(axis=1)]
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Return the probabilities (n, n_classes) of windows; `X` as in `scores`.
+        """Return the probabilities (n, n_classes) of windows: the softmax of scores by `temperature`. `X` as in `scores`.
 
         Raises
         ------
@@ -80,7 +84,7 @@ class Predictor:
         """
         if self.loss != PROBABILISTIC:
             raise ValueError(f"scores of the loss {self.loss} are no probabilities; those of {PROBABILISTIC} are")
-        return softmax(self.scores(X))
+        return softmax(self.scores(X), self.temperature)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the network into a weight file, which `load` and the command line read.
@@ -132,9 +136,9 @@ def load(
     return Predictor(compiled)
 
 
-def softmax(scores: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return the softmax of each row."""
-    powers = np.exp(scores.astype(np.float64) - scores.max(axis=1, keepdims=True))
+def softmax(scores: NDArray[np.float32], temperature: float) -> NDArray[np.float64]:
+    """Return the softmax of each row divided by the temperature."""
+    powers = np.exp((scores.astype(np.float64) - scores.max(axis=1, keepdims=True)) / temperature)
     return powers / powers.sum(axis=1, keepdims=True)
 
 

@@ -33,6 +33,7 @@ class Predictor:
     rate_hz: float | None
     step: int | None
     loss: str | None
+    temperature: float
     n_networks: int
     notices: _Notices
     @staticmethod

@@ -39,6 +39,28 @@ impl Answers {
         }
     }
 
+    /// What the windows that a network was trained on say, each with its class and its weight in the loss: the shares of the
+    /// classes as the loss weighs them, with one more window of each class, so that none is impossible. `class_weights` are
+    /// those of the loss, if they differ. How long activities last is not known, and scores are taken as they are.
+    ///
+    /// # Panics
+    /// If a window is of no class.
+    pub fn of_training(
+        windows: impl IntoIterator<Item = (u32, f32)>,
+        classes: usize,
+        class_weights: Option<&[f32]>,
+    ) -> Self {
+        let mut shares = vec![1.0; classes];
+        for (label, weight) in windows {
+            shares[label as usize] += f64::from(weight);
+        }
+        if let Some(weights) = class_weights {
+            shares.iter_mut().zip(weights).for_each(|(share, &weight)| *share *= f64::from(weight));
+        }
+        let sum: f64 = shares.iter().sum();
+        Self { priors: shares.iter().map(|share| share / sum).collect(), ..Self::unknown(classes) }
+    }
+
     /// These, with temperature and confidence fitted to held-out windows with `scores` (n_windows, classes), all finite.
     ///
     /// # Panics
@@ -106,6 +128,15 @@ mod tests {
     fn example() -> Answers {
         let answers = Answers { dynamics: Some(Dynamics::uniform(90.0, 2)), ..Answers::unknown(2) };
         answers.fitted(&[2.0, 0.0, 0.0, 1.0, 0.5, 0.0], &[0, 1, 1])
+    }
+
+    #[test]
+    fn the_shares_of_classes_are_those_in_the_loss() {
+        // With one more of each class: 3, 2 and 1 of 6; with the weights 3, 4 and 1 of 8.
+        let priors = |windows: &[(u32, f32)], weights| Answers::of_training(windows.to_vec(), 3, weights).priors;
+        assert_eq!(priors(&[(0, 1.0), (1, 1.0), (0, 1.0)], None), [0.5, 1.0 / 3.0, 1.0 / 6.0]);
+        assert_eq!(priors(&[(0, 2.0), (1, 1.0), (2, 0.0)], Some(&[1.0, 2.0, 1.0])), [0.375, 0.5, 0.125]);
+        assert_eq!(priors(&[], None), [1.0 / 3.0; 3]);
     }
 
     #[test]

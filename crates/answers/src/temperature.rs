@@ -1,6 +1,7 @@
 //! Temperature scaling: probabilities that are right as often as they say.
 
 use serde::{Deserialize, Serialize};
+use triax_losses::softmax;
 
 /// The least and the largest temperature that is fitted.
 const ENDS: (f64, f64) = (1e-2, 1e2);
@@ -55,11 +56,8 @@ impl Temperature {
 
     /// The probabilities of one row of scores.
     fn row(self, scores: &[f32]) -> Vec<f64> {
-        let largest = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        let mut row: Vec<f64> =
-            scores.iter().map(|&score| ((f64::from(score) - f64::from(largest)) / self.0).exp()).collect();
-        let sum: f64 = row.iter().sum();
-        row.iter_mut().for_each(|value| *value /= sum);
+        let mut row: Vec<f64> = scores.iter().copied().map(f64::from).collect();
+        softmax(&mut row, self.0);
         row
     }
 }

@@ -10,6 +10,7 @@ mod labels;
 mod meaning;
 mod real;
 mod smoothed;
+mod softmax;
 mod squared_error;
 mod twins;
 pub mod wgsl;
@@ -22,6 +23,7 @@ use serde::{Deserialize, Serialize};
 pub use labels::{LabelError, balanced_class_weights, labels_from_matrix};
 pub use real::Real;
 pub use smoothed::SmoothedLoss;
+pub use softmax::softmax;
 pub use squared_error::squared_error;
 pub use twins::loss_rows;
 

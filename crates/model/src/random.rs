@@ -7,6 +7,9 @@
 //! This module knows nothing about the use of its numbers except the name of a [`Purpose`].
 
 /// What a stream of numbers is for. Streams of different purposes never overlap.
+///
+/// The number of a purpose is part of each of its draws. So it stays as it is, or what was measured with it, such as the
+/// figures of pieces in `docs/over-time.md`, could not be made again. A new purpose takes a number that is free.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum Purpose {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use triax_answers::Answers;
 use triax_answers::hmm::{Bout, Dynamics};
 use triax_data::{Corpus, Joining, Origin, Sequence, file_of, sequences};
-use triax_trainer::{Calibration, CalibrationFigures, CrossFit};
+use triax_trainer::{CrossFit, ProbabilityFigures, TemperatureScaling};
 
 /// Windows that a network was trained on.
 #[derive(Clone, Copy, Debug)]
@@ -30,21 +30,12 @@ impl TrainedOn<'_> {
     pub fn answers(&self) -> Answers {
         let classes = self.corpus.classes.len();
         let origins: Vec<Origin> = self.train.iter().map(|&idx| self.origins[idx as usize]).collect();
-        // One more window of each class, so that none is impossible.
-        let mut counts = vec![1.0; classes];
-        for origin in &origins {
-            counts[self.class(origin.recording) as usize] += 1.0;
-        }
-        if let Some(weights) = self.class_weights {
-            counts.iter_mut().zip(weights).for_each(|(count, &weight)| *count *= f64::from(weight));
-        }
-        let sum: f64 = counts.iter().sum();
+        let windows = origins.iter().map(|origin| (self.class(origin.recording), 1.0));
         let people = sequences(self.corpus, &origins, self.step, Joining::ByPerson);
         let bouts: Vec<Vec<Bout>> = people.iter().map(|person| self.bouts(person)).collect();
         Answers {
-            priors: counts.iter().map(|count| count / sum).collect(),
             dynamics: Dynamics::learn(&bouts, classes),
-            ..Answers::unknown(classes)
+            ..Answers::of_training(windows, classes, self.class_weights)
         }
     }
 
@@ -138,14 +129,14 @@ impl HeldOutScores<'_> {
 
     /// How well probabilities hold before and after a temperature; `of_groups` is what is known about each group without it.
     /// None without windows.
-    pub fn calibration(&self, fitted: &Answers, of_groups: Option<&[Answers]>) -> Option<Calibration> {
+    pub fn temperature_scaling(&self, fitted: &Answers, of_groups: Option<&[Answers]>) -> Option<TemperatureScaling> {
         if self.labels.is_empty() {
             return None;
         }
         let classes = fitted.priors.len();
-        let figures = |probabilities: &[f64]| CalibrationFigures::new(probabilities, self.labels, classes);
+        let figures = |probabilities: &[f64]| ProbabilityFigures::new(probabilities, self.labels, classes);
         let plain = vec![Answers::unknown(classes); self.n_groups()];
-        Some(Calibration {
+        Some(TemperatureScaling {
             temperature: fitted.temperature.value(),
             n_windows: self.labels.len() as u64,
             judged: if of_groups.is_some() { self.judged } else { CrossFit::None },
@@ -156,11 +147,11 @@ impl HeldOutScores<'_> {
 
     /// `base` fitted to all of the windows, for people who come later, and how well that holds for people whom it was not
     /// fitted to.
-    pub fn fit(&self, base: &Answers) -> (Answers, Option<Calibration>) {
+    pub fn fit(&self, base: &Answers) -> (Answers, Option<TemperatureScaling>) {
         let fitted = if self.labels.is_empty() { base.clone() } else { base.fitted(self.scores, self.labels) };
         let of_groups = self.cross_fitted(&vec![base.clone(); self.n_groups()]);
-        let calibration = self.calibration(&fitted, of_groups.as_deref());
-        (fitted, calibration)
+        let scaling = self.temperature_scaling(&fitted, of_groups.as_deref());
+        (fitted, scaling)
     }
 }
 
@@ -253,17 +244,17 @@ mod tests {
         let labels = [0, 1, 0, 0, 1, 1];
         let held_out = |groups, judged| HeldOutScores { scores: &scores, labels: &labels, groups, judged };
         let base = Answers::unknown(2);
-        let (fitted, calibration) = held_out(&[0, 0, 0, 1, 1, 1], CrossFit::People).fit(&base);
-        let calibration = calibration.unwrap();
-        assert_eq!((calibration.judged, calibration.n_windows), (CrossFit::People, 6));
-        assert_eq!(calibration.temperature, fitted.temperature.value());
+        let (fitted, scaling) = held_out(&[0, 0, 0, 1, 1, 1], CrossFit::People).fit(&base);
+        let scaling = scaling.unwrap();
+        assert_eq!((scaling.judged, scaling.n_windows), (CrossFit::People, 6));
+        assert_eq!(scaling.temperature, fitted.temperature.value());
         // The first three are all right, and the temperature of the others says that half of them are wrong.
-        let after = calibration.after.unwrap();
+        let after = scaling.after.unwrap();
         let of_others = base.fitted(&scores[6..], &labels[3..]).temperature.probabilities(&scores[..6], 2);
         let of_first = base.fitted(&scores[..6], &labels[..3]).temperature.probabilities(&scores[6..], 2);
-        assert_eq!(after, CalibrationFigures::new(&[of_others, of_first].concat(), &labels, 2));
-        let (_, calibration) = held_out(&[0; 6], CrossFit::None).fit(&base);
-        assert_eq!(calibration.map(|found| (found.judged, found.after)), Some((CrossFit::None, None)));
+        assert_eq!(after, ProbabilityFigures::new(&[of_others, of_first].concat(), &labels, 2));
+        let (_, scaling) = held_out(&[0; 6], CrossFit::None).fit(&base);
+        assert_eq!(scaling.map(|found| (found.judged, found.after)), Some((CrossFit::None, None)));
         let none = HeldOutScores { scores: &[], labels: &[], groups: &[], judged: CrossFit::None };
         assert_eq!(none.fit(&base), (base, None));
     }

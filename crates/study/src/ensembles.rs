@@ -1,6 +1,6 @@
 //! Several models as one predictor: how their scores are combined, and how much each of them counts.
 
-use triax_losses::{Loss, predicted_class};
+use triax_losses::{Loss, softmax};
 
 /// The most rounds in which weights are fitted.
 const MOST_ROUNDS: usize = 2000;
@@ -54,14 +54,11 @@ impl EnsembleScores {
         assert_eq!(scores.len(), self.sum.len(), "scores of the same windows");
         self.weight += weight;
         for (sum, row) in self.sum.chunks_exact_mut(self.classes).zip(scores.chunks_exact(self.classes)) {
+            let mut row = row.to_vec();
             if self.as_probabilities {
-                let largest = row[predicted_class(row)];
-                let share = |score: &f32| ((score - largest) / temperature).exp();
-                let total: f32 = row.iter().map(share).sum();
-                sum.iter_mut().zip(row).for_each(|(sum, score)| *sum += weight * (share(score) / total));
-            } else {
-                sum.iter_mut().zip(row).for_each(|(sum, score)| *sum += weight * score);
+                softmax(&mut row, temperature);
             }
+            sum.iter_mut().zip(row).for_each(|(sum, value)| *sum += weight * value);
         }
     }
 

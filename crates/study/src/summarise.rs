@@ -7,7 +7,7 @@ use triax_answers::Answers;
 use triax_data::{Fold, Folds, UntrainedClass};
 use triax_engine::{Confusion, Phase, Timings};
 use triax_losses::predicted_classes;
-use triax_trainer::{Calibration, CrossFit, Mistake, Reliability, SubjectFigures, worst_mistakes};
+use triax_trainer::{CrossFit, Mistake, Reliability, SubjectFigures, TemperatureScaling, worst_mistakes};
 
 use crate::answers::{HeldOutScores, independent_groups};
 use crate::baselines::BaselineFold;
@@ -227,10 +227,10 @@ fn network(
     }
     let figures = by_seed.values().flat_map(|(indices, predictions)| subject_figures(study, indices, predictions));
     let subjects = mean_over_seeds(figures);
-    let (answers, calibration) = ensemble.answers(study, setting);
+    let (answers, temperature_scaling) = ensemble.answers(study, setting);
     Ok(Some(Competitor {
         answers: Some(answers),
-        calibration,
+        temperature_scaling,
         curves: curves(files),
         reliability: Reliability::pooled(&parts),
         mistakes: ensemble.mistakes(study),
@@ -335,10 +335,10 @@ impl OutOfFoldScores {
         let predicted = predicted_classes(&self.scores, n_classes);
         let name = format!("{} × {} seeds", setting.name, study.seeds.len());
         let subjects = subject_figures(study, &self.indices, &predicted);
-        let (answers, calibration) = self.answers(study, setting);
+        let (answers, temperature_scaling) = self.answers(study, setting);
         Some(Competitor {
             answers: Some(answers),
-            calibration,
+            temperature_scaling,
             reliability: Some(Reliability::from_scores(&self.scores, &labels, n_classes, setting.loss())),
             mistakes: self.mistakes(study),
             settings: setting.values.clone(),
@@ -348,7 +348,7 @@ impl OutOfFoldScores {
 
     /// What the networks know about their answers, and how well that holds: each fold by what the others say; with a single
     /// fold, each person by the others.
-    fn answers(&self, study: &Study, setting: &Setting) -> (Answers, Option<Calibration>) {
+    fn answers(&self, study: &Study, setting: &Setting) -> (Answers, Option<TemperatureScaling>) {
         let all: Vec<u32> = (0..study.windows.len() as u32).collect();
         let labels = study.labels(&self.indices);
         let (groups, judged) = if study.folds.len() > 1 {
@@ -411,7 +411,7 @@ pub(crate) fn competitor(name: String, kind: Kind, subjects: Vec<SubjectFigures>
         confusion,
         curves: Vec::new(),
         reliability: None,
-        calibration: None,
+        temperature_scaling: None,
         answers: None,
         mistakes: Vec::new(),
     }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use triax_answers::Answers;
 use triax_data::Audit;
 use triax_engine::Confusion;
-use triax_trainer::{Calibration, Mistake, Reliability, SubjectFigures};
+use triax_trainer::{Mistake, Reliability, SubjectFigures, TemperatureScaling};
 
 use crate::calibration::CalibrationGain;
 use crate::comparisons::{main_effects, of_same_figure};
@@ -169,12 +169,12 @@ pub struct Competitor {
     pub subjects: Vec<SubjectFigures>,
     /// The curves of training; empty for a baseline.
     pub curves: Vec<EpochBand>,
-    /// Calibration of the scores; absent for baselines.
+    /// Whether the networks are right more often where they are surer; absent for baselines.
     pub reliability: Option<Reliability>,
-    /// How well the probabilities hold before and after calibration, with the networks of all seeds as one; absent for
+    /// How well the probabilities hold before and after a temperature, with the networks of all seeds as one; absent for
     /// baselines.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub calibration: Option<Calibration>,
+    #[serde(default, rename = "calibration", skip_serializing_if = "Option::is_none")]
+    pub temperature_scaling: Option<TemperatureScaling>,
     /// What its networks, all as one, know about their answers to people who come later; absent for baselines.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answers: Option<Answers>,

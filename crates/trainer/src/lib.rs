@@ -75,7 +75,7 @@ pub use metrics::{ClassMetrics, Metrics, MetricsError};
 pub use mistakes::{Mistake, WrongWindow, worst_mistakes};
 pub use model_result::{ModelResult, TrainedModel};
 pub use observer::{FitSize, Observer};
-pub use reliability::{Calibration, CalibrationFigures, CrossFit, Measure, Reliability};
+pub use reliability::{CrossFit, Measure, ProbabilityFigures, Reliability, TemperatureScaling};
 pub use run::{Contents, Judged, RunOutcome, fit_run, resume_run};
 pub use run_folder::{Figures, RunFolder, Summary};
 pub use sampling::Sampling;

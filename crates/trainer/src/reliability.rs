@@ -1,7 +1,7 @@
 //! Whether a network is right more often where it is surer.
 
 use serde::{Deserialize, Serialize};
-use triax_losses::{Loss, predicted_class};
+use triax_losses::{Loss, predicted_class, softmax};
 
 /// How sure a network is of its answer, by its scores.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,13 +52,15 @@ impl Measure {
 
     /// The measure of one row of finite scores, whose largest is that of class `predicted`.
     fn value(self, row: &[f32], predicted: usize) -> f64 {
-        let largest = f64::from(row[predicted]);
+        let mut row: Vec<f64> = row.iter().copied().map(f64::from).collect();
         match self {
-            // The largest term of softmax, exp(largest − largest) over the sum.
-            Self::Probability => 1.0 / row.iter().map(|&score| (f64::from(score) - largest).exp()).sum::<f64>(),
+            Self::Probability => {
+                softmax(&mut row, 1.0);
+                row[predicted]
+            }
             Self::Lead => {
                 let others = row.iter().enumerate().filter(|&(class, _)| class != predicted);
-                largest - others.map(|(_, &score)| f64::from(score)).fold(f64::NEG_INFINITY, f64::max)
+                row[predicted] - others.map(|(_, &score)| score).fold(f64::NEG_INFINITY, f64::max)
             }
         }
     }
@@ -127,7 +129,7 @@ impl Reliability {
 
 /// How far probabilities are from what came true.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct CalibrationFigures {
+pub struct ProbabilityFigures {
     /// Mean negative log-likelihood of the labels.
     pub log_loss: f64,
     /// Expected calibration error of the answers, as [`Reliability::error`].
@@ -137,7 +139,7 @@ pub struct CalibrationFigures {
     pub per_class: Vec<f64>,
 }
 
-impl CalibrationFigures {
+impl ProbabilityFigures {
     /// The figures of `probabilities` (n_windows, classes) for windows with `labels`.
     ///
     /// # Panics
@@ -163,9 +165,9 @@ impl CalibrationFigures {
 }
 
 /// How well the probabilities of a network hold on windows that it was not trained on, before and after its scores are divided
-/// by a temperature.
+/// by a temperature. Files call it `calibration`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Calibration {
+pub struct TemperatureScaling {
     /// The temperature that is fitted to all of the windows, for people who come later.
     pub temperature: f64,
     /// Number of windows.
@@ -173,10 +175,10 @@ pub struct Calibration {
     /// How the windows were divided for the figures after.
     pub judged: CrossFit,
     /// With a temperature of 1. Scores of a hinge are no probabilities yet: these are the figures of their softmax.
-    pub before: CalibrationFigures,
+    pub before: ProbabilityFigures,
     /// With a temperature that was fitted to other windows; absent where there are none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub after: Option<CalibrationFigures>,
+    pub after: Option<ProbabilityFigures>,
 }
 
 /// Which windows a temperature is fitted to that others are judged by.
@@ -256,7 +258,7 @@ mod tests {
     #[test]
     fn each_class_has_its_error() {
         let probabilities = [0.75, 0.25, 0.35, 0.65, 0.95, 0.05, 0.55, 0.45];
-        let found = CalibrationFigures::new(&probabilities, &[0, 1, 0, 1], 2);
+        let found = ProbabilityFigures::new(&probabilities, &[0, 1, 0, 1], 2);
         // By hand: each window is alone in its bin.
         let first = (0.25 + 0.35 + 0.05 + 0.55) / 4.0;
         assert!(found.per_class.iter().all(|error| (error - first).abs() < 1e-12), "{found:?}");
@@ -264,13 +266,13 @@ mod tests {
         let log_loss = -(0.75_f64.ln() + 0.65_f64.ln() + 0.95_f64.ln() + 0.45_f64.ln()) / 4.0;
         assert!((found.log_loss - log_loss).abs() < 1e-12);
         // A class that is never done but often feared.
-        let found = CalibrationFigures::new(&[0.5, 0.3, 0.2].repeat(2), &[0, 1], 3);
+        let found = ProbabilityFigures::new(&[0.5, 0.3, 0.2].repeat(2), &[0, 1], 3);
         let expected = [0.0, 0.2, 0.2];
         assert!(
             found.per_class.iter().zip(expected).all(|(error, wanted)| (error - wanted).abs() < 1e-12),
             "{found:?}"
         );
-        assert_eq!(CalibrationFigures::new(&[], &[], 2).error, 0.0);
+        assert_eq!(ProbabilityFigures::new(&[], &[], 2).error, 0.0);
     }
 
     #[test]

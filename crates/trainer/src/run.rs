@@ -12,7 +12,7 @@ use crate::job::{Job, Model};
 use crate::metrics::Metrics;
 use crate::observer::{FitSize, Observer};
 use crate::progress::Progress;
-use crate::reliability::Calibration;
+use crate::reliability::TemperatureScaling;
 use crate::run_files::RunFiles;
 use crate::run_folder::{Figures, RunFolder, Summary};
 use crate::training::{Training, single};
@@ -63,7 +63,7 @@ pub struct Judged {
     /// Metadata for its weight file.
     pub metadata: BTreeMap<String, String>,
     /// For `metrics.json`.
-    pub calibration: Option<Calibration>,
+    pub temperature_scaling: Option<TemperatureScaling>,
 }
 
 impl Contents for BTreeMap<String, String> {
@@ -229,9 +229,9 @@ impl Run<'_> {
         let scores = self.scores()?;
         file.extra.extend(contents.learnt(&file.weights)?);
         if let Some(scores) = &scores {
-            let Judged { metadata, calibration } = contents.judged(scores);
+            let Judged { metadata, temperature_scaling } = contents.judged(scores);
             file.extra.extend(metadata);
-            figures.calibration = calibration;
+            figures.temperature_scaling = temperature_scaling;
         }
         Ok(JudgedFile { file, figures, scores })
     }

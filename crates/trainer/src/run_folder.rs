@@ -18,7 +18,7 @@ use crate::error::FolderError;
 use crate::history::EpochRecord;
 use crate::metrics::Metrics;
 use crate::progress::EpochSums;
-use crate::reliability::Calibration;
+use crate::reliability::TemperatureScaling;
 
 /// The longest time that a run goes unsaved. A checkpoint takes about 20 ms to write, which is much after each epoch of
 /// 100 ms, and little every few seconds.
@@ -64,13 +64,13 @@ pub struct Figures {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub validation: Option<Metrics>,
     /// How well its probabilities hold over the validation windows; absent where there are none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub calibration: Option<Calibration>,
+    #[serde(default, rename = "calibration", skip_serializing_if = "Option::is_none")]
+    pub temperature_scaling: Option<TemperatureScaling>,
 }
 
 impl Figures {
     pub(crate) fn new(epoch: usize, sums: EpochSums, validation: Option<Metrics>) -> Self {
-        Self { epoch, loss: sums.mean_loss(), accuracy: sums.accuracy(), validation, calibration: None }
+        Self { epoch, loss: sums.mean_loss(), accuracy: sums.accuracy(), validation, temperature_scaling: None }
     }
 }
 

@@ -1,16 +1,23 @@
 //! Training in memory, on windows that were never a file.
 
+use std::collections::BTreeMap;
+
+use triax_answers::Answers;
 use triax_data::{fit_scaler, gravity_of_windows};
 use triax_engine::WindowSet;
 use triax_engine::device::DeviceInfo;
 use triax_model::{Network, WeightFile, Weights};
-use triax_study::prepare;
-use triax_trainer::{EpochRecord, FitOutcome, Job, Metrics, Model, ModelResult, Observer, TrainedModel, fit};
+use triax_study::{HeldOutScores, prepare};
+use triax_trainer::{
+    CrossFit, EpochRecord, FitOutcome, Job, Judged, Metrics, Model, ModelResult, Observer, TemperatureScaling,
+    TrainedModel, fit,
+};
 
 use crate::engines::{Candidates, Trial};
 use crate::import::check_rate;
 use crate::initial;
 use crate::recordings::{complete, weight_file_extra, windows_extra};
+use crate::run::judged_by;
 use crate::settings::{SamplingName, Settings};
 use crate::{Error, Notice};
 
@@ -38,12 +45,15 @@ pub struct WindowArrays {
 /// A network that was trained in memory.
 #[derive(Clone, Debug)]
 pub struct FittedNetwork {
-    /// Its weights, with everything needed to predict: the contents of `last.safetensors` in the folder of a run.
+    /// Its weights, with everything needed to predict: the contents of `last.safetensors` in the folder of a run. They do not say
+    /// how long activities last, which windows in no order do not know.
     pub file: WeightFile,
     /// Its complete epochs, the first one first.
     pub history: Vec<EpochRecord>,
     /// Its figures over the validation windows; absent where there are none.
     pub validation: Option<Metrics>,
+    /// How well its probabilities hold over them: for each person by the temperature of the others, if subjects are known.
+    pub temperature_scaling: Option<TemperatureScaling>,
     /// The device that trained it.
     pub device: DeviceInfo,
     /// Notices for the user, about the device and about the weights that it started from.
@@ -116,18 +126,31 @@ impl WindowArrays {
             at_once: None,
             planned: None,
             follows_validation: true,
-            wants_scores: false,
+            wants_scores: true,
         };
         let mut results = match fit(&job, observer)? {
             FitOutcome::Finished(results) => results,
             FitOutcome::Interrupted(_) => return Ok(None),
         };
         let Some(ModelResult { history, end }) = results.pop() else { unreachable!("a fleet of one has one result") };
-        let TrainedModel { weights, validation, .. } = end.map_err(|breakdown| Error::Input(breakdown.to_string()))?;
-        let extra = weight_file_extra(&of_data, &preparation, plan.training.loss);
+        let TrainedModel { weights, validation, scores } =
+            end.map_err(|breakdown| Error::Input(breakdown.to_string()))?;
+        let weight = |idx: u32| windows.sample_weights.as_ref().map_or(1.0, |weights| weights[idx as usize]);
+        let trained = Answers::of_training(
+            train.iter().map(|&idx| (windows.labels[idx as usize], weight(idx))),
+            n_classes,
+            plan.training.class_weights.as_deref(),
+        );
+        let labels: Vec<u32> = valid.iter().map(|&idx| windows.labels[idx as usize]).collect();
+        let (groups, judged) = people(subjects.as_deref(), &valid);
+        let scores = scores.unwrap_or_default();
+        let held_out = HeldOutScores { scores: &scores, labels: &labels, groups: &groups, judged };
+        let Judged { metadata, temperature_scaling } = judged_by(&held_out, &trained);
+        let mut extra = weight_file_extra(&of_data, &preparation, plan.training.loss);
+        extra.extend(metadata);
         let file = WeightFile { weights, spec: network.spec().clone(), classes, scaler, extra };
         let notices = [chosen.notices, of_weights].concat();
-        Ok(Some(FittedNetwork { file, history, validation, device: chosen.open.device, notices }))
+        Ok(Some(FittedNetwork { file, history, validation, temperature_scaling, device: chosen.open.device, notices }))
     }
 
     /// Checks that the values are those of the windows, and that there are windows to train on, before anything looks at them.
@@ -150,4 +173,15 @@ impl WindowArrays {
             None => Ok(()),
         }
     }
+}
+
+/// The person of each of the windows `chosen`, as a group of its own, where several are known.
+fn people(subjects: Option<&[u32]>, chosen: &[u32]) -> (Vec<u32>, CrossFit) {
+    let mut people = BTreeMap::new();
+    let mut group = |idx: u32| {
+        let next = people.len() as u32;
+        *people.entry(subjects.map(|subjects| subjects[idx as usize])).or_insert(next)
+    };
+    let groups = chosen.iter().map(|&idx| group(idx)).collect();
+    (groups, if people.len() > 1 { CrossFit::People } else { CrossFit::None })
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use triax_answers::Answers;
 use triax_data::{Corpus, Fold, SplitPlan, Windows};
 use triax_study::OverTimeFigures;
-use triax_trainer::{Calibration, CrossFit, Metrics};
+use triax_trainer::{CrossFit, Metrics, TemperatureScaling};
 
 use crate::over_time::OverTimeOptions;
 use crate::predictor::{PredictorOrigin, StudyOrigin};
@@ -82,8 +82,8 @@ pub struct Evaluation {
     pub n_windows: usize,
     /// The metrics over these windows.
     pub metrics: Metrics,
-    /// How well probabilities hold, before and after calibration.
-    pub calibration: Option<Calibration>,
+    /// How well probabilities hold, before and after a temperature.
+    pub temperature_scaling: Option<TemperatureScaling>,
     /// Answers over time, if they were asked for.
     pub over_time: Option<OverTimeFigures>,
     /// Notices that the user should read before trusting the metrics.
@@ -153,7 +153,7 @@ pub fn evaluate(predictor: &Predictor, options: &EvaluateOptions) -> Result<Eval
         judged,
         n_windows: all.labels.len(),
         metrics,
-        calibration: known.calibration,
+        temperature_scaling: known.temperature_scaling,
         over_time,
         notices,
     })

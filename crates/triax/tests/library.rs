@@ -8,6 +8,7 @@ use triax::{
     Error, EvaluateOptions, ExportFormat, ExportOptions, Observer, Outcome, Predictor, PredictorOptions, Recordings,
     Sample, Settings, StepResult, StreamPredictor, Training, TrainingData, WindowArrays, evaluate, export, train,
 };
+use triax_answers::Answers;
 use triax_model::{Derived, WeightFile};
 
 /// Settings of a training that takes a moment.
@@ -187,10 +188,17 @@ fn a_training_in_memory_ends_with_the_weights_of_a_run() {
         let as_measured = DataSettings { normalize: Normalize::None, derive: Vec::new(), ..settings.data.clone() };
         let plain = Settings { data: as_measured, ..settings.clone() };
         let data = Recordings::synthetic(0).split(&plain).unwrap();
-        let fitted = in_memory(&data).fit(&settings, &mut ()).unwrap().unwrap();
+        let subjects = Some(data.corpus.subject_numbers(&data.origins).unwrap());
+        let fitted = WindowArrays { subjects, ..in_memory(&data) }.fit(&settings, &mut ()).unwrap().unwrap();
         let (file, of_run) = (&fitted.file, WeightFile::read(run.join("last.safetensors")).unwrap());
         assert_eq!((&file.weights, &file.spec, &file.scaler), (&of_run.weights, &of_run.spec, &of_run.scaler));
         assert_eq!(fitted.validation, summary.last.validation);
+        assert!(fitted.temperature_scaling.is_some());
+        assert_eq!(fitted.temperature_scaling, summary.last.temperature_scaling);
+        // It knows what its answers are worth, but not how long activities last.
+        let answers =
+            |file: &WeightFile| Answers::from_json(&file.extra["answers"], data.corpus.classes.len()).unwrap();
+        assert_eq!(answers(file), Answers { dynamics: None, ..answers(&of_run) });
         assert_eq!(fitted.history.len(), summary.epochs);
         // What only recordings have is missing: that they are synthetic, names for display, windows as long as their step.
         for key in ["channels", "gravity", "loss", "per_window", "rate_hz", "window_s"] {

@@ -232,7 +232,7 @@ impl Table {
                 if let Some(clock) = info.columns.as_mut().and_then(|columns| Some(&mut columns.all[columns.time?])) {
                     clock.why = format!("{}; {}", clock.why, units_in_words(&timeline.clocks));
                 }
-                rate_hz = timeline.interval.map(|interval| interval.recip()).or(rate_hz);
+                rate_hz = timeline.rate_hz.or(rate_hz);
                 (times, starts) = (timeline.times, timeline.starts);
             }
             // Without a clock nobody knows how long it took where rows are missing.

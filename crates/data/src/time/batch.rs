@@ -45,8 +45,8 @@ pub(crate) struct Timeline {
     pub starts: Vec<bool>,
     /// Each row that was mended, and how.
     pub mended: Vec<(Repair, usize)>,
-    /// Median interval over all recordings, in seconds.
-    pub interval: Option<f64>,
+    /// Samples a second, by the median interval over all recordings.
+    pub rate_hz: Option<f64>,
     /// Each clock, in the order of their first rows.
     pub clocks: Vec<Clock>,
 }
@@ -117,15 +117,26 @@ pub(crate) fn resolve(
     mended.sort_by_key(|(_, row)| *row);
     let mut steps: Vec<f64> =
         (1..times.len()).filter(|place| !starts[*place]).map(|place| times[place] - times[place - 1]).collect();
+    let latest = times.iter().fold(0.0_f64, |latest, time| latest.max(time.abs()));
     let in_order = !turned && order.is_sorted();
     Ok(Some(Timeline {
         order: (!in_order).then_some(order),
-        interval: lower_median(&mut steps),
+        rate_hz: lower_median(&mut steps).map(|interval| rate(interval, latest)),
         times,
         starts,
         mended,
         clocks,
     }))
+}
+
+/// Samples a second at this `interval` between two times of up to `latest` seconds: of the numbers that these times cannot tell
+/// apart, the one with the fewest digits. Rows at 0.00, 0.05 and 0.10 s come at 20 a second, not at 20.00000000000007.
+fn rate(interval: f64, latest: f64) -> f64 {
+    // Both times were rounded when they were read, and when they became seconds.
+    let error = 4.0 * f64::EPSILON * latest;
+    let exact = interval.recip();
+    let mut rounded = (0..17).filter_map(|digits| format!("{exact:.digits$e}").parse::<f64>().ok());
+    rounded.find(|rate| (rate.recip() - interval).abs() <= error).unwrap_or(exact)
 }
 
 /// Puts the rows of a run where they belong that are late by more places than a [`Walk`] waits for, and returns them. Such a row

@@ -52,6 +52,17 @@ fn assert_whole(timeline: &Timeline, hz: f64) {
     assert!(timeline.times.windows(2).all(|pair| pair[0] < pair[1]));
 }
 
+#[test]
+fn a_rate_has_the_digits_that_its_stamps_tell() {
+    let rate = |start: f64, interval: f64| {
+        one_run(&(0..500).map(|row| start + f64::from(row) * interval).collect::<Vec<_>>()).rate_hz.unwrap()
+    };
+    for (start, hz) in [(0.0, 20.0), (100_000.0, 20.0), (1.7e9, 50.0), (0.0, 31.25), (7.3, 12.5)] {
+        assert_eq!(rate(start, 1.0 / hz), hz, "from {start} s on");
+    }
+    assert!((rate(0.0, 0.050_354_003_9) * 0.050_354_003_9 - 1.0).abs() < 1e-12, "another clock is taken for 20 Hz");
+}
+
 /// Starts of the recordings that a stream makes of the rows of one subject, and the order of the rows.
 fn streamed(stamps: &[f64], unit: Option<Unit>, window: usize) -> Result<(Vec<usize>, Vec<bool>), TimeError> {
     let (mut order, mut begins) = (Vec::new(), Vec::new());

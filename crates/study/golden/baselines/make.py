@@ -37,6 +37,33 @@ def of_window(window):
     return [r[0, 1], r[0, 2], r[1, 2], *(float(f) for one in series for f in of_series(one))]
 
 
+def rhythm(x):
+    x = x - x.mean()
+    correlation = numpy.correlate(x, x, "full")[len(x) - 1 :] / (x**2).sum()
+    lags = numpy.arange(round(0.3 * RATE), min(round(2 * RATE) + 1, len(x)))
+    best = lags[correlation[lags].argmax()]
+    return [correlation[best], best / RATE]
+
+
+def oriented(window):
+    x = window[:, :3].astype(numpy.float64).T
+    gravity = x.mean(1)
+    up = gravity / numpy.linalg.norm(gravity)
+    moved = x - gravity[:, None]
+    vertical = up @ moved
+    across = moved - numpy.outer(up, vertical)
+    main = numpy.linalg.eigh(numpy.cov(across)).eigenvectors[:, -1] @ across
+    jerk = numpy.linalg.norm(numpy.diff(x), axis=0) * RATE
+    horizontal = numpy.linalg.norm(across, axis=0)
+    series = [vertical, horizontal, numpy.linalg.norm(moved, axis=0), main * numpy.sign(stats.skew(main)), [*jerk, jerk[-1]]]
+    deviations = numpy.linalg.svd(moved, compute_uv=False)[::-1] / numpy.sqrt(x.shape[1])
+    return [
+        *(float(f) for one in series for f in of_series(numpy.asarray(one))),
+        *deviations, *deviations / deviations.sum(), numpy.linalg.norm(gravity), *rhythm(numpy.linalg.norm(x, axis=0)),
+        *rhythm(vertical), numpy.corrcoef(vertical, horizontal)[0, 1],
+    ]
+
+
 golden = {
     "made_by": f"numpy {numpy.__version__}, scipy {scipy.__version__}",
     "window": WINDOW,
@@ -44,5 +71,6 @@ golden = {
     "rate_hz": RATE,
     "windows": [float(value) for value in windows.ravel()],
     "features": [[float(f) for f in of_window(window)] for window in windows],
+    "oriented": [[float(f) for f in oriented(window)] for window in windows],
 }
 Path(__file__).with_name("features.json").write_text(json.dumps(golden) + "\n")

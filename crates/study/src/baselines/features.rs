@@ -256,25 +256,25 @@ mod tests {
         rate_hz: f64,
         windows: Vec<f32>,
         features: Vec<Vec<f64>>,
+        oriented: Vec<Vec<f64>>,
     }
 
     #[test]
     fn features_are_those_of_numpy_and_scipy() {
-        let Golden { window, channels, rate_hz, windows, features } =
+        let Golden { window, channels, rate_hz, windows, features, oriented } =
             golden(concat!(env!("CARGO_MANIFEST_DIR"), "/golden/baselines/features.json"));
-        let found = Features::new(&windows, window, channels, Some(rate_hz));
-        assert_eq!((found.len(), found.rows[0].len()), (features.len(), features[0].len()));
-        assert_eq!(FeatureSet::Basic.count(channels), features[0].len());
-        let oriented = Features::of(FeatureSet::Oriented, &windows, window, channels, Some(rate_hz));
-        for (row, basic) in oriented.rows.iter().zip(&found.rows) {
-            assert_eq!((row.len(), &row[..basic.len()]), (FeatureSet::Oriented.count(channels), &basic[..]));
-        }
-        for (found, wanted) in found.rows.iter().zip(&features) {
-            for (feature, (found, wanted)) in found.iter().zip(wanted).enumerate() {
-                assert!(
-                    (found - wanted).abs() < 1e-9 * (1.0 + wanted.abs()),
-                    "feature {feature}: {found} is not {wanted}"
-                );
+        let with_oriented = features.iter().zip(&oriented).map(|(basic, more)| [&basic[..], more].concat()).collect();
+        for (set, wanted) in [(FeatureSet::Basic, features.clone()), (FeatureSet::Oriented, with_oriented)] {
+            let found = Features::of(set, &windows, window, channels, Some(rate_hz));
+            assert_eq!((found.len(), found.rows[0].len()), (wanted.len(), set.count(channels)));
+            for (found, wanted) in found.rows.iter().zip(&wanted) {
+                assert_eq!(found.len(), wanted.len());
+                for (feature, (found, wanted)) in found.iter().zip(wanted).enumerate() {
+                    assert!(
+                        (found - wanted).abs() < 1e-9 * (1.0 + wanted.abs()),
+                        "{set:?} feature {feature}: {found} is not {wanted}"
+                    );
+                }
             }
         }
     }

@@ -7,6 +7,7 @@ use std::cell::RefCell;
 use argmin::core::{CostFunction, Error, Executor, Gradient, State};
 use argmin::solver::linesearch::MoreThuenteLineSearch;
 use argmin::solver::quasinewton::LBFGS;
+use triax_losses::Loss;
 
 use super::linear::{self, add_scaled};
 
@@ -48,18 +49,13 @@ impl Regression<'_> {
     fn at(&self, weights: &[f64]) -> (f64, Vec<f64>) {
         let n_weights = weights.len() / self.classes;
         let (mut value, mut gradient) = (0.0, vec![0.0; weights.len()]);
-        let mut scores = vec![0.0; self.classes];
+        let (mut scores, mut d_scores) = (vec![0.0; self.classes], vec![0.0; self.classes]);
         for (x, &y) in self.x.iter().zip(self.y) {
             for (score, weights) in scores.iter_mut().zip(weights.chunks_exact(n_weights)) {
                 *score = linear::score(weights, x);
             }
-            let largest = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-            value += largest - scores[y as usize];
-            scores.iter_mut().for_each(|score| *score = (*score - largest).exp());
-            let sum: f64 = scores.iter().sum();
-            value += sum.ln();
-            for (class, (score, gradient)) in scores.iter().zip(gradient.chunks_exact_mut(n_weights)).enumerate() {
-                let d = score / sum - if class == y as usize { 1.0 } else { 0.0 };
+            value += Loss::CategoricalCrossentropy.row(&scores, y as usize, &mut d_scores);
+            for (&d, gradient) in d_scores.iter().zip(gradient.chunks_exact_mut(n_weights)) {
                 add_scaled(gradient, d, x);
             }
         }

@@ -34,7 +34,7 @@ impl Compared<'_> {
         let Self { a, b, figure, difference, p_holm, .. } = *self;
         let Estimate { mean, n, .. } = *difference;
         let (better, worse) = if mean >= 0.0 { (a, b) } else { (b, a) };
-        let by = format!("by {:.3} {figure} on average over {n} subjects ({})", mean.abs(), self.certainty());
+        let by = format!("by {:.3} {figure} over {n} subjects ({})", mean.abs(), self.certainty());
         let found = match p_holm < LEVEL {
             true => format!("{better} does better than {worse} {by}."),
             false => format!("No difference is shown between {a} and {b}: {better} is ahead {by}."),
@@ -56,7 +56,7 @@ impl Compared<'_> {
             format!("95 % interval [{:.3}, {:.3}]{uncorrected}; ", ends[0], ends[1])
         });
         let corrected = match self.n_comparisons {
-            0 | 1 => ", the only comparison, so that nothing is corrected".to_owned(),
+            0 | 1 => ", the only comparison".to_owned(),
             n => format!(", corrected by Holm for {n} comparisons"),
         };
         let few = if self.difference.n < FEWEST_SHOWN { "; the test needs six to show one" } else { "" };
@@ -68,15 +68,14 @@ impl Compared<'_> {
         let is_shown = self.p_holm < LEVEL;
         match (is_shown, self.difference.excludes_0()) {
             (false, true) if self.p < LEVEL => Some(format!(
-                "The interval excludes 0, and by itself the test would show a difference ({} before the correction). But \
-                 of {} comparisons one comes out like this by chance much more often than once in twenty times: the \
-                 corrected p-value counts, and no difference is claimed.",
+                "The interval excludes 0, and the test agrees ({} before the correction); but among {} comparisons chance \
+                 alone often brings one like this, so no difference is claimed.",
                 p_in_words(self.p),
                 self.n_comparisons
             )),
             (false, true) => Some(format!(
-                "The interval excludes 0, but it is of this comparison alone, and too narrow for few subjects; the test \
-                 shows no difference even before any correction ({}). The test counts, and no difference is claimed.",
+                "The interval excludes 0, but it is too narrow for few subjects; the test shows no difference even before \
+                 any correction ({}), so none is claimed.",
                 p_in_words(self.p)
             )),
             (true, false) if self.difference.interval.is_some() => Some(
@@ -112,13 +111,13 @@ mod tests {
         let behind = difference(-0.05, -0.09, -0.01);
         assert_eq!(
             words(&behind, (0.0001, 0.0004), 6),
-            "cross does better than hinge by 0.050 macro-F1 on average over 16 subjects (95 % interval [0.010, 0.090], \
-             not corrected; p < 0.001, corrected by Holm for 6 comparisons)."
+            "cross does better than hinge by 0.050 macro-F1 over 16 subjects (95 % interval [0.010, 0.090], not \
+             corrected; p < 0.001, corrected by Holm for 6 comparisons)."
         );
         let open = difference(-0.05, -0.12, 0.02);
         assert_eq!(
             words(&open, (0.1, 0.2), 6),
-            "No difference is shown between hinge and cross: cross is ahead by 0.050 macro-F1 on average over 16 \
+            "No difference is shown between hinge and cross: cross is ahead by 0.050 macro-F1 over 16 \
              subjects (95 % interval [-0.020, 0.120], not corrected; p = 0.200, corrected by Holm for 6 comparisons)."
         );
         let few = words(&Estimate { n: 4, ..open }, (0.125, 0.125), 2);
@@ -130,7 +129,8 @@ mod tests {
         let behind = difference(-0.05, -0.09, -0.01);
         let text = words(&behind, (0.012, 0.072), 6);
         assert!(text.starts_with("No difference is shown"), "{text}");
-        for said in ["excludes 0", "p = 0.012 before the correction", "of 6 comparisons", "no difference is claimed"] {
+        for said in ["excludes 0", "p = 0.012 before the correction", "among 6 comparisons", "no difference is claimed"]
+        {
             assert!(text.contains(said), "`{said}` is not in {text}");
         }
         let text = words(&behind, (0.07, 0.42), 6);
@@ -142,9 +142,6 @@ mod tests {
     #[test]
     fn a_single_comparison_needs_no_correction() {
         let text = words(&difference(0.05, 0.01, 0.09), (0.02, 0.02), 1);
-        assert!(
-            text.ends_with("[0.010, 0.090]; p = 0.020, the only comparison, so that nothing is corrected)."),
-            "{text}"
-        );
+        assert!(text.ends_with("[0.010, 0.090]; p = 0.020, the only comparison)."), "{text}");
     }
 }

@@ -43,7 +43,7 @@ pub struct Args {
     #[arg(long, value_name = "PATH|synthetic")]
     data: DataSource,
     /// The weight file to write
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = output::beside())]
     out: PathBuf,
     /// Format of the data [default: it is found out]
     #[arg(long, value_name = "FORMAT", value_parser = formats())]

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use triax::{Ensemble, Error, MemberSource};
 
-use super::print_notices;
 use super::terminal::say;
+use super::{output, print_notices};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -15,7 +15,8 @@ Examples:
   triax evaluate runs/both                                  as for a run, if the models share data and split
 
 Models may be of different kinds, such as a network and a logistic regression. They share window, step, rate, channels
-and classes. Their scores become probabilities by a softmax; the scores of the ensemble are logarithms of the mean.
+and classes. The scores of each become probabilities by a softmax, after they were divided by the temperature that its own
+validation windows gave; the scores of the ensemble are logarithms of their mean.
 The folder holds copies of the models.";
 
 /// Combine trained models into one predictor
@@ -29,7 +30,7 @@ pub struct Args {
     #[arg(long, value_name = "W,…", value_delimiter = ',')]
     weights: Vec<f64>,
     /// The folder of the ensemble, new or empty
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = output::beside())]
     out: PathBuf,
 }
 

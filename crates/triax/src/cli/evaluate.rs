@@ -109,7 +109,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         let mut line = json!({
             "run": args.predictor.run, "data": evaluation.data, "synthetic": evaluation.synthetic, "fingerprint": evaluation.fingerprint,
             "judged": evaluation.judged, "n_windows": evaluation.n_windows, "metrics": evaluation.metrics,
-            "calibration": evaluation.calibration,
+            "calibration": evaluation.temperature_scaling,
         });
         if let Some(over_time) = &evaluation.over_time {
             line["over_time"] = json!(over_time);
@@ -134,9 +134,9 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     writeln!(out)?;
     let labels = Labels { class_names: &evaluation.class_names, synthetic: evaluation.synthetic };
     text::metrics(&mut out, &evaluation.metrics, &labels)?;
-    if let Some(calibration) = &evaluation.calibration {
+    if let Some(scaling) = &evaluation.temperature_scaling {
         writeln!(out)?;
-        text::calibration(&mut out, calibration, &labels)?;
+        text::temperature_scaling(&mut out, scaling, &labels)?;
     }
     if let Some(over_time) = &evaluation.over_time {
         writeln!(out)?;

@@ -43,7 +43,7 @@ pub struct Args {
     #[arg(long, value_name = "FORMAT", value_parser = named::<ExportFormat>(ExportFormat::choices))]
     to: ExportFormat,
     /// Where to write the file
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = output::beside())]
     out: PathBuf,
     /// What the file gives for each class
     #[arg(long, value_enum, default_value_t = Scores::Network)]
@@ -52,7 +52,7 @@ pub struct Args {
     #[arg(long, value_name = "NAME")]
     prefix: Option<String>,
     /// Folder for golden windows: inputs and outputs of the file as .npy, and as tables of C
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = output::beside())]
     golden: Option<PathBuf>,
     /// Which network of a study, by fold and seed [default: all of the setting together, where the format can hold that]
     #[arg(long, value_name = "FOLD:SEED")]

@@ -40,7 +40,7 @@ pub struct Args {
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// The weight file to write
-    #[arg(long, value_name = "RUN")]
+    #[arg(long, value_name = "RUN", value_parser = output::beside())]
     out: PathBuf,
     /// Names of the classes in the order of the scores, as the recordings have them [default: those of the file, or 0, 1, …]
     #[arg(long, value_name = "NAME,…")]

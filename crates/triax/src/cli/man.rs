@@ -16,7 +16,7 @@ use super::terminal::out;
 #[command(hide = true)]
 pub struct Args {
     /// The folder of the pages
-    #[arg(value_name = "DIR")]
+    #[arg(value_name = "DIR", value_parser = output::beside())]
     folder: PathBuf,
 }
 

@@ -19,6 +19,7 @@ mod export;
 mod failure;
 mod import;
 mod man;
+mod many;
 mod model;
 mod new_folder;
 mod options;

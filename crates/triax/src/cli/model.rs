@@ -61,7 +61,7 @@ pub struct Args {
     json: bool,
     /// Write the WGSL that trains the network on a GPU to this folder: a file for each stage of a step, of an evaluation and
     /// of scoring, in the order in which they run. Loss, optimizer and augmentation are those of --config
-    #[arg(long, value_name = "DIR", conflicts_with = "json")]
+    #[arg(long, value_name = "DIR", value_parser = output::beside(), conflicts_with = "json")]
     wgsl: Option<PathBuf>,
     /// With --wgsl: the models that are trained together. Small fleets have other kernels than large ones
     #[arg(long, value_name = "N", default_value_t = 1, requires = "wgsl", value_parser = n_models())]

@@ -5,6 +5,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use clap::builder::{PathBufValueParser, TypedValueParser};
 use same_file::Handle;
 use triax::Error;
 use triax_model::whole_file::{self, WholeFile};
@@ -50,12 +51,12 @@ enum Target {
 }
 
 impl Output {
-    /// Begins to write to `path`, or to standard output.
+    /// Begins to write to `path`, or to standard output, which `-` stands for too.
     ///
     /// # Errors
     /// A file that cannot be written; one that is among the `sources`.
     pub fn open(path: Option<&Path>, sources: &[Source<'_>], rows: Rows) -> anyhow::Result<Self> {
-        let Some(path) = path else {
+        let Some(path) = path.filter(|path| !is_standard_output(path)) else {
             check_standard_output(sources)?;
             return Ok(Self { path: None, target: Target::stream(table_out(), rows) });
         };
@@ -123,6 +124,19 @@ impl Write for Output {
             Target::Buffered(_) | Target::Whole(_) | Target::Growing(_) => Ok(()),
         }
     }
+}
+
+/// Whether `path` stands for standard output.
+fn is_standard_output(path: &Path) -> bool {
+    path.as_os_str() == "-"
+}
+
+/// Parser of an option for a file or a folder that is written beside what the command prints.
+pub fn beside() -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().try_map(|path| match is_standard_output(&path) {
+        true => Err("standard output is for what the command prints; a file of this name is ./-"),
+        false => Ok(path),
+    })
 }
 
 /// Replaces the file `path`; writes to a device or a pipe.

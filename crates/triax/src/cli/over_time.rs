@@ -15,10 +15,10 @@ const UNKNOWN: &str = "unknown";
 #[derive(clap::Args)]
 #[command(next_help_heading = "Answers over time")]
 pub struct OverTimeArgs {
-    /// Make one answer of the sequence of windows: calibrated probabilities, smoothed by a hidden Markov model
+    /// Answer for the sequence of windows, not for each by itself: calibrated probabilities, smoothed by a hidden Markov model
     #[arg(long)]
     pub over_time: bool,
-    /// Answer `unknown` where a window is less sure than all but this share of the rightly answered windows of known activities
+    /// Answer `unknown` where the network is unsure, such that this share of what it answers rightly would be lost: 0.05
     #[arg(long, value_name = "SHARE", value_parser = fraction, requires = "over_time")]
     unknown: Option<f64>,
     /// How long an activity lasts in the mean: samples, or seconds such as `30s` [default: as in the training recordings]

@@ -66,8 +66,8 @@ pub struct Args {
     /// Format of the data; `auto` looks for itself
     #[arg(long, value_name = "FORMAT", default_value = "auto", value_parser = formats(), conflicts_with = "stdin")]
     format: FormatChoice,
-    /// Where to write the predictions [default: standard output]. An old file stays until the predictions are complete; those
-    /// of `-` replace it with the first one, and can be read as they come
+    /// The file to write [default: standard output, as with `--out -`]. An old one stays until the predictions are complete;
+    /// those of a stream replace it with the first one, and can be read as they come
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// From one window to the next: samples, seconds such as `3s`, or a share of the window such as `50%` [default: as in training]
@@ -78,7 +78,7 @@ pub struct Args {
     json_lines: bool,
     #[command(flatten)]
     over_time: OverTimeArgs,
-    /// With --over-time on a stream: how much of what follows an answer may wait for, in samples or seconds [default: 4 steps]
+    /// With --over-time on a stream: how long an answer waits for what comes after it, in samples or seconds [default: 4 steps]
     #[arg(long, value_name = "N|Ns", value_parser = length, requires = "over_time", conflicts_with = "data", help_heading = "Answers over time")]
     lag: Option<Length>,
     /// With --over-time: JSON lines instead of CSV

@@ -16,7 +16,7 @@ use triax_model::whole_file;
 use super::options::{GivenSettings, Groups, named, names};
 use super::output::{self, Source};
 use super::print_notices;
-use super::progress::{Figures, Style, TrainingProgress, interruption};
+use super::progress::{Figures, Style, StyleArgs, TrainingProgress, interruption};
 use super::terminal::{log, say, tell, visible};
 
 const EXAMPLES: &str = "\
@@ -72,7 +72,7 @@ struct TaskArgs {
     #[arg(long, value_name = "TASK", value_parser = named::<PretrainTask>(PretrainTask::choices), default_value = "contrast")]
     task: PretrainTask,
     /// The file to write, or a folder for pretrained.safetensors
-    #[arg(long, value_name = "FILE|DIR")]
+    #[arg(long, value_name = "FILE|DIR", value_parser = output::beside())]
     out: PathBuf,
     /// The layers to keep
     #[arg(long, value_name = "LAYERS", value_parser = named::<KeptLayers>(KeptLayers::choices), default_value = "convolutions")]
@@ -86,18 +86,14 @@ struct TaskArgs {
     /// With reconstruction: the share of a window that is hidden on average [default: 0.3]
     #[arg(long, value_name = "SHARE")]
     mask: Option<f32>,
-    /// Print a JSON object a line instead of text
-    #[arg(long)]
-    json: bool,
-    /// Print nothing but warnings and errors
-    #[arg(long, conflicts_with = "json")]
-    quiet: bool,
+    #[command(flatten)]
+    style: StyleArgs,
 }
 
 /// Runs the subcommand.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let TaskArgs { task, out, keep, without, stretches, mask, json, quiet } = args.task;
-    let style = Style::new(json, quiet);
+    let TaskArgs { task, out, keep, without, stretches, mask, style } = args.task;
+    let style = style.style();
     for (option, given, its_task) in [
         ("--stretches", stretches.is_some(), PretrainTask::Contrast),
         ("--mask", mask.is_some(), PretrainTask::Reconstruction),

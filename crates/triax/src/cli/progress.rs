@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use serde_json::json;
 use triax::Observer;
@@ -24,6 +25,24 @@ pub enum Style {
     Json,
     /// Nothing.
     Quiet,
+}
+
+/// The options for the style of a command that prints while it trains.
+#[derive(Args)]
+pub struct StyleArgs {
+    /// Print a JSON object a line instead of text
+    #[arg(long)]
+    json: bool,
+    /// Print nothing but warnings and errors
+    #[arg(long, conflicts_with = "json")]
+    quiet: bool,
+}
+
+impl StyleArgs {
+    /// The style that they ask for.
+    pub fn style(&self) -> Style {
+        Style::new(self.json, self.quiet)
+    }
 }
 
 impl Style {

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use triax::text::{grouped, lacking_in_words, letter};
 use triax_study::statistics::Estimate;
 use triax_study::{AnswerFigures, OVERLAPS, OverTimeFigures};
-use triax_trainer::{Calibration, CalibrationFigures, Metrics};
+use triax_trainer::{Metrics, ProbabilityFigures, TemperatureScaling};
 
 use super::terminal::visible;
 
@@ -57,15 +57,15 @@ fn classes(out: &mut dyn Write, metrics: &Metrics, names: &[String]) -> io::Resu
     Ok(())
 }
 
-/// Writes how well probabilities hold before and after calibration, in all and for each class.
-pub fn calibration(out: &mut dyn Write, found: &Calibration, labels: &Labels<'_>) -> io::Result<()> {
+/// Writes how well probabilities hold before and after a temperature, in all and for each class.
+pub fn temperature_scaling(out: &mut dyn Write, found: &TemperatureScaling, labels: &Labels<'_>) -> io::Result<()> {
     let names: Vec<String> = labels.class_names.iter().map(|name| visible(name)).collect();
     let width = name_width(&names, 40).max("log loss".len());
     let judged = format!("calibration: temperature {:.3}; after it {}", found.temperature, found.judged.in_words());
     writeln!(out, "{}", wrapped(&judged, ""))?;
     let heading = if found.after.is_some() { "before   after" } else { "before" };
     writeln!(out, "{:width$}  {heading}", "")?;
-    let mut row = |name: &str, figure: &dyn Fn(&CalibrationFigures) -> f64| {
+    let mut row = |name: &str, figure: &dyn Fn(&ProbabilityFigures) -> f64| {
         let after = found.after.as_ref().map_or_else(String::new, |after| format!("  {:6.4}", figure(after)));
         writeln!(out, "{name:width$}  {:6.4}{after}", figure(&found.before))
     };

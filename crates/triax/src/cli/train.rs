@@ -13,7 +13,8 @@ use triax_trainer::{EpochRecord, Metrics, RunFolder, Summary};
 
 use super::new_folder::NewFolder;
 use super::options::GivenSettings;
-use super::progress::{Figures, Style, TrainingProgress, interruption};
+use super::output;
+use super::progress::{Figures, Style, StyleArgs, TrainingProgress, interruption};
 use super::terminal::{log, say, tell, visible};
 use super::text::{self, Labels};
 use super::{print_notices, sparkline, timings};
@@ -51,7 +52,7 @@ struct RunArgs {
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// The run folder, new or empty [default: runs/DATE_TIME-LOSS]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = output::beside())]
     out: Option<PathBuf>,
     /// Go on with the run in this folder, with its own settings
     #[arg(long, value_name = "DIR", conflicts_with_all = ["config", "out"])]
@@ -62,18 +63,14 @@ struct RunArgs {
     /// Print on standard error where the time went, and how long the device was busy
     #[arg(long)]
     timings: bool,
-    /// Print a JSON object a line instead of text
-    #[arg(long)]
-    json: bool,
-    /// Print nothing but warnings and errors
-    #[arg(long, conflicts_with = "json")]
-    quiet: bool,
+    #[command(flatten)]
+    style: StyleArgs,
 }
 
 /// Runs the subcommand.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let (given, run) = (args.settings.entries, args.run);
-    let (style, timings) = (Style::new(run.json, run.quiet), timings::recorder(run.timings));
+    let (style, timings) = (run.style.style(), timings::recorder(run.timings));
     let mut training = match (&run.resume, &run.config) {
         (Some(folder), _) => Training::resume_with(folder, &given, &timings)?,
         (None, config) => {

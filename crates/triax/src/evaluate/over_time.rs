@@ -4,7 +4,7 @@ use triax_answers::Answers;
 use triax_data::{Corpus, Joining, Origin, Windows, sequences};
 use triax_losses::predicted_class;
 use triax_study::{AnsweredSequence, HeldOutScores, OverTimeFigures, independent_groups};
-use triax_trainer::{Calibration, CrossFit};
+use triax_trainer::{CrossFit, TemperatureScaling};
 
 use super::JudgedOverTime;
 use crate::over_time::{Answer, OverTime};
@@ -42,7 +42,7 @@ pub(super) struct KnownAnswers {
     /// (n_windows, classes)
     probabilities: Vec<f64>,
     /// How well the probabilities hold.
-    pub calibration: Option<Calibration>,
+    pub temperature_scaling: Option<TemperatureScaling>,
 }
 
 impl KnownAnswers {
@@ -68,11 +68,11 @@ impl KnownAnswers {
             _ => trained.first().cloned().flatten().unwrap_or_else(known),
         };
         let bases: Vec<Answers> = (0..n_groups).map(base).collect();
-        let (groups, of_groups, calibration) = match held_out.cross_fitted(&bases) {
+        let (groups, of_groups, temperature_scaling) = match held_out.cross_fitted(&bases) {
             Some(of_groups) => {
                 let fitted = if known().n_windows > 0 { known() } else { bases[0].fitted(scores, labels) };
-                let calibration = held_out.calibration(&fitted, Some(&of_groups));
-                (groups, of_groups, calibration)
+                let scaling = held_out.temperature_scaling(&fitted, Some(&of_groups));
+                (groups, of_groups, scaling)
             }
             None => {
                 let one = [trained.first().cloned().flatten().map_or_else(known, |trained| Answers {
@@ -83,13 +83,13 @@ impl KnownAnswers {
                 let groups = vec![0; labels.len()];
                 let held_out = HeldOutScores { groups: &groups, judged: CrossFit::Before, ..held_out };
                 let was_fitted = judged == CrossFit::Before && one[0].n_windows > 0;
-                let calibration = held_out.calibration(&one[0], was_fitted.then_some(one.as_slice()));
-                (groups, one.to_vec(), calibration)
+                let scaling = held_out.temperature_scaling(&one[0], was_fitted.then_some(one.as_slice()));
+                (groups, one.to_vec(), scaling)
             }
         };
         let held_out = HeldOutScores { scores, labels, groups: &groups, judged };
         let probabilities = held_out.probabilities(&of_groups);
-        Ok(Self { groups, of_groups, probabilities, calibration })
+        Ok(Self { groups, of_groups, probabilities, temperature_scaling })
     }
 
     /// The figures of answers over time, and what to know about them. A sequence is answered by what is known about the group of

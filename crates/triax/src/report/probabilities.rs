@@ -1,13 +1,13 @@
 //! How well probabilities hold before and after a temperature, in all and for each class.
 
 use maud::{Markup, html};
-use triax_trainer::{Calibration, CalibrationFigures};
+use triax_trainer::{ProbabilityFigures, TemperatureScaling};
 
 use crate::report::numbers::{decimals, grouped, percent};
 use crate::report::page;
 
 /// The section on what a temperature makes of the scores.
-pub fn section(found: &Calibration, class_names: &[String]) -> Markup {
+pub fn section(found: &TemperatureScaling, class_names: &[String]) -> Markup {
     let lead = format!(
         "Scores divided by a temperature of {}, fitted to {} windows that the network was not trained on.",
         decimals(found.temperature, 2),
@@ -18,7 +18,7 @@ pub fn section(found: &Calibration, class_names: &[String]) -> Markup {
          answers, and of the probability of each class. After: {}.",
         found.judged.in_words()
     );
-    let row = |name: &str, figure: &dyn Fn(&CalibrationFigures) -> String| {
+    let row = |name: &str, figure: &dyn Fn(&ProbabilityFigures) -> String| {
         html! {
             tr {
                 th scope="row" { (name) }

@@ -111,7 +111,7 @@ pub fn run_html(run: &RunReport) -> String {
         @if let Some(validation) = validation { (classes(run, validation)) }
         (subjects(run))
         @if let Some(found) = &run.reliability { (reliability::section(found)) }
-        @if let Some(found) = &run.summary.last.calibration { (probabilities::section(found, &run.class_names)) }
+        @if let Some(found) = &run.summary.last.temperature_scaling { (probabilities::section(found, &run.class_names)) }
         (mistakes::section(&run.mistakes, &run.class_names, run.data.rate_hz, run.called()))
         (audit::section(&run.audit))
         (settings(run))

@@ -11,7 +11,7 @@ use triax_study::{
     SubjectFigures, Summary,
 };
 use triax_trainer::{
-    Calibration, CalibrationFigures, ClassMetrics, CrossFit, EpochRecord, Figures, LossReading, Metrics,
+    ClassMetrics, CrossFit, EpochRecord, Figures, LossReading, Metrics, ProbabilityFigures, TemperatureScaling,
 };
 
 use crate::report::{Command, DataFacts, RunReport};
@@ -166,7 +166,7 @@ pub fn run() -> RunReport {
         loss: 0.21,
         accuracy: 0.95,
         validation: Some(metrics(loss)),
-        calibration: Some(probabilities()),
+        temperature_scaling: Some(probabilities()),
     };
     let setting = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
     RunReport {
@@ -269,7 +269,7 @@ fn competitor(name: &str, kind: Kind, f1: f64) -> Competitor {
         subjects: subjects(f1, 16),
         curves: if kind == Kind::Network { (1..=10).map(|epoch| band(epoch, f1)).collect() } else { Vec::new() },
         reliability: is_network.then(|| reliability(Loss::CategoricalCrossentropy)),
-        calibration: is_network.then(probabilities),
+        temperature_scaling: is_network.then(probabilities),
         answers: None,
         mistakes: if is_network { mistakes() } else { Vec::new() },
     }
@@ -383,10 +383,10 @@ fn reliability(loss: Loss) -> Reliability {
     Reliability::from_scores(&scores, &labels, 2, loss)
 }
 
-/// The calibration of scores that are too confident.
-pub fn probabilities() -> Calibration {
-    let figures = |log_loss, error| CalibrationFigures { log_loss, error, per_class: vec![error / 2.0; 6] };
-    Calibration {
+/// What a temperature makes of scores that are too confident.
+pub fn probabilities() -> TemperatureScaling {
+    let figures = |log_loss, error| ProbabilityFigures { log_loss, error, per_class: vec![error / 2.0; 6] };
+    TemperatureScaling {
         temperature: 1.75,
         n_windows: 400,
         judged: CrossFit::People,

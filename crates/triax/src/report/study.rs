@@ -34,7 +34,7 @@ pub fn study_html(summary: &Summary) -> String {
             (classes(summary, labels, best))
             (subjects(summary, labels, best))
             @if let Some(found) = &best.reliability { (reliability::section(found)) }
-            @if let Some(found) = &best.calibration { (probabilities::section(found, &summary.class_names)) }
+            @if let Some(found) = &best.temperature_scaling { (probabilities::section(found, &summary.class_names)) }
             @let whose = name(&labels.of(&best.name));
             (mistakes::section(&best.mistakes, &summary.class_names, summary.rate_hz, &whose))
         }

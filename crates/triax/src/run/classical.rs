@@ -106,7 +106,7 @@ impl ClassicalTraining {
             loss: trained.loss,
             accuracy: trained.accuracy,
             validation,
-            calibration: judged.calibration,
+            temperature_scaling: judged.temperature_scaling,
         };
         let summary = Summary { epochs: 0, stopped_early: false, best: figures.clone(), last: figures };
 

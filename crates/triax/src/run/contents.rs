@@ -63,12 +63,7 @@ impl Contents for RunContents<'_> {
 
     fn judged(&self, scores: &[f32]) -> Judged {
         let Self { trained, labels, groups, judged, .. } = self;
-        if NotFinite::find(scores, trained.priors.len()).is_some() {
-            return Judged::default();
-        }
-        let (answers, calibration) = HeldOutScores { scores, labels, groups, judged: *judged }.fit(trained);
-        let entry = answers.to_json().ok().map(|text| (triax_answers::KEY.to_owned(), text));
-        Judged { metadata: entry.into_iter().collect(), calibration }
+        judged_by(&HeldOutScores { scores, labels, groups, judged: *judged }, trained)
     }
 
     fn learnt(&self, weights: &Weights) -> Result<BTreeMap<String, String>, EngineError> {
@@ -79,4 +74,15 @@ impl Contents for RunContents<'_> {
         let entry = features.and_then(|features| features.to_json().ok());
         Ok(entry.map(|text| (TrainedFeatures::KEY.to_owned(), text)).into_iter().collect())
     }
+}
+
+/// What a weight file says about the answers of its network, by those of its training part and the scores of windows held out of
+/// it; nothing if one of these is not finite.
+pub fn judged_by(held_out: &HeldOutScores<'_>, trained: &Answers) -> Judged {
+    if NotFinite::find(held_out.scores, trained.priors.len()).is_some() {
+        return Judged::default();
+    }
+    let (answers, temperature_scaling) = held_out.fit(trained);
+    let entry = answers.to_json().ok().map(|text| (triax_answers::KEY.to_owned(), text));
+    Judged { metadata: entry.into_iter().collect(), temperature_scaling }
 }

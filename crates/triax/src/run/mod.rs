@@ -25,6 +25,7 @@ use contents::RunContents;
 use events::{Events, WithEvents};
 
 pub use classical::ClassicalTraining;
+pub(crate) use contents::judged_by;
 pub use record::{DataRecord, Record, Run, SplitRecord, is_run};
 
 /// A training that is ready to run: the data is read, network and device are chosen, and the folder exists.

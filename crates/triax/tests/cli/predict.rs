@@ -28,6 +28,28 @@ fn piped(folder: &Path, input: &str) -> crate::Answer {
 }
 
 #[test]
+fn a_dash_is_standard_output_for_a_table_and_no_name_of_anything_else() {
+    let folder = trained();
+    let to =
+        |out: &[&str]| triax(folder.path(), [&["predict", "run", "--data", "data.csv"], out].concat()).done().stdout;
+    assert_eq!(to(&["--out", "-"]), to(&[]));
+    for args in [
+        &["export", "run", "--to", "onnx", "--out", "-"][..],
+        &["import", "model.onnx", "--out", "-"],
+        &["calibrate", "run", "--data", "data.csv", "--out", "-"],
+        &["ensemble", "run", "run", "--out", "-"],
+        &["train", "--data", "data.csv", "--out", "-"],
+        &["study", "--data", "data.csv", "--out", "-"],
+        &["study", "figures", "study", "--out", "-"],
+        &["tune", "merge", "part", "--out", "-"],
+    ] {
+        let refused = triax(folder.path(), args).refused(2);
+        assert!(refused.contains("standard output is for what the command prints"), "{refused}");
+    }
+    assert!(!folder.path().join("-").exists());
+}
+
+#[test]
 fn a_file_gets_a_row_a_window() {
     let folder = trained();
     triax(folder.path(), ["predict", "run", "--data", "data.csv", "--out", "p.csv", "--device", "cpu"]).done();

@@ -294,6 +294,17 @@ fn what_does_not_belong_together_is_not_joined() {
 }
 
 #[test]
+fn what_a_study_is_cannot_be_said_again_where_it_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    for options in [&["--no-baselines"][..], &["--seeds", "2"], &["--vary", "dropout=0.1,0.2"], &["--out", "other"]] {
+        let refused = triax(folder.path(), [&["study", "--resume", "study"], options].concat()).refused(2);
+        assert!(refused.contains("--resume") && refused.contains(options[0]), "{refused}");
+    }
+    let refused = triax(folder.path(), ["tune", "--resume", "search", "--budget", "5m"]).refused(2);
+    assert!(refused.contains("--resume") && refused.contains("--budget"), "{refused}");
+}
+
+#[test]
 fn a_study_that_goes_on_keeps_its_settings() {
     let folder = data();
     study(folder.path(), "study", &GRID).done();

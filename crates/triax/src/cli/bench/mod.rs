@@ -76,7 +76,7 @@ pub struct Args {
     #[arg(long)]
     timings: bool,
     /// Draw cost against batch and fleet, and the roofline, into this file
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = output::beside())]
     svg: Option<PathBuf>,
     /// Be the process that measures
     #[arg(long, hide = true, value_name = "REQUEST", exclusive = true)]

@@ -1,12 +1,11 @@
 //! `triax study merge`: joins the shares of a study.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use triax::StudyRun;
 
 use super::conclude;
-use crate::cli::progress::Style;
+use crate::cli::many::MergeArgs;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -21,23 +20,13 @@ shares overlap, their trainings must have come out the same.";
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// Folders of the shares
-    #[arg(value_name = "PART", required = true)]
-    parts: Vec<PathBuf>,
-    /// The folder of the whole study, new or empty
-    #[arg(long, value_name = "DIR")]
-    out: PathBuf,
-    /// Where the data is, if not where the first share had it
-    #[arg(long, value_name = "PATH")]
-    data: Option<PathBuf>,
-    /// Print a JSON object
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    shares: MergeArgs,
 }
 
 /// Runs the subcommand.
-pub fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let study = StudyRun::merge(&args.parts, &args.out, args.data.as_deref())?;
-    conclude(&study, Style::new(args.json, false))?;
+pub fn run(Args { shares }: Args) -> anyhow::Result<ExitCode> {
+    let study = StudyRun::merge(&shares.parts, &shares.out, shares.data.as_deref())?;
+    conclude(&study, shares.style())?;
     Ok(ExitCode::SUCCESS)
 }

@@ -17,7 +17,7 @@ use triax_data::Folds;
 use triax_engine::device::DeviceChoice;
 use triax_study::{Outcome, Share};
 
-use super::new_folder::NewFolder;
+use super::many::{ManyArgs, share_done};
 use super::options::{GivenSettings, length, positive};
 use super::progress::{Style, interruption};
 use super::terminal::{log, say, tell, visible};
@@ -93,6 +93,7 @@ struct StudyArgs {
 /// What is compared, and on what.
 #[derive(clap::Args)]
 #[command(next_help_heading = "Study")]
+#[group(conflicts_with = "resume")]
 pub struct GridArgs {
     /// Values of a setting to compare, by its name as an option has it; `|` between values that have commas. A value may have
     /// a name: NAME:VALUE
@@ -121,30 +122,14 @@ pub struct GridArgs {
 #[derive(clap::Args)]
 #[command(next_help_heading = "Run")]
 struct RunArgs {
-    /// The study's folder: new, or that of the same study [default: runs/DATE_TIME-study]
-    #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
-    /// Go on with the study in this folder
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["out", "vary", "folds", "seeds", "file", "calibrate"])]
-    resume: Option<PathBuf>,
-    /// Train only this share, for `triax study merge` to join
-    #[arg(long, value_name = "I/N")]
-    shard: Option<Share>,
+    #[command(flatten)]
+    many: ManyArgs,
     /// Several devices at once, instead of --device
     #[arg(long, value_name = "cpu,gpu:0,…", value_delimiter = ',', conflicts_with = "device")]
     devices: Vec<DeviceChoice>,
     /// Keep the weights of every training, or of none [default: keep them of up to 100 trainings]
     #[arg(long, value_name = "true|false")]
     keep_weights: Option<bool>,
-    /// Print on standard error where the time went, and how long the devices were busy
-    #[arg(long)]
-    timings: bool,
-    /// Print JSON lines instead of text
-    #[arg(long)]
-    json: bool,
-    /// Print nothing but warnings and errors
-    #[arg(long, conflicts_with = "json")]
-    quiet: bool,
 }
 
 /// Runs the subcommand.
@@ -164,17 +149,15 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
 
 /// Runs the missing trainings of a study, and summarises it if it is complete.
 fn start(args: StudyArgs, ready_made: Vary) -> anyhow::Result<ExitCode> {
-    let RunArgs { out, resume, shard, devices, keep_weights, timings, json, quiet } = args.run;
-    let (style, timings) = (Style::new(json, quiet), timings::recorder(timings));
-    let description = match &resume {
+    let RunArgs { many, devices, keep_weights } = args.run;
+    let (style, timings) = many.printing();
+    let description = match many.resumed() {
         Some(path) => Description::read(path)?.relocated(&args.settings.entries)?,
         None => description(args.grid, args.settings, ready_made)?,
     };
-    let description = description.with_conduct(Conduct { devices, shard, keep_weights });
-    let named = resume.or(out);
-    let unnamed = if named.is_some() { None } else { Some(NewFolder::make("study")?) };
-    let path = named.as_deref().or(unnamed.as_ref().map(NewFolder::path)).expect("given or made");
-    let study = StudyRun::new_with(description, path, &timings)?;
+    let description = description.with_conduct(Conduct { devices, shard: many.shard, keep_weights });
+    let folder = many.folder("study")?;
+    let study = StudyRun::new_with(description, folder.path(), &timings)?;
     print_notices(&study.notices);
     announce(&study, style);
     let interrupted = interruption(
@@ -207,15 +190,7 @@ fn end(study: &StudyRun, outcome: Outcome, style: Style) -> anyhow::Result<ExitC
             Ok(ExitCode::SUCCESS)
         }
         Outcome::Finished => {
-            let share = study.share;
-            match style {
-                Style::Human => {
-                    say(format_args!("share {share} is done; when all are, join them:"));
-                    say("  triax study merge PART… --out WHOLE");
-                }
-                Style::Json => say(json!({"event": "end", "study": study.folder.path(), "share": share})),
-                Style::Quiet => {}
-            }
+            share_done(style, "study", "study", study.folder.path(), study.share);
             Ok(ExitCode::SUCCESS)
         }
     }

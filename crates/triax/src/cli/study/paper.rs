@@ -46,7 +46,7 @@ pub struct TablesArgs {
     /// Form of the tables
     #[arg(long, value_enum)]
     to: TableForm,
-    /// Write to this file instead of standard output
+    /// The file to write [default: standard output, as with `-`]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }
@@ -60,7 +60,7 @@ pub struct MethodsArgs {
     /// Form of the text
     #[arg(long, value_enum, default_value = "markdown")]
     to: TextForm,
-    /// Write to this file instead of standard output
+    /// The file to write [default: standard output, as with `-`]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }
@@ -72,7 +72,7 @@ pub struct FiguresArgs {
     #[arg(value_name = "DIR")]
     study: PathBuf,
     /// The folder of the files, which is made if it does not exist; files of the same names are replaced
-    #[arg(long, value_name = "FOLDER")]
+    #[arg(long, value_name = "FOLDER", value_parser = output::beside())]
     out: PathBuf,
     /// Form of the files [default: both]
     #[arg(long, value_enum)]

@@ -13,7 +13,7 @@ use triax::text::{grouped, listed};
 use triax::{Budget, Settings, Share, TuneDescription, TuneOptions, TuneOutcome, TuneRun, TuneSummary};
 use triax_data::Folds;
 
-use super::new_folder::NewFolder;
+use super::many::{ManyArgs, MergeArgs, share_done};
 use super::options::{GivenSettings, positive};
 use super::progress::{Style, interruption};
 use super::terminal::{log, say, tell, visible};
@@ -38,7 +38,10 @@ judged on groups of people in turn, and dropped where they are worse than the be
 part of it. The reference network, --preset subject and the classical models always take part, and the best candidates
 with windows of one length predict together as an ensemble. docs/tune.md has the whole.
 
-A search gets best.toml, run/ (what was chosen, like any other run), candidates.csv, summary.json and report.html. A search that is run again in the same folder does what is missing.";
+A search gets best.toml, run/ (what was chosen, like any other run), candidates.csv, summary.json and report.html. A
+search that is run again in the same folder does what is missing.
+
+A setting that is given, such as --window 4s, is fixed. The others are searched, with the values that docs/tune.md lists.";
 
 /// Search for the settings that suit your recordings, judged by people whom the search has not seen
 #[derive(clap::Args)]
@@ -49,7 +52,7 @@ pub struct Args {
     #[command(flatten)]
     search: SearchArgs,
     #[command(flatten)]
-    run: RunArgs,
+    run: ManyArgs,
     #[command(flatten)]
     settings: GivenSettings<Settings>,
 }
@@ -63,63 +66,25 @@ enum Action {
 /// What is searched, and how it is judged.
 #[derive(clap::Args)]
 #[command(next_help_heading = "Search")]
+#[group(conflicts_with = "resume")]
 struct SearchArgs {
     /// What a search may spend: a time (90s, 10m, 2h), a number of trainings (200), or work (5200GMAC: multiply-adds of
     /// forward passes) [default: 10m]
     #[arg(long, value_name = "TIME|N")]
     budget: Option<Budget>,
-    /// How a search holds its people out in turn to judge candidates: group-K or loso [default: five groups]
+    /// Who judges candidates within a search: each of K groups of its people in turn (group-K), or each person (loso) [default:
+    /// five groups]
     #[arg(long, value_name = "FOLDS")]
     folds: Option<Folds>,
-    /// Hold everybody out in turn, one by one (loso) or in K groups, and search without them
+    /// Let everybody judge what is found: hold people out in turn, one by one (loso) or in K groups, and search without them
     #[arg(long, value_name = "loso|group-K", num_args = 0..=1, require_equals = true, default_missing_value = "loso")]
     nested: Option<Folds>,
-    /// Seeds of the networks that are judged by the people held out [default: 3]
+    /// Networks of the chosen settings, each with its own seed, that the people held out judge [default: 3]
     #[arg(long, value_name = "N", value_parser = positive())]
     seeds: Option<usize>,
     /// Values to search in place of the default ones: a TOML file with [vary], as of a study, and [settings] that are fixed
     #[arg(long, value_name = "FILE")]
     space: Option<PathBuf>,
-}
-
-/// Where a search is kept, and what it prints.
-#[derive(clap::Args)]
-#[command(next_help_heading = "Run")]
-struct RunArgs {
-    /// The search's folder: new, or that of the same search [default: runs/DATE_TIME-tune]
-    #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
-    /// Go on with the search in this folder
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["out", "budget", "folds", "nested", "seeds", "space"])]
-    resume: Option<PathBuf>,
-    /// Do only this share of the searches of --nested, for `triax tune merge` to join
-    #[arg(long, value_name = "I/N")]
-    shard: Option<Share>,
-    /// Print on standard error where the time went, and how long the device was busy
-    #[arg(long)]
-    timings: bool,
-    /// Print JSON lines instead of text
-    #[arg(long)]
-    json: bool,
-    /// Print nothing but warnings and errors
-    #[arg(long, conflicts_with = "json")]
-    quiet: bool,
-}
-
-#[derive(clap::Args)]
-struct MergeArgs {
-    /// Folders of the shares
-    #[arg(value_name = "PART", required = true)]
-    parts: Vec<PathBuf>,
-    /// The folder of the whole search, new or empty
-    #[arg(long, value_name = "DIR")]
-    out: PathBuf,
-    /// Where the data is, if not where the first share had it
-    #[arg(long, value_name = "PATH")]
-    data: Option<PathBuf>,
-    /// Print a JSON object
-    #[arg(long)]
-    json: bool,
 }
 
 /// Runs the subcommand.
@@ -130,9 +95,9 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     }
 }
 
-fn start(search: SearchArgs, args: RunArgs, settings: GivenSettings<Settings>) -> anyhow::Result<ExitCode> {
-    let (style, timings) = (Style::new(args.json, args.quiet), timings::recorder(args.timings));
-    let mut description = match &args.resume {
+fn start(search: SearchArgs, args: ManyArgs, settings: GivenSettings<Settings>) -> anyhow::Result<ExitCode> {
+    let (style, timings) = args.printing();
+    let mut description = match args.resumed() {
         Some(path) => TuneDescription::read(path)?.relocated(&settings.entries)?,
         None => {
             let SearchArgs { budget, folds, nested, seeds, space } = search;
@@ -145,10 +110,8 @@ fn start(search: SearchArgs, args: RunArgs, settings: GivenSettings<Settings>) -
         }
     };
     description.shard = args.shard.or(description.shard);
-    let named = args.resume.or(args.out);
-    let unnamed = if named.is_some() { None } else { Some(NewFolder::make("tune")?) };
-    let path = named.as_deref().or(unnamed.as_ref().map(NewFolder::path)).expect("given or made");
-    let run = TuneRun::new(description, path, &timings)?;
+    let folder = args.folder("tune")?;
+    let run = TuneRun::new(description, folder.path(), &timings)?;
     print_notices(&run.notices);
     announce(&run, style);
     let interrupted =
@@ -164,7 +127,7 @@ fn start(search: SearchArgs, args: RunArgs, settings: GivenSettings<Settings>) -
 fn merge(args: &MergeArgs) -> anyhow::Result<ExitCode> {
     let run = TuneRun::merge(&args.parts, &args.out, args.data.as_deref())?;
     let outcome = run.run(&mut ())?;
-    end(&run, outcome, Style::new(args.json, false))
+    end(&run, outcome, args.style())
 }
 
 /// Prints how a search ended.
@@ -176,15 +139,7 @@ fn end(run: &TuneRun, outcome: TuneOutcome, style: Style) -> anyhow::Result<Exit
             Ok(ExitCode::SUCCESS)
         }
         TuneOutcome::ShareDone => {
-            let share = run.share();
-            match style {
-                Style::Human => {
-                    say(format_args!("share {share} is done; when all are, join them:"));
-                    say("  triax tune merge PART… --out WHOLE");
-                }
-                Style::Json => say(json!({"event": "end", "search": folder, "share": share})),
-                Style::Quiet => {}
-            }
+            share_done(style, "tune", "search", folder, run.share());
             Ok(ExitCode::SUCCESS)
         }
         TuneOutcome::Interrupted => {
