@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use triax_answers::TrainedFeatures;
 use triax_model::{Layer, Network, Preparation, WeightFile};
 use triax_study::baselines::ClassicalFile;
 
@@ -200,7 +201,10 @@ impl Member {
         }
         let is_same = || {
             let spec = |member: &Self| member.network().map(|network| network.file.spec.clone());
-            self.kind() == other.kind() && spec(self) == spec(other) && self.all_extra() == other.all_extra()
+            // What is known of the features follows from the weights.
+            let of_setting =
+                |member: &Self| member.all_extra().clone().into_iter().filter(|(key, _)| key != TrainedFeatures::KEY);
+            self.kind() == other.kind() && spec(self) == spec(other) && of_setting(self).eq(of_setting(other))
         };
         (is_of_one_setting && !is_same()).then(|| "the models differ in more than their weights".to_owned())
     }
