@@ -51,7 +51,7 @@ def options():
     parser.add_argument("--config", type=pathlib.Path, action="append", default=[], metavar="FILE.toml",
                         help="another row of Triax, with the [settings] of a study file; can be repeated")
     parser.add_argument("--study", action="append", default=[], metavar="NAME=DIR",
-                        help="another row, with the people of a finished study folder; can be repeated")
+                        help="another row, with the people of a finished study, or of a `triax tune --nested`; can be repeated")
     parser.add_argument("--epochs", type=int, help="epochs of all networks instead of their own: for a trial")
     parser.add_argument("--scratch", type=pathlib.Path, help="folder of what is trained (default: ~/.cache/triax-strangers)")
     parser.add_argument("--out", type=pathlib.Path, default=HERE.parent / "runs", help="folder of the results")
@@ -211,7 +211,9 @@ def table(rows):
 def other_windows(rows, job):
     """A sentence on each row whose windows are cut in another way."""
     for row in rows:
-        if row["is_triax"] and (row["window"], row["n_windows"]) != (job["window"], job["windows"]):
+        if row["is_triax"] and row["window"] is None:
+            yield f"{row['name']} cuts windows as each of its searches has chosen, from the same recordings"
+        elif row["is_triax"] and (row["window"], row["n_windows"]) != (job["window"], job["windows"]):
             how = f"windows of {row['window']} samples every {row['step']}, {row['n_windows']:,} in all"
             yield f"{row['name']} cuts {how}, from the same recordings"
 

@@ -30,13 +30,16 @@ def processor_record(folder):
 
 
 def read(folder):
-    """The macro-F1 of each person and the seconds of all trainings, of a study with one setting that left one person out.
+    """The macro-F1 of each person and the seconds of all trainings, of a study with one setting that left one person out, or of
+    a nested search, by which each person was judged in turn.
 
     Raises
     ------
     ValueError
-        If `folder` holds no such study.
+        If `folder` holds neither.
     """
+    if (folder / "tune.json").exists():
+        return read_search(folder)
     if not (folder / "summary.json").exists():
         raise ValueError(f"{folder} holds no finished study: summary.json is missing there")
     summary = json.loads((folder / "summary.json").read_text())
@@ -45,17 +48,48 @@ def read(folder):
         raise ValueError(f"{folder} compares {len(networks)} settings, and the best is chosen by those who judge it: take one")
     if summary["folds"] != "loso":
         raise ValueError(f"the folds of {folder} are {summary['folds']}: make the study with `--folds loso`")
-    with (folder / "timings.csv").open(newline="") as file:
-        seconds = sum(float(row["seconds"]) for row in csv.DictReader(file))
     record = processor_record(folder)
     return {
         "people": {one["subject"]: one["macro_f1"] for one in networks[0]["subjects"]},
-        "seconds": seconds,
+        "seconds": seconds_of(folder),
         "processor_seconds": json.loads(record.read_text())["processor_seconds"] if record.exists() else None,
         "n_windows": summary["n_windows"],
         "window": summary["window"],
         "step": summary["step"],
     }
+
+
+def read_search(folder):
+    """The macro-F1 of each person by what the search without them has chosen, and the seconds of all trainings of these
+    searches. Each has chosen its own windows.
+
+    Raises
+    ------
+    ValueError
+        If the search has not ended, or is not nested.
+    """
+    if not (folder / "summary.json").exists():
+        raise ValueError(f"{folder} holds no finished search: summary.json is missing there")
+    summary = json.loads((folder / "summary.json").read_text())
+    if not summary["searches"]:
+        raise ValueError(f"{folder} holds a search that only {len(summary['held_out'])} people judge: make it with `--nested`")
+    return {
+        "people": {one["subject"]: one["macro_f1"] for one in summary["judged"][0]["people"]},
+        "seconds": seconds_of(folder / "nested"),
+        "processor_seconds": None,
+        "n_windows": None,
+        "window": None,
+        "step": None,
+    }
+
+
+def seconds_of(folder):
+    """The seconds of all trainings in the studies in and below `folder`."""
+    seconds = 0.0
+    for path in folder.rglob("timings.csv"):
+        with path.open(newline="") as file:
+            seconds += sum(float(row["seconds"]) for row in csv.DictReader(file))
+    return seconds
 
 
 def main():

@@ -14,6 +14,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 import features  # noqa: E402
 import judging  # noqa: E402
+import ours  # noqa: E402
 
 ARGUMENTS = ["--data", "synthetic", "--rate", "20", "--step", "24s", "--epochs", "1"]
 
@@ -150,6 +151,24 @@ def test_the_best_of_several_settings_is_refused(tmp_path):
 def test_a_folder_without_a_study_is_named(tmp_path):
     done = run(tmp_path, "--study", f"tuned={tmp_path / 'nothing'}")
     assert done.returncode != 0 and "holds no finished study" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_nested_search_is_read(tmp_path):
+    judged = [{"name": name, "people": [{"subject": "p1", "macro_f1": f1}]} for name, f1 in [("chosen", 0.75), ("reference", 0.5)]]
+    summary = {"searches": [{"name": "nested/1"}], "held_out": [], "judged": judged}
+    (tmp_path / "tune.json").write_text("{}")
+    with pytest.raises(ValueError, match="no finished search"):
+        ours.read(tmp_path)
+    (tmp_path / "summary.json").write_text(json.dumps(summary))
+    for part in ["nested/1/generation-1", "nested/1/judgement", "search/generation-1"]:
+        (tmp_path / part).mkdir(parents=True)
+        (tmp_path / part / "timings.csv").write_text("setting,seconds\na,1.5\nb,2\n")
+    row = ours.read(tmp_path)
+    assert row["people"] == {"p1": 0.75}
+    assert row["seconds"] == 7.0, "of the searches that leave people out"
+    (tmp_path / "summary.json").write_text(json.dumps(summary | {"searches": [], "held_out": ["p1"]}))
+    with pytest.raises(ValueError, match="--nested"):
+        ours.read(tmp_path)
 
 
 def test_an_unknown_peer_is_named(tmp_path):

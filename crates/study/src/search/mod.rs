@@ -39,7 +39,7 @@ const ELITE: usize = 4;
 /// The most seeds of the elite, besides the first.
 const MORE_SEEDS: u64 = 3;
 /// The part of a generation's budget that its first block of folds may cost.
-const FIRST_BLOCK: f64 = 0.6;
+const FIRST_BLOCK: f64 = 0.5;
 /// How often a candidate is drawn again that cannot be trained, is too costly or has been tried.
 const REDRAWS: usize = 200;
 
@@ -222,8 +222,10 @@ impl<J: Judge> Search<'_, J> {
         let (mut cost, mut within) = (0, Vec::new());
         let needs_one = self.elite().is_empty();
         for number in active {
-            cost += self.judge.cost(&self.candidates[number].values, folds);
-            if cost <= self.purse.left() || (needs_one && within.is_empty()) {
+            let own = self.judge.cost(&self.candidates[number].values, folds);
+            // Where one costs too much, the next may not.
+            if cost + own <= self.purse.left() || (needs_one && within.is_empty()) {
+                cost += own;
                 within.push(number);
             } else {
                 self.candidates[number].dropped = Some(Drop::Budget);

@@ -65,11 +65,13 @@ impl Plan {
         (n_candidates.max(1).ilog2() as usize).saturating_sub(1).clamp(1, MOST_GENERATIONS)
     }
 
-    /// The part of what is left of the budget that a generation may spend, so that all spend about the same.
+    /// The part of what is left of the budget that a generation may spend, so that all spend about the same, and the first twice
+    /// that: it judges those that are given besides those that are drawn.
     pub(super) fn share_of_generation(&self, generation: usize, n_generations: usize) -> f64 {
         let later = (n_generations - generation) as f64;
-        let of_each = (1.0 - FOR_THE_ELITE) / n_generations as f64;
-        of_each / (of_each * (later + 1.0) + FOR_THE_ELITE)
+        let of_each = (1.0 - FOR_THE_ELITE) / (n_generations + 1) as f64;
+        let own = if generation == 1 { 2.0 * of_each } else { of_each };
+        own / (own + of_each * later + FOR_THE_ELITE)
     }
 
     /// The most that a candidate may cost on all folds, where the reference costs so much.
@@ -137,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn generations_spend_about_the_same_and_leave_some() {
+    fn generations_spend_about_the_same_and_leave_some_and_the_first_twice_that() {
         let plan = plan(&[1; 5], 1000);
         assert_eq!([1, 10, 100, 1000].map(|cost| plan.n_generations(cost)), [5, 5, 2, 1]);
         let mut purse = Purse::new(plan.budget);
@@ -147,7 +149,8 @@ mod tests {
             spent.push(purse.left());
             purse.pay(purse.left());
         }
-        assert!(spent.iter().all(|part| (211..=214).contains(part)), "{spent:?}");
+        assert!((338..=342).contains(&spent[0]), "{spent:?}");
+        assert!(spent[1..].iter().all(|part| (168..=171).contains(part)), "{spent:?}");
         purse.share(1.0);
         assert!((148..=152).contains(&purse.left()), "{}", purse.left());
         purse.pay(2000);

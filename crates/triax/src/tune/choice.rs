@@ -111,7 +111,7 @@ impl Choice {
 
     /// What the chosen came to in the search.
     pub fn flattering(&self) -> Estimate {
-        self.ensemble().map_or_else(|| self.of_best.clone(), EnsembleCandidate::estimate)
+        self.ensemble().map_or_else(|| self.of_best, EnsembleCandidate::estimate)
     }
 }
 
