@@ -158,7 +158,7 @@ mod tests {
     /// Windows (64) of four features: the mean square is 9 along (1, 1, 0, 0)/√2, 1 along the third axis, and 0.01 along the others.
     fn features() -> Vec<f32> {
         let window = |n: usize| {
-            let sign = |period: usize| if n / period % 2 == 0 { 1.0 } else { -1.0 };
+            let sign = |period: usize| if (n / period).is_multiple_of(2) { 1.0 } else { -1.0 };
             let (a, b, c, d) = (3.0 * sign(1), 0.1 * sign(2), sign(4), 0.1 * sign(8));
             let root = std::f32::consts::FRAC_1_SQRT_2;
             [root * (a + b), root * (a - b), c, d]
