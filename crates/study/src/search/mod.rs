@@ -11,17 +11,20 @@
 //!    function approximation", NIPS 6, 1994). Its candidates are judged on a first block of folds, and those that are worse
 //!    than the best are [dropped](race::worse). The others are judged on the next folds, the best first, as far as the
 //!    generation's part of the budget reaches, and dropped again.
-//! 3. The best of all candidates that were judged on all folds are the elite. The next generation is drawn near them, in
+//! 3. The best of each kind of candidate that were judged on all folds are the elite. The next generation is drawn near them, in
 //!    fewer settings and by smaller steps each time.
-//! 4. In the end, the elite is judged with further seeds, because the best of many has been lucky too.
+//! 4. In the end, the best of the elite are judged with further seeds, because the best of many has been lucky too.
 //!
-//! A [`Judge`] trains and judges; so this module knows no network.
+//! Candidates of different kinds do not drop each other: models that are wrong about different people are better together than
+//! the best of them alone. A [`Judge`] trains and judges, and says what a kind is; so this module knows no network.
 
 mod effects;
 mod plan;
 mod race;
 mod space;
 mod tried;
+
+use std::collections::BTreeMap;
 
 use triax_model::random::{Purpose, Stream};
 
@@ -34,7 +37,7 @@ pub use tried::{Drop, Origin, Scores, Searched, Tried};
 use plan::Purse;
 use space::Sampler;
 
-/// The most candidates that are judged on all folds before a generation is drawn near them.
+/// The most candidates of a kind near which a generation is drawn, and the most that are judged with further seeds.
 const ELITE: usize = 4;
 /// The most seeds of the elite, besides the first.
 const MORE_SEEDS: u64 = 3;
@@ -50,6 +53,12 @@ pub trait Judge {
 
     /// Whether these settings can be trained and judged at all.
     fn accepts(&self, values: &Values) -> bool;
+
+    /// The kind of these settings. Candidates race with those of their kind: what is behind another kind may still be worth
+    /// having beside it in an ensemble.
+    fn kind(&self, _values: &Values) -> String {
+        String::new()
+    }
 
     /// What it costs to judge these settings on these folds, in the unit of the budget.
     fn cost(&self, values: &Values, folds: &[usize]) -> u64;
@@ -172,28 +181,48 @@ impl<J: Judge> Search<'_, J> {
         all
     }
 
-    /// A generation near the elite.
+    /// A generation near the elite, of each kind in turn.
     fn near_the_elite(&mut self, generation: usize) -> Vec<usize> {
         let elite = self.elite();
         if elite.is_empty() {
             return Vec::new();
         }
+        let kinds = self.by_kind(&elite);
+        let parent = |n: usize| {
+            let of_kind = &kinds[n % kinds.len()];
+            of_kind[n / kinds.len() % of_kind.len()]
+        };
         let (space, mut n_drawn) = (self.space, 0);
         let mut draws = Stream::new(self.plan.seed, Purpose::Search, generation as u64);
         let reach = 1.0 / (generation - 1) as f64;
         self.draw(generation, |candidates| {
-            let parent = elite[n_drawn % elite.len()];
+            let parent = parent(n_drawn);
             n_drawn += 1;
             (Origin::Near(parent), space.near(&candidates[parent].values, reach, &mut draws))
         })
     }
 
-    /// The best candidates that were judged on all folds and not dropped, the best first.
+    /// The best candidates of each kind that were judged on all folds and not dropped, the best first.
     fn elite(&self) -> Vec<usize> {
         let is_whole = |one: &&Tried| one.dropped.is_none() && one.n_folds == self.plan.people.len();
         let mut whole: Vec<&Tried> = self.candidates.iter().filter(is_whole).collect();
         whole.sort_by(|a, b| b.mean().total_cmp(&a.mean()));
-        whole.iter().take(ELITE).map(|one| one.number).collect()
+        let mut of_kinds: BTreeMap<String, usize> = BTreeMap::new();
+        let is_elite = |one: &&Tried| {
+            let n_before = of_kinds.entry(self.judge.kind(&one.values)).or_default();
+            *n_before += 1;
+            *n_before <= ELITE
+        };
+        whole.into_iter().filter(is_elite).map(|one| one.number).collect()
+    }
+
+    /// The candidates with these numbers by their kinds.
+    fn by_kind(&self, numbers: &[usize]) -> Vec<Vec<usize>> {
+        let mut kinds: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+        for &number in numbers {
+            kinds.entry(self.judge.kind(&self.candidates[number].values)).or_default().push(number);
+        }
+        kinds.into_values().collect()
     }
 
     /// Judges `candidates` on all folds, block by block, and drops those that are worse than the best, or that the budget
@@ -255,22 +284,24 @@ impl<J: Judge> Search<'_, J> {
         Ok(Some(()))
     }
 
-    /// Drops those of `active` that are worse than the best of them and of `others`.
+    /// Drops those of `active` that are worse than the best of their kind, of them and of `others`.
     fn drop_worse(&mut self, others: &[usize], active: &mut Vec<usize>, block: &Block) {
-        let field = [others, active].concat();
-        let scores: Vec<Scores> = field.iter().map(|&number| self.candidates[number].by_person()).collect();
-        for (&number, p) in field.iter().zip(worse(&scores)).skip(others.len()) {
-            if let Some(p) = p {
-                let (generation, block) = (block.generation, block.number);
-                self.candidates[number].dropped = Some(Drop::Worse { generation, block, p });
+        for field in self.by_kind(&[others, active].concat()) {
+            let scores: Vec<Scores> = field.iter().map(|&number| self.candidates[number].by_person()).collect();
+            for (number, p) in field.into_iter().zip(worse(&scores)) {
+                if let Some(p) = p.filter(|_| active.contains(&number)) {
+                    let (generation, block) = (block.generation, block.number);
+                    self.candidates[number].dropped = Some(Drop::Worse { generation, block, p });
+                }
             }
         }
         active.retain(|&number| self.candidates[number].dropped.is_none());
     }
 
-    /// Judges the elite with further seeds, as long as there are several and the budget pays for two of them.
+    /// Judges the best of the elite with further seeds, as long as there are several and the budget pays for two of them.
     fn judge_elite_again(&mut self, generation: usize) -> Result<Option<()>, J::Error> {
         let mut elite = self.elite();
+        elite.truncate(ELITE);
         for seed in 1..=MORE_SEEDS {
             let (mut cost, all) = (0, self.plan.all_folds());
             let is_paid = |&number: &usize| {

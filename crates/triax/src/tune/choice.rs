@@ -10,10 +10,9 @@ use triax_study::{FoldScores, Judged, Stack, SubjectFigures, cross_fitted};
 
 use super::outcome::estimate;
 
-/// The most members of an ensemble.
-const MOST_MEMBERS: usize = 5;
-/// The most members of one kind: candidates that were drawn near each other say nearly the same.
-const MOST_OF_A_KIND: usize = 2;
+/// The most networks of an ensemble: those that were drawn near each other say nearly the same. Of each classical method it has
+/// the best.
+const MOST_NETWORKS: usize = 2;
 /// A member that counts less is left out.
 const LEAST_WEIGHT: f64 = 0.05;
 
@@ -120,7 +119,7 @@ fn ensemble(group: &[&Tried], scores: &ScoresOfCandidates, class_names: &[String
     let mut members: Vec<&Tried> = Vec::new();
     for one in group {
         let n_of_kind = members.iter().filter(|other| kind(&other.values) == kind(&one.values)).count();
-        if members.len() < MOST_MEMBERS && n_of_kind < MOST_OF_A_KIND {
+        if n_of_kind < if kind(&one.values) == "network" { MOST_NETWORKS } else { 1 } {
             members.push(one);
         }
     }
@@ -150,7 +149,7 @@ fn ensemble(group: &[&Tried], scores: &ScoresOfCandidates, class_names: &[String
 
 /// The kind of model of a candidate.
 fn kind(values: &Values) -> &str {
-    values.get("model").map_or("model", String::as_str)
+    values.get("model").map_or("network", String::as_str)
 }
 
 #[cfg(test)]
@@ -225,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn of_each_kind_the_best_two_are_members() {
+    fn of_many_networks_the_best_two_are_members() {
         let all = (0..6).map(|number| candidate(number, "network", move |window| window / 6 == number)).collect();
         let members = choice(all, |_| (100, 50)).ensemble.map(|one| one.members.len());
         assert_eq!(members, Some(2));

@@ -125,6 +125,11 @@ impl Judge for FieldJudge<'_> {
         is_short && self.ground.check(values).is_ok()
     }
 
+    fn kind(&self, values: &Values) -> String {
+        let model = values.get("model").map(String::as_str).or_else(|| self.ground.given.get("model")?.as_str());
+        if model.is_none_or(|model| model == "network") { "network" } else { "classical" }.to_owned()
+    }
+
     fn cost(&self, values: &Values, folds: &[usize]) -> u64 {
         // What cannot be trained is refused before it is paid for.
         self.try_cost(values, folds).unwrap_or(u64::MAX / (1 << 20))

@@ -47,11 +47,7 @@ const TABLE: &[Row] = &[
         ..row("features", &["basic", "oriented"])
     },
     row("window", &["2s", "3s", "4s", "6s", "8s", "10s"]),
-    weighed(
-        "derive",
-        &["raw", "raw,norm", "raw,vertical,horizontal", "linear,gravity", "norm,vertical,horizontal"],
-        &[4, 1, 1, 1, 1],
-    ),
+    weighed("derive", &["raw", "raw,norm", "raw,jerk", "linear,gravity", "raw,vertical,horizontal"], &[4, 1, 1, 1, 1]),
     weighed("normalize", &["standard", "window", "gravity"], &[4, 1, 1]),
     of_networks(
         "convs",
@@ -60,8 +56,8 @@ const TABLE: &[Row] = &[
             "32:5:1:2,64:5:1:2",
             "64:5:2:2,96:5:1:2",
             "32:5:1:2,64:5:1:2,96:5:1:2",
+            "32:5:1:2,64:5:1:2,96:3:1:2,96:3:1",
             "32:9:1:2,64:9:1:2,96:9:1:2",
-            "32:5:1:2,64:5:1:2:d2,96:5:1:2:d2",
         ],
     ),
     weighed("global_pool", &["none", "max", "average"], &[2, 1, 1]),
@@ -122,11 +118,13 @@ const PORTFOLIO: &[(&str, &[(&str, &str)])] = &[
         ],
     ),
     (
-        "channels that no turn changes",
+        "three convolutions, gravity apart",
         &[
             ("convs", "32:5:1:2,64:5:1:2,96:5:1:2"),
-            ("window", "4s"),
-            ("derive", "norm,vertical,horizontal"),
+            ("window", "6s"),
+            ("derive", "linear,gravity"),
+            ("rotate", "45"),
+            ("flip_axes", "true"),
             ("dropout", "0.3"),
             ("epochs", "40"),
         ],
