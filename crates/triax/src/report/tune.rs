@@ -383,7 +383,7 @@ mod tests {
         check_self_contained(&page);
         for said in [
             "comes to 0.700 on unseen people",
-            "0.50 model + 0.50 model",
+            "0.50 network + 0.50 network",
             "flattering",
             "0.800",
             "worse than the best (p = 0.030)",

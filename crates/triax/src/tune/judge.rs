@@ -320,12 +320,11 @@ impl Ground<'_> {
             }
             let options = Options { share: Share::WHOLE, keeps_weights: false, timings: self.timings.clone() };
             let mut observer = Steps { progress, n_steps: 1, stopped: false };
-            if run(study, self.devices, &options, &folder, &mut observer)? != Outcome::Finished {
+            let outcome = run(study, self.devices, &options, &folder, &mut observer)?;
+            // What was there before tells nothing of how long the rest takes.
+            if outcome != Outcome::Finished || progress(1.0) {
                 return Ok(None);
             }
-        }
-        if progress(1.0) {
-            return Ok(None);
         }
         Ok(Some(judged(study, &folder)?))
     }
