@@ -48,7 +48,7 @@ fn a_preset_stands_below_options_and_its_values_are_recorded() {
     let weights = |run: &str| fs::read(folder.path().join(run).join("last.safetensors")).unwrap();
     again("same", &[]);
     assert_eq!(weights("run"), weights("same"));
-    let other = again("other", &["--preset", "subject", "--epochs", "2"]);
+    let other = again("other", &["--preset", "subject", "--convs", "4:3:1", "--epochs", "2"]);
     assert_ne!(other["rotate"], 7.0);
     assert_eq!(other["epochs"], 2);
 }
