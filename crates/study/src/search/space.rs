@@ -65,11 +65,17 @@ impl Dimension {
 }
 
 impl Space {
+    /// What a candidate has of a setting: its own value, or the one that does not vary. `None` where the setting has no
+    /// meaning beside the others.
+    pub fn value<'a>(&'a self, values: &'a Values, setting: &str) -> Option<&'a str> {
+        values.get(setting).or_else(|| self.fixed.get(setting)).map(String::as_str)
+    }
+
     /// Whether a setting has a meaning beside `values`.
     fn is_active(&self, dimension: &Dimension, values: &Values) -> bool {
         dimension.only.as_ref().is_none_or(|only| {
-            let value = values.get(&only.setting).or_else(|| self.fixed.get(&only.setting));
-            value.is_some_and(|value| only.values.contains(value))
+            let value = self.value(values, &only.setting);
+            value.is_some_and(|value| only.values.iter().any(|one| one == value))
         })
     }
 

@@ -302,6 +302,7 @@ mod tests {
 
     use super::*;
     use crate::report::samples::check_self_contained;
+    use crate::settings::ModelName;
     use crate::{JudgedCandidate, StackedMember};
 
     const HOSTILE: &str = "<script>alert('x')</script>\"><img src=http://example.org/x onerror=alert(1)>";
@@ -336,6 +337,7 @@ mod tests {
         let chosen = search.candidates[9].values.clone();
         let member = |candidate: usize| StackedMember {
             candidate,
+            model: ModelName::Network,
             weight: 0.5,
             temperature: 1.5.try_into().unwrap(),
             values: search.candidates[candidate].values.clone(),

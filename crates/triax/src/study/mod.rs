@@ -22,7 +22,7 @@ use triax_trainer::Observer;
 
 use crate::engines::{self, Candidates, OpenEngine, Shelf, Trial};
 use crate::initial;
-use crate::recordings::{PER_WINDOW, Recordings, data_extra, drawn_subjects, read_data, weight_file_extra};
+use crate::recordings::{PER_WINDOW, Recordings, data_extra, read_data, weight_file_extra};
 use crate::settings::{ClassWeights, MachineSettings, Settings, SplitSettings};
 use crate::text::listed;
 use crate::{Error, Notice, audit};
@@ -298,9 +298,6 @@ fn build(folds: Option<Folds>, n_seeds: usize, points: &[Point], corpus: Corpus)
     let held_out = HeldOut { valid_fraction, valid_subjects };
     let folds = protocol.make(&corpus, &windows, window, &held_out, first.training.seed)?;
     grid::check_size(Some(points.len()), folds.len(), n_seeds)?;
-    for point in points {
-        drawn_subjects(&point.settings, &corpus, &windows.origins)?;
-    }
     let (settings, of_weights) = build_settings(points, &corpus, &windows, (window, step))?;
     let of_data = notices_of_weights(&settings, &corpus, &folds);
     corpus.notices.extend(once(of_weights.into_iter().chain(of_data)));
@@ -357,8 +354,9 @@ pub(crate) fn build_settings(
             }
         };
         let spec = point_settings.network.spec(window, data.network_channels(n_channels)?, corpus.classes.len());
-        let network = Network::new(spec)
-            .map_err(|problem| Error::from(problem).while_doing(format!("the network of {name} cannot work")))?;
+        let which = if points.len() == 1 { "this network".to_owned() } else { format!("the network of {name}") };
+        let network =
+            Network::new(spec).map_err(|problem| Error::from(problem).while_doing(format!("{which} cannot work")))?;
         let plan = point_settings.fit_plan(&network, &corpus.classes)?;
         let initial = initial::read(point_settings, &network)?.map(|(initial, of_file)| {
             notices.extend(of_file);

@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use triax_answers::temperature::Temperature;
-use triax_study::search::{Scores, Searched, Tried, Values};
+use triax_study::search::{Scores, Searched, Space, Tried, Values};
 use triax_study::statistics::Estimate;
 use triax_study::{FoldScores, Judged, Stack, SubjectFigures, cross_fitted};
 
 use super::outcome::estimate;
+use super::space::model;
+use crate::settings::ModelName;
 
 /// The most networks of an ensemble: those that were drawn near each other say nearly the same. Of each classical method it has
 /// the best.
@@ -36,6 +38,8 @@ pub struct EnsembleCandidate {
 pub struct StackedMember {
     /// Its number.
     pub candidate: usize,
+    /// Its model.
+    pub model: ModelName,
     /// How much its probabilities count; those of all members are 1 in sum.
     pub weight: f64,
     /// What its scores are divided by before they become probabilities.
@@ -60,9 +64,9 @@ impl EnsembleCandidate {
         estimate(&self.scores.values().copied().collect::<Vec<_>>())
     }
 
-    /// `0.6 extra_trees + 0.4 network`, by the kinds of its members.
+    /// `0.6 extra_trees + 0.4 network`, by the models of its members.
     pub fn in_words(&self) -> String {
-        let member = |one: &StackedMember| format!("{:.2} {}", one.weight, kind(&one.values));
+        let member = |one: &StackedMember| format!("{:.2} {}", one.weight, one.model);
         self.members.iter().map(member).collect::<Vec<_>>().join(" + ")
     }
 
@@ -80,11 +84,12 @@ impl EnsembleCandidate {
 
 impl Choice {
     /// The best candidate of a search, or the best ensemble of those that were judged by all, if that is ahead. `lengths` are
-    /// those of the windows of a candidate: only models that read the same windows can predict together. `None` if no
+    /// those of the windows of a candidate of `space`: only models that read the same windows can predict together. `None` if no
     /// candidate was judged by all.
     pub fn new(
         searched: &Searched,
         scores: &ScoresOfCandidates,
+        space: &Space,
         lengths: impl Fn(&Values) -> (usize, usize),
         class_names: &[String],
     ) -> Option<Self> {
@@ -95,7 +100,7 @@ impl Choice {
         for one in ranked {
             groups.entry(lengths(&one.values)).or_default().push(one);
         }
-        let ensembles = groups.values().filter_map(|group| ensemble(group, scores, class_names));
+        let ensembles = groups.values().filter_map(|group| ensemble(group, space, scores, class_names));
         let mut ensemble = ensembles.max_by(|a, b| a.estimate().mean.total_cmp(&b.estimate().mean));
         if let Some(one) = &mut ensemble {
             one.is_chosen = one.estimate().mean > best.mean();
@@ -114,12 +119,18 @@ impl Choice {
     }
 }
 
-/// The ensemble of the candidates of `group`, the best of which comes first; `None` if no two of them count.
-fn ensemble(group: &[&Tried], scores: &ScoresOfCandidates, class_names: &[String]) -> Option<EnsembleCandidate> {
+/// The ensemble of the candidates of `group`, drawn from `space`, the best of which comes first; `None` if no two of them count.
+fn ensemble(
+    group: &[&Tried],
+    space: &Space,
+    scores: &ScoresOfCandidates,
+    class_names: &[String],
+) -> Option<EnsembleCandidate> {
+    let model = |one: &Tried| model(space, &one.values);
     let mut members: Vec<&Tried> = Vec::new();
     for one in group {
-        let n_of_kind = members.iter().filter(|other| kind(&other.values) == kind(&one.values)).count();
-        if n_of_kind < if kind(&one.values) == "network" { MOST_NETWORKS } else { 1 } {
+        let n_of_model = members.iter().filter(|other| model(other) == model(one)).count();
+        if n_of_model < if model(one) == ModelName::Network { MOST_NETWORKS } else { 1 } {
             members.push(one);
         }
     }
@@ -138,18 +149,13 @@ fn ensemble(group: &[&Tried], scores: &ScoresOfCandidates, class_names: &[String
     let Stack { weights, temperatures } = Stack::fit(&of_members, class_names.len());
     let figures = cross_fitted(&of_members, class_names);
     let stacked = members.iter().zip(weights).zip(temperatures).map(|((one, weight), temperature)| {
-        let (candidate, values) = (one.number, one.values.clone());
-        StackedMember { candidate, weight, temperature, values }
+        let (candidate, model, values) = (one.number, model(one), one.values.clone());
+        StackedMember { candidate, model, weight, temperature, values }
     });
     let mut members: Vec<StackedMember> = stacked.collect();
     members.sort_by(|a, b| b.weight.total_cmp(&a.weight));
     let scores = figures.into_iter().map(|one| (one.subject, one.macro_f1)).collect();
     Some(EnsembleCandidate { members, scores, is_chosen: false })
-}
-
-/// The kind of model of a candidate.
-fn kind(values: &Values) -> &str {
-    values.get("model").map_or("network", String::as_str)
 }
 
 #[cfg(test)]
@@ -195,7 +201,8 @@ mod tests {
         let (candidates, scores): (Vec<Tried>, Vec<_>) = all.into_iter().unzip();
         let scores = scores.into_iter().enumerate().collect();
         let searched = Searched { n_generations: 1, budget: 1, used: 1, best: Some(0), candidates };
-        Choice::new(&searched, &scores, lengths, &["a".to_owned(), "b".to_owned()]).unwrap()
+        let space = Space { dimensions: Vec::new(), fixed: [("model".to_owned(), "extra_trees".to_owned())].into() };
+        Choice::new(&searched, &scores, &space, lengths, &["a".to_owned(), "b".to_owned()]).unwrap()
     }
 
     #[test]
@@ -221,6 +228,16 @@ mod tests {
         ];
         let alone = choice(all, |_| (100, 50));
         assert!(alone.ensemble().is_none(), "{:?}", alone.ensemble);
+    }
+
+    #[test]
+    fn of_a_classical_model_that_is_fixed_only_the_best_is_a_member() {
+        let fixed = |number: usize| {
+            let (mut tried, scores) = candidate(number, "", move |window| window / 6 == number);
+            tried.values.remove("model");
+            (tried, scores)
+        };
+        assert_eq!(choice((0..3).map(fixed).collect(), |_| (100, 50)).ensemble, None);
     }
 
     #[test]

@@ -9,16 +9,16 @@ use serde_json::json;
 use triax_data::{Corpus, Fold, Folds};
 use triax_engine::{StepResult, Timings};
 use triax_model::{Network, NetworkSpec};
-use triax_study::search::{Block, Judge, Judgement, Tried, Values};
+use triax_study::search::{Block, Judge, Judgement, Space, Tried, Values};
 use triax_study::{Device, Judged, Options, Outcome, Share, Study, StudyFolder, judged, prepare, run};
 use triax_trainer::{FitSize, Observer};
 
 use super::budget::{Budget, classical_work, work};
 use super::choice::ScoresOfCandidates;
-use super::space::Shape;
+use super::space::{Shape, model};
 use super::{Spending, TuneObserver};
 use crate::Error;
-use crate::settings::{Entries, Length, Settings};
+use crate::settings::{Entries, Length, ModelName, Settings};
 use crate::study::{LOCAL_SETTINGS, Point, build_settings};
 
 /// From one window to the next, where nothing else is asked for.
@@ -53,8 +53,8 @@ pub(super) struct Ground<'a> {
 /// Trains and judges the candidates of a search.
 pub(super) struct FieldJudge<'a> {
     pub ground: Ground<'a>,
+    space: &'a Space,
     shape: Shape,
-    searches_window: bool,
     budget: Budget,
     /// Windows of each person by the lengths of window and step.
     counts: RefCell<BTreeMap<(usize, usize), BTreeMap<String, u64>>>,
@@ -67,13 +67,13 @@ pub(super) struct FieldJudge<'a> {
 impl<'a> FieldJudge<'a> {
     pub fn new(
         ground: Ground<'a>,
-        (shape, searches_window): (Shape, bool),
+        (space, shape): (&'a Space, Shape),
         budget: Budget,
         spending: &'a mut Spending,
         observer: &'a mut dyn TuneObserver,
     ) -> Self {
         let (counts, scores) = (RefCell::default(), ScoresOfCandidates::new());
-        Self { ground, shape, searches_window, budget, counts, scores, spending, observer }
+        Self { ground, space, shape, budget, counts, scores, spending, observer }
     }
 
     /// Keeps the scores of those who were judged on all folds.
@@ -121,13 +121,17 @@ impl Judge for FieldJudge<'_> {
     type Error = Error;
 
     fn accepts(&self, values: &Values) -> bool {
-        let is_short = !self.searches_window || values.get("window").is_none_or(|window| self.shape.allow(window));
+        let is_searched = self.space.dimensions.iter().any(|one| one.setting == "window");
+        let is_short = !is_searched || values.get("window").is_none_or(|window| self.shape.allow(window));
         is_short && self.ground.check(values).is_ok()
     }
 
     fn kind(&self, values: &Values) -> String {
-        let model = values.get("model").map(String::as_str).or_else(|| self.ground.given.get("model")?.as_str());
-        if model.is_none_or(|model| model == "network") { "network" } else { "classical" }.to_owned()
+        match model(self.space, values) {
+            ModelName::Network => "network",
+            _ => "classical",
+        }
+        .to_owned()
     }
 
     fn cost(&self, values: &Values, folds: &[usize]) -> u64 {
@@ -213,8 +217,8 @@ impl Ground<'_> {
         self.study(&work, lengths, (&[name], &[Point { values: BTreeMap::new(), settings }]))
     }
 
-    /// Whether a candidate can be trained.
-    fn check(&self, values: &Values) -> Result<(), Error> {
+    /// Checks that a candidate can be trained.
+    pub fn check(&self, values: &Values) -> Result<(), Error> {
         let Ready { settings, lengths } = self.ready(values)?;
         settings.check()?;
         let (corpus, data) = (&self.corpus, &settings.data);

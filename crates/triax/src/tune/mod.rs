@@ -244,10 +244,9 @@ impl TuneRun {
         let seed = self.description.settings()?.training.seed;
         let people = groups.iter().map(|(_, people)| people.len()).collect();
         let plan = Plan { seed, budget, people, variants: self.variants };
-        let searches_window = self.space.dimensions.iter().any(|one| one.setting == "window");
         let mut judge = FieldJudge::new(
             ground(&corpus, &groups),
-            (self.shape, searches_window),
+            (&self.space, self.shape),
             self.description.budget,
             spending,
             &mut *observer,
@@ -259,7 +258,7 @@ impl TuneRun {
         observer.search_ended(one, &searched);
         let inner = ground(&corpus, &groups);
         let lengths = |values: &Values| inner.lengths_of(values).expect("it was judged");
-        let Some(choice) = Choice::new(&searched, &scores, lengths, &corpus.class_names) else {
+        let Some(choice) = Choice::new(&searched, &scores, &self.space, lengths, &corpus.class_names) else {
             let how = searched.candidates.iter().find_map(|one| one.dropped.as_ref()).map(ToString::to_string);
             return Err(Error::Input(format!(
                 "no candidate could be trained on all folds: the first {}",

@@ -10,7 +10,7 @@ use super::choice::EnsembleCandidate;
 use super::description::TuneDescription;
 use super::judge::settings_of;
 use crate::Error;
-use crate::settings::Entries;
+use crate::settings::{Entries, ModelName};
 use crate::study::LOCAL_SETTINGS;
 
 /// The seed of the bootstrap. It is fixed, so that an interval depends on the figures only.
@@ -125,7 +125,7 @@ impl TuneSummary {
                 ensemble.in_words()
             ));
         }
-        let model = self.chosen.get("model").filter(|model| *model != "network")?;
+        let model = self.chosen.get("model").filter(|model| *model != ModelName::Network.name())?;
         Some(format!("A classical model, {model}, was ahead of every network of the search."))
     }
 

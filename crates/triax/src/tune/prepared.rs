@@ -42,6 +42,7 @@ pub(super) struct Prepared {
     space: Space,
     given: Vec<Start>,
     shape: Shape,
+    notices: Vec<Notice>,
 }
 
 impl Prepared {
@@ -69,7 +70,9 @@ impl Prepared {
             }
         }
         let searches = searches(&description, &corpus, &settings, shape)?;
-        Ok(Self { description, corpus: Arc::new(corpus), searches, space, given, shape })
+        let corpus = Arc::new(corpus);
+        let notices = leave_out(&mut given, &untrained(&corpus, Vec::new(), &description));
+        Ok(Self { description, corpus, searches, space, given, shape, notices })
     }
 
     /// The study of the reference in the first group of the first search, by which devices are timed.
@@ -78,15 +81,8 @@ impl Prepared {
             judge::settings_of(&self.description.given, &self.given[0].values, self.corpus.window.is_some())?;
         let held_out = self.searches[0].held_out.clone();
         let someone = if held_out.is_empty() { vec![self.corpus.subjects()[0].clone()] } else { held_out };
-        let ground = Ground {
-            corpus: self.corpus.clone(),
-            groups: vec![("held-out".to_owned(), someone)],
-            given: &self.description.given,
-            path: PathBuf::new(),
-            devices: &[],
-            timings: &Timings::off(),
-        };
-        ground.study_of("reference", settings)
+        let groups = vec![("held-out".to_owned(), someone)];
+        untrained(&self.corpus, groups, &self.description).study_of("reference", settings)
     }
 
     /// The devices, the budget without a time, and how long the searches here will take with it.
@@ -126,10 +122,10 @@ impl Prepared {
         (asked, budget, expected): (Budget, Budget, Option<Duration>),
         timings: &Timings,
     ) -> Result<TuneRun, Error> {
-        let Self { mut description, corpus, searches, space, given, shape } = self;
+        let Self { mut description, corpus, searches, space, given, shape, notices: of_starts } = self;
         description.budget = budget;
         let folder = OwnedFolder::open(path, &TUNE, &description.compared(&corpus), &description.here(asked))?;
-        let mut notices = [corpus.notices.clone(), devices.notices].concat();
+        let mut notices = [corpus.notices.clone(), devices.notices, of_starts].concat();
         if shape.rate_hz.is_none()
             && !shape.is_windowed
             && !space.dimensions.iter().any(|one| one.setting == "window")
@@ -156,6 +152,39 @@ impl Prepared {
             timings: timings.clone(),
         })
     }
+}
+
+/// Where nothing is trained, nothing is timed.
+static UNTIMED: Timings = Timings::off();
+
+/// What candidates are checked by before anything is trained.
+fn untrained<'a>(corpus: &Arc<Corpus>, groups: Vec<Group>, description: &'a TuneDescription) -> Ground<'a> {
+    Ground {
+        corpus: corpus.clone(),
+        groups,
+        given: &description.given,
+        path: PathBuf::new(),
+        devices: &[],
+        timings: &UNTIMED,
+    }
+}
+
+/// Leaves out of `starts` those that cannot be trained on windows this short, but the first, by which devices are timed. Returns a
+/// note for each with which what is chosen would have been compared.
+fn leave_out(starts: &mut Vec<Start>, ground: &Ground<'_>) -> Vec<Notice> {
+    let mut notices = Vec::new();
+    let mut is_first = true;
+    starts.retain(|start| {
+        if std::mem::take(&mut is_first) {
+            return true;
+        }
+        let problem = ground.check(&start.values).err();
+        if let Some(problem) = problem.as_ref().filter(|_| start.is_compared) {
+            notices.push(Notice::Note(format!("{} does not take part: {}.", start.name, problem.in_full())));
+        }
+        problem.is_none()
+    });
+    notices
 }
 
 /// Refuses recordings of too few people, or of people whom nobody knows.

@@ -8,7 +8,7 @@ use triax_model::NetworkSpec;
 use triax_study::search::{Condition, Dimension, Space, Values};
 
 use crate::Error;
-use crate::settings::{Entries, Length, Preset, Settings, text_of};
+use crate::settings::{Entries, Length, ModelName, Preset, Settings, text_of};
 use crate::study::{Variant, Vary, normalised};
 
 /// A setting that is searched by default.
@@ -47,6 +47,7 @@ const TABLE: &[Row] = &[
         ..row("features", &["basic", "oriented"])
     },
     row("window", &["2s", "3s", "4s", "6s", "8s", "10s"]),
+    Row { weights: &[3, 1], ..row("step", &["50%", "25%"]) },
     weighed("derive", &["raw", "raw,norm", "raw,jerk", "linear,gravity", "raw,vertical,horizontal"], &[4, 1, 1, 1, 1]),
     weighed("normalize", &["standard", "window", "gravity"], &[4, 1, 1]),
     of_networks(
@@ -78,7 +79,7 @@ const TABLE: &[Row] = &[
     of_networks("loss", &["squared_hinge", "categorical_hinge", "categorical_crossentropy"]),
     Row { only: Some(("loss", &["categorical_crossentropy"])), ..row("label_smoothing", &["0", "0.1"]) },
     weighed("class_weights", &["none", "balanced"], &[2, 1]),
-    weighed("sampling", &["shuffle", "balanced", "subjects"], &[2, 1, 1]),
+    weighed("sampling", &["shuffle", "balanced"], &[3, 1]),
 ];
 
 /// Settings that were good on some data set, with names: a search starts from them, so that it need not find by chance what is
@@ -190,6 +191,9 @@ pub fn space(given: &Entries, vary: &Vary, shape: &Shape) -> Result<Space, Error
     if shape.is_windowed || (shape.rate_hz.is_none() && !vary.contains_key("window")) {
         all.remove("window");
     }
+    if shape.is_windowed {
+        all.remove("step");
+    }
     if !shape.has_axes && !vary.contains_key("derive") {
         all.remove("derive");
     }
@@ -226,6 +230,12 @@ pub fn space(given: &Entries, vary: &Vary, shape: &Shape) -> Result<Space, Error
     let fixed = understood.iter().filter(|(name, _)| !all.contains_key(*name));
     let fixed = fixed.filter_map(|(name, value)| Some((name.clone(), text_of(name, value)?))).collect();
     Ok(Space { dimensions, fixed })
+}
+
+/// The model of a candidate.
+pub fn model(space: &Space, values: &Values) -> ModelName {
+    let name = space.value(values, "model").expect("a model is drawn or fixed");
+    name.parse().expect("values of a space are names")
 }
 
 /// A candidate that a search starts with.

@@ -236,6 +236,19 @@ fn a_nested_search_is_judged_by_everybody_and_can_be_shared_out() {
 }
 
 #[test]
+fn a_preset_that_needs_longer_windows_does_not_take_part() {
+    let folder = data(6);
+    let space = SPACE.replace("[32, 48]", "[32]").replace("\"8:3:2:2\"]", "\"32:5:1:2,64:5:1:2,96:5:1:2\"]");
+    fs::write(folder.path().join("space.toml"), space).unwrap();
+    let said = triax(folder.path(), tune("short", "8", &[])).done().stderr;
+    assert!(said.contains("preset subject does not take part: pool3: "), "{said}");
+    let found = summary(folder.path(), "short");
+    let judged: Vec<&str> =
+        found["judged"].as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap()).collect();
+    assert!(judged.contains(&"reference") && !judged.contains(&"preset subject"), "{judged:?}");
+}
+
+#[test]
 fn a_time_becomes_work_that_repeats_the_search() {
     let folder = data(6);
     triax(folder.path(), tune("timed", "1s", &["--quiet"])).done();
