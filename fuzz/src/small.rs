@@ -96,7 +96,6 @@ pub(crate) fn train(folder: &RunFolder, n_steps: usize) -> Result<RunOutcome, Fi
     let job = Job {
         engine: &CpuEngine::<f32>::with_threads(1),
         windows: &setting.windows,
-        subjects: None,
         classes: STUDY.classes(),
         models: &[model],
         at_once: None,

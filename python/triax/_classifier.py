@@ -85,9 +85,8 @@ class TriaxClassifier(ClassifierMixin, BaseEstimator):
         keep the best weights. By default all epochs are trained.
     average_last : int, optional
         End with the mean of the weights at the ends of this many last epochs.
-    sampling : {"shuffle", "balanced", "subjects"}, optional
-        ``"shuffle"`` visits every window once an epoch, ``"balanced"`` each class equally often, ``"subjects"`` each of the
-        `groups` that `fit` is given. By default ``"shuffle"``.
+    sampling : {"shuffle", "balanced"}, optional
+        ``"shuffle"`` visits every window once an epoch, ``"balanced"`` each class equally often. By default ``"shuffle"``.
     init_weights : path, optional
         Start from the weights of this file instead of drawing them: a weight file, or one that `import_network` reads.
     no_shuffle : bool, optional
@@ -272,8 +271,8 @@ class TriaxClassifier(ClassifierMixin, BaseEstimator):
         y : array-like, (n,)
             Class of each.
         groups : array-like, (n,), optional
-            Subject of each. `valid_fraction` holds whole subjects out, and ``sampling="subjects"`` visits each equally often;
-            otherwise they are not used.
+            Subject of each: `valid_fraction` holds whole subjects out, and the temperature of probabilities is fitted across
+            them. Otherwise they are not used.
         sample_weight : array-like, (n,), optional
             Weight of each in the loss, at least 0.
 

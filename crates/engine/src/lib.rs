@@ -9,7 +9,6 @@
 //! |---|---|
 //! | `fleet`, `training_plan`, `optimizer`, `augmentation` | what is trained, and how |
 //! | `windows` | the data |
-//! | `reconstruction` | a task for windows without labels, which [`ReconstructionEngine`] trains |
 //! | `stretch`, `evaluation`, `confusion`, `state` | what a session is asked for, and what it returns |
 //! | `timings` | where the time goes, if somebody asks |
 //! | [`device`] | the devices of this machine |
@@ -30,7 +29,6 @@ mod evaluation;
 mod fleet;
 mod gpu;
 mod optimizer;
-mod reconstruction;
 mod state;
 mod stretch;
 mod timings;
@@ -43,12 +41,11 @@ use triax_model::{Network, Scaler, Weights};
 
 pub use augmentation::Augmentation;
 pub use confusion::Confusion;
-pub use cpu::{BatchTrace, CpuEngine, Float, ReconstructionEngine, StageTime, gradients, stage_times};
+pub use cpu::{BatchTrace, CpuEngine, Float, StageTime, gradients, stage_times};
 pub use evaluation::{Evaluation, NotFinite};
 pub use fleet::{Member, can_share, check_fleet, check_plain, check_scorer, check_weights, count_windows};
 pub use gpu::{GpuEngine, wgsl};
 pub use optimizer::Optimizer;
-pub use reconstruction::Reconstruction;
 pub use state::SessionState;
 pub use stretch::{MemberEpoch, Progress, StepResult, Stretch};
 pub use timings::{Phase, PhaseGuard, PhaseTime, StageRow, Timings, TimingsFound};

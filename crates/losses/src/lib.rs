@@ -11,7 +11,6 @@ mod meaning;
 mod real;
 mod smoothed;
 mod softmax;
-mod squared_error;
 mod twins;
 pub mod wgsl;
 
@@ -24,7 +23,6 @@ pub use labels::{LabelError, balanced_class_weights, labels_from_matrix};
 pub use real::Real;
 pub use smoothed::SmoothedLoss;
 pub use softmax::softmax;
-pub use squared_error::squared_error;
 pub use twins::loss_rows;
 
 /// A loss over (batch, classes) scores and one class index a row, as Keras 3 defines it.

@@ -27,8 +27,7 @@ pub enum Purpose {
     Augment = 6,
     /// Resamples of a bootstrap.
     Bootstrap = 7,
-    /// Training without labels: which parts of windows are hidden, with the step since the start of training as the index;
-    /// at the index [`u64::MAX`] which stretches of the recordings are told apart.
+    /// Training without labels, at the index [`u64::MAX`]: which stretches of the recordings are told apart.
     Pretrain = 8,
     /// Candidates of a search; the index is the generation.
     Search = 10,

@@ -220,11 +220,9 @@ fn train_networks(study: &Study, engine: &dyn Engine) -> Result<Vec<Vec<u32>>, S
         inputs.plan.log_steps = false;
     }
     let models: Vec<Model<'_>> = inputs.iter().map(|inputs| inputs.model(study)).collect();
-    let subjects = study.subject_numbers();
     let job = Job {
         engine,
         windows: &study.settings[0].windows,
-        subjects: subjects.as_deref(),
         classes: study.classes(),
         models: &models,
         at_once: None,

@@ -140,11 +140,6 @@ impl Study {
         self.corpus.subject_of(self.windows.origins[window_idx as usize])
     }
 
-    /// The number of the subject of each window, if it is known of all.
-    pub fn subject_numbers(&self) -> Option<Vec<u32>> {
-        self.corpus.subject_numbers(&self.windows.origins).ok()
-    }
-
     /// What the windows at `train` say about the answers of networks that `setting` trains on them.
     pub fn trained_on(&self, setting: &Setting, train: &[u32]) -> Answers {
         let balanced =

@@ -245,11 +245,9 @@ impl Worker<'_, '_> {
         let inputs = TrainingInputs::prepare(self.study, numbers.iter().copied());
         drop(preparing);
         let models: Vec<Model<'_>> = inputs.iter().map(|inputs| inputs.model(self.study)).collect();
-        let subjects = self.study.subject_numbers();
         let job = Job {
             engine: self.engine,
             windows: &self.study.settings[inputs[0].training.setting].windows,
-            subjects: subjects.as_deref(),
             classes: self.study.classes(),
             models: &models,
             at_once: Some(numbers.len()),

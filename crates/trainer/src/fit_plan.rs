@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use triax_engine::TrainingPlan;
 
-use crate::sampling::{Groups, Sampling};
+use crate::sampling::Sampling;
 use crate::schedule::Schedule;
 
 /// The settings of a run. Two runs with equal plans, networks, windows and initial weights end with equal bits on the
@@ -67,11 +67,11 @@ impl FitPlan {
         self.average_last.map_or(0, |n| (epochs + n).saturating_sub(self.epochs))
     }
 
-    /// The windows of `train` that epoch `epoch` (from 0) visits, in order.
-    pub(crate) fn order(&self, epoch: usize, train: &[u32], groups: Groups<'_>) -> Vec<u32> {
+    /// The windows of `train` that epoch `epoch` (from 0) visits, in order. `labels` are those of all windows.
+    pub(crate) fn order(&self, epoch: usize, train: &[u32], labels: &[u32]) -> Vec<u32> {
         if !self.shuffle {
             return train.to_vec();
         }
-        self.sampling.order(self.training.seed, epoch, train, groups)
+        self.sampling.order(self.training.seed, epoch, train, labels)
     }
 }

@@ -9,7 +9,6 @@ use triax_engine::WindowSet;
 use triax_model::text::hex;
 
 use crate::job::{Job, Model};
-use crate::sampling::Sampling;
 
 /// Plan, network, classes, scaler and digests of the windows. The engine is not part of it: a run may move to another device,
 /// but only on the same device does it end with the bits of an uninterrupted run.
@@ -28,9 +27,6 @@ pub(crate) struct Identity {
     train: String,
     /// SHA-256 of the validation windows with labels.
     valid: String,
-    /// SHA-256 of the subjects of the training windows, if they decide what an epoch visits.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    subjects: Option<String>,
 }
 
 impl Identity {
@@ -43,11 +39,6 @@ impl Identity {
             scaler: json(&model.scaler),
             train: digest(job.windows, model.train, job.windows.sample_weights.as_deref()),
             valid: digest(job.windows, model.valid, None),
-            subjects: job.subjects.filter(|_| model.plan.sampling == Sampling::Subjects).map(|subjects| {
-                let mut sha = Sha256::new();
-                model.train.iter().for_each(|&window| sha.update(subjects[window as usize].to_le_bytes()));
-                hex(sha.finalize())
-            }),
         }
     }
 
@@ -67,9 +58,6 @@ impl Identity {
         }
         if self.train != now.train {
             differences.push("the training windows are not the same".into());
-        }
-        if self.subjects.is_some() && now.subjects.is_some() && self.subjects != now.subjects {
-            differences.push("the subjects of the training windows are not the same".into());
         }
         if self.valid != now.valid {
             differences.push("the validation windows are not the same".into());
@@ -147,7 +135,6 @@ pub(crate) mod tests {
             scaler: "null".into(),
             train: "00".into(),
             valid: "11".into(),
-            subjects: Some("22".into()),
         }
     }
 
@@ -166,7 +153,6 @@ pub(crate) mod tests {
         now.classes.swap(0, 1);
         now.scaler = r#"{"mean":[0.5],"scale":[1.0]}"#.into();
         now.valid = "22".into();
-        now.subjects = Some("33".into());
         let difference = before.difference(&now).unwrap();
         for part in [
             "training.batch_size was 32, is now 64",
@@ -177,7 +163,6 @@ pub(crate) mod tests {
             "the classes were walk, jog, now jog, walk",
             "the scaler is not the same",
             "the validation windows are not the same",
-            "the subjects of the training windows are not the same",
         ] {
             assert!(difference.contains(part), "`{part}` is missing in: {difference}");
         }

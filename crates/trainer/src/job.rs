@@ -5,7 +5,6 @@ use triax_model::{Network, Scaler, Weights};
 
 use crate::error::FitError;
 use crate::fit_plan::FitPlan;
-use crate::sampling::{Groups, Sampling};
 
 /// The models to train, and what they share. One model is a fleet of one.
 #[derive(Clone, Copy)]
@@ -14,8 +13,6 @@ pub struct Job<'a> {
     pub engine: &'a dyn Engine,
     /// The windows of all models, their values as the sensors gave them.
     pub windows: &'a WindowSet,
-    /// The number of the subject of each window, if it is known of all. [`Sampling::Subjects`] needs it.
-    pub subjects: Option<&'a [u32]>,
     /// Names of the classes.
     pub classes: &'a [String],
     /// The models.
@@ -96,16 +93,7 @@ impl Job<'_> {
             let problem = format!("{n_names} class names for a network of {n_classes} classes");
             return Err(FitError::Input(problem));
         }
-        if let Some(subjects) = self.subjects.filter(|subjects| subjects.len() != self.windows.len()) {
-            let problem = format!("the subjects of {} windows, and there are {}", subjects.len(), self.windows.len());
-            return Err(FitError::Input(problem));
-        }
-        self.check_each(|model| match model.plan.sampling {
-            Sampling::Subjects if self.subjects.is_none() => {
-                Err("each subject is to come equally often, and the subjects of the windows are not known".into())
-            }
-            _ => model.check(self.windows, first.plan.epochs),
-        })?;
+        self.check_each(|model| model.check(self.windows, first.plan.epochs))?;
         let members: Vec<Member<'_>> = self.models.iter().map(Model::member).collect();
         Ok(check_fleet(&members, self.windows)?)
     }
@@ -119,11 +107,6 @@ impl Job<'_> {
             })?;
         }
         Ok(())
-    }
-
-    /// What is known of its windows, by which they can be drawn.
-    pub(crate) fn groups(&self) -> Groups<'_> {
-        Groups { labels: &self.windows.labels, subjects: self.subjects }
     }
 
     /// Steps of all models in all epochs.

@@ -12,7 +12,6 @@ use crate::job::Model;
 use crate::metrics::Metrics;
 use crate::model_result::{ModelResult, TrainedModel};
 use crate::progress::Progress;
-use crate::sampling::Groups;
 use crate::schedule::Schedule;
 
 /// A model in training.
@@ -42,12 +41,12 @@ impl<'a> ModelState<'a> {
         self.broken.is_none() && !self.progress.finished(self.inputs.plan)
     }
 
-    /// The windows that it visits in the epoch after the first `epochs`, in order.
-    pub(crate) fn order(&self, epochs: usize, groups: Groups<'_>) -> Vec<u32> {
+    /// The windows that it visits in the epoch after the first `epochs`, in order. `labels` are those of all windows.
+    pub(crate) fn order(&self, epochs: usize, labels: &[u32]) -> Vec<u32> {
         if !self.is_training() {
             return Vec::new();
         }
-        self.inputs.plan.order(epochs, self.inputs.train, groups)
+        self.inputs.plan.order(epochs, self.inputs.train, labels)
     }
 
     /// Steps of the first `epochs` epochs.

@@ -178,8 +178,8 @@ impl<'a> Training<'a> {
     fn orders(&self, epochs: usize) -> Vec<Vec<u32>> {
         // In parallel: one thread would take 0.1 s to shuffle thousands of windows for each of a thousand models.
         let _preparing = self.job.engine.timings().phase(Phase::Preparing);
-        let groups = self.job.groups();
-        self.models.par_iter().map(|model| model.order(epochs, groups)).collect()
+        let labels = &self.job.windows.labels;
+        self.models.par_iter().map(|model| model.order(epochs, labels)).collect()
     }
 
     /// Takes the remaining steps of the epoch after the first `epochs`. Returns `Break` if the observer asked to stop.

@@ -18,7 +18,7 @@ use crate::import::check_rate;
 use crate::initial;
 use crate::recordings::{complete, weight_file_extra, windows_extra};
 use crate::run::judged_by;
-use crate::settings::{SamplingName, Settings};
+use crate::settings::Settings;
 use crate::{Error, Notice};
 
 /// Labelled windows in memory, and which of them train.
@@ -79,13 +79,6 @@ impl WindowArrays {
         let network =
             Network::new(spec).map_err(|problem| Error::from(problem).while_doing("this network cannot work"))?;
         self.check()?;
-        if settings.training.sampling == SamplingName::Subjects && self.subjects.is_none() {
-            return Err(Error::Input(
-                "`sampling` is subjects, and the subjects of the windows are not given (in Python: `groups` of `fit`): give \
-                 them, or take another sampling"
-                    .to_owned(),
-            ));
-        }
         let names = (self.channels.as_slice(), self.classes.as_slice());
         let gravity = gravity_of_windows(&self.windows.windows, self.window, n_channels);
         let preparation = settings.data.preparation(n_channels, self.rate_hz, || gravity.clone())?;
@@ -120,7 +113,6 @@ impl WindowArrays {
         let job = Job {
             engine: chosen.open.engine.as_ref(),
             windows: &windows,
-            subjects: subjects.as_deref(),
             classes: &classes,
             models: &[model],
             at_once: None,

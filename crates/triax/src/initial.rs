@@ -11,7 +11,6 @@ use triax_model::{InitialWeights, Network};
 use triax_study::baselines::ClassicalFile;
 
 use crate::import::{is_of_another_program, weights_of_another_program};
-use crate::pretrain::PretrainTask;
 use crate::recordings::{PER_WINDOW, RATE};
 use crate::settings::Settings;
 use crate::text::{joined, listed};
@@ -25,8 +24,6 @@ const MOST_NAMED: usize = 12;
 /// On what layers were trained without labels.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PretrainRecord {
-    /// The task.
-    pub task: PretrainTask,
     /// The subjects whose windows they were trained on, those that are known.
     pub subjects: Vec<String>,
     /// Fingerprint of the recordings.
@@ -155,8 +152,7 @@ mod tests {
 
     fn initial(subjects: &[&str], fingerprint: &str, more: &[(&str, &str)]) -> InitialWeights {
         let subjects = subjects.iter().map(ToString::to_string).collect();
-        let record =
-            PretrainRecord { task: PretrainTask::Contrast, subjects, fingerprint: fingerprint.into(), loss: 1.0 };
+        let record = PretrainRecord { subjects, fingerprint: fingerprint.into(), loss: 1.0 };
         let mut metadata = record.metadata();
         metadata.extend(more.iter().map(|(key, value)| (key.to_string(), value.to_string())));
         InitialWeights { tensors: Vec::new(), metadata }

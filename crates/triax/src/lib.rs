@@ -91,7 +91,7 @@ pub use predictor::{
     StudyOrigin, WhichWeights, WindowSpec,
 };
 pub use preprocessing::{ChannelScale, Preprocessing};
-pub use pretrain::{KeptLayers, PretrainOptions, PretrainTask, Pretrained, Pretraining, pretrain};
+pub use pretrain::{KeptLayers, PretrainOptions, Pretrained, Pretraining, pretrain};
 pub use recordings::{Recordings, TrainingData, read_corpus, read_data};
 pub use run::{ClassicalTraining, DataRecord, Outcome, Record, Run, SplitRecord, Training, is_run, train};
 pub use settings::Settings;

@@ -1,22 +1,17 @@
 //! Training without labels: the layers of a network learn from recordings that nobody has labelled, and other trainings start
 //! from them.
 //!
-//! Two tasks need no labels:
+//! Each of some thousand short stretches of the recordings is a class of its own, and the network tells by cross-entropy from
+//! which one a window comes, however it is varied. This is the parametric instance discrimination of Dosovitskiy et al.
+//! ("Discriminative unsupervised feature learning with exemplar convolutional neural networks", 2014), which Wu et al. (2018)
+//! generalised. What the variations change, the layers learn to ignore.
 //!
-//! * **Contrast.** Each of some thousand short stretches of the recordings is a class of its own, and the network tells by
-//!   cross-entropy from which one a window comes, however it is varied. This is the parametric instance discrimination of
-//!   Dosovitskiy et al. ("Discriminative unsupervised feature learning with exemplar convolutional neural networks", 2014),
-//!   which Wu et al. (2018) generalised. What the variations change, the layers learn to ignore.
-//! * **Reconstruction.** Parts of each window are hidden, and the network gives the whole of it: see
-//!   [`triax_engine::Reconstruction`].
-//!
-//! The last layer serves the task alone. By default only the convolutions are kept: hidden layers between them and the task
-//! learn what the task needs and no other does (Chen et al., "A simple framework for contrastive learning of visual
+//! The last layer tells these stretches apart and nothing else. By default only the convolutions are kept: hidden layers between
+//! them and the last learn what this task needs and no other does (Chen et al., "A simple framework for contrastive learning of visual
 //! representations", 2020).
 
 use triax_data::{Corpus, Notice, Origin, ReadOptions, cut, fit_scaler};
-use triax_engine::device::{DeviceChoice, DeviceInfo};
-use triax_engine::{Reconstruction, ReconstructionEngine, WindowSet};
+use triax_engine::WindowSet;
 use triax_losses::Loss;
 use triax_model::random::{Purpose, Stream};
 use triax_model::{InitialWeights, Network, Preparation, Scaler, Weights};
@@ -24,84 +19,59 @@ use triax_study::window_set;
 use triax_trainer::{EpochRecord, FitOutcome, FitPlan, Job, Model, ModelResult, Observer, Sampling, fit};
 
 use crate::Error;
-use crate::engines::{Candidates, ChosenEngine, OpenEngine, Trial};
+use crate::engines::{Candidates, ChosenEngine, Trial};
 use crate::initial::{self, PretrainRecord};
 use crate::recordings::{Recordings, preparation_extra, read_corpus, windows_extra};
 use crate::settings::declare::named;
-use crate::settings::{ClassWeights, EngineName, Entries, MachineSettings, Settings};
+use crate::settings::{ClassWeights, Entries, Settings};
 
 /// The most stretches that are told apart. The last layer has a unit for each.
 const MOST_STRETCHES: usize = 65_536;
 /// Windows that follow each other in a stretch.
 const VIEWS: usize = 4;
-/// Parts of a window that are hidden or seen.
-const SPANS: usize = 10;
-/// Values of each channel that are reconstructed: enough for the movements that a sensor of 20 Hz sees in seconds.
-const TARGETS: usize = 40;
-
-named! {
-    /// Tasks without labels.
-    pub enum PretrainTask {
-        /// Tell short stretches of the recordings apart, however their windows are varied
-        Contrast = "contrast",
-        /// Give the whole of windows of which parts are hidden
-        Reconstruction = "reconstruction",
-    }
-}
 
 named! {
     /// Layers that are kept after a training without labels.
     pub enum KeptLayers {
         /// The convolutions; trainings draw the other layers, which may differ
         Convolutions = "convolutions",
-        /// All but the last, which serves the task
+        /// All but the last
         All = "all",
-    }
-}
-
-impl PretrainTask {
-    /// The settings of the task that differ from the defaults of a training.
-    pub fn entries(self) -> Entries {
-        let entries = match self {
-            Self::Contrast => serde_json::json!({
-                "epochs": 20, "flip_axes": true, "rotate": 45.0, "scale_windows": 0.1, "time_warp": 0.1, "jitter": 0.1,
-            }),
-            Self::Reconstruction => serde_json::json!({ "epochs": 20 }),
-        };
-        entries.as_object().expect("an object").clone()
     }
 }
 
 /// What to train without labels, beside the settings.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PretrainOptions {
-    /// The task.
-    pub task: PretrainTask,
     /// The layers that are kept.
     pub keep: KeptLayers,
     /// Subjects whose recordings are left out, such as those who will be judged.
     pub without: Vec<String>,
-    /// With [`PretrainTask::Contrast`], the most stretches that are told apart. They are drawn from all.
+    /// The most stretches that are told apart. They are drawn from all.
     pub stretches: usize,
-    /// With [`PretrainTask::Reconstruction`], the share of each window that is hidden on average.
-    pub mask: f32,
+}
+
+impl Default for PretrainOptions {
+    fn default() -> Self {
+        Self { keep: KeptLayers::Convolutions, without: Vec::new(), stretches: 2048 }
+    }
 }
 
 impl PretrainOptions {
-    /// The defaults of `task`.
-    pub fn new(task: PretrainTask) -> Self {
-        Self { task, keep: KeptLayers::Convolutions, without: Vec::new(), stretches: 2048, mask: 0.3 }
+    /// The settings of a training without labels that differ from the defaults.
+    pub fn entries() -> Entries {
+        let entries = serde_json::json!({
+            "epochs": 20, "flip_axes": true, "rotate": 45.0, "scale_windows": 0.1, "time_warp": 0.1, "jitter": 0.1,
+        });
+        entries.as_object().expect("an object").clone()
     }
 
     fn check(&self) -> Result<(), Error> {
-        let Self { stretches, mask, .. } = *self;
+        let stretches = self.stretches;
         if !(2..=MOST_STRETCHES).contains(&stretches) {
             return Err(Error::Usage(format!(
                 "{stretches} stretches cannot be told apart; there must be from 2 to {MOST_STRETCHES}"
             )));
-        }
-        if !(0.0..1.0).contains(&mask) {
-            return Err(Error::Usage(format!("the share of a window that is hidden is {mask}; it must be in [0, 1)")));
         }
         Ok(())
     }
@@ -111,11 +81,11 @@ impl PretrainOptions {
 pub struct Pretraining {
     /// The settings, completed from the data.
     pub settings: Settings,
-    /// The task and its options.
+    /// The options.
     pub options: PretrainOptions,
     /// The recordings.
     pub corpus: Corpus,
-    /// The network. Its last layer serves the task.
+    /// The network. It has a class for each stretch.
     pub network: Network,
     /// The plan of each step and each epoch.
     pub plan: FitPlan,
@@ -138,13 +108,13 @@ pub struct Pretraining {
 pub struct Pretrained {
     /// Their weights. [`InitialWeights::to_bytes`] gives the file that the setting `init_weights` takes.
     pub weights: InitialWeights,
-    /// The epochs, the first one first. The accuracy is that of telling stretches apart, and 0 of a reconstruction.
+    /// The epochs, the first one first. The accuracy is that of telling stretches apart.
     pub history: Vec<EpochRecord>,
 }
 
-/// Recordings as they are asked of a network.
+/// Windows to tell apart by the stretch that they come from.
 struct Asked {
-    /// The classes, which are those of the task.
+    /// The classes are the stretches.
     windows: WindowSet,
     n_classes: usize,
     train: Vec<u32>,
@@ -156,8 +126,7 @@ impl Pretraining {
     /// validation.
     ///
     /// # Errors
-    /// Invalid settings; recordings that cannot be read, or are too few; a device that does not exist, or does not have the
-    /// task.
+    /// Invalid settings; recordings that cannot be read, or are too few; a device that does not exist.
     pub fn new(mut settings: Settings, options: PretrainOptions) -> Result<Self, Error> {
         options.check()?;
         settings.training.loss = Loss::CategoricalCrossentropy;
@@ -166,7 +135,7 @@ impl Pretraining {
         settings.training.early_stopping = None;
         settings.machine.log_steps = false;
         settings.check()?;
-        let device = Device::find(options.task, &settings.machine)?;
+        let candidates = Candidates::find(&settings.machine)?;
         let recordings = read(&settings, &options)?;
         let (step, rounded) = recordings.step(&settings.data)?;
         let Recordings { corpus, window, .. } = recordings;
@@ -174,24 +143,13 @@ impl Pretraining {
         let measured = corpus.channels.len();
         let preparation = settings.data.preparation(measured, corpus.rate_hz, || corpus.gravity(window))?;
         let n_channels = preparation.channels_out(measured).map_err(Error::Usage)?;
-        let reconstruction = Reconstruction {
-            mask: options.mask,
-            span: window.div_ceil(SPANS).max(1),
-            pool: window.div_ceil(TARGETS).max(1),
-        };
         let cut_windows = cut(&corpus, window, step)?;
         let origins = cut_windows.origins.clone();
         let windows = window_set(cut_windows, &preparation, window, measured)
             .map_err(|problem| Error::Input(format!("{}: {problem}", corpus.name)))?;
-        let Asked { windows, n_classes, train } = match options.task {
-            PretrainTask::Contrast => stretches(windows, &origins, options.stretches, settings.training.seed)
-                .map_err(|problem| Error::Input(format!("{}: {problem}", corpus.name)))?,
-            PretrainTask::Reconstruction => Asked {
-                n_classes: reconstruction.n_outputs(window, n_channels),
-                train: (0..windows.len() as u32).collect(),
-                windows: WindowSet { labels: vec![0; windows.len()].into(), ..windows },
-            },
-        };
+        let Asked { windows, n_classes, train } =
+            stretches(windows, &origins, options.stretches, settings.training.seed)
+                .map_err(|problem| Error::Input(format!("{}: {problem}", corpus.name)))?;
         let spec = settings.network.spec(window, n_channels, n_classes);
         let network =
             Network::new(spec).map_err(|problem| Error::from(problem).while_doing("this network cannot work"))?;
@@ -207,7 +165,7 @@ impl Pretraining {
             scaler: scaler.as_ref(),
             learning_rate: plan.learning_rate,
         };
-        let engine = device.open(reconstruction, &trial)?;
+        let engine = candidates.choose(&trial)?;
         let (weights, of_weights) = match initial::read(&settings, &network)? {
             Some((initial, notices)) => (initial.weights(&network, settings.training.seed), notices),
             None => (Weights::glorot_uniform(&network, settings.training.seed), Vec::new()),
@@ -244,7 +202,6 @@ impl Pretraining {
             windows,
             classes: &classes,
             models: &[model],
-            subjects: None,
             at_once: None,
             planned: None,
             follows_validation: false,
@@ -254,7 +211,6 @@ impl Pretraining {
         let Some(ModelResult { history, end }) = results.pop() else { unreachable!("a fleet of one has one result") };
         let trained = end.map_err(|breakdown| Error::Input(breakdown.to_string()))?;
         let record = PretrainRecord {
-            task: self.options.task,
             subjects: corpus.subjects(),
             fingerprint: corpus.fingerprint.clone(),
             loss: history.last().map_or(0.0, |epoch| epoch.loss),
@@ -277,12 +233,11 @@ impl Pretraining {
 /// stop.
 ///
 /// ```no_run
-/// use triax::{PretrainOptions, PretrainTask, Settings, pretrain};
+/// use triax::{PretrainOptions, Settings, pretrain};
 ///
-/// let task = PretrainTask::Contrast;
-/// let mut settings = Settings::from_entries(&task.entries())?;
+/// let mut settings = Settings::from_entries(&PretrainOptions::entries())?;
 /// settings.data.data = "recordings/".parse().unwrap();
-/// if let Some(pretrained) = pretrain(settings, PretrainOptions::new(task), &mut ())? {
+/// if let Some(pretrained) = pretrain(settings, PretrainOptions::default(), &mut ())? {
 ///     std::fs::write("first.safetensors", pretrained.weights.to_bytes())?; // for the setting `init_weights`
 /// }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -340,48 +295,6 @@ fn stretches(windows: WindowSet, origins: &[Origin], most: usize, seed: u64) -> 
         train.extend(windows.map(|window| window as u32));
     }
     Ok(Asked { windows: WindowSet { labels: labels.into(), ..windows }, n_classes: chosen.len(), train })
-}
-
-/// Where a task is trained.
-enum Device {
-    /// On one of these.
-    Any(Candidates),
-    /// On the CPU, which alone has this task.
-    Cpu,
-}
-
-impl Device {
-    /// Finds the devices for `task`, before the data is read.
-    fn find(task: PretrainTask, machine: &MachineSettings) -> Result<Self, Error> {
-        if task == PretrainTask::Contrast {
-            return Candidates::find(machine).map(Self::Any);
-        }
-        if machine.engine != EngineName::Fused {
-            let engine = machine.engine;
-            return Err(Error::Usage(format!("the engine {engine} reconstructs no windows: leave --engine out")));
-        }
-        match machine.device {
-            DeviceChoice::Auto | DeviceChoice::Cpu => Ok(Self::Cpu),
-            device @ DeviceChoice::Gpu(_) => Err(Error::Usage(format!(
-                "windows are reconstructed on the CPU only, not on {device}: leave --device out, or take --task contrast"
-            ))),
-        }
-    }
-
-    fn open(self, reconstruction: Reconstruction, trial: &Trial<'_>) -> Result<ChosenEngine, Error> {
-        match self {
-            Self::Any(candidates) => candidates.choose(trial),
-            Self::Cpu => Ok(ChosenEngine {
-                open: OpenEngine {
-                    engine: Box::new(ReconstructionEngine::new(reconstruction)),
-                    device: DeviceInfo::cpu(),
-                },
-                why: Some("windows are reconstructed on the CPU only".to_owned()),
-                measured: Vec::new(),
-                notices: Vec::new(),
-            }),
-        }
-    }
 }
 
 #[cfg(test)]

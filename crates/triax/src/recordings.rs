@@ -12,9 +12,7 @@ use triax_study::window_set;
 use triax_trainer::FitPlan;
 
 use crate::Error;
-use crate::settings::{
-    ClassWeights, DataSettings, DataSource, Length, SamplingName, Settings, SplitKind, SplitSettings,
-};
+use crate::settings::{ClassWeights, DataSettings, DataSource, Length, Settings, SplitKind, SplitSettings};
 
 /// Key in the metadata of a weight file: what becomes of each window by itself before the scaler. Absent if it stays as it is.
 pub(crate) const PER_WINDOW: &str = "per_window";
@@ -231,27 +229,6 @@ pub(crate) fn complete(
         let labels: Vec<u32> = train.iter().map(|&idx| windows.labels[idx as usize]).collect();
         plan.training.class_weights = Some(balanced_class_weights(&labels, n_classes));
     }
-}
-
-/// The number of the subject of each window at `origins`, if `settings` draw subjects.
-///
-/// # Errors
-/// A recording whose subject is not known, with its place and the remedy.
-pub(crate) fn drawn_subjects(
-    settings: &Settings,
-    corpus: &Corpus,
-    origins: &[Origin],
-) -> Result<Option<Vec<u32>>, Error> {
-    if settings.training.sampling != SamplingName::Subjects {
-        return Ok(None);
-    }
-    corpus.subject_numbers(origins).map(Some).map_err(|unknown| {
-        Error::Input(format!(
-            "{}: `sampling` is subjects, and the data does not say who this recording is of: name the column with --map \
-             COLUMN=subject, or find the subject in the name of the file with --subject-from, or take another sampling",
-            corpus.place_of(unknown)
-        ))
-    })
 }
 
 /// Metadata of weight files that follows from the recordings and their windows: what is needed to use a network on others.

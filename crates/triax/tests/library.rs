@@ -1,9 +1,7 @@
 //! The library as another program uses it.
 
 use serde_json::json;
-use triax::settings::{
-    ClassWeights, DataSettings, DataSource, DerivedChannels, Entries, HiddenLayers, Normalize, SamplingName,
-};
+use triax::settings::{ClassWeights, DataSettings, DataSource, DerivedChannels, Entries, HiddenLayers, Normalize};
 use triax::{
     Error, EvaluateOptions, ExportFormat, ExportOptions, Observer, Outcome, Predictor, PredictorOptions, Recordings,
     Sample, Settings, StepResult, StreamPredictor, Training, TrainingData, WindowArrays, evaluate, export, train,
@@ -224,15 +222,6 @@ fn a_training_in_memory_weighs_windows_and_refuses_what_does_not_fit() {
     let plain = weights(in_memory(&data));
     assert_eq!(plain, weights(with_weights(vec![1.0; n_windows])));
     assert_ne!(plain, weights(with_weights((0..n_windows).map(|idx| (idx % 2) as f32).collect())));
-
-    // By subjects, windows without them are refused.
-    let mut by_subject = settings.clone();
-    by_subject.training.sampling = SamplingName::Subjects;
-    let no_subjects = in_memory(&data).fit(&by_subject, &mut ()).unwrap_err().in_full();
-    assert!(no_subjects.contains("subjects of the windows are not given"), "{no_subjects}");
-    let subjects = Some(data.corpus.subject_numbers(&data.origins).unwrap());
-    let found = WindowArrays { subjects, ..in_memory(&data) }.fit(&by_subject, &mut ()).unwrap().unwrap();
-    assert_ne!(plain, found.file.weights);
 
     let refused = |data: WindowArrays| data.fit(&settings, &mut ()).unwrap_err().in_full();
     assert!(refused(with_weights(vec![-1.0; n_windows])).contains("has the weight -1"));

@@ -1,6 +1,6 @@
 //! Loss and accuracy of the windows of a tile, and the gradient of the batch's loss, `Σ w·l / batch`, by their scores.
 
-use triax_losses::{SmoothedLoss, predicted_class, squared_error};
+use triax_losses::{SmoothedLoss, predicted_class};
 
 use super::row::Row;
 use super::{Float, row::TILE};
@@ -16,8 +16,6 @@ pub(super) struct TileLoss<F> {
     pub weights: [F; TILE],
     /// The labels and weights of their partners, if windows are mixed.
     pub partners: Option<Partners<F>>,
-    /// What the outputs are to be, a row each, if the windows are reconstructed.
-    pub targets: Vec<Row<F>>,
     /// `w·l` of each window, including that by its partner's label.
     pub losses: [F; TILE],
     /// The number of windows whose first largest score is that of their label.
@@ -42,26 +40,9 @@ impl<F: Float> TileLoss<F> {
             labels: [0; TILE],
             weights: [F::ZERO; TILE],
             partners: None,
-            targets: Vec::new(),
             losses: [F::ZERO; TILE],
             correct: 0,
             row: (vec![F::ZERO; classes], vec![F::ZERO; classes]),
-        }
-    }
-
-    /// Computes the squared errors of `outputs` by the targets, and writes `d_outputs`, 0 in the empty lanes.
-    pub fn compare(&mut self, batch: usize, outputs: &[Row<F>], d_outputs: &mut [Row<F>]) {
-        let batch = F::from_count(batch);
-        let (row, d_row) = (&mut self.row.0, &mut self.row.1);
-        d_outputs.fill(Row::ZERO);
-        self.correct = 0;
-        for w in 0..self.n_windows {
-            row.iter_mut().zip(outputs).for_each(|(y, outputs)| *y = outputs.0[w]);
-            let targets = self.targets.iter().map(|targets| targets.0[w]);
-            self.losses[w] = self.weights[w] * squared_error(row, targets, d_row);
-            for (d_outputs, &d) in d_outputs.iter_mut().zip(&*d_row) {
-                d_outputs.0[w] = self.weights[w] * d / batch;
-            }
         }
     }
 

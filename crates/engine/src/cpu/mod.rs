@@ -21,7 +21,6 @@ mod model;
 mod parameter_pass;
 mod pool;
 mod product;
-mod reconstruction;
 mod row;
 mod sample_pass;
 mod scores;
@@ -39,7 +38,6 @@ use std::marker::PhantomData;
 use crate::{Engine, EngineError, Member, Phase, Scorer, Session, Timings, WindowSet, check_fleet};
 pub use float::Float;
 pub use gradients::{BatchTrace, gradients};
-pub use reconstruction::ReconstructionEngine;
 pub use stage_times::{StageTime, stage_times};
 use triax_model::{Network, Scaler, Weights};
 

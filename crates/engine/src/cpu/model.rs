@@ -1,6 +1,6 @@
 //! One model in training: its state, and the step that changes it.
 
-use crate::{Member, MemberEpoch, Reconstruction, SessionState, StepResult, TrainingPlan, WindowSet};
+use crate::{Member, MemberEpoch, SessionState, StepResult, TrainingPlan, WindowSet};
 use triax_model::{Network, Scaler, Tensor, Weights};
 
 use super::Float;
@@ -10,7 +10,6 @@ use super::gather::gather;
 use super::layers::{Stage, stages};
 use super::loss::{Partners, TileLoss};
 use super::parameter_pass::{Block, Round, Target, blocks, parameter_pass, update_pass};
-use super::reconstruction::Place;
 use super::row::TILE;
 use super::sample_pass::{LayerPass, Phase, Tile, backward_phases, forward_phases};
 use super::team::Team;
@@ -121,8 +120,6 @@ pub(super) struct Model<F> {
     pub dropout: f32,
     pub scaler: Option<Scaler>,
     pub validation: Vec<u32>,
-    /// What it does instead of telling classes apart, if it is trained without labels.
-    pub task: Option<Reconstruction>,
 }
 
 /// The result of a step, at the engine's precision.
@@ -152,7 +149,6 @@ impl<F: Float> Model<F> {
             dropout: member.network.spec().dropout,
             scaler: member.scaler.cloned(),
             validation: member.validation.to_vec(),
-            task: None,
         }
     }
 
@@ -302,10 +298,7 @@ impl<F: Float> SamplePass<'_, F> {
 
     /// Computes the losses of a tile's windows, and their gradients.
     pub fn judge(&self, tile: &mut Tile<F>) {
-        match self.model.task {
-            None => tile.judge(self.model.plan.training_loss(), self.batch.len()),
-            Some(_) => tile.compare(self.batch.len()),
-        }
+        tile.judge(self.model.plan.training_loss(), self.batch.len());
     }
 
     /// Fills `tile` with the windows of the batch from window `first` on, as many as fit.
@@ -323,17 +316,13 @@ impl<F: Float> SamplePass<'_, F> {
         let (scaler, channels) = (model.scaler.as_ref(), shape.network.spec().channels);
         let x = tile.input.rows_mut();
         match Augment::for_step(&model.plan, counter, batch.len()) {
-            None => gather(here.clone().map(window), scaler, channels, x),
+            None => gather(here.map(window), scaler, channels, x),
             Some(augment) => {
                 if augment.mixes() {
                     self.share_weights(&augment, first, tile_loss);
                 }
-                augment.gather(window, here.clone(), scaler, channels, x);
+                augment.gather(window, here, scaler, channels, x);
             }
-        }
-        if let Some(task) = model.task {
-            let place = Place { seed: model.plan.seed, step: counter, first, n_windows: here.len() };
-            task.prepare(place, channels, x, &mut tile_loss.targets);
         }
     }
 

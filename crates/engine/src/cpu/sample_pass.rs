@@ -79,12 +79,6 @@ impl<F: Float> Tile<F> {
         self.tile_loss.judge(loss, batch, self.outputs[last].rows(), &mut self.d_outputs[last]);
     }
 
-    /// [`Tile::judge`] for a tile that has targets.
-    pub fn compare(&mut self, batch: usize) {
-        let last = self.outputs.len() - 1;
-        self.tile_loss.compare(batch, self.outputs[last].rows(), &mut self.d_outputs[last]);
-    }
-
     /// Runs the stages of `part` backward, after [`Tile::judge`]. All parts in turn lead from the scores to the first
     /// layer. `dropout` is that of the forward pass.
     pub fn backward(&mut self, stages: &[Stage], part: Range<usize>, parameters: &[F], dropout: Option<(Mask, usize)>) {

@@ -8,8 +8,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use crate::{
-    EngineError, Evaluation, Member, Phase, Progress, Reconstruction, Session, SessionState, StepResult, Stretch,
-    Timings, Watch, WindowSet, check_weights,
+    EngineError, Evaluation, Member, Phase, Progress, Session, SessionState, StepResult, Stretch, Timings, Watch,
+    WindowSet, check_weights,
 };
 use triax_model::Weights;
 
@@ -61,12 +61,6 @@ impl<F: Float> CpuSession<F> {
             timings: timings.clone(),
             choice: ThreadChoice::new(n_threads),
         }
-    }
-
-    /// The same session, to reconstruct windows instead of telling classes apart.
-    pub fn reconstructing(mut self, task: Reconstruction) -> Self {
-        self.models.iter_mut().for_each(|model| model.task = Some(task));
-        self
     }
 
     /// Takes the steps of one member until `after_step` breaks, on as many threads of the team as `choice` says.

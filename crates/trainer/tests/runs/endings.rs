@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use triax_engine::{CpuEngine, Engine};
 use triax_model::WeightFile;
 use triax_trainer::{
-    Breakdown, EpochRecord, FitError, FitOutcome, FitSize, Job, Metrics, Observer, RunFolder, RunOutcome, Sampling,
-    Schedule, StepRecord, Summary, fit, fit_run,
+    Breakdown, EpochRecord, FitError, FitOutcome, FitSize, Job, Metrics, Observer, RunFolder, RunOutcome, Schedule,
+    StepRecord, Summary, fit, fit_run,
 };
 
 use crate::setup::{Setup, StopAfter, assert_same_run, contents, copy, empty_folder, finished, windows};
@@ -383,8 +383,6 @@ fn jobs_that_cannot_work_are_refused_before_anything_is_trained() {
         (refused(&|setup| setup.scaler.as_mut().unwrap().scale[1] = 0.0), "scale of channel 1 is 0"),
         (refused(&|setup| setup.weights.tensors[0].values[0] = f32::NAN), "conv1.kernel"),
         (refused(&|setup| setup.windows.labels = vec![7; 31].into()), "7"),
-        (refused(&|setup| setup.plan.sampling = Sampling::Subjects), "the subjects of the windows are not known"),
-        (refused(&|setup| setup.subjects = Some(vec![0; 30])), "the subjects of 30 windows, and there are 31"),
     ] {
         assert!(message.contains(part), "`{part}` is missing in: {message}");
     }

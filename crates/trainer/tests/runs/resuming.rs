@@ -30,10 +30,7 @@ fn setups() -> Vec<Setup> {
     let mut averaged = Setup::new();
     averaged.plan.sampling = Sampling::Balanced;
     averaged.plan.average_last = Some(2);
-    let mut by_subject = Setup::new();
-    by_subject.plan.sampling = Sampling::Subjects;
-    by_subject.subjects = Some((0..31).map(|window| window / 12).collect());
-    vec![plateau, cosine, unvalidated, averaged, by_subject]
+    vec![plateau, cosine, unvalidated, averaged]
 }
 
 /// Copies the run's folder at every event.
@@ -238,26 +235,6 @@ fn another_job_is_refused_with_the_reason() {
     assert_eq!(refused(&|setup| setup.valid.truncate(8)), "the validation windows are not the same");
     assert_eq!(refused(&|setup| setup.scaler.as_mut().unwrap().mean[0] = 0.25), "the scaler is not the same");
     assert_eq!(crate::setup::contents(&run), before);
-}
-
-#[test]
-fn other_subjects_are_refused_where_they_decide_what_an_epoch_visits() {
-    let folder = empty_folder();
-    let engine = Toy::default();
-    let mut setup = Setup::new();
-    setup.subjects = Some(vec![0; 31]);
-    for (sampling, refused) in [(Sampling::Subjects, true), (Sampling::Shuffle, false)] {
-        setup.plan.sampling = sampling;
-        let run = folder.path().join(format!("{sampling:?}"));
-        setup.fit(&engine, &run, &mut StopAfter(7)).unwrap();
-        setup.subjects.as_mut().unwrap()[20] ^= 1;
-        match setup.resume(&engine, &run, &mut ()) {
-            Err(FitError::OtherJob { difference, .. }) if refused => {
-                assert_eq!(difference, "the subjects of the training windows are not the same");
-            }
-            outcome => assert!(!refused && outcome.is_ok(), "{sampling:?}: {outcome:?}"),
-        }
-    }
 }
 
 #[test]

@@ -26,7 +26,6 @@ pub struct Setup {
     pub valid: Vec<u32>,
     pub plan: FitPlan,
     pub classes: Vec<String>,
-    pub subjects: Option<Vec<u32>>,
     pub scaler: Option<Scaler>,
     pub metadata: BTreeMap<String, String>,
     /// Zero: after every epoch.
@@ -74,7 +73,6 @@ impl Setup {
                 log_steps: false,
             },
             classes: ["still", "walk", "jog"].map(String::from).into(),
-            subjects: None,
             scaler: Some(Scaler { mean: vec![0.5, 0.25], scale: vec![1.0, 2.0] }),
             metadata: BTreeMap::from([("step".into(), "60".into())]),
             save_every: Duration::ZERO,
@@ -103,11 +101,10 @@ impl Setup {
 
     /// A job that trains `models` on these windows.
     pub fn job<'a>(&'a self, engine: &'a dyn Engine, models: &'a [Model<'a>]) -> Job<'a> {
-        let Self { windows, classes, subjects, .. } = self;
+        let Self { windows, classes, .. } = self;
         Job {
             engine,
             windows,
-            subjects: subjects.as_deref(),
             classes,
             models,
             at_once: None,

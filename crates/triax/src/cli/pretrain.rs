@@ -10,13 +10,13 @@ use triax::settings::{
     AugmentationSettings, DataSettings, DataSource, Group, MachineSettings, NetworkSettings, Setting, TrainingSettings,
 };
 use triax::text::{grouped, joined, network_in_words};
-use triax::{Error, KeptLayers, PretrainOptions, PretrainTask, Pretrained, Pretraining, Settings};
+use triax::{KeptLayers, PretrainOptions, Pretrained, Pretraining, Settings};
 use triax_model::whole_file;
 
 use super::options::{GivenSettings, Groups, named, names};
 use super::output::{self, Source};
 use super::print_notices;
-use super::progress::{Figures, Style, StyleArgs, TrainingProgress, interruption};
+use super::progress::{Style, StyleArgs, TrainingProgress, interruption};
 use super::terminal::{log, say, tell, visible};
 
 const EXAMPLES: &str = "\
@@ -24,17 +24,14 @@ Examples:
   triax pretrain --data unlabelled/ --out first.safetensors
   triax train --data labelled/ --init-weights first.safetensors
   triax pretrain --data WISDM/ --without 1600,1604 --out first.safetensors     nothing of people who will be judged
-  triax pretrain --data WISDM/ --task reconstruction --epochs 50 --out first.safetensors
   triax study --data WISDM/ --vary 'init-weights=scratch:none|pretrained:first.safetensors'
 
 The recordings may be without activities and subjects. The convolutions of the network are kept, and suit every training with
 the same convolutions. With --keep all its hidden layers are kept too, and the training must have the same.
 
-contrast         Each of many short stretches of the recordings is a class of its own. The network learns to tell them apart,
-                 however their windows are varied (Dosovitskiy et al. 2014). The variations are those of Augmentation; by default
-                 --flip-axes --rotate 45 --scale-windows 0.1 --time-warp 0.1 --jitter 0.1.
-reconstruction   A part of each window is hidden, and the network learns to give the whole of it (Vincent et al. 2008). It is
-                 trained on the CPU.";
+Each of many short stretches of the recordings is a class of its own. The network learns to tell them apart, however their
+windows are varied (Dosovitskiy et al. 2014). The variations are those of Augmentation; by default
+--flip-axes --rotate 45 --scale-windows 0.1 --time-warp 0.1 --jitter 0.1.";
 
 /// Train the layers of a network without labels, to start other trainings from
 #[derive(clap::Args)]
@@ -43,7 +40,7 @@ pub struct Args {
     #[command(flatten)]
     settings: GivenSettings<Unlabelled>,
     #[command(flatten)]
-    task: TaskArgs,
+    pretraining: PretrainArgs,
 }
 
 /// The settings that mean something without labels.
@@ -64,13 +61,10 @@ impl Groups for Unlabelled {
     }
 }
 
-/// The task, and what is printed.
+/// What is learnt and kept, and what is printed.
 #[derive(clap::Args)]
-#[command(next_help_heading = "Task")]
-struct TaskArgs {
-    /// What the network learns without labels
-    #[arg(long, value_name = "TASK", value_parser = named::<PretrainTask>(PretrainTask::choices), default_value = "contrast")]
-    task: PretrainTask,
+#[command(next_help_heading = "Pretraining")]
+struct PretrainArgs {
     /// The file to write, or a folder for pretrained.safetensors
     #[arg(long, value_name = "FILE|DIR", value_parser = output::beside())]
     out: PathBuf,
@@ -80,37 +74,19 @@ struct TaskArgs {
     /// Subjects whose recordings are left out, such as those who will be judged
     #[arg(long, value_name = "ID,…")]
     without: Vec<String>,
-    /// With contrast: the most stretches to tell apart, drawn by the seed [default: 2048]
-    #[arg(long, value_name = "N")]
-    stretches: Option<usize>,
-    /// With reconstruction: the share of a window that is hidden on average [default: 0.3]
-    #[arg(long, value_name = "SHARE")]
-    mask: Option<f32>,
+    /// The most stretches to tell apart, drawn by the seed
+    #[arg(long, value_name = "N", default_value_t = PretrainOptions::default().stretches)]
+    stretches: usize,
     #[command(flatten)]
     style: StyleArgs,
 }
 
 /// Runs the subcommand.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let TaskArgs { task, out, keep, without, stretches, mask, style } = args.task;
+    let PretrainArgs { out, keep, without, stretches, style } = args.pretraining;
     let style = style.style();
-    for (option, given, its_task) in [
-        ("--stretches", stretches.is_some(), PretrainTask::Contrast),
-        ("--mask", mask.is_some(), PretrainTask::Reconstruction),
-    ] {
-        if given && task != its_task {
-            return Err(Error::Usage(format!("{option} belongs to --task {its_task}")).into());
-        }
-    }
-    let defaults = PretrainOptions::new(task);
-    let options = PretrainOptions {
-        keep,
-        without: names(&without),
-        stretches: stretches.unwrap_or(defaults.stretches),
-        mask: mask.unwrap_or(defaults.mask),
-        ..defaults
-    };
-    let mut entries = task.entries();
+    let options = PretrainOptions { keep, without: names(&without), stretches };
+    let mut entries = PretrainOptions::entries();
     entries.extend(args.settings.entries);
     let settings = Settings::from_entries(&entries)?;
     let is_folder = out.is_dir() || out.as_os_str().as_encoded_bytes().ends_with(b"/");
@@ -123,11 +99,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         header(&mut log(), &pretraining, &file)?;
     }
     let interrupted = interruption("stopping; nothing is written", "nothing is written")?;
-    let figures = match task {
-        PretrainTask::Contrast => Figures::LossAndAccuracy,
-        PretrainTask::Reconstruction => Figures::Loss,
-    };
-    let mut progress = TrainingProgress::new(style, figures, &pretraining.plan, pretraining.train.len(), interrupted);
+    let mut progress = TrainingProgress::new(style, &pretraining.plan, pretraining.train.len(), interrupted);
     let trained = pretraining.run(&mut progress)?;
     drop(progress);
     let Some(pretrained) = trained else {
@@ -154,23 +126,13 @@ fn check_file(file: &Path, settings: &Settings) -> anyhow::Result<()> {
 
 /// Prints the data, the network and the settings.
 fn header(out: &mut dyn Write, pretraining: &Pretraining, file: &Path) -> std::io::Result<()> {
-    let Pretraining { settings, options, corpus, network, plan, engine, train, .. } = pretraining;
+    let Pretraining { settings, corpus, network, plan, engine, train, .. } = pretraining;
     let n_subjects = corpus.subjects().len();
     let subjects = if n_subjects == 0 { "unknown".to_owned() } else { n_subjects.to_string() };
     writeln!(out, "data      {}", visible(&corpus.name))?;
     writeln!(out, "          {subjects} subjects, {} channels", corpus.channels.len())?;
-    let n_windows = grouped(train.len());
-    match options.task {
-        PretrainTask::Contrast => {
-            writeln!(out, "task      contrast: {} stretches of {n_windows} windows", grouped(network.spec().classes))?;
-        }
-        PretrainTask::Reconstruction => writeln!(
-            out,
-            "task      reconstruction: {} values of each of {n_windows} windows, {} of which is hidden",
-            network.spec().classes,
-            options.mask
-        )?,
-    }
+    let (n_stretches, n_windows) = (grouped(network.spec().classes), grouped(train.len()));
+    writeln!(out, "task      tell {n_stretches} stretches of {n_windows} windows apart")?;
     writeln!(out, "network   {}", network_in_words(network))?;
     writeln!(
         out,

@@ -56,19 +56,9 @@ impl Style {
     }
 }
 
-/// What is printed of an epoch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Figures {
-    /// The loss, the share of windows that are told right, and those of validation.
-    LossAndAccuracy,
-    /// The loss, where no window can be right or wrong.
-    Loss,
-}
-
 /// Prints the progress of a run, and stops it on Ctrl-C.
 pub struct TrainingProgress {
     style: Style,
-    figures: Figures,
     interrupted: Arc<AtomicBool>,
     bar: Option<ProgressBar>,
     epochs: usize,
@@ -90,10 +80,9 @@ struct EpochSums {
 
 impl TrainingProgress {
     /// Prints the progress of a training of `n_train` windows by `plan`, in `style`.
-    pub fn new(style: Style, figures: Figures, plan: &FitPlan, n_train: usize, interrupted: Arc<AtomicBool>) -> Self {
+    pub fn new(style: Style, plan: &FitPlan, n_train: usize, interrupted: Arc<AtomicBool>) -> Self {
         Self {
             style,
-            figures,
             interrupted,
             bar: None,
             epochs: plan.epochs,
@@ -149,7 +138,7 @@ impl Observer for TrainingProgress {
             self.sums.correct += u64::from(result.correct);
             self.sums.windows += n_windows;
             let mean = |sum: f64| sum / self.sums.windows as f64;
-            bar.set_message(self.figures.in_words(mean(self.sums.loss), mean(self.sums.correct as f64), "  "));
+            bar.set_message(in_words(mean(self.sums.loss), mean(self.sums.correct as f64), "  "));
         }
     }
 
@@ -157,17 +146,14 @@ impl Observer for TrainingProgress {
         match self.style {
             Style::Human => {
                 if let Some(bar) = &self.bar {
-                    bar.set_message(self.figures.in_words(record.loss, record.accuracy, "  "));
+                    bar.set_message(in_words(record.loss, record.accuracy, "  "));
                 }
-                self.print(&epoch_line(record, self.epochs, self.figures));
+                self.print(&epoch_line(record, self.epochs));
             }
             Style::Json => {
                 let mut line = json!({ "event": "epoch" });
                 if let (Some(line), serde_json::Value::Object(figures)) = (line.as_object_mut(), to_json(record)) {
                     line.extend(figures);
-                    if self.figures == Figures::Loss {
-                        line.remove("accuracy");
-                    }
                 }
                 self.print(&line.to_string());
             }
@@ -188,18 +174,13 @@ impl Drop for TrainingProgress {
     }
 }
 
-impl Figures {
-    fn in_words(self, loss: f64, accuracy: f64, between: &str) -> String {
-        match self {
-            Self::LossAndAccuracy => format!("loss: {loss:.4}{between}accuracy: {accuracy:.4}"),
-            Self::Loss => format!("loss: {loss:.4}"),
-        }
-    }
+fn in_words(loss: f64, accuracy: f64, between: &str) -> String {
+    format!("loss: {loss:.4}{between}accuracy: {accuracy:.4}")
 }
 
 /// An epoch as Keras prints it.
-fn epoch_line(record: &EpochRecord, epochs: usize, figures: Figures) -> String {
-    let trained = figures.in_words(record.loss, record.accuracy, " - ");
+fn epoch_line(record: &EpochRecord, epochs: usize) -> String {
+    let trained = in_words(record.loss, record.accuracy, " - ");
     let mut line = format!("Epoch {}/{epochs} - {:.1}s - {trained}", record.epoch, record.seconds);
     let figures =
         [("val_loss", record.val_loss), ("val_accuracy", record.val_accuracy), ("val_macro_f1", record.val_macro_f1)];
@@ -244,12 +225,11 @@ mod tests {
             seconds: 1.234,
         };
         assert_eq!(
-            epoch_line(&record, 10, Figures::LossAndAccuracy),
+            epoch_line(&record, 10),
             "Epoch 3/10 - 1.2s - loss: 0.1234 - accuracy: 0.9100 - val_loss: 0.2500 - val_accuracy: 0.8000 - \
              val_macro_f1: 0.7500"
         );
         let record = EpochRecord { val_loss: None, val_accuracy: None, val_macro_f1: None, ..record };
-        assert!(!epoch_line(&record, 10, Figures::LossAndAccuracy).contains("val_"));
-        assert_eq!(epoch_line(&record, 10, Figures::Loss), "Epoch 3/10 - 1.2s - loss: 0.1234");
+        assert!(!epoch_line(&record, 10).contains("val_"));
     }
 }

@@ -14,7 +14,7 @@ use triax_trainer::{EpochRecord, Metrics, RunFolder, Summary};
 use super::new_folder::NewFolder;
 use super::options::GivenSettings;
 use super::output;
-use super::progress::{Figures, Style, StyleArgs, TrainingProgress, interruption};
+use super::progress::{Style, StyleArgs, TrainingProgress, interruption};
 use super::terminal::{log, say, tell, visible};
 use super::text::{self, Labels};
 use super::{print_notices, sparkline, timings};
@@ -102,13 +102,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     print_notices(&training.notices);
     announce(&training, style)?;
     let interrupted = interruption("finishing the batch and saving", "the run resumes from its last complete epoch")?;
-    let mut progress = TrainingProgress::new(
-        style,
-        Figures::LossAndAccuracy,
-        &training.plan,
-        training.data.split.train.len(),
-        interrupted,
-    );
+    let mut progress = TrainingProgress::new(style, &training.plan, training.data.split.train.len(), interrupted);
     let outcome = training.run(&mut progress)?;
     drop(progress);
     let code = conclude((&training.data, &training.folder), outcome, style)?;

@@ -17,7 +17,7 @@ use triax_trainer::{FitPlan, Job, Model, Observer, RunFolder, RunOutcome, Summar
 
 use crate::engines::{Candidates, ChosenEngine, Trial};
 use crate::initial;
-use crate::recordings::{Recordings, TrainingData, complete, drawn_subjects, preparation_extra};
+use crate::recordings::{Recordings, TrainingData, complete, preparation_extra};
 use crate::settings::{Entries, MachineSettings, Settings};
 use crate::text::{grouped, network_in_words};
 use crate::{Error, Notice, audit};
@@ -106,7 +106,6 @@ impl Prepared {
             }
         };
         let data = recordings.split(&settings)?;
-        drawn_subjects(&settings, &data.corpus, &data.origins)?;
         settings.data.window.get_or_insert(data.window.into());
         let classes = &data.corpus.classes;
         let spec = settings.network.spec(data.window, data.channels.len(), classes.len());
@@ -280,7 +279,6 @@ impl Training {
     pub fn run(&self, observer: &mut dyn Observer) -> Result<Outcome, Error> {
         let Self { settings, data, network, plan, engine, folder, timings, .. } = self;
         let in_loop = timings.phase(Phase::Training);
-        let subjects = drawn_subjects(settings, &data.corpus, &data.origins)?;
         let opened = engine.open.engine.as_ref();
         let (windows, train, scaler) = (&data.windows, &data.split.train[..], data.scaler.as_ref());
         let contents =
@@ -290,7 +288,6 @@ impl Training {
         let job = Job {
             engine: opened,
             windows,
-            subjects: subjects.as_deref(),
             classes: &data.corpus.classes,
             models: &[model],
             at_once: None,

@@ -170,7 +170,7 @@ settings! {
         pub early_stopping: Option<usize> = None, "PATIENCE";
         /// End with the mean of the weights at the ends of this many last epochs
         pub average_last: Option<usize> = None, "N";
-        /// `shuffle` visits every window once an epoch, `balanced` each class equally often, `subjects` each person
+        /// `shuffle` visits every window once an epoch, `balanced` each class equally often
         pub sampling: SamplingName = SamplingName::Shuffle, "", one of SamplingName::choices;
         /// Start from the weights of this file (.safetensors, .keras, .h5) instead of drawing them from the seed; of a
         /// file of `triax pretrain`, or of other classes, all layers but the last are taken. `none` draws all
@@ -270,7 +270,6 @@ named! {
     pub enum SamplingName {
         Shuffle = "shuffle",
         Balanced = "balanced",
-        Subjects = "subjects",
     }
 }
 
@@ -477,7 +476,6 @@ impl Settings {
             sampling: match training.sampling {
                 SamplingName::Shuffle => Sampling::Shuffle,
                 SamplingName::Balanced => Sampling::Balanced,
-                SamplingName::Subjects => Sampling::Subjects,
             },
             learning_rate: training.learning_rate,
             schedule: match training.lr_schedule {

@@ -382,21 +382,6 @@ fn without_subjects_there_is_no_gap_to_measure() {
     assert!(answer.stdout.contains("was not measured: the data does not say who"), "{}", answer.stdout);
 }
 
-/// A run and a study visit each subject equally often only where it is known who was recorded.
-#[test]
-fn without_subjects_none_can_come_equally_often() {
-    let folder = arrays(&windows(&[0, 1], 32), &windows(&[2], 32));
-    let small = ["--epochs", "1", "--hidden", "none", "--device", "cpu", "--sampling", "subjects", "--data", "arrays"];
-    triax(folder.path(), ["train", "--out", "known"].into_iter().chain(small)).done();
-    for part in ["train", "test"] {
-        fs::remove_file(folder.path().join(format!("arrays/subjects_{part}.npy"))).unwrap();
-    }
-    for command in [&["train", "--out", "run"][..], &["study", "--seeds", "1", "--out", "study"]] {
-        let message = triax(folder.path(), command.iter().copied().chain(small)).refused(1);
-        assert!(message.contains("`sampling` is subjects") && message.contains("--subject-from"), "{message}");
-    }
-}
-
 #[test]
 fn bad_input_is_refused() {
     let folder = data();

@@ -7,7 +7,6 @@ mod family;
 mod floats;
 mod keras;
 mod not_finite;
-mod reconstruction;
 mod same_bits;
 mod session;
 mod stage;
