@@ -145,7 +145,9 @@ def row_of_triax(args, folder, name, settings):
     study = folder / f"study-{key}"
     print(f"{name}: {study}", file=sys.stderr)
     in_process("ours.py", study, json.dumps(settings), "--rounds", args.rounds)
-    return ours.read(study) | {"name": name, "is_triax": True, "settings": settings, "packages": ["triax"]}
+    # Results do not tell where this machine has the recordings.
+    told = settings | {"data": pathlib.Path(args.data).name}
+    return ours.read(study) | {"name": name, "is_triax": True, "settings": told, "packages": ["triax"]}
 
 
 def row_of_peer(args, folder, name):

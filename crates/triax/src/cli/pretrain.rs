@@ -27,7 +27,8 @@ Examples:
   triax study --data WISDM/ --vary 'init-weights=scratch:none|pretrained:first.safetensors'
 
 The recordings may be without activities and subjects. The convolutions of the network are kept, and suit every training with
-the same convolutions. With --keep all its hidden layers are kept too, and the training must have the same.
+the same convolutions: for --preset subject, --convs 32:5:1:2,64:5:1:2,96:5:1:2. With --keep all its hidden layers are kept
+too, and the training must have the same.
 
 Each of many short stretches of the recordings is a class of its own. The network learns to tell them apart, however their
 windows are varied (Dosovitskiy et al. 2014). The variations are those of Augmentation; by default
