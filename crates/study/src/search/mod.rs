@@ -167,9 +167,11 @@ impl<J: Judge> Search<'_, J> {
         for (name, values) in given {
             // The reference is always judged on all folds.
             let reserved = if all.is_empty() { 0 } else { self.full_cost(&given[0].1) };
-            costs += self.judge.cost(values, &self.plan.first_block());
+            let own = self.judge.cost(values, &self.plan.first_block());
             let is_new = self.candidates.iter().all(|one| one.values != *values);
-            if is_new && (all.is_empty() || costs + reserved <= self.purse.left()) {
+            // Where one costs too much, the next may not.
+            if is_new && (all.is_empty() || costs + own + reserved <= self.purse.left()) {
+                costs += own;
                 all.push(self.add(1, Origin::Given(name.clone()), values.clone()));
             }
         }

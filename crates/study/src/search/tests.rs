@@ -5,6 +5,9 @@ use crate::statistics::mean;
 
 const NAMES: [&str; 8] = ["a", "b", "c", "d", "e", "f", "g", "h"];
 
+/// A value of `h` with which a candidate costs 40 times as much as others. It is not drawn.
+const DEAR: &str = "dear";
+
 /// Judges by a formula: each good value gives something, each person has a level, and each candidate some noise with each.
 struct Formula {
     n_people: usize,
@@ -38,8 +41,9 @@ impl Judge for Formula {
         (self.has_kinds && values["a"] == "3").to_string()
     }
 
-    fn cost(&self, _: &Values, folds: &[usize]) -> u64 {
-        folds.len() as u64
+    fn cost(&self, values: &Values, folds: &[usize]) -> u64 {
+        let of_fold = if values["h"] == DEAR { 40 } else { 1 };
+        folds.len() as u64 * of_fold
     }
 
     fn judge(&mut self, block: &Block, candidates: &[&Tried]) -> Result<Option<Vec<Judgement>>, String> {
@@ -172,6 +176,19 @@ fn the_reference_is_judged_by_all_even_if_nothing_else_can_be() {
     let (searched, _) = found(0, 6);
     assert_eq!((searched.candidates.len(), searched.best, searched.used), (1, Some(0), 6));
     assert_eq!(searched.candidates[0].origin, Origin::Given("reference".to_owned()));
+}
+
+#[test]
+fn one_that_costs_too_much_does_not_end_the_way_for_those_that_are_given_after_it() {
+    let like_reference = |name: &str, setting: &str, value: &str| {
+        let mut values = given()[0].1.clone();
+        values.insert(setting.to_owned(), value.to_owned());
+        (name.to_owned(), values)
+    };
+    let all = [given(), vec![like_reference("dear", "h", DEAR), like_reference("cheap", "g", "1")]].concat();
+    let searched = search(&space(), &plan(0, 60), &all, &mut Formula::new(12)).unwrap().unwrap();
+    let tried = |name: &str| searched.candidates.iter().any(|one| one.origin == Origin::Given(name.to_owned()));
+    assert!(!tried("dear") && tried("cheap"));
 }
 
 #[test]
