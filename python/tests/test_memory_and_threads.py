@@ -79,6 +79,8 @@ INTERRUPTED = """
 import os, signal, sys, threading, time
 import numpy as np, triax
 
+# A shell that starts the tests in the background has it ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 {what}
 X, y = np.random.default_rng(0).normal(size=(600, 60, 3)).astype("f4"), np.arange(600) % 3
 groups = np.arange(600) % 10

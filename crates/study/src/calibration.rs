@@ -17,7 +17,7 @@ use crate::StudyError;
 use crate::comparisons::compared;
 use crate::grid::{Setting, Study, Training};
 use crate::statistics::Estimate;
-use crate::summarise::{BOOTSTRAP_SEED, mean_over_seeds, sample};
+use crate::summarise::{mean_over_seeds, over_subjects};
 use crate::summary::{Comparison, Summary};
 use crate::training_file::TrainingFile;
 
@@ -272,17 +272,14 @@ pub(crate) fn gains(study: &Study, files: &BTreeMap<usize, TrainingFile>) -> Vec
             if before.is_empty() {
                 continue;
             }
-            let over = |subjects: &[SubjectFigures], figure: fn(&SubjectFigures) -> f64| {
-                Estimate::new(&sample(subjects).map(figure).collect::<Vec<_>>(), BOOTSTRAP_SEED)
-            };
             gains.push(CalibrationGain {
                 setting: setting.name.clone(),
                 length: length.name.clone(),
                 left_out: left_out(length),
-                before_macro_f1: over(&before, |one| one.macro_f1),
-                after_macro_f1: over(&after, |one| one.macro_f1),
-                before_accuracy: over(&before, |one| one.accuracy),
-                after_accuracy: over(&after, |one| one.accuracy),
+                before_macro_f1: over_subjects(&before, |one| one.macro_f1),
+                after_macro_f1: over_subjects(&after, |one| one.macro_f1),
+                before_accuracy: over_subjects(&before, |one| one.accuracy),
+                after_accuracy: over_subjects(&after, |one| one.accuracy),
                 comparisons: Vec::new(),
                 subjects: before
                     .iter()

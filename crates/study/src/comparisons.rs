@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use triax_trainer::SubjectFigures;
 
 use crate::statistics::{Compared, Estimate, holm, signed_rank};
-use crate::summarise::{BOOTSTRAP_SEED, sample};
+use crate::summarise::{BOOTSTRAP_SEED, over_subjects, sample};
 use crate::summary::{Comparison, Competitor, Kind, Level, MainEffect, figure_in_words};
 
 /// The most settings of which every pair is compared; with more, only the best is compared with every other.
@@ -139,9 +139,7 @@ fn main_effect(name: &str, networks: &[&Competitor]) -> Option<MainEffect> {
         .map(|value| {
             let with_value: Vec<&Competitor> = combinations.values().map(|by_value| by_value[value]).collect();
             let figures: Vec<SubjectFigures> = subjects.iter().map(|subject| averaged(subject, &with_value)).collect();
-            let over = |figure: fn(&SubjectFigures) -> f64| {
-                Estimate::new(&sample(&figures).map(figure).collect::<Vec<_>>(), BOOTSTRAP_SEED)
-            };
+            let over = |figure| over_subjects(&figures, figure);
             let (macro_f1, accuracy) = (over(|one| one.macro_f1), over(|one| one.accuracy));
             (Level { value: value.to_owned(), macro_f1, accuracy }, figures)
         })

@@ -71,7 +71,7 @@ pub use over_time::{AnswerFigures, AnsweredSequence, OVERLAPS, OverTimeFigures, 
 pub use owned_folder::{OwnedFolder, Owner, difference};
 pub use run::{Device, Options, Outcome, run};
 pub use stacking::{FoldScores, HeldOutWindows, Stack, cross_fitted};
-pub use summarise::{Facts, Judged, cut, judged, summarise};
+pub use summarise::{Facts, Judged, cut, judged, over_subjects, summarise};
 pub use summary::{
     Band, Comparison, Competitor, EpochBand, Kind, Level, MainEffect, Summary, Untrained, figure_in_words,
 };

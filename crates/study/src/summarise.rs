@@ -394,9 +394,7 @@ fn classical(study: &Study, folds: &[BaselineFold]) -> Vec<Competitor> {
 
 /// A competitor with the figures that every kind has.
 pub(crate) fn competitor(name: String, kind: Kind, subjects: Vec<SubjectFigures>, confusion: Confusion) -> Competitor {
-    let over = |figure: fn(&SubjectFigures) -> f64| {
-        Estimate::new(&sample(&subjects).map(figure).collect::<Vec<_>>(), BOOTSTRAP_SEED)
-    };
+    let over = |figure| over_subjects(&subjects, figure);
     Competitor {
         name,
         kind,
@@ -415,6 +413,11 @@ pub(crate) fn competitor(name: String, kind: Kind, subjects: Vec<SubjectFigures>
         answers: None,
         mistakes: Vec::new(),
     }
+}
+
+/// The mean of a figure over `subjects`, each counting once, with its interval.
+pub fn over_subjects(subjects: &[SubjectFigures], figure: fn(&SubjectFigures) -> f64) -> Estimate {
+    Estimate::new(&sample(subjects).map(figure).collect::<Vec<_>>(), BOOTSTRAP_SEED)
 }
 
 /// The subjects that a mean is over: those with a name. Where none has one, all windows are one.

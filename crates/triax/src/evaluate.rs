@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use triax_answers::Answers;
 use triax_data::{Corpus, Fold, SplitPlan, Windows};
-use triax_study::OverTimeFigures;
+use triax_study::{OverTimeFigures, SubjectFigures};
 use triax_trainer::{CrossFit, Metrics, TemperatureScaling};
 
 use crate::over_time::OverTimeOptions;
@@ -80,8 +80,10 @@ pub struct Evaluation {
     pub judged: String,
     /// Number of evaluated windows.
     pub n_windows: usize,
-    /// The metrics over these windows.
+    /// The metrics over these windows, whoever they are of.
     pub metrics: Metrics,
+    /// The figures of each subject. Nobody's, where it is not known whose the windows are.
+    pub subjects: Vec<SubjectFigures>,
     /// How well probabilities hold, before and after a temperature.
     pub temperature_scaling: Option<TemperatureScaling>,
     /// Answers over time, if they were asked for.
@@ -145,6 +147,7 @@ pub fn evaluate(predictor: &Predictor, options: &EvaluateOptions) -> Result<Eval
             Some(figures)
         }
     };
+    let subjects = all.subjects(&corpus);
     Ok(Evaluation {
         data: corpus.name,
         synthetic: corpus.synthetic,
@@ -153,6 +156,7 @@ pub fn evaluate(predictor: &Predictor, options: &EvaluateOptions) -> Result<Eval
         judged,
         n_windows: all.labels.len(),
         metrics,
+        subjects,
         temperature_scaling: known.temperature_scaling,
         over_time,
         notices,

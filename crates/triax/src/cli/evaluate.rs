@@ -8,6 +8,7 @@ use serde_json::json;
 use triax::settings::{DataSource, FormatChoice, Length, SplitKind, SplitSettings};
 use triax::text::listed;
 use triax::{EvaluateOptions, JudgedOverTime, Member, Part, Predictor, PredictorOrigin, evaluate};
+use triax_study::over_subjects;
 
 use super::options::{GivenSettings, PredictorArgs, Tables, formats, fraction, length, named, names};
 use super::over_time::OverTimeArgs;
@@ -109,8 +110,14 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         let mut line = json!({
             "run": args.predictor.run, "data": evaluation.data, "synthetic": evaluation.synthetic, "fingerprint": evaluation.fingerprint,
             "judged": evaluation.judged, "n_windows": evaluation.n_windows, "metrics": evaluation.metrics,
-            "calibration": evaluation.temperature_scaling,
+            "calibration": evaluation.temperature_scaling, "subjects": evaluation.subjects,
         });
+        if !evaluation.subjects.is_empty() {
+            line["over_subjects"] = json!({
+                "macro_f1": over_subjects(&evaluation.subjects, |one| one.macro_f1),
+                "accuracy": over_subjects(&evaluation.subjects, |one| one.accuracy),
+            });
+        }
         if let Some(over_time) = &evaluation.over_time {
             line["over_time"] = json!(over_time);
         }
@@ -131,6 +138,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     if predictor.members().iter().any(|member| member.network().is_some()) {
         writeln!(out, "device    {} (engine {})", predictor.device(), predictor.engine().name())?;
     }
+    text::people(&mut out, &evaluation.subjects)?;
     writeln!(out)?;
     let labels = Labels { class_names: &evaluation.class_names, synthetic: evaluation.synthetic };
     text::metrics(&mut out, &evaluation.metrics, &labels)?;

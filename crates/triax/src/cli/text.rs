@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use triax::text::{grouped, lacking_in_words, letter};
 use triax_study::statistics::Estimate;
-use triax_study::{AnswerFigures, OVERLAPS, OverTimeFigures};
+use triax_study::{AnswerFigures, OVERLAPS, OverTimeFigures, SubjectFigures, over_subjects};
 use triax_trainer::{Metrics, ProbabilityFigures, TemperatureScaling};
 
 use super::terminal::visible;
@@ -42,6 +42,19 @@ pub fn metrics(out: &mut dyn Write, metrics: &Metrics, labels: &Labels<'_>) -> i
     classes(out, metrics, &names)?;
     writeln!(out)?;
     confusion(out, metrics, &names)
+}
+
+/// Writes the means over people, as a line of what is judged, if there are several.
+pub fn people(out: &mut dyn Write, subjects: &[SubjectFigures]) -> io::Result<()> {
+    if subjects.len() < 2 {
+        return Ok(());
+    }
+    let over = |figure| interval(&over_subjects(subjects, figure));
+    let (macro_f1, accuracy) = (over(|one| one.macro_f1), over(|one| one.accuracy));
+    let n = subjects.len();
+    let words = format!("macro-F1 {macro_f1}, accuracy {accuracy}: means over {n} people, with 95 % intervals");
+    let lines = wrapped(&words, "          ");
+    writeln!(out, "people    {}", lines.trim_start())
 }
 
 fn classes(out: &mut dyn Write, metrics: &Metrics, names: &[String]) -> io::Result<()> {

@@ -2,8 +2,8 @@
 
 use triax_answers::Answers;
 use triax_data::{Corpus, Joining, Origin, Windows, sequences};
-use triax_losses::predicted_class;
-use triax_study::{AnsweredSequence, HeldOutScores, OverTimeFigures, independent_groups};
+use triax_losses::{predicted_class, predicted_classes};
+use triax_study::{AnsweredSequence, HeldOutScores, OverTimeFigures, SubjectFigures, independent_groups};
 use triax_trainer::{CrossFit, TemperatureScaling};
 
 use super::JudgedOverTime;
@@ -31,6 +31,16 @@ impl ScoredWindows {
         self.origins.extend(windows.origins.iter());
         self.parts.resize(self.labels.len(), self.trained.len() as u32);
         self.trained.push(trained);
+    }
+
+    /// The figures of each person of `corpus`; of nobody, where a window's person is not known.
+    pub fn subjects(&self, corpus: &Corpus) -> Vec<SubjectFigures> {
+        let people: Vec<&str> = self.origins.iter().map(|&origin| corpus.subject_of(origin)).collect();
+        if people.contains(&"") {
+            return Vec::new();
+        }
+        let predictions = predicted_classes(&self.scores, corpus.classes.len());
+        SubjectFigures::by_subject(&predictions, &self.labels, &people, &corpus.class_names)
     }
 }
 

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use triax_data::Corpus;
 use triax_study::search::{Effects, Searched, Values};
 use triax_study::statistics::Estimate;
-use triax_study::{Comparison, SubjectFigures};
+use triax_study::{Comparison, SubjectFigures, over_subjects};
 
 use super::choice::EnsembleCandidate;
 use super::description::TuneDescription;
@@ -97,9 +97,7 @@ pub struct NestedSearch {
 impl JudgedCandidate {
     /// The figures of `people`.
     pub(super) fn new(name: &str, people: Vec<SubjectFigures>, broken: Option<String>) -> Self {
-        let over = |figure: fn(&SubjectFigures) -> f64| {
-            Estimate::new(&people.iter().map(figure).collect::<Vec<_>>(), BOOTSTRAP_SEED)
-        };
+        let over = |figure| over_subjects(&people, figure);
         let (macro_f1, accuracy) = (over(|one| one.macro_f1), over(|one| one.accuracy));
         Self { name: name.to_owned(), macro_f1, accuracy, people, broken }
     }

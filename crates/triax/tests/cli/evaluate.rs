@@ -55,6 +55,28 @@ fn other_data_is_judged_as_a_whole_or_split_anew() {
 }
 
 #[test]
+fn people_count_once_each_where_it_is_known_who_they_are() {
+    let folder = trained();
+    fs::write(folder.path().join("other.csv"), recordings::csv(3, 80)).unwrap();
+    let found = judged(folder.path(), &["run", "--data", "other.csv"]);
+    let people = found["subjects"].as_array().unwrap();
+    let names: Vec<&str> = people.iter().map(|one| one["subject"].as_str().unwrap()).collect();
+    assert_eq!(names, ["p0", "p1", "p2"]);
+    for figure in ["macro_f1", "accuracy"] {
+        let mean = people.iter().map(|one| one[figure].as_f64().unwrap()).sum::<f64>() / 3.0;
+        let over = &found["over_subjects"][figure];
+        assert!((over["mean"].as_f64().unwrap() - mean).abs() < 1e-12, "{over}");
+        assert!(over["low"].as_f64().unwrap() <= mean && mean <= over["high"].as_f64().unwrap(), "{over}");
+    }
+    let said = |data: &str| triax(folder.path(), ["evaluate", "run", "--data", data, "--device", "cpu"]).done().stdout;
+    let all = said("other.csv").split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(all.contains("people macro-F1 ") && all.contains("means over 3 people, with 95 % intervals"), "{all}");
+    // One person is all of the windows.
+    fs::write(folder.path().join("one.csv"), recordings::csv(1, 80)).unwrap();
+    assert!(!said("one.csv").contains("\npeople"));
+}
+
+#[test]
 fn activities_the_network_does_not_know_are_left_out_and_named() {
     let folder = trained();
     let text = recordings::csv(2, 80).replace(",walk,", ",swim,");
