@@ -123,26 +123,6 @@ impl Corpus {
         &self.recordings[origin.recording as usize].subject
     }
 
-    /// The number of the subject of each of the windows at `origins`, in the order in which subjects first occur among the
-    /// recordings.
-    ///
-    /// # Errors
-    /// The first window whose subject the source does not say.
-    pub fn subject_numbers(&self, origins: &[Origin]) -> Result<Vec<u32>, Origin> {
-        let mut numbers: BTreeMap<&str, u32> = BTreeMap::new();
-        let of_recordings: Vec<u32> = (self.recordings.iter())
-            .map(|recording| {
-                let next = numbers.len() as u32;
-                *numbers.entry(&recording.subject).or_insert(next)
-            })
-            .collect();
-        let number = |origin: &Origin| match self.subject_of(*origin) {
-            "" => Err(*origin),
-            _ => Ok(of_recordings[origin.recording as usize]),
-        };
-        origins.iter().map(number).collect()
-    }
-
     /// Place of the window at `origin` in the source: `file:line` of its recording, and the samples from there.
     pub fn place_of(&self, origin: Origin) -> String {
         let source = &self.recordings[origin.recording as usize].source;

@@ -186,7 +186,9 @@ fn a_training_in_memory_ends_with_the_weights_of_a_run() {
         let as_measured = DataSettings { normalize: Normalize::None, derive: Vec::new(), ..settings.data.clone() };
         let plain = Settings { data: as_measured, ..settings.clone() };
         let data = Recordings::synthetic(0).split(&plain).unwrap();
-        let subjects = Some(data.corpus.subject_numbers(&data.origins).unwrap());
+        let people = data.corpus.subjects();
+        let number = |name: &str| people.iter().position(|one| one == name).unwrap() as u32;
+        let subjects = Some(data.origins.iter().map(|&origin| number(data.corpus.subject_of(origin))).collect());
         let fitted = WindowArrays { subjects, ..in_memory(&data) }.fit(&settings, &mut ()).unwrap().unwrap();
         let (file, of_run) = (&fitted.file, WeightFile::read(run.join("last.safetensors")).unwrap());
         assert_eq!((&file.weights, &file.spec, &file.scaler), (&of_run.weights, &of_run.spec, &of_run.scaler));

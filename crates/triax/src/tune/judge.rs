@@ -21,9 +21,6 @@ use crate::Error;
 use crate::settings::{Entries, Length, ModelName, Settings};
 use crate::study::{LOCAL_SETTINGS, Point, build_settings};
 
-/// From one window to the next, where nothing else is asked for.
-const STEP: &str = "50%";
-
 /// People who are held out together, with a name for them.
 pub(super) type Group = (String, Vec<String>);
 
@@ -184,7 +181,7 @@ pub(super) type Found = Result<Judged, String>;
 impl Ground<'_> {
     /// The settings of a candidate.
     fn settings(&self, values: &Values) -> Result<Settings, Error> {
-        settings_of(self.given, values, self.corpus.window.is_some())
+        settings_of(self.given, values)
     }
 
     fn ready(&self, values: &Values) -> Result<Ready, Error> {
@@ -334,12 +331,9 @@ impl Ground<'_> {
     }
 }
 
-/// All settings of a candidate. `is_windowed` says whether its data comes in windows.
-pub(super) fn settings_of(given: &Entries, values: &Values, is_windowed: bool) -> Result<Settings, Error> {
+/// All settings of a candidate.
+pub(super) fn settings_of(given: &Entries, values: &Values) -> Result<Settings, Error> {
     let mut entries = given.clone();
-    if !is_windowed && !values.contains_key("step") {
-        entries.entry("step").or_insert_with(|| STEP.into());
-    }
     entries.extend(values.iter().map(|(name, value)| (name.clone(), value.clone().into())));
     Settings::from_entries(&entries)
 }

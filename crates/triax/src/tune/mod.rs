@@ -336,7 +336,7 @@ impl TuneRun {
         // The last search is that on all people, or the only one.
         let Some((last, end)) = ended.last() else { return Err(Error::Input("there is no search".to_owned())) };
         let command = self.description.command();
-        let best = outcome::best_settings(&self.description, &end.choice.best, &self.corpus)?;
+        let best = outcome::best_settings(&self.description, &end.choice.best)?;
         self.folder.write("best.toml", outcome::toml(&best, &command, end.choice.ensemble()).as_bytes())?;
         self.folder.write("candidates.csv", &outcome::table(&end.searched))?;
         observer.final_run_started();
@@ -385,7 +385,7 @@ impl TuneRun {
         if path.join("metrics.json").exists() && path.join("report.html").exists() {
             return Ok(true);
         }
-        let mut entries = outcome::best_settings(&self.description, values, &self.corpus)?;
+        let mut entries = outcome::best_settings(&self.description, values)?;
         for name in ["device", "engine"] {
             entries
                 .extend(self.description.given.get_key_value(name).map(|(name, value)| (name.clone(), value.clone())));

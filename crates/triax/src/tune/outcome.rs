@@ -1,7 +1,6 @@
 //! What a search ends with: `summary.json`, `candidates.csv` and `best.toml`.
 
 use serde::{Deserialize, Serialize};
-use triax_data::Corpus;
 use triax_study::search::{Effects, Searched, Values};
 use triax_study::statistics::Estimate;
 use triax_study::{Comparison, SubjectFigures, over_subjects};
@@ -192,8 +191,8 @@ pub(super) fn table(searched: &Searched) -> Vec<u8> {
 }
 
 /// The chosen settings and those that were fixed, as entries. Who is held out, and where it is computed, is not among them.
-pub(super) fn best_settings(description: &TuneDescription, values: &Values, corpus: &Corpus) -> Result<Entries, Error> {
-    let all = settings_of(&description.given, values, corpus.window.is_some())?.entries();
+pub(super) fn best_settings(description: &TuneDescription, values: &Values) -> Result<Entries, Error> {
+    let all = settings_of(&description.given, values)?.entries();
     let mut best = Entries::new();
     let names = description.given.keys().chain(values.keys()).map(String::as_str).chain(["step"]);
     for name in names {

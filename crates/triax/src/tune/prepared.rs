@@ -77,8 +77,7 @@ impl Prepared {
 
     /// The study of the reference in the first group of the first search, by which devices are timed.
     fn trial_study(&self) -> Result<Study, Error> {
-        let settings =
-            judge::settings_of(&self.description.given, &self.given[0].values, self.corpus.window.is_some())?;
+        let settings = judge::settings_of(&self.description.given, &self.given[0].values)?;
         let held_out = self.searches[0].held_out.clone();
         let someone = if held_out.is_empty() { vec![self.corpus.subjects()[0].clone()] } else { held_out };
         let groups = vec![("held-out".to_owned(), someone)];
